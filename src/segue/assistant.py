@@ -1,0 +1,365 @@
+"""The one place where the stages meet: chat -> dialect -> detect -> segment.
+
+`load` puts an assistant together, `Assistant.open` begins a conversation about pictures, and
+`Assistant.follow` is the heart: it reads a reply while it is being written and starts detection
+and segmentation the moment a box or a tag closes. There is one stream of events and everything
+else reads it.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from segue import presets
+from segue.box import Box
+from segue.chat import ChatModel
+from segue.detect import Detector, Found
+from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Text, Wanted
+from segue.errors import InputError
+from segue.image import Image
+from segue.message import (
+    Answer,
+    Done,
+    Event,
+    MarkupBroken,
+    MaskReady,
+    NotFound,
+    RegionFound,
+    TextAdded,
+)
+from segue.region import Region
+from segue.segment import Point, Segmenter, View
+from segue.segment.views import Views
+
+if TYPE_CHECKING:
+    from segue.conversation import Conversation
+
+REMEMBERED = 256
+"""How many detections an assistant remembers."""
+
+
+class _FromPreset:
+    """The type of `FROM_PRESET`; printed in signatures."""
+
+    def __repr__(self) -> str:
+        return "FROM_PRESET"
+
+
+FROM_PRESET: Final = _FromPreset()
+"""This stage is the preset's."""
+
+Stage = str | Path | None | _FromPreset
+"""How a stage is named: a nickname, hub id, folder, checkpoint or URL; None leaves it out."""
+
+
+def load(
+    preset: str = "embedded",
+    *,
+    chat: Stage | ChatModel = FROM_PRESET,
+    detect: Stage | Detector = FROM_PRESET,
+    segment: Stage | Segmenter = FROM_PRESET,
+    device: str = "auto",
+    dtype: str | None = None,
+) -> "Assistant":
+    """Put an assistant together.
+
+    Args:
+        preset: a name from `segue models`; it fills the stages that are not given below.
+        chat: the chat model. A nickname, a hub id, a folder, an original checkpoint, a URL,
+            "backend:source", or an object that is a `ChatModel`. None leaves the stage out.
+        detect: the detector, named likewise.
+        segment: the segmenter, named likewise.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        dtype: "float32", "bfloat16" or "float16"; None lets each model choose for the device.
+
+    Raises:
+        UnknownName: no such preset or nickname.
+        MissingExtra: a package that a stage needs is not installed.
+        ModelError: weights are missing or cannot be read.
+    """
+    chosen = presets.preset(preset)
+
+    def stage(kind: str, given: Any, default: str | None) -> Any:
+        source = default if given is FROM_PRESET else given
+        if source is None or not isinstance(source, str | Path):
+            return source
+        return presets.load_stage(kind, source, device=device, dtype=dtype)
+
+    return Assistant(
+        chat=stage("chat", chat, chosen.chat),
+        detector=stage("detect", detect, chosen.detect),
+        segmenter=stage("segment", segment, chosen.segment),
+        box_threshold=chosen.box_threshold if detect is FROM_PRESET else None,
+        text_threshold=chosen.text_threshold if detect is FROM_PRESET else None,
+    )
+
+
+@dataclass
+class Assistant:
+    """A chat model, a detector and a segmenter that work together; each may be missing."""
+
+    chat: ChatModel | None = None
+    detector: Detector | None = None
+    segmenter: Segmenter | None = None
+    box_threshold: float | None = None
+    """Passed to the detector; None: the detector's own."""
+    text_threshold: float | None = None
+    views: Views = field(default_factory=Views)
+    """Encoded pictures, by content, within a byte budget."""
+    _found: dict[tuple[Any, ...], list[Found]] = field(default_factory=dict, repr=False)
+    """What was detected lately: asking for the same thing again costs nothing."""
+
+    def open(self, *images: Any, allow_urls: bool = False) -> "Conversation":
+        """Begin a conversation about pictures.
+
+        Args:
+            images: paths, bytes, PIL images, arrays or `segue.Image`s; none is fine, `show` adds
+                some later.
+            allow_urls: let http(s) addresses among them be fetched.
+        """
+        from segue.conversation import Conversation
+
+        return Conversation(self).show(*images, allow_urls=allow_urls)
+
+    def segment(
+        self,
+        image: Any,
+        phrases: str | Sequence[str] | None = None,
+        boxes: Sequence[Box] | None = None,
+        points: Sequence[Point] | Sequence[Sequence[Point]] | None = None,
+        labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
+    ) -> tuple[Region, ...]:
+        """Masks without a chat model: by phrase, by box, or by points.
+
+        Args:
+            image: anything `Image.open` takes.
+            phrases: what the detector shall look for; a phrase that is not there adds nothing.
+            boxes: one object each, in pixels of the upright picture.
+            points: clicks of one object, or of several (see `View.mask`).
+            labels: 1 (on the object) or 0 (not on it) for each point.
+
+        Returns:
+            The regions found by phrase, then those of the boxes and points.
+
+        Raises:
+            InputError: nothing was asked for, or the stage it needs is missing.
+        """
+        if not phrases and not boxes and not points:
+            raise InputError("Nothing to segment: give phrases, boxes or points.")
+        picture = Image.open(image)
+        named = [phrases] if isinstance(phrases, str) else list(phrases or ())
+        found: list[Region] = []
+        if named:
+            found += self.detect(picture, named)
+        if found:
+            found = self._with_masks(found, picture)
+        if boxes or points:
+            found += self._prompted(picture, boxes, points, labels, first=len(found) + 1)
+        return tuple(found)
+
+    def detect(
+        self, image: Image, phrases: Sequence[str], *, index: int = 0, ids: Iterator[str] | None = None
+    ) -> list[Region]:
+        """Regions without masks for every instance of every phrase.
+
+        Raises:
+            InputError: this assistant has no detector.
+        """
+        if self.detector is None:
+            raise InputError(
+                "This assistant has no detector, so it cannot look for a phrase. "
+                "Load one: segue.load(detect=…)."
+            )
+        ids = ids or region_ids()
+        key = (image.digest, tuple(phrases), self.box_threshold, self.text_threshold)
+        if key not in self._found:
+            while len(self._found) >= REMEMBERED:
+                del self._found[next(iter(self._found))]
+            self._found[key] = self.detector.find(
+                image, phrases, self.box_threshold, self.text_threshold
+            )
+        return [
+            Region(next(ids), one.phrase, one.box, "detector", image=index, score=one.score)
+            for one in self._found[key]
+        ]
+
+    def look(self, image: Image) -> View:
+        """The encoded picture, from the cache where it is there.
+
+        Raises:
+            InputError: this assistant has no segmenter.
+        """
+        if self.segmenter is None:
+            raise InputError("This assistant has no segmenter. Load one: segue.load(segment=…).")
+        return self.views.of(image, self.segmenter.look)
+
+    def follow(
+        self,
+        chunks: Iterable[str],
+        images: Sequence[Image],
+        ids: Iterator[str] | None = None,
+        dialect: str | None = None,
+    ) -> Iterator[Event]:
+        """Follow a reply while it is written, and act on what it says.
+
+        A closed `<box>` is segmented and a closed tag is detected and segmented at once, before
+        the next piece of the reply is asked for.
+
+        Args:
+            chunks: the raw reply in pieces; how it is cut changes nothing.
+            images: all pictures of the conversation, the newest last.
+            ids: names for the regions; "r1", "r2", … when left out.
+            dialect: its markup; None: the chat model's.
+
+        Yields:
+            Every event but `Done`, in the order in which things become known.
+        """
+        ids = ids or region_ids()
+        name = dialect or (self.chat.dialect if self.chat is not None else "qwen_vl")
+        reader: Dialect = DIALECTS.load(name)
+        for event in reader.read(chunks):
+            match event:
+                case Text(text):
+                    yield TextAdded(text)
+                case Malformed(text):
+                    yield MarkupBroken(text)
+                case Pointed() if images:
+                    yield from self._point(event, images, ids)
+                case Wanted() if images:
+                    yield from self._want(event, images, ids)
+                case Pointed(phrase) | Wanted(phrase):
+                    yield NotFound(phrase, event.span, reason="there is no picture")
+
+    def _point(
+        self, event: Pointed, images: Sequence[Image], ids: Iterator[str]
+    ) -> Iterator[Event]:
+        index = _index_of(event.image, images)
+        size = images[index].size
+        box = event.box.to_box(size)
+        quad = None
+        if event.quad is not None:
+            across, down = size.width / event.box.frame.width, size.height / event.box.frame.height
+            quad = tuple((x * across, y * down) for x, y in event.quad)
+        region = Region(next(ids), event.phrase, box, "chat", index, span=event.span, quad=quad)
+        yield RegionFound(region)
+        yield from self._masks([region], images[index])
+
+    def _want(self, event: Wanted, images: Sequence[Image], ids: Iterator[str]) -> Iterator[Event]:
+        index = _index_of(event.image, images)
+        if self.detector is None:
+            yield NotFound(event.phrase, event.span, index, reason="there is no detector")
+            return
+        regions = [
+            Region(r.id, event.phrase, r.box, "detector", index, score=r.score, span=event.span)
+            for r in self.detect(images[index], [event.phrase], index=index, ids=ids)
+        ]
+        if not regions:
+            yield NotFound(event.phrase, event.span, index)
+        yield from map(RegionFound, regions)
+        yield from self._masks(regions, images[index])
+
+    def _masks(self, regions: list[Region], image: Image) -> Iterator[Event]:
+        if self.segmenter is not None and regions:
+            yield from map(MaskReady, self._with_masks(regions, image))
+
+    def _with_masks(self, regions: list[Region], image: Image) -> list[Region]:
+        """All of one picture's regions in one call of the segmenter."""
+        if self.segmenter is None:
+            return regions
+        masks = self.look(image).mask(boxes=[region.box for region in regions])
+        return [region.with_mask(mask) for region, mask in zip(regions, masks)]
+
+    def _prompted(
+        self, image: Image, boxes: Any, points: Any, labels: Any, *, first: int
+    ) -> list[Region]:
+        masks = self.look(image).mask(boxes=boxes, points=points, labels=labels)
+        regions = []
+        for number, mask in enumerate(masks):
+            if boxes:
+                box = boxes[number]
+            else:
+                box = mask.box or _around(points if len(masks) == 1 else points[number])
+            regions.append(Region(f"r{first + number}", "", box, "person", mask=mask))
+        return regions
+
+
+def region_ids(first: int = 1) -> Iterator[str]:
+    """Names for regions: "r1", "r2", …"""
+    return (f"r{number}" for number in count(first))
+
+
+def _index_of(number: int | None, images: Sequence[Image]) -> int:
+    """The picture a reply means: the one it numbers, else the newest."""
+    if number is not None and 1 <= number <= len(images):
+        return number - 1
+    return len(images) - 1
+
+
+def _around(points: Any) -> Box:
+    """The box around clicks that gave an empty mask."""
+    flat = [points] if isinstance(points[0], int | float) else points
+    while not isinstance(flat[0][0], int | float):
+        flat = flat[0]
+    xs, ys = [p[0] for p in flat], [p[1] for p in flat]
+    return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+class Collector:
+    """Gathers the events of one reply into an `Answer`."""
+
+    def __init__(self, question: str) -> None:
+        self.question = question
+        self.raw: list[str] = []
+        self.text: list[str] = []
+        self.regions: dict[str, Region] = {}
+        self.not_found: list[str] = []
+        self.broken: list[str] = []
+        self.finish: Any = "stop"
+        self.chat_seconds = 0.0
+        self.started = time.perf_counter()
+
+    def listen(self, chunks: Iterator[str]) -> Iterator[str]:
+        """Pass a reply through, remembering it and the time it took to write."""
+        while True:
+            before = time.perf_counter()
+            try:
+                chunk = next(chunks)
+            except StopIteration as end:
+                self.finish = end.value or "stop"
+                return
+            finally:
+                self.chat_seconds += time.perf_counter() - before
+            self.raw.append(chunk)
+            yield chunk
+
+    def add(self, event: Event) -> None:
+        """Take one event into account."""
+        match event:
+            case TextAdded(text):
+                self.text.append(text)
+            case RegionFound(region) | MaskReady(region):
+                self.regions[region.id] = region
+            case NotFound(phrase):
+                self.not_found.append(phrase)
+            case MarkupBroken(text):
+                self.broken.append(text)
+            case Done():
+                pass
+
+    def answer(self, images: Sequence[Image]) -> Answer:
+        """What was gathered so far."""
+        total = time.perf_counter() - self.started
+        return Answer(
+            question=self.question,
+            text="".join(self.text),
+            raw="".join(self.raw),
+            regions=tuple(self.regions.values()),
+            images=tuple(images),
+            not_found=tuple(self.not_found),
+            broken=tuple(self.broken),
+            finish=self.finish,
+            seconds={"chat": self.chat_seconds, "total": total},
+        )

@@ -1,0 +1,163 @@
+"""Boxes on a picture, and the one coordinate frame that everything inside this package uses.
+
+THE FRAME: pixels of the upright picture (EXIF orientation applied); x to the right, y down,
+(0, 0) at the top left corner of the top left pixel; float. Intervals are half-open: pixel column
+i covers [i, i + 1), so a width is `x1 - x0` and there is no `+ 1` anywhere.
+
+A model that speaks another frame (a 0-1000 grid, fractions, pixels of a resized picture) is read
+into a `FramedBox`, which carries its frame as a value, and translated at once.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from segue.errors import InputError
+
+
+class Size(NamedTuple):
+    """Size of a picture in pixels. Named, because (H, W) and (W, H) look alike."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned rectangle in THE FRAME, `x0 <= x1` and `y0 <= y1`, all finite.
+
+    It may be empty and may reach beyond the picture; `clipped` cuts it.
+
+    >>> Box(1, 2, 5, 4).area
+    8.0
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(v) for v in self.corners):
+            raise InputError(f"Box corners must be finite numbers, got {self.corners}.")
+        if not (self.x0 <= self.x1 and self.y0 <= self.y1):
+            raise InputError(
+                f"Box corners must be ordered x0 <= x1 and y0 <= y1, got {self.corners}. "
+                "If they come from a model, use Box.spanning, which orders them."
+            )
+
+    @classmethod
+    def spanning(cls, xa: float, ya: float, xb: float, yb: float) -> "Box":
+        """The box between two opposite corners, given in any order.
+
+        >>> Box.spanning(5, 4, 1, 2)
+        Box(x0=1, y0=2, x1=5, y1=4)
+        """
+        return cls(min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb))
+
+    @classmethod
+    def whole(cls, size: Size) -> "Box":
+        """The box of the whole picture."""
+        return cls(0.0, 0.0, float(size.width), float(size.height))
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """(x0, y0, x1, y1)."""
+        return (self.x0, self.y0, self.x1, self.y1)
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        """In square pixels."""
+        return float(self.width * self.height)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y)."""
+        return ((self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2)
+
+    @property
+    def is_empty(self) -> bool:
+        """True when it covers no area."""
+        return self.width <= 0 or self.height <= 0
+
+    def clipped(self, size: Size) -> "Box":
+        """The part inside a picture; empty (on its border) when there is none.
+
+        >>> Box(-5, 2, 30, 9).clipped(Size(height=8, width=20))
+        Box(x0=0.0, y0=2.0, x1=20.0, y1=8.0)
+        """
+        def inside(value: float, limit: int) -> float:
+            return float(min(max(value, 0), limit))
+
+        return Box(
+            inside(self.x0, size.width),
+            inside(self.y0, size.height),
+            inside(self.x1, size.width),
+            inside(self.y1, size.height),
+        )
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union, in [0, 1]; 0 when both are empty.
+
+        >>> Box(0, 0, 2, 1).iou(Box(1, 0, 3, 1))
+        0.3333333333333333
+        """
+        across = min(self.x1, other.x1) - max(self.x0, other.x0)
+        down = min(self.y1, other.y1) - max(self.y0, other.y0)
+        overlap = max(across, 0.0) * max(down, 0.0)
+        union = self.area + other.area - overlap
+        return overlap / union if union > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A foreign frame laid over the whole picture: its right edge is at `width`, its bottom at `height`.
+
+    `Frame(1000, 1000)` is a per-mille grid, `Frame(1, 1)` fractions, `Frame(1036, 756)` the pixels
+    of a picture resized to that size.
+    """
+
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        if not (self.width > 0 and self.height > 0):
+            raise InputError(f"A frame must have positive sides, got {self.width} x {self.height}.")
+
+
+GRID_1000 = Frame(1000, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class FramedBox:
+    """Two opposite corners as a model wrote them, in any order, with the frame they are in."""
+
+    xa: float
+    ya: float
+    xb: float
+    yb: float
+    frame: Frame = GRID_1000
+
+    def to_box(self, size: Size) -> Box:
+        """Translate into THE FRAME of a picture of `size`: scale, put in order, clip.
+
+        >>> FramedBox(500, 0, 250, 1200).to_box(Size(height=480, width=640))
+        Box(x0=160.0, y0=0.0, x1=320.0, y1=480.0)
+        """
+        across, down = size.width / self.frame.width, size.height / self.frame.height
+        box = Box.spanning(self.xa * across, self.ya * down, self.xb * across, self.yb * down)
+        return box.clipped(size)
+
+    @classmethod
+    def of(cls, box: Box, size: Size, frame: Frame = GRID_1000) -> "FramedBox":
+        """Write a box of a picture of `size` in another frame (not rounded)."""
+        across, down = frame.width / size.width, frame.height / size.height
+        return cls(box.x0 * across, box.y0 * down, box.x1 * across, box.y1 * down, frame)

@@ -1,0 +1,45 @@
+"""Chat models that see: a conversation with pictures in, a stream of reply text out.
+
+A backend gets the whole conversation each time and keeps no conversation of its own; what it
+remembers between calls (key-value caches, picture features) changes speed, never words.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from segue.catalog import Catalog, Entry
+from segue.message import Message, Sampling
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """What every chat backend promises; tests/contracts/test_chat_contract.py holds them to it."""
+
+    @property
+    def name(self) -> str:
+        """Nickname, hub id or folder it was loaded from, for reports and session files."""
+
+    @property
+    def dialect(self) -> str:
+        """The name of the dialect its replies are written in."""
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
+        """Answer the last message, which is the user's.
+
+        Yields:
+            Pieces of the reply in order, markup included, never cutting a character. Joined they
+            are the reply, free of end-of-turn tokens. The generator's return value is "stop" or
+            "length". Closing it early stops the model and leaves it usable.
+
+        Raises:
+            InputError: there is no user message to answer.
+            ModelError: the model failed.
+        """
+
+
+CHATS = Catalog("chat model", {
+    "qwen_vl": Entry("segue.chat.qwen_vl:load", "native Qwen-VL / Qwen-VL-Chat", extra="models"),
+    "scripted": Entry(
+        "segue.chat.scripted:Scripted", "replies from a script, for tests", stand_in=True
+    ),
+})

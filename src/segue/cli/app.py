@@ -1,0 +1,116 @@
+"""The program `segue`: which commands there are, and what a failure looks like.
+
+Exit codes:
+
+    0   done
+    1   a bug in segue, with a traceback; or interrupted
+    2   what was passed cannot be used, or a name is not known
+    3   an optional dependency is not installed
+    4   weights are missing, unreadable, or the model failed
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from segue.cli import (
+    ask,
+    chat,
+    convert_weights,
+    demo,
+    doctor,
+    edit,
+    embedded,
+    models,
+    segment,
+)
+from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
+from segue.version import __version__
+
+EXIT_CODES: Mapping[type[SegueError], int] = {
+    InputError: 2,
+    UnknownName: 2,
+    MissingExtra: 3,
+    ModelError: 4,
+}
+
+app = typer.Typer(
+    name="segue",
+    help="Talk about a picture, get pixel-accurate masks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("ask")(ask.ask)
+app.command("chat")(chat.chat)
+app.command("segment")(segment.segment)
+app.command("edit")(edit.edit)
+app.command("demo")(demo.demo)
+app.command("models")(models.models)
+app.command("convert-weights")(convert_weights.convert_weights)
+app.command("doctor")(doctor.doctor)
+app.add_typer(embedded.app, name="embedded")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"segue {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v", "--verbose", count=True, help="Say more; twice: everything, with tracebacks."
+        ),
+    ] = 0,
+) -> None:
+    """What comes before every command."""
+    level = {0: logging.ERROR, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("segue").setLevel(level)
+
+
+def exit_code(error: SegueError) -> int:
+    """The exit code of an error: that of the nearest class in `EXIT_CODES`, else 1."""
+    for kind in type(error).__mro__:
+        if kind in EXIT_CODES:
+            return EXIT_CODES[kind]
+    return 1
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave.
+
+    Args:
+        arguments: what stands behind `segue`; None: what the program was called with.
+
+    Raises:
+        SystemExit: always, with one of the exit codes above.
+    """
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="segue")
+    except SegueError as error:
+        if logging.getLogger("segue").isEnabledFor(logging.DEBUG):
+            logging.getLogger("segue").debug("", exc_info=error)
+        typer.echo(f"segue: {error}", err=True)
+        raise SystemExit(exit_code(error)) from None
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `segue models | head`. Not an error, and the
+        # interpreter must not stumble over it again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None

@@ -1,0 +1,80 @@
+"""`segue ask`: one question about one or more pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segue.cli import options
+from segue.errors import InputError
+
+
+def ask(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE... QUESTION", help="Pictures, then the question."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the picture with masks drawn on it.")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(help="Write the answer as JSON; '-' is standard output.")
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Write one PNG a mask into this folder.")
+    ] = None,
+    session: Annotated[
+        Path | None,
+        typer.Option(help="Keep the conversation in this folder, and go on with what is there."),
+    ] = None,
+    preset: options.Preset = "embedded",
+    chat: options.Chat = None,
+    detect: options.Detect = None,
+    segment: options.Segment = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = None,
+    allow_urls: options.AllowUrls = False,
+    seed: options.Seed = None,
+    temperature: options.Temperature = None,
+    max_new_tokens: options.MaxNewTokens = None,
+) -> None:
+    """Ask about pictures; get an answer in words and masks of what it points at."""
+    from segue.cli import results
+    from segue.cli.screen import screen, show_stream, waiting
+
+    pictures, question = _split(words, session)
+    to_stdout = json == "-"
+    console = screen(error=to_stdout, quiet=to_stdout)
+    images = options.open_images(pictures, allow_urls)
+    with waiting(console, "loading the models"):
+        assistant = options.load_assistant(
+            preset, device, dtype, chat=chat, detect=detect, segment=segment
+        )
+    conversation = results.begin(assistant, session).show(*images)
+    how = options.sampling(seed, temperature, max_new_tokens)
+    answer = show_stream(console, conversation.stream(question, how))
+    if out is not None:
+        for file in results.write_overlays(answer, out):
+            console.print(f"wrote {file}", style="dim")
+    if masks is not None:
+        count = len(results.write_masks(answer.regions, masks))
+        console.print(f"wrote {count} masks to {masks}", style="dim")
+    if json is not None:
+        results.write_json(answer, json)
+    if session is not None:
+        conversation.save(session)
+
+
+def _split(words: list[str], session: Path | None) -> tuple[list[str], str]:
+    *pictures, question = words
+    if Path(question).is_file():
+        raise InputError(
+            f"The question must stand last, got the file {question!r}. "
+            'Example: segue ask photo.jpg "Where is the dog?"'
+        )
+    if not pictures and session is None:
+        raise InputError(
+            f'Give a picture and a question, got only {question!r}. Example: '
+            'segue ask photo.jpg "Where is the dog?"'
+        )
+    return pictures, question

@@ -1,0 +1,70 @@
+"""`segue models`: which weights and presets have a name."""
+
+from typing import Annotated
+
+import typer
+
+from segue.errors import UnknownName
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="Show one model or preset in full.", show_default=False)
+    ] = None,
+) -> None:
+    """List the models and presets that have a nickname; hub ids and folders work as well."""
+    from segue.catalog import unknown
+    from segue.presets import CARDS, PRESETS
+
+    if name is None:
+        _list()
+    elif name in CARDS or name in PRESETS:
+        _show(name)
+    else:
+        raise UnknownName(unknown("model or preset", name, {**CARDS, **PRESETS}))
+
+
+def _list() -> None:
+    from rich.table import Table
+
+    from segue.cli.screen import screen
+    from segue.presets import CARDS, PRESETS
+
+    console = screen()
+    table = Table("nickname", "stage", "from", "size", "licence", "gated", box=None)
+    for nickname, card in CARDS.items():
+        gated = "yes" if card.gated else "no"
+        table.add_row(nickname, card.kind, card.source, card.parameters, card.licence, gated)
+    console.print(table)
+    presets = Table("preset", "what it is", box=None)
+    for nickname, preset in PRESETS.items():
+        presets.add_row(nickname, preset.summary)
+    console.print()
+    console.print(presets)
+
+
+def _show(name: str) -> None:
+    from rich.table import Table
+
+    from segue.cli.screen import screen
+    from segue.presets import CARDS, PRESETS, STAGES
+
+    table = Table(box=None, show_header=False)
+    if name in CARDS:
+        card = CARDS[name]
+        backend = STAGES[card.kind][card.backend]
+        table.add_row("model", name)
+        table.add_row("stage", card.kind)
+        table.add_row("from", card.source)
+        table.add_row("backend", f"{card.backend}: {backend.summary}")
+        table.add_row("size", card.parameters)
+        table.add_row("licence", card.licence)
+        table.add_row("gated", "yes: the hub asks for an account" if card.gated else "no")
+        table.add_row("note", card.note)
+    if name in PRESETS:
+        preset = PRESETS[name]
+        table.add_row("preset", f"{name}: {preset.summary}")
+        table.add_row("chat", preset.chat or "none")
+        table.add_row("detect", preset.detect or "none")
+        table.add_row("segment", preset.segment or "none")
+    screen().print(table)

@@ -1,0 +1,173 @@
+"""The loop of `segue chat`: a line is a question, a line that begins with "/" is a command."""
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from segue.cli import options, results
+from segue.cli.screen import printable, region_table, show_stream
+from segue.errors import InputError, SegueError, UnknownName
+
+if TYPE_CHECKING:
+    from segue.conversation import Conversation
+    from segue.message import Answer, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that can be done beside asking."""
+
+    usage: str
+    help: str
+    run: Callable[["Repl", list[str]], None]
+
+
+class Repl:
+    """A conversation, a console, and what a person typed."""
+
+    def __init__(
+        self,
+        conversation: "Conversation",
+        console: Console,
+        sampling: "Sampling",
+        allow_urls: bool = False,
+    ) -> None:
+        self.conversation = conversation
+        self.console = console
+        self.sampling = sampling
+        self.allow_urls = allow_urls
+        self.leaving = False
+
+    def run(self, lines: Iterable[str]) -> None:
+        """Answer line by line. What goes wrong is said, and the next line is read."""
+        count = len(self.conversation.images)
+        if self.console.is_terminal:
+            self.console.print(f"{count} picture(s). /help lists the commands.", style="dim")
+        for line in lines:
+            try:
+                self.answer(line.strip())
+            except SegueError as error:
+                self.console.print(printable(str(error)), style="red")
+            if self.leaving:
+                return
+
+    def answer(self, line: str) -> None:
+        """Ask what stands in a line, or do what it commands.
+
+        Raises:
+            SegueError: it could not be done; the conversation is as it was.
+        """
+        if line.startswith("/"):
+            self._command(line)
+        elif line:
+            self._ask(line)
+
+    def _ask(self, question: str) -> None:
+        events = self.conversation.stream(question, self.sampling)
+        try:
+            show_stream(self.console, events)
+        except KeyboardInterrupt:
+            self.console.print("stopped", style="dim")
+        finally:
+            events.close()  # type: ignore[attr-defined]
+
+    def _command(self, line: str) -> None:
+        from segue.catalog import unknown
+
+        try:
+            name, *arguments = shlex.split(line[1:]) or ["help"]
+        except ValueError as error:
+            raise InputError(f"Cannot read {line!r}: {error}. Close the quotation mark.") from error
+        if name not in COMMANDS:
+            raise UnknownName(unknown("command", name, COMMANDS))
+        COMMANDS[name].run(self, arguments)
+
+    def _last(self) -> "Answer":
+        if not self.conversation.answers:
+            raise InputError("Nothing was asked yet. Ask something about the picture first.")
+        return self.conversation.answers[-1]
+
+    def say(self, text: str) -> None:
+        """Report that something was done."""
+        self.console.print(printable(text), style="dim")
+
+
+def _one(arguments: list[str], usage: str) -> str:
+    if len(arguments) != 1:
+        raise InputError(f"Expected {usage}, got {len(arguments)} arguments.")
+    return arguments[0]
+
+
+def _help(repl: Repl, _arguments: list[str]) -> None:
+    for command in COMMANDS.values():
+        repl.console.print(f"  {command.usage:<38}{command.help}")
+
+
+def _open(repl: Repl, arguments: list[str]) -> None:
+    if not arguments:
+        raise InputError("Expected /open PICTURE..., got no picture.")
+    repl.conversation.show(*options.open_images(arguments, repl.allow_urls))
+    repl.say(f"{len(repl.conversation.images)} picture(s); the newest is talked about")
+
+
+def _undo(repl: Repl, _arguments: list[str]) -> None:
+    answer = repl.conversation.undo()
+    repl.say("nothing to take back" if answer is None else f"took back: {answer.question}")
+
+
+def _regions(repl: Repl, _arguments: list[str]) -> None:
+    several = len(repl.conversation.images) > 1
+    repl.console.print(region_table(repl.conversation.regions, several=several))
+
+
+def _draw(repl: Repl, arguments: list[str]) -> None:
+    target = Path(_one(arguments, "/draw FILE.png"))
+    for file in results.write_overlays(repl._last(), target):
+        repl.say(f"wrote {file}")
+
+
+def _masks(repl: Repl, arguments: list[str]) -> None:
+    folder = Path(_one(arguments, "/masks FOLDER"))
+    repl.say(f"wrote {len(results.write_masks(repl._last().regions, folder))} masks to {folder}")
+
+
+def _edit(repl: Repl, arguments: list[str]) -> None:
+    from segue.cli.edit import edit_regions
+
+    usage = "/edit REGION EFFECT FILE.png, as in /edit r1 blur out.png"
+    if len(arguments) != 3:
+        raise InputError(f"Expected {usage}, got {len(arguments)} arguments.")
+    name, effect, target = arguments
+    regions = {region.id: region for region in repl.conversation.regions}
+    if name not in regions:
+        raise InputError(f"There is no region {name!r}. /regions lists them.")
+    region = regions[name]
+    picture = edit_regions(repl.conversation.images[region.image], [region], effect)
+    results.save_picture(picture, Path(target))
+    repl.say(f"wrote {target}")
+
+
+def _save(repl: Repl, arguments: list[str]) -> None:
+    folder = repl.conversation.save(_one(arguments, "/save FOLDER"))
+    repl.say(f"saved to {folder}; segue chat --session {folder} goes on with it")
+
+
+def _quit(repl: Repl, _arguments: list[str]) -> None:
+    repl.leaving = True
+
+
+COMMANDS = {
+    "help": Command("/help", "this list", _help),
+    "open": Command("/open PICTURE...", "show more pictures", _open),
+    "undo": Command("/undo", "take the last turn back", _undo),
+    "regions": Command("/regions", "everything that was pointed at so far", _regions),
+    "draw": Command("/draw FILE.png", "the last answer's masks, drawn on the picture", _draw),
+    "masks": Command("/masks FOLDER", "the last answer's masks, one PNG each", _masks),
+    "edit": Command("/edit REGION EFFECT FILE.png", "cutout, blur, recolour, erase …", _edit),
+    "save": Command("/save FOLDER", "keep the conversation", _save),
+    "quit": Command("/quit", "leave; so does ^D", _quit),
+}

@@ -1,0 +1,102 @@
+"""Writing what came out of a command to files, and saying where."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segue.errors import InputError
+
+if TYPE_CHECKING:
+    from segue.assistant import Assistant
+    from segue.conversation import Conversation
+    from segue.image import Image
+    from segue.message import Answer
+    from segue.region import Region
+
+
+def begin(assistant: "Assistant", session: Path | None) -> "Conversation":
+    """A new conversation, or the one that is kept in a folder."""
+    from segue.session import FILE, resume
+
+    if session is not None and (session / FILE).exists():
+        return resume(session, assistant)
+    return assistant.open()
+
+
+def write_overlays(answer: "Answer", file: Path) -> list[Path]:
+    """Draw every picture that has regions, else the newest; the second goes to "name-2.png".
+
+    Returns:
+        The files written.
+    """
+    if not answer.images:
+        raise InputError("There is no picture to draw on. Give one before the question.")
+    shown = sorted({region.image for region in answer.regions}) or [len(answer.images) - 1]
+    files = [file.with_stem(f"{file.stem}-{n}") if n > 1 else file for n in range(1, len(shown) + 1)]
+    for image, target in zip(shown, files, strict=True):
+        save_picture(answer.draw(image), target)
+    return files
+
+
+def save_picture(picture: Any, file: Path) -> None:
+    """Save a PIL image in the format that the name says.
+
+    Raises:
+        InputError: the name says none, or the file cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file)
+    except (ValueError, OSError) as error:
+        raise InputError(f"Cannot write {file}: {error}. Use a name like overlay.png.") from error
+
+
+def write_masks(regions: "Sequence[Region]", folder: Path) -> list[Path]:
+    """One PNG a mask, white on black, named by region and phrase."""
+    from segue.export.png import write_masks as write
+
+    return list(write(regions, folder))
+
+
+def write_json(answer: "Answer", target: str) -> None:
+    """Write the answer as JSON to a file, or to standard output for "-"."""
+    write_text(json.dumps(answer.to_json(), ensure_ascii=False, indent=2) + "\n", target)
+
+
+def write_regions(
+    image: "Image",
+    regions: "Sequence[Region]",
+    *,
+    out: Path | None,
+    json_target: str | None,
+    masks: Path | None,
+) -> None:
+    """Write regions of one picture in the ways that were asked for."""
+    from segue.draw import draw_regions
+    from segue.export.json import region_to_json
+
+    if out is not None:
+        save_picture(draw_regions(image, regions), out)
+    if masks is not None:
+        write_masks(regions, masks)
+    if json_target is not None:
+        listed = [region_to_json(region) for region in regions]
+        write_text(json.dumps(listed, ensure_ascii=False, indent=2) + "\n", json_target)
+
+
+def write_text(text: str, target: str) -> None:
+    """Write text to a file, or to standard output for "-".
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"Cannot write {target}: {error.strerror}.") from error

@@ -1,0 +1,157 @@
+"""What a person sees of an answer: words with coloured phrases, and a table of regions.
+
+In a terminal the words are redrawn as they come, since a phrase gets its colour only when its box
+is known; into a pipe or file they are written once and plain.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from segue.message import Answer, Event
+    from segue.region import Region
+
+
+def screen(*, error: bool = False, quiet: bool = False) -> Console:
+    """A console on standard output, or on standard error.
+
+    Into a pipe it never folds lines, so that programs can read them.
+    """
+    console = Console(stderr=error, quiet=quiet, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(
+            stderr=error, quiet=quiet, highlight=False, markup=False, emoji=False,
+            width=10_000, soft_wrap=True,
+        )  # fmt: skip
+    return console
+
+
+@contextmanager
+def waiting(console: Console, what: str) -> Iterator[None]:
+    """Say what takes time, where somebody watches."""
+    if console.is_terminal and not console.quiet:
+        with console.status(what):
+            yield
+    else:
+        yield
+
+
+def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
+    """Show an answer while it is written, then the table of its regions.
+
+    Returns:
+        The answer.
+    """
+    from segue.message import Done, TextAdded
+
+    words = _Words()
+    answer: Answer | None = None
+    live = Live(console=console, refresh_per_second=12) if console.is_terminal else None
+    with live or _nothing():
+        for event in events:
+            words.add(event)
+            if isinstance(event, Done):
+                answer = event.answer
+            elif live is not None:
+                live.update(words.coloured())
+            elif isinstance(event, TextAdded):
+                console.out(printable(event.text), end="", highlight=False)
+                console.file.flush()
+    if live is None:
+        console.out("")
+    if answer is None:
+        raise AssertionError("a stream ends with Done")
+    show_findings(console, answer)
+    return answer
+
+
+def show_findings(console: Console, answer: "Answer") -> None:
+    """The regions as a table, and what there is to say about the rest."""
+    if answer.regions:
+        console.print(region_table(answer.regions, several=len(answer.images) > 1))
+    for phrase in answer.not_found:
+        console.print(f"not in the picture: {printable(phrase)}", style="yellow")
+    if answer.broken:
+        console.print(
+            f"unreadable markup in the reply: {printable(' '.join(answer.broken))}", style="dim"
+        )
+    if answer.finish == "length":
+        console.print("the reply was cut off: --max-new-tokens allows a longer one", style="dim")
+
+
+def region_table(regions: "Sequence[Region]", *, several: bool = False) -> Table:
+    """One line a region.
+
+    Args:
+        regions: what was found.
+        several: say which picture each is on.
+    """
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "phrase", *(["picture"] if several else []), "box", "mask", "score", "by"):
+        table.add_column(heading, justify="right" if heading == "score" else "left")
+    for region in regions:
+        box = ", ".join(f"{value:.0f}" for value in region.box.corners)
+        mask = "" if region.mask is None else f"{region.mask.area} px"
+        score = "" if region.score is None else f"{region.score:.2f}"
+        picture = [str(region.image + 1)] if several else []
+        name = Text(f"■ {region.id}", style=colour_of(region))
+        table.add_row(name, printable(region.phrase), *picture, box, mask, score, region.found_by)
+    return table
+
+
+def colour_of(region: "Region") -> str:
+    """The colour a region has in the overlay, as Rich writes it."""
+    from segue.palette import colour
+
+    red, green, blue = colour(region)
+    return f"rgb({red},{green},{blue})"
+
+
+def printable(text: str) -> str:
+    """Replace what would steer a terminal, character by character, so that spans stay right.
+
+    >>> printable("a\\x1b[31mb")
+    'a\ufffd[31mb'
+    """
+    return _STEERING.sub("\ufffd", text)
+
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class _Words:
+    """The clean text so far and the phrases in it that have a region."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.spans: dict[str, tuple[int, int, str]] = {}
+
+    def add(self, event: "Event") -> None:
+        from segue.message import RegionFound, TextAdded
+
+        match event:
+            case TextAdded(text):
+                self.text += text
+            case RegionFound(region) if region.span is not None:
+                self.spans.setdefault(str(region.span), (*region.span, colour_of(region)))
+            case _:
+                pass
+
+    def coloured(self) -> Text:
+        text = Text(printable(self.text))
+        for start, end, colour in self.spans.values():
+            text.stylize(f"bold {colour}", start, end)
+        return text
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+

@@ -1,0 +1,146 @@
+"""A conversation about pictures: questions in, events and answers out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from segue.assistant import Assistant, Collector, region_ids
+from segue.errors import InputError
+from segue.image import Image
+from segue.message import Answer, Done, Event, Message, Sampling, images_of
+from segue.region import Region
+
+
+class Conversation:
+    """Turns so far, and the way to the next one. Begun by `Assistant.open`."""
+
+    def __init__(self, assistant: Assistant, *, system: str | None = None) -> None:
+        self.assistant = assistant
+        self.system = system
+        """The system message; None: what the chat model was trained with."""
+        self.answers: list[Answer] = []
+        self._turns: list[tuple[Message, Message]] = []
+        self._waiting: list[Image] = []
+        self._next_id = 1
+
+    def show(self, *images: Any, allow_urls: bool = False) -> "Conversation":
+        """Add pictures; they go with the next question. The newest is the one talked about.
+
+        Args:
+            images: anything `Image.open` takes.
+            allow_urls: let http(s) addresses be fetched.
+
+        Raises:
+            InputError: something is not a picture; then none of them is added.
+        """
+        self._waiting += [Image.open(image, allow_urls=allow_urls) for image in images]
+        return self
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All pictures shown so far; `Region.image` counts in here."""
+        return images_of([user for user, _ in self._turns]) + tuple(self._waiting)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The regions of all answers, in order."""
+        return tuple(region for answer in self.answers for region in answer.regions)
+
+    @property
+    def turns(self) -> tuple[tuple[Message, Message], ...]:
+        """(user, assistant) messages, one pair an answer."""
+        return tuple(self._turns)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The turns so far, as a chat model sees them."""
+        system = [Message("system", self.system)] if self.system is not None else []
+        return system + [message for turn in self._turns for message in turn]
+
+    def ask(self, question: str, sampling: Sampling | None = None) -> Answer:
+        """Ask, wait, and get everything at once. See `stream` for the arguments and errors."""
+        for event in self.stream(question, sampling):
+            if isinstance(event, Done):
+                return event.answer
+        raise AssertionError("a stream ends with Done")
+
+    def stream(self, question: str, sampling: Sampling | None = None) -> Iterator[Event]:
+        """Ask, and get the answer while it is being written.
+
+        Closing the stream early keeps what was said so far as a turn with finish "cancelled".
+        A failing model leaves the conversation as it was.
+
+        Args:
+            question: what a person typed; markup in it is only text.
+            sampling: how the model picks its words; None: as its weights say.
+
+        Yields:
+            Events in the order in which they become known; the last is `Done`.
+
+        Raises:
+            InputError: the question is empty, or the assistant has no chat model.
+            ModelError: a model failed.
+        """
+        chat = self.assistant.chat
+        if chat is None:
+            raise InputError(
+                "This assistant has no chat model, so it cannot be asked. Load one with "
+                "segue.load(chat=…), or use Assistant.segment for phrases, boxes and points."
+            )
+        if not question.strip():
+            raise InputError("The question is empty. Ask about the picture in Chinese or English.")
+        user = Message("user", question, tuple(self._waiting))
+        images = self.images
+        gathered = Collector(question)
+        chunks = iter(chat.stream([*self.messages, user], sampling or Sampling()))
+        try:
+            ids = region_ids(self._next_id)
+            for event in self.assistant.follow(gathered.listen(chunks), images, ids):
+                gathered.add(event)
+                yield event
+        except GeneratorExit:
+            gathered.finish = "cancelled"
+            if gathered.raw:
+                self._keep(user, gathered.answer(images))
+            raise
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        answer = gathered.answer(images)
+        self._keep(user, answer)
+        yield Done(answer)
+
+    def undo(self) -> Answer | None:
+        """Take the last turn back, and return it; None when there is none.
+
+        Its pictures wait for the next question.
+        """
+        if not self.answers:
+            return None
+        user, _ = self._turns.pop()
+        self._waiting = [*user.images, *self._waiting]
+        return self.answers.pop()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the conversation to a folder: `session.json` and the pictures. See `session`."""
+        from segue.session import save
+
+        return save(self, folder)
+
+    def _keep(self, user: Message, answer: Answer) -> None:
+        self._turns.append((user, Message("assistant", answer.raw)))
+        self.answers.append(answer)
+        self._waiting = []
+        self._next_id += len(answer.regions)
+
+    def adopt(self, question: str, answer: Answer, images: tuple[Image, ...]) -> None:
+        """Take over a turn that was had before (used to open a saved session).
+
+        Args:
+            question: what was asked.
+            answer: what came back.
+            images: the pictures shown with that question.
+        """
+        self._keep(Message("user", question, images), replace(answer, images=self.images + images))

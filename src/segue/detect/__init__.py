@@ -1,0 +1,60 @@
+"""Detectors: a picture and phrases in, boxes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from segue.box import Box
+from segue.catalog import Catalog, Entry
+from segue.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One object that a detector found."""
+
+    phrase: str
+    """The phrase it answers: one of those asked for, as the caller wrote it."""
+    box: Box
+    """In pixels of the upright picture, clipped to it."""
+    score: float
+    """Confidence in [0, 1]."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """What every detector promises; tests/contracts/test_detector_contract.py holds them to it."""
+
+    @property
+    def name(self) -> str:
+        """Nickname, hub id or folder it was loaded from."""
+
+    def find(
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> list[Found]:
+        """Find every instance of every phrase.
+
+        Args:
+            image: the upright picture.
+            phrases: what to look for, in plain words; case and final dots do not matter.
+            box_threshold: keep boxes scoring above this, in [0, 1]; None: the weights' own
+                setting, 0.3 where they state none.
+            text_threshold: a phrase counts as meant above this, in [0, 1]; None: as above, 0.25.
+
+        Returns:
+            Grouped by phrase in the order given, best score first. Nothing found is an empty
+            list, which is an answer.
+        """
+
+
+DETECTORS = Catalog("detector", {
+    "grounding_dino": Entry(
+        "segue.detect.grounding_dino:load", "Grounding DINO and MM-Grounding-DINO", extra="models"
+    ),
+    "owlv2": Entry("segue.detect.owlv2:load", "OWLv2", extra="models"),
+    "fixed": Entry("segue.detect.fixed:Fixed", "boxes from a table, for tests", stand_in=True),
+})

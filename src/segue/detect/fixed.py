@@ -1,0 +1,76 @@
+"""The stand-in detector: boxes from a table. For tests and for machines without weights."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segue.box import Box
+from segue.detect import Found
+from segue.detect.captions import cleaned
+from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
+from segue.errors import InputError
+from segue.image import Image
+
+Row = Box | Sequence[float]
+"""A `Box`, or x0 y0 x1 y1 and, if wanted, a score."""
+
+
+class Fixed:
+    """Finds in every picture what its table says, clipped to the picture."""
+
+    name = "fixed"
+
+    def __init__(self, table: Mapping[str, Iterable[Row]] | str | Path = "") -> None:
+        """Set up the table.
+
+        Args:
+            table: phrase -> rows in pixels of the upright picture, or the path of a JSON file
+                with such an object; empty: nothing is ever found.
+
+        Raises:
+            InputError: there is no such file, or a row has neither four nor five numbers.
+        """
+        if isinstance(table, str | Path):
+            table = _read(Path(table)) if str(table) else {}
+        self.table = {
+            cleaned(phrase): np.array([_five_numbers(row) for row in rows]).reshape(-1, 5)
+            for phrase, rows in table.items()
+        }
+
+    def find(
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> list[Found]:
+        """Look the phrases up. See `segue.detect.Detector.find`."""
+        floor = max(
+            read_threshold(box_threshold, 0.3, "box_threshold"),
+            read_threshold(text_threshold, 0.25, "text_threshold"),
+        )
+        asked, answers = read_phrases(phrases), {}
+        for phrase in asked:
+            rows = self.table.get(cleaned(phrase), np.zeros((0, 5)))
+            rows = rows[rows[:, 4] > floor]
+            answers[phrase] = found_of(phrase, rows[:, :4], rows[:, 4], image.size, max_iou=1.0)
+        return in_order_of(asked, answers)
+
+
+def _five_numbers(row: Row) -> list[float]:
+    numbers = [*row.corners] if isinstance(row, Box) else [float(number) for number in row]
+    if len(numbers) not in (4, 5):
+        raise InputError(f"A row must be x0 y0 x1 y1 and perhaps a score, got {row!r}.")
+    return [*numbers, 1.0][:5]
+
+
+def _read(path: Path) -> Mapping[str, Iterable[Row]]:
+    try:
+        table = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The table of boxes must be a JSON file, but {error}.") from error
+    if not isinstance(table, dict):
+        raise InputError(f"The table of boxes in {path} must be a JSON object, phrase -> rows.")
+    return table

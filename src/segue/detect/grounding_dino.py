@@ -1,0 +1,329 @@
+"""Grounding DINO and MM-Grounding-DINO: find what a phrase names, for any number of phrases.
+
+Reads folders and hub ids in transformers' form, and the original `groundingdino_*.pth`. Weights
+and method: Liu et al. 2023, arXiv:2303.05499; Zhao et al. 2024, arXiv:2401.02361; Apache-2.0.
+
+The caption is built here and its columns are read per phrase. Weights stay in float32: the
+sampling in the deformable attention is wrong, or not finite, in half precision; where half
+precision is asked for, autocast uses it in the parts that bear it.
+
+Limits: the text encoder was trained on English; a phrase of which it knows no word is not found.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segue import device as devices
+from segue.box import Size
+from segue.detect import Found
+from segue.detect.captions import Caption, captions, cleaned
+from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
+from segue.detect.resizing import Resizing
+from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
+from segue.detect.vocabulary import bert_tokenizer
+from segue.errors import InputError, ModelError
+from segue.image import Image
+from segue.weights import locate, pretrained, read_json, read_options, read_tensors
+
+_MODELS = {
+    "grounding-dino": "GroundingDinoForObjectDetection",
+    "mm-grounding-dino": "MMGroundingDinoForObjectDetection",
+}
+_PIXELS_AT_ONCE = {"cpu": 1_200_000}  # one picture of full size; small ones go together
+_PIXELS_AT_ONCE_ELSEWHERE = 16_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DinoOptions:
+    """Settings that travel with the weights, in `segue.json`."""
+
+    box_threshold: float = 0.3
+    text_threshold: float = 0.25
+    nms_iou: float = 0.7
+    """Of two boxes for one phrase that overlap more, the better one stays."""
+
+    @classmethod
+    def read(cls, place: Path) -> "DinoOptions":
+        """The settings beside the weights at `place`; those of the published models else."""
+        found = read_options(place)
+        return cls(**{k: float(found[k]) for k in cls.__dataclass_fields__ if k in found})
+
+
+def load(
+    source: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    name: str | None = None,
+    vocabulary: str | Path | None = None,
+) -> "GroundingDino":
+    """Load a Grounding DINO model.
+
+    Args:
+        source: what `segue.weights.locate` takes: a folder or hub id in transformers' form, or an
+            original `groundingdino_*.pth` by path or URL.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        dtype: "bfloat16" or "float16" for autocast; None: float32.
+        name: what to call it; None: `source`.
+        vocabulary: `vocab.txt` of bert-base-uncased, or a folder with it, for an original
+            checkpoint; None: looked for beside the checkpoint and in the hub's cache.
+
+    Raises:
+        InputError: `source` is nothing that can name weights.
+        ModelError: the weights or the vocabulary are missing, damaged, or not of this model.
+    """
+    place = devices.pick(device, dtype or "float32")
+    path = locate(source)
+    tokenizer = bert_tokenizer(path, vocabulary)
+    return GroundingDino(
+        read_grounding_dino(path),
+        tokenizer,
+        Resizing.read(path),
+        DinoOptions.read(path),
+        place,
+        name or str(source),
+    )
+
+
+def read_grounding_dino(path: Path) -> Any:
+    """The transformers model in a folder or an original checkpoint, float32, on the processor.
+
+    Raises:
+        ModelError: the weights are missing, damaged, or not of this model.
+    """
+    import transformers
+
+    if path.is_dir():
+        kind = read_json(path, "config.json").get("model_type", "nothing known")
+        if kind not in _MODELS:
+            raise ModelError(
+                f"{path} must hold a model of type {' or '.join(map(repr, _MODELS))}, but its "
+                f"config.json says {kind!r}."
+            )
+        return pretrained(getattr(transformers, _MODELS[kind]), path)
+    tensors = read_tensors(path)
+    if not is_original_grounding_dino(tensors):
+        raise ModelError(
+            f"{path} must be an original Grounding DINO checkpoint (groundingdino_*.pth), but its "
+            f"first tensor is {next(iter(tensors))!r}."
+        )
+    config = config_of(tensors, read_options(path).get("heads"))
+    return pretrained(
+        transformers.GroundingDinoForObjectDetection, config=config, tensors=renamed(tensors)
+    )
+
+
+class GroundingDino:
+    """A Grounding DINO model, ready to find things."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        resizing: Resizing,
+        options: DinoOptions,
+        place: devices.Placement,
+        name: str,
+    ) -> None:
+        self.name = name
+        self.tokenizer = tokenizer
+        self.resizing = resizing
+        self.options = options
+        self.device, self.dtype = place
+        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.model.config.disable_custom_kernels = True
+        self.max_tokens = min(
+            model.config.max_text_len, model.config.text_config.max_position_embeddings
+        )
+
+    def find(
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> list[Found]:
+        """Find every instance of every phrase. See `segue.detect.Detector.find`."""
+        return self.find_many([image], phrases, box_threshold, text_threshold)[0]
+
+    def find_many(
+        self,
+        images: Sequence[Image],
+        phrases: Sequence[str] | Sequence[Sequence[str]],
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> list[list[Found]]:
+        """`find` for several pictures; those of equal size share a run of the network.
+
+        Args:
+            images: N pictures.
+            phrases: the phrases for all of them, or N lists, one for each picture.
+            box_threshold: as for `find`.
+            text_threshold: as for `find`.
+
+        Returns:
+            N lists, as from `find`.
+
+        Raises:
+            InputError: counts differ, or a threshold is not in [0, 1].
+            ModelError: the network gave numbers that are not finite.
+        """
+        asked = _for_each(images, phrases)
+        floor = max(
+            read_threshold(box_threshold, self.options.box_threshold, "box_threshold"),
+            read_threshold(text_threshold, self.options.text_threshold, "text_threshold"),
+        )
+        found: list[dict[str, list[Found]]] = [{} for _ in images]
+        runs = [
+            (row, caption) for row, names in enumerate(asked) for caption in self.captions(names)
+        ]
+        for some in self._together(images, runs):
+            scores, boxes = self.run([images[row] for row, _ in some], [c for _, c in some])
+            for (row, caption), score, box in zip(some, scores, boxes):
+                found[row] |= self._objects(images[row].size, caption, score, box, floor)
+        return [
+            in_order_of(names, _as_written(names, answers)) for names, answers in zip(asked, found)
+        ]
+
+    def captions(self, phrases: Sequence[str]) -> list[Caption]:
+        """The captions that ask for these phrases; equal ones once, empty and unknown ones not."""
+        return captions(
+            dict.fromkeys(cleaned(phrase) for phrase in phrases),
+            lambda phrase: self.tokenizer.encode(phrase, add_special_tokens=False),
+            self.max_tokens,
+            self.tokenizer.unk_token_id,
+        )
+
+    def run(
+        self, images: Sequence[Image], asked: Sequence[Caption]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run the network on N pictures, with a caption each.
+
+        Returns:
+            scores (N, Q, T) in [0, 1] for each query and column of the caption, and boxes
+            (N, Q, 4), centre and size in fractions of the picture; both float32.
+
+        Raises:
+            ModelError: the network gave numbers that are not finite.
+        """
+        length = max(len(caption.ids) for caption in asked)
+        ids = torch.zeros(len(asked), length, dtype=torch.long)
+        for row, caption in enumerate(asked):
+            ids[row, : len(caption.ids)] = torch.tensor(caption.ids)
+        pixels, inside = self._padded([self.resizing.pixels(image) for image in images])
+        logits, boxes = self.forward(pixels, inside, ids, (ids > 0).long())
+        return logits[..., :length].sigmoid().cpu().numpy(), boxes.cpu().numpy()
+
+    @torch.inference_mode()
+    def forward(
+        self, pixels: Tensor, inside: Tensor, ids: Tensor, attention: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The bare network.
+
+        Args:
+            pixels: (N, 3, h, w) float32, normalised.
+            inside: (N, h, w) int64, 1 on the picture, 0 on padding.
+            ids: (N, T) token ids.
+            attention: (N, T), 1 on tokens, 0 on padding.
+
+        Returns:
+            logits (N, Q, max_text_len), -inf beyond a caption, and boxes (N, Q, 4) in fractions.
+        """
+        half = self.dtype != torch.float32
+        with torch.autocast(self.device.type, dtype=self.dtype if half else None, enabled=half):
+            out = self.model(
+                pixel_values=pixels.to(self.device),
+                pixel_mask=inside.to(self.device),
+                input_ids=ids.to(self.device),
+                attention_mask=attention.to(self.device),
+            )
+        logits, boxes = out.logits.float(), out.pred_boxes.float()
+        if bool(logits.isnan().any()) or not bool(boxes.isfinite().all()):
+            raise ModelError(
+                f"The detector {self.name!r} gave numbers that are not finite in {self.dtype}. "
+                "Load it with dtype='float32'; if it was, the weights are damaged."
+            )
+        return logits, boxes
+
+    def _padded(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """One batch of pictures, and where in it they are. Pads the right and the bottom."""
+        room = Size(*(max(p.shape[axis] for p in pictures) for axis in (1, 2)))
+        room = self._room_for_queries(room)
+        pixels = torch.zeros(len(pictures), 3, *room)
+        inside = torch.zeros(len(pictures), *room, dtype=torch.long)
+        for row, picture in enumerate(pictures):
+            _, height, width = picture.shape
+            pixels[row, :, :height, :width] = torch.from_numpy(picture)
+            inside[row, :height, :width] = 1
+        return pixels, inside
+
+    def _room_for_queries(self, size: Size) -> Size:
+        """A size with at least as many places as the network has queries, else it cannot choose."""
+        config = self.model.config
+        finest = getattr(config.backbone_config, "patch_size", 4)
+        steps = [finest * 2 ** (index - 1) for index in config.backbone_config.out_indices]
+        while len(steps) < config.num_feature_levels:
+            steps.append(steps[-1] * 2)
+        while sum(-(-size.height // s) * -(-size.width // s) for s in steps) < config.num_queries:
+            longer = max(32, min(size) * 2)
+            size = Size(max(size.height, longer), max(size.width, longer))
+        return size
+
+    def _together(
+        self, images: Sequence[Image], runs: Sequence[tuple[int, Caption]]
+    ) -> Iterator[list[tuple[int, Caption]]]:
+        """Runs whose pictures become equally large, as many at once as memory allows.
+
+        Pictures of different sizes never share a run: the backbone does not know of padding, so
+        what is found in one picture would depend on its company.
+        """
+        groups: dict[Size, list[tuple[int, Caption]]] = defaultdict(list)
+        for run in runs:
+            groups[self.resizing.size_for(images[run[0]].size)].append(run)
+        budget = _PIXELS_AT_ONCE.get(self.device.type, _PIXELS_AT_ONCE_ELSEWHERE)
+        for size, members in groups.items():
+            step = max(1, budget // (size.height * size.width))
+            for start in range(0, len(members), step):
+                yield members[start : start + step]
+
+    def _objects(
+        self, size: Size, caption: Caption, scores: np.ndarray, boxes: np.ndarray, floor: float
+    ) -> dict[str, list[Found]]:
+        """Cleaned phrase -> its objects. A query answers the phrase it fits best, and only that."""
+        per_phrase = np.stack([scores[:, a:b].max(1) for a, b in caption.spans], 1)  # (Q, P)
+        best = per_phrase.argmax(1)
+        centres, sides = boxes[:, :2], boxes[:, 2:]
+        corners = np.concatenate([centres - sides / 2, centres + sides / 2], 1)
+        corners = corners * (size.width, size.height, size.width, size.height)
+        found = {}
+        for column, phrase in enumerate(caption.phrases):
+            own = per_phrase[:, column]
+            mine = (best == column) & (own > floor)
+            found[phrase] = found_of(phrase, corners[mine], own[mine], size, self.options.nms_iou)
+        return found
+
+
+def _for_each(images: Sequence[Image], phrases: Sequence[Any]) -> list[list[str]]:
+    if isinstance(phrases, str) or not phrases or isinstance(phrases[0], str):
+        return [read_phrases(phrases)] * len(images)
+    if len(phrases) != len(images):
+        raise InputError(
+            f"There must be one list of phrases for each picture, got {len(phrases)} lists for "
+            f"{len(images)} pictures."
+        )
+    return [read_phrases(some) for some in phrases]
+
+
+def _as_written(asked: Sequence[str], found: dict[str, list[Found]]) -> dict[str, list[Found]]:
+    """The objects under each phrase as the caller wrote it; "Dog" and "dog." share theirs."""
+    return {
+        phrase: [Found(phrase, one.box, one.score) for one in found.get(cleaned(phrase), ())]
+        for phrase in asked
+    }

@@ -1,0 +1,79 @@
+"""How a detector wants its pictures: which size, which mean and spread of the pixel values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from segue.box import Size
+from segue.errors import ModelError
+from segue.image import Image
+from segue.weights import read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resizing:
+    """Read from the `preprocessor_config.json` beside the weights."""
+
+    short: int = 800
+    """The shorter side becomes this long, in pixels …"""
+    long: int = 1333
+    """… unless the longer one would become longer than this."""
+    fixed: Size | None = None
+    """Every picture is stretched to this size instead."""
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    """Of pixels in [0, 1]."""
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    @classmethod
+    def read(cls, place: Path) -> "Resizing":
+        """The settings beside the weights at `place`; those of Grounding DINO where none are.
+
+        Raises:
+            ModelError: the sizes there are in a form that is not known.
+        """
+        found = read_json(place, "preprocessor_config.json")
+        options: dict[str, Any] = {
+            field: tuple(found[key])
+            for field, key in (("mean", "image_mean"), ("std", "image_std"))
+            if found.get(key)
+        }
+        size = found.get("size") or {}
+        if "height" in size and "width" in size:
+            options["fixed"] = Size(int(size["height"]), int(size["width"]))
+        elif "shortest_edge" in size:
+            options["short"] = int(size["shortest_edge"])
+            options["long"] = int(size.get("longest_edge") or 1333)
+        elif size:
+            raise ModelError(
+                f"The 'size' in {place / 'preprocessor_config.json'} must have height and width, "
+                f"or shortest_edge and longest_edge, got {size}."
+            )
+        return cls(**options)
+
+    def size_for(self, size: Size) -> Size:
+        """The size that a picture of `size` is resized to.
+
+        Rounded as in transformers; the original program differs by one pixel on some pictures
+        that are limited by their longer side.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        least, most = min(size), max(size)
+        short: float = self.short
+        if most / least * short > self.long:
+            short = self.long * least / most
+        side = max(1, round(short))
+        other = max(1, int(short * most / least) if side != least else most)
+        return Size(side, other) if size.height <= size.width else Size(other, side)
+
+    def pixels(self, image: Image) -> np.ndarray:
+        """The network's input, (3, h, w) float32."""
+        small = image.to_pil().resize(
+            self.size_for(image.size)[::-1], PIL.Image.Resampling.BILINEAR
+        )
+        values = np.asarray(small, np.float32).transpose(2, 0, 1) / 255
+        mean, std = (np.array(v, np.float32)[:, None, None] for v in (self.mean, self.std))
+        return (values - mean) / std

@@ -1,0 +1,104 @@
+"""From many overlapping boxes to one for each object: thresholds, clipping, suppression."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from segue.box import Box, Size
+from segue.detect import Found
+from segue.errors import InputError
+
+
+def keep_best(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarray:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: (N, 4) x0 y0 x1 y1.
+        scores: (N,).
+        max_iou: a box that overlaps a better one by more than this is dropped.
+
+    Returns:
+        Indices of the boxes that stay, best score first; equal scores keep their order.
+
+    Example:
+        >>> keep_best(np.array([[0, 0, 9, 9], [0, 0, 9, 8], [20, 0, 29, 9]]), np.array([.5, .9, .3]), .5)
+        array([1, 2])
+    """
+    order = np.argsort(-scores, kind="stable")
+    x0, y0, x1, y1 = np.asarray(boxes, np.float64).reshape(-1, 4).T
+    areas = (x1 - x0) * (y1 - y0)
+    kept: list[int] = []
+    while order.size:
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        across = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
+        down = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
+        overlap = across.clip(0) * down.clip(0)
+        union = areas[best] + areas[rest] - overlap
+        order = rest[overlap <= max_iou * union]
+    return np.array(kept, np.int64)
+
+
+def clipped(corners: np.ndarray, size: Size) -> np.ndarray:
+    """Boxes (N, 4) x0 y0 x1 y1 cut to a picture of `size`; one without area has x0 >= x1 or so."""
+    limits = np.array([size.width, size.height, size.width, size.height])
+    return np.clip(np.asarray(corners, np.float64), 0, limits)
+
+
+def found_of(
+    phrase: str, corners: np.ndarray, scores: np.ndarray, size: Size, max_iou: float
+) -> list[Found]:
+    """The objects that answer a phrase: boxes clipped, empty ones dropped, overlaps suppressed.
+
+    Args:
+        phrase: what they answer.
+        corners: (N, 4) x0 y0 x1 y1 in pixels of the upright picture.
+        scores: (N,) in [0, 1], those above the thresholds.
+        size: of the picture.
+        max_iou: see `keep_best`.
+    """
+    boxes = clipped(corners, size)
+    solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes, scores = boxes[solid], scores[solid]
+    return [
+        Found(phrase, Box(*map(float, boxes[row])), float(scores[row]))
+        for row in keep_best(boxes, scores, max_iou)
+    ]
+
+
+def in_order_of(asked: Sequence[str], answers: Mapping[str, Sequence[Found]]) -> list[Found]:
+    """Answers grouped by phrase, in the order in which the phrases were first asked for.
+
+    Args:
+        asked: phrases as the caller wrote them; one that is repeated counts once.
+        answers: by phrase as the caller wrote it.
+    """
+    return [one for phrase in dict.fromkeys(asked) for one in answers.get(phrase, ())]
+
+
+def read_phrases(phrases: Sequence[str]) -> list[str]:
+    """Check the `phrases` argument of a detector.
+
+    Raises:
+        InputError: it is a single text, or holds something else than texts.
+    """
+    if isinstance(phrases, str):
+        raise InputError(f"Phrases must be a list of texts, got the text {phrases!r}. Pass [it].")
+    read = list(phrases)
+    for phrase in read:
+        if not isinstance(phrase, str):
+            raise InputError(f"A phrase must be text, got {type(phrase).__name__}: {phrase!r}.")
+    return read
+
+
+def read_threshold(given: float | None, default: float, name: str) -> float:
+    """Check a threshold argument of a detector; None means `default`.
+
+    Raises:
+        InputError: it is not in [0, 1].
+    """
+    value = default if given is None else given
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise InputError(f"The {name} must be in [0, 1], got {value!r}.")
+    return float(value)

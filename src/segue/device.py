@@ -1,0 +1,99 @@
+"""Where a network runs and in which number format. The only place that asks the machine."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from segue.errors import InputError, MissingExtra, ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+class Placement(NamedTuple):
+    """A device and the number format to compute in on it."""
+
+    device: "torch.device"
+    dtype: "torch.dtype"
+
+
+def pick(
+    device: "str | torch.device | None" = "auto",
+    dtype: "str | torch.dtype | None" = None,
+) -> Placement:
+    """Choose a device and a number format.
+
+    Args:
+        device: "auto" (the first of cuda, mps, cpu that is there), or a device by name: "cuda",
+            "cuda:1", "mps", "cpu".
+        dtype: "auto" or None (bfloat16 on CUDA where the chip has it, else float16 there; float32
+            on mps and cpu), or one of `DTYPES` (short forms "fp32", "bf16", "fp16" too), or a
+            torch dtype.
+
+    Raises:
+        InputError: no device or number format has that name.
+        ModelError: the device is not on this machine.
+        MissingExtra: PyTorch is not installed.
+
+    Example:
+        >>> pick("cpu").dtype
+        torch.float32
+    """
+    place = _device(device)
+    return Placement(place, _dtype(dtype, place))
+
+
+def _device(device: "str | torch.device | None") -> "torch.device":
+    torch = _torch()
+    if device is None or str(device) == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(
+            f"A device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}."
+        ) from error
+    present = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if place.type not in present:
+        raise InputError(
+            f"A device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}."
+        )
+    if (place.index or 0) >= present[place.type]:
+        raise ModelError(
+            f"The device {str(device)!r} is not on this machine ({present[place.type]} of that "
+            "kind found). Use device='auto', or install a PyTorch built for it."
+        )
+    return place
+
+
+def _dtype(dtype: "str | torch.dtype | None", place: "torch.device") -> "torch.dtype":
+    torch = _torch()
+    if dtype is None or dtype == "auto":
+        if place.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    known = {name: getattr(torch, name) for name in DTYPES}
+    known |= {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if dtype in known.values():
+        return dtype  # type: ignore[return-value]
+    name = str(dtype).removeprefix("torch.")
+    if name not in known:
+        raise InputError(f"A dtype must be 'auto' or one of {', '.join(DTYPES)}, got {name!r}.")
+    return known[name]
+
+
+def _torch():  # type: ignore[no-untyped-def]
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "Running a network needs PyTorch, which is not installed. "
+            "Run: pip install 'segue[models]'"
+        ) from error
+    return torch

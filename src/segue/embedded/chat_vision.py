@@ -1,0 +1,406 @@
+"""First stage of the embedded chat model: teach the visual tower to see, without language.
+
+Every patch token and every resampler token says which noun it belongs to and where that object's
+box is; the resampler tokens together name the background. The heads that read this off are
+thrown away afterwards. The tower is the ordinary `segue.models.qwen_vl` one; only its
+initialisation is special: the resampler's queries begin by attending to their own neighbourhood.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segue.embedded import backgrounds
+from segue.embedded.chat_data import CELLS, PATCHES, SIDE, SceneArrays, mirrored, read_shard
+from segue.embedded.vocabulary import nouns
+from segue.models.qwen_vl.configuration import VisualConfig
+from segue.models.qwen_vl.visual import VisualTower, sine_cosine_table
+
+BINS = 40
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class VisionRecipe:
+    """How stage one is trained. The learning rate follows the share of `minutes` (or of `steps`,
+    where given) that is spent: warm-up, constant, then linear down to a twentieth."""
+
+    minutes: float = 55.0
+    steps: int | None = None
+    batch: int = 48
+    muon_rate: float = 0.02
+    adam_rate: float = 2e-3
+    decay: float = 0.05
+    warm_up: int = 60
+    constant: float = 0.35
+    background_weight: float = 0.3
+    box_weight: float = 0.5
+    place_weight: float = 0.2
+    log_every: int = 25
+    check_minutes: float = 4.0
+    seed: int = 0
+
+
+def visual_settings(image_start_id: int = 0) -> dict[str, Any]:
+    """The `visual` entry of the embedded model's configuration."""
+    return {
+        "image_size": SIDE,
+        "patch_size": SIDE // PATCHES,
+        "width": 192,
+        "layers": 6,
+        "heads": 3,
+        "mlp_ratio": 4.0,
+        "output_dim": 256,
+        "n_queries": CELLS**2,
+        "positional_grid": PATCHES,
+        "resampler_heads": 4,
+        "image_start_id": image_start_id,
+    }
+
+
+def new_tower(settings: dict[str, Any] | None = None) -> VisualTower:
+    """A tower to be trained from scratch; eager attention, whose CPU gradient is faster."""
+    tower = VisualTower(VisualConfig.read(settings or visual_settings()), "eager")
+    tower.reset()
+    _attend_locally(tower)
+    return tower
+
+
+@torch.no_grad()
+def _attend_locally(tower: VisualTower) -> None:
+    """Make each resampler query start on the patches around its own place.
+
+    Queries get positions in the patches' frame, and query and key projections are one rotation
+    that favours the fast-changing channels of the position code.
+    """
+    pool, dim = tower.attn_pool, tower.config.output_dim
+    side, grid = tower.config.query_grid, tower.config.grid
+    places = (torch.arange(side) + 0.5) * grid / side - 0.5
+    pool.pos_embed.copy_(sine_cosine_table(dim, places))
+    pool.ln_q.weight.fill_(0.3)
+    pool.ln_kv.weight.fill_(0.3)
+    rates = 10000 ** -(torch.arange(dim // 4) / (dim // 4))
+    gain = torch.where(rates >= 0.08, 4.0, 0.3).repeat(4)
+    rotation = torch.linalg.qr(torch.randn(dim, dim))[0] * gain
+    pool.attn.in_proj_weight[:dim] = rotation
+    pool.attn.in_proj_weight[dim : 2 * dim] = rotation
+
+
+class DenseHead(nn.Module):
+    """Reads from a token: the noun (one more class for the background) and four coordinates."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.noun = nn.Linear(width, len(nouns()) + 1)
+        self.box = nn.Linear(width, 4 * BINS)
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, T, width) to noun logits (N, T, 97) and box-bin logits (N, T, 4, BINS)."""
+        tokens = self.norm(tokens)
+        return self.noun(tokens), self.box(tokens).unflatten(-1, (4, BINS))
+
+
+class VisionTrainee(nn.Module):
+    """The tower with its training-only heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tower = new_tower()
+        self.patch_head = DenseHead(self.tower.config.width)
+        self.cell_head = DenseHead(self.tower.config.output_dim)
+        self.place_norm = nn.LayerNorm(self.tower.config.output_dim)
+        self.place = nn.Linear(self.tower.config.output_dim, len(backgrounds.NAMES))
+
+    def forward(self, pixels: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
+        """Normalised pixels (N, 3, S, S) to the patch readings, cell readings, place logits."""
+        patches = self.tower.encode_patches(pixels)
+        cells = self.tower.pool(patches)
+        place = self.place(self.place_norm(cells.mean(1)))
+        return self.patch_head(patches), self.cell_head(cells), place
+
+
+def to_pixels(images: NDArray[np.uint8]) -> Tensor:
+    """(N, S, S, 3) uint8 to (N, 3, S, S) float32, normalised as the processor does."""
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
+    return (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+
+
+def box_bins(logits: Tensor) -> Tensor:
+    """The expected coordinate of each bin distribution, 0..1."""
+    return (logits.float().softmax(-1) * torch.linspace(0, 1, BINS)).sum(-1)
+
+
+def bin_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy against the two bins around `target` (0..1), shared by nearness."""
+    place = (target * (BINS - 1)).clamp(0, BINS - 1 - 1e-4)
+    low = place.floor().long()
+    share = place - low
+    chances = F.log_softmax(logits.float(), -1)
+    lower = chances.gather(-1, low[..., None])[..., 0]
+    upper = chances.gather(-1, low[..., None] + 1)[..., 0]
+    return -(lower * (1 - share) + upper * share).mean()
+
+
+def dense_loss(
+    reading: tuple[Tensor, Tensor], owner: Tensor, objects: Tensor, recipe: VisionRecipe
+) -> tuple[Tensor, dict[str, float]]:
+    """Noun and box loss of all tokens, with the accuracy on object tokens.
+
+    `owner` is (N, T), the object of each token or -1; `objects` is (N, 5, 5).
+    """
+    noun_logits, box_logits = reading
+    seen = owner >= 0
+    row = owner.clamp(min=0)
+    noun = torch.where(seen, objects[..., 0].gather(1, row), len(nouns()))
+    weight = torch.where(seen, 1.0, recipe.background_weight).flatten()
+    each = F.cross_entropy(noun_logits.float().flatten(0, 1), noun.flatten(), reduction="none")
+    noun_loss = (each * weight).sum() / weight.sum()
+    target = objects[..., 1:].gather(1, row[..., None].expand(-1, -1, 4))[seen].float() / 1000
+    box_loss = bin_loss(box_logits[seen], target)
+    with torch.no_grad():
+        overlap = iou(box_bins(box_logits[seen]), target)
+        named = (noun_logits.argmax(-1) == noun)[seen].float().mean()
+    figures = {"named": float(named), "boxed": float((overlap > 0.5).float().mean())}
+    return noun_loss + recipe.box_weight * box_loss, figures
+
+
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union of paired boxes, both (..., 4) as x0, y0, x1, y1."""
+    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    areas = (a[..., 2:] - a[..., :2]).clamp(min=0).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)
+    return shared / (areas - shared + 1e-6)
+
+
+def batch_loss(
+    model: VisionTrainee, arrays: SceneArrays, recipe: VisionRecipe
+) -> tuple[Tensor, dict[str, float]]:
+    """The whole loss on some scenes, and what to log."""
+    with torch.autocast("cpu", torch.bfloat16):
+        patches, cells, place = model(to_pixels(arrays.images))
+    objects = torch.from_numpy(arrays.objects).long()
+    patch_loss, on_patches = dense_loss(
+        patches, torch.from_numpy(arrays.patches.astype(np.int64)), objects, recipe
+    )
+    cell_loss, on_cells = dense_loss(
+        cells, torch.from_numpy(arrays.cells.astype(np.int64)), objects, recipe
+    )
+    truth = torch.from_numpy(arrays.backgrounds).long()
+    place_loss = F.cross_entropy(place.float(), truth)
+    loss = patch_loss + cell_loss + recipe.place_weight * place_loss
+    figures = {
+        "loss": float(loss.detach()),
+        **{f"patch_{name}": value for name, value in on_patches.items()},
+        **{f"cell_{name}": value for name, value in on_cells.items()},
+        "place": float((place.argmax(-1) == truth).float().mean()),
+    }
+    return loss, figures
+
+
+@torch.no_grad()
+def check(model: VisionTrainee, arrays: SceneArrays, recipe: VisionRecipe) -> dict[str, float]:
+    """The figures of `batch_loss`, averaged over held-out scenes."""
+    model.eval()
+    parts = np.array_split(np.arange(len(arrays)), max(1, len(arrays) // 50))
+    rows = [batch_loss(model, arrays.rows(part), recipe)[1] for part in parts]
+    model.train()
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+
+
+class ShardReader:
+    """Random scenes from a folder of shards; shards that appear later join in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shards: dict[str, SceneArrays] = {}
+
+    def refresh(self) -> None:
+        """Look for new shards. Their names are numbers."""
+        for path in sorted(self.folder.iterdir()):
+            if path.name.isdigit() and path.name not in self.shards:
+                self.shards[path.name] = read_shard(path)
+
+    def batch(self, rng: np.random.Generator, size: int) -> SceneArrays:
+        """`size` scenes of one shard, half of the time seen in a mirror."""
+        names = sorted(self.shards)
+        shard = self.shards[names[rng.integers(len(names))]]
+        arrays = shard.rows(np.sort(rng.choice(len(shard), size, replace=False)))
+        return mirrored(arrays) if rng.random() < 0.5 else arrays
+
+
+class Optimisers:
+    """Muon for the hidden matrices, AdamW for everything else, stepped together."""
+
+    def __init__(self, model: nn.Module, recipe: VisionRecipe) -> None:
+        hidden, other, plain = [], [], []
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            in_tower = name.startswith("tower.") and parameter.ndim == 2
+            if in_tower and "query" not in name and "positional" not in name:
+                hidden.append(parameter)
+            else:
+                (other if parameter.ndim >= 2 else plain).append(parameter)
+        self.muon = torch.optim.Muon(
+            hidden, lr=recipe.muon_rate, weight_decay=recipe.decay, adjust_lr_fn="original"
+        )
+        self.adam = torch.optim.AdamW(
+            [{"params": other, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0}],
+            lr=recipe.adam_rate,
+            betas=(0.9, 0.98),
+            foreach=True,
+        )
+        self.recipe = recipe
+
+    def step(self, share: float) -> None:
+        """Take a step at `share` of the full learning rates, and clear the gradients."""
+        rates = ((self.muon, self.recipe.muon_rate), (self.adam, self.recipe.adam_rate))
+        for optimiser, rate in rates:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * share
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+    def state(self) -> list[dict[str, Any]]:
+        """Everything needed to go on later."""
+        return [self.muon.state_dict(), self.adam.state_dict()]
+
+    def load(self, state: list[dict[str, Any]]) -> None:
+        """Go on from `state()`."""
+        self.muon.load_state_dict(state[0])
+        self.adam.load_state_dict(state[1])
+
+
+def rate_share(spent: float, step: int, recipe: VisionRecipe) -> float:
+    """The share of the full learning rate, when `spent` (0..1) of the training is over."""
+    fall = max(0.0, (spent - recipe.constant) / (1 - recipe.constant))
+    return min(1.0, (step + 1) / recipe.warm_up) * max(0.02, 1 - 0.98 * fall)
+
+
+@dataclass
+class Progress:
+    """How far a training is; saved with every checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+
+
+def train_vision(
+    shards: Path, out: Path, recipe: VisionRecipe, held: dict[str, SceneArrays], resume: bool = True
+) -> VisionTrainee:
+    """Train stage one on the shards in a folder; log to `vision.jsonl`, keep `vision.pt` in `out`.
+
+    Goes on from `vision.pt` where it exists and `resume` is true. `held` are scenes to check on.
+    """
+    torch.manual_seed(recipe.seed)
+    torch.set_flush_denormal(True)
+    out.mkdir(parents=True, exist_ok=True)
+    model, reader = VisionTrainee(), ShardReader(shards)
+    optimisers, progress = Optimisers(model, recipe), Progress()
+    rng = np.random.default_rng(recipe.seed)
+    if resume and (out / "vision.pt").exists():
+        _restore(out / "vision.pt", model, optimisers, progress, rng)
+    reader.refresh()
+    model.train()
+    checked = progress.seconds
+    sums: list[dict[str, float]] = []
+    with (out / "vision.jsonl").open("a") as log:
+        for spent in _clock(progress, recipe):
+            loss, figures = batch_loss(model, reader.batch(rng, recipe.batch), recipe)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimisers.step(rate_share(spent, progress.step, recipe))
+            sums.append(figures)
+            if (progress.step + 1) % recipe.log_every == 0:
+                _write(log, progress, _average(sums))
+                sums = []
+                reader.refresh()
+            if progress.seconds - checked > 60 * recipe.check_minutes:
+                checked = progress.seconds
+                _save(out / "vision.pt", model, optimisers, progress, rng)
+                _write(log, progress, {k: check(model, v, recipe) for k, v in held.items()})
+        _save(out / "vision.pt", model, optimisers, progress, rng)
+        _write(log, progress, {k: check(model, v, recipe) for k, v in held.items()})
+    return model
+
+
+def _clock(progress: Progress, recipe: VisionRecipe) -> Iterator[float]:
+    """Yield the share of the training that is over, once per step, until it is all spent."""
+    while True:
+        if recipe.steps is not None:
+            spent = progress.step / recipe.steps
+        else:
+            spent = progress.seconds / (60 * recipe.minutes)
+        if spent >= 1:
+            return
+        begin = time.monotonic()
+        yield spent
+        progress.step += 1
+        progress.seconds += time.monotonic() - begin
+
+
+def _average(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+
+
+def _write(log: Any, progress: Progress, figures: dict[str, Any]) -> None:
+    row = {"step": progress.step, "minutes": round(progress.seconds / 60, 2), **figures}
+    log.write(json.dumps(row) + "\n")
+    log.flush()
+
+
+def _save(
+    path: Path,
+    model: nn.Module,
+    optimisers: Optimisers,
+    progress: Progress,
+    rng: np.random.Generator,
+) -> None:
+    """Write a checkpoint under another name, then put it in place in one step."""
+    part = path.with_suffix(".part")
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "optimisers": optimisers.state(),
+            "progress": asdict(progress),
+            "numpy": rng.bit_generator.state,
+        },
+        part,
+    )
+    part.replace(path)
+
+
+def _restore(
+    path: Path,
+    model: nn.Module,
+    optimisers: Optimisers,
+    progress: Progress,
+    rng: np.random.Generator,
+) -> None:
+    state = torch.load(path, weights_only=False)
+    model.load_state_dict(state["model"])
+    optimisers.load(state["optimisers"])
+    progress.step, progress.seconds = state["progress"]["step"], state["progress"]["seconds"]
+    rng.bit_generator.state = state["numpy"]
+
+
+def features(tower: VisualTower, images: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """What the language model will see of each picture: (N, 64, 256) float16."""
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        seen = tower(to_pixels(images)).float()
+    assert math.isqrt(seen.shape[1]) == CELLS, "one feature per resampler cell"
+    return seen.numpy().astype(np.float16)

@@ -1,0 +1,435 @@
+"""Questions and answers about a drawn scene: what the embedded chat model is taught to say.
+
+Everything here is text and integers; tokens and tensors are the business of `chat_language.py`.
+Objects are always listed from left to right, grouped by noun, so there is one right answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segue.embedded import backgrounds
+from segue.embedded.questions import (
+    ADJECTIVES,
+    CHINESE,
+    ENGLISH,
+    HELD_OUT_CHINESE,
+    HELD_OUT_NOUNS,
+    OTHER_CHINESE,
+    OTHER_NOUNS,
+)
+from segue.embedded.vocabulary import nouns
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five")
+_CHINESE_NUMBERS = ("零", "一", "两", "三", "四", "五")
+_PAIRS = {
+    "glasses": ("a pair of glasses", "pairs of glasses"),
+    "scissors": ("a pair of scissors", "pairs of scissors"),
+    "grapes": ("a bunch of grapes", "bunches of grapes"),
+    "corn": ("an ear of corn", "ears of corn"),
+    "bread": ("a loaf of bread", "loaves of bread"),
+}
+_PLACES = (
+    ("at the top left", "at the top", "at the top right"),
+    ("on the left", "in the middle", "on the right"),
+    ("at the bottom left", "at the bottom", "at the bottom right"),
+)
+_CHINESE_PLACES = (
+    ("左上角", "上方", "右上角"),
+    ("左边", "中间", "右边"),
+    ("左下角", "下方", "右下角"),
+)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object of a scene: its noun, its box on the 0..1000 grid, and its row in the truth."""
+
+    noun: int
+    box: tuple[int, int, int, int]
+    row: int
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre of the box, on the 0..1000 grid."""
+        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and its answer.
+
+    `kind` names what is asked; `noun` is the noun it is about (-1: none, or one outside the
+    vocabulary) and `present` whether the scene has it. `boxes` are the truth rows of the boxes in
+    the answer, in order; `named` the groups of rows that the answer names, in order.
+    """
+
+    kind: str
+    question: str
+    answer: str
+    chinese: bool
+    noun: int = -1
+    present: bool = True
+    boxes: tuple[int, ...] = ()
+    named: tuple[tuple[int, ...], ...] = ()
+
+
+class Narrator:
+    """Asks and answers about one scene.
+
+    Args:
+        things: what is in the scene.
+        background: one of `backgrounds.NAMES`.
+        rng: chooses nouns and phrasings.
+    """
+
+    def __init__(
+        self, things: Sequence[Thing], background: str, rng: np.random.Generator
+    ) -> None:
+        self.things = sorted(things, key=lambda thing: (thing.centre[0], thing.row))
+        self.background = background
+        self.rng = rng
+        self.groups: dict[int, list[Thing]] = {}
+        for thing in self.things:
+            self.groups.setdefault(thing.noun, []).append(thing)
+
+    def ask(self, kind: str, chinese: bool, noun: int | None = None) -> Turn | None:
+        """A turn of this kind (see `KINDS`); None where the scene does not allow it.
+
+        `noun` is what to ask about; left out, one is drawn.
+        """
+        turn: Turn | None = getattr(self, f"_{kind}")(chinese, noun)
+        return turn
+
+    # What the scene has ---------------------------------------------------------------------
+
+    def present(self) -> int:
+        """A noun of the scene."""
+        return int(self.rng.choice(list(self.groups)))
+
+    def absent(self) -> int:
+        """A noun that the scene does not have."""
+        while (noun := int(self.rng.integers(len(nouns())))) in self.groups:
+            pass
+        return noun
+
+    def _single(self) -> list[int]:
+        return [noun for noun, group in self.groups.items() if len(group) == 1]
+
+    def _rows(self, noun: int) -> tuple[int, ...]:
+        return tuple(thing.row for thing in self.groups.get(noun, ()))
+
+    # Phrasing -------------------------------------------------------------------------------
+
+    def _question(self, kind: str, chinese: bool, noun: int = -1, second: int = -1) -> str:
+        words = nouns()[noun]
+        slots = {"n": words.english, "p": words.plural, "a": one(noun), "z": words.chinese}
+        slots["m"] = words.measure
+        if second >= 0:
+            slots.update(n2=nouns()[second].english, z2=nouns()[second].chinese)
+        return self._pick(kind, chinese).format(**slots)
+
+    def _pick(self, kind: str, chinese: bool) -> str:
+        choices = (CHINESE if chinese else ENGLISH)[kind]
+        return vary(choices[self.rng.integers(len(choices))], self.rng)
+
+    def _reference(self, noun: int, chinese: bool) -> str:
+        word = nouns()[noun].chinese if chinese else nouns()[noun].english
+        return f"<ref>{word}</ref>" + "".join(box_text(t.box) for t in self.groups[noun])
+
+    # The kinds ------------------------------------------------------------------------------
+
+    def _describe(self, chinese: bool, noun: int | None) -> Turn:
+        named = tuple(self._rows(n) for n in self.groups)
+        counts = [(n, len(group)) for n, group in self.groups.items()]
+        if chinese:
+            listed = join([chinese_count(*count) for count in counts], True)
+            answer = f"图片里有{listed}，背景是{backgrounds.CHINESE[self.background]}。"
+        else:
+            listed = join([english_count(*count) for count in counts], False)
+            place = backgrounds.ENGLISH[self.background]
+            answer = f"The picture shows {listed}. The background is {place}."
+        return Turn("describe", self._question("describe", chinese), answer, chinese, named=named)
+
+    def _caption(self, chinese: bool, noun: int | None) -> Turn:
+        count = chinese_count if chinese else english_count
+        parts = [
+            f"<ref>{count(n, len(group))}</ref>" + "".join(box_text(t.box) for t in group)
+            for n, group in self.groups.items()
+        ]
+        return Turn(
+            "caption",
+            self._question("caption", chinese),
+            join(parts, chinese) + ("。" if chinese else "."),
+            chinese,
+            boxes=tuple(t.row for group in self.groups.values() for t in group),
+            named=tuple(self._rows(n) for n in self.groups),
+        )
+
+    def _ground(self, chinese: bool, noun: int | None) -> Turn:
+        noun = self.present() if noun is None else noun
+        question = self._question("ground", chinese, noun)
+        if noun not in self.groups:
+            return Turn("ground", question, none_of(noun, chinese), chinese, noun, False)
+        answer, rows = self._reference(noun, chinese), self._rows(noun)
+        return Turn("ground", question, answer, chinese, noun, True, rows, (rows,))
+
+    def _absent(self, chinese: bool, noun: int | None) -> Turn:
+        return self._ground(chinese, self.absent() if noun is None else noun)
+
+    def _ground_two(self, chinese: bool, noun: int | None) -> Turn | None:
+        if len(self.groups) < 2:
+            return None
+        first, second = (int(n) for n in self.rng.permutation(list(self.groups))[:2])
+        if self.rng.random() < 0.2:
+            second = self.absent()
+        question = self._question("ground_two", chinese, first, second)
+        answer = self._reference(first, chinese)
+        rows, more = self._rows(first), self._rows(second)
+        if more:
+            joiner = "和" if chinese else " and "
+            answer += joiner + self._reference(second, chinese)
+            return Turn("ground_two", question, answer, chinese, boxes=rows + more, named=(rows, more))
+        answer += ("，" if chinese else ". ") + none_of(second, chinese)
+        return Turn("ground_two", question, answer, chinese, boxes=rows, named=(rows,))
+
+    def _exist(self, chinese: bool, noun: int | None) -> Turn:
+        if noun is None:
+            noun = self.present() if self.rng.random() < 0.5 else self.absent()
+        question, count = self._question("exist", chinese, noun), len(self.groups.get(noun, ()))
+        if not count:
+            lead = "没有，" if chinese else "No, "
+            answer = lead + lower_first(none_of(noun, chinese))
+            return Turn("exist", question, answer, chinese, noun, False)
+        lead = "有，" if chinese else "Yes, "
+        answer = lead + lower_first(there_are(noun, count, chinese))
+        return Turn("exist", question, answer, chinese, noun, named=(self._rows(noun),))
+
+    def _count(self, chinese: bool, noun: int | None) -> Turn:
+        if noun is None:
+            several = [n for n, group in self.groups.items() if len(group) > 1]
+            share = self.rng.random()
+            noun = self.absent() if share < 0.15 else self.present()
+            if several and 0.15 <= share < 0.6:
+                noun = int(self.rng.choice(several))
+        question, count = self._question("count", chinese, noun), len(self.groups.get(noun, ()))
+        if not count:
+            return Turn("count", question, none_of(noun, chinese), chinese, noun, False)
+        answer, named = there_are(noun, count, chinese), (self._rows(noun),)
+        return Turn("count", question, answer, chinese, noun, named=named)
+
+    def _count_all(self, chinese: bool, noun: int | None) -> Turn:
+        count = len(self.things)
+        verb, ending = ("is", "") if count == 1 else ("are", "s")
+        answer = f"There {verb} {_NUMBERS[count]} object{ending} in the picture."
+        if chinese:
+            answer = f"图片里一共有{_CHINESE_NUMBERS[count]}个物体。"
+        return Turn("count_all", self._question("count_all", chinese), answer, chinese)
+
+    def _where(self, chinese: bool, noun: int | None) -> Turn | None:
+        single = self._single()
+        if noun is None and not single:
+            return None
+        noun = int(self.rng.choice(single)) if noun is None else noun
+        thing = self.groups[noun][0]
+        column, line = (min(2, int(value / 333.4)) for value in thing.centre)
+        words = nouns()[noun]
+        answer = f"The {words.english} is {_PLACES[line][column]} of the picture."
+        if chinese:
+            answer = f"{words.chinese}在图片的{_CHINESE_PLACES[line][column]}。"
+        question = self._question("where", chinese, noun)
+        return Turn("where", question, answer, chinese, noun, named=(self._rows(noun),))
+
+    def _side(self, chinese: bool, noun: int | None) -> Turn | None:
+        single = self._single()
+        if len(single) < 2:
+            return None
+        first, second = (int(n) for n in self.rng.permutation(single)[:2])
+        left = self.groups[first][0].centre[0] < self.groups[second][0].centre[0]
+        a, b = nouns()[first], nouns()[second]
+        answer = f"The {a.english} is to the {'left' if left else 'right'} of the {b.english}."
+        if chinese:
+            answer = f"{a.chinese}在{b.chinese}的{'左边' if left else '右边'}。"
+        question = self._question("side", chinese, first, second)
+        return Turn("side", question, answer, chinese)
+
+    def _background(self, chinese: bool, noun: int | None) -> Turn:
+        answer = f"The background is {backgrounds.ENGLISH[self.background]}."
+        if chinese:
+            answer = f"背景是{backgrounds.CHINESE[self.background]}。"
+        return Turn("background", self._question("background", chinese), answer, chinese)
+
+    def _segment(self, chinese: bool, noun: int | None) -> Turn:
+        if noun is None:
+            noun = self.present() if self.rng.random() < 0.4 else int(self.rng.integers(len(nouns())))
+        question, answer = self._question("segment", chinese, noun), tag(nouns()[noun].english)
+        return Turn("segment", question, answer, chinese, noun, noun in self.groups)
+
+    def _segment_new(self, chinese: bool, noun: int | None) -> Turn:
+        phrase = self._new_phrase(chinese)
+        template = self._pick("segment", chinese)
+        return Turn("segment_new", fill(template, phrase), tag(phrase), chinese)
+
+    def _segment_held_out(self, chinese: bool, noun: int | None) -> Turn:
+        words = HELD_OUT_CHINESE if chinese else HELD_OUT_NOUNS
+        phrase = words[self.rng.integers(len(words))]
+        template = self._pick("segment", chinese)
+        return Turn("segment_held_out", fill(template, phrase), tag(phrase), chinese)
+
+    def _segment_two(self, chinese: bool, noun: int | None) -> Turn:
+        first, second = (int(n) for n in self.rng.choice(len(nouns()), 2, replace=False))
+        if len(self.groups) > 1 and self.rng.random() < 0.6:
+            first, second = (int(n) for n in self.rng.permutation(list(self.groups))[:2])
+        a, b = nouns()[first].english, nouns()[second].english
+        question = self._question("segment_two", chinese, first, second)
+        if not chinese and self.rng.random() < 0.4:
+            a, b = self._new_phrase(False), self._new_phrase(False)
+            question = fill(self._pick("segment_two", False), a, b)
+        answer = tag(a) + ("和" if chinese else " and ") + tag(b)
+        return Turn("segment_two", question, answer, chinese)
+
+    def follow(self, turn: Turn, chinese: bool) -> Turn | None:
+        """A turn that speaks of the noun of `turn` as "it"; None where that is not clear."""
+        if turn.noun < 0 or not turn.present or len(self.groups.get(turn.noun, ())) != 1:
+            return None
+        if self.rng.random() < 0.5:
+            question, answer = self._pick("segment_it", chinese), tag(nouns()[turn.noun].english)
+            return Turn("segment_it", question, answer, chinese, turn.noun)
+        answer, rows = self._reference(turn.noun, chinese), self._rows(turn.noun)
+        question = self._pick("ground_it", chinese)
+        return Turn("ground_it", question, answer, chinese, turn.noun, True, rows, (rows,))
+
+    def _new_phrase(self, chinese: bool) -> str:
+        if chinese:
+            return str(self.rng.choice(_TRAINED_CHINESE))
+        share = self.rng.random()
+        if share < 0.45:
+            word = made_up_word(self.rng)
+        elif share < 0.8:
+            word = str(self.rng.choice(_TRAINED_NOUNS))
+        else:
+            word = nouns()[self.rng.integers(len(nouns()))].english
+        if self.rng.random() < 0.35:
+            made_up = self.rng.random() < 0.4
+            first = made_up_word(self.rng) if made_up else str(self.rng.choice(ADJECTIVES))
+            return f"{first} {word}"
+        return word
+
+
+KINDS = (
+    "describe",
+    "caption",
+    "ground",
+    "absent",
+    "ground_two",
+    "exist",
+    "count",
+    "count_all",
+    "where",
+    "side",
+    "background",
+    "segment",
+    "segment_new",
+    "segment_two",
+)
+
+_TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
+_TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))
+_ONSETS = "b c d f g h j k l m n p r s t v w z br tr st pl gr sh ch cl sk fl cr sp th dr".split()
+_VOWELS = "a e i o u oo ee ai ou ea ow".split()
+_ENDS = ["", "", "n", "r", "l", "s", "t", "k", "m", "ck", "nd", "er", "le", "st", "ng", "d", "p"]
+
+
+def made_up_word(rng: np.random.Generator) -> str:
+    """One to three random syllables: a word that can only be copied."""
+    syllables = range(int(rng.integers(1, 4)))
+    return "".join(
+        _ONSETS[rng.integers(len(_ONSETS))]
+        + _VOWELS[rng.integers(len(_VOWELS))]
+        + _ENDS[rng.integers(len(_ENDS))]
+        for _ in syllables
+    )
+
+
+def vary(template: str, rng: np.random.Generator) -> str:
+    """Now and then a lower-case start, a lost full stop, or a slip in one word of the template."""
+    share = rng.random()
+    if share < 0.06:
+        return lower_first(template)
+    if share < 0.12:
+        return template.rstrip(".?？。")
+    if share < 0.16:
+        words = [w for w in re.findall(r"[A-Za-z]{4,}", re.sub(r"{\w+}", " ", template))]
+        if words:
+            word = words[rng.integers(len(words))]
+            at = int(rng.integers(1, len(word) - 1))
+            slip = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+            return template.replace(word, slip if rng.random() < 0.5 else word[:at] + word[at + 1 :])
+    return template
+
+
+def fill(template: str, phrase: str, second: str = "") -> str:
+    """Put phrases from outside the vocabulary in a template."""
+    text = re.sub(r"{[nz]}", lambda _: phrase, template)
+    return re.sub(r"{[nz]2}", lambda _: second, text)
+
+
+def tag(phrase: str) -> str:
+    """The tag that sends a phrase to the detector and the segmenter."""
+    return f"<gsam>{phrase}</gsam>"
+
+
+def box_text(box: tuple[int, int, int, int]) -> str:
+    """A box as Qwen-VL writes it."""
+    return "<box>({},{}),({},{})</box>".format(*box)
+
+
+def one(noun: int) -> str:
+    """One of a noun, with its article: "an owl", "a pair of glasses"."""
+    word = nouns()[noun].english
+    if word in _PAIRS:
+        return _PAIRS[word][0]
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def english_count(noun: int, count: int) -> str:
+    """ "a dog", "two dogs"."""
+    word = nouns()[noun]
+    if count == 1:
+        return one(noun)
+    plural = _PAIRS[word.english][1] if word.english in _PAIRS else word.plural
+    return f"{_NUMBERS[count]} {plural}"
+
+
+def chinese_count(noun: int, count: int) -> str:
+    """一只狗, 两只狗."""
+    return _CHINESE_NUMBERS[count] + nouns()[noun].measure + nouns()[noun].chinese
+
+
+def join(parts: Sequence[str], chinese: bool) -> str:
+    """ "a, b and c", or a、b和c."""
+    comma, last = ("、", "和") if chinese else (", ", " and ")
+    return parts[0] if len(parts) == 1 else comma.join(parts[:-1]) + last + parts[-1]
+
+
+def none_of(noun: int, chinese: bool) -> str:
+    """ "There is no dog in the picture."."""
+    if chinese:
+        return f"图片里没有{nouns()[noun].chinese}。"
+    return f"There is no {nouns()[noun].english} in the picture."
+
+
+def there_are(noun: int, count: int, chinese: bool) -> str:
+    """ "There are two dogs in the picture."."""
+    if chinese:
+        return f"图片里有{chinese_count(noun, count)}。"
+    return f"There {'is' if count == 1 else 'are'} {english_count(noun, count)} in the picture."
+
+
+def lower_first(text: str) -> str:
+    """The text with a lower-case first letter."""
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,1 @@
+"""Networks written here because no installed library has them. One folder per network."""

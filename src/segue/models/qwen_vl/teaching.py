@@ -1,0 +1,114 @@
+"""Conversations as training examples, with the labels of the published fine-tuning recipe.
+
+Of a user's or the system's turn only the frame is learned (`<|im_start|>`, `<|im_end|>`, the
+newline after it); of the assistant's turn also every word. Role names never are.
+
+Source: the fine-tuning script published with Qwen-VL in 2023.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segue.errors import InputError
+from segue.message import Message
+from segue.models.qwen_vl.pictures import Picture, PictureProcessor
+from segue.models.qwen_vl.prompts import Markup, PromptBuilder, question
+
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One conversation to learn from."""
+
+    ids: list[int]
+    labels: list[int]
+    """As long as `ids`; -100 where nothing is learned."""
+    pictures: tuple[Picture, ...] = ()
+
+
+def example(builder: PromptBuilder, messages: Sequence[Message], max_length: int) -> Example:
+    """Turn a conversation into ids and labels.
+
+    Args:
+        builder: makes the ids.
+        messages: an optional system message, then user and assistant in turn; assistant turns
+            before the first user turn are left out.
+        max_length: cut behind so many ids. A picture that would be cut in two is left out with
+            all that follows it.
+
+    Raises:
+        InputError: there is no assistant turn to learn.
+    """
+    spoken = [m for m in messages if m.role != "system"]
+    while spoken and spoken[0].role != "user":
+        spoken.pop(0)
+    if not any(m.role == "assistant" for m in spoken):
+        raise InputError(
+            "A conversation to learn from must hold an answer, got "
+            f"{[m.role for m in messages]}. Add an assistant message."
+        )
+    system = [m.text for m in messages if m.role == "system"] or [builder.system]
+    ids, labels = _learned(builder, "system", builder.turn("system", "\n".join(system)).ids)
+    pictures: list[Picture] = []
+    for message in spoken:
+        parts = question(message, len(pictures))
+        if message.role == "assistant":
+            parts = [Markup(message.text)]
+        turn = builder.turn(message.role, *parts)
+        pictures += turn.pictures
+        more_ids, more_labels = _learned(builder, message.role, turn.ids)
+        ids, labels = ids + more_ids, labels + more_labels
+    end, n_pictures = _whole(builder, ids, max_length)
+    return Example(ids[:end], labels[:end], tuple(pictures[:n_pictures]))
+
+
+def _learned(builder: PromptBuilder, role: str, ids: list[int]) -> tuple[list[int], list[int]]:
+    """Ids of one turn with the newline behind it, and their labels."""
+    newline = builder.tokenizer.encode("\n")
+    n_role = len(builder.tokenizer.encode(role)) + len(newline)
+    head = [ids[0], *[IGNORED] * n_role]
+    body = ids[1 + n_role : -1]
+    learned = body if role == "assistant" else [IGNORED] * len(body)
+    return ids + newline, [*head, *learned, ids[-1], *newline]
+
+
+def _whole(builder: PromptBuilder, ids: list[int], max_length: int) -> tuple[int, int]:
+    """Where to cut, and how many pictures are whole before that."""
+    start, span = builder.tokenizer.picture_start_id, builder.n_slots + 2
+    n_pictures = 0
+    for position, token_id in enumerate(ids):
+        if token_id == start:
+            if position + span > max_length:
+                return min(position, max_length), n_pictures
+            n_pictures += 1
+    return min(len(ids), max_length), n_pictures
+
+
+def collate(
+    examples: Sequence[Example], pad_id: int, pictures: PictureProcessor
+) -> dict[str, Tensor]:
+    """Pad examples on the right to one batch.
+
+    Returns:
+        `input_ids`, `labels` (B, T) int64, `attention_mask` (B, T), 0 where padded, and, if
+        there is any picture, `pixel_values` (N, 3, S, S) float32.
+    """
+    length = max(len(one.ids) for one in examples)
+    shape = (len(examples), length)
+    batch = {
+        "input_ids": torch.full(shape, pad_id),
+        "labels": torch.full(shape, IGNORED),
+        "attention_mask": torch.zeros(shape, dtype=torch.int64),
+    }
+    for row, one in enumerate(examples):
+        batch["input_ids"][row, : len(one.ids)] = torch.tensor(one.ids)
+        batch["labels"][row, : len(one.ids)] = torch.tensor(one.labels)
+        batch["attention_mask"][row, : len(one.ids)] = 1
+    shown = [image for one in examples for image in one.pictures]
+    if shown:
+        batch["pixel_values"] = pictures(shown)
+    return batch

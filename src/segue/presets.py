@@ -1,0 +1,197 @@
+"""Names for models, and for combinations of them.
+
+A *card* is one set of weights: nickname, where it is, how big, which licence. A *preset* fills
+the three stages with cards. Sizes count parameters; licences are those the makers state.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from segue.catalog import Catalog, unknown
+from segue.chat import CHATS
+from segue.detect import DETECTORS
+from segue.errors import InputError, ModelError, UnknownName
+from segue.segment import SEGMENTERS
+
+Kind = Literal["chat", "detect", "segment"]
+STAGES: Mapping[str, Catalog] = {"chat": CHATS, "detect": DETECTORS, "segment": SEGMENTERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One set of weights."""
+
+    kind: Kind
+    backend: str
+    """The name in its stage's catalogue."""
+    source: str
+    """Hub id, or "embedded/<part>" for what is shipped in the package."""
+    parameters: str
+    """For people: "9.7 B"."""
+    licence: str
+    gated: bool = False
+    """True when the hub asks for an account and consent first."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A nickname for each stage; None leaves the stage out."""
+
+    chat: str | None
+    detect: str | None
+    segment: str | None
+    box_threshold: float | None = None
+    text_threshold: float | None = None
+    summary: str = ""
+
+
+CARDS: Mapping[str, Card] = {
+    "embedded-chat": Card(
+        "chat", "qwen_vl", "embedded/chat", "6 M", "Apache-2.0",
+        note="on board; knows drawn scenes only",
+    ),
+    "embedded-detector": Card(
+        "detect", "grounding_dino", "embedded/detector", "4 M", "Apache-2.0",
+        note="on board; knows drawn scenes only",
+    ),
+    "embedded-segmenter": Card(
+        "segment", "sam", "embedded/segmenter", "4 M", "Apache-2.0",
+        note="on board; trained on drawn scenes",
+    ),
+    "qwen-vl-chat": Card(
+        "chat", "qwen_vl", "Qwen/Qwen-VL-Chat", "9.7 B", "Tongyi Qianwen",
+        note="needs about 20 GB in bfloat16",
+    ),
+    "qwen-vl": Card(
+        "chat", "qwen_vl", "Qwen/Qwen-VL", "9.7 B", "Tongyi Qianwen",
+        note="the base model: completion prompts",
+    ),
+    "grounding-dino-tiny": Card(
+        "detect", "grounding_dino", "IDEA-Research/grounding-dino-tiny", "172 M", "Apache-2.0"
+    ),
+    "grounding-dino-base": Card(
+        "detect", "grounding_dino", "IDEA-Research/grounding-dino-base", "233 M", "Apache-2.0"
+    ),
+    "mm-grounding-dino-tiny": Card(
+        "detect", "grounding_dino", "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        "173 M", "Apache-2.0",
+    ),
+    "owlv2-base": Card(
+        "detect", "owlv2", "google/owlv2-base-patch16-ensemble", "154 M", "Apache-2.0"
+    ),
+    "sam-vit-base": Card("segment", "sam", "facebook/sam-vit-base", "94 M", "Apache-2.0"),
+    "sam-vit-large": Card("segment", "sam", "facebook/sam-vit-large", "312 M", "Apache-2.0"),
+    "sam-vit-huge": Card("segment", "sam", "facebook/sam-vit-huge", "641 M", "Apache-2.0"),
+}
+
+PRESETS: Mapping[str, Preset] = {
+    "embedded": Preset(
+        "embedded-chat", "embedded-detector", "embedded-segmenter",
+        summary="everything on board, nothing downloaded; knows drawn scenes",
+    ),
+    "qwen-vl-chat": Preset(
+        "qwen-vl-chat", "grounding-dino-tiny", "sam-vit-huge",
+        box_threshold=0.3, text_threshold=0.3,
+        summary="Qwen-VL-Chat + Grounding DINO + SAM ViT-H at full size",
+    ),
+}
+
+_BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
+    "chat": {"qwen": "qwen_vl"},
+    "detect": {
+        "grounding-dino": "grounding_dino",
+        "mm-grounding-dino": "grounding_dino",
+        "owlv2": "owlv2",
+    },
+    "segment": {"sam": "sam"},
+}
+_BACKEND_OF_ORIGINAL: Mapping[str, str] = {"detect": "grounding_dino", "segment": "sam"}
+"""Which program wrote the single-file checkpoints (.pth) of a stage."""
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        UnknownName: there is none; the message offers the nearest.
+    """
+    if name not in PRESETS:
+        raise UnknownName(unknown("preset", name, PRESETS))
+    return PRESETS[name]
+
+
+def load_stage(
+    kind: str, source: str | Path, *, device: str = "auto", dtype: str | None = None
+) -> Any:
+    """Load one stage by name.
+
+    Args:
+        kind: "chat", "detect" or "segment".
+        source: a nickname, "backend:source", a folder, an original checkpoint file, a URL of
+            one, or a hub id.
+        device: "auto", "cpu", "cuda", "mps".
+        dtype: "float32", "bfloat16", "float16"; None: as the model likes on the device.
+
+    Raises:
+        UnknownName: not a nickname, a path or a hub id.
+        InputError: the nickname belongs to another stage.
+        ModelError: the weights are missing, unreadable, or of a kind this stage does not know.
+    """
+    from segue.weights import locate
+
+    catalog, name = STAGES[kind], str(source)
+    if name in CARDS:
+        card = CARDS[name]
+        if card.kind != kind:
+            raise InputError(
+                f"{name!r} is a model for the {card.kind!r} stage, not for {kind!r}. "
+                f"For {kind!r} there are: {', '.join(_nicknames(kind))}."
+            )
+        return catalog.load(card.backend, locate(card.source), name=name, device=device, dtype=dtype)
+    backend, colon, rest = name.partition(":")
+    if colon and backend in catalog:
+        if catalog[backend].stand_in:
+            return catalog.load(backend, rest)
+        return catalog.load(backend, locate(rest), name=name, device=device, dtype=dtype)
+    if "/" not in name and not Path(name).exists() and not name.endswith((".pth", ".pt")):
+        known = {nickname: 0 for nickname in _nicknames(kind)}
+        raise UnknownName(
+            f"{unknown(f'{kind} model', name, known)} A folder, a hub id (owner/name) or a "
+            "checkpoint file will do as well."
+        )
+    path = locate(name)
+    return catalog.load(backend_of(kind, path), path, name=name, device=device, dtype=dtype)
+
+
+def backend_of(kind: str, path: Path) -> str:
+    """Which backend of a stage reads the weights at `path`: by file type, else by config.json.
+
+    Raises:
+        ModelError: there is no config.json, or this stage does not know its model type.
+    """
+    if path.is_file():
+        if kind in _BACKEND_OF_ORIGINAL:
+            return _BACKEND_OF_ORIGINAL[kind]
+        raise ModelError(f"A {kind} model is a folder with a config.json, got the file {path}.")
+    config = path / "config.json"
+    if not config.is_file():
+        raise ModelError(f"{path} has no config.json, so it is not a folder of model weights.")
+    try:
+        model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{config} is not a JSON object: {error}.") from error
+    known = _BACKEND_OF_MODEL_TYPE[kind]
+    if model_type not in known:
+        raise ModelError(
+            f"{path} holds a model of type {model_type!r}; the {kind!r} stage knows "
+            f"{', '.join(sorted(known))}."
+        )
+    return known[model_type]
+
+
+def _nicknames(kind: str) -> list[str]:
+    return [name for name, card in CARDS.items() if card.kind == kind]

@@ -1,0 +1,137 @@
+"""What a segmenter is asked, read once for every backend: one `Prompt` per object, checked."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segue.box import Box, Size
+from segue.errors import InputError
+from segue.segment import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is known about one object: a box, clicks, or both."""
+
+    box: Box | None = None
+    """In pixels of the upright picture, clipped to it."""
+    points: tuple[Point, ...] = ()
+    """(x, y) in the same frame."""
+    labels: tuple[int, ...] = ()
+    """For each point 1 (on the object) or 0 (not on it)."""
+
+    @property
+    def is_empty(self) -> bool:
+        """True when its box holds no pixel, so that no mask can be in it."""
+        return self.box is not None and self.box.is_empty
+
+
+def read_prompts(
+    size: Size,
+    boxes: Sequence[Box] | None,
+    points: Sequence[Point] | Sequence[Sequence[Point]] | None,
+    labels: Sequence[int] | Sequence[Sequence[int]] | None,
+) -> list[Prompt]:
+    """Bring the arguments of `View.mask` into one form: a prompt for each of N objects.
+
+    Raises:
+        InputError: nothing was asked for, counts differ, a label is neither 0 nor 1, or a box or
+            point lies outside a picture of `size`.
+    """
+    if boxes is None and points is None:
+        raise InputError("A segmenter must be asked for something: give boxes or points.")
+    if points is None and labels is not None:
+        raise InputError("Labels must go with points, got labels without points.")
+    checked = [_inside(box, size) for box in boxes] if boxes is not None else None
+    clicks = _clicks(points, size) if points is not None else None
+    if checked is None:
+        checked = [None] * len(clicks or ())
+    if clicks is None:
+        clicks = [()] * len(checked)
+    if len(checked) != len(clicks):
+        raise InputError(
+            f"Boxes and points given together must describe the same objects, got {len(checked)} "
+            f"boxes and {len(clicks)} groups of points. Group the points: [[(x, y), …], …]."
+        )
+    marks = _marks(labels, clicks)
+    return [Prompt(*one) for one in zip(checked, clicks, marks)]
+
+
+def check_prior(prior: Any, prompts: Sequence[Prompt], side: int) -> np.ndarray:
+    """The low-resolution logits of an earlier mask as (side, side) float32.
+
+    Raises:
+        InputError: there is more than one object, or the shape is not this network's.
+    """
+    if len(prompts) != 1:
+        raise InputError(
+            f"An earlier mask (prior) must go with a single object, got {len(prompts)}. Ask for "
+            "the objects one by one."
+        )
+    logits = np.asarray(prior, np.float32)
+    if logits.shape != (side, side) or not np.isfinite(logits).all():
+        raise InputError(
+            f"An earlier mask (prior) must be finite logits of shape ({side}, {side}), got "
+            f"{logits.shape}. Pass the `logits` of a mask of the same segmenter."
+        )
+    return logits
+
+
+def _inside(box: Box, size: Size) -> Box | None:
+    if not isinstance(box, Box):
+        raise InputError(f"A box must be a segue.Box, got {type(box).__name__}: {box!r}.")
+    clipped = box.clipped(size)
+    beside = box.x1 < 0 or box.y1 < 0 or box.x0 > size.width or box.y0 > size.height
+    if beside or (clipped.is_empty and not box.is_empty):
+        raise InputError(
+            f"A box must touch the picture ({size.width} x {size.height} pixels), got "
+            f"{box.corners}. Are its numbers fractions, or of another size of the picture?"
+        )
+    return clipped
+
+
+def _clicks(points: Sequence[Any], size: Size) -> list[tuple[Point, ...]]:
+    """Groups of points, one group per object; a flat list is the clicks of one object."""
+    try:
+        flat = len(points) > 0 and np.ndim(points[0]) == 1
+        groups = [points] if flat else points
+        read = [tuple((float(x), float(y)) for x, y in group) for group in groups]
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Points must be [(x, y), …] or [[(x, y), …], …], got {points!r}."
+        ) from error
+    for group in read:
+        if not group:
+            raise InputError("Each object must have at least one point, got an empty group.")
+        for x, y in group:
+            if not (
+                math.isfinite(x)
+                and 0 <= x <= size.width
+                and math.isfinite(y)
+                and 0 <= y <= size.height
+            ):
+                raise InputError(
+                    f"A point must lie in the picture ({size.width} x {size.height} pixels), got "
+                    f"({x}, {y})."
+                )
+    return read
+
+
+def _marks(labels: Any, clicks: Sequence[tuple[Point, ...]]) -> list[tuple[int, ...]]:
+    """Labels in the grouping of the clicks; all 1 when none are given."""
+    if labels is None:
+        return [(1,) * len(group) for group in clicks]
+    flat = len(labels) > 0 and np.ndim(labels[0]) == 0
+    groups = [labels] if flat else labels
+    if [len(group) for group in groups] != [len(group) for group in clicks]:
+        raise InputError(
+            f"There must be one label for each point, got labels {labels!r} for groups of "
+            f"{[len(group) for group in clicks]} points."
+        )
+    read = [tuple(int(label) for label in group) for group in groups]
+    if any(label not in (0, 1) for group in read for label in group):
+        raise InputError(f"A label must be 1 (on the object) or 0 (not on it), got {labels!r}.")
+    return read

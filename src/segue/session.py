@@ -1,0 +1,203 @@
+"""A conversation as a folder: `session.json` and the pictures, named by their content.
+
+The file keeps what was said and what came of it: raw replies, regions with masks as COCO RLE, the
+models' names and the version. `resume` opens it to go on talking; `replay` reads the raw replies
+again with today's detector and segmenter, without a chat model, and reports what differs.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segue.assistant import Assistant, Collector, load, region_ids
+from segue.conversation import Conversation
+from segue.errors import InputError
+from segue.export.json import region_from_json, region_to_json
+from segue.image import Image
+from segue.message import Answer
+from segue.region import Region
+from segue.version import __version__
+
+FORMAT = 1
+FILE = "session.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A conversation derived anew from its raw replies."""
+
+    conversation: Conversation
+    differences: tuple[str, ...]
+    """One sentence each; empty when everything came out as saved."""
+
+
+def save(conversation: Conversation, folder: str | Path) -> Path:
+    """Write a conversation; an older file of the same folder is replaced at once or not at all.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    pictures = {image.digest: image for image in conversation.images}
+    for digest, image in pictures.items():
+        file = folder / "images" / f"{digest}.png"
+        if not file.exists():
+            _write(file, image.to_png_bytes())
+    stages = conversation.assistant
+    document = {
+        "format": FORMAT,
+        "segue": __version__,
+        "models": {
+            "chat": getattr(stages.chat, "name", None),
+            "dialect": getattr(stages.chat, "dialect", None),
+            "detect": getattr(stages.detector, "name", None),
+            "segment": getattr(stages.segmenter, "name", None),
+        },
+        "system": conversation.system,
+        "images": [
+            {"digest": d, "file": f"images/{d}.png", "name": i.name} for d, i in pictures.items()
+        ],
+        "turns": [
+            _turn_to_json(user.images, answer)
+            for (user, _), answer in zip(conversation.turns, conversation.answers)
+        ],
+    }
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    _write(folder / FILE, text.encode())
+    return folder
+
+
+def resume(folder: str | Path, assistant: Assistant) -> Conversation:
+    """Open a saved conversation to go on with it; nothing is computed anew.
+
+    Raises:
+        InputError: the folder holds no session, or one that cannot be read.
+    """
+    document, images = _read(Path(folder))
+    conversation = Conversation(assistant, system=document.get("system"))
+    for turn in document["turns"]:
+        shown = tuple(images[digest] for digest in turn["images"])
+        conversation.adopt(turn["question"], _answer_from_json(turn), shown)
+    return conversation
+
+
+def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
+    """Read the raw replies again and derive the regions without the chat model.
+
+    Args:
+        folder: where `save` wrote.
+        assistant: whose detector and segmenter to use; by default the ones named in the file.
+
+    Raises:
+        InputError: the folder holds no session, or one that cannot be read.
+    """
+    document, images = _read(Path(folder))
+    models = document["models"]
+    if assistant is None:
+        assistant = load(chat=None, detect=models["detect"], segment=models["segment"])
+    conversation = Conversation(assistant, system=document.get("system"))
+    differences: list[str] = []
+    for number, turn in enumerate(document["turns"], 1):
+        shown = tuple(images[digest] for digest in turn["images"])
+        gathered = Collector(turn["question"])
+        seen = conversation.images + shown
+        first = int(turn["regions"][0]["id"].lstrip("r")) if turn["regions"] else 1
+        chunks = gathered.listen(iter([turn["raw"]]))
+        for event in assistant.follow(chunks, seen, region_ids(first), models["dialect"]):
+            gathered.add(event)
+        answer = gathered.answer(seen)
+        conversation.adopt(turn["question"], answer, shown)
+        saved = [region_from_json(region) for region in turn["regions"]]
+        differences += [f"turn {number}: {d}" for d in _differences(saved, answer.regions)]
+        if answer.text != turn["text"]:
+            differences.append(f"turn {number}: the text reads differently")
+    return Replay(conversation, tuple(differences))
+
+
+def _turn_to_json(shown: tuple[Image, ...], answer: Answer) -> dict[str, Any]:
+    return {
+        "question": answer.question,
+        "images": [image.digest for image in shown],
+        "text": answer.text,
+        "raw": answer.raw,
+        "regions": [region_to_json(region) for region in answer.regions],
+        "not_found": list(answer.not_found),
+        "broken": list(answer.broken),
+        "finish": answer.finish,
+        "seconds": dict(answer.seconds),
+    }
+
+
+def _answer_from_json(turn: Mapping[str, Any]) -> Answer:
+    return Answer(
+        question=turn["question"],
+        text=turn["text"],
+        raw=turn["raw"],
+        regions=tuple(region_from_json(region) for region in turn["regions"]),
+        not_found=tuple(turn["not_found"]),
+        broken=tuple(turn["broken"]),
+        finish=turn["finish"],
+        seconds=dict(turn.get("seconds", {})),
+    )
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
+    """The document and its pictures by digest, checked."""
+    file = folder / FILE
+    if not file.is_file():
+        raise InputError(f"{folder} holds no {FILE}. Give the folder that `save` wrote.")
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT:
+            raise InputError(
+                f"{file} has format {document['format']!r}; this version reads {FORMAT}. "
+                "Open it with the version that wrote it."
+            )
+        images = {}
+        for entry in document["images"]:
+            digest = str(entry["digest"])
+            if not re.fullmatch(r"[0-9a-f]{64}", digest):
+                raise InputError(f"{file} names a picture {digest!r}; expected a SHA-256 digest.")
+            picture = Image.open(folder / "images" / f"{digest}.png")
+            image = replace(picture, name=str(entry.get("name") or picture.name))
+            if image.digest != digest:
+                raise InputError(f"{folder / 'images' / digest}.png was changed after saving.")
+            images[digest] = image
+        for turn in document["turns"]:
+            _answer_from_json(turn)
+            _ = [images[digest] for digest in turn["images"]]
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
+    return document, images
+
+
+def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:
+    if len(saved) != len(now):
+        return [f"{len(saved)} regions were saved, {len(now)} came out"]
+    found = []
+    for old, new in zip(saved, now):
+        if old.phrase != new.phrase:
+            found.append(f"{old.id} was {old.phrase!r}, now {new.phrase!r}")
+        if (iou := old.box.iou(new.box)) < 0.99:
+            found.append(f"{old.id}: the box moved (IoU {iou:.2f})")
+        if (old.mask is None) != (new.mask is None):
+            found.append(f"{old.id}: its mask {'appeared' if old.mask is None else 'is gone'}")
+        elif old.mask is not None and new.mask is not None and old.mask != new.mask:
+            same = old.mask.size == new.mask.size
+            iou = old.mask.iou(new.mask) if same else 0.0
+            found.append(f"{old.id}: the mask changed (IoU {iou:.3f})")
+    return found
+
+
+def _write(file: Path, content: bytes) -> None:
+    """All or nothing: a crash leaves the old file or the new one, never half of one."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(file)

@@ -1,0 +1,157 @@
+"""Reads weights that are on this machine: tensors without running code, networks without gaps."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segue.errors import MissingExtra, ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def read_options(place: Path) -> dict[str, Any]:
+    """Settings that travel with weights: `segue.json` in their folder; {} where there is none.
+
+    Raises:
+        ModelError: the file is not a JSON object.
+    """
+    return read_json(place, "segue.json")
+
+
+def read_json(place: Path, name: str) -> dict[str, Any]:
+    """The JSON object in the file `name` of the folder of `place`; {} where there is none.
+
+    Raises:
+        ModelError: the file is not a JSON object.
+    """
+    path = (place if place.is_dir() else place.parent) / name
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} must be JSON, but {error}. Restore or remove it.") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} must hold a JSON object, got {type(value).__name__}.")
+    return value
+
+
+def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
+    """Read a checkpoint file of any age without running code that is hidden in it.
+
+    Pickled files are read with `weights_only`, memory-mapped where their format allows; the usual
+    wrapping {"model": {…}} or {"state_dict": {…}} and a "module." before each name are taken off.
+
+    Returns:
+        Name -> tensor, on the processor.
+
+    Raises:
+        ModelError: the file is missing, damaged, or holds anything but tensors.
+    """
+    if not path.is_file():
+        raise ModelError(f"There is no file {str(path)!r}. Check the path.")
+    try:
+        found = _unpickled(path) if path.suffix != ".safetensors" else _safetensors(path)
+    except ImportError as error:
+        raise MissingExtra(
+            f"Reading {path.name} needs {error.name}. Run: pip install 'segue[models]'"
+        ) from error
+    except Exception as error:  # the readers raise a dozen kinds; all mean a file we cannot use
+        raise ModelError(
+            f"{path} must be a checkpoint that holds only tensors, but reading it failed: "
+            f"{_first_line(error)}. It may be cut short (fetch it again) or hold Python objects, "
+            "which are refused because they can run code."
+        ) from error
+    return _flat(found, path)
+
+
+def pretrained(
+    model_class: Any,
+    folder: Path | None = None,
+    *,
+    config: Any = None,
+    tensors: "dict[str, torch.Tensor] | None" = None,
+) -> Any:
+    """Build a transformers model in float32 from a local folder, or from a config and tensors.
+
+    Never connects, and refuses weights that leave a part of the network at random.
+
+    Raises:
+        ModelError: files are missing or damaged, or the weights do not fit the network.
+    """
+    import torch
+    from transformers.utils import logging
+
+    where = str(folder) if folder else "the checkpoint"
+    options: dict[str, Any] = {"config": config} if config is not None else {}
+    if tensors is not None:
+        options["state_dict"] = tensors
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what its report would say is raised below
+    try:
+        model, report = model_class.from_pretrained(
+            None if folder is None else str(folder),
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **options,
+        )
+    except Exception as error:  # a missing file, a bad config, a truncated tensor file
+        raise ModelError(
+            f"{where} could not be loaded as {model_class.__name__}: {_first_line(error)}. "
+            "It must hold config.json and weights of that model."
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+    _refuse_gaps(report, where, model_class.__name__)
+    return model.eval()
+
+
+def _refuse_gaps(report: Any, where: str, model_name: str) -> None:
+    missing, mismatched = set(report["missing_keys"]), set(report["mismatched_keys"])
+    if missing or mismatched:
+        names = sorted(str(m[0] if isinstance(m, tuple) else m) for m in missing | mismatched)
+        raise ModelError(
+            f"{where} does not fit {model_name}: {len(names)} tensors are missing or have another "
+            f"shape, the first is {names[0]!r}. Are config and weights of the same model?"
+        )
+
+
+def _unpickled(path: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError as error:
+        if "mmap" not in str(error):
+            raise
+        return torch.load(path, map_location="cpu", weights_only=True)  # written before torch 1.6
+
+
+def _safetensors(path: Path) -> Any:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _flat(found: Any, path: Path) -> "dict[str, torch.Tensor]":
+    import torch
+
+    for wrapper in ("model", "state_dict", "model_state_dict"):
+        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
+            found = found[wrapper]
+    if not isinstance(found, dict) or not found:
+        raise ModelError(f"{path} must hold named tensors, got {type(found).__name__}.")
+    odd = [name for name, value in found.items() if not isinstance(value, torch.Tensor)]
+    if odd:
+        raise ModelError(f"{path} must hold nothing but tensors, got {odd[0]!r} among them.")
+    return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

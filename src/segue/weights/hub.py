@@ -1,0 +1,117 @@
+"""Fetches a model from the model hub into the hub's own cache, only the files that are needed."""
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segue.errors import InputError, MissingExtra, ModelError, SegueError
+
+_TEXT_FILES = ("*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_CONNECTING = ("httpx", "httpx2", "httpcore", "requests", "urllib3")
+"""Packages whose errors mean that the hub was not reached."""
+
+_logger = logging.getLogger(__name__)
+
+
+def fetch_model(text: str, files: Sequence[str] | None, *, offline: bool) -> Path:
+    """The folder of a model in the hub's cache, fetched unless it is there already.
+
+    Where the hub cannot be reached, the version in the cache is used.
+
+    Args:
+        text: "owner/name" or "owner/name@revision".
+        files: patterns of the files needed; None: texts, and one form of the weights.
+        offline: never connect.
+
+    Raises:
+        InputError: `text` is no hub id.
+        ModelError: no such model or revision, no permission, or not cached and no connection.
+    """
+    name, _, revision = text.partition("@")
+    if not _HUB_ID.fullmatch(name):
+        raise InputError(
+            "Weights must be 'embedded/<part>', an existing path, a hub id 'owner/name' or a URL, "
+            f"got {text!r}."
+        )
+    hub = _hub()
+    if offline:
+        return _cached(hub, name, revision, "connecting is switched off (SEGUE_OFFLINE is set)")
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    try:
+        wanted = files or _needed(hub.HfApi(endpoint=endpoint), name, revision)
+        folder = hub.snapshot_download(
+            name, revision=revision or None, allow_patterns=list(wanted), endpoint=endpoint
+        )
+    except Exception as error:  # told apart below; what is not the hub's goes on its way
+        if _not_reached(error):
+            return _cached(hub, name, revision, "the hub cannot be reached")
+        explained = _explained(hub.errors, error, name, revision)
+        if explained is None:
+            raise
+        raise explained from error
+    return Path(folder)
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "Fetching from the model hub needs huggingface_hub, which is not installed. "
+            "Run: pip install 'segue[models]'"
+        ) from error
+    return huggingface_hub
+
+
+def _needed(api: Any, name: str, revision: str) -> list[str]:
+    """The files worth fetching: texts, and one form of the weights."""
+    present = api.list_repo_files(name, revision=revision or None)
+    top = [file for file in present if "/" not in file]
+    safe = any(file.endswith(".safetensors") for file in top)
+    kinds = (*_TEXT_FILES, "*.safetensors" if safe else "*.bin")
+    return [file for file in top if any(Path(file).match(kind) for kind in kinds)]
+
+
+def _cached(hub: Any, name: str, revision: str, why: str) -> Path:
+    config = hub.try_to_load_from_cache(name, "config.json", revision=revision or None)
+    if isinstance(config, str):
+        _logger.info("using %s from the cache: %s", name, why)
+        return Path(config).parent
+    raise ModelError(
+        f"The weights of {name!r} are not on this machine and {why}. Where there is a network run: "
+        f"hf download {name}, and copy that folder or the hub's cache here; or use the preset "
+        "'embedded', which needs no download."
+    )
+
+
+def _not_reached(error: BaseException) -> bool:
+    """True for failures between here and the hub; its answers (no such model…) are not."""
+    answered = getattr(error, "response", None) is not None
+    package = type(error).__module__.partition(".")[0]
+    missing = type(error).__name__ in ("LocalEntryNotFoundError", "OfflineModeIsEnabled")
+    return missing or (not answered and (package in _CONNECTING or isinstance(error, OSError)))
+
+
+def _explained(errors: Any, error: Exception, name: str, revision: str) -> SegueError | None:
+    if isinstance(error, errors.GatedRepoError):
+        return ModelError(
+            f"The model {name!r} is gated. Accept its licence at https://huggingface.co/{name}, "
+            "then run: hf auth login"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ModelError(
+            f"The model {name!r} has no revision {revision!r}. Leave '@…' out for the newest."
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return ModelError(
+            f"The hub has no model {name!r} that you may read. Check the spelling; for a private "
+            f"model run: hf auth login. For a local folder write './{name}'."
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        return ModelError(f"The hub refused to send {name!r}: {error}. Try again later.")
+    return None

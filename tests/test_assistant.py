@@ -1,0 +1,210 @@
+import numpy as np
+import pytest
+
+import segue
+from segue.assistant import Assistant
+from segue.box import Box
+from segue.chat.scripted import Scripted
+from segue.detect.fixed import Fixed
+from segue.errors import InputError, ModelError, UnknownName
+from segue.message import Done, MaskReady, NotFound, RegionFound, TextAdded
+from segue.presets import CARDS, PRESETS, load_stage
+from segue.segment.box_fill import BoxFill
+
+PICTURE = np.zeros((100, 200, 3), np.uint8)
+PLANE = Box(20, 10, 60, 30)
+BOX_REPLY = "Here: <ref>飞机</ref><box>(100,100),(300,300)</box>, done."
+TAG_REPLY = "Sure. <gsam>airplane</gsam> it is."
+
+
+def an_assistant(*replies):
+    return Assistant(Scripted(list(replies)), Fixed({"airplane": [PLANE]}), BoxFill())
+
+
+def kinds(events):
+    return [type(event).__name__ for event in events]
+
+
+def test_box_route_gives_phrase_box_span_and_mask():
+    answer = an_assistant(BOX_REPLY).open(PICTURE).ask("框出飞机")
+    (region,) = answer.regions
+    assert answer.text == "Here: 飞机, done."
+    assert answer.raw == BOX_REPLY
+    assert (region.id, region.phrase, region.found_by) == ("r1", "飞机", "chat")
+    assert region.box == Box(20, 10, 60, 30)
+    assert answer.text[slice(*region.span)] == "飞机"
+    assert region.mask.area == 40 * 20
+
+
+def test_tag_route_asks_the_detector_and_keeps_the_span():
+    answer = an_assistant(TAG_REPLY).open(PICTURE).ask("Can you segement the airplane?")
+    (region,) = answer.regions
+    assert answer.text == "Sure. airplane it is."
+    assert (region.phrase, region.found_by, region.box) == ("airplane", "detector", PLANE)
+    assert answer.text[slice(*region.span)] == "airplane"
+
+
+def test_the_mask_comes_before_the_reply_has_ended():
+    written = []
+
+    def slowly():
+        for piece in ["<gsam>airplane</gs", "am>", " and more", " to come"]:
+            written.append(piece)
+            yield piece
+
+    for event in an_assistant().follow(slowly(), [segue.Image.open(PICTURE)]):
+        if isinstance(event, MaskReady):
+            break
+    assert written == ["<gsam>airplane</gs", "am>"]
+
+
+@pytest.mark.parametrize("reply", [BOX_REPLY, TAG_REPLY, TAG_REPLY + BOX_REPLY])
+def test_the_order_of_events_does_not_depend_on_how_the_reply_is_cut(reply):
+    images = [segue.Image.open(PICTURE)]
+
+    def events(step):
+        pieces = [reply[i : i + step] for i in range(0, len(reply), step)]
+        joined = []
+        for event in an_assistant().follow(pieces, images):
+            if isinstance(event, TextAdded) and joined and isinstance(joined[-1], TextAdded):
+                event = TextAdded(joined.pop().text + event.text)
+            joined.append(event)
+        return joined
+
+    for step in range(1, len(reply) + 1):
+        assert events(step) == events(len(reply))
+
+
+def test_what_is_not_there_is_an_answer():
+    answer = an_assistant("<gsam>dog</gsam>").open(PICTURE).ask("segment the dog")
+    assert answer.regions == ()
+    assert answer.not_found == ("dog",)
+
+
+def test_a_tag_without_a_detector_says_so():
+    assistant = Assistant(Scripted([TAG_REPLY]), None, BoxFill())
+    events = list(assistant.open(PICTURE).stream("segment it"))
+    (missing,) = [event for event in events if isinstance(event, NotFound)]
+    assert missing.reason == "there is no detector"
+
+
+def test_without_a_segmenter_regions_have_no_mask():
+    assistant = Assistant(Scripted([BOX_REPLY]))
+    (region,) = assistant.open(PICTURE).ask("where?").regions
+    assert region.mask is None
+
+
+def test_a_reply_about_no_picture_loses_nothing():
+    answer = an_assistant(BOX_REPLY).open().ask("hello")
+    assert answer.not_found == ("飞机",)
+    assert answer.text == "Here: 飞机, done."
+
+
+def test_broken_markup_is_kept_and_the_rest_is_used():
+    answer = an_assistant("<box>(1,2</box> " + BOX_REPLY).open(PICTURE).ask("where?")
+    assert answer.broken == ("<box>(1,2</box>",)
+    assert len(answer.regions) == 1
+
+
+def test_later_turns_count_regions_on_and_speak_of_the_newest_picture():
+    conversation = an_assistant(BOX_REPLY, TAG_REPLY).open(PICTURE)
+    conversation.ask("one")
+    conversation.show(np.full((50, 50, 3), 9, np.uint8))
+    (region,) = conversation.ask("two").regions
+    assert (region.id, region.image) == ("r2", 1)
+    assert len(conversation.images) == 2
+
+
+def test_undo_takes_the_turn_back_and_keeps_its_picture():
+    conversation = an_assistant(BOX_REPLY, TAG_REPLY).open(PICTURE)
+    conversation.ask("one")
+    assert conversation.undo().question == "one"
+    assert conversation.undo() is None
+    assert conversation.ask("two").images == conversation.images
+    assert len(conversation.images) == 1
+
+
+def test_closing_the_stream_early_keeps_what_was_said():
+    conversation = an_assistant(BOX_REPLY, TAG_REPLY).open(PICTURE)
+    stream = conversation.stream("one")
+    while not isinstance(next(stream), RegionFound):
+        pass
+    stream.close()
+    assert conversation.answers[0].finish == "cancelled"
+    assert conversation.ask("two").regions
+
+
+def test_a_failing_model_leaves_the_conversation_as_it_was():
+    class Failing:
+        name, dialect = "failing", "qwen_vl"
+
+        def stream(self, messages, sampling):
+            yield "so far"
+            raise ModelError("out of memory")
+
+    conversation = Assistant(Failing()).open(PICTURE)
+    with pytest.raises(ModelError):
+        conversation.ask("one")
+    assert conversation.answers == []
+    assert len(conversation.images) == 1
+
+
+def test_the_last_event_is_done_with_everything():
+    events = list(an_assistant(TAG_REPLY + BOX_REPLY).open(PICTURE).stream("all"))
+    assert isinstance(events[-1], Done)
+    assert kinds(events).count("Done") == 1
+    assert [r.phrase for r in events[-1].answer.regions] == ["airplane", "飞机"]
+
+
+def test_asking_needs_a_chat_model_and_a_question():
+    with pytest.raises(InputError, match="no chat model"):
+        Assistant().open(PICTURE).ask("what?")
+    with pytest.raises(InputError, match="empty"):
+        an_assistant("x").open(PICTURE).ask("  ")
+
+
+def test_segment_by_phrase_box_and_points():
+    assistant = an_assistant()
+    by_phrase = assistant.segment(PICTURE, ["airplane", "dog"])
+    by_box = assistant.segment(PICTURE, boxes=[Box(0, 0, 10, 10), PLANE])
+    assert [(r.phrase, r.found_by, r.mask.area) for r in by_phrase] == [
+        ("airplane", "detector", 800)
+    ]
+    assert [(r.id, r.found_by, r.mask.area) for r in by_box] == [
+        ("r1", "person", 100), ("r2", "person", 800)
+    ]  # fmt: skip
+    both = assistant.segment(PICTURE, "airplane", boxes=[PLANE])
+    assert [r.id for r in both] == ["r1", "r2"]
+    with pytest.raises(InputError, match="Nothing to segment"):
+        assistant.segment(PICTURE)
+
+
+def test_a_picture_is_encoded_once():
+    class Counting(BoxFill):
+        looks = 0
+
+        def look(self, image):
+            Counting.looks += 1
+            return super().look(image)
+
+    assistant = Assistant(Scripted([BOX_REPLY, BOX_REPLY]), None, Counting())
+    conversation = assistant.open(PICTURE)
+    conversation.ask("one")
+    conversation.ask("two")
+    assert Counting.looks == 1
+
+
+def test_unknown_names_offer_the_nearest():
+    with pytest.raises(UnknownName, match="Did you mean 'embedded'"):
+        segue.load("embeded")
+    with pytest.raises(UnknownName, match="Did you mean 'sam-vit-huge'"):
+        load_stage("segment", "sam-vit-hug")
+    with pytest.raises(InputError, match="for the 'segment' stage"):
+        load_stage("chat", "sam-vit-huge")
+
+
+def test_every_preset_names_cards_of_the_right_stage():
+    for preset in PRESETS.values():
+        for kind in ("chat", "detect", "segment"):
+            nickname = getattr(preset, kind)
+            assert nickname is None or CARDS[nickname].kind == kind

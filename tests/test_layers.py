@@ -1,0 +1,87 @@
+"""The architecture, as a test: a module imports its own layer's package and lower layers only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "segue"
+LAYERS = [
+    {"errors", "version"},
+    {
+        "image", "pixels", "url", "box", "mask", "rle", "contour", "region", "message",
+    },
+    {"draw", "palette", "lettering", "fonts", "edit", "export", "catalog", "weights", "device"},
+    {"models", "dialects", "chat", "detect", "segment"},
+    {"presets", "assistant", "conversation", "session"},
+    {"annotate", "evaluate", "finetune", "embedded"},
+    {"cli", "server"},
+]
+LAYER_OF = {name: n for n, names in enumerate(LAYERS) for name in names}
+PEERS = [LAYERS[1], LAYERS[2], LAYERS[4]]
+"""Layers whose members may know one another. Stages may not, workflows may not."""
+NETWORKS_FOR = {("chat", "models"), ("embedded", "models"), ("finetune", "models")}
+"""The native networks lie beside the stages; these may use them."""
+FORWARD_REFERENCES = {("message", "draw"), ("message", "export"), ("segment", "segment")}
+"""`Answer.draw()` and `.to_json()` reach up, inside the function, so that values stay light."""
+HEAVY = {"torch", "transformers", "peft", "fastapi", "uvicorn", "ray", "diffusers"}
+HEAVY_ALLOWED = {
+    "models", "chat", "detect", "segment", "finetune", "embedded", "device", "weights", "server",
+    "annotate",
+}
+LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant"}
+"""May import a heavy package inside a function only."""
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def imports(nodes) -> set[str]:
+    """Dotted names imported by the given syntax nodes."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def at_import_time(tree: ast.Module):
+    """Nodes that run when the module is imported: not function bodies, not TYPE_CHECKING."""
+    pending = list(tree.body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        pending.extend(ast.iter_child_nodes(node))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_downwards(path):
+    here = path.relative_to(SOURCE).with_suffix("").parts[0]
+    if here == "__init__":
+        pytest.skip("the public face may name anything")
+    assert here in LAYER_OF, f"{here} has no layer: add it to LAYERS"
+    for name in imports(ast.walk(ast.parse(path.read_text()))):
+        top, *rest = name.split(".")
+        if top != "segue" or not rest or rest[0] == here or rest[0] not in LAYER_OF:
+            continue
+        there = rest[0]
+        fine = (
+            LAYER_OF[there] < LAYER_OF[here]
+            or any({here, there} <= peers for peers in PEERS)
+            or (here, there) in NETWORKS_FOR | FORWARD_REFERENCES
+        )
+        assert fine, f"{here} (layer {LAYER_OF[here]}) may not import {there}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_heavy_packages_stay_where_models_run(path):
+    here = path.relative_to(SOURCE).with_suffix("").parts[0]
+    tree = ast.parse(path.read_text())
+    nodes = at_import_time(tree) if here in LAZY_HEAVY_ALLOWED else ast.walk(tree)
+    heavy = {name.split(".")[0] for name in imports(nodes)} & HEAVY
+    if here not in HEAVY_ALLOWED:
+        assert not heavy, f"{here} may not import {sorted(heavy)}"
