@@ -11,10 +11,10 @@ LAYERS = [
     {
         "image", "pixels", "url", "box", "mask", "rle", "contour", "region", "message",
     },
-    {"draw", "palette", "lettering", "fonts", "edit", "export", "catalog", "weights", "device"},
+    {"draw", "palette", "lettering", "label", "edit", "export", "catalog", "weights", "device"},
     {"models", "dialects", "chat", "detect", "segment"},
-    {"presets", "assistant", "conversation", "session"},
-    {"annotate", "evaluate", "finetune", "embedded"},
+    {"presets", "assistant", "conversation", "session", "convert_weights"},
+    {"annotate", "convert", "evaluate", "finetune", "embedded"},
     {"cli", "server"},
 ]
 LAYER_OF = {name: n for n, names in enumerate(LAYERS) for name in names}
@@ -29,7 +29,7 @@ HEAVY_ALLOWED = {
     "models", "chat", "detect", "segment", "finetune", "embedded", "device", "weights", "server",
     "annotate",
 }
-LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant"}
+LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant", "convert_weights"}
 """May import a heavy package inside a function only."""
 FILES = sorted(SOURCE.rglob("*.py"))
 

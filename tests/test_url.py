@@ -128,7 +128,7 @@ def test_public_addresses_are_not(address):
     "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data",
 ])
 def test_image_open_refuses_private_hosts_even_when_urls_are_allowed(source):
-    with pytest.raises(InputError, match="not on the public internet|no host named"):
+    with pytest.raises(InputError, match=r"not on the public internet|no host named"):
         Image.open(source, allow_urls=True)
 
 

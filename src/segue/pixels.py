@@ -28,6 +28,7 @@ FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _BROKEN = (
     OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError,
     OverflowError, ZeroDivisionError, MemoryError, RuntimeError, struct.error, zlib.error,
+    Warning,
 )  # what Pillow raises on damaged files, found by trying it
 _TURNS = {
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,

@@ -107,7 +107,7 @@ _BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
         "mm-grounding-dino": "grounding_dino",
         "owlv2": "owlv2",
     },
-    "segment": {"sam": "sam"},
+    "segment": {"sam": "sam", "sam2": "sam2", "sam2_video": "sam2"},
 }
 _BACKEND_OF_ORIGINAL: Mapping[str, str] = {"detect": "grounding_dino", "segment": "sam"}
 """Which program wrote the single-file checkpoints (.pth) of a stage."""
@@ -155,7 +155,7 @@ def load_stage(
     backend, colon, rest = name.partition(":")
     if colon and backend in catalog:
         if catalog[backend].stand_in:
-            return catalog.load(backend, rest)
+            return catalog.load(backend, *([rest] if rest else []))
         return catalog.load(backend, locate(rest), name=name, device=device, dtype=dtype)
     if "/" not in name and not Path(name).exists() and not name.endswith((".pth", ".pt")):
         known = {nickname: 0 for nickname in _nicknames(kind)}

@@ -12,6 +12,7 @@ Standard library only.
 
 import base64
 import binascii
+import contextlib
 import http.client
 import ipaddress
 import socket
@@ -219,17 +220,21 @@ class _Connection(http.client.HTTPConnection):
         if tls:
             self.default_port = 443
         self._ip, self._tls = ip, tls
+        # Kept beside `sock`, which http.client forgets once the answer's body begins.
+        self._line: socket.socket | None = None
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._ip, self.port), self.timeout)
+        self.sock = self._line = socket.create_connection((self._ip, self.port), self.timeout)
         if self._tls:
-            context = ssl.create_default_context()
-            self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+            secure = ssl.create_default_context().wrap_socket(
+                self.sock, server_hostname=self.host, do_handshake_on_connect=False
+            )
+            self.sock = self._line = secure
+            secure.do_handshake()
 
     def cut(self) -> None:
         """End a transfer from another thread."""
-        try:
-            if self.sock is not None:
-                self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                # Not the TLS way of closing, which would wait for the other side.
+                socket.socket.shutdown(self._line, socket.SHUT_RDWR)

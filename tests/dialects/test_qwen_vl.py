@@ -15,6 +15,7 @@ from benchmarks.fuzz_dialect import check_reply, mutated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segue.box import Size
 from segue.dialects import DIALECTS, Event, Malformed, Pointed, Text, Wanted
 from segue.dialects.qwen_vl import LIMIT, QwenVLDialect
 
@@ -144,3 +145,22 @@ def test_a_megabyte_of_anything_is_read_in_linear_time(piece: str) -> None:
 def test_reading_needs_no_torch() -> None:
     code = "import sys, segue.dialects.qwen_vl; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_boxes_lie_where_the_original_program_drew_them(shared: Path) -> None:
+    golden = json.loads((shared / "golden/qwen_vl/tokenizer/draw.json").read_text("utf-8"))
+    compared = 0
+    for draw in golden["draws"]:
+        if "calls" not in draw:
+            continue  # the original stopped with an exception
+        width, height = draw["image"]
+        pointed = [event for event in read([draw["response"]]) if isinstance(event, Pointed)]
+        ours = [event.box.to_box(Size(height, width)) for event in pointed]
+        theirs = [call[1] for call in draw["calls"] if call[0] == "box"]
+        assert len(ours) == len(theirs), draw["name"]
+        for box, (xa, ya, xb, yb) in zip(ours, theirs, strict=True):
+            assert [int(v) for v in box.corners] == [
+                min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)
+            ]  # fmt: skip
+            compared += 1
+    assert compared

@@ -12,6 +12,7 @@ Exit codes:
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -20,11 +21,12 @@ import typer
 from segue.cli import (
     ask,
     chat,
+    convert,
     convert_weights,
     demo,
     doctor,
-    edit,
     embedded,
+    evaluate,
     models,
     segment,
 )
@@ -50,12 +52,13 @@ app = typer.Typer(
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
-app.command("edit")(edit.edit)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("convert-weights")(convert_weights.convert_weights)
 app.command("doctor")(doctor.doctor)
 app.add_typer(embedded.app, name="embedded")
+app.add_typer(convert.app, name="convert")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def _print_version(wanted: bool) -> None:
@@ -106,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=list(arguments) if arguments is not None else None, prog_name="segue")
     except SegueError as error:
         if logging.getLogger("segue").isEnabledFor(logging.DEBUG):
-            logging.getLogger("segue").debug("", exc_info=error)
+            traceback.print_exception(error)
         typer.echo(f"segue: {error}", err=True)
         raise SystemExit(exit_code(error)) from None
     except BrokenPipeError:

@@ -10,10 +10,13 @@ from segue.errors import InputError
 
 
 def ask(
-    words: Annotated[
+    images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE... QUESTION", help="Pictures, then the question."),
+        typer.Argument(
+            metavar="IMAGE", help="One or more pictures.", default_factory=list, show_default=False
+        ),
     ],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="In Chinese or English.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the picture with masks drawn on it.")
     ] = None,
@@ -42,15 +45,15 @@ def ask(
     from segue.cli import results
     from segue.cli.screen import screen, show_stream, waiting
 
-    pictures, question = _split(words, session)
+    _check(images, question, session)
     to_stdout = json == "-"
     console = screen(error=to_stdout, quiet=to_stdout)
-    images = options.open_images(pictures, allow_urls)
+    pictures = options.open_images(images, allow_urls)
     with waiting(console, "loading the models"):
         assistant = options.load_assistant(
             preset, device, dtype, chat=chat, detect=detect, segment=segment
         )
-    conversation = results.begin(assistant, session).show(*images)
+    conversation = results.begin(assistant, session).show(*pictures)
     how = options.sampling(seed, temperature, max_new_tokens)
     answer = show_stream(console, conversation.stream(question, how))
     if out is not None:
@@ -65,16 +68,9 @@ def ask(
         conversation.save(session)
 
 
-def _split(words: list[str], session: Path | None) -> tuple[list[str], str]:
-    *pictures, question = words
+def _check(images: list[str], question: str, session: Path | None) -> None:
+    example = 'Example: segue ask photo.jpg "Where is the dog?"'
     if Path(question).is_file():
-        raise InputError(
-            f"The question must stand last, got the file {question!r}. "
-            'Example: segue ask photo.jpg "Where is the dog?"'
-        )
-    if not pictures and session is None:
-        raise InputError(
-            f'Give a picture and a question, got only {question!r}. Example: '
-            'segue ask photo.jpg "Where is the dog?"'
-        )
-    return pictures, question
+        raise InputError(f"The question must stand last, got the file {question!r}. {example}")
+    if not images and session is None:
+        raise InputError(f"Give a picture before the question, got only {question!r}. {example}")

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def begin(assistant: "Assistant", session: Path | None) -> "Conversation":
     """A new conversation, or the one that is kept in a folder."""
+    if session is None:
+        return assistant.open()
     from segue.session import FILE, resume
 
-    if session is not None and (session / FILE).exists():
-        return resume(session, assistant)
-    return assistant.open()
+    return resume(session, assistant) if (session / FILE).exists() else assistant.open()
 
 
 def write_overlays(answer: "Answer", file: Path) -> list[Path]:
@@ -34,7 +34,9 @@ def write_overlays(answer: "Answer", file: Path) -> list[Path]:
     if not answer.images:
         raise InputError("There is no picture to draw on. Give one before the question.")
     shown = sorted({region.image for region in answer.regions}) or [len(answer.images) - 1]
-    files = [file.with_stem(f"{file.stem}-{n}") if n > 1 else file for n in range(1, len(shown) + 1)]
+    files = [
+        file.with_stem(f"{file.stem}-{n}") if n > 1 else file for n in range(1, len(shown) + 1)
+    ]
     for image, target in zip(shown, files, strict=True):
         save_picture(answer.draw(image), target)
     return files
@@ -95,8 +97,6 @@ def write_text(text: str, target: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
-    try:
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"Cannot write {target}: {error.strerror}.") from error
+    from segue.export import files
+
+    files.write_text(text, Path(target))

@@ -96,22 +96,23 @@ def region_table(regions: "Sequence[Region]", *, several: bool = False) -> Table
     table = Table(box=None, pad_edge=False)
     for heading in ("", "phrase", *(["picture"] if several else []), "box", "mask", "score", "by"):
         table.add_column(heading, justify="right" if heading == "score" else "left")
+    colours = colours_of(regions)
     for region in regions:
         box = ", ".join(f"{value:.0f}" for value in region.box.corners)
         mask = "" if region.mask is None else f"{region.mask.area} px"
         score = "" if region.score is None else f"{region.score:.2f}"
         picture = [str(region.image + 1)] if several else []
-        name = Text(f"■ {region.id}", style=colour_of(region))
+        name = Text(f"■ {region.id}", style=colours[region.phrase])
         table.add_row(name, printable(region.phrase), *picture, box, mask, score, region.found_by)
     return table
 
 
-def colour_of(region: "Region") -> str:
-    """The colour a region has in the overlay, as Rich writes it."""
-    from segue.palette import colour
+def colours_of(regions: "Iterable[Region]") -> dict[str, str]:
+    """The colour of each phrase, as in the overlay of the same regions and as Rich writes it."""
+    from segue.palette import palette
 
-    red, green, blue = colour(region)
-    return f"rgb({red},{green},{blue})"
+    colours = palette(region.phrase for region in regions)
+    return {phrase: f"rgb({r},{g},{b})" for phrase, (r, g, b) in colours.items()}
 
 
 def printable(text: str) -> str:
@@ -127,31 +128,29 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 
 
 class _Words:
-    """The clean text so far and the phrases in it that have a region."""
+    """The clean text so far and the regions that were found."""
 
     def __init__(self) -> None:
         self.text = ""
-        self.spans: dict[str, tuple[int, int, str]] = {}
+        self.regions: list[Region] = []
 
     def add(self, event: "Event") -> None:
         from segue.message import RegionFound, TextAdded
 
-        match event:
-            case TextAdded(text):
-                self.text += text
-            case RegionFound(region) if region.span is not None:
-                self.spans.setdefault(str(region.span), (*region.span, colour_of(region)))
-            case _:
-                pass
+        if isinstance(event, TextAdded):
+            self.text += event.text
+        elif isinstance(event, RegionFound):
+            self.regions.append(event.region)
 
     def coloured(self) -> Text:
         text = Text(printable(self.text))
-        for start, end, colour in self.spans.values():
-            text.stylize(f"bold {colour}", start, end)
+        colours = colours_of(self.regions)
+        for region in self.regions:
+            if region.span is not None:
+                text.stylize(f"bold {colours[region.phrase]}", *region.span)
         return text
 
 
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
-

@@ -22,7 +22,8 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarr
         Indices of the boxes that stay, best score first; equal scores keep their order.
 
     Example:
-        >>> keep_best(np.array([[0, 0, 9, 9], [0, 0, 9, 8], [20, 0, 29, 9]]), np.array([.5, .9, .3]), .5)
+        >>> boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [20, 0, 29, 9]])
+        >>> keep_best(boxes, np.array([0.5, 0.9, 0.3]), max_iou=0.5)
         array([1, 2])
     """
     order = np.argsort(-scores, kind="stable")
@@ -41,7 +42,7 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarr
 
 
 def clipped(corners: np.ndarray, size: Size) -> np.ndarray:
-    """Boxes (N, 4) x0 y0 x1 y1 cut to a picture of `size`; one without area has x0 >= x1 or so."""
+    """Boxes (N, 4) x0 y0 x1 y1 cut to a picture of `size`; one that lies outside becomes empty."""
     limits = np.array([size.width, size.height, size.width, size.height])
     return np.clip(np.asarray(corners, np.float64), 0, limits)
 

@@ -77,7 +77,8 @@ def _checked(tokenizer: Any, place: Path) -> Any:
         number = tokenizer.convert_tokens_to_ids(token)
         if number != expected:
             raise ModelError(
-                f"The vocabulary at {place} must have {token!r} at {expected}, as bert-base-uncased "
-                f"has, got {number}. The network takes these numbers for the borders of phrases."
+                f"The vocabulary at {place} must have {token!r} at {expected}, as in "
+                f"bert-base-uncased, got {number}. The network takes these numbers for the borders "
+                "of phrases."
             )
     return tokenizer

@@ -48,12 +48,11 @@ _CHINESE_COLOURS = "红色 橙色 黄色 绿色 蓝色 紫色 粉色 棕色 灰�
 
 NAMES: tuple[str, ...] = (*COLOURS, *PLACES)
 ENGLISH: dict[str, str] = {
-    **{name: f"a {name} background" for name in COLOURS},
-    "orange": "an orange background",
+    **{name: name for name in COLOURS},
     **{name: words[0] for name, words in PLACES.items()},
 }
 CHINESE: dict[str, str] = {
-    **{name: f"{word}背景" for name, word in zip(COLOURS, _CHINESE_COLOURS, strict=True)},
+    **{name: f"{word}的" for name, word in zip(COLOURS, _CHINESE_COLOURS, strict=True)},
     **{name: words[1] for name, words in PLACES.items()},
 }
 

@@ -62,7 +62,7 @@ class SegmenterRecipe:
 
     size: SegmenterSize = field(default_factory=lambda: SHIPPED_SIZE)
     batch: int = 8
-    peak_rate: float = 1e-3
+    peak_rate: float = 1.5e-3
     warm_up: int = 100
     hold: float = 0.35
     balanced_until: float = 0.08
@@ -202,7 +202,7 @@ class SegmenterTraining:
             self.recent.append((value, float(loss.box_iou), float(loss.point_iou), norm))
         return value
 
-    def run(self, save_every: float = 180.0, check_every: float = 300.0, report: int = 50) -> None:
+    def run(self, save_every: float = 180.0, check_every: float = 300.0, report: int = 25) -> None:
         """Train until the budget is spent, logging and saving on the way."""
         self.model.train()
         saved = checked = self.budget.elapsed()

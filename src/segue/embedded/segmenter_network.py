@@ -5,7 +5,9 @@ This file knows the sizes and the initialisation. It knows nothing about scenes,
 The library's initial values are meant to be overwritten by finished weights and train badly: a vision encoder of zeros
 (``initializer_range`` 1e-10), Fourier frequencies so high that positions are noise, and prompt and mask tokens so small
 that a mask, a product of three small things, learns nothing for hundreds of steps. Here every layer starts as PyTorch
-starts it, as in the original SAM, with frequencies of standard deviation 1.
+starts it, as in the original SAM, with frequencies of standard deviation 1, and two things are laid out so that they need
+not be found: absolute positions start as sines and cosines, and in attention between prompts and picture queries and
+keys start alike, so that a place looks first at the prompt that is near it.
 """
 
 from __future__ import annotations
@@ -116,8 +118,35 @@ def new_segmenter(size: SegmenterSize, seed: int = 0) -> SamModel:
         for holder in (model.shared_image_embedding, model.prompt_encoder.shared_embedding):
             holder.positional_embedding.copy_(frequencies)
             holder.positional_embedding.requires_grad_(False)
-        nn.init.normal_(model.vision_encoder.pos_embed, std=0.02, generator=generator)
+        model.vision_encoder.pos_embed.copy_(_sines(size.grid, size.width))
+        for layer in model.mask_decoder.transformer.layers:
+            _look_nearby(layer.cross_attn_token_to_image, generator)
+            _look_nearby(layer.cross_attn_image_to_token, generator)
+        _look_nearby(model.mask_decoder.transformer.final_attn_token_to_image, generator)
     return model
+
+
+def _sines(grid: int, width: int) -> Tensor:
+    """Sines and cosines of row and column, (1, grid, grid, width), amplitude one half."""
+    at = (torch.arange(grid) + 0.5) / grid * torch.pi
+    angles = at[:, None] * 2.0 ** torch.linspace(0, 4, width // 4)
+    line = torch.cat([angles.sin(), angles.cos()], 1) / 2
+    half = line.shape[1]
+    table = torch.zeros(grid, grid, width)
+    table[..., :half] = line[:, None]
+    table[..., half : 2 * half] = line[None]
+    return table[None]
+
+
+def _look_nearby(attention: nn.Module, generator: torch.Generator) -> None:
+    """Give queries and keys one projection, scaled so that equal positions score about 4 and distant ones 0."""
+    inner, outer = attention.q_proj.weight.shape
+    per_head = inner // attention.num_attention_heads
+    spread = (4.0 * per_head**0.5 / (per_head * outer / 2)) ** 0.5  # |position|^2 is outer / 2
+    shared = torch.randn(inner, outer, generator=generator) * spread
+    for projection in (attention.q_proj, attention.k_proj):
+        projection.weight.copy_(shared)
+        projection.bias.zero_()
 
 
 class Prompts(NamedTuple):

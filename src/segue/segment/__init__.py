@@ -64,6 +64,7 @@ class Segmenter(Protocol):
 
 SEGMENTERS = Catalog("segmenter", {
     "sam": Entry("segue.segment.sam:load", "Segment Anything (ViT-B, -L, -H)", extra="models"),
+    "sam2": Entry("segue.segment.sam2:load", "Segment Anything 2 and 2.1", extra="models"),
     "box_fill": Entry(
         "segue.segment.box_fill:BoxFill", "the mask is the box, for tests", stand_in=True
     ),

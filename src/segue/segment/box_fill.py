@@ -17,7 +17,8 @@ _SIDE = 4  # of its logits, which say nothing
 class BoxFill:
     """Fills boxes; a click fills the square of 9 x 9 pixels around it."""
 
-    name = "box_fill"
+    def __init__(self, name: str = "") -> None:
+        self.name = name or "box_fill"
 
     def look(self, image: Image) -> "BoxFillView":
         """Remember the size of `image`; there is nothing to encode."""

@@ -104,6 +104,9 @@ def read_sam(path: Path) -> Any:
 class Sam:
     """A Segment Anything model, ready to look at pictures."""
 
+    padded = True
+    """A picture keeps its shape inside the square that the network sees."""
+
     def __init__(
         self, model: Any, options: SamOptions, place: devices.Placement, name: str
     ) -> None:
@@ -111,13 +114,12 @@ class Sam:
         self.options = options
         self.device, self.dtype = place
         self.model = model.eval().requires_grad_(False).to(self.device)
-        self.model.vision_encoder.to(self.dtype)
-        self.side: int = model.config.vision_config.image_size
-
-    @property
-    def logits_side(self) -> int:
-        """Side of the square low-resolution logits: four for each patch of the encoder."""
-        return int(4 * (self.side // self.model.config.vision_config.patch_size))
+        config = model.config.prompt_encoder_config
+        self.side = int(config.image_size)
+        """Of the square that the network sees, in pixels."""
+        self.logits_side = 4 * (self.side // int(config.patch_size))
+        """Of the square low-resolution logits: four for each patch of the encoder."""
+        self._prepare()
 
     @torch.inference_mode()
     def look(self, image: Image) -> "SamView":
@@ -127,29 +129,45 @@ class Sam:
             ModelError: the encoder gave numbers that are not finite.
         """
         pixels, inner = self.pixels(image)
-        encoded = self.model.vision_encoder(pixels.to(self.dtype))[0].float()
-        if not bool(torch.isfinite(encoded).all()):
+        maps = self._encode(pixels)
+        if not all(bool(torch.isfinite(one).all()) for one in maps):
             raise ModelError(
                 f"The image encoder of {self.name!r} gave numbers that are not finite in "
                 f"{self.dtype}. Load it with dtype='float32'."
             )
-        return SamView(self, encoded, image.size, inner)
+        return SamView(self, maps, image.size, inner)
 
     def pixels(self, image: Image) -> tuple[Tensor, Size]:
         """The network's input (1, 3, S, S) float32, and the picture's size inside that square.
 
         The longer side becomes S; the rest, right or below, is filled with the mean colour.
         """
-        scale = self.side / max(image.size)
-        inner = Size(*(max(1, int(length * scale + 0.5)) for length in image.size))
+        inner = self._inner(image.size)
         small = image.to_pil().resize(inner[::-1], PIL.Image.Resampling.BILINEAR)
         values = torch.from_numpy(np.array(small)).to(self.device).permute(2, 0, 1).float() / 255
-        mean, std = (
-            values.new_tensor(v)[:, None, None] for v in (self.options.mean, self.options.std)
-        )
+        mean = values.new_tensor(self.options.mean)[:, None, None]
+        std = values.new_tensor(self.options.std)[:, None, None]
         square = values.new_zeros(1, 3, self.side, self.side)
         square[0, :, : inner.height, : inner.width] = (values - mean) / std
         return square, inner
+
+    def answer(self, maps: Sequence[Tensor], **asked: Any) -> tuple[Tensor, Tensor]:
+        """Logits (1, N, M, s, s) and predicted IoU (1, N, M) for prompts in the network's frame."""
+        out = self.model(image_embeddings=self._embedding(maps), **asked)
+        return out.pred_masks.float(), out.iou_scores.float()
+
+    def _prepare(self) -> None:
+        self.model.vision_encoder.to(self.dtype)
+
+    def _inner(self, size: Size) -> Size:
+        scale = self.side / max(size)
+        return Size(*(max(1, int(length * scale + 0.5)) for length in size))
+
+    def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        return (self.model.vision_encoder(pixels.to(self.dtype))[0].float(),)
+
+    def _embedding(self, maps: Sequence[Tensor]) -> Any:
+        return maps[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +175,8 @@ class SamView:
     """One picture, encoded."""
 
     sam: Sam
-    embedding: Tensor
-    """(1, C, g, g) float32 on the model's device."""
+    maps: tuple[Tensor, ...]
+    """What the encoder made of it: (1, C, g, g) float32 each, on the model's device."""
     size: Size
     """Of the upright picture."""
     inner: Size
@@ -166,8 +184,8 @@ class SamView:
 
     @property
     def size_bytes(self) -> int:
-        """Memory of the embedding."""
-        return self.embedding.nbytes
+        """Memory of the encoded picture."""
+        return sum(one.nbytes for one in self.maps)
 
     @torch.inference_mode()
     def mask(
@@ -186,7 +204,7 @@ class SamView:
         prompts = read_prompts(self.size, boxes, points, labels)
         side = self.sam.logits_side
         before = None if prior is None else check_prior(prior, prompts, side)
-        logits = torch.full((len(prompts), side, side), _NEVER, device=self.embedding.device)
+        logits = torch.full((len(prompts), side, side), _NEVER, device=self.sam.device)
         scores = torch.zeros(len(prompts))
         for rows, vague in _alike(prompts, before is not None):
             found, iou = self.decode([prompts[row] for row in rows], before, multimask=vague)
@@ -204,21 +222,17 @@ class SamView:
         Returns:
             logits (N, M, s, s) and predicted IoU (N, M), float32; M is 3 with `multimask`, else 1.
         """
-        step = max(1, memory_budget(self.embedding.device) // self._bytes_per_object)
+        step = max(1, memory_budget(self.sam.device) // (_COPIES_PER_OBJECT * self.size_bytes))
         parts = [
             self._decode(prompts[start : start + step], prior, multimask)
             for start in range(0, len(prompts), step)
         ]
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
-    @property
-    def _bytes_per_object(self) -> int:
-        return max(1, _COPIES_PER_OBJECT * self.embedding.nbytes)
-
     def _decode(
         self, prompts: Sequence[Prompt], prior: np.ndarray | None, multimask: bool
     ) -> tuple[Tensor, Tensor]:
-        new = self.embedding.new_tensor
+        new = self.maps[0].new_tensor
         scale = new([self.inner.width / self.size.width, self.inner.height / self.size.height])
         asked: dict[str, Tensor] = {}
         if prompts[0].box is not None:
@@ -227,16 +241,17 @@ class SamView:
         if prompts[0].points:
             asked["input_points"] = new([p.points for p in prompts])[None] * scale  # (1, N, K, 2)
             asked["input_labels"] = torch.tensor(
-                [p.labels for p in prompts], device=self.embedding.device
+                [p.labels for p in prompts], device=self.sam.device
             )[None]
         if prior is not None:
             asked["input_masks"] = new(prior)[None, None]
-        out = self.sam.model(image_embeddings=self.embedding, multimask_output=multimask, **asked)
-        return out.pred_masks[0].float(), out.iou_scores[0].float()
+        logits, iou = self.sam.answer(self.maps, multimask_output=multimask, **asked)
+        return logits[0], iou[0]
 
     def _full(self, prompts: Sequence[Prompt], logits: Tensor, scores: Tensor) -> list[Mask]:
         budget = memory_budget(logits.device)
-        arrays = list(full_masks(logits, self.size, budget, self.sam.side, self.inner))
+        square = self.sam.side if self.sam.padded else 0
+        arrays = list(full_masks(logits, self.size, budget, square, self.inner))
         if self.sam.options.clip_to_box:
             cut_to_boxes(arrays, [prompt.box for prompt in prompts])
         low = logits.cpu().numpy()

@@ -59,6 +59,8 @@ def locate(source: str | Path, *, files: Sequence[str] | None = None) -> Path:
     text = os.fspath(source)
     if isinstance(source, Path):
         return _local(text)
+    if not text.strip():
+        return hub.fetch_model(text, files, offline=True)  # says what a source may be
     if text.startswith(("http://", "https://")):
         return download.fetch(text, cache_folder(), offline=offline())
     if text.startswith("embedded/"):

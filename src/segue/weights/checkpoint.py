@@ -96,6 +96,7 @@ def pretrained(
             local_files_only=True,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, by name
             **options,
         )
     except Exception as error:  # a missing file, a bad config, a truncated tensor file

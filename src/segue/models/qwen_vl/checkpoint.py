@@ -7,6 +7,7 @@ without running what they contain.
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
 COMPUTED = ("inv_freq", "masked_bias", "logn_tensor")
 """Endings of names that some re-uploads carry and that are computed here."""
 SHARD_BYTES = 4 * 1024**3
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 _NOT_FOR_TRANSFORMERS = ("chat_format", "max_window_size", "default_system")
 
 
@@ -195,7 +197,7 @@ def save(
         config.pop("dtype", None)
         _write_json(config, staging / "config.json")
         processor.write(staging)
-        stale = set(target.glob("model*.safetensors*")) | set(target.glob("pytorch_model*.bin*"))
+        stale = {path for path in target.iterdir() if _WEIGHTS.fullmatch(path.name)}
         for path in sorted(staging.iterdir()):
             os.replace(path, target / path.name)
             stale.discard(target / path.name)

@@ -25,6 +25,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 Picture = Image | PIL.Image.Image | np.ndarray[Any, Any] | str | Path
 """What is accepted as one picture: a segue.Image, a PIL image, (H, W, 3) uint8, a local path."""
+_KINDS = (Image, PIL.Image.Image, np.ndarray, str, os.PathLike)
 
 
 class PictureProcessor:
@@ -48,9 +49,8 @@ class PictureProcessor:
         Raises:
             InputError: something is no picture, or a file cannot be read.
         """
-        if isinstance(images, Picture):
-            images = [images]
-        squares = [self._square(image) for image in images]
+        several = [images] if isinstance(images, _KINDS) else images
+        squares = [self._square(image) for image in several]
         if not squares:
             return torch.empty(0, 3, self.size, self.size)
         return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()

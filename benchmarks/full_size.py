@@ -1,0 +1,34 @@
+"""Full-size networks with random weights, as folders that segue loads like any other."""
+
+from pathlib import Path
+
+import torch
+
+
+def write_segmenter(folder: Path) -> None:
+    """SAM ViT-B. The stock initialisation leaves the encoder dead, so it is drawn anew."""
+    from transformers import SamConfig, SamModel, SamVisionConfig
+    from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
+
+    torch.manual_seed(0)
+    config = SamConfig(vision_config=SamVisionConfig(initializer_range=0.02).to_dict())
+    SamModel(config).save_pretrained(folder)
+    SamImageProcessorPil().save_pretrained(folder)
+
+
+def write_detector(folder: Path) -> None:
+    """Grounding DINO with the Swin-T backbone, and a word list of the right length."""
+    from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
+    from transformers.models.grounding_dino.image_processing_pil_grounding_dino import (
+        GroundingDinoImageProcessorPil,
+    )
+
+    torch.manual_seed(0)
+    config = GroundingDinoConfig(disable_custom_kernels=True)
+    GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    GroundingDinoImageProcessorPil().save_pretrained(folder)
+    words = [f"[unused{n}]" for n in range(30522)]
+    fixed = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
+    for index, word in {**fixed, 4937: "cat", 3899: "dog"}.items():
+        words[index] = word
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")

@@ -1,0 +1,77 @@
+"""Qwen-VL and Qwen-VL-Chat, and miniatures of them, on the network of `models/qwen_vl`."""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from segue.errors import InputError
+from segue.message import Message, Sampling, images_of
+from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
+from segue.models.qwen_vl import load as load_checkpoint
+from segue.models.qwen_vl.completions import answer
+from segue.models.qwen_vl.generation import Writer
+from segue.models.qwen_vl.prompts import Prompt
+from segue.models.qwen_vl.sampling import Choice
+
+
+class QwenVL:
+    """A Qwen-VL as a chat model.
+
+    Between calls it keeps what it has read: a later turn of a conversation reads only what is
+    new. Calls may run in several threads.
+    """
+
+    dialect = "qwen_vl"
+
+    def __init__(self, model: QwenVLForCausalLM, processor: QwenVLProcessor, name: str) -> None:
+        """Wrap a loaded model.
+
+        Args:
+            model: put into evaluation mode.
+            processor: of the same checkpoint.
+            name: for reports and session files.
+        """
+        self.name = name
+        self.processor = processor
+        self._writer = Writer(model, processor)
+
+    @property
+    def model(self) -> QwenVLForCausalLM:
+        """The network itself. After changing its weights call `forget`."""
+        return self._writer.model
+
+    def forget(self) -> None:
+        """Forget everything that was read."""
+        self._writer.forget()
+
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> Generator[str, None, str]:
+        """Answer the last message. See `ChatModel.stream`."""
+        choice = Choice.of(sampling, self.processor.generation)
+        return self._writer.stream(self._prompt(messages), choice)
+
+    def _prompt(self, messages: Sequence[Message]) -> Prompt:
+        if self.processor.chats:
+            return self.processor.chat(messages)
+        # A base model takes no turns: it sees all pictures and the newest question.
+        if not messages or messages[-1].role != "user":
+            raise InputError("The last message must be the user's. Add the question.")
+        return self.processor.complete(answer(images_of(messages), messages[-1].text))
+
+
+def load(
+    source: str | Path, *, name: str = "", device: str = "auto", dtype: str | None = None
+) -> QwenVL:
+    """Load a Qwen-VL as a chat model.
+
+    Args:
+        source: a local folder, `"embedded/chat"`, or a hub id.
+        name: what it is called in reports; by default `source`.
+        device: "auto", "cpu", "cuda", "mps".
+        dtype: "float32", "bfloat16", "float16"; None: as the device likes.
+
+    Raises:
+        ModelError: the weights are missing, damaged or of another kind.
+    """
+    model, processor = load_checkpoint(source, dtype=dtype, device=device)
+    return QwenVL(model, processor, name or str(source))

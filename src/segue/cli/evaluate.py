@@ -1,0 +1,242 @@
+"""`segue evaluate`: ask the models many questions, keep the answers, and score them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segue.cli import options
+from segue.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    help="Measure how good the answers are.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+File = Annotated[
+    Path, typer.Argument(help="Questions to ask, or predictions to score, as JSON lines.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="Where predictions are kept; a run that was stopped goes on there."
+    ),
+]
+Json = Annotated[str | None, typer.Option(help="Write the report as JSON; '-' is standard output.")]
+SynonymsFile = Annotated[
+    Path | None, typer.Option("--synonyms", help='A JSON file like [["tram", "streetcar"]].')
+]
+Prompt = Annotated[
+    str, typer.Option(help='How an expression ("sent") is asked for; {sent} is replaced.')
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option("--images", "-i", help="Where relative picture names begin; else at the file."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Ask the first so many only.")]
+
+SENT = "Where is the {sent}?"
+
+
+@app.command("predict")
+def predict(
+    questions: Annotated[Path, typer.Argument(help="Questions, as JSON lines.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where predictions are kept.")],
+    prompt: Prompt = SENT,
+    images: Pictures = None,
+    limit: Limit = None,
+    preset: options.Preset = "embedded",
+    chat: options.Chat = None,
+    detect: options.Detect = None,
+    segment: options.Segment = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = None,
+    seed: options.Seed = None,
+    temperature: options.Temperature = 0.0,
+    max_new_tokens: options.MaxNewTokens = None,
+) -> None:
+    """Ask every question once and keep the answers; score them later, as often as you like."""
+    models = {"chat": chat, "detect": detect, "segment": segment}
+    how = options.sampling(seed, temperature, max_new_tokens)
+    _predict(questions, out, prompt, images, limit, preset, device, dtype, models, how)
+
+
+def _scoring(part: str, summary: str) -> None:
+    """Add a command that scores one part, and asks the questions first where need be."""
+
+    def command(
+        file: File,
+        out: Out = None,
+        json: Json = None,
+        synonyms: SynonymsFile = None,
+        prompt: Prompt = SENT,
+        images: Pictures = None,
+        limit: Limit = None,
+        preset: options.Preset = "embedded",
+        chat: options.Chat = None,
+        detect: options.Detect = None,
+        segment: options.Segment = None,
+        device: options.Device = "auto",
+        dtype: options.Dtype = None,
+        seed: options.Seed = None,
+        temperature: options.Temperature = 0.0,
+        max_new_tokens: options.MaxNewTokens = None,
+    ) -> None:
+        predictions = file
+        if not _is_predictions(file):
+            if out is None:
+                raise InputError(
+                    f"{file} holds questions, not predictions. Say where the answers go: --out FILE"
+                )
+            models = {"chat": chat, "detect": detect, "segment": segment}
+            how = options.sampling(seed, temperature, max_new_tokens)
+            _predict(file, out, prompt, images, limit, preset, device, dtype, models, how)
+            predictions = out
+        _report(predictions, part, json, synonyms)
+
+    command.__doc__ = summary
+    app.command(part)(command)
+
+
+_scoring("tags", "Tag-valid rate, phrase accuracy, over-trigger rate, absent objects.")
+_scoring("boxes", "Acc@0.5 of questions with one true box, as for RefCOCO.")
+_scoring("masks", "gIoU, cIoU, P@X, N-acc and T-acc of questions with a true mask.")
+_scoring("all", "Everything that the file allows.")
+
+
+@app.command("detections")
+def detections(
+    truth: Annotated[Path, typer.Argument(help="COCO instances_*.json")],
+    results: Annotated[Path, typer.Argument(help="COCO results: a JSON list with scores.")],
+    masks: Annotated[bool, typer.Option("--masks", help="Compare masks, not boxes.")] = False,
+    most: Annotated[int, typer.Option(help="Detections a picture; 300 for LVIS.")] = 100,
+    json: Json = None,
+) -> None:
+    """COCO's AP of detections with scores."""
+    from segue.cli.results import write_text
+    from segue.cli.screen import screen
+    from segue.evaluate.metrics import average_precision
+
+    scores = average_precision(
+        _read_json(truth), _read_json(results), "segm" if masks else "bbox", most
+    )
+    if json is not None:
+        write_text(_dumped(scores), json)
+    if json != "-":
+        _table(screen(), "detections", scores)
+
+
+def _predict(
+    questions: Path,
+    out: Path,
+    prompt: str,
+    images: Path | None,
+    limit: int | None,
+    preset: str,
+    device: str,
+    dtype: str | None,
+    models: dict[str, str | None],
+    how: Any,
+) -> None:
+    from rich.console import Console
+    from rich.progress import track
+
+    from segue.cli.screen import screen, waiting
+    from segue.evaluate import predictions
+    from segue.evaluate.questions import read_questions
+
+    console = screen(error=True)
+    asked = list(read_questions(questions, prompt=prompt, images=images))[:limit]
+    with waiting(console, "loading the models"):
+        assistant = options.load_assistant(preset, device, dtype, **models)
+    about = predictions.manifest(assistant, questions, how, prompt=prompt, limit=limit)
+    with predictions.PredictionsFile(out, about) as file:
+        left = sum(question.id not in file.done for question in asked)
+        if left < len(asked):
+            console.print(f"{len(asked) - left} of {len(asked)} were answered before", style="dim")
+        answers = predictions.predict(assistant, asked, file, how)
+        stream = Console(stderr=True)
+        shown = track(
+            answers, "asking", left, console=stream, disable=not stream.is_terminal, transient=True
+        )
+        failed = sum(prediction.error is not None for prediction in shown)
+    if failed:
+        console.print(f"{failed} questions could not be answered; see 'error' in {out}")
+
+
+def _report(predictions: Path, part: str, json: str | None, synonyms: Path | None) -> None:
+    from segue.cli.results import write_text
+    from segue.cli.screen import screen
+    from segue.evaluate.report import report
+    from segue.evaluate.synonyms import Synonyms
+
+    words = Synonyms.read(synonyms) if synonyms is not None else None
+    result = report(predictions, () if part == "all" else (part,), words)
+    if json is not None:
+        write_text(_dumped(result), json)
+    if json == "-":
+        return
+    console = screen()
+    about = result["manifest"]
+    console.print(f"models: {_listed(about['models'])}")
+    console.print(
+        f"thresholds: {_listed(about['thresholds'])}; sampling: {_listed(about['sampling'])}"
+    )
+    console.print(f"prompt: {about['prompt']!r}; versions: {_listed(about['versions'])}")
+    _table(console, "answers", result["answers"])
+    for name in (key for key in result if key not in ("manifest", "answers")):
+        _tables(console, name, result[name])
+
+
+def _tables(console: "Console", title: str, content: dict[str, Any]) -> None:
+    """One table for the numbers of a level, then those of the levels below."""
+    flat = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
+    if flat:
+        _table(console, title, flat)
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            _tables(console, f"{title}, {key}", value)
+
+
+def _table(console: "Console", title: str, numbers: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from segue.evaluate.metrics import percent
+
+    table = Table(title, "", box=None, title_justify="left")
+    table.columns[1].justify = "right"
+    for name, value in numbers.items():
+        counted = isinstance(value, int) and not isinstance(value, bool)
+        table.add_row(name, str(value) if counted or isinstance(value, str) else percent(value))
+    console.print()
+    console.print(table)
+
+
+def _is_predictions(file: Path) -> bool:
+    from segue.evaluate.questions import json_lines
+
+    return "manifest" in next(json_lines(file), {})
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, []))
+
+
+def _read_json(file: Path) -> Any:
+    import json
+
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"Cannot read {file}: {error}.") from error
+
+
+def _dumped(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

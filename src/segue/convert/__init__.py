@@ -1,0 +1,7 @@
+"""Other people's data -> conversations that teach boxes and the `<gsam>` tag.
+
+    records ─► a reader (llava_plus, coco, refer) ─► Dialogue ─► dataset ─► formats
+               one record or its reason to drop     neutral      split, dedup  what trainers read
+
+Nothing here runs a model.
+"""

@@ -1,0 +1,230 @@
+"""Dialogues -> files to train from: no doubles, split by picture, the same every time.
+
+Two passes, so that memory stays small: the first writes what is worth keeping to a file beside the
+results, the second copies it into the formats that were asked for. All that is remembered of a
+dialogue in between are a few bytes.
+"""
+
+import hashlib
+import heapq
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from segue.convert.dialogue import Dialogue, Dropped
+from segue.convert.formats import FORMATS, Writer
+from segue.convert.json_records import records
+from segue.convert.report import Report
+from segue.errors import InputError
+
+RECORDS = "records.jsonl"
+REPORT = "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to write."""
+
+    formats: tuple[str, ...] = ("qwen-vl",)
+    """Names from `FORMATS`."""
+    val: float = 0.05
+    """Share of the pictures that goes to the split "val", where the source does not decide."""
+    seed: int = 0
+    """Another seed, another split and another choice of tool-free dialogues."""
+    tool_free: float | None = None
+    """How many dialogues without tag and box to keep for each one with; None: all of them."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.val <= 1:
+            raise InputError(f"The share for validation must lie in [0, 1], got {self.val}.")
+        if self.tool_free is not None and self.tool_free < 0:
+            raise InputError(f"The ratio of tool-free dialogues is {self.tool_free}, below 0.")
+        if not self.formats:
+            raise InputError(f"Name at least one format: {', '.join(FORMATS)}.")
+        for name in self.formats:
+            FORMATS[name]
+
+
+def write(
+    made: Iterable[Dialogue | Dropped],
+    folder: Path,
+    plan: Plan,
+    settings: Mapping[str, Any] | None = None,
+) -> Report:
+    """Write a data set: `<split>.<format>.<suffix>`, `report.json`, and `records.jsonl`.
+
+    The last says of every record what became of it.
+
+    Files of an earlier run with the same names are replaced when everything went well.
+
+    Args:
+        made: what a reader made of each record, in order.
+        folder: where to; it is made when it is not there.
+        plan: formats, split, ratio.
+        settings: how the dialogues were made, for the report.
+
+    Returns:
+        The report, as written.
+
+    Raises:
+        InputError: not one dialogue was worth keeping, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+    report = Report(settings={**(settings or {}), "seed": plan.seed, "val": plan.val})
+    spool = folder / ".dialogues.jsonl"
+    told = folder / f".{RECORDS}"
+    try:
+        with spool.open("w", encoding="utf-8") as kept, told.open("w", encoding="utf-8") as log:
+            chances = _collect(made, plan, report, kept, log)
+            chosen = _chosen(chances, plan, report)
+            written = _copy(spool, folder, plan, report, log, chosen)
+        for part, target in written:
+            part.replace(target)
+            report.files.append(target)
+        told.replace(folder / RECORDS)
+        _write_json(folder / REPORT, report.to_json())
+    finally:
+        for file in (spool, told):
+            file.unlink(missing_ok=True)
+    if not report.kept:
+        raise InputError(f"Of {report.read} records none could be kept. {report.summary()}")
+    return report
+
+
+def split_of(key: str, seed: int, val: float) -> str:
+    """ "val" for about that share of all keys, else "train"; equal keys go together."""
+    return "val" if _chance(f"split {key}", seed) < val else "train"
+
+
+def _chance(text: str, seed: int) -> float:
+    """A number in [0, 1) that looks drawn, and is always the same."""
+    digest = hashlib.sha256(f"{seed} {text}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def _collect(
+    made: Iterable[Dialogue | Dropped], plan: Plan, report: Report, kept: TextIO, log: TextIO
+) -> list[float]:
+    """First pass; returns the chances of the tool-free dialogues."""
+    seen: set[int] = set()
+    ids: set[int] = set()
+    chances: list[float] = []
+    for number, item in enumerate(made, 1):
+        report.read = number
+        if isinstance(item, Dropped):
+            _drop(report, log, number, item)
+            continue
+        content = int(item.fingerprint[:16], 16)
+        if content in seen:
+            _drop(report, log, number, Dropped(item.id, "double of an earlier record"))
+            continue
+        seen.add(content)
+        value = item.to_json()
+        value["id"] = _own_id(item, ids)
+        value |= {"number": number, "notes": list(item.notes)}
+        if value["split"] is None:
+            key = item.image_key or (item.images[0] if item.images else item.id)
+            value["split"] = split_of(key, plan.seed, plan.val)
+        report.note(item.notes)
+        if item.kind == "plain":
+            chances.append(_chance(f"tool-free {value['id']}", plan.seed))
+        else:
+            report.useful += 1
+        kept.write(json.dumps(value, ensure_ascii=True) + "\n")
+    kept.flush()
+    return chances
+
+
+def _own_id(item: Dialogue, ids: set[int]) -> str:
+    """The dialogue's id, made different when an earlier one has the same."""
+    name, number = item.id, 1
+    while (mark := _hash_of(name)) in ids:
+        number += 1
+        name = f"{item.id}-{number}"
+    ids.add(mark)
+    return name
+
+
+def _hash_of(text: str) -> int:
+    """64 bits that stand for a text; unlike `hash`, the same in every process."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+def _chosen(chances: list[float], plan: Plan, report: Report) -> float:
+    """Tool-free dialogues with a chance up to this one are kept."""
+    if plan.tool_free is None:
+        return 1.0
+    count = min(round(plan.tool_free * report.useful), len(chances))
+    return heapq.nsmallest(count, chances)[-1] if count else -1.0
+
+
+def _copy(
+    spool: Path, folder: Path, plan: Plan, report: Report, log: TextIO, chosen: float
+) -> list[tuple[Path, Path]]:
+    """Second pass; returns (written file, its final name)."""
+    writers: dict[tuple[str, str], Writer] = {}
+    files: list[tuple[Path, Path]] = []
+    with ExitStack() as closing:
+        for value in records(spool):
+            dialogue = Dialogue.from_json(value)
+            beyond = _chance(f"tool-free {dialogue.id}", plan.seed) > chosen
+            if dialogue.kind == "plain" and beyond:
+                reason = "tool-free, beyond the ratio" if plan.tool_free else "no tool used"
+                _drop(report, log, int(value["number"]), Dropped(dialogue.id, reason))
+                continue
+            report.keep(dialogue)
+            _log(log, int(value["number"]), dialogue.id, became=dialogue.kind, notes=value["notes"])
+            for name in plan.formats:
+                split = dialogue.split or "train"
+                if (split, name) not in writers:
+                    suffix = FORMATS[name].suffix
+                    target = folder / f"{split}.{name}{suffix}".replace(
+                        ".parquet.parquet", ".parquet"
+                    )
+                    part = target.with_name(f".{target.name}.part")
+                    writers[split, name] = closing.enter_context(FORMATS[name].open(part))
+                    files.append((part, target))
+                writers[split, name].write(dialogue)
+    return files
+
+
+def _drop(report: Report, log: TextIO, number: int, dropped: Dropped) -> None:
+    report.drop(dropped.reason, dropped.id)
+    why = {"reason": dropped.reason, "detail": dropped.detail}
+    _log(log, number, dropped.id, became="dropped", **why)
+
+
+def _log(log: TextIO, number: int, id: str, **what: Any) -> None:
+    log.write(json.dumps({"record": number, "id": id, **what}, ensure_ascii=False) + "\n")
+
+
+def _write_json(file: Path, value: Any) -> None:
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def read(path: Path, format_name: str | None = None) -> Iterator[Dialogue]:
+    """Read back any file that `write` wrote, or one of the same form from elsewhere.
+
+    Args:
+        path: the file.
+        format_name: from `FORMATS`; None: found out from the name and the first record.
+
+    Raises:
+        InputError: it cannot be read, or has none of the forms.
+    """
+    from segue.convert.formats import recognise
+
+    return FORMATS[format_name or recognise(path)].read(path)
+
+
+def names(formats: Sequence[str]) -> tuple[str, ...]:
+    """Formats as a person typed them, commas allowed."""
+    return tuple(name.strip() for given in formats for name in given.split(",") if name.strip())

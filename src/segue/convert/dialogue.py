@@ -1,0 +1,228 @@
+"""Dialogue: the one neutral form between what people have and what trainers read.
+
+Text of the user and of tools is plain: markup in it is removed. Text of the assistant is written
+as the model shall write it, in the dialect of Qwen-VL: `<gsam>dog</gsam>`,
+`<ref>dog</ref><box>(12,30),(480,997)</box>`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast, get_args
+
+from segue.box import Box, FramedBox, Size
+from segue.errors import InputError
+
+Role = Literal["system", "user", "assistant", "tool"]
+Kind = Literal["tag", "box", "absent", "plain"]
+"""What an answer does: asks for masks, gives boxes, says that it is not there, or just talks."""
+
+_ORDER: tuple[Kind, ...] = ("tag", "box", "absent", "plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is known of the place of a thing asked for, in pixels of the upright picture."""
+
+    boxes: tuple[Box, ...] = ()
+    mask: Mapping[str, Any] | None = None
+    """COCO RLE of all instances together; None when nobody drew one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message."""
+
+    role: Role
+    text: str
+    kind: Kind = "plain"
+    """Of the assistant's turns; "plain" for all others."""
+    phrases: tuple[str, ...] = ()
+    """What is asked for or pointed at, in the order of the text."""
+    truth: Truth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A conversation about pictures that a model can learn from."""
+
+    id: str
+    images: tuple[str, ...]
+    """Paths; the pictures stand at the front of the first user turn."""
+    turns: tuple[Turn, ...]
+    source: str = ""
+    """Where the record comes from: "coco", "vg", …"""
+    image_key: str = ""
+    """Same picture, same key, whatever the file is called; splits are made by it."""
+    split: str | None = None
+    """Set when the source says so; None: to be decided by `image_key`."""
+    size: Size | None = None
+    """Of the picture, upright, when there is exactly one."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What was repaired on the way here."""
+
+    @property
+    def kind(self) -> Kind:
+        """The strongest kind among its answers, in the order tag, box, absent, plain."""
+        kinds = {turn.kind for turn in self.turns if turn.role == "assistant"}
+        return next((kind for kind in _ORDER if kind in kinds), "plain")
+
+    @property
+    def language(self) -> str:
+        """ "zh" when a question has Chinese characters, else "en"."""
+        asked = "".join(turn.text for turn in self.turns if turn.role == "user")
+        return language_of(asked)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over picture and words: equal for records that teach the same."""
+        words = [[turn.role, turn.text] for turn in self.turns]
+        content = json.dumps([self.image_key or self.images, words], ensure_ascii=False)
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def with_split(self, split: str) -> "Dialogue":
+        """The same dialogue, assigned to a split."""
+        return replace(self, split=split)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` reads them."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "language": self.language,
+            "source": self.source,
+            "split": self.split,
+            "images": list(self.images),
+            "image_key": self.image_key,
+            "size": list(self.size) if self.size else None,
+            "turns": [_turn_to_json(turn) for turn in self.turns],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Dialogue":
+        """Read what `to_json` wrote.
+
+        Raises:
+            InputError: a key is missing or has a strange value.
+        """
+        try:
+            size = value.get("size")
+            return cls(
+                id=str(value["id"]),
+                images=tuple(str(path) for path in value["images"]),
+                turns=tuple(_turn_from_json(turn) for turn in value["turns"]),
+                source=str(value.get("source") or ""),
+                image_key=str(value.get("image_key") or ""),
+                split=value.get("split"),
+                size=Size(*map(int, size)) if size else None,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"A dialogue must have id, images and turns ({type(error).__name__}: {error})."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A record that teaches nothing, and why."""
+
+    id: str
+    reason: str
+    """One of a few fixed sentences, to count by."""
+    detail: str = ""
+
+
+def tags(phrases: Sequence[str]) -> str:
+    """The words that ask for masks.
+
+    >>> tags(["basket", "blanket"])
+    '<gsam>basket</gsam>, <gsam>blanket</gsam>'
+    """
+    return ", ".join(f"<gsam>{phrase}</gsam>" for phrase in phrases)
+
+
+def pointing(phrase: str, boxes: Sequence[FramedBox]) -> str:
+    """A phrase with its boxes, on the grid of Qwen-VL: whole numbers from 0 to 999.
+
+    Boxes that have no area on the grid are left out; "" when none is left.
+
+    >>> from segue.box import Frame
+    >>> pointing("dog", [FramedBox(0.1, 0.2, 0.5, 1.0, Frame(1, 1))])
+    '<ref>dog</ref><box>(100,200),(500,999)</box>'
+    """
+    written = []
+    for box in boxes:
+        x0, y0, x1, y1 = grid(box)
+        if x0 < x1 and y0 < y1:
+            written.append(f"<box>({x0},{y0}),({x1},{y1})</box>")
+    return f"<ref>{phrase}</ref>{''.join(written)}" if written else ""
+
+
+def grid(box: FramedBox) -> tuple[int, int, int, int]:
+    """Two ordered corners on the 0-999 grid, rounded and clipped."""
+    across, down = 1000 / box.frame.width, 1000 / box.frame.height
+    xs = sorted(min(999, max(0, round(x * across))) for x in (box.xa, box.xb))
+    ys = sorted(min(999, max(0, round(y * down))) for y in (box.ya, box.yb))
+    return xs[0], ys[0], xs[1], ys[1]
+
+
+_LIVE = re.compile(
+    r"<img>[^<]{0,500}</img>"
+    r"|</?(?:img|ref|box|quad|gsam|image|video|audio|imgpad|ref-object|bbox)>"
+    r"|<\|[A-Za-z0-9_]{1,32}\|>|<(?:start|end)_of_[a-z]{1,12}>",
+    re.IGNORECASE,
+)
+
+
+def plain(text: str) -> str:
+    """Text in which no markup is left; lines are kept, CRLF becomes LF, edges are trimmed.
+
+    >>> plain("<image>\\r\\nOutline the tram.  ")
+    'Outline the tram.'
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    while True:  # taking one tag out may put another together: <im<ref>g>
+        shorter = _LIVE.sub("", text)
+        if shorter == text:
+            break
+        text = shorter
+    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def has_markup(text: str) -> bool:
+    """Whether something in it could be taken for a picture, a tag or a special token."""
+    return _LIVE.search(text) is not None
+
+
+def language_of(text: str) -> str:
+    """ "zh" when there are Chinese characters, else "en"."""
+    return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"
+
+
+def _turn_to_json(turn: Turn) -> dict[str, Any]:
+    value: dict[str, Any] = {"role": turn.role, "text": turn.text}
+    if turn.role == "assistant":
+        value |= {"kind": turn.kind, "phrases": list(turn.phrases)}
+    if turn.truth is not None:
+        boxes = [list(box.corners) for box in turn.truth.boxes]
+        value["truth"] = {"boxes": boxes, "mask": turn.truth.mask}
+    return value
+
+
+def _turn_from_json(value: Mapping[str, Any]) -> Turn:
+    role, kind = str(value["role"]), str(value.get("kind", "plain"))
+    if role not in get_args(Role) or kind not in get_args(Kind):
+        raise ValueError(f"a turn has the role {role!r} and the kind {kind!r}")
+    truth = value.get("truth")
+    return Turn(
+        role=cast("Role", role),
+        text=str(value["text"]),
+        kind=cast("Kind", kind),
+        phrases=tuple(map(str, value.get("phrases", ()))),
+        truth=Truth(tuple(Box(*map(float, box)) for box in truth["boxes"]), truth.get("mask"))
+        if truth
+        else None,
+    )

@@ -1,0 +1,139 @@
+"""Where the pictures of a data set lie: names as records write them -> files that open."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import PIL.Image
+
+from segue.box import Size
+from segue.errors import InputError
+
+_COCO = re.compile(r"(?:COCO_(?:train|val|test)\d{4}_)?(\d{12})\.jpg", re.IGNORECASE)
+_COCO_PREFIXES = ("", "COCO_train2014_", "COCO_val2014_")
+FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "coco": ("train2017", "val2017", "train2014", "val2014"),
+    "vg": ("VG_100K", "VG_100K_2"),
+}
+"""Where inside a root the pictures of a source usually lie, beside the root itself."""
+KEPT = 4096
+"""Answers remembered, so that memory does not grow with the number of pictures."""
+_ORIENTATION = 0x0112
+_LYING = (5, 6, 7, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A picture that is there and opens."""
+
+    path: Path
+    size: Size
+    """Upright."""
+    key: str
+    """The same for all file names of one picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A picture that is not there, or is none."""
+
+    name: str
+    reason: str
+
+
+class ImageFiles:
+    """Finds pictures below some roots, and opens each once."""
+
+    def __init__(self, roots: Mapping[str, Sequence[Path]], *, check_pixels: bool = False) -> None:
+        """Prepare.
+
+        Args:
+            roots: folders by data source; those under "" are searched for every source.
+            check_pixels: decode every picture, instead of reading its header only. Finds files
+                that were cut off, and takes some hundred times longer.
+
+        Raises:
+            InputError: a root is not a folder.
+        """
+        for root in (root for folders in roots.values() for root in folders):
+            if not root.is_dir():
+                raise InputError(f"There is no folder {root} to look for pictures in.")
+        self._roots = {source.lower(): tuple(folders) for source, folders in roots.items()}
+        self._check_pixels = check_pixels
+        self._find = lru_cache(KEPT)(self._search)
+
+    def find(self, name: str, source: str = "") -> Located | Missing:
+        """The file of a picture.
+
+        Args:
+            name: as a record writes it: with or without folders and COCO's prefix.
+            source: "coco", "vg", …; says which roots are searched first.
+        """
+        return self._find(name, source.lower())
+
+    def _search(self, name: str, source: str) -> Located | Missing:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
+            return Missing(name, "picture name leads outside its folder")
+        broken = False
+        for candidate in self._candidates(path, source):
+            if candidate.is_file():
+                size = self._size(candidate)
+                if size is not None:
+                    return Located(candidate, size, image_key(name, source))
+                broken = True
+        return Missing(name, "picture does not open" if broken else "picture not found")
+
+    def _candidates(self, path: PurePosixPath, source: str) -> Iterator[Path]:
+        names = [str(path), path.name]
+        coco = _COCO.fullmatch(path.name)
+        if coco:
+            names += [f"{prefix}{coco[1]}.jpg" for prefix in _COCO_PREFIXES]
+        names = list(dict.fromkeys(names))
+        general = self._roots.get("", ()) if source else ()
+        for root in (*self._roots.get(source, ()), *general):
+            for folder in ("", *FOLDERS.get(source, ())):
+                yield from (root / folder / name for name in names)
+                if folder and source:
+                    yield from (root / source / folder / name for name in names)
+
+    def _size(self, path: Path) -> Size | None:
+        """Upright size; None when it does not open."""
+        try:
+            with PIL.Image.open(path) as picture:
+                width, height = picture.size
+                lying = picture.getexif().get(_ORIENTATION) in _LYING
+                if self._check_pixels:
+                    picture.load()
+        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
+            return None
+        return Size(width, height) if lying else Size(height, width)
+
+
+def image_key(name: str, source: str = "") -> str:
+    """The identity of a picture across file names.
+
+    >>> image_key("COCO_train2014_000000000012.jpg", "coco") == image_key("000000000012.jpg")
+    True
+    """
+    base = PurePosixPath(name.replace("\\", "/"))
+    coco = _COCO.fullmatch(base.name)
+    return f"coco/{coco[1]}" if coco else f"{source.lower() or 'file'}/{base}"
+
+
+def parse_roots(values: Sequence[str]) -> dict[str, list[Path]]:
+    """Read "FOLDER" and "source=FOLDER" as a person types them.
+
+    >>> parse_roots(["coco=/data/coco", "/pictures"])
+    {'coco': [PosixPath('/data/coco')], '': [PosixPath('/pictures')]}
+    """
+    roots: dict[str, list[Path]] = {}
+    for value in values:
+        source, equals, folder = value.partition("=")
+        named = equals and "/" not in source and "\\" not in source
+        roots.setdefault(source.lower() if named else "", []).append(
+            Path(folder if named else value).expanduser()
+        )
+    return roots

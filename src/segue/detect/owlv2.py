@@ -1,0 +1,203 @@
+"""OWLv2: find what short names name; many classes at once, weaker on long phrases.
+
+Runs `transformers.Owlv2ForObjectDetection` on its folders and hub ids. Weights and method:
+Minderer et al. 2023, arXiv:2306.09683, Apache-2.0.
+
+Limits: 16 word pieces for a phrase, the rest is cut; English. Pixels are resized with Pillow, which
+differs slightly from the original's resizing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+
+from segue import device as devices
+from segue.box import Size
+from segue.detect import Found
+from segue.detect.captions import cleaned
+from segue.detect.resizing import Resizing
+from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
+from segue.errors import ModelError
+from segue.image import Image
+from segue.weights import locate, pretrained, read_json, read_options
+
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwlOptions:
+    """Settings that travel with the weights, in `segue.json`."""
+
+    box_threshold: float = 0.1
+    """Its scores are lower than those of Grounding DINO."""
+    nms_iou: float = 0.5
+    """Of two boxes for one phrase that overlap more, the better one stays."""
+    template: str = "a photo of a {}"
+    """How a phrase is put to the text encoder."""
+
+    @classmethod
+    def read(cls, place: Path) -> "OwlOptions":
+        """The settings beside the weights at `place`; those of the published models else."""
+        found = read_options(place)
+        return cls(**{k: found[k] for k in cls.__dataclass_fields__ if k in found})
+
+
+def load(
+    source: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    name: str | None = None,
+) -> "Owlv2":
+    """Load an OWLv2 model.
+
+    Args:
+        source: what `segue.weights.locate` takes: a folder or hub id in transformers' form.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        dtype: number format; None: as `segue.device.pick` says.
+        name: what to call it; None: `source`.
+
+    Raises:
+        InputError: `source` is nothing that can name weights.
+        ModelError: the weights are missing, damaged, or not of this model.
+    """
+    from transformers import AutoTokenizer, Owlv2ForObjectDetection
+
+    place = devices.pick(device, dtype)
+    path = locate(source)
+    kind = read_json(path, "config.json").get("model_type", "nothing known")
+    if kind != "owlv2":
+        raise ModelError(f"{path} must hold an 'owlv2' model, but its config.json says {kind!r}.")
+    model = pretrained(Owlv2ForObjectDetection, path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} must hold the tokenizer of the model, but {error}") from error
+    options, resizing = OwlOptions.read(path), _resizing(path, model)
+    return Owlv2(model, tokenizer, options, resizing, place, name or str(source))
+
+
+def _resizing(path: Path, model: Any) -> Resizing:
+    stated, side = (
+        read_json(path, "preprocessor_config.json"),
+        model.config.vision_config.image_size,
+    )
+    return Resizing(
+        fixed=Size(side, side),
+        mean=tuple(stated.get("image_mean") or _CLIP_MEAN),
+        std=tuple(stated.get("image_std") or _CLIP_STD),
+    )
+
+
+class Owlv2:
+    """An OWLv2 model, ready to find things."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        options: OwlOptions,
+        resizing: Resizing,
+        place: devices.Placement,
+        name: str,
+    ) -> None:
+        self.name = name
+        self.tokenizer = tokenizer
+        self.options = options
+        self.resizing = resizing
+        self.device, self.dtype = place
+        self.model = model.eval().requires_grad_(False).to(self.device, self.dtype)
+
+    def find(
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> list[Found]:
+        """Find every instance of every phrase. See `segue.detect.Detector.find`.
+
+        The default of `box_threshold` is 0.1 and that of `text_threshold` 0: phrases are not mixed
+        in one text here, so there is nothing for the second one to tell apart.
+        """
+        asked = read_phrases(phrases)
+        floor = max(
+            read_threshold(box_threshold, self.options.box_threshold, "box_threshold"),
+            read_threshold(text_threshold, 0.0, "text_threshold"),
+        )
+        names = [name for name in dict.fromkeys(cleaned(phrase) for phrase in asked) if name]
+        if not names:
+            return []
+        scores, boxes = self.run(image, names)
+        corners = self._corners(boxes, image.size)
+        best, answers = scores.argmax(1), {}
+        for phrase in asked:
+            if (name := cleaned(phrase)) not in names:
+                continue
+            own = scores[:, names.index(name)]
+            mine = (best == names.index(name)) & (own > floor)
+            answers[phrase] = found_of(
+                phrase, corners[mine], own[mine], image.size, self.options.nms_iou
+            )
+        return in_order_of(asked, answers)
+
+    def find_many(
+        self,
+        images: Sequence[Image],
+        phrases: Sequence[str],
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> list[list[Found]]:
+        """`find` for several pictures, one after the other."""
+        return [self.find(one, phrases, box_threshold, text_threshold) for one in images]
+
+    @torch.inference_mode()
+    def run(self, image: Image, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Run the network.
+
+        Returns:
+            scores (Q, P) in [0, 1] for each of its places and phrases, and boxes (Q, 4), centre
+            and size in fractions of the longer side; float32.
+
+        Raises:
+            ModelError: the network gave numbers that are not finite.
+        """
+        words = self.tokenizer(
+            [self.options.template.format(name) for name in names],
+            padding="max_length",
+            truncation=True,
+            max_length=self.model.config.text_config.max_position_embeddings,
+            return_tensors="pt",
+        ).to(self.device)
+        pixels = torch.from_numpy(self.resizing.pixels(_squared(image)))[None]
+        out = self.model(
+            input_ids=words["input_ids"],
+            attention_mask=words["attention_mask"],
+            pixel_values=pixels.to(self.device, self.dtype),
+        )
+        logits, boxes = out.logits[0].float(), out.pred_boxes[0].float()
+        if not bool(logits.isfinite().all()) or not bool(boxes.isfinite().all()):
+            raise ModelError(
+                f"The detector {self.name!r} gave numbers that are not finite in {self.dtype}. "
+                "Load it with dtype='float32'."
+            )
+        return logits.sigmoid().cpu().numpy(), boxes.cpu().numpy()
+
+    def _corners(self, boxes: np.ndarray, size: Size) -> np.ndarray:
+        """Boxes as corners in pixels: the network saw a square of the longer side."""
+        centres, sides = boxes[:, :2], boxes[:, 2:]
+        return np.concatenate([centres - sides / 2, centres + sides / 2], 1) * max(size)
+
+
+def _squared(image: Image) -> Image:
+    """The picture at the top left of a black square."""
+    side = max(image.size)
+    square = PIL.Image.new("RGB", (side, side))
+    square.paste(image.to_pil(), (0, 0))
+    return Image(np.asarray(square))

@@ -1,0 +1,94 @@
+"""The demonstration: questions about sample scenes, overlays, and a page that shows them all.
+
+It asks whatever assistant it is given; nothing about the answers is known here.
+"""
+
+import html
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segue.assistant import Assistant
+from segue.message import Answer
+
+PAGE = "index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture and what to ask about it, in one conversation."""
+
+    file: Path
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One question of the demonstration and what came of it."""
+
+    sample: str
+    answer: Answer
+    overlay: Path
+    seconds: float
+    """From the question to the last mask."""
+
+
+def demonstrate(assistant: Assistant, samples: Sequence[Sample], folder: Path) -> Iterator[Shown]:
+    """Ask every question of every sample, and write what came of it into a folder.
+
+    Yields:
+        One question at a time, as soon as its overlay is written. The page `index.html` is
+        written at the end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shown: list[Shown] = []
+    for sample in samples:
+        conversation = assistant.open(sample.file)
+        for number, question in enumerate(sample.questions, 1):
+            started = time.perf_counter()
+            answer = conversation.ask(question)
+            seconds = time.perf_counter() - started
+            overlay = folder / f"{sample.file.stem}-{number}.png"
+            answer.draw().save(overlay)
+            shown.append(Shown(sample.file.stem, answer, overlay, seconds))
+            yield shown[-1]
+    (folder / PAGE).write_text(page(shown), encoding="utf-8")
+
+
+def page(shown: Sequence[Shown]) -> str:
+    """All questions, answers and overlays as one HTML page; pictures lie beside it."""
+    cards = "\n".join(_card(one) for one in shown)
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>segue demo</title>
+<style>
+  body {{ font: 16px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222; }}
+  main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 1rem; }}
+  article {{ background: #fff; border-radius: .5rem; padding: 1rem; box-shadow: 0 1px 3px #0002; }}
+  img {{ width: 100%; border-radius: .25rem; }}
+  h2 {{ font-size: 1rem; margin: .75rem 0 .25rem; }}
+  p {{ margin: .25rem 0; white-space: pre-wrap; }}
+  code, small {{ color: #666; font-size: .8rem; overflow-wrap: anywhere; }}
+</style>
+<h1>segue demo</h1>
+<main>
+{cards}
+</main>
+</html>
+"""
+
+
+def _card(one: Shown) -> str:
+    answer = one.answer
+    masks = sum(region.mask is not None for region in answer.regions)
+    absent = "".join(f"<p>not in the picture: {html.escape(p)}</p>" for p in answer.not_found)
+    return f"""<article>
+  <img src="{html.escape(one.overlay.name)}" alt="{html.escape(one.sample)}">
+  <h2>{html.escape(answer.question)}</h2>
+  <p>{html.escape(answer.text)}</p>{absent}
+  <code>{html.escape(answer.raw)}</code><br>
+  <small>{masks} masks, {one.seconds:.2f} s</small>
+</article>"""

@@ -1,0 +1,233 @@
+"""Pictures, captions and targets for training the detector, each one a pure function of a seed.
+
+A caption names nouns that are in the picture and nouns that are not, in any order and wording, separated by full stops,
+as Grounding DINO reads them. Pictures of one batch share one shape, different from batch to batch, because the shipped
+processor keeps a picture's proportions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from segue.embedded.detector_losses import Target
+from segue.embedded.detector_network import PIXEL_MEAN, PIXEL_STD
+from segue.embedded.detector_phrases import FIXED_IDS, noun_called, phrase_ids, write_phrase
+from segue.embedded.scenes import Scene, SceneRecipe, render
+from segue.embedded.sprites import SpriteBank
+from segue.embedded.vocabulary import nouns
+
+STRANGERS = (
+    "person", "man", "woman", "child", "baby", "table", "bottle", "window", "road", "river", "mountain", "cloud",
+    "sky", "grass", "sand", "wolf", "deer", "dragon", "dinosaur", "kangaroo", "ant", "spider", "lobster", "pear",
+    "peach", "lemon", "onion", "potato", "tomato", "cheese", "egg", "rice", "soup", "spoon", "fork", "knife", "plate",
+    "lamp", "desk", "mirror", "carpet", "pencil", "bag", "ring", "crown", "shirt", "trousers", "violin", "piano",
+    "drum", "trumpet", "bridge", "tower", "castle", "tent", "anchor", "kite", "robot", "skateboard", "scooter",
+    "人", "桌子", "瓶子", "山", "云", "狼", "龙", "梨", "鸡蛋", "刀",
+)  # fmt: skip
+"""Nouns outside the vocabulary. They stand in captions so that an unknown word is not taken for whatever is there."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is kept of a scene: ``picture`` (H, W, 3) uint8, ``nouns`` (n,) and half-open pixel ``boxes`` (n, 4)."""
+
+    picture: NDArray[np.uint8]
+    nouns: tuple[int, ...]
+    boxes: NDArray[np.float32]
+
+
+def shown(scene: Scene) -> Shown:
+    """The part of a scene that the detector learns from."""
+    return Shown(
+        scene.image,
+        tuple(o.noun for o in scene.objects),
+        np.array([o.box for o in scene.objects], np.float32).reshape(-1, 4),
+    )
+
+
+class Caption(NamedTuple):
+    """``ids``: the caption's tokens; ``spans[k]``: first and last + 1 token of phrase k; ``nouns[k]``: what it names, -1 none."""
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+    nouns: list[int]
+
+
+def write_caption(phrases: list[str], named: list[int]) -> Caption:
+    """Join phrases the way Grounding DINO's processor does: ``[CLS] phrase . phrase . [SEP]``."""
+    ids, spans = [FIXED_IDS["[CLS]"]], []
+    for phrase in phrases:
+        start = len(ids)
+        ids += phrase_ids(phrase)
+        spans.append((start, len(ids)))
+        ids.append(FIXED_IDS["."])
+    return Caption([*ids, FIXED_IDS["[SEP]"]], spans, named)
+
+
+def random_caption(
+    rng: np.random.Generator, present: set[int], longest: int, room: int
+) -> Caption:
+    """Up to ``longest`` phrases within ``room`` tokens. One caption in four is a single phrase, half of those absent."""
+    every = len(nouns())
+    absent = [int(i) for i in rng.permutation(every) if i not in present]
+    if rng.random() < 0.25:
+        pick = int(rng.choice(sorted(present))) if present and rng.random() < 0.5 else absent[0]
+        named = [pick]
+    else:
+        kept = [noun for noun in present if rng.random() > 0.08]
+        named = kept + absent[: max(1, int(rng.integers(2, longest + 1)) - len(kept))]
+        named = [named[int(i)] for i in rng.permutation(len(named))]
+    phrases: list[str] = []
+    kept_names: list[int] = []
+    used = 2
+    language = rng.random()  # all English, all Chinese, or mixed
+    for noun in named:
+        chinese = rng.random() < 0.5 if language > 0.85 else language < 0.25
+        phrase = write_phrase(rng, nouns()[noun], chinese)
+        if noun not in present and rng.random() < 0.08:
+            phrase, noun = _stranger(rng), -1
+        used += len(phrase_ids(phrase)) + 1
+        if used > room:
+            break
+        phrases.append(phrase)
+        kept_names.append(noun)
+    return write_caption(phrases, kept_names)
+
+
+def _stranger(rng: np.random.Generator) -> str:
+    if rng.random() < 0.6:
+        return STRANGERS[int(rng.integers(len(STRANGERS)))]
+    letters = rng.choice(list("abcdefghijklmnoprstuvwy"), int(rng.integers(3, 8)))
+    word = "".join(letters)
+    return word if noun_called(word) is None else "person"
+
+
+class DetectorBatch(NamedTuple):
+    """``pixels`` (B, 3, H, W) float32 normalised; ``ids``, ``attention`` (B, T) int64; a target and a caption a picture."""
+
+    pixels: Tensor
+    ids: Tensor
+    attention: Tensor
+    targets: list[Target]
+    captions: list[Caption]
+
+
+def make_detector_batch(
+    pictures: list[Shown], captions: list[Caption], height: int, width: int
+) -> DetectorBatch:
+    """Bring the pictures to one shape and say which tokens name each box; nameless objects are left out."""
+    length = max(len(c.ids) for c in captions)
+    ids = torch.zeros(len(captions), length, dtype=torch.long)
+    attention = torch.zeros_like(ids)
+    targets = []
+    pixels = np.zeros((len(pictures), 3, height, width), np.float32)
+    for row, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        ids[row, : len(caption.ids)] = torch.tensor(caption.ids)
+        attention[row, : len(caption.ids)] = 1
+        pixels[row] = normalised_picture(picture.picture, height, width)
+        targets.append(_target(picture, caption, length))
+    return DetectorBatch(torch.from_numpy(pixels), ids, attention, targets, captions)
+
+
+def normalised_picture(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
+    """(3, height, width) float32, resized bilinearly and normalised as Grounding DINO's processor does."""
+    if picture.shape[:2] != (height, width):
+        resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
+        picture = np.asarray(resized)
+    scaled = picture.astype(np.float32) / np.float32(255)
+    return np.asarray(((scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)).transpose(2, 0, 1))
+
+
+def _target(picture: Shown, caption: Caption, length: int) -> Target:
+    high, wide = picture.picture.shape[:2]
+    boxes, words = [], []
+    for noun, (x0, y0, x1, y1) in zip(picture.nouns, picture.boxes.tolist(), strict=True):
+        if noun not in caption.nouns:
+            continue
+        marks = torch.zeros(length)
+        start, end = caption.spans[caption.nouns.index(noun)]
+        marks[start:end] = 1
+        words.append(marks)
+        boxes.append([(x0 + x1) / 2 / wide, (y0 + y1) / 2 / high, (x1 - x0) / wide, (y1 - y0) / high])
+    if not boxes:
+        return Target(torch.zeros(0, 4), torch.zeros(0, length))
+    return Target(torch.tensor(boxes), torch.stack(words))
+
+
+SHAPES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.75, 1.0), (1.0, 0.75), (0.67, 1.0))
+
+
+class PicturePool:
+    """The latest ``size`` scenes of each shape of an endless, seeded sequence; batches draw some new and replay the rest."""
+
+    def __init__(
+        self, bank: SpriteBank, seed: int, longest: int, size: int = 600, fresh: float = 0.4
+    ) -> None:
+        self.bank, self.seed, self.longest, self.size, self.fresh = bank, seed, longest, size, fresh
+        self.drawn = [0] * len(SHAPES)
+        self.pictures: list[deque[Shown]] = [deque(maxlen=size) for _ in SHAPES]
+
+    def shape(self, number: int) -> tuple[int, int]:
+        """Height and width of the network's input for shape ``number``."""
+        return round(SHAPES[number][0] * self.longest), round(SHAPES[number][1] * self.longest)
+
+    def advance(self, number: int) -> Shown:
+        """Draw the next scene of this shape; half of them a third larger than the input, so that they get resized."""
+        rng = np.random.default_rng([self.seed, 3, number, self.drawn[number]])
+        height, width = self.shape(number)
+        scale = 1.0 if rng.random() < 0.5 else 4 / 3
+        recipe = SceneRecipe(round(height * scale), round(width * scale), smallest=0.12)
+        scene = shown(render(rng, self.bank, recipe))
+        small = Image.fromarray(scene.picture).resize((width, height), Image.Resampling.BILINEAR)
+        ratio = np.array([width, height] * 2, np.float32) / np.array(
+            [scene.picture.shape[1], scene.picture.shape[0]] * 2, np.float32
+        )
+        self.pictures[number].append(Shown(np.asarray(small), scene.nouns, scene.boxes * ratio))
+        self.drawn[number] += 1
+        return self.pictures[number][-1]
+
+    def go_to(self, drawn: list[int]) -> None:
+        """Draw the pool again as it was after so many scenes of each shape."""
+        for number, count in enumerate(drawn):
+            self.pictures[number].clear()
+            self.drawn[number] = max(0, count - self.size)
+            while self.drawn[number] < count:
+                self.advance(number)
+
+    def batch(self, step: int, count: int, phrases: int, room: int) -> DetectorBatch:
+        """Batch number ``step``."""
+        rng = np.random.default_rng([self.seed, 4, step])
+        number = int(rng.integers(len(SHAPES)))
+        pictures = []
+        for _ in range(count):
+            pool = self.pictures[number]
+            if len(pool) < 8 or rng.random() < self.fresh:
+                picture = self.advance(number)
+            else:
+                picture = pool[int(rng.integers(len(pool)))]
+            pictures.append(_varied(rng, picture))
+        captions = [random_caption(rng, set(p.nouns), phrases, room) for p in pictures]
+        return make_detector_batch(pictures, captions, *self.shape(number))
+
+
+def _varied(rng: np.random.Generator, shown: Shown) -> Shown:
+    """Mirrored in one of two cases, and lit a little differently."""
+    picture, boxes = shown.picture, shown.boxes
+    if rng.random() < 0.5:
+        width = picture.shape[1]
+        picture = picture[:, ::-1]
+        boxes = boxes.copy()
+        boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    if rng.random() < 0.5:
+        table = np.arange(256)[:, None] * rng.uniform(0.8, 1.2) + rng.uniform(-15, 15, 3)
+        table = np.clip(table, 0, 255).astype(np.uint8)
+        picture = np.stack([table[picture[..., c], c] for c in range(3)], -1)
+    return Shown(np.ascontiguousarray(picture), shown.nouns, boxes)

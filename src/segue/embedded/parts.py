@@ -1,0 +1,81 @@
+"""The models on board by name: which function trains each, and which measures it."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from segue.catalog import unknown
+from segue.errors import UnknownName
+
+TRAIN: Mapping[str, str] = {
+    "segmenter": "segue.embedded.segmenter:train_segmenter",
+    "detector": "segue.embedded.detector:train_detector",
+    "chat": "segue.embedded.chat:train_chat",
+}
+"""Each is called as `train(folder, minutes=…, steps=…, resume=…)`; returns the weights' folder."""
+
+EVALUATE: Mapping[str, str] = {
+    "segmenter": "segue.embedded.segmenter_evaluation:evaluate_segmenter",
+    "detector": "segue.embedded.detector_evaluation:evaluate_detector",
+    "chat": "segue.embedded.chat_evaluation:evaluate_chat",
+}
+"""Each is called as `evaluate(weights, scenes=…)` and returns rows of named figures."""
+
+
+def train_part(
+    part: str,
+    folder: str | Path,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    resume: bool = True,
+) -> Path:
+    """Train one model from scratch, or go on with a training that was stopped.
+
+    Args:
+        part: "chat", "detector" or "segmenter".
+        folder: checkpoints, log and weights go here.
+        minutes: wall clock over all parts of the run; None: as its recipe says.
+        steps: exactly so many steps instead.
+        resume: go on from the checkpoint in `folder`, where there is one.
+
+    Returns:
+        The folder with the weights.
+
+    Raises:
+        UnknownName: there is no such part.
+    """
+    given: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
+    return Path(_function(TRAIN, part)(folder, steps=steps, resume=resume, **given))
+
+
+def evaluate_part(
+    part: str, weights: str | Path | None = None, *, scenes: int = 300
+) -> dict[str, dict[str, float]]:
+    """Measure one model on scenes it was not trained on.
+
+    Args:
+        part: "chat", "detector" or "segmenter".
+        weights: a folder of weights; None: those on board.
+        scenes: how many held-out scenes of each kind.
+
+    Returns:
+        Rows (kinds of pictures or questions) of named figures.
+
+    Raises:
+        UnknownName: there is no such part.
+        ModelError: there are no such weights.
+    """
+    from segue.weights import locate
+
+    evaluate = _function(EVALUATE, part)
+    table = evaluate(locate(f"embedded/{part}" if weights is None else weights), scenes=scenes)
+    return {row: dict(figures) for row, figures in table.items()}
+
+
+def _function(targets: Mapping[str, str], part: str) -> Any:
+    if part not in targets:
+        raise UnknownName(unknown("part", part, targets))
+    module, _, name = targets[part].partition(":")
+    return getattr(import_module(module), name)

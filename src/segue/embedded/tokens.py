@@ -1,0 +1,250 @@
+"""The embedded chat model's vocabulary, as byte-pair ranks for the native Qwen-VL tokenizer.
+
+What matters is that a noun is one and the same token wherever it stands: after a space, at the
+start of `<ref>`, after the `>` of `<gsam>`, before a plural "s", inside a Chinese sentence. The
+tokenizer's split glues one leading non-letter to a word (" dog", ">dog"), so no merge may begin
+with such a character, except a few function words taken whole. Merges of nouns come first, so
+nothing learned later can cut through them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import regex
+
+from segue.embedded import backgrounds
+from segue.embedded.dialogues import KINDS, Narrator, Thing, lower_first
+from segue.embedded.questions import CHINESE, ENGLISH
+from segue.embedded.vocabulary import nouns
+from segue.models.qwen_vl.tokenizer import SPLIT, QwenVLTokenizer
+
+Ranks = dict[bytes, int]
+Word = tuple[bytes, ...]
+
+_WHOLE = (
+    " the| picture| image| shows| there| background| left| right| middle| bottom| many| Picture"
+    "| are| and| all| box| boxes| objects| location| mask| bounding| around| with| pair| bunch"
+    "| is| of| at| two| three| four| five| helpful| assistant| Can| you| this| what| there|<gsam|</"
+).split("|")
+
+
+def build_ranks(size: int = 1700, seed: int = 0) -> Ranks:
+    """Make the vocabulary: about `size` entries, the same for the same seed."""
+    ranks: Ranks = {bytes([value]): value for value in range(256)}
+    corpus = _corpus(seed)
+    _add_characters(ranks, corpus)
+    _add_nouns(ranks)
+    fixed = set(noun_tokens(ranks))
+    _add_frequent(ranks, corpus, size - len(_WHOLE), fixed)
+    for piece in [*_last_words(), *_place_words(), *_WHOLE]:
+        ranks.setdefault(piece.encode(), len(ranks))
+    for piece in _hiding_words(ranks):
+        ranks.setdefault(piece.encode(), len(ranks))
+    return ranks
+
+
+def _hiding_words(ranks: Ranks) -> list[str]:
+    """Words of the questions that would be cut so that a noun shows ("W-hat"), taken whole."""
+    names = {name for noun in nouns() for name in (noun.english, noun.plural, noun.chinese)}
+    texts = [text for group in (*ENGLISH.values(), *CHINESE.values()) for text in group]
+    texts += [lower_first(text) for text in texts]
+    texts += [*backgrounds.ENGLISH.values(), *backgrounds.CHINESE.values()]
+    known, found = set(noun_tokens(ranks)), set()
+    for text in texts:
+        for piece in regex.findall(SPLIT, regex.sub(r"{\w+}", " ", text)):
+            word = piece.strip()
+            hides = any(token in known for token in encode(word.encode(), ranks))
+            if hides and word not in names:
+                found |= {word, f" {word}"} if word.isascii() else {word}
+    return sorted(found)
+
+
+def noun_tokens(ranks: Ranks) -> dict[bytes, int]:
+    """The token that stands for each noun, mapped to the noun's index.
+
+    Of an English noun of two words it is the last one, with its space; irregular plurals have
+    tokens of their own.
+    """
+    table: dict[bytes, int] = {}
+    for noun in nouns():
+        names = [noun.english, noun.chinese]
+        if not noun.plural.startswith(noun.english):
+            names.append(noun.plural)
+        for name in names:
+            first, *rest = name.split(" ")
+            table[(f" {rest[-1]}" if rest else first).encode()] = noun.index
+        if " " in noun.plural:
+            table[f" {noun.plural.split(' ')[-1]}".encode()] = noun.index
+    return table
+
+
+def noun_ids(tokenizer: QwenVLTokenizer) -> dict[int, int]:
+    """Token id to noun index; see `noun_tokens`."""
+    return {tokenizer.ranks[token]: noun for token, noun in noun_tokens(tokenizer.ranks).items()}
+
+
+def _last_words() -> list[str]:
+    """The second words of two-word nouns, with their space, singular and plural."""
+    names = [name for noun in nouns() for name in (noun.english, noun.plural) if " " in name]
+    return sorted({f" {name.split(' ')[-1]}" for name in names})
+
+
+def _place_words() -> list[str]:
+    """The longer words that name a background, with their space."""
+    words = {word for text in backgrounds.ENGLISH.values() for word in text.split(" ")}
+    names = {name for noun in nouns() for name in (noun.english, noun.plural)}
+    return sorted(f" {word}" for word in words - names if len(word) > 4)
+
+
+def _corpus(seed: int) -> Counter[str]:
+    """Pieces of many made-up dialogues, with how often they occur."""
+    rng = np.random.default_rng(seed)
+    pieces: Counter[str] = Counter()
+    frame = "<|im_start|> system\nYou are a helpful assistant. user\nPicture 1: assistant\n"
+    for number in range(6000):
+        values = rng.integers(0, 1000, (int(rng.integers(1, 6)), 4))
+        things = [
+            Thing(int(rng.integers(len(nouns()))), (int(a), int(b), int(c), int(d)), row)
+            for row, (a, b, c, d) in enumerate(values)
+        ]
+        background = backgrounds.NAMES[rng.integers(len(backgrounds.NAMES))]
+        narrator = Narrator(things, background, rng)
+        turn = narrator.ask(KINDS[number % len(KINDS)], bool(rng.random() < 0.5))
+        if turn is not None:
+            pieces.update(regex.findall(SPLIT, turn.question))
+            plain = regex.sub(r"</?(?:ref|box)>", " | ", turn.answer)
+            pieces.update(piece for piece in regex.findall(SPLIT, plain) if "|" not in piece)
+        pieces.update(regex.findall(SPLIT, frame))
+    return pieces
+
+
+def _add_characters(ranks: Ranks, corpus: Counter[str]) -> None:
+    """One token for each character that takes several bytes."""
+    text = "".join(noun.chinese + noun.measure for noun in nouns()) + "".join(corpus)
+    characters = sorted({character.encode() for character in text if ord(character) > 127})
+    for length in (2, 3, 4):
+        for character in characters:
+            if len(character) >= length:
+                ranks.setdefault(character[:length], len(ranks))
+
+
+def _add_nouns(ranks: Ranks) -> None:
+    """Merges until every noun is one token, never across the border between noun and plural."""
+    words: list[tuple[str, int]] = []
+    for noun in nouns():
+        for name in (noun.english, noun.plural):
+            first = name.split(" ")[0]
+            stem = noun.english.split(" ")[0]
+            words.append((first, len(stem) if first.startswith(stem) else len(first)))
+        words.append((noun.chinese, len(noun.chinese)))
+    parts = {(word, border): encode(word.encode(), ranks) for word, border in words}
+    while True:
+        chosen = _safe_pair(parts)
+        if chosen is None:
+            return
+        ranks.setdefault(chosen[0] + chosen[1], len(ranks))
+        parts = {key: merge(word, chosen) for key, word in parts.items()}
+
+
+def _safe_pair(parts: dict[tuple[str, int], Word]) -> tuple[bytes, bytes] | None:
+    """The most frequent pair inside noun stems that crosses no stem's end in any word."""
+    counts: Counter[tuple[bytes, bytes]] = Counter()
+    forbidden: set[tuple[bytes, bytes]] = set()
+    for (word, border), tokens in parts.items():
+        stem, at = len(word[:border].encode()), 0
+        for left, right in zip(tokens, tokens[1:], strict=False):
+            at += len(left)
+            if at + len(right) <= stem:
+                counts[left, right] += 1
+            else:
+                forbidden.add((left, right))
+    allowed = [(count, pair) for pair, count in counts.items() if pair not in forbidden]
+    return max(allowed)[1] if allowed else None
+
+
+def _add_frequent(ranks: Ranks, corpus: Counter[str], size: int, fixed: set[bytes]) -> None:
+    """Ordinary byte-pair merges on the corpus, leaving the noun tokens as they are."""
+    parts: Counter[Word] = Counter()
+    for piece, count in corpus.items():
+        for part in _between(encode(piece.encode(), ranks), fixed):
+            parts[part] += count
+    words = {part: count for part, count in parts.items() if count > 2}
+    while len(ranks) < size:
+        counts: Counter[tuple[bytes, bytes]] = Counter()
+        for tokens, count in words.items():
+            for left, right in zip(tokens, tokens[1:], strict=False):
+                counts[left, right] += count
+        pairs = [(count, pair) for pair, count in counts.items() if _may_merge(*pair, fixed)]
+        count, best = max(pairs)
+        if count < 2:
+            return
+        ranks[best[0] + best[1]] = len(ranks)
+        merged: Counter[Word] = Counter()
+        for tokens, number in words.items():
+            merged[merge(tokens, best)] += number
+        words = dict(merged)
+
+
+def _between(word: Word, fixed: set[bytes]) -> list[Word]:
+    """The stretches of a word between noun tokens."""
+    stretches: list[list[bytes]] = [[]]
+    for token in word:
+        if token in fixed:
+            stretches.append([])
+        else:
+            stretches[-1].append(token)
+    return [tuple(stretch) for stretch in stretches if len(stretch) > 1]
+
+
+def _may_merge(left: bytes, right: bytes, fixed: set[bytes]) -> bool:
+    if left in fixed or right in fixed or left[:1] in (b" ", b">", b"<"):
+        return False
+    word = left[-1:].isalpha() or left[-1] > 127
+    return word == (right[:1].isalpha() or right[0] > 127)
+
+
+def encode(piece: bytes, ranks: Ranks) -> Word:
+    """Split one piece as the tokenizer does: whole if it is known, else by rank."""
+    if piece in ranks:
+        return (piece,)
+    word: Word = tuple(bytes([value]) for value in piece)
+    while len(word) > 1:
+        pairs = list(zip(word, word[1:], strict=False))
+        best = min(pairs, key=lambda pair: ranks.get(pair[0] + pair[1], len(ranks)))
+        if best[0] + best[1] not in ranks:
+            break
+        word = merge(word, best)
+    return word
+
+
+def merge(word: Sequence[bytes], pair: tuple[bytes, bytes]) -> Word:
+    """Join every occurrence of `pair`, from the left."""
+    joined: list[bytes] = []
+    for token in word:
+        if joined and (joined[-1], token) == pair:
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return tuple(joined)
+
+
+def check_nouns(tokenizer: QwenVLTokenizer, contexts: Iterable[str] = ()) -> list[str]:
+    """Names of nouns that are not their own token in some context; empty if all is well.
+
+    `contexts` are templates with `{}` for the name, beside the built-in ones.
+    """
+    ids = noun_ids(tokenizer)
+    wrong = []
+    english = ("{}", "the {}", "<gsam>{}</gsam>", "two {}s.", "{}.", "{}?", *contexts)
+    chinese = ("{}", "框出图片中{}的位置", "图里有{}吗?", "把{}分割出来", "一只{}和", *contexts)
+    for noun in nouns():
+        cases = [(noun.english, english), (noun.chinese, chinese), (noun.plural, ("{}", " {}."))]
+        for name, templates in cases:
+            for template in templates:
+                found = [ids.get(token) for token in tokenizer.encode(template.format(name))]
+                if noun.index not in found:
+                    wrong.append(template.format(name))
+    return wrong

@@ -1,0 +1,143 @@
+"""When two phrases mean one thing: normal form, plural, and small groups of synonyms.
+
+The groups are for common things in photographs. Add your own with a JSON file that holds a list of
+groups, `[["tram", "streetcar", "有轨电车"], …]`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from segue.errors import InputError
+
+_GROUPS = """
+airplane, plane, aeroplane, aircraft, jet, 飞机
+bicycle, bike, cycle, 自行车, 单车
+motorcycle, motorbike, 摩托车
+car, automobile, auto, 汽车, 轿车, 小汽车, 车
+bus, coach, 公交车, 巴士, 公共汽车
+truck, lorry, 卡车, 货车
+train, 火车
+boat, ship, vessel, 船
+person, people, human, 人
+man, guy, gentleman, 男人, 男子
+woman, lady, 女人, 女子
+child, kid, 小孩, 孩子, 儿童
+boy, 男孩
+girl, 女孩
+dog, puppy, 狗, 小狗
+cat, kitten, kitty, 猫, 小猫
+couch, sofa, settee, 沙发
+tv, television, tv monitor, tv set, 电视, 电视机
+cell phone, mobile phone, cellphone, smartphone, mobile, phone, 手机
+laptop, notebook computer, laptop computer, 笔记本电脑
+refrigerator, fridge, 冰箱
+cup, mug, 杯子, 水杯
+trash can, garbage can, rubbish bin, dustbin, waste bin, 垃圾桶
+bag, handbag, purse, 包, 手提包
+backpack, rucksack, 背包
+hat, cap, 帽子
+glasses, spectacles, eyeglasses, 眼镜
+trousers, pants, 裤子
+picture, painting, 画
+plant, potted plant, 盆栽, 植物
+road, street, 路, 马路
+football, soccer ball, 足球
+donut, doughnut, 甜甜圈
+hair dryer, hair drier, 吹风机
+traffic light, stoplight, traffic signal, 红绿灯
+tap, faucet, 水龙头
+"""
+_ARTICLE = re.compile(r"^(?:a|an|the|one|some)\s+")
+_IRREGULAR = {
+    "people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse",
+    "geese": "goose", "feet": "foot", "teeth": "tooth", "knives": "knife", "leaves": "leaf",
+    "wolves": "wolf", "shelves": "shelf", "loaves": "loaf", "wives": "wife", "scarves": "scarf",
+}  # fmt: skip
+_ALWAYS_S = frozenset(
+    {"bus", "glass", "grass", "dress", "glasses", "trousers", "pants", "scissors", "skis", "jeans",
+     "shorts", "gas", "lens", "cactus", "octopus", "walrus", "christmas", "tennis", "canvas",
+     "compass", "mattress", "octopuses", "hippopotamus", "rhinoceros"}
+)  # fmt: skip
+
+
+class Synonyms:
+    """Tells whether two phrases mean the same."""
+
+    def __init__(self, groups: Iterable[Sequence[str]] = ()) -> None:
+        """
+        Args:
+            groups: phrases of each group mean the same, in any language; added to those on board.
+        """
+        self._stands_for: dict[str, str] = {}
+        built_in = [line.split(",") for line in _GROUPS.strip().splitlines()]
+        for group in [*built_in, *groups]:
+            forms = [singular(normal(phrase)) for phrase in group if phrase.strip()]
+            known = [self._stands_for[form] for form in forms if form in self._stands_for]
+            first = known[0] if known else forms[0] if forms else ""
+            for form in forms:
+                self._stands_for.setdefault(form, first)
+
+    def canonical(self, phrase: str) -> str:
+        """One form for all phrases that mean the same.
+
+        >>> Synonyms().canonical("The Aeroplanes"), Synonyms().canonical("飞机")
+        ('airplane', 'airplane')
+        """
+        form = singular(normal(phrase))
+        return self._stands_for.get(form, form)
+
+    @classmethod
+    def read(cls, path: Path) -> "Synonyms":
+        """With the groups of a JSON file.
+
+        Raises:
+            InputError: it cannot be read, or is no list of lists of words.
+        """
+        try:
+            groups = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"Cannot read synonyms from {path}: {error}.") from error
+        fine = isinstance(groups, list) and all(
+            isinstance(group, list) and all(isinstance(word, str) for word in group)
+            for group in groups
+        )
+        if not fine:
+            raise InputError(f'{path} must hold a list of groups like [["tram", "streetcar"]].')
+        return cls(groups)
+
+
+def normal(phrase: str) -> str:
+    """Lower case, no article, no marks at the edges, single spaces.
+
+    >>> normal(" The  Red Car. ")
+    'red car'
+    """
+    phrase = re.sub(r"[\s_-]+", " ", phrase.lower()).strip(" .,;:!?\"'“”。，、！？")
+    return _ARTICLE.sub("", phrase).strip()
+
+
+def singular(phrase: str) -> str:
+    """The last word of an English phrase in the singular; anything else as it is.
+
+    >>> [singular(p) for p in ("red cars", "buses", "berries", "bus", "女孩")]
+    ['red car', 'bus', 'berry', 'bus', '女孩']
+    """
+    before, space, word = phrase.rpartition(" ")
+    return before + space + _singular_word(word)
+
+
+def _singular_word(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if word in _ALWAYS_S or len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("ses", "xes", "zes", "ches", "shes")) and word not in ("vases", "houses"):
+        stem = word[:-2]
+        return (
+            stem if not word.endswith(("uses", "oses", "ases")) or stem in _ALWAYS_S else word[:-1]
+        )
+    return word[:-1]

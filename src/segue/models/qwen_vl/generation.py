@@ -1,0 +1,201 @@
+"""Writes replies token by token, and does not read again what it has read.
+
+A call gets the whole prompt each time. The longest beginning that is already read is gone on
+with; pictures seen before are not encoded again; a long prompt is read in pieces. The rotary
+stretch belongs to the length of the prompt: when it changes, everything is read again, because
+words must not depend on what happens to be remembered.
+"""
+
+from collections.abc import Generator, Hashable, Iterator
+
+import torch
+from torch import Tensor
+
+from segue.errors import InputError, ModelError
+from segue.models.qwen_vl.decoder import ntk_alpha
+from segue.models.qwen_vl.memory import FeatureMemory, ReadSequence, SequenceMemory
+from segue.models.qwen_vl.modeling import QwenVLForCausalLM
+from segue.models.qwen_vl.pictures import Picture, digest
+from segue.models.qwen_vl.processor import QwenVLProcessor
+from segue.models.qwen_vl.prompts import Prompt
+from segue.models.qwen_vl.reply import ReplyText
+from segue.models.qwen_vl.sampling import Choice, Picker
+
+PIECE = 1024
+"""Positions read at once."""
+
+
+class Writer:
+    """One model with its memory. Several replies may be written at once, in threads."""
+
+    def __init__(self, model: QwenVLForCausalLM, processor: QwenVLProcessor) -> None:
+        """Wrap a model, which is put into evaluation mode.
+
+        After a change of its weights call `forget`.
+        """
+        self.model = model.eval()
+        self.processor = processor
+        self.features = FeatureMemory()
+        self.sequences = SequenceMemory()
+        tokenizer = processor.tokenizer
+        self.ends = frozenset(
+            (tokenizer.end_of_text_id, tokenizer.turn_start_id, tokenizer.turn_end_id)
+        )
+        self._slots = model.config.visual_config.n_queries
+
+    def forget(self) -> None:
+        """Forget everything that was read."""
+        self.features.clear()
+        self.sequences.clear()
+
+    def stream(self, prompt: Prompt, choice: Choice) -> Generator[str, None, str]:
+        """Write the reply to a prompt as text.
+
+        Grounding tags are part of the text; other special tokens are not.
+
+        Yields:
+            Pieces that never cut a character; joined they are the reply, without blanks at
+            its ends.
+
+        Returns:
+            "stop" if the model or a stop string ended the reply, "length" if the limit did.
+
+        Raises:
+            InputError: the prompt is empty, or its pictures do not fit its slots.
+            ModelError: out of memory.
+        """
+        decoder = self.processor.tokenizer.text_stream()
+        reply = ReplyText(choice.stop)
+        tokens = self.tokens(prompt, choice)
+        finish = "length"
+        try:
+            for token in tokens:
+                if token in self.ends:
+                    finish = "stop"
+                    break
+                if piece := reply.push(decoder.push(token)):
+                    yield piece
+                if reply.stopped:
+                    return "stop"
+        finally:
+            tokens.close()
+        if piece := reply.push(decoder.finish()) + reply.finish():
+            yield piece
+        return "stop" if reply.stopped else finish
+
+    def tokens(self, prompt: Prompt, choice: Choice) -> Generator[int, None, None]:
+        """Write the reply to a prompt as ids; the id that ends it is the last one yielded."""
+        keys = self._keys(prompt)
+        alpha = 1.0
+        if self.model.config.use_dynamic_ntk:
+            alpha = ntk_alpha(len(keys), self.model.config.seq_length)
+        # The last position is always read: its logits are what the reply begins with.
+        sequence = self.sequences.take(keys[:-1], alpha)
+        whole = False
+        try:
+            logits = self._read(prompt, keys, sequence, alpha)
+            picker = Picker(choice)
+            for step in range(choice.max_new_tokens):
+                token = picker.pick(logits)
+                whole = True
+                yield token
+                whole = False
+                if token in self.ends or step + 1 == choice.max_new_tokens:
+                    break
+                logits = self._step(token, sequence)
+            whole = True
+        except torch.OutOfMemoryError as error:
+            raise ModelError(
+                f"Out of memory while reading {len(keys)} positions. Use fewer or shorter turns, "
+                "a smaller dtype, or another device."
+            ) from error
+        finally:
+            if whole:
+                self.sequences.give(sequence)
+
+    def _keys(self, prompt: Prompt) -> list[Hashable]:
+        """What stands at each position: ids, and digests of pictures in their slots."""
+        keys: list[Hashable] = list(prompt.ids)
+        if not keys:
+            raise InputError("A prompt must hold at least one token, got none.")
+        starts = list(self._starts(prompt.ids))
+        if len(starts) != len(prompt.pictures):
+            raise InputError(
+                f"A prompt must have one picture for each place, got {len(prompt.pictures)} "
+                f"pictures and {len(starts)} places. Build it with the processor."
+            )
+        for start, image in zip(starts, prompt.pictures, strict=True):
+            keys[start + 1 : start + 1 + self._slots] = [digest(image)] * self._slots
+        return keys
+
+    def _starts(self, ids: list[int]) -> Iterator[int]:
+        """The position of the `<img>` of each picture."""
+        first = self.processor.tokenizer.picture_start_id
+        last = self.processor.tokenizer.picture_end_id
+        position = 0
+        while first in ids[position:]:
+            start = ids.index(first, position)
+            end = start + self._slots + 1
+            whole = end < len(ids) and ids[end] == last
+            if whole:
+                yield start
+            position = end + 1 if whole else start + 1
+
+    @torch.inference_mode()
+    def _read(
+        self, prompt: Prompt, keys: list[Hashable], sequence: ReadSequence, alpha: float
+    ) -> Tensor:
+        """Read what is not read yet; return the logits (vocabulary,) behind the last position."""
+        begin = len(sequence.keys)
+        shown = []
+        for start, image in zip(self._starts(prompt.ids), prompt.pictures, strict=True):
+            if start < begin < start + self._slots + 2:  # never go on within a picture
+                begin = start
+            if start >= begin:
+                shown.append(image)
+        sequence.cut(begin)
+        device = self.model.device
+        ids = torch.tensor([prompt.ids[begin:]], device=device)
+        features = self._encode(shown) if shown else None
+        embedded = self.model.transformer.embed(ids, features)
+        logits = embedded
+        for piece in embedded.split(PIECE, dim=1):
+            logits = self.model(
+                inputs_embeds=piece,
+                past_key_values=sequence.cache,
+                use_cache=True,
+                logits_to_keep=1,
+                ntk_alpha=alpha,
+            ).logits
+        sequence.keys += keys[begin:]
+        return self._usable(logits)
+
+    @torch.inference_mode()
+    def _step(self, token: int, sequence: ReadSequence) -> Tensor:
+        """Read one more token; return the logits (vocabulary,) behind it."""
+        output = self.model(
+            input_ids=torch.tensor([[token]], device=self.model.device),
+            past_key_values=sequence.cache,
+            use_cache=True,
+        )
+        sequence.keys.append(token)
+        return self._usable(output.logits)
+
+    def _usable(self, logits: Tensor) -> Tensor:
+        """The logits of ids that the tokenizer knows; spare rows are never picked."""
+        return logits[0, -1, : len(self.processor.tokenizer)]
+
+    def _encode(self, images: list[Picture]) -> Tensor:
+        """Features (N, queries, D) of pictures, from memory where possible."""
+        features: dict[str, Tensor] = {}
+        names = [digest(image) for image in images]
+        for name, image in zip(names, images, strict=True):
+            known = features.get(name)
+            if known is None:
+                known = self.features.get(name)
+            if known is None:
+                pixels = self.processor.image_processor(image).to(self.model.device)
+                known = self.model.get_image_features(pixels)[0]
+                self.features.put(name, known)
+            features[name] = known
+        return torch.stack([features[name] for name in names])

@@ -1,0 +1,82 @@
+"""`segue ask` with scripted models."""
+
+import json
+from pathlib import Path
+
+from segue.image import Image
+
+
+def test_words_and_regions_are_shown(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("ask", picture, "飞机在哪里?", *stages)
+    assert outcome.code == 0, outcome.err
+    first, heading, region = outcome.out.splitlines()
+    assert first == "这是飞机。"
+    assert heading.split() == ["phrase", "box", "mask", "score", "by"]
+    assert region.split() == ["■", "r1", "飞机", "8,", "6,", "24,", "18", "192", "px", "chat"]
+
+
+def test_json_is_all_there_is_on_standard_output(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("ask", picture, "飞机在哪里?", "--json", "-", *stages)
+    answer = json.loads(outcome.out)
+    assert outcome.err == ""
+    assert answer["text"] == "这是飞机。"
+    (region,) = answer["regions"]
+    assert region["phrase"] == "飞机"
+    assert region["box"] == [8, 6, 24, 18]
+    assert region["span"] == [2, 4]
+
+
+def test_files_are_written_where_asked(
+    run, picture: Path, stages: list[str], tmp_path: Path
+) -> None:
+    out, masks, result = tmp_path / "deep" / "out.png", tmp_path / "masks", tmp_path / "a.json"
+    outcome = run("ask", picture, "?", "--out", out, "--masks", masks, "--json", result, *stages)
+    assert outcome.code == 0, outcome.err
+    assert Image.open(out).size == (48, 64)
+    (mask,) = masks.glob("*.png")
+    assert Image.open(mask).size == (48, 64)
+    assert json.loads(result.read_text("utf-8"))["regions"]
+
+
+def test_a_session_goes_on(run, picture: Path, stages: list[str], tmp_path: Path) -> None:
+    session = tmp_path / "talk"
+    assert run("ask", picture, "first", "--session", session, *stages).code == 0
+    outcome = run("ask", "second", "--session", session, *stages)
+    assert outcome.code == 0, outcome.err
+    words, _, region, absent, broken = outcome.out.splitlines()
+    assert words == "A dog, no unicorn. "
+    assert region.split() == [
+        "■",
+        "r2",
+        "dog",
+        "10,",
+        "5,",
+        "30,",
+        "25",
+        "400",
+        "px",
+        "0.75",
+        "detector",
+    ]
+    assert absent == "not in the picture: unicorn"
+    assert broken == "unreadable markup in the reply: <box>(1,2</box>"
+
+
+def test_several_pictures_are_told_apart(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("ask", picture, picture, "where?", *stages)
+    assert "picture" in outcome.out.splitlines()[1]
+    assert outcome.out.splitlines()[2].split()[3] == "2"
+
+
+def test_a_stage_may_be_left_out(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("ask", picture, "where?", *stages, "--segment", "none")
+    assert outcome.code == 0
+    assert "px" not in outcome.out
+
+
+def test_a_file_name_without_a_format_is_refused(
+    run, picture: Path, stages: list[str], tmp_path: Path
+) -> None:
+    outcome = run("ask", picture, "?", "--out", tmp_path / "overlay", *stages)
+    assert outcome.code == 2
+    assert "Use a name like overlay.png" in outcome.err

@@ -1,0 +1,71 @@
+"""`segue chat`, typed lines coming from a pipe."""
+
+import json
+from pathlib import Path
+
+
+def test_each_line_is_a_question(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("chat", picture, *stages, stdin="这是什么?\n\nAnd a dog?\n")
+    assert outcome.code == 0, outcome.err
+    assert "这是飞机。" in outcome.out
+    assert "A dog, no unicorn." in outcome.out
+    assert "r2" in outcome.out
+
+
+def test_commands_work_on_the_conversation(
+    run, picture: Path, stages: list[str], tmp_path: Path
+) -> None:
+    lines = [
+        "/help",
+        f"/open '{picture}'",
+        "first",
+        "/regions",
+        f"/draw {tmp_path / 'drawn.png'}",
+        f"/masks {tmp_path / 'masks'}",
+        "/undo",
+        "/undo",
+        "again",
+        f"/save {tmp_path / 'talk'}",
+        "/quit",
+        "never asked",
+    ]
+    outcome = run("chat", *stages, stdin="\n".join(lines))
+    assert outcome.code == 0, outcome.err
+    assert "/undo" in outcome.out
+    assert (tmp_path / "drawn.png").is_file()
+    assert len(list((tmp_path / "masks").iterdir())) == 1
+    assert "took back: first" in outcome.out
+    assert "nothing to take back" in outcome.out
+    saved = json.loads((tmp_path / "talk" / "session.json").read_text("utf-8"))
+    assert [turn["question"] for turn in saved["turns"]] == ["again"]
+
+
+def test_a_region_can_be_edited(run, picture: Path, stages: list[str], tmp_path: Path) -> None:
+    lines = f"first\n/edit r1 blur {tmp_path / 'blurred.png'}\n/edit r9 blur x.png\n/edit r1\n"
+    outcome = run("chat", picture, *stages, stdin=lines)
+    assert (tmp_path / "blurred.png").is_file()
+    assert "There is no region 'r9'" in outcome.out
+    assert "Expected /edit REGION EFFECT FILE.png" in outcome.out
+
+
+def test_what_goes_wrong_is_said_and_the_talk_goes_on(
+    run, picture: Path, stages: list[str]
+) -> None:
+    lines = "/opne x\n/open nowhere.png\n/draw a.png\n/masks\n/open 'x\n1\n2\n3\n4\n"
+    outcome = run("chat", picture, *stages, stdin=lines)
+    assert outcome.code == 0
+    assert "Did you mean 'open'?" in outcome.out
+    assert "There is no file nowhere.png" in outcome.out
+    assert "Nothing was asked yet" in outcome.out
+    assert "Expected /masks FOLDER" in outcome.out
+    assert "Close the quotation mark" in outcome.out
+    assert "Nothing to see." in outcome.out
+    assert "this is turn 4" in outcome.out
+
+
+def test_a_session_folder_keeps_the_talk(
+    run, picture: Path, stages: list[str], tmp_path: Path
+) -> None:
+    run("chat", picture, "--session", tmp_path / "talk", *stages, stdin="first\n")
+    outcome = run("chat", "--session", tmp_path / "talk", *stages, stdin="second\n")
+    assert "A dog" in outcome.out

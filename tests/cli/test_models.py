@@ -1,0 +1,25 @@
+"""`segue models`."""
+
+from segue.presets import CARDS, PRESETS
+
+
+def test_every_nickname_is_listed_with_its_source_and_licence(run) -> None:
+    outcome = run("models")
+    assert outcome.code == 0
+    for nickname, card in CARDS.items():
+        lines = [line for line in outcome.out.splitlines() if line.split()[:1] == [nickname]]
+        (line,) = [line for line in lines if card.source in line]
+        assert card.licence in line
+    assert all(preset.summary in outcome.out for preset in PRESETS.values())
+
+
+def test_one_model_is_shown_in_full(run) -> None:
+    outcome = run("models", "sam-vit-huge")
+    assert "facebook/sam-vit-huge" in outcome.out
+    assert "Segment Anything" in outcome.out
+
+
+def test_one_preset_is_shown_with_its_stages(run) -> None:
+    outcome = run("models", "qwen-vl-chat")
+    assert "grounding-dino-tiny" in outcome.out
+    assert "Tongyi Qianwen" in outcome.out  # the model of the same name, too

@@ -1,0 +1,43 @@
+"""`segue segment` with stand-ins."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from segue.image import Image
+
+
+def test_phrases_boxes_and_clicks(run, picture: Path, stages: list[str], tmp_path: Path) -> None:
+    options = stages[2:]
+    outcome = run("segment", picture, "dog", "unicorn", *options, "--out", tmp_path / "o.png")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[1].split() == (
+        ["■", "r1", "dog", "10,", "5,", "30,", "25", "400", "px", "0.75", "detector"]
+    )
+    assert outcome.out.splitlines()[2] == "not in the picture: unicorn"
+    assert Image.open(tmp_path / "o.png").size == (48, 64)
+    outcome = run("segment", picture, "--box", "30,25,10,5", *options, "--json", "-")
+    (region,) = json.loads(outcome.out)
+    assert region["box"] == [10, 5, 30, 25]
+    assert region["found_by"] == "person"
+    outcome = run("segment", picture, "--point", "20,20", "--point", "50,40,0", *options)
+    assert outcome.code == 0, outcome.err
+    assert "person" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ([], "give phrases, --box or --point"),
+        (["--box", "1,2,3"], "Expected --box x0,y0,x1,y1 in pixels, got '1,2,3'"),
+        (["--point", "a,b"], "Expected --point x,y or x,y,0 in pixels, got 'a,b'"),
+        (["--point", "1,2,5"], "must be 0 or 1, got '1,2,5'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    run, picture: Path, arguments: list[str], wrong: str
+) -> None:
+    outcome = run("segment", picture, *arguments)
+    assert outcome.code == 2
+    assert wrong in outcome.err

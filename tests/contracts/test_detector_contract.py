@@ -1,0 +1,130 @@
+"""What every detector promises. A new line in DETECTORS is tested here without a new test."""
+
+import numpy as np
+import pytest
+from tiny_models import tiny_grounding_dino, tiny_owlv2
+
+from segue.box import Size
+from segue.detect import DETECTORS, Detector
+from segue.errors import InputError, ModelError
+from segue.image import Image
+from segue.weights import locate
+
+TINY = {"grounding_dino": tiny_grounding_dino, "owlv2": tiny_owlv2}
+ON_BOARD = "grounding_dino on board"
+TABLE = {"cat": [(-5, -5, 900, 900, 0.9), (0, 0, 1, 1, 0.4)], "hot dog": [(0, 0, 2, 2, 0.8)]}
+SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
+PHRASES = ["cat", "hot dog", "dog"]
+
+
+@pytest.fixture(scope="module", params=[*DETECTORS, ON_BOARD])
+def detector(request, tmp_path_factory):
+    name = request.param
+    if name == ON_BOARD:
+        try:
+            return DETECTORS.load("grounding_dino", locate("embedded/detector"), device="cpu")
+        except ModelError as absent:
+            pytest.skip(f"no weights on board: {absent}")
+    if DETECTORS[name].stand_in:
+        return DETECTORS.load(name, TABLE)
+    assert name in TINY, f"write a tiny model for the contract of {name!r}"
+    return DETECTORS.load(name, TINY[name](tmp_path_factory.mktemp(name)), device="cpu")
+
+
+def a_picture(size=SIZES[0], seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8)
+    return Image.open(pixels)
+
+
+def everything(detector, image, phrases=PHRASES):
+    return detector.find(image, phrases, box_threshold=0.0, text_threshold=0.0)
+
+
+def test_it_has_a_name_and_finds(detector):
+    assert isinstance(detector, Detector)
+    assert detector.name
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_boxes_lie_in_the_picture_and_have_area(detector, size):
+    for one in everything(detector, a_picture(size)):
+        assert one.phrase in PHRASES
+        assert 0 <= one.box.x0 < one.box.x1 <= size.width
+        assert 0 <= one.box.y0 < one.box.y1 <= size.height
+        assert 0 <= one.score <= 1
+        assert type(one.score) is float
+
+
+def test_answers_are_grouped_by_phrase_best_first(detector):
+    found = everything(detector, a_picture())
+    assert found
+    rank = [(PHRASES.index(one.phrase), -one.score) for one in found]
+    assert rank == sorted(rank)
+
+
+def test_asking_again_changes_nothing(detector):
+    assert everything(detector, a_picture()) == everything(detector, a_picture())
+
+
+def test_phrases_come_back_as_the_caller_wrote_them(detector):
+    found = everything(detector, a_picture(), ["  The CAT. ", "Cat"])
+    assert found
+    assert {one.phrase for one in found} <= {"  The CAT. ", "Cat"}
+
+
+def test_case_and_dots_do_not_matter(detector):
+    plain, dressed = everything(detector, a_picture(), ["cat"]), everything(
+        detector, a_picture(), ["CAT."]
+    )
+    assert [(f.box, f.score) for f in plain] == [(f.box, f.score) for f in dressed]
+
+
+def test_a_repeated_phrase_is_answered_once(detector):
+    once = everything(detector, a_picture(), ["cat"])
+    assert everything(detector, a_picture(), ["cat", "cat"]) == once
+
+
+def test_nothing_found_is_an_empty_list(detector):
+    assert detector.find(a_picture(), PHRASES, box_threshold=1.0) == []
+    assert detector.find(a_picture(), PHRASES, text_threshold=1.0) == []
+
+
+@pytest.mark.parametrize("phrases", [[], [""], ["  "], ["."], ["?!", ""]], ids=repr)
+def test_empty_phrases_find_nothing(detector, phrases):
+    assert everything(detector, a_picture(), phrases) == []
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    ["飞机", "café crème", "naïve", "cat [SEP] dog", "mr. cat?", "cat " * 400, "🐈", "\x00"],
+    ids=lambda phrase: repr(phrase[:14]),
+)
+def test_odd_phrases_are_answered_not_refused(detector, phrase):
+    assert {one.phrase for one in everything(detector, a_picture(), [phrase])} <= {phrase}
+
+
+def test_many_phrases_fit(detector):
+    phrases = [f"{a} {b}" for a in ("cat", "cup", "red") for b in ("a", "the", "hot", "remote")]
+    found = everything(detector, a_picture(), [*phrases, *PHRASES])
+    assert {one.phrase for one in found} <= {*phrases, *PHRASES}
+
+
+def test_thresholds_only_take_away(detector):
+    found = everything(detector, a_picture())
+    floor = sorted(one.score for one in found)[len(found) // 2]
+    fewer = detector.find(a_picture(), PHRASES, box_threshold=floor, text_threshold=0.0)
+    assert all(one.score > floor for one in fewer)
+    assert set(fewer) <= set(found)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, 30, float("nan")])
+def test_thresholds_are_fractions(detector, threshold):
+    with pytest.raises(InputError, match=r"must be in \[0, 1\]"):
+        detector.find(a_picture(), PHRASES, box_threshold=threshold)
+    with pytest.raises(InputError, match=r"must be in \[0, 1\]"):
+        detector.find(a_picture(), PHRASES, text_threshold=threshold)
+
+
+def test_a_text_instead_of_a_list_is_refused(detector):
+    with pytest.raises(InputError, match="list of texts"):
+        detector.find(a_picture(), "cat")

@@ -1,0 +1,61 @@
+"""Phrases to captions and back."""
+
+import pytest
+
+from segue.detect.captions import CLS, DOT, QUESTION, SEP, Caption, captions, cleaned
+
+WORDS = {"dog": 1, "hot": 2, "cup": 3, "?": QUESTION, ".": DOT, "[SEP]": SEP}
+UNKNOWN = 100
+
+
+def encode(phrase):
+    return [WORDS.get(word, UNKNOWN) for word in phrase.split()]
+
+
+def pack(*phrases, max_tokens=32):
+    return captions(phrases, encode, max_tokens, UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("  The Dog. ", "the dog"),
+        ("what is it?", "what is it"),
+        ("a.b..c", "a b c"),
+        ("dog,", "dog"),
+        ("飞机。", "飞机"),
+        ("DOG\n\tcup", "dog cup"),
+        (" .?! ", ""),
+        ("", ""),
+    ],
+)
+def test_separators_never_reach_the_caption(written, read):
+    assert cleaned(written) == read
+
+
+def test_phrases_are_separated_by_dots_and_keep_their_columns():
+    assert pack("hot dog", "cup") == [
+        Caption((CLS, 2, 1, DOT, 3, DOT, SEP), ("hot dog", "cup"), ((1, 3), (4, 5)))
+    ]
+
+
+def test_borders_that_a_phrase_would_smuggle_in_are_dropped():
+    (caption,) = pack("dog [SEP] cup ? hot")
+    assert caption.ids == (CLS, 1, 3, 2, DOT, SEP)
+
+
+def test_a_caption_that_would_be_too_long_is_split():
+    several = pack("hot dog", "cup", "dog", "hot", max_tokens=7)
+    assert [caption.phrases for caption in several] == [("hot dog", "cup"), ("dog", "hot")]
+    assert all(len(caption.ids) <= 7 for caption in several)
+
+
+def test_a_phrase_that_alone_is_too_long_is_cut():
+    (caption,) = pack(" ".join(["dog"] * 50), max_tokens=8)
+    assert caption.ids == (CLS, 1, 1, 1, 1, 1, DOT, SEP)
+
+
+def test_phrases_of_unknown_words_only_are_left_out():
+    assert pack("飞机", "", "zebra zebra") == []
+    (caption,) = pack("zebra dog")
+    assert caption.ids == (CLS, UNKNOWN, 1, DOT, SEP)

@@ -1,0 +1,27 @@
+"""A chat model as a detector."""
+
+import numpy as np
+
+from segue.box import Box
+from segue.detect import Detector, Found
+from segue.detect.chat import ChatGrounding
+from segue.image import Image
+
+IMAGE = Image.open(np.zeros((20, 30, 3), np.uint8))
+
+
+def test_it_is_asked_once_for_each_phrase_as_the_caller_wrote_it():
+    asked = []
+
+    def ask(image, phrase):
+        asked.append((image, phrase))
+        return [Box(1, 2, 8, 9), Box(1, 2, 8, 9), Box(-5, 0, 50, 30)] if "Cat" in phrase else []
+
+    detector = ChatGrounding(ask, name="a chat model")
+    assert isinstance(detector, Detector)
+    found = detector.find(IMAGE, ["the Cat", "dog", "the Cat", " . "])
+    assert asked == [(IMAGE, "the Cat"), (IMAGE, "dog")]
+    assert found == [
+        Found("the Cat", Box(1, 2, 8, 9), 1.0),
+        Found("the Cat", Box(0, 0, 30, 20), 1.0),
+    ]

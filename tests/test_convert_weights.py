@@ -1,0 +1,68 @@
+"""Original checkpoints to folders."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from segue.box import Box
+from segue.convert_weights import convert_weights, recognise
+from segue.detect import grounding_dino
+from segue.errors import InputError, ModelError
+from segue.image import Image
+from segue.segment import sam
+
+IMAGE = Image.open(np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8))
+
+
+def test_segment_anything_is_the_same_after_conversion(shared, tmp_path):
+    source, folder = shared / "golden" / "sam_A" / "weights.pth", tmp_path / "out" / "sam"
+    assert convert_weights(source, folder) == "sam"
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json", "model.safetensors", "preprocessor_config.json",
+    }
+    before, after = sam.load(source, device="cpu"), sam.load(folder, device="cpu")
+    masks = [one.look(IMAGE).mask([Box(5, 5, 40, 40)])[0] for one in (before, after)]
+    assert np.array_equal(masks[0].logits, masks[1].logits)
+    assert after.model.config.mask_decoder_config.layer_norm_eps == 1e-5
+
+
+def test_grounding_dino_is_the_same_after_conversion(shared, tmp_path):
+    golden, source = shared / "golden" / "gdino_A", tmp_path / "in" / "groundingdino.pth"
+    source.parent.mkdir()
+    shutil.copy(golden / "weights.pth", source)
+    size = {"shortest_edge": 64, "longest_edge": 128}
+    (source.parent / "preprocessor_config.json").write_text(json.dumps({"size": size}))
+    (source.parent / "segue.json").write_text('{"heads": {"text": 4}, "nms_iou": 0.6}')
+    words, folder = golden / "vocab.txt", tmp_path / "out"
+    assert convert_weights(source, folder, vocabulary=words) == "grounding_dino"
+    before = grounding_dino.load(source, device="cpu", vocabulary=words)
+    after = grounding_dino.load(folder, device="cpu")
+    assert after.options == before.options
+    assert after.resizing == before.resizing
+    assert json.loads((folder / "segue.json").read_text()) == {"nms_iou": 0.6}
+    found = [one.find(IMAGE, ["cat", "pillow"], 0.0, 0.0) for one in (before, after)]
+    assert found[0] == found[1] != []
+
+
+def test_a_failure_leaves_nothing_behind(shared, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "no hub"))
+    source = tmp_path / "groundingdino.pth"
+    shutil.copy(shared / "golden" / "gdino_A" / "weights.pth", source)
+    with pytest.raises(ModelError, match="vocab.txt"):
+        convert_weights(source, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["groundingdino.pth"]
+
+
+def test_a_full_folder_is_not_overwritten(tmp_path):
+    (tmp_path / "something").touch()
+    with pytest.raises(InputError, match="must be new or empty"):
+        convert_weights(tmp_path / "x.pth", tmp_path)
+
+
+def test_other_checkpoints_are_not_recognised(tmp_path):
+    torch.save({"a": torch.ones(1)}, tmp_path / "x.pth")
+    with pytest.raises(ModelError, match="Segment Anything or Grounding DINO.*'a'"):
+        recognise(tmp_path / "x.pth")

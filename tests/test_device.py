@@ -1,0 +1,42 @@
+"""Choosing a device and a number format."""
+
+import pytest
+import torch
+
+from segue.device import pick
+from segue.errors import InputError, ModelError
+
+
+def test_auto_takes_what_the_machine_has():
+    place = pick()
+    there = "cuda" if torch.cuda.is_available() else "mps"
+    if not torch.cuda.is_available() and not torch.backends.mps.is_available():
+        there = "cpu"
+    assert place.device.type == there
+
+
+def test_the_processor_computes_in_float32_unless_told_otherwise():
+    assert pick("cpu") == (torch.device("cpu"), torch.float32)
+    assert pick("cpu", "auto").dtype == torch.float32
+
+
+@pytest.mark.parametrize("given", ["bfloat16", "bf16", "torch.bfloat16", torch.bfloat16])
+def test_a_dtype_may_be_named_in_any_usual_way(given):
+    assert pick("cpu", given).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("given", ["gpu", "cuda:x", "vulkan", "meta"])
+def test_an_unknown_device_is_refused_with_the_known_ones(given):
+    with pytest.raises(InputError, match="'auto', 'cpu', 'cuda'"):
+        pick(given)
+
+
+def test_a_device_that_is_not_there_is_refused_with_a_way_out():
+    with pytest.raises(ModelError, match="not on this machine.*device='auto'"):
+        pick("cuda:99")
+
+
+@pytest.mark.parametrize("given", ["int8", "float", "double"])
+def test_an_unknown_dtype_is_refused_with_the_known_ones(given):
+    with pytest.raises(InputError, match="float32, bfloat16, float16"):
+        pick("cpu", given)

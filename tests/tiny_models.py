@@ -1,0 +1,164 @@
+"""Networks of every kind in miniature, with random weights: they run in milliseconds.
+
+What they find means nothing; what is promised about its form holds for them as for trained ones.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+WORDS = ("cat", "dog", "hot", "cup", "red", "the", "a", "remote", "control", "##s")
+
+
+def tiny_sam(folder: Path, **options: Any) -> Path:
+    """A SamModel of 64 x 64 pixels in transformers' form."""
+    from transformers import SamConfig, SamModel
+    from transformers.models.sam.configuration_sam import (
+        SamMaskDecoderConfig,
+        SamPromptEncoderConfig,
+        SamVisionConfig,
+    )
+
+    vision = SamVisionConfig(
+        hidden_size=16, output_channels=32, num_hidden_layers=2, num_attention_heads=2,
+        image_size=64, patch_size=8, mlp_dim=32, window_size=4, global_attn_indexes=[1],
+        num_pos_feats=16, initializer_range=0.2,  # the default, 1e-10, is a network of zeros
+    )
+    prompts = SamPromptEncoderConfig(hidden_size=32, image_size=64, patch_size=8)
+    decoder = SamMaskDecoderConfig(hidden_size=32, mlp_dim=32, num_attention_heads=4)
+    config = SamConfig(
+        vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder
+    )
+    model = _seeded(lambda: SamModel(config))
+    with torch.no_grad():
+        for holder in (model.shared_image_embedding, model.prompt_encoder.shared_embedding):
+            holder.positional_embedding.div_(vision.scale)  # else a pixel moves every sine
+        _liven(model)
+    return _saved(model, folder, options)
+
+
+def tiny_sam2(folder: Path, **options: Any) -> Path:
+    """A Sam2Model of 64 x 64 pixels."""
+    from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig
+    from transformers.models.sam2.configuration_sam2 import (
+        Sam2MaskDecoderConfig,
+        Sam2PromptEncoderConfig,
+    )
+
+    backbone = Sam2HieraDetConfig(
+        hidden_size=8, image_size=[64, 64], blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 2, 2, 2],
+        window_size_per_stage=[4, 4, 4, 2], global_attention_blocks=[3],
+        window_positional_embedding_background_size=[4, 4],
+    )
+    vision = Sam2VisionConfig(
+        backbone_config=backbone, backbone_channel_list=[64, 32, 16, 8], fpn_hidden_size=32,
+        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+    )
+    config = Sam2Config(
+        vision_config=vision,
+        prompt_encoder_config=Sam2PromptEncoderConfig(hidden_size=32, image_size=64, patch_size=16),
+        mask_decoder_config=Sam2MaskDecoderConfig(
+            hidden_size=32, mlp_dim=32, num_attention_heads=4, iou_head_hidden_dim=32
+        ),
+    )
+    model = _seeded(lambda: Sam2Model(config))
+    with torch.no_grad():
+        _liven(model)
+    return _saved(model, folder, options)
+
+
+def tiny_grounding_dino(folder: Path, kind: str = "grounding-dino", **options: Any) -> Path:
+    """A Grounding DINO, or with kind "mm-grounding-dino" an MM-Grounding-DINO, of 64 pixels."""
+    import transformers
+
+    prefix = {"grounding-dino": "GroundingDino", "mm-grounding-dino": "MMGroundingDino"}[kind]
+    swin = transformers.SwinConfig(
+        image_size=64, patch_size=4, embed_dim=8, depths=[1, 1, 1], num_heads=[1, 1, 2],
+        window_size=4, out_indices=[2, 3],
+    )
+    bert = transformers.BertConfig(
+        vocab_size=1040, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=32,
+    )
+    config = getattr(transformers, f"{prefix}Config")(
+        backbone_config=swin, text_config=bert, num_queries=20, d_model=32, encoder_layers=1,
+        decoder_layers=2, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2,
+        decoder_attention_heads=2, num_feature_levels=2, max_text_len=32, dropout=0.0,
+    )
+    model = _seeded(lambda: getattr(transformers, f"{prefix}ForObjectDetection")(config))
+    with torch.no_grad():
+        _liven(model)
+    pixels = {"size": {"shortest_edge": 64, "longest_edge": 128}}
+    tiny_vocabulary(folder)
+    return _saved(model, folder, options, pixels)
+
+
+def tiny_vocabulary(folder: Path) -> Path:
+    """`vocab.txt` with the separators where bert-base-uncased has them."""
+    words = [f"[unused{i}]" for i in range(1040)]
+    words[0], words[100:104] = "[PAD]", ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words[1012], words[1029] = ".", "?"
+    words[200 : 200 + len(WORDS)] = WORDS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "vocab.txt"
+    path.write_text("\n".join(words) + "\n", encoding="utf-8")
+    return path
+
+
+def tiny_owlv2(folder: Path, **options: Any) -> Path:
+    """An OWLv2 of 32 x 32 pixels with a vocabulary of letters."""
+    import transformers
+
+    letters = [f"{c}{end}" for c in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
+    vocabulary = {"!": 0, **{token: i + 1 for i, token in enumerate(letters)}}
+    for token in ("<|startoftext|>", "<|endoftext|>"):  # the end has the largest id: it is pooled
+        vocabulary[token] = len(vocabulary)
+    start, end = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
+    text = transformers.Owlv2TextConfig(
+        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=16, pad_token_id=0, bos_token_id=start,
+        eos_token_id=end,
+    )
+    vision = transformers.Owlv2VisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        image_size=32, patch_size=8,
+    )
+    config = transformers.Owlv2Config(text_config=text, vision_config=vision, projection_dim=16)
+    model = _seeded(lambda: transformers.Owlv2ForObjectDetection(config))
+    with torch.no_grad():
+        _liven(model)
+    tokenizer = transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!")
+    tokenizer.save_pretrained(str(folder))
+    return _saved(model, folder, options)
+
+
+def _seeded(build: Callable[[], Any]) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return build()
+
+
+def _liven(model: Any) -> None:
+    """Spread the weights so far that pictures, words and prompts make a difference."""
+    generator = torch.Generator().manual_seed(5)
+    for name, weight in model.named_parameters():
+        if weight.ndim > 1 and "positional_embedding" not in name:
+            spread = weight.flatten(1).shape[1] ** -0.5
+            weight.copy_(torch.randn(weight.shape, generator=generator) * max(spread, 0.1))
+
+
+def _saved(
+    model: Any, folder: Path, options: dict[str, Any], pixels: dict[str, Any] | None = None
+) -> Path:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    model.eval().save_pretrained(str(folder))
+    for name, value in (("segue.json", options), ("preprocessor_config.json", pixels)):
+        if value:
+            (folder / name).write_text(json.dumps(value), encoding="utf-8")
+    return folder
