@@ -6,6 +6,7 @@ from segue.assistant import Assistant
 from segue.box import Box
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
+from segue.edit import Edit
 from segue.errors import InputError, ModelError, UnknownName
 from segue.message import Done, MaskReady, NotFound, RegionFound, TextAdded
 from segue.presets import CARDS, PRESETS, load_stage
@@ -208,3 +209,25 @@ def test_every_preset_names_cards_of_the_right_stage():
         for kind in ("chat", "detect", "segment"):
             nickname = getattr(preset, kind)
             assert nickname is None or CARDS[nickname].kind == kind
+
+
+def test_an_edit_is_kept_and_the_picture_stays_as_it_is():
+    conversation = an_assistant(TAG_REPLY).open(np.full((100, 200, 3), 77, np.uint8))
+    conversation.ask("segment the airplane")
+    edited = conversation.edit(Edit("recolour", ["r1"], {"colour": "red", "feather": 0}))
+    changed = (np.asarray(edited) != 77).any(axis=2)
+    assert changed.sum() == 800
+    assert (conversation.images[0].array == 77).all()
+    assert np.array_equal(np.asarray(conversation.edited()), np.asarray(edited))
+    conversation.undo()
+    assert conversation.edits == []
+
+
+def test_an_edit_that_does_not_fit_is_refused_and_forgotten():
+    conversation = an_assistant(TAG_REPLY).open(PICTURE)
+    conversation.ask("segment the airplane")
+    with pytest.raises(InputError, match="Known: r1"):
+        conversation.edit(Edit("blur", ["r7"]))
+    with pytest.raises(InputError):
+        conversation.edit(Edit("blur", ["r1"], {"strength": -3}))
+    assert conversation.edits == []

@@ -11,9 +11,9 @@ LAYERS = [
     {
         "image", "pixels", "url", "box", "mask", "rle", "contour", "region", "message",
     },
-    {"draw", "palette", "lettering", "label", "edit", "export", "catalog", "weights", "device"},
+    {"draw", "palette", "lettering", "label", "edit", "operations", "inpaint", "export", "catalog", "weights", "device"},
     {"models", "dialects", "chat", "detect", "segment"},
-    {"presets", "assistant", "conversation", "session", "convert_weights"},
+    {"presets", "assistant", "conversation", "session", "convert_weights", "chat_detector"},
     {"annotate", "convert", "evaluate", "finetune", "embedded"},
     {"cli", "server"},
 ]
@@ -27,6 +27,7 @@ FORWARD_REFERENCES = {("message", "draw"), ("message", "export"), ("segment", "s
 HEAVY = {"torch", "transformers", "peft", "fastapi", "uvicorn", "ray", "diffusers"}
 HEAVY_ALLOWED = {
     "models", "chat", "detect", "segment", "finetune", "embedded", "device", "weights", "server",
+    "inpaint",
     "annotate",
 }
 LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant", "convert_weights"}

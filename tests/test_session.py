@@ -8,6 +8,7 @@ from segue.assistant import Assistant
 from segue.box import Box
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
+from segue.edit import Edit
 from segue.errors import InputError
 from segue.segment.box_fill import BoxFill
 from segue.session import resume
@@ -48,6 +49,17 @@ def test_replay_reports_what_a_changed_detector_does(saved):
     replay = segue.replay(folder, an_assistant(dog=Box(40, 2, 60, 40)))
     assert len(replay.differences) == 2
     assert replay.differences[0] == "turn 2: r2: the box moved (IoU 0.00)"
+
+
+def test_edits_and_their_backgrounds_come_back(saved):
+    conversation, folder = saved
+    beach = segue.Image.open(np.full((20, 20, 3), 200, np.uint8))
+    conversation.edit(Edit("erase", ["r1"]))
+    conversation.edit(Edit("background", ["r2"], {"picture": "beach"}), {"beach": beach})
+    conversation.save(folder)
+    for again in (resume(folder, an_assistant()), segue.replay(folder, an_assistant()).conversation):
+        assert again.edits == conversation.edits
+        assert np.array_equal(np.asarray(again.edited()), np.asarray(conversation.edited()))
 
 
 def test_saving_twice_replaces_the_file(saved):

@@ -23,9 +23,17 @@ def tiny_sam(folder: Path, **options: Any) -> Path:
     )
 
     vision = SamVisionConfig(
-        hidden_size=16, output_channels=32, num_hidden_layers=2, num_attention_heads=2,
-        image_size=64, patch_size=8, mlp_dim=32, window_size=4, global_attn_indexes=[1],
-        num_pos_feats=16, initializer_range=0.2,  # the default, 1e-10, is a network of zeros
+        hidden_size=16,
+        output_channels=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=64,
+        patch_size=8,
+        mlp_dim=32,
+        window_size=4,
+        global_attn_indexes=[1],
+        num_pos_feats=16,
+        initializer_range=0.2,  # the default, 1e-10, is a network of zeros
     )
     prompts = SamPromptEncoderConfig(hidden_size=32, image_size=64, patch_size=8)
     decoder = SamMaskDecoderConfig(hidden_size=32, mlp_dim=32, num_attention_heads=4)
@@ -49,13 +57,19 @@ def tiny_sam2(folder: Path, **options: Any) -> Path:
     )
 
     backbone = Sam2HieraDetConfig(
-        hidden_size=8, image_size=[64, 64], blocks_per_stage=[1, 1, 2, 1],
-        embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 2, 2, 2],
-        window_size_per_stage=[4, 4, 4, 2], global_attention_blocks=[3],
+        hidden_size=8,
+        image_size=[64, 64],
+        blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 32, 64],
+        num_attention_heads_per_stage=[1, 2, 2, 2],
+        window_size_per_stage=[4, 4, 4, 2],
+        global_attention_blocks=[3],
         window_positional_embedding_background_size=[4, 4],
     )
     vision = Sam2VisionConfig(
-        backbone_config=backbone, backbone_channel_list=[64, 32, 16, 8], fpn_hidden_size=32,
+        backbone_config=backbone,
+        backbone_channel_list=[64, 32, 16, 8],
+        fpn_hidden_size=32,
         backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
     )
     config = Sam2Config(
@@ -77,17 +91,36 @@ def tiny_grounding_dino(folder: Path, kind: str = "grounding-dino", **options: A
 
     prefix = {"grounding-dino": "GroundingDino", "mm-grounding-dino": "MMGroundingDino"}[kind]
     swin = transformers.SwinConfig(
-        image_size=64, patch_size=4, embed_dim=8, depths=[1, 1, 1], num_heads=[1, 1, 2],
-        window_size=4, out_indices=[2, 3],
+        image_size=64,
+        patch_size=4,
+        embed_dim=8,
+        depths=[1, 1, 1],
+        num_heads=[1, 1, 2],
+        window_size=4,
+        out_indices=[2, 3],
     )
     bert = transformers.BertConfig(
-        vocab_size=1040, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, max_position_embeddings=32,
+        vocab_size=1040,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
     )
     config = getattr(transformers, f"{prefix}Config")(
-        backbone_config=swin, text_config=bert, num_queries=20, d_model=32, encoder_layers=1,
-        decoder_layers=2, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_attention_heads=2,
-        decoder_attention_heads=2, num_feature_levels=2, max_text_len=32, dropout=0.0,
+        backbone_config=swin,
+        text_config=bert,
+        num_queries=20,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        num_feature_levels=2,
+        max_text_len=32,
+        dropout=0.0,
     )
     model = _seeded(lambda: getattr(transformers, f"{prefix}ForObjectDetection")(config))
     with torch.no_grad():
@@ -119,13 +152,23 @@ def tiny_owlv2(folder: Path, **options: Any) -> Path:
         vocabulary[token] = len(vocabulary)
     start, end = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
     text = transformers.Owlv2TextConfig(
-        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, max_position_embeddings=16, pad_token_id=0, bos_token_id=start,
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=16,
+        pad_token_id=0,
+        bos_token_id=start,
         eos_token_id=end,
     )
     vision = transformers.Owlv2VisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        image_size=32, patch_size=8,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
     )
     config = transformers.Owlv2Config(text_config=text, vision_config=vision, projection_dim=16)
     model = _seeded(lambda: transformers.Owlv2ForObjectDetection(config))

@@ -1,11 +1,14 @@
 """A conversation about pictures: questions in, events and answers out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
+
 from segue.assistant import Assistant, Collector, region_ids
+from segue.edit import Edit, apply
 from segue.errors import InputError
 from segue.image import Image
 from segue.message import Answer, Done, Event, Message, Sampling, images_of
@@ -20,6 +23,10 @@ class Conversation:
         self.system = system
         """The system message; None: what the chat model was trained with."""
         self.answers: list[Answer] = []
+        self.edits: list[Edit] = []
+        """What to do to the pictures, in order; they themselves stay as they are."""
+        self.backgrounds: dict[str, Image] = {}
+        """Pictures that edits name."""
         self._turns: list[tuple[Message, Message]] = []
         self._waiting: list[Image] = []
         self._next_id = 1
@@ -115,13 +122,52 @@ class Conversation:
     def undo(self) -> Answer | None:
         """Take the last turn back, and return it; None when there is none.
 
-        Its pictures wait for the next question.
+        Its pictures wait for the next question; edits of its regions go with it.
         """
         if not self.answers:
             return None
         user, _ = self._turns.pop()
         self._waiting = [*user.images, *self._waiting]
-        return self.answers.pop()
+        answer = self.answers.pop()
+        gone = {region.id for region in answer.regions}
+        self.edits = [edit for edit in self.edits if gone.isdisjoint(edit.regions)]
+        return answer
+
+    def edit(self, edit: Edit, pictures: Mapping[str, Image] | None = None) -> PIL.Image.Image:
+        """Add an edit to the list, and return the picture it changes with all its edits so far.
+
+        Args:
+            edit: names regions of this conversation, all on one picture.
+            pictures: those that the edit names as backgrounds.
+
+        Raises:
+            InputError: the edit does not fit; then the list stays as it was.
+        """
+        on = {region.image for region in self.regions if region.id in edit.regions}
+        if len(on) != 1:
+            known = ", ".join(region.id for region in self.regions) or "none"
+            raise InputError(
+                f"An edit must name regions of one picture, got {list(edit.regions)}. "
+                f"Known: {known}."
+            )
+        backgrounds = {**self.backgrounds, **(pictures or {})}
+        result = self._apply([*self.edits, edit], backgrounds, on.pop())
+        self.edits.append(edit)
+        self.backgrounds = backgrounds
+        return result
+
+    def edited(self, image: int | None = None) -> PIL.Image.Image:
+        """A picture with its edits applied; by default the newest."""
+        index = len(self.images) - 1 if image is None else image
+        return self._apply(self.edits, self.backgrounds, index)
+
+    def _apply(
+        self, edits: Sequence[Edit], backgrounds: Mapping[str, Image], index: int
+    ) -> PIL.Image.Image:
+        here = [region for region in self.regions if region.image == index]
+        ids = {region.id for region in here}
+        mine = [edit for edit in edits if ids.issuperset(edit.regions)]
+        return apply(self.images[index], here, mine, pictures=backgrounds)
 
     def save(self, folder: str | Path) -> Path:
         """Write the conversation to a folder: `session.json` and the pictures. See `session`."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from segue.assistant import Assistant, Collector, load, region_ids
 from segue.conversation import Conversation
+from segue.edit import Edit
 from segue.errors import InputError
 from segue.export.json import region_from_json, region_to_json
 from segue.image import Image
@@ -43,7 +44,8 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    pictures = {image.digest: image for image in conversation.images}
+    shown = (*conversation.images, *conversation.backgrounds.values())
+    pictures = {image.digest: image for image in shown}
     for digest, image in pictures.items():
         file = folder / "images" / f"{digest}.png"
         if not file.exists():
@@ -66,6 +68,8 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
             _turn_to_json(user.images, answer)
             for (user, _), answer in zip(conversation.turns, conversation.answers)
         ],
+        "edits": [edit.to_json() for edit in conversation.edits],
+        "backgrounds": {name: i.digest for name, i in conversation.backgrounds.items()},
     }
     text = json.dumps(document, ensure_ascii=False, indent=1)
     _write(folder / FILE, text.encode())
@@ -83,6 +87,7 @@ def resume(folder: str | Path, assistant: Assistant) -> Conversation:
     for turn in document["turns"]:
         shown = tuple(images[digest] for digest in turn["images"])
         conversation.adopt(turn["question"], _answer_from_json(turn), shown)
+    _take_edits(conversation, document, images)
     return conversation
 
 
@@ -116,6 +121,7 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
         differences += [f"turn {number}: {d}" for d in _differences(saved, answer.regions)]
         if answer.text != turn["text"]:
             differences.append(f"turn {number}: the text reads differently")
+    _take_edits(conversation, document, images)
     return Replay(conversation, tuple(differences))
 
 
@@ -146,6 +152,13 @@ def _answer_from_json(turn: Mapping[str, Any]) -> Answer:
     )
 
 
+def _take_edits(
+    conversation: Conversation, document: Mapping[str, Any], images: Mapping[str, Image]
+) -> None:
+    conversation.edits = [Edit.from_json(edit) for edit in document["edits"]]
+    conversation.backgrounds = {n: images[d] for n, d in document["backgrounds"].items()}
+
+
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
     """The document and its pictures by digest, checked."""
     file = folder / FILE
@@ -171,6 +184,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
         for turn in document["turns"]:
             _answer_from_json(turn)
             _ = [images[digest] for digest in turn["images"]]
+        _ = [Edit.from_json(edit) for edit in document["edits"]]
+        _ = [images[digest] for digest in document["backgrounds"].values()]
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -45,7 +45,7 @@ def test_a_region_can_be_edited(run, picture: Path, stages: list[str], tmp_path:
     outcome = run("chat", picture, *stages, stdin=lines)
     assert (tmp_path / "blurred.png").is_file()
     assert "There is no region 'r9'" in outcome.out
-    assert "Expected /edit REGION EFFECT FILE.png" in outcome.out
+    assert "Expected /edit REGION OPERATION FILE.png" in outcome.out
 
 
 def test_what_goes_wrong_is_said_and_the_talk_goes_on(

@@ -12,10 +12,10 @@ def test_phrases_boxes_and_clicks(run, picture: Path, stages: list[str], tmp_pat
     options = stages[2:]
     outcome = run("segment", picture, "dog", "unicorn", *options, "--out", tmp_path / "o.png")
     assert outcome.code == 0, outcome.err
-    assert outcome.out.splitlines()[1].split() == (
+    assert outcome.out.splitlines()[-1].split() == (
         ["■", "r1", "dog", "10,", "5,", "30,", "25", "400", "px", "0.75", "detector"]
     )
-    assert outcome.out.splitlines()[2] == "not in the picture: unicorn"
+    assert "not in the picture: unicorn" in outcome.out
     assert Image.open(tmp_path / "o.png").size == (48, 64)
     outcome = run("segment", picture, "--box", "30,25,10,5", *options, "--json", "-")
     (region,) = json.loads(outcome.out)

@@ -1,8 +1,10 @@
 """Phrases to captions and back."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from segue.detect.captions import CLS, DOT, QUESTION, SEP, Caption, captions, cleaned
+from segue.detect.captions import BORDERS, CLS, DOT, QUESTION, SEP, Caption, captions, cleaned
 
 WORDS = {"dog": 1, "hot": 2, "cup": 3, "?": QUESTION, ".": DOT, "[SEP]": SEP}
 UNKNOWN = 100
@@ -59,3 +61,16 @@ def test_phrases_of_unknown_words_only_are_left_out():
     assert pack("飞机", "", "zebra zebra") == []
     (caption,) = pack("zebra dog")
     assert caption.ids == (CLS, UNKNOWN, 1, DOT, SEP)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text("dog hot cup zebra ?.", max_size=30), max_size=12), st.integers(5, 40))
+def test_every_column_belongs_to_one_phrase_or_is_a_border(phrases, max_tokens):
+    asked = dict.fromkeys(cleaned(phrase) for phrase in phrases)
+    packed = captions(asked, lambda phrase: [1] * len(phrase.split()), max_tokens)
+    assert [p for caption in packed for p in caption.phrases] == [p for p in asked if p]
+    for caption in packed:
+        assert len(caption.ids) <= max_tokens
+        inside = [column for start, end in caption.spans for column in range(start, end)]
+        borders = [column for column, token in enumerate(caption.ids) if token in BORDERS]
+        assert sorted(inside + borders) == list(range(len(caption.ids)))

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_grounding_dino
 
 from segue.box import Size
 from segue.detect import grounding_dino
 from segue.detect.captions import Caption
 from segue.errors import InputError, ModelError
 from segue.image import Image
+from tiny_models import tiny_grounding_dino
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def a_picture(height=48, width=64, seed=0):
 
 
 SIZE = Size(100, 200)
-TWO = Caption(ids=(101, 1, 2, 1012, 1, 1012, 102), phrases=("hot dog", "dog"), spans=((1, 3), (4, 5)))
+TWO = Caption(
+    ids=(101, 1, 2, 1012, 1, 1012, 102), phrases=("hot dog", "dog"), spans=((1, 3), (4, 5))
+)
 
 
 def objects(detector, scores, boxes, floor=0.3):

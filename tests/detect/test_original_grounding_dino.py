@@ -81,9 +81,7 @@ def test_a_batch_of_two_sizes_equals_the_repaired_original(golden):
 
 def test_the_same_boxes_pass_the_threshold_as_in_the_original(golden):
     detector, (photo, _), stored, cases = golden
-    found = detector.find(
-        photo, ["two cats on a couch"], box_threshold=0.0, text_threshold=0.0
-    )
+    found = detector.find(photo, ["two cats on a couch"], box_threshold=0.0, text_threshold=0.0)
     floor = cases["c1"]["box_threshold"]
     width, height = photo.size.width, photo.size.height
     kept = stored["c1/kept_boxes_cxcywh"]

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tiny_models import tiny_owlv2
 
 from segue.box import Size
 from segue.detect import owlv2
 from segue.errors import ModelError
 from segue.image import Image
+from tiny_models import tiny_owlv2
 
 
 @pytest.fixture(scope="module")

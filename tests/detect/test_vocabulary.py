@@ -1,10 +1,10 @@
 """Finding the words of Grounding DINO without a network."""
 
 import pytest
-from tiny_models import tiny_vocabulary
 
 from segue.detect.vocabulary import bert_tokenizer
 from segue.errors import ModelError
+from tiny_models import tiny_vocabulary
 
 CAT = 200
 

@@ -51,9 +51,7 @@ def test_logits_and_iou_equal_the_original(golden, case):
     if "mask_input" in told:
         prior = stored["box0/low_res_logits"][stored["box0/iou"].argmax()]
     with torch.inference_mode():
-        logits, iou = view.decode(
-            [Prompt(box, points, labels)], prior, multimask=told["multimask"]
-        )
+        logits, iou = view.decode([Prompt(box, points, labels)], prior, multimask=told["multimask"])
     assert np.abs(logits[0].numpy() - stored[f"{case}/low_res_logits"]).max() < TOLERANCE
     assert np.abs(iou[0].numpy() - stored[f"{case}/iou"]).max() < TOLERANCE
 
@@ -99,6 +97,7 @@ def test_the_published_sizes_follow_from_the_shapes(size, width, layers, heads, 
 
 def _published(width, layers, heads, everywhere):
     """The shapes of a published file that a configuration needs, without numbers."""
+
     def empty(*shape):
         return torch.empty(shape, device="meta")
 
@@ -128,6 +127,13 @@ def test_constants_that_some_files_carry_are_dropped(shared):
     assert is_original_sam(tensors)
     more = tensors | {"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.ones(3, 1, 1)}
     assert set(renamed(more)) == set(renamed(tensors))
+
+
+def test_a_variant_with_more_tensors_is_refused(shared, tmp_path):
+    tensors = read_tensors(shared / "golden" / "sam_A" / "weights.pth")
+    torch.save(tensors | {"mask_decoder.hf_token.weight": torch.ones(1, 64)}, tmp_path / "x.pth")
+    with pytest.raises(ModelError, match="1 tensors that SamModel has not.*hf_token.*variant"):
+        sam.load(tmp_path / "x.pth")
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_sam
 
 from segue.box import Box
 from segue.errors import InputError, ModelError
 from segue.image import Image
 from segue.segment import sam
 from segue.segment.views import Views
+from tiny_models import tiny_sam
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,10 @@ def test_a_small_memory_budget_gives_the_same_masks(segmenter, monkeypatch):
 
 def test_only_the_encoder_runs_in_half_precision(folder):
     segmenter = sam.load(folder, device="cpu", dtype="bfloat16")
-    dtypes = {part: next(getattr(segmenter.model, part).parameters()).dtype
-              for part in ("vision_encoder", "prompt_encoder", "mask_decoder")}
+    dtypes = {
+        part: next(getattr(segmenter.model, part).parameters()).dtype
+        for part in ("vision_encoder", "prompt_encoder", "mask_decoder")
+    }
     assert dtypes["vision_encoder"] == torch.bfloat16
     assert dtypes["prompt_encoder"] == dtypes["mask_decoder"] == torch.float32
     view = segmenter.look(a_picture())

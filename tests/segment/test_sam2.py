@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_sam2
 from torch.nn import functional as F
 
 from segue.box import Box, Size
 from segue.errors import ModelError
 from segue.image import Image
 from segue.segment import sam2
+from tiny_models import tiny_sam2
 
 
 @pytest.fixture(scope="module")

@@ -29,19 +29,25 @@ def hub(site, monkeypatch, tmp_path):
         "picture.png": b"p",
         "onnx/model.onnx": b"o",
     }
-    for revision in ("main", "v1", COMMIT):
+    for revision in ("", "main", "v1", COMMIT):
         _publish(site, revision, contents)
     return site
 
 
 def _publish(site, revision, contents):
-    info = {"id": "owner/name", "modelId": "owner/name", "sha": COMMIT, "tags": [],
-            "siblings": [{"rfilename": name} for name in contents]}
+    info = {
+        "id": "owner/name",
+        "modelId": "owner/name",
+        "sha": COMMIT,
+        "tags": [],
+        "siblings": [{"rfilename": name} for name in contents],
+    }
     tree = [
         {"type": "file", "path": name, "size": len(data), "oid": f"{len(data)}-{name}"}
         for name, data in contents.items()
     ]
-    site.files[f"/api/models/owner/name/revision/{revision}"] = json.dumps(info).encode()
+    about = f"/revision/{revision}" if revision else ""
+    site.files[f"/api/models/owner/name{about}"] = json.dumps(info).encode()
     site.files[f"/api/models/owner/name/tree/{revision}"] = json.dumps(tree).encode()
     for name, data in contents.items():
         site.files[f"/owner/name/resolve/{revision}/{name}"] = data

@@ -5,11 +5,11 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny_models import tiny_sam
 from transformers import SamModel
 
 from segue.errors import ModelError
 from segue.weights import pretrained, read_json, read_options, read_tensors
+from tiny_models import tiny_sam
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
 

@@ -25,6 +25,7 @@ from segue.cli import (
     convert_weights,
     demo,
     doctor,
+    edit,
     embedded,
     evaluate,
     models,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
+app.command("edit")(edit.edit)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("convert-weights")(convert_weights.convert_weights)

@@ -7,9 +7,13 @@ import typer
 from segue.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from segue.assistant import Assistant
+    from segue.box import Box
     from segue.image import Image
     from segue.message import Sampling
+    from segue.region import Region
 
 _MODELS = "Models"
 _WORDS = "Choice of words"
@@ -55,6 +59,18 @@ Dtype = Annotated[
 ]
 AllowUrls = Annotated[
     bool, typer.Option("--allow-urls", help="Fetch pictures named by an http(s) URL.")
+]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="A box in pixels; one object each."),
+]
+Points = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--point",
+        metavar="X,Y[,0|1]",
+        help="A click in pixels on the object (1) or beside it (0); together one object.",
+    ),
 ]
 Seed = Annotated[
     int | None, typer.Option(help="Makes sampled words repeatable.", rich_help_panel=_WORDS)
@@ -103,6 +119,48 @@ def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":
     return [Image.open(source, allow_urls=allow_urls) for source in sources]
 
 
+def find_regions(
+    console: "Console",
+    picture: "Image",
+    phrases: list[str] | None,
+    boxes: list[str] | None,
+    points: list[str] | None,
+    *,
+    preset: str,
+    detect: str | None,
+    segment: str | None,
+    device: str,
+    dtype: str | None,
+) -> "tuple[Region, ...]":
+    """Segment what phrases, boxes and clicks name, and say which phrases are not there.
+
+    Raises:
+        SegueError: nothing was asked for, or as `Assistant.segment`.
+    """
+    from segue.cli.screen import printable, waiting
+
+    rectangles = [read_box(text) for text in boxes or []]
+    clicks = [read_click(text) for text in points or []]
+    if not (phrases or rectangles or clicks):
+        raise InputError("Nothing to segment: give phrases, --box or --point.")
+    with waiting(console, "loading the models"):
+        assistant = load_assistant(
+            preset, device, dtype, chat="none", segment=segment,
+            detect=detect if phrases else "none",
+        )  # fmt: skip
+    regions = assistant.segment(
+        picture,
+        phrases=phrases,
+        boxes=rectangles or None,
+        points=[(x, y) for x, y, _ in clicks] or None,
+        labels=[label for _, _, label in clicks] or None,
+    )
+    for phrase in phrases or []:
+        if phrase not in {region.phrase for region in regions}:
+            console.print(f"not in the picture: {printable(phrase)}", style="yellow")
+    return regions
+
+
 def sampling(seed: int | None, temperature: float | None, max_new_tokens: int | None) -> "Sampling":
     """How the chat model picks its words."""
     from segue.message import Sampling
@@ -126,3 +184,23 @@ def numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:
     if len(values) not in counts:
         raise InputError(f"Expected {example} in pixels, got {text!r}. Write it without brackets.")
     return values
+
+
+def read_box(text: str) -> "Box":
+    """Read "x0,y0,x1,y1"; the corners may stand in any order."""
+    from segue.box import Box
+
+    xa, ya, xb, yb = numbers(text, (4,), "--box x0,y0,x1,y1")
+    return Box.spanning(xa, ya, xb, yb)
+
+
+def read_click(text: str) -> tuple[float, float, int]:
+    """Read "x,y" or "x,y,label", label 1 (on the object, the default) or 0.
+
+    >>> read_click("3,4.5")
+    (3.0, 4.5, 1)
+    """
+    x, y, label = [*numbers(text, (2, 3), "--point x,y or x,y,0"), 1][:3]
+    if label not in (0, 1):
+        raise InputError(f"The third number of a point must be 0 or 1, got {text!r}.")
+    return x, y, int(label)

@@ -136,18 +136,21 @@ def _masks(repl: Repl, arguments: list[str]) -> None:
 
 
 def _edit(repl: Repl, arguments: list[str]) -> None:
-    from segue.cli.edit import edit_regions
+    from segue.cli.edit import edit_regions, read_settings
 
-    usage = "/edit REGION EFFECT FILE.png, as in /edit r1 blur out.png"
-    if len(arguments) != 3:
-        raise InputError(f"Expected {usage}, got {len(arguments)} arguments.")
-    name, effect, target = arguments
+    if len(arguments) < 3:
+        raise InputError(
+            f"Expected {COMMANDS['edit'].usage}, as in /edit r1 blur out.png strength=12; "
+            f"got {len(arguments)} arguments."
+        )
+    name, operation, target, *settings = arguments
     regions = {region.id: region for region in repl.conversation.regions}
     if name not in regions:
         raise InputError(f"There is no region {name!r}. /regions lists them.")
     region = regions[name]
-    picture = edit_regions(repl.conversation.images[region.image], [region], effect)
-    results.save_picture(picture, Path(target))
+    picture = repl.conversation.images[region.image]
+    edited = edit_regions(picture, [region], operation, read_settings(settings))
+    results.save_picture(edited, Path(target))
     repl.say(f"wrote {target}")
 
 
@@ -167,7 +170,9 @@ COMMANDS = {
     "regions": Command("/regions", "everything that was pointed at so far", _regions),
     "draw": Command("/draw FILE.png", "the last answer's masks, drawn on the picture", _draw),
     "masks": Command("/masks FOLDER", "the last answer's masks, one PNG each", _masks),
-    "edit": Command("/edit REGION EFFECT FILE.png", "cutout, blur, recolour, erase …", _edit),
+    "edit": Command(
+        "/edit REGION OPERATION FILE.png", "cutout, blur, recolour, erase, background", _edit
+    ),
     "save": Command("/save FOLDER", "keep the conversation", _save),
     "quit": Command("/quit", "leave; so does ^D", _quit),
 }

@@ -1,15 +1,11 @@
 """`segue segment`: masks by phrase, box or click, without a chat model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from segue.cli import options
-from segue.errors import InputError
-
-if TYPE_CHECKING:
-    from segue.box import Box
 
 
 def segment(
@@ -18,16 +14,8 @@ def segment(
         list[str] | None,
         typer.Argument(metavar="[PHRASE]...", help="What to look for.", show_default=False),
     ] = None,
-    box: Annotated[
-        list[str] | None,
-        typer.Option(metavar="X0,Y0,X1,Y1", help="A box in pixels; one object each."),
-    ] = None,
-    point: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="X,Y[,0|1]", help="A click in pixels on the object (1) or beside it (0)."
-        ),
-    ] = None,
+    box: options.Boxes = None,
+    point: options.Points = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the picture with masks drawn on it.")
     ] = None,
@@ -46,42 +34,13 @@ def segment(
 ) -> None:
     """Segment what phrases, boxes or clicks name. All clicks together are one object."""
     from segue.cli import results
-    from segue.cli.screen import printable, region_table, screen, waiting
+    from segue.cli.screen import region_table, screen
 
-    boxes = [_box(text) for text in box or []]
-    clicks = [_click(text) for text in point or []]
-    if not (phrases or boxes or clicks):
-        raise InputError("Nothing to segment: give phrases, --box or --point.")
     console = screen(error=json == "-", quiet=json == "-")
     (picture,) = options.open_images([image], allow_urls)
-    with waiting(console, "loading the models"):
-        assistant = options.load_assistant(
-            preset, device, dtype, chat="none", detect=detect if phrases else "none",
-            segment=segment,
-        )  # fmt: skip
-    regions = assistant.segment(
-        picture,
-        phrases=phrases,
-        boxes=boxes or None,
-        points=[(x, y) for x, y, _ in clicks] or None,
-        labels=[label for _, _, label in clicks] or None,
-    )
+    regions = options.find_regions(
+        console, picture, phrases, box, point, preset=preset, detect=detect, segment=segment,
+        device=device, dtype=dtype,
+    )  # fmt: skip
     console.print(region_table(regions))
-    for phrase in phrases or []:
-        if phrase not in {region.phrase for region in regions}:
-            console.print(f"not in the picture: {printable(phrase)}", style="yellow")
     results.write_regions(picture, regions, out=out, json_target=json, masks=masks)
-
-
-def _box(text: str) -> "Box":
-    from segue.box import Box
-
-    xa, ya, xb, yb = options.numbers(text, (4,), "--box x0,y0,x1,y1")
-    return Box.spanning(xa, ya, xb, yb)
-
-
-def _click(text: str) -> tuple[float, float, int]:
-    x, y, label = [*options.numbers(text, (2, 3), "--point x,y or x,y,0"), 1][:3]
-    if label not in (0, 1):
-        raise InputError(f"The third number of a point must be 0 or 1, got {text!r}.")
-    return x, y, int(label)

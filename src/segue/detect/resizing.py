@@ -65,8 +65,9 @@ class Resizing:
         short: float = self.short
         if most / least * short > self.long:
             short = self.long * least / most
-        side = max(1, round(short))
-        other = max(1, int(short * most / least) if side != least else most)
+        side = round(short)
+        other = most if side == least else max(1, int(short * most / least))
+        side = max(1, side)
         return Size(side, other) if size.height <= size.width else Size(other, side)
 
     def pixels(self, image: Image) -> np.ndarray:

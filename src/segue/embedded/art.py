@@ -143,7 +143,7 @@ def _drawing(
     source: ArtSource, read: Any, icons: dict[str, Any], codepoint: str, slug: str
 ) -> Image.Image | None:
     if source.kind == "iconify":
-        svg = _iconify_svg(icons, _iconify_name(source, slug, icons))
+        svg = _iconify_svg(icons, _iconify_name(source, slug))
         return _draw_svg(svg) if svg else None
     folder, ending = ("package/assets/", ".webp") if source.kind == "webp" else ("package/", ".svg")
     for name in (codepoint, f"{codepoint}-fe0f"):
@@ -154,7 +154,7 @@ def _drawing(
     return None
 
 
-def _iconify_name(source: ArtSource, slug: str, icons: dict[str, Any]) -> str:
+def _iconify_name(source: ArtSource, slug: str) -> str:
     if source.style != "fxemoji":
         return slug
     return _FXEMOJI_NAMES.get(slug, slug.replace("-", ""))
@@ -173,7 +173,7 @@ def _iconify_svg(icons: dict[str, Any], name: str) -> str | None:
     )
 
 
-def _draw_svg(svg: str) -> Image.Image:
+def _draw_svg(svg: str, side: int = SIDE) -> Image.Image:
     try:
         import resvg_py
     except ImportError as error:
@@ -181,8 +181,29 @@ def _draw_svg(svg: str) -> Image.Image:
             "drawing SVG needs the package resvg_py, which is not installed; "
             "run `pip install resvg_py`"
         ) from error
-    content = resvg_py.svg_to_bytes(svg_string=svg, width=2 * SIDE, height=2 * SIDE)
+    content = resvg_py.svg_to_bytes(svg_string=svg, width=2 * side, height=2 * side)
     return Image.open(io.BytesIO(bytes(content))).convert("RGBA")
+
+
+def large_drawing(style: str, slug: str, side: int) -> Sprite:
+    """One drawing of an Iconify style at another size: its longest side is `side` pixels.
+
+    `slug` is one of the names in the vocabulary. Raises SegueError where there is none.
+    """
+    source = next((s for s in SOURCES if s.style == style and s.kind == "iconify"), None)
+    noun = next((noun for noun in nouns() if slug in noun.names), None)
+    if source is None or noun is None:
+        raise SegueError(f"no drawing {slug!r} in style {style!r}; see vocabulary.tsv and SOURCES")
+    packages = cache_folder() / "art" / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(_download(source, packages)) as archive:
+        file = archive.extractfile("package/icons.json")
+        icons = json.loads(file.read() if file else b"{}")
+    svg = _iconify_svg(icons, _iconify_name(source, slug))
+    pixels = fit(_draw_svg(svg, side), side) if svg else None
+    if pixels is None:
+        raise SegueError(f"style {style!r} has no drawing {slug!r}")
+    return Sprite(noun.index, style, pixels)
 
 
 def coverage(bank: SpriteBank) -> dict[str, list[str]]:

@@ -137,10 +137,8 @@ class FeaturePool:
         self.objects = np.zeros((self.size, 5, 5), np.int16)
         self.cells = np.zeros((self.size, CELLS**2), np.int8)
         self.backgrounds = np.zeros(self.size, np.int8)
-        self.at = 0
-        while self.at + 50 <= self.size:
+        for _ in range(-(-self.size // 50)):
             self.renew(rng, 50)
-        self.at = 0
 
     def renew(self, rng: np.random.Generator, count: int) -> None:
         """Look at `count` new pictures in place of the oldest."""

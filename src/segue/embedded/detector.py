@@ -79,7 +79,7 @@ class DetectorTraining:
         self.folder, self.budget = RunFolder(Path(out)), budget
         self.model = new_detector(size, recipe.seed)
         self.optimisers = Optimisers(
-            self.model, is_hidden_matrix, slow=lambda name: "sampling_offsets" in name
+            self.model, is_hidden_matrix, lambda name: "sampling_offsets" in name, newton_steps=4
         )
         self.average = AveragedWeights(self.model)
         self.pool = PicturePool(bank, recipe.seed, size.image, recipe.pool, recipe.fresh)

@@ -238,7 +238,7 @@ class SegmenterTraining:
         self.folder.log(step=self.step, minutes=self.budget.elapsed() / 60, check=measured)
 
 
-def save_segmenter(model: SamModel, folder: Path, zoom: float = 1.5) -> None:
+def save_segmenter(model: SamModel, folder: Path, zoom: float = 1.3) -> None:
     """Write an ordinary transformers folder in half precision, and ``segue.json`` with the settings for looking."""
     folder.mkdir(parents=True, exist_ok=True)
     side = model.config.vision_config.image_size

@@ -32,7 +32,7 @@ BoolMask = NDArray[np.bool_]
 class LookSettings:
     """How boxes are looked at; see the module's text."""
 
-    zoom: float = 1.5
+    zoom: float = 1.3
     clip_to_box: bool = True
 
 

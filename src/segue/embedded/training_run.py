@@ -93,7 +93,8 @@ class _Lent:
 class Optimisers:
     """Muon for hidden matrices, AdamW for everything else, under one learning rate and one gradient clip.
 
-    ``is_matrix(name, parameter)`` says which go to Muon; ``slow(name)`` which learn at a tenth of the rate.
+    ``is_matrix(name, parameter)`` says which go to Muon; ``slow(name)`` which learn at a tenth of the rate;
+    ``newton_steps`` is Muon's own effort a step, a good part of the time of a small network.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Optimisers:
         model: nn.Module,
         is_matrix: Callable[[str, Tensor], bool],
         slow: Callable[[str], bool] = lambda _: False,
+        newton_steps: int = 5,
     ) -> None:
         named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in named]
@@ -108,7 +110,11 @@ class Optimisers:
         known = {id(p) for p in matrices}
         rest = [(n, p) for n, p in named if id(p) not in known]
         self.muon = torch.optim.Muon(
-            matrices, lr=1e-3, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"
+            matrices,
+            lr=1e-3,
+            weight_decay=0.02,
+            ns_steps=newton_steps,
+            adjust_lr_fn="match_rms_adamw",
         )
         groups = [
             {"params": [p for n, p in rest if not slow(n)], "scale": 1.0},

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from segue.box import Box
 from segue.errors import InputError
 from segue.evaluate.questions import Question, json_lines
+from segue.export.json import region_from_json, region_to_json
 from segue.mask import Mask
 from segue.region import Region
 from segue.version import __version__
@@ -125,7 +126,7 @@ class Prediction:
         value: dict[str, Any] = {
             "question": self.question.to_json(),
             "raw": self.raw,
-            "regions": [_region_to_json(region) for region in self.regions],
+            "regions": [region_to_json(region) for region in self.regions],
             "not_found": list(self.not_found),
             "broken": list(self.broken),
             "finish": self.finish,
@@ -144,7 +145,7 @@ class Prediction:
             return cls(
                 question=Question.from_json(value["question"]),
                 raw=str(value["raw"]),
-                regions=tuple(_region_from_json(n, r) for n, r in enumerate(value["regions"], 1)),
+                regions=tuple(map(region_from_json, value["regions"])),
                 not_found=tuple(value["not_found"]),
                 broken=tuple(value["broken"]),
                 finish=str(value["finish"]),
@@ -332,28 +333,6 @@ def with_regions(prediction: Prediction, found_by: str) -> Prediction:
     """The prediction with the regions of one route only: "chat" (boxes) or "detector" (tags)."""
     regions = tuple(r for r in prediction.regions if r.found_by == found_by)
     return replace(prediction, regions=regions)
-
-
-def _region_to_json(region: Region) -> dict[str, Any]:
-    return {
-        "phrase": region.phrase,
-        "box": [round(value, 3) for value in region.box.corners],
-        "found_by": region.found_by,
-        "score": region.score,
-        "mask": region.mask.rle if region.mask is not None else None,
-    }
-
-
-def _region_from_json(number: int, value: Mapping[str, Any]) -> Region:
-    mask = value.get("mask")
-    return Region(
-        id=f"r{number}",
-        phrase=str(value["phrase"]),
-        box=Box(*map(float, value["box"])),
-        found_by=value["found_by"],
-        mask=Mask.from_rle(mask) if mask is not None else None,
-        score=value.get("score"),
-    )
 
 
 def _versions() -> dict[str, str]:

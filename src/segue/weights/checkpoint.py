@@ -75,7 +75,8 @@ def pretrained(
 ) -> Any:
     """Build a transformers model in float32 from a local folder, or from a config and tensors.
 
-    Never connects, and refuses weights that leave a part of the network at random.
+    Never connects, and refuses weights that leave a part of the network at random. Tensors must
+    all have a place in the network; a folder may hold more than this class needs.
 
     Raises:
         ModelError: files are missing or damaged, or the weights do not fit the network.
@@ -108,11 +109,16 @@ def pretrained(
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-    _refuse_gaps(report, where, model_class.__name__)
+    _refuse_gaps(report, where, model_class.__name__, exact=tensors is not None)
     return model.eval()
 
 
-def _refuse_gaps(report: Any, where: str, model_name: str) -> None:
+def _refuse_gaps(report: Any, where: str, model_name: str, *, exact: bool) -> None:
+    if exact and (extra := sorted(report["unexpected_keys"])):
+        raise ModelError(
+            f"{where} has {len(extra)} tensors that {model_name} has not, the first is "
+            f"{extra[0]!r}. It is of a variant of that model, which would give other results."
+        )
     missing, mismatched = set(report["missing_keys"]), set(report["mismatched_keys"])
     if missing or mismatched:
         names = sorted(str(m[0] if isinstance(m, tuple) else m) for m in missing | mismatched)

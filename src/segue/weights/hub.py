@@ -14,6 +14,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _CONNECTING = ("httpx", "httpx2", "httpcore", "requests", "urllib3")
 """Packages whose errors mean that the hub was not reached."""
 
+_FORBIDDEN = "connecting is switched off (SEGUE_OFFLINE or HF_HUB_OFFLINE is set)"
 _logger = logging.getLogger(__name__)
 
 
@@ -39,10 +40,11 @@ def fetch_model(text: str, files: Sequence[str] | None, *, offline: bool) -> Pat
         )
     hub = _hub()
     if offline:
-        return _cached(hub, name, revision, "connecting is switched off (SEGUE_OFFLINE is set)")
+        return _cached(hub, name, revision, _FORBIDDEN)
     endpoint = os.environ.get("HF_ENDPOINT") or None
     try:
-        wanted = files or _needed(hub.HfApi(endpoint=endpoint), name, revision)
+        needed = _needed(hub.HfApi(endpoint=endpoint), name, revision)
+        wanted = needed if files is None else files
         folder = hub.snapshot_download(
             name, revision=revision or None, allow_patterns=list(wanted), endpoint=endpoint
         )
@@ -70,8 +72,9 @@ def _hub() -> Any:
 
 def _needed(api: Any, name: str, revision: str) -> list[str]:
     """The files worth fetching: texts, and one form of the weights."""
-    present = api.list_repo_files(name, revision=revision or None)
-    top = [file for file in present if "/" not in file]
+    # one request without the repetitions of the other calls: an unplugged cable is told at once
+    about = api.model_info(name, revision=revision or None, timeout=10)
+    top = [entry.rfilename for entry in about.siblings or () if "/" not in entry.rfilename]
     safe = any(file.endswith(".safetensors") for file in top)
     kinds = (*_TEXT_FILES, "*.safetensors" if safe else "*.bin")
     return [file for file in top if any(Path(file).match(kind) for kind in kinds)]

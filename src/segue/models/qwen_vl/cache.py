@@ -16,6 +16,7 @@ class GrowingLayer(DynamicLayer):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_initialized = False
         self._buffers: tuple[Tensor, Tensor] | None = None
 
     def update(
@@ -23,7 +24,9 @@ class GrowingLayer(DynamicLayer):
     ) -> tuple[Tensor, Tensor]:
         """Append (B, heads, T, head_dim) keys and values; return all that is held."""
         if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
+            self.dtype, self.device = key_states.dtype, key_states.device
+            self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+            self.is_initialized = True
         start = self.get_seq_length()
         end = start + key_states.shape[2]
         keys, values = self._room(key_states, value_states, start, end)

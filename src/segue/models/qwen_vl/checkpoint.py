@@ -192,9 +192,11 @@ def save(
     with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as made:
         staging = Path(made)
         _write_weights(weights, staging, dtype)
-        config = model.config.to_dict() | {"architectures": ["QWenLMHeadModel"]}
+        config = {"architectures": ["QWenLMHeadModel"], "model_type": model.config.model_type}
+        for name in QwenVLConfig.__annotations__:
+            if getattr(model.config, name) is not None:
+                config[name] = getattr(model.config, name)
         config["torch_dtype"] = str(dtype or model.dtype).removeprefix("torch.")
-        config.pop("dtype", None)
         _write_json(config, staging / "config.json")
         processor.write(staging)
         stale = {path for path in target.iterdir() if _WEIGHTS.fullmatch(path.name)}

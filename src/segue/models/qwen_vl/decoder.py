@@ -7,6 +7,7 @@ arXiv:2104.09864; the shape of the published weights.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,15 @@ def ntk_alpha(length: int, trained_length: int) -> float:
     return max(2.0**doublings - 1.0, 1.0)
 
 
+@lru_cache(maxsize=64)
+def _rates(dim: int, base: float, alpha: float, device: torch.device) -> Tensor:
+    """Radians per position of each pair of channels: (dim / 2,) float32."""
+    stretched = base * alpha ** (dim / (dim - 2))
+    with torch.inference_mode(False):  # an inference tensor could not be trained with later
+        steps = torch.arange(0, dim, 2, dtype=torch.float32, device=device)
+        return stretched ** (-steps / dim)
+
+
 class Angles:
     """What attention needs to know about positions: rotation, and log-n scaling if any."""
 
@@ -44,10 +54,8 @@ class Angles:
             alpha: stretch of the rotary base, see `ntk_alpha`.
             log_n: scale the queries that lie beyond the trained length.
         """
-        dim = config.kv_channels
-        base = config.rotary_emb_base * alpha ** (dim / (dim - 2))
-        steps = torch.arange(0, dim, 2, dtype=torch.float32, device=positions.device)
-        angles = positions[:, None, :, None].float() * base ** (-steps / dim)
+        rates = _rates(config.kv_channels, config.rotary_emb_base, alpha, positions.device)
+        angles = positions[:, None, :, None].float() * rates
         angles = torch.cat([angles, angles], dim=-1)  # (B or 1, 1, T, head_dim)
         self.cos, self.sin = angles.cos(), angles.sin()
         self.log_n: Tensor | None = None
@@ -56,7 +64,7 @@ class Angles:
             self.log_n = scale.clamp(min=1.0)[:, None, :, None]
 
     def rotate(self, x: Tensor) -> Tensor:
-        """Turn (B, heads, T, head_dim) by its positions, in float32, back in its own dtype."""
+        """Turn (..., B, heads, T, head_dim) by positions, in float32, back in its own dtype."""
         half = x.shape[-1] // 2
         wide = x.float()
         turned = torch.cat([-wide[..., half:], wide[..., :half]], dim=-1)
@@ -102,8 +110,9 @@ class Attention(nn.Module):
         """
         batch, length, width = x.shape
         packed = self.c_attn(x).view(batch, length, 3, -1, self.config.kv_channels)
-        query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, T, head_dim)
-        query, key = angles.rotate(query), angles.rotate(key)
+        packed = packed.permute(2, 0, 3, 1, 4)  # (3, B, heads, T, head_dim)
+        query, key = angles.rotate(packed[:2]).unbind(0)
+        value = packed[2]
         if angles.log_n is not None:
             query = query * angles.log_n.to(query.dtype)
         if cache is not None:

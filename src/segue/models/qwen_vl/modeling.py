@@ -295,7 +295,7 @@ class QwenVLForCausalLM(QwenVLPreTrainedModel, GenerationMixin):
         loss = None
         if labels is not None:
             loss = self.loss_function(
-                logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs
+                logits=logits, labels=labels.long(), vocab_size=self.config.vocab_size, **kwargs
             )
         result = CausalLMOutputWithPast(
             loss=loss,

@@ -1,0 +1,113 @@
+"""`segue edit`: cut out, blur, recolour, erase an object, or put it before something else."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segue.cli import options
+from segue.errors import InputError
+
+if TYPE_CHECKING:
+    from segue.image import Image
+    from segue.region import Region
+
+
+def edit(
+    image: Annotated[str, typer.Argument(help="The picture.")],
+    operation: Annotated[str, typer.Argument(help="cutout, blur, recolour, erase or background.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE]...",
+            help="colour=teal, strength=12, where=rest, feather=3, crop=true, picture=beach.jpg …",
+            show_default=False,
+        ),
+    ] = None,
+    phrase: Annotated[
+        list[str] | None, typer.Option("--phrase", "-p", help="What to look for and edit.")
+    ] = None,
+    box: options.Boxes = None,
+    point: options.Points = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="By default PICTURE-OPERATION.png here.")
+    ] = None,
+    preset: options.Preset = "embedded",
+    detect: options.Detect = None,
+    segment: options.Segment = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = None,
+    allow_urls: options.AllowUrls = False,
+) -> None:
+    """Edit what phrases, boxes or clicks name; all of it together is the object."""
+    from segue.cli import results
+    from segue.cli.screen import region_table, screen
+
+    console = screen()
+    (picture,) = options.open_images([image], allow_urls)
+    parameters = read_settings(settings or [])
+    name = checked_operation(operation, parameters)
+    regions = options.find_regions(
+        console, picture, phrase, box, point, preset=preset, detect=detect, segment=segment,
+        device=device, dtype=dtype,
+    )  # fmt: skip
+    console.print(region_table(regions))
+    if not regions:
+        raise InputError(f"There is no {' or '.join(phrase or [])} in the picture to edit.")
+    edited = edit_regions(picture, regions, name, parameters)
+    target = out or Path(f"{Path(picture.name).stem or 'picture'}-{name}.png")
+    results.save_picture(edited, target)
+    console.print(f"wrote {target}", style="dim")
+
+
+def read_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """Read "name=value" texts; numbers and true or false are read as such.
+
+    >>> read_settings(["strength=4", "colour=teal", "crop=true"])
+    {'strength': 4, 'colour': 'teal', 'crop': True}
+    """
+    settings = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise InputError(f"Expected a setting like strength=12, got {text!r}.")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    return settings
+
+
+def checked_operation(name: str, parameters: Mapping[str, Any]) -> str:
+    """The operation that a person means: "cutout" and "cut-out" are "cut_out".
+
+    Raises:
+        UnknownName: there is none of that name.
+        InputError: it has no such parameter.
+    """
+    from segue.edit import Edit
+
+    name = name.lower().replace("-", "_")
+    name = "cut_out" if name == "cutout" else name
+    return Edit(name, ["r1"], parameters).operation
+
+
+def edit_regions(
+    image: "Image", regions: "Sequence[Region]", operation: str, parameters: Mapping[str, Any]
+) -> Any:
+    """Do one edit to all regions together; returns a PIL image.
+
+    Raises:
+        SegueError: as `segue.edit.apply`.
+    """
+    from segue.edit import Edit, apply
+    from segue.image import Image
+
+    behind = parameters.get("picture")
+    pictures = {} if behind is None else {str(behind): Image.open(Path(str(behind)))}
+    step = Edit(
+        checked_operation(operation, parameters), [region.id for region in regions], parameters
+    )
+    return apply(image, regions, [step], pictures=pictures)

@@ -1,0 +1,272 @@
+"""Measures of the embedded chat model on held-out scenes, through the ordinary network.
+
+Every number is greedy generation by a loaded checkpoint on scenes drawn from a given seed:
+new compositions of the trained drawing styles, or of the held-out style.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segue.embedded.chat_data import describe, draw_scenes
+from segue.embedded.dialogues import (
+    Narrator,
+    Thing,
+    Turn,
+    chinese_count,
+    english_count,
+)
+from segue.embedded.scenes import Scene, SceneRecipe
+from segue.embedded.sprites import SpriteBank
+from segue.embedded.vocabulary import nouns
+from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
+from segue.models.qwen_vl.prompts import PictureAt, join
+
+GridBox = tuple[int, int, int, int]
+
+_BOX = re.compile(r"<box>\((\d+),(\d+)\),\((\d+),(\d+)\)</box>")
+_REFERENCE = re.compile(r"<ref>(.*?)</ref>((?:<box>.*?</box>)*)")
+_COUNTS = {
+    phrase: (noun.index, number)
+    for noun in nouns()
+    for number in range(1, 6)
+    for phrase in (english_count(noun.index, number), chinese_count(noun.index, number))
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question about one held-out scene, with the true turn."""
+
+    scene: int
+    turn: Turn
+    things: tuple[Thing, ...]
+
+    def group(self) -> list[GridBox]:
+        """The true boxes of the noun that the question is about."""
+        return [thing.box for thing in self.things if thing.noun == self.turn.noun]
+
+
+@dataclass
+class Tally:
+    """Scores by name; the mean and the number of each are the result."""
+
+    scores: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, score: float) -> None:
+        """Count one score."""
+        self.scores.setdefault(name, []).append(float(score))
+
+    def means(self) -> dict[str, tuple[float, int]]:
+        """Mean and number of scores, by name."""
+        return {k: (round(float(np.mean(v)), 4), len(v)) for k, v in sorted(self.scores.items())}
+
+
+def things_of(scene: Scene) -> tuple[Thing, ...]:
+    """The objects of a scene, as the narrator wants them."""
+    rows = describe(scene)[0]
+    return tuple(
+        Thing(int(row[0]), (int(row[1]), int(row[2]), int(row[3]), int(row[4])), number)
+        for number, row in enumerate(rows)
+        if row[0] >= 0
+    )
+
+
+def questions_about(scenes: Sequence[Scene], seed: int) -> list[Asked]:
+    """All questions of an evaluation; languages alternate."""
+    rng = np.random.default_rng(seed)
+    asked: list[Asked] = []
+    once = ("describe", "caption", "absent", "exist", "exist", "count", "where", "side")
+    once += ("background", "segment", "segment_held_out", "segment_two")
+    for number, scene in enumerate(scenes):
+        things = things_of(scene)
+        narrator = Narrator(things, scene.background, rng)
+        turns = [narrator.ask(kind, number % 2 == 1) for kind in once]
+        for place, noun in enumerate(narrator.groups):
+            turns.append(narrator.ask("ground", (number + place) % 2 == 1, noun))
+        asked += [Asked(number, turn, things) for turn in turns if turn is not None]
+    return asked
+
+
+@torch.no_grad()
+def reply(
+    model: QwenVLForCausalLM,
+    processor: QwenVLProcessor,
+    images: Sequence[NDArray[np.uint8]],
+    questions: Sequence[tuple[int, str]],
+    *,
+    batch: int = 64,
+    longest: int = 160,
+) -> list[str]:
+    """Greedy answers to (image number, question), in order; images are (H, W, 3) uint8."""
+    pixels = processor.image_processor(images)
+    features = torch.cat([model.get_image_features(part) for part in pixels.split(32)])
+    prompts = [_prompt(processor, images[number], text) for number, text in questions]
+    order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
+    replies = [""] * len(prompts)
+    end = processor.tokenizer.turn_end_id
+    for begin in range(0, len(order), batch):
+        chosen = order[begin : begin + batch]
+        length = max(len(prompts[at]) for at in chosen)
+        ids = torch.full((len(chosen), length), processor.tokenizer.end_of_text_id)
+        for row, at in enumerate(chosen):
+            ids[row, length - len(prompts[at]) :] = torch.tensor(prompts[at])
+        made = model.generate(
+            ids,
+            attention_mask=(ids != processor.tokenizer.end_of_text_id).long(),
+            image_features=features[[questions[at][0] for at in chosen]],
+            max_new_tokens=longest,
+            do_sample=False,
+            eos_token_id=end,
+            pad_token_id=end,
+        )
+        for row, at in enumerate(chosen):
+            replies[at] = processor.tokenizer.decode(made[row, length:], keep="grounding")
+    return replies
+
+
+def _prompt(processor: QwenVLProcessor, image: NDArray[np.uint8], text: str) -> list[int]:
+    """What `processor.chat` makes of one picture and one question."""
+    build = processor.prompts
+    newline = build.sequence("\n")
+    question = build.turn("user", "Picture 1: ", PictureAt(image), "\n" + text)
+    opening = build.turn("assistant")
+    whole = join([build.turn("system", build.system), newline, question, newline, opening])
+    return whole.ids[:-1]  # an answer is to come: the turn is not ended yet
+
+
+def boxes_in(text: str) -> list[GridBox]:
+    """All boxes of a reply."""
+    return [(int(a), int(b), int(c), int(d)) for a, b, c, d in _BOX.findall(text)]
+
+
+def overlap(a: GridBox, b: GridBox) -> float:
+    """Intersection over union; a box that is empty or inside out overlaps with nothing."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return width * height / (areas - width * height)
+
+
+def matched(found: Iterable[GridBox], true: Sequence[GridBox]) -> list[float]:
+    """For each true box, the overlap with the found box that is left for it, best pairs first."""
+    pairs = [(overlap(f, t), i, j) for i, f in enumerate(found) for j, t in enumerate(true)]
+    taken: set[int] = set()
+    best: dict[int, float] = {}
+    for score, i, j in sorted(pairs, reverse=True):
+        if i not in taken and j not in best:
+            taken.add(i)
+            best[j] = score
+    return [best.get(j, 0.0) for j in range(len(true))]
+
+
+def listed(text: str) -> list[tuple[int, int] | None]:
+    """What a description lists, as (noun, number); None for what is not understood."""
+    english = re.match(r"The picture shows (.*?)\.", text)
+    if english:
+        return [_COUNTS.get(part) for part in re.split(r", | and ", english[1])]
+    chinese = re.match(r"图片里有(.*?)，背景", text)
+    if chinese:
+        return [_COUNTS.get(part) for part in re.split("、|和", chinese[1])]
+    return [None]
+
+
+def score(asked: Asked, said: str, tally: Tally) -> None:
+    """Judge one reply."""
+    turn = asked.turn
+    language = "zh" if turn.chinese else "en"
+    if turn.kind == "describe":
+        _score_description(asked, said, tally)
+    elif turn.kind == "caption":
+        _score_caption(asked, said, tally)
+    elif turn.kind == "ground" and turn.present:
+        _score_box(asked, said, tally, language)
+    elif turn.kind == "exist":
+        yes = said.startswith(("Yes", "有"))
+        tally.add(f"exist, {'present' if turn.present else 'absent'}", yes == turn.present)
+    else:
+        name = "absent: says so" if turn.kind == "ground" else turn.kind
+        tally.add(name, said == turn.answer)
+        tally.add(f"{name}, {language}", said == turn.answer)
+
+
+def _score_description(asked: Asked, said: str, tally: Tally) -> None:
+    truth: dict[int, int] = {}
+    for thing in asked.things:
+        truth[thing.noun] = truth.get(thing.noun, 0) + 1
+    found = listed(said)
+    exact = len(found) == len(truth) and set(found) == set(truth.items())
+    tally.add(f"describe: exact set, {len(asked.things)} objects", exact)
+    if len(asked.things) <= 3:
+        tally.add("describe: exact set, 1-3 objects", exact)
+        tally.add(f"describe: exact set, 1-3 objects, {'zh' if asked.turn.chinese else 'en'}", exact)
+    named = {item[0] for item in found if item}
+    tally.add("describe: recall of nouns", len(named & set(truth)) / len(truth))
+    tally.add("describe: precision of nouns", len(named & set(truth)) / max(1, len(found)))
+
+
+def _score_caption(asked: Asked, said: str, tally: Tally) -> None:
+    found = [
+        (_COUNTS.get(phrase, (-1, 0))[0], box)
+        for phrase, boxes in _REFERENCE.findall(said)
+        for box in boxes_in(boxes)
+    ]
+    hits = 0
+    for noun in {thing.noun for thing in asked.things}:
+        true = [thing.box for thing in asked.things if thing.noun == noun]
+        overlaps = matched([box for name, box in found if name == noun], true)
+        hits += sum(value >= 0.5 for value in overlaps)
+    tally.add("caption: F1 of noun and box", 2 * hits / (len(found) + len(asked.things)))
+
+
+def _score_box(asked: Asked, said: str, tally: Tally, language: str) -> None:
+    true, found = asked.group(), boxes_in(said)
+    overlaps = matched(found, true)
+    if len(true) > 1:
+        tally.add("ground several: all found", len(found) == len(true) and min(overlaps) >= 0.5)
+        tally.add("ground several: recall", float(np.mean([v >= 0.5 for v in overlaps])))
+        return
+    first = overlap(found[0], true[0]) if found else 0.0
+    kinds = len({thing.noun for thing in asked.things})
+    side = max(true[0][2] - true[0][0], true[0][3] - true[0][1]) / 1000
+    size = "small" if side < 0.25 else "middle" if side < 0.4 else "large"
+    tally.add("ground one: Acc@0.5", first >= 0.5)
+    tally.add("ground one: Acc@0.75", first >= 0.75)
+    tally.add("ground one: mean IoU", first)
+    tally.add(f"ground one: Acc@0.5, {language}", first >= 0.5)
+    tally.add(f"ground one: Acc@0.5, {size}", first >= 0.5)
+    tally.add("ground one: wrongly denied", not found)
+    if kinds >= 3:
+        tally.add("ground one: Acc@0.5, 3+ nouns", first >= 0.5)
+
+
+def held_out_scenes(bank: SpriteBank, count: int, seed: int) -> list[Scene]:
+    """Scenes as they are evaluated: no style changes, no squeezing."""
+    stream = draw_scenes(seed, bank, SceneRecipe(restyle=0.0, squeeze=0.0))
+    return [scene for scene, _ in zip(stream, range(count), strict=False)]
+
+
+def measure_chat(
+    model: QwenVLForCausalLM,
+    processor: QwenVLProcessor,
+    bank: SpriteBank,
+    count: int = 300,
+    seed: int = 910001,
+) -> dict[str, tuple[float, int]]:
+    """All measures on `count` held-out scenes: name to (mean, number of questions)."""
+    scenes = held_out_scenes(bank, count, seed)
+    asked = questions_about(scenes, seed)
+    images = [scene.image for scene in scenes]
+    replies = reply(model, processor, images, [(a.scene, a.turn.question) for a in asked])
+    tally = Tally()
+    for one, said in zip(asked, replies, strict=True):
+        score(one, said, tally)
+    return tally.means()

@@ -1,0 +1,178 @@
+"""The sample scenes that come with the package, composed by hand with the scene generator.
+
+`draw_samples` makes them anew (it needs the fetched drawings); `samples()` lists what is shipped:
+pictures of 640 x 480 pixels in `samples/`, with the truth in `samples/truth.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from segue.embedded.scenes import Placement, Scene, compose
+from segue.embedded.vocabulary import nouns
+
+SIZE = (480, 640)
+"""Height and width of a sample, in pixels."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A drawing in a composition; places and sizes as in `Placement`."""
+
+    style: str
+    slug: str
+    centre: tuple[float, float]
+    side: float
+    angle: float = 0.0
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A sample scene by hand: its name, background, seed and drawings from back to front."""
+
+    name: str
+    background: str
+    seed: int
+    items: tuple[Item, ...]
+
+
+COMPOSITIONS = (
+    Composition("airport", "airport", 3, (Item("noto", "airplane", (330, 185), 290, 8),)),
+    Composition(
+        "meadow",
+        "meadow",
+        4,
+        (
+            Item("fluent-flat", "dog", (190, 310), 240),
+            Item("noto", "cat", (465, 320), 210, flip=True),
+        ),
+    ),
+    Composition(
+        "table",
+        "table",
+        5,
+        (
+            Item("noto", "hot-beverage", (130, 290), 180),
+            Item("fluent-flat", "hot-beverage", (345, 300), 175),
+            Item("noto", "red-apple", (530, 310), 150),
+        ),
+    ),
+    Composition(
+        "street",
+        "street",
+        6,
+        (
+            Item("noto", "bus", (190, 315), 270),
+            Item("fluent-flat", "automobile", (480, 360), 210),
+        ),
+    ),
+    Composition(
+        "beach",
+        "beach",
+        7,
+        (
+            Item("noto", "sailboat", (480, 190), 190),
+            Item("fluent-flat", "crab", (200, 380), 190),
+        ),
+    ),
+    Composition(
+        "room",
+        "room",
+        8,
+        (
+            Item("noto", "television", (460, 190), 180),
+            Item("fluent-flat", "couch-and-lamp", (200, 320), 270),
+            Item("noto", "soccer-ball", (500, 390), 120),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class TrueObject:
+    """One object of a sample: its names, its visible box in pixels and its COCO mask."""
+
+    english: str
+    chinese: str
+    box: tuple[float, float, float, float]
+    rle: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A shipped scene: where its picture is, its background and what it shows."""
+
+    name: str
+    path: Path
+    background: str
+    objects: tuple[TrueObject, ...]
+
+
+def draw(composition: Composition) -> Scene:
+    """Draw a composition with drawings of full size; they are fetched where necessary."""
+    from segue.embedded.art import large_drawing
+
+    placements = [
+        Placement(
+            large_drawing(item.style, item.slug, int(item.side * 1.2)),
+            item.centre,
+            item.side,
+            item.angle,
+            item.flip,
+        )
+        for item in composition.items
+    ]
+    rng = np.random.default_rng(composition.seed)
+    return compose(rng, composition.background, placements, SIZE)
+
+
+def draw_samples(folder: Path) -> None:
+    """Write all samples and their truth into a folder."""
+    from segue.mask import Mask
+
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = []
+    for composition in COMPOSITIONS:
+        scene = draw(composition)
+        Image.fromarray(scene.image).save(folder / f"{composition.name}.png", optimize=True)
+        objects = [
+            {
+                "noun": nouns()[placed.noun].english,
+                "box": placed.box,
+                "rle": dict(Mask(mask).rle),
+            }
+            for placed, mask in zip(scene.objects, scene.masks, strict=True)
+        ]
+        row = {"name": composition.name, "background": composition.background}
+        truth.append({**row, "objects": objects})
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+
+
+def samples() -> tuple[Sample, ...]:
+    """The shipped sample scenes."""
+    folder = Path(str(resources.files("segue.embedded"))) / "samples"
+    by_english = {noun.english: noun for noun in nouns()}
+    return tuple(
+        Sample(
+            row["name"],
+            folder / f"{row['name']}.png",
+            row["background"],
+            tuple(
+                TrueObject(
+                    found["noun"],
+                    by_english[found["noun"]].chinese,
+                    tuple(found["box"]),
+                    found["rle"],
+                )
+                for found in row["objects"]
+            ),
+        )
+        for row in json.loads((folder / "truth.json").read_text("utf-8"))
+    )

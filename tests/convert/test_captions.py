@@ -1,0 +1,42 @@
+"""Captions -> phrases for tags."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segue.convert.captions import phrases_of
+from segue.convert.dialogue import tags
+from segue.dialects import DIALECTS, Malformed, Wanted
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrases"),
+    [
+        ("girl . cart", ["girl", "cart"]),
+        ("girl. cart.", ["girl", "cart"]),
+        ("basket, blanket", ["basket", "blanket"]),
+        (" The Stove <left> . ", ["stove left"]),
+        ("dog . Dog . a dog", ["dog"]),
+        ("1.5 litre bottle", ["1.5 litre bottle"]),
+        ("狗、杯子", ["狗", "杯子"]),
+        ("<gsam>dog</gsam>", ["dog"]),
+        (" . ", []),
+        ("", []),
+        ("x" * 500, []),  # a sentence that went astray
+    ],
+)
+def test_captions_are_cut_into_clean_phrases(caption, phrases):
+    assert phrases_of(caption) == phrases
+
+
+def test_case_and_articles_stay_when_asked():
+    assert phrases_of("The Red Mug", normalise=False) == ["The Red Mug"]
+
+
+@given(st.text(alphabet="ab1 .,;<>/gsam\n，。", max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_every_phrase_survives_the_dialect(caption):
+    phrases = phrases_of(caption)
+    events = list(DIALECTS.load("qwen_vl").read([tags(phrases)]))
+    assert [e.phrase for e in events if isinstance(e, Wanted)] == phrases
+    assert not [e for e in events if isinstance(e, Malformed)]

@@ -1,0 +1,32 @@
+"""A chat model as a detector, from the question to the boxes."""
+
+from builders import an_image
+
+from segue.box import Box
+from segue.chat.scripted import Scripted
+from segue.chat_detector import detector_of
+from segue.detect import Detector
+
+REPLIES = {
+    "Find the dog in the picture.": "<ref>dog</ref><box>(0,0),(500,500)</box>",
+    "框出图片中飞机的位置": "<ref>飞机</ref><box>(0,0),(250,500)</box><box>(500,0),(999,999)</box>",
+    "Find the cow in the picture.": "There is no cow.",
+    "Point: dog": "<box>(0,0),(1000,1000)</box>",
+}
+
+
+def test_each_phrase_is_asked_in_its_language_and_the_boxes_are_read():
+    image = an_image()
+    size = image.size
+    detector = detector_of(Scripted(REPLIES))
+    assert isinstance(detector, Detector)
+    found = detector.find(image, ["The dog.", "cow", "飞机"])
+    assert [one.phrase for one in found] == ["The dog.", "飞机", "飞机"]
+    assert found[0].box == Box(0, 0, size.width / 2, size.height / 2)
+    assert found[2].box == Box(size.width / 2, 0, size.width * 0.999, size.height * 0.999)
+
+
+def test_the_question_can_be_chosen():
+    image = an_image()
+    detector = detector_of(Scripted(REPLIES), question="Point: {}")
+    assert detector.find(image, ["dog"])[0].box == Box.whole(image.size)
