@@ -1,7 +1,6 @@
 """A chat model as a detector, from the question to the boxes."""
 
 from builders import an_image
-
 from segue.box import Box
 from segue.chat.scripted import Scripted
 from segue.chat_detector import detector_of

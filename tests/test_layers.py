@@ -11,7 +11,10 @@ LAYERS = [
     {
         "image", "pixels", "url", "box", "mask", "rle", "contour", "region", "message",
     },
-    {"draw", "palette", "lettering", "label", "edit", "operations", "inpaint", "export", "catalog", "weights", "device"},
+    {
+        "draw", "palette", "lettering", "label", "edit", "operations", "inpaint", "export",
+        "catalog", "weights", "device",
+    },
     {"models", "dialects", "chat", "detect", "segment"},
     {"presets", "assistant", "conversation", "session", "convert_weights", "chat_detector"},
     {"annotate", "convert", "evaluate", "finetune", "embedded"},
@@ -27,8 +30,7 @@ FORWARD_REFERENCES = {("message", "draw"), ("message", "export"), ("segment", "s
 HEAVY = {"torch", "transformers", "peft", "fastapi", "uvicorn", "ray", "diffusers"}
 HEAVY_ALLOWED = {
     "models", "chat", "detect", "segment", "finetune", "embedded", "device", "weights", "server",
-    "inpaint",
-    "annotate",
+    "annotate", "inpaint",
 }
 LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant", "convert_weights"}
 """May import a heavy package inside a function only."""

@@ -151,13 +151,13 @@ def erase(
     """
     import cv2
 
-    margin = _amount("grow", grow, max(2.0, _unit(mask.size) * 2.5), 0, 1000)
+    margin = _amount("grow", grow, max(3.0, 5 * _unit(mask.size)), 0, 1000)
     hole = mask.array
     if margin and hole.any():
         distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
         hole = distance <= margin
     filled = canvas.inpainter.fill(canvas.colours, hole, prompt=str(prompt), seed=seed)
-    soft = _amount("feather", feather, _unit(mask.size), 0, 1000)
+    soft = _amount("feather", feather, _soft(mask.size), 0, 1000)
     # The fade lies on the hole's rim, in the margin, so that nothing of the object shines through.
     cover = _cover(Mask(hole), min(soft, margin), "object")
     canvas.blend(filled, np.maximum(cover, mask.array))
@@ -212,7 +212,7 @@ def _cover(mask: Mask, feather: float | None, where: Where) -> np.ndarray:
 
     if where not in ("object", "rest"):
         raise InputError(f"'where' must be 'object' or 'rest', got {where!r}.")
-    width = _amount("feather", feather, _unit(mask.size), 0, 1000)
+    width = _amount("feather", feather, _soft(mask.size), 0, 1000)
     cover = mask.array.astype(np.float32)
     if width > 0:
         cover = np.clip(cv2.GaussianBlur(cover, (0, 0), width / 2), 0, 1)
@@ -249,6 +249,11 @@ def _without_fringe(colours: np.ndarray, mask: Mask, cover: np.ndarray) -> np.nd
     spread = _spread(colours, mask.array, max(1.0, 2 * _unit(mask.size)))
     mended[fringe] = np.rint(np.clip(spread[fringe], 0, 255)).astype(np.uint8)
     return mended
+
+
+def _soft(size: Size) -> float:
+    """Width of a soft edge that looks clean without looking blurred."""
+    return max(1.2, 1.5 * _unit(size))
 
 
 def _unit(size: Size) -> float:

@@ -12,12 +12,12 @@ from segue.weights import locate
 from tiny_models import tiny_sam, tiny_sam2
 
 TINY = {"sam": tiny_sam, "sam2": tiny_sam2}
-ON_BOARD = "sam on board"
+ON_BOARD, ZOOMED = "sam on board", "sam with a closer look"
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
 BOX = Box(8, 4, 40, 36)
 
 
-@pytest.fixture(scope="module", params=[*SEGMENTERS, ON_BOARD])
+@pytest.fixture(scope="module", params=[*SEGMENTERS, ZOOMED, ON_BOARD])
 def segmenter(request, tmp_path_factory):
     name = request.param
     if name == ON_BOARD:
@@ -25,6 +25,9 @@ def segmenter(request, tmp_path_factory):
             return SEGMENTERS.load("sam", locate("embedded/segmenter"), device="cpu")
         except ModelError:
             pytest.skip("no weights on board")
+    if name == ZOOMED:
+        folder = tiny_sam(tmp_path_factory.mktemp("zoomed"), zoom=1.5, clip_to_box=True)
+        return SEGMENTERS.load("sam", folder, device="cpu")
     if SEGMENTERS[name].stand_in:
         return SEGMENTERS.load(name)
     assert name in TINY, f"write a tiny model for the contract of {name!r}"

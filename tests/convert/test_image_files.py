@@ -37,7 +37,9 @@ def test_the_roots_of_a_source_come_first(folder, tmp_path):
     assert files.find("a.jpg", "other").path == root / "a.jpg"
 
 
-@pytest.mark.parametrize("name", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg", "", "..", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg", "", "..", "a\0b"]
+)
 def test_names_never_lead_out_of_the_roots(files, name):
     assert files.find(name).reason == "picture name leads outside its folder"
 

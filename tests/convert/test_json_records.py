@@ -38,7 +38,9 @@ def test_empty_files_hold_no_record(tmp_path):
 
 
 @given(
-    st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=30) | st.floats(-1, 1)), max_size=4),
+    st.lists(
+        st.dictionaries(st.text(max_size=4), st.text(max_size=30) | st.floats(-1, 1)), max_size=4
+    ),
     st.sampled_from([1, 7, 40]),
     st.sampled_from([None, 1]),
 )

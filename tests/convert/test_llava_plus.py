@@ -213,7 +213,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
     ),
-    max_leaves=6,
+    max_leaves=4,
 )
 TURN = st.fixed_dictionaries(
     {"from": st.sampled_from(["human", "gpt", "robot"]) | JSON},
@@ -229,7 +229,7 @@ TURN = st.fixed_dictionaries(
         optional={"image": JSON, "unique_id": JSON, "data_source": JSON, "id": JSON},
     )
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=25)
 def test_nothing_in_a_record_raises(value):
     result = convert(value, ImageFiles({}))
     assert isinstance(result, Dropped)

@@ -1,22 +1,40 @@
 """The demonstration, with scripted models."""
 
-from builders import an_image
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
-from segue.embedded.demo import Sample, demonstrate
+from segue.detect.fixed import Fixed
+from segue.embedded.demo import demonstrate
+from segue.embedded.samples import samples
 from segue.segment.box_fill import BoxFill
 
 
+def test_the_reference_questions_are_asked_about_the_airport() -> None:
+    (airport,) = [sample for sample in samples() if sample.name == "airport"]
+    assert "这是什么?" in airport.questions
+    assert "框出图片中飞机的位置" in airport.questions
+    assert "Can you segement the airplane in this image?" in airport.questions
+
+
 def test_every_question_leaves_an_overlay_and_a_card(tmp_path) -> None:
-    picture = tmp_path / "night.png"
-    picture.write_bytes(an_image().to_png_bytes())
-    replies = ["<b>夜</b>", "<ref>飞机</ref><box>(125,125),(375,375)</box>"]
-    assistant = Assistant(chat=Scripted(replies), segmenter=BoxFill())
-    sample = Sample(picture, ("这是什么?", "飞机在哪里?"))
-    shown = list(demonstrate(assistant, [sample], tmp_path / "out"))
-    assert [one.overlay.name for one in shown] == ["night-1.png", "night-2.png"]
+    sample = samples()[0]
+    said = {
+        "这是什么?": "<b>夜</b>",
+        "框出图片中飞机的位置": "<ref>飞机</ref><box>(1,2),(300,400)</box>",
+    }
+    replies = {
+        question: said.get(question, "<gsam>airplane</gsam>") for question in sample.questions
+    }
+    chat = Scripted(replies)
+    assistant = Assistant(chat, Fixed({"airplane": [(180, 39, 492, 341)]}), BoxFill())
+    shown = list(demonstrate(assistant, [sample], tmp_path))
+    numbers = range(1, len(sample.questions) + 1)
+    assert [one.overlay.name for one in shown] == [f"airport-{n}.png" for n in numbers]
     assert all(one.overlay.is_file() for one in shown)
-    page = (tmp_path / "out" / "index.html").read_text("utf-8")
-    assert "飞机在哪里?" in page
+    by_question = {one.answer.question: one.answer for one in shown}
+    assert len(by_question["框出图片中飞机的位置"].regions) == 1
+    (region,) = by_question["Can you segement the airplane in this image?"].regions
+    assert region.found_by == "detector"
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert "框出图片中飞机的位置" in page
     assert "&lt;b&gt;夜&lt;/b&gt;" in page
     assert "1 masks" in page

@@ -1,6 +1,7 @@
 """The segmenter's network, losses, recipe and evaluation, in miniature."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,7 +122,8 @@ def test_balanced_loss_pulls_a_small_object_out_of_the_background():
 
 
 def test_a_short_training_learns(tmp_path):
-    run = training(tmp_path, 40)
+    recipe = replace(RECIPE, peak_rate=4e-3, fresh=0.0)
+    run = SegmenterTraining(tmp_path, Budget(1, 40), recipe, squares, None)
     losses = [run.one_step() for _ in range(40)]
     assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:6])
 

@@ -7,7 +7,7 @@ import torch
 from segue.box import Box
 from segue.errors import InputError, ModelError
 from segue.image import Image
-from segue.segment import sam
+from segue.segment import sam, sam_view
 from segue.segment.views import Views
 from tiny_models import tiny_sam
 
@@ -89,7 +89,7 @@ def test_a_small_memory_budget_gives_the_same_masks(segmenter, monkeypatch):
     view = segmenter.look(a_picture())
     boxes = [Box(x, 2, x + 12, 30) for x in range(0, 50, 7)]
     roomy = view.mask(boxes)
-    monkeypatch.setattr(sam, "memory_budget", lambda device: 1)
+    monkeypatch.setattr(sam_view, "memory_budget", lambda device: 1)
     for one, other in zip(roomy, view.mask(boxes)):
         assert np.abs(one.logits - other.logits).max() < 1e-4
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from segue.errors import UnknownName
+
 app = typer.Typer(
     help="Train and measure the models that are on board.",
     no_args_is_help=True,
@@ -33,13 +35,17 @@ def scene(
     """Draw a scene as the models on board were trained on, and say what is in it."""
     import numpy as np
 
+    from segue.catalog import unknown
     from segue.cli.results import save_picture
     from segue.cli.screen import screen
+    from segue.embedded.backgrounds import NAMES
     from segue.embedded.scenes import SceneRecipe, render
     from segue.embedded.sprites import best_bank
     from segue.embedded.vocabulary import nouns
     from segue.image import Image
 
+    if background is not None and background not in NAMES:
+        raise UnknownName(unknown("background", background, dict.fromkeys(NAMES)))
     recipe = SceneRecipe(height=side, width=side, background=background)
     drawn = render(np.random.default_rng(seed), best_bank(), recipe)
     save_picture(Image(drawn.image).to_pil(), file)

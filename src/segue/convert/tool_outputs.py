@@ -21,11 +21,11 @@ from typing import Any
 
 from segue.box import Frame, FramedBox
 
-_WHOLE = re.compile(
-    r"\s*(?P<tool>[\w+./ -]{1,60}?)\s+(?:model\s+)?outputs?\s*:\s*(?P<dict>.*?)\s*"
+_HEAD = re.compile(r"(?P<tool>[\w+./-][\w+./ -]{0,59}?)\s+(?:model\s+)?outputs?\s*:", re.IGNORECASE)
+_TAIL = re.compile(
     r"(?:please\s+)?(?:summari[sz]e\s+the\s+model\s+outputs?\s+and\s+)?"
-    r"answer\s+my\s+first\s+(?:question|answer)\s*:(?P<question>.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"answer\s+my\s+first\s+(?:question|answer)\s*:",
+    re.IGNORECASE,
 )
 _HINTS = re.compile(r"model outputs?:|\boutput: ?\{|answer my first |^\s*\{", re.IGNORECASE)
 _LONGEST = 200_000
@@ -49,10 +49,12 @@ class ToolOutput:
 
 def read_tool_output(text: str) -> ToolOutput | None:
     """Read a turn; None when it has none of the three forms."""
-    match = _WHOLE.fullmatch(text)
-    if match is None:
+    text = text.strip()
+    head = _HEAD.match(text)
+    tail = _TAIL.search(text, head.end()) if head else None
+    if head is None or tail is None:
         return None
-    return _report(match["tool"].strip(), match["dict"].strip())
+    return _report(head["tool"], text[head.end() : tail.start()].strip())
 
 
 def read_loosely(text: str) -> ToolOutput | None:

@@ -44,7 +44,19 @@ PLACES: dict[str, tuple[str, str]] = {
     "table": ("a wooden table", "木桌"),
     "pattern": ("an abstract pattern", "抽象的图案"),
 }
-_CHINESE_COLOURS = "红色 橙色 黄色 绿色 蓝色 紫色 粉色 棕色 灰色 黑色 白色".split()
+_CHINESE_COLOURS = [
+    "红色",
+    "橙色",
+    "黄色",
+    "绿色",
+    "蓝色",
+    "紫色",
+    "粉色",
+    "棕色",
+    "灰色",
+    "黑色",
+    "白色",
+]
 
 NAMES: tuple[str, ...] = (*COLOURS, *PLACES)
 ENGLISH: dict[str, str] = {
@@ -177,7 +189,9 @@ def _land(
 def _hills(rng: np.random.Generator, picture: Picture, horizon: int, colour: Picture) -> None:
     height, width = picture.shape[:2]
     x = np.arange(width) / width
-    rise = 0.1 * height * rng.uniform(0.3, 1) * (np.sin(x * rng.uniform(3, 9) + rng.uniform(0, 6)) + 1)
+    rise = (
+        0.1 * height * rng.uniform(0.3, 1) * (np.sin(x * rng.uniform(3, 9) + rng.uniform(0, 6)) + 1)
+    )
     rows = np.arange(height)[:, None]
     picture[(rows >= horizon - rise[None]) & (rows < horizon)] = colour
 
@@ -257,7 +271,9 @@ def _sea(rng: np.random.Generator, height: int, width: int) -> Picture:
 
 def _beach(rng: np.random.Generator, height: int, width: int) -> Picture:
     picture = _sea(rng, height, width)
-    _ground(rng, picture, int(height * rng.uniform(0.62, 0.75)), ((225, 200, 145), (240, 222, 175)), 12)
+    _ground(
+        rng, picture, int(height * rng.uniform(0.62, 0.75)), ((225, 200, 145), (240, 222, 175)), 12
+    )
     return picture
 
 
@@ -296,7 +312,9 @@ def _terminal(
     left, wide, tall = rng.uniform(0, 0.55) * width, 0.4 * width, 0.05 * width
     draw.rectangle((left, horizon - tall, left + wide, horizon), fill="#30343c")
     for x in np.arange(left + 3, left + wide - 3, width / 38):
-        draw.rectangle((x, horizon - tall * 0.6, x + width / 80, horizon - tall * 0.25), fill="#f5d78a")
+        draw.rectangle(
+            (x, horizon - tall * 0.6, x + width / 80, horizon - tall * 0.25), fill="#f5d78a"
+        )
     tower = left + wide * rng.uniform(0.2, 0.8)
     draw.rectangle((tower, horizon - 2.6 * tall, tower + 0.02 * width, horizon), fill="#3a3e48")
     draw.rectangle(

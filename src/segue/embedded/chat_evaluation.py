@@ -127,7 +127,7 @@ def reply(
             pad_token_id=end,
         )
         for row, at in enumerate(chosen):
-            replies[at] = processor.tokenizer.decode(made[row, length:], keep="grounding")
+            replies[at] = processor.tokenizer.decode(made[row, length:].tolist(), keep="grounding")
     return replies
 
 
@@ -207,7 +207,9 @@ def _score_description(asked: Asked, said: str, tally: Tally) -> None:
     tally.add(f"describe: exact set, {len(asked.things)} objects", exact)
     if len(asked.things) <= 3:
         tally.add("describe: exact set, 1-3 objects", exact)
-        tally.add(f"describe: exact set, 1-3 objects, {'zh' if asked.turn.chinese else 'en'}", exact)
+        tally.add(
+            f"describe: exact set, 1-3 objects, {'zh' if asked.turn.chinese else 'en'}", exact
+        )
     named = {item[0] for item in found if item}
     tally.add("describe: recall of nouns", len(named & set(truth)) / len(truth))
     tally.add("describe: precision of nouns", len(named & set(truth)) / max(1, len(found)))

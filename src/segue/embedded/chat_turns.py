@@ -94,9 +94,7 @@ class TurnPacker:
         rng: chooses kinds, nouns and phrasings.
     """
 
-    def __init__(
-        self, tokenizer: QwenVLTokenizer, length: int, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, tokenizer: QwenVLTokenizer, length: int, rng: np.random.Generator) -> None:
         self.length, self.rng = length, rng
         encode = tokenizer.encode
         start, end = tokenizer.turn_start_id, tokenizer.turn_end_id
@@ -147,7 +145,9 @@ class TurnPacker:
         return rows
 
     def _turns(self, narrator: Narrator, mix: dict[str, float], count: int) -> list[Turn]:
-        kinds = self.rng.choice(list(mix), count, p=np.array(list(mix.values())) / sum(mix.values()))
+        kinds = self.rng.choice(
+            list(mix), count, p=np.array(list(mix.values())) / sum(mix.values())
+        )
         waiting = [int(n) for n in self.rng.permutation(list(narrator.groups))]
         turns = []
         for kind in kinds:
@@ -270,7 +270,9 @@ class _TurnLooks:
         """Later tokens look back at the noun they are about."""
         single = sum(at < self.middle for at, _ in self.named) == 1
         chosen = self.packer.rng.random(self.stop - self.start) < 0.3
-        for (at, noun), following in zip(self.named, [*self.named[1:], (self.stop, -1)], strict=False):
+        for (at, noun), following in zip(
+            self.named, [*self.named[1:], (self.stop, -1)], strict=False
+        ):
             if not single and at < self.middle:
                 continue
             keys = np.array([a for a, n in self.named if a <= at and (single or n == noun)])

@@ -8,11 +8,8 @@ initialisation is special: the resampler's queries begin by attending to their o
 
 from __future__ import annotations
 
-import json
 import math
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ from torch import Tensor, nn
 
 from segue.embedded import backgrounds
 from segue.embedded.chat_data import CELLS, PATCHES, SIDE, SceneArrays, mirrored, read_shard
+from segue.embedded.training_run import Budget, RunFolder, prepare_processor
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.visual import VisualTower, sine_cosine_table
@@ -125,7 +123,9 @@ class VisionTrainee(nn.Module):
         self.place_norm = nn.LayerNorm(self.tower.config.output_dim)
         self.place = nn.Linear(self.tower.config.output_dim, len(backgrounds.NAMES))
 
-    def forward(self, pixels: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
+    def forward(
+        self, pixels: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
         """Normalised pixels (N, 3, S, S) to the patch readings, cell readings, place logits."""
         patches = self.tower.encode_patches(pixels)
         cells = self.tower.pool(patches)
@@ -242,6 +242,24 @@ class ShardReader:
         return mirrored(arrays) if rng.random() < 0.5 else arrays
 
 
+@dataclass
+class Averages:
+    """Averages figures between two lines of a log; a figure need not come every time."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def add(self, figures: dict[str, float]) -> None:
+        """Take the figures of one step."""
+        self.rows.append(figures)
+
+    def take(self) -> dict[str, float]:
+        """The average of each figure since the last call."""
+        names = sorted({name for row in self.rows for name in row})
+        means = {n: float(np.mean([row[n] for row in self.rows if n in row])) for n in names}
+        self.rows = []
+        return means
+
+
 class Optimisers:
     """Muon for the hidden matrices, AdamW for everything else, stepped together."""
 
@@ -291,111 +309,57 @@ def rate_share(spent: float, step: int, recipe: VisionRecipe) -> float:
     return min(1.0, (step + 1) / recipe.warm_up) * max(0.02, 1 - 0.98 * fall)
 
 
-@dataclass
-class Progress:
-    """How far a training is; saved with every checkpoint."""
-
-    step: int = 0
-    seconds: float = 0.0
-
-
 def train_vision(
     shards: Path, out: Path, recipe: VisionRecipe, held: dict[str, SceneArrays], resume: bool = True
 ) -> VisionTrainee:
-    """Train stage one on the shards in a folder; log to `vision.jsonl`, keep `vision.pt` in `out`.
+    """Train stage one on the shards in a folder; checkpoint and log are kept in `out`.
 
-    Goes on from `vision.pt` where it exists and `resume` is true. `held` are scenes to check on.
+    Goes on from the checkpoint where there is one and `resume` is true. `held` are scenes to
+    check on, by name.
     """
     torch.manual_seed(recipe.seed)
-    torch.set_flush_denormal(True)
-    out.mkdir(parents=True, exist_ok=True)
+    prepare_processor()
+    run, rng = RunFolder(out), np.random.default_rng(recipe.seed)
     model, reader = VisionTrainee(), ShardReader(shards)
-    optimisers, progress = Optimisers(model, recipe), Progress()
-    rng = np.random.default_rng(recipe.seed)
-    if resume and (out / "vision.pt").exists():
-        _restore(out / "vision.pt", model, optimisers, progress, rng)
+    optimisers, budget, step = Optimisers(model, recipe), Budget(recipe.minutes, recipe.steps), 0
+    state = run.load() if resume else None
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimisers.load(state["optimisers"])
+        rng.bit_generator.state = state["numpy"]
+        budget.spent, step = state["seconds"], state["step"]
     reader.refresh()
     model.train()
-    checked = progress.seconds
-    sums: list[dict[str, float]] = []
-    with (out / "vision.jsonl").open("a") as log:
-        for spent in _clock(progress, recipe):
-            loss, figures = batch_loss(model, reader.batch(rng, recipe.batch), recipe)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimisers.step(rate_share(spent, progress.step, recipe))
-            sums.append(figures)
-            if (progress.step + 1) % recipe.log_every == 0:
-                _write(log, progress, _average(sums))
-                sums = []
-                reader.refresh()
-            if progress.seconds - checked > 60 * recipe.check_minutes:
-                checked = progress.seconds
-                _save(out / "vision.pt", model, optimisers, progress, rng)
-                _write(log, progress, {k: check(model, v, recipe) for k, v in held.items()})
-        _save(out / "vision.pt", model, optimisers, progress, rng)
-        _write(log, progress, {k: check(model, v, recipe) for k, v in held.items()})
+
+    def note() -> None:
+        run.save(
+            {
+                "model": model.state_dict(),
+                "optimisers": optimisers.state(),
+                "numpy": rng.bit_generator.state,
+                "seconds": budget.elapsed(),
+                "step": step,
+            }
+        )
+        checks = {name: check(model, arrays, recipe) for name, arrays in held.items()}
+        run.log(step=step, minutes=budget.elapsed() / 60, **checks)
+
+    noted, seen = budget.elapsed(), Averages()
+    while (spent := budget.progress(step)) < 1:
+        loss, figures = batch_loss(model, reader.batch(rng, recipe.batch), recipe)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimisers.step(rate_share(spent, step, recipe))
+        step += 1
+        seen.add(figures)
+        if step % recipe.log_every == 0:
+            run.log(step=step, minutes=budget.elapsed() / 60, **seen.take())
+            reader.refresh()
+        if budget.elapsed() - noted > 60 * recipe.check_minutes:
+            noted = budget.elapsed()
+            note()
+    note()
     return model
-
-
-def _clock(progress: Progress, recipe: VisionRecipe) -> Iterator[float]:
-    """Yield the share of the training that is over, once per step, until it is all spent."""
-    while True:
-        if recipe.steps is not None:
-            spent = progress.step / recipe.steps
-        else:
-            spent = progress.seconds / (60 * recipe.minutes)
-        if spent >= 1:
-            return
-        begin = time.monotonic()
-        yield spent
-        progress.step += 1
-        progress.seconds += time.monotonic() - begin
-
-
-def _average(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
-
-
-def _write(log: Any, progress: Progress, figures: dict[str, Any]) -> None:
-    row = {"step": progress.step, "minutes": round(progress.seconds / 60, 2), **figures}
-    log.write(json.dumps(row) + "\n")
-    log.flush()
-
-
-def _save(
-    path: Path,
-    model: nn.Module,
-    optimisers: Optimisers,
-    progress: Progress,
-    rng: np.random.Generator,
-) -> None:
-    """Write a checkpoint under another name, then put it in place in one step."""
-    part = path.with_suffix(".part")
-    torch.save(
-        {
-            "model": model.state_dict(),
-            "optimisers": optimisers.state(),
-            "progress": asdict(progress),
-            "numpy": rng.bit_generator.state,
-        },
-        part,
-    )
-    part.replace(path)
-
-
-def _restore(
-    path: Path,
-    model: nn.Module,
-    optimisers: Optimisers,
-    progress: Progress,
-    rng: np.random.Generator,
-) -> None:
-    state = torch.load(path, weights_only=False)
-    model.load_state_dict(state["model"])
-    optimisers.load(state["optimisers"])
-    progress.step, progress.seconds = state["progress"]["step"], state["progress"]["seconds"]
-    rng.bit_generator.state = state["numpy"]
 
 
 def features(tower: VisualTower, images: NDArray[np.uint8]) -> NDArray[np.float16]:

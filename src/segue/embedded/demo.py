@@ -10,17 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segue.assistant import Assistant
+from segue.embedded.samples import SampleScene
 from segue.message import Answer
 
 PAGE = "index.html"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A picture and what to ask about it, in one conversation."""
-
-    file: Path
-    questions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +27,10 @@ class Shown:
     """From the question to the last mask."""
 
 
-def demonstrate(assistant: Assistant, samples: Sequence[Sample], folder: Path) -> Iterator[Shown]:
-    """Ask every question of every sample, and write what came of it into a folder.
+def demonstrate(
+    assistant: Assistant, samples: Sequence[SampleScene], folder: Path
+) -> Iterator[Shown]:
+    """Ask about every sample, each question in a conversation of its own, and write the overlays.
 
     Yields:
         One question at a time, as soon as its overlay is written. The page `index.html` is
@@ -44,14 +39,14 @@ def demonstrate(assistant: Assistant, samples: Sequence[Sample], folder: Path) -
     folder.mkdir(parents=True, exist_ok=True)
     shown: list[Shown] = []
     for sample in samples:
-        conversation = assistant.open(sample.file)
         for number, question in enumerate(sample.questions, 1):
+            conversation = assistant.open(sample.file)
             started = time.perf_counter()
             answer = conversation.ask(question)
             seconds = time.perf_counter() - started
-            overlay = folder / f"{sample.file.stem}-{number}.png"
+            overlay = folder / f"{sample.name}-{number}.png"
             answer.draw().save(overlay)
-            shown.append(Shown(sample.file.stem, answer, overlay, seconds))
+            shown.append(Shown(sample.name, answer, overlay, seconds))
             yield shown[-1]
     (folder / PAGE).write_text(page(shown), encoding="utf-8")
 

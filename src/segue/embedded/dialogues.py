@@ -87,9 +87,7 @@ class Narrator:
         rng: chooses nouns and phrasings.
     """
 
-    def __init__(
-        self, things: Sequence[Thing], background: str, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, things: Sequence[Thing], background: str, rng: np.random.Generator) -> None:
         self.things = sorted(things, key=lambda thing: (thing.centre[0], thing.row))
         self.background = background
         self.rng = rng
@@ -193,7 +191,9 @@ class Narrator:
         if more:
             joiner = "和" if chinese else " and "
             answer += joiner + self._reference(second, chinese)
-            return Turn("ground_two", question, answer, chinese, boxes=rows + more, named=(rows, more))
+            return Turn(
+                "ground_two", question, answer, chinese, boxes=rows + more, named=(rows, more)
+            )
         answer += ("，" if chinese else ". ") + none_of(second, chinese)
         return Turn("ground_two", question, answer, chinese, boxes=rows, named=(rows,))
 
@@ -265,7 +265,9 @@ class Narrator:
 
     def _segment(self, chinese: bool, noun: int | None) -> Turn:
         if noun is None:
-            noun = self.present() if self.rng.random() < 0.4 else int(self.rng.integers(len(nouns())))
+            noun = (
+                self.present() if self.rng.random() < 0.4 else int(self.rng.integers(len(nouns())))
+            )
         question, answer = self._question("segment", chinese, noun), tag(nouns()[noun].english)
         return Turn("segment", question, answer, chinese, noun, noun in self.groups)
 
@@ -339,8 +341,41 @@ KINDS = (
 
 _TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
 _TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))
-_ONSETS = "b c d f g h j k l m n p r s t v w z br tr st pl gr sh ch cl sk fl cr sp th dr".split()
-_VOWELS = "a e i o u oo ee ai ou ea ow".split()
+_ONSETS = [
+    "b",
+    "c",
+    "d",
+    "f",
+    "g",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "w",
+    "z",
+    "br",
+    "tr",
+    "st",
+    "pl",
+    "gr",
+    "sh",
+    "ch",
+    "cl",
+    "sk",
+    "fl",
+    "cr",
+    "sp",
+    "th",
+    "dr",
+]
+_VOWELS = ["a", "e", "i", "o", "u", "oo", "ee", "ai", "ou", "ea", "ow"]
 _ENDS = ["", "", "n", "r", "l", "s", "t", "k", "m", "ck", "nd", "er", "le", "st", "ng", "d", "p"]
 
 
@@ -363,12 +398,14 @@ def vary(template: str, rng: np.random.Generator) -> str:
     if share < 0.12:
         return template.rstrip(".?？。")
     if share < 0.16:
-        words = [w for w in re.findall(r"[A-Za-z]{4,}", re.sub(r"{\w+}", " ", template))]
+        words = list(re.findall(r"[A-Za-z]{4,}", re.sub(r"{\w+}", " ", template)))
         if words:
             word = words[rng.integers(len(words))]
             at = int(rng.integers(1, len(word) - 1))
             slip = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-            return template.replace(word, slip if rng.random() < 0.5 else word[:at] + word[at + 1 :])
+            return template.replace(
+                word, slip if rng.random() < 0.5 else word[:at] + word[at + 1 :]
+            )
     return template
 
 

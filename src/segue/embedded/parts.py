@@ -47,7 +47,7 @@ def train_part(
         UnknownName: there is no such part.
     """
     given: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
-    return Path(_function(TRAIN, part)(folder, steps=steps, resume=resume, **given))
+    return Path(_function(_target(TRAIN, part))(folder, steps=steps, resume=resume, **given))
 
 
 def evaluate_part(
@@ -69,13 +69,18 @@ def evaluate_part(
     """
     from segue.weights import locate
 
-    evaluate = _function(EVALUATE, part)
-    table = evaluate(locate(f"embedded/{part}" if weights is None else weights), scenes=scenes)
+    target = _target(EVALUATE, part)
+    folder = locate(f"embedded/{part}" if weights is None else weights)
+    table = _function(target)(folder, scenes=scenes)
     return {row: dict(figures) for row, figures in table.items()}
 
 
-def _function(targets: Mapping[str, str], part: str) -> Any:
+def _target(targets: Mapping[str, str], part: str) -> str:
     if part not in targets:
         raise UnknownName(unknown("part", part, targets))
-    module, _, name = targets[part].partition(":")
+    return targets[part]
+
+
+def _function(target: str) -> Any:
+    module, _, name = target.partition(":")
     return getattr(import_module(module), name)

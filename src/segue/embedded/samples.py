@@ -106,13 +106,14 @@ class TrueObject:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A shipped scene: where its picture is, its background and what it shows."""
+class SampleScene:
+    """A shipped scene: its picture, its background, what it shows, and what to ask about it."""
 
     name: str
-    path: Path
+    file: Path
     background: str
     objects: tuple[TrueObject, ...]
+    questions: tuple[str, ...]
 
 
 def draw(composition: Composition) -> Scene:
@@ -155,24 +156,29 @@ def draw_samples(folder: Path) -> None:
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
 
 
-def samples() -> tuple[Sample, ...]:
+def _questions(first: TrueObject, last: TrueObject) -> tuple[str, ...]:
+    """The reference questions of the project, asked about these objects."""
+    return (
+        "这是什么?",
+        "What is in the picture?",
+        f"框出图片中{first.chinese}的位置",
+        f"Frame the {last.english} in the picture.",
+        f"Can you segement the {first.english} in this image?",
+        f"分割图片中的{last.chinese}",
+    )
+
+
+def samples() -> tuple[SampleScene, ...]:
     """The shipped sample scenes."""
     folder = Path(str(resources.files("segue.embedded"))) / "samples"
     by_english = {noun.english: noun for noun in nouns()}
-    return tuple(
-        Sample(
-            row["name"],
-            folder / f"{row['name']}.png",
-            row["background"],
-            tuple(
-                TrueObject(
-                    found["noun"],
-                    by_english[found["noun"]].chinese,
-                    tuple(found["box"]),
-                    found["rle"],
-                )
-                for found in row["objects"]
-            ),
+    found = []
+    for row in json.loads((folder / "truth.json").read_text("utf-8")):
+        objects = tuple(
+            TrueObject(one["noun"], by_english[one["noun"]].chinese, tuple(one["box"]), one["rle"])
+            for one in row["objects"]
         )
-        for row in json.loads((folder / "truth.json").read_text("utf-8"))
-    )
+        file = folder / f"{row['name']}.png"
+        questions = _questions(objects[0], objects[-1])
+        found.append(SampleScene(row["name"], file, row["background"], objects, questions))
+    return tuple(found)

@@ -117,9 +117,7 @@ class Placement:
         return x - w, y - h, x + w, y + h
 
 
-def render(
-    rng: np.random.Generator, bank: SpriteBank, recipe: SceneRecipe | None = None
-) -> Scene:
+def render(rng: np.random.Generator, bank: SpriteBank, recipe: SceneRecipe | None = None) -> Scene:
     """Draw one scene with at least one object; the same `rng` state gives the same scene."""
     recipe = recipe or SceneRecipe()
     while True:
@@ -270,7 +268,12 @@ def _paste(
 ) -> None:
     height, width = labels.shape
     x0, y0, x1, y1 = placement.box
-    frame = (max(0, int(x0) - 3), max(0, int(y0) - 3), min(width, int(x1) + 4), min(height, int(y1) + 4))
+    frame = (
+        max(0, int(x0) - 3),
+        max(0, int(y0) - 3),
+        min(width, int(x1) + 4),
+        min(height, int(y1) + 4),
+    )
     if frame[2] - frame[0] < 4 or frame[3] - frame[1] < 4:
         return
     patch = _warp(placement, frame)

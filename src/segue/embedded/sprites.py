@@ -46,8 +46,10 @@ class Sprite:
         """
         rgba = Image.fromarray(self.pixels, "RGBA").convert("RGBa")
         sizes = [(max(1, rgba.width >> k), max(1, rgba.height >> k)) for k in range(4)]
-        shrunk = [rgba if k == 0 else rgba.resize(size, Image.Resampling.BOX)
-                  for k, size in enumerate(sizes)]
+        shrunk = [
+            rgba if k == 0 else rgba.resize(size, Image.Resampling.BOX)
+            for k, size in enumerate(sizes)
+        ]
         return tuple(Image.frombytes("CMYK", level.size, level.tobytes()) for level in shrunk)
 
 

@@ -9,6 +9,7 @@ nothing learned later can cut through them.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -24,11 +25,49 @@ from segue.models.qwen_vl.tokenizer import SPLIT, QwenVLTokenizer
 Ranks = dict[bytes, int]
 Word = tuple[bytes, ...]
 
-_WHOLE = (
-    " the| picture| image| shows| there| background| left| right| middle| bottom| many| Picture"
-    "| are| and| all| box| boxes| objects| location| mask| bounding| around| with| pair| bunch"
-    "| is| of| at| two| three| four| five| helpful| assistant| Can| you| this| what| there|<gsam|</"
-).split("|")
+_WHOLE = [
+    " the",
+    " picture",
+    " image",
+    " shows",
+    " there",
+    " background",
+    " left",
+    " right",
+    " middle",
+    " bottom",
+    " many",
+    " Picture",
+    " are",
+    " and",
+    " all",
+    " box",
+    " boxes",
+    " objects",
+    " location",
+    " mask",
+    " bounding",
+    " around",
+    " with",
+    " pair",
+    " bunch",
+    " is",
+    " of",
+    " at",
+    " two",
+    " three",
+    " four",
+    " five",
+    " helpful",
+    " assistant",
+    " Can",
+    " you",
+    " this",
+    " what",
+    " there",
+    "<gsam",
+    "</",
+]
 
 
 def build_ranks(size: int = 1700, seed: int = 0) -> Ranks:
@@ -155,7 +194,7 @@ def _safe_pair(parts: dict[tuple[str, int], Word]) -> tuple[bytes, bytes] | None
     forbidden: set[tuple[bytes, bytes]] = set()
     for (word, border), tokens in parts.items():
         stem, at = len(word[:border].encode()), 0
-        for left, right in zip(tokens, tokens[1:], strict=False):
+        for left, right in itertools.pairwise(tokens):
             at += len(left)
             if at + len(right) <= stem:
                 counts[left, right] += 1
@@ -175,7 +214,7 @@ def _add_frequent(ranks: Ranks, corpus: Counter[str], size: int, fixed: set[byte
     while len(ranks) < size:
         counts: Counter[tuple[bytes, bytes]] = Counter()
         for tokens, count in words.items():
-            for left, right in zip(tokens, tokens[1:], strict=False):
+            for left, right in itertools.pairwise(tokens):
                 counts[left, right] += count
         pairs = [(count, pair) for pair, count in counts.items() if _may_merge(*pair, fixed)]
         count, best = max(pairs)
@@ -212,7 +251,7 @@ def encode(piece: bytes, ranks: Ranks) -> Word:
         return (piece,)
     word: Word = tuple(bytes([value]) for value in piece)
     while len(word) > 1:
-        pairs = list(zip(word, word[1:], strict=False))
+        pairs = list(itertools.pairwise(word))
         best = min(pairs, key=lambda pair: ranks.get(pair[0] + pair[1], len(ranks)))
         if best[0] + best[1] not in ranks:
             break

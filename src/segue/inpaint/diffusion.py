@@ -8,10 +8,10 @@ was trained for, filled, and put back; outside the hole nothing changes.
 from math import sqrt
 from typing import Any
 
+import diffusers
 import numpy as np
 import PIL.Image
 import torch
-from diffusers import AutoPipelineForInpainting
 
 from segue.device import pick
 from segue.errors import ModelError
@@ -92,7 +92,7 @@ def load(source: str = DEFAULT, *, device: str = "auto", **options: Any) -> Diff
     """
     place = pick(device)
     try:
-        pipeline = AutoPipelineForInpainting.from_pretrained(
+        pipeline = diffusers.AutoPipelineForInpainting.from_pretrained(
             source, torch_dtype=place.dtype, use_safetensors=True
         )
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ mask decoder always run in float32: they take a hundredth of it, and half precis
 accuracy at the borders.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,15 @@ import torch
 from torch import Tensor
 
 from segue import device as devices
-from segue.box import Box, Size
+from segue.box import Size
 from segue.errors import ModelError
 from segue.image import Image
-from segue.mask import Mask
-from segue.segment import Point
-from segue.segment.enlarge import cut_to_boxes, full_masks, memory_budget
+from segue.segment.closer_look import CloserView
 from segue.segment.original_sam import config_of, is_original_sam, renamed
-from segue.segment.prompts import Prompt, check_prior, read_prompts
+from segue.segment.sam_view import SamView
 from segue.weights import locate, pretrained, read_json, read_options, read_tensors
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]
-_COPIES_PER_OBJECT = 20  # arrays of an embedding's size that the decoder holds for one object
-_NEVER = -32.0  # logit of the mask of an empty box
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +38,19 @@ class SamOptions:
     std: tuple[float, ...] = _STD
     clip_to_box: bool = False
     """Nothing outside its box belongs to an object that was asked for by box."""
+    zoom: float = 0.0
+    """Look at each object again through a window of so many times its box; 0: once, at the whole.
+    For small networks, which see too little of a small object. See `closer_look.py`."""
 
     @classmethod
     def read(cls, place: Path) -> "SamOptions":
         """The settings beside the weights at `place`; those of the published models else."""
-        pixels = read_json(place, "preprocessor_config.json")
+        pixels, own = read_json(place, "preprocessor_config.json"), read_options(place)
         return cls(
             mean=tuple(pixels.get("image_mean") or _MEAN),
             std=tuple(pixels.get("image_std") or _STD),
-            clip_to_box=bool(read_options(place).get("clip_to_box", False)),
+            clip_to_box=bool(own.get("clip_to_box", False)),
+            zoom=float(own.get("zoom", 0.0)),
         )
 
 
@@ -121,21 +121,35 @@ class Sam:
         """Of the square low-resolution logits: four for each patch of the encoder."""
         self._prepare()
 
-    @torch.inference_mode()
-    def look(self, image: Image) -> "SamView":
+    def look(self, image: Image) -> SamView:
         """Encode `image` once.
 
         Raises:
             ModelError: the encoder gave numbers that are not finite.
         """
-        pixels, inner = self.pixels(image)
-        maps = self._encode(pixels)
+        (view,) = self.look_at([image])
+        if self.options.zoom:
+            return CloserView(self, view.maps, view.size, view.inner, image)
+        return view
+
+    @torch.inference_mode()
+    def look_at(self, images: Sequence[Image]) -> list[SamView]:
+        """Encode several pictures in one run; each is seen as a whole.
+
+        Raises:
+            ModelError: the encoder gave numbers that are not finite.
+        """
+        squares, inners = zip(*(self.pixels(image) for image in images))
+        maps = self._encode(torch.cat(squares))
         if not all(bool(torch.isfinite(one).all()) for one in maps):
             raise ModelError(
                 f"The image encoder of {self.name!r} gave numbers that are not finite in "
                 f"{self.dtype}. Load it with dtype='float32'."
             )
-        return SamView(self, maps, image.size, inner)
+        return [
+            SamView(self, tuple(one[row : row + 1] for one in maps), image.size, inner)
+            for row, (image, inner) in enumerate(zip(images, inners))
+        ]
 
     def pixels(self, image: Image) -> tuple[Tensor, Size]:
         """The network's input (1, 3, S, S) float32, and the picture's size inside that square.
@@ -168,104 +182,3 @@ class Sam:
 
     def _embedding(self, maps: Sequence[Tensor]) -> Any:
         return maps[0]
-
-
-@dataclass(frozen=True, eq=False)
-class SamView:
-    """One picture, encoded."""
-
-    sam: Sam
-    maps: tuple[Tensor, ...]
-    """What the encoder made of it: (1, C, g, g) float32 each, on the model's device."""
-    size: Size
-    """Of the upright picture."""
-    inner: Size
-    """Of the picture inside the network's square input."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory of the encoded picture."""
-        return sum(one.nbytes for one in self.maps)
-
-    @torch.inference_mode()
-    def mask(
-        self,
-        boxes: Sequence[Box] | None = None,
-        points: Sequence[Point] | Sequence[Sequence[Point]] | None = None,
-        labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
-        prior: np.ndarray | None = None,
-    ) -> list[Mask]:
-        """One mask per object. See `segue.segment.View.mask`.
-
-        A single click, which may mean a part or the whole, gets the best of three masks by the
-        network's own estimate; everything else gets the one mask made for clear prompts. A box of
-        no area gets an empty mask with score 0.
-        """
-        prompts = read_prompts(self.size, boxes, points, labels)
-        side = self.sam.logits_side
-        before = None if prior is None else check_prior(prior, prompts, side)
-        logits = torch.full((len(prompts), side, side), _NEVER, device=self.sam.device)
-        scores = torch.zeros(len(prompts))
-        for rows, vague in _alike(prompts, before is not None):
-            found, iou = self.decode([prompts[row] for row in rows], before, multimask=vague)
-            best = iou.argmax(1)
-            pick = torch.arange(len(rows), device=best.device)
-            logits[rows] = found[pick, best]
-            scores[rows] = iou[pick, best].clamp(0, 1).cpu()
-        return self._full(prompts, logits, scores)
-
-    def decode(
-        self, prompts: Sequence[Prompt], prior: np.ndarray | None, *, multimask: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Raw answers of the network, for prompts that have equally many points.
-
-        Returns:
-            logits (N, M, s, s) and predicted IoU (N, M), float32; M is 3 with `multimask`, else 1.
-        """
-        step = max(1, memory_budget(self.sam.device) // (_COPIES_PER_OBJECT * self.size_bytes))
-        parts = [
-            self._decode(prompts[start : start + step], prior, multimask)
-            for start in range(0, len(prompts), step)
-        ]
-        return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
-
-    def _decode(
-        self, prompts: Sequence[Prompt], prior: np.ndarray | None, multimask: bool
-    ) -> tuple[Tensor, Tensor]:
-        new = self.maps[0].new_tensor
-        scale = new([self.inner.width / self.size.width, self.inner.height / self.size.height])
-        asked: dict[str, Tensor] = {}
-        if prompts[0].box is not None:
-            corners = [p.box.corners for p in prompts if p.box is not None]
-            asked["input_boxes"] = new(corners)[None] * scale.repeat(2)  # (1, N, 4)
-        if prompts[0].points:
-            asked["input_points"] = new([p.points for p in prompts])[None] * scale  # (1, N, K, 2)
-            asked["input_labels"] = torch.tensor(
-                [p.labels for p in prompts], device=self.sam.device
-            )[None]
-        if prior is not None:
-            asked["input_masks"] = new(prior)[None, None]
-        logits, iou = self.sam.answer(self.maps, multimask_output=multimask, **asked)
-        return logits[0], iou[0]
-
-    def _full(self, prompts: Sequence[Prompt], logits: Tensor, scores: Tensor) -> list[Mask]:
-        budget = memory_budget(logits.device)
-        square = self.sam.side if self.sam.padded else 0
-        arrays = list(full_masks(logits, self.size, budget, square, self.inner))
-        if self.sam.options.clip_to_box:
-            cut_to_boxes(arrays, [prompt.box for prompt in prompts])
-        low = logits.cpu().numpy()
-        return [
-            Mask(array, score=float(score), logits=one)
-            for array, score, one in zip(arrays, scores, low)
-        ]
-
-
-def _alike(prompts: Sequence[Prompt], refined: bool) -> Iterator[tuple[list[int], bool]]:
-    """Rows of prompts that one call can answer, and whether they are a single, vague click."""
-    groups: dict[tuple[bool, int], list[int]] = {}
-    for row, prompt in enumerate(prompts):
-        if not prompt.is_empty:
-            groups.setdefault((prompt.box is not None, len(prompt.points)), []).append(row)
-    for (boxed, clicks), rows in groups.items():
-        yield rows, clicks == 1 and not boxed and not refined

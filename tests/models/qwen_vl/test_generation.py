@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from builders import an_image
-from segue.errors import InputError
+from segue.errors import InputError, ModelError
 from segue.message import Message
 from segue.models.qwen_vl import generation
 from segue.models.qwen_vl.generation import Writer
@@ -140,6 +140,23 @@ def test_a_failed_reply_is_not_remembered(writer: Writer) -> None:
     hook.remove()
     assert not writer.sequences._held
     assert list(writer.tokens(prompt, GREEDY))
+
+
+def test_memory_gives_way_when_there_is_no_room_left(writer: Writer) -> None:
+    prompt = writer.processor.chat(first_turn())
+    expected = list(writer.tokens(prompt, GREEDY))
+    failures = [1]
+
+    def fill(*_):
+        if failures:
+            failures.pop()
+            raise torch.OutOfMemoryError("no room")
+
+    writer.model.transformer.h[1].register_forward_hook(fill)
+    assert list(writer.tokens(prompt, GREEDY)) == expected
+    failures += [1, 1]
+    with pytest.raises(ModelError, match="Out of memory while reading"):
+        list(writer.tokens(prompt, GREEDY))
 
 
 def test_replies_in_threads_do_not_disturb_each_other(writer: Writer) -> None:

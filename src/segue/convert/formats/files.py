@@ -58,7 +58,7 @@ def read_with(
     for number, value in enumerate(records(path), 1):
         try:
             yield to_dialogue(value, f"{path.stem}-{number}")
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
             raise InputError(
                 f"Record {number} of {path} has another form than expected "
                 f"({type(error).__name__}: {error})."

@@ -3,7 +3,7 @@
 A call gets the whole prompt each time. The longest beginning that is already read is gone on
 with; pictures seen before are not encoded again; a long prompt is read in pieces. The rotary
 stretch belongs to the length of the prompt: when it changes, everything is read again, because
-words must not depend on what happens to be remembered.
+words must not depend on what happens to be remembered (beyond the rounding of the number format).
 """
 
 from collections.abc import Generator, Hashable, Iterator
@@ -93,7 +93,12 @@ class Writer:
         sequence = self.sequences.take(keys[:-1], alpha)
         whole = False
         try:
-            logits = self._read(prompt, keys, sequence, alpha)
+            try:
+                logits = self._read(prompt, keys, sequence, alpha)
+            except torch.OutOfMemoryError:  # what is remembered may be what takes the room
+                sequence = ReadSequence()
+                self.forget()
+                logits = self._read(prompt, keys, sequence, alpha)
             picker = Picker(choice)
             for step in range(choice.max_new_tokens):
                 token = picker.pick(logits)

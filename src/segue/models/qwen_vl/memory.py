@@ -1,7 +1,7 @@
 """What a model remembers between calls: encoded pictures, and sequences it has read.
 
-Memory changes speed, never words. Whoever reads a sequence takes it out and brings it back, so
-that replies may be written in several threads at once.
+Memory changes speed, not what is computed. Whoever reads a sequence takes it out and brings it
+back, so that replies may be written in several threads at once.
 """
 
 import threading

@@ -1,0 +1,110 @@
+"""Train the embedded chat model from nothing: drawings, scenes, seeing, talking, weights.
+
+<folder>/scenes/      the scenes it learns from, drawn first and more while it trains
+<folder>/vision/      stage one: checkpoint and log (`chat_vision.py`)
+<folder>/language/    stage two: checkpoint and log (`chat_language.py`)
+<folder>/weights/     the finished model in Qwen-VL's published layout, float16
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segue.embedded.chat_data import draw_arrays, read_shard, write_shard
+from segue.embedded.chat_language import LanguageRecipe, train_language
+from segue.embedded.chat_vision import VisionRecipe, train_vision
+from segue.embedded.scenes import SceneRecipe
+from segue.embedded.sprites import SpriteBank, best_bank
+from segue.embedded.tokens import build_ranks
+from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, QwenVLTokenizer, save
+from segue.models.qwen_vl.ranks import read_ranks, write_ranks
+
+HELD_OUT_STYLE = "twemoji"
+_CHECKS = {"scenes": 900001, "style": 900002}
+"""Seeds of the scenes that stage one is checked on: new compositions, and the held-out style."""
+
+
+def train_chat(
+    folder: str | Path,
+    *,
+    minutes: float = 110.0,
+    steps: int | None = None,
+    resume: bool = True,
+    shards: int = 20,
+    shard_size: int = 4000,
+    vision: VisionRecipe | None = None,
+    language: LanguageRecipe | None = None,
+) -> Path:
+    """Train both stages and write the weights; a training that was stopped goes on.
+
+    Args:
+        folder: scenes, checkpoints, logs and weights go here.
+        minutes: wall clock of both stages together, nine parts seeing, eleven parts talking.
+        steps: exactly so many steps of each stage instead.
+        resume: go on from what is in `folder`.
+        shards: how many sets of scenes to draw before training.
+        shard_size: scenes in each.
+        vision: how to train stage one; minutes and steps are overridden.
+        language: how to train stage two, likewise.
+
+    Returns:
+        The folder with the weights.
+    """
+    folder = Path(folder)
+    bank = best_bank()
+    draw_shards(folder / "scenes", bank, shards, shard_size)
+    see = replace(vision or VisionRecipe(), minutes=minutes * 0.45, steps=steps)
+    held = {name: read_shard(folder / "scenes" / name) for name in _checks(bank)}
+    model = train_vision(folder / "scenes", folder / "vision", see, held, resume)
+    tokenizer = QwenVLTokenizer(_ranks(folder / "segue.tiktoken"))
+    talk = replace(language or LanguageRecipe(), minutes=minutes * 0.55, steps=steps)
+    tower = model.tower.state_dict()
+    trained = train_language(folder / "scenes", folder / "language", tokenizer, tower, talk, resume)
+    write_weights(trained, tokenizer, folder / "weights")
+    return folder / "weights"
+
+
+def _checks(bank: SpriteBank) -> dict[str, SpriteBank]:
+    """The drawings of each set of scenes that stage one is checked on."""
+    checks = {"scenes": bank.without(HELD_OUT_STYLE)}
+    if HELD_OUT_STYLE in bank.styles:
+        checks["style"] = bank.only(HELD_OUT_STYLE)
+    return checks
+
+
+def draw_shards(folder: Path, bank: SpriteBank, count: int, size: int) -> None:
+    """Draw the scenes to train on and to check on, but for those that are there already."""
+    for name, drawings in _checks(bank).items():
+        if not (folder / name).exists():
+            plain = SceneRecipe(restyle=0.0)
+            held = draw_arrays(min(300, size), _CHECKS[name], drawings, plain)
+            write_shard(folder / name, held)
+    for number in range(count):
+        place = folder / f"{number:03d}"
+        if not place.exists():
+            drawn = draw_arrays(size, number, bank.without(HELD_OUT_STYLE), SceneRecipe())
+            write_shard(place, drawn)
+
+
+def _ranks(path: Path) -> dict[bytes, int]:
+    if not path.exists():
+        write_ranks(build_ranks(), path)
+    return read_ranks(path)
+
+
+def write_weights(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer, folder: Path) -> None:
+    """Write the model in Qwen-VL's published layout, float16, greedy by default."""
+    generation: dict[str, Any] = {
+        "chat_format": "chatml",
+        "do_sample": False,
+        "max_new_tokens": 256,
+        "max_window_size": 1536,
+        "eos_token_id": tokenizer.turn_end_id,
+        "pad_token_id": tokenizer.end_of_text_id,
+    }
+    processor = QwenVLProcessor(tokenizer, model.config.visual_config, generation)
+    save(model, processor, folder, torch.float16)

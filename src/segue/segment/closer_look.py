@@ -1,0 +1,168 @@
+"""A second look at each object through a window around it, for small Segment Anything networks.
+
+A network that sees 256 x 256 pixels sees little of a small object. Here each box is answered
+through a window of `zoom` times its longer side, at the network's full resolution; clicks are
+answered on the whole picture first, and then through the box of that answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, floor
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segue.box import Box, Size
+from segue.image import Image
+from segue.mask import Mask
+from segue.segment import Point
+from segue.segment.enlarge import cut_to_boxes
+from segue.segment.prompts import Prompt, check_prior, read_prompts
+from segue.segment.sam_view import NEVER, SamView
+
+_LEAST = 8.0  # pixels: a smaller box gets the window of one of this size
+_AT_ONCE = 8  # windows that the encoder sees in one run
+
+Window = tuple[int, int, int, int]
+"""x0 y0 x1 y1 in whole pixels of the upright picture, half-open."""
+
+
+@dataclass(frozen=True, eq=False)
+class CloserView(SamView):
+    """One picture, encoded, and kept to look closer."""
+
+    image: Image
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the encoded picture and of its pixels."""
+        return super().size_bytes + self.image.array.nbytes
+
+    @torch.inference_mode()
+    def mask(
+        self,
+        boxes: Sequence[Box] | None = None,
+        points: Sequence[Point] | Sequence[Sequence[Point]] | None = None,
+        labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        prior: np.ndarray | None = None,
+    ) -> list[Mask]:
+        """One mask per object. See `segue.segment.View.mask`.
+
+        `Mask.logits` are in the frame of the whole picture, whatever window they come from.
+        """
+        prompts = read_prompts(self.size, boxes, points, labels)
+        before = None if prior is None else check_prior(prior, prompts, self.sam.logits_side)
+        masks = self._first_look(prompts, before)
+        closer = {row: prompt for row, prompt in enumerate(prompts) if prompt.box is not None}
+        for row, prompt in enumerate(prompts):
+            found = masks[row].box
+            if prompt.box is None and before is None and all(prompt.labels) and found is not None:
+                closer[row] = Prompt(found)  # clicks that exclude are better heard in one look
+        windows: dict[Window, list[int]] = {}
+        for row, prompt in closer.items():
+            if prompt.box is not None and not prompt.is_empty:
+                window = window_around(prompt, self.size, self.sam.options.zoom)
+                windows.setdefault(window, []).append(row)
+        for window, view in self._look_through(list(windows)):
+            rows = windows[window]
+            for row, mask in zip(rows, self._ask(view, window, [closer[r] for r in rows], before)):
+                clicked = prompts[row].box is None
+                masks[row] = replace(mask, logits=masks[row].logits) if clicked else mask
+        return masks
+
+    def _first_look(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> list[Mask]:
+        """Answers to clicks on the whole picture; empty masks where a box will be looked through."""
+        asked = [Prompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts]
+        logits, scores = self.answers(asked, prior)
+        low = logits.cpu().numpy()
+        return [
+            Mask(array, score=float(score), logits=one)
+            for array, score, one in zip(self.arrays(logits), scores, low)
+        ]
+
+    def _look_through(self, windows: Sequence[Window]) -> list[tuple[Window, SamView]]:
+        seen: list[tuple[Window, SamView]] = []
+        for start in range(0, len(windows), _AT_ONCE):
+            some = windows[start : start + _AT_ONCE]
+            pieces = [Image(self.image.array[y0:y1, x0:x1].copy()) for x0, y0, x1, y1 in some]
+            seen += zip(some, self.sam.look_at(pieces))
+        return seen
+
+    def _ask(
+        self, view: SamView, window: Window, prompts: Sequence[Prompt], prior: np.ndarray | None
+    ) -> list[Mask]:
+        """Masks of the whole picture, from a view of a window of it."""
+        x0, y0, x1, y1 = window
+        here = [_moved(prompt, x0, y0) for prompt in prompts]
+        if prior is not None:
+            whole = torch.from_numpy(prior).to(self.sam.device)[None]
+            prior = _reframed(whole, self, (0, 0), view, (x0, y0))[0].cpu().numpy()
+        logits, scores = view.answers(here, prior)
+        arrays = view.arrays(logits)
+        if self.sam.options.clip_to_box:
+            cut_to_boxes(arrays, [prompt.box for prompt in here])
+        low = _reframed(logits, view, (x0, y0), self, (0, 0)).cpu().numpy()
+        masks = []
+        for array, score, one in zip(arrays, scores, low):
+            full = np.zeros(self.size, bool)
+            full[y0:y1, x0:x1] = array
+            masks.append(Mask(full, score=float(score), logits=one))
+        return masks
+
+
+def window_around(prompt: Prompt, size: Size, zoom: float) -> Window:
+    """The square of `zoom` times the longer side of a box, centred on it, cut at the border.
+
+    Widened where a click of the prompt lies outside.
+    """
+    box = prompt.box or Box.whole(size)
+    half = max(box.width, box.height, _LEAST) * zoom / 2
+    x, y = box.centre
+    xs = [x - half, x + half, *(point[0] for point in prompt.points)]
+    ys = [y - half, y + half, *(point[1] for point in prompt.points)]
+    return (
+        max(0, floor(min(xs))),
+        max(0, floor(min(ys))),
+        min(size.width, ceil(max(xs))),
+        min(size.height, ceil(max(ys))),
+    )
+
+
+def _moved(prompt: Prompt, x0: float, y0: float) -> Prompt:
+    """The same prompt in the frame of a window that begins at (x0, y0)."""
+    box = prompt.box
+    if box is not None:
+        box = Box(box.x0 - x0, box.y0 - y0, box.x1 - x0, box.y1 - y0)
+    return replace(prompt, box=box, points=tuple((x - x0, y - y0) for x, y in prompt.points))
+
+
+def _reframed(
+    logits: Tensor,
+    source: SamView,
+    source_at: tuple[float, float],
+    target: SamView,
+    target_at: tuple[float, float],
+) -> Tensor:
+    """Low-resolution logits (N, s, s) of one view, as another view would have them.
+
+    Args:
+        logits: in the square that `source` sees.
+        source: the view they come from, and
+        source_at: where its picture begins in the whole one, (x, y).
+        target: the view they are for, and
+        target_at: where its picture begins.
+    """
+    side = logits.shape[-1]
+    centres = (torch.arange(side, device=logits.device) + 0.5) / side  # in the target's square
+    axes = []
+    for axis in (1, 0):  # x, then y; sizes are (height, width)
+        start = target_at[1 - axis] - source_at[1 - axis]
+        per_square = target.sam.side * target.size[axis] / target.inner[axis]  # pixels
+        shown = source.inner[axis] / (source.size[axis] * source.sam.side)  # of it, for a pixel
+        axes.append(2 * (start + centres * per_square) * shown - 1)
+    grid = torch.stack(torch.meshgrid(axes[0], axes[1], indexing="xy"), -1)  # (s, s, 2), x first
+    many = grid[None].expand(len(logits), -1, -1, -1)
+    values = F.grid_sample(logits[:, None] - NEVER, many, align_corners=False)
+    return values[:, 0] + NEVER

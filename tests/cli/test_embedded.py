@@ -1,0 +1,33 @@
+"""`segue embedded`."""
+
+from pathlib import Path
+
+from segue.image import Image
+
+
+def test_a_scene_is_drawn_and_described(run, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    outcome = run("embedded", "scene", one, "--seed", "3", "--side", "128")
+    assert outcome.code == 0, outcome.err
+    assert len(outcome.out.splitlines()) >= 2
+    assert Image.open(one).size == (128, 128)
+    run("embedded", "scene", two, "--seed", "3", "--side", "128")
+    assert Image.open(one) == Image.open(two)
+
+
+def test_an_unknown_background_is_refused(run, tmp_path: Path) -> None:
+    outcome = run("embedded", "scene", tmp_path / "x.png", "--background", "bech")
+    assert outcome.code == 2
+    assert "beach" in outcome.err
+
+
+def test_an_unknown_part_is_refused(run) -> None:
+    outcome = run("embedded", "train", "nose")
+    assert outcome.code == 2
+    assert "nose" in outcome.err
+
+
+def test_missing_weights_are_said(run, tmp_path: Path) -> None:
+    outcome = run("embedded", "evaluate", "segmenter", "--weights", tmp_path / "none")
+    assert outcome.code == 4
+    assert "There is no file or folder" in outcome.err

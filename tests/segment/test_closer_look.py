@@ -1,0 +1,102 @@
+"""A second look through a window around each object."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import tiny_sam
+
+from segue.box import Box, Size
+from segue.errors import ModelError
+from segue.image import Image
+from segue.segment import sam
+from segue.segment.closer_look import CloserView, _reframed, window_around
+from segue.segment.prompts import Prompt
+from segue.segment.sam_view import NEVER, SamView
+from segue.weights import locate
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory):
+    return sam.load(tiny_sam(tmp_path_factory.mktemp("sam"), zoom=1.5), device="cpu")
+
+
+def a_picture(height=90, width=140):
+    pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return Image.open(pixels)
+
+
+BOX = Box(30, 20, 70, 50)
+WINDOW = (20, 5, 80, 65)
+
+
+def test_the_window_is_a_square_around_the_box_cut_at_the_border():
+    size = Size(90, 140)
+    assert window_around(Prompt(BOX), size, 1.5) == WINDOW
+    assert window_around(Prompt(Box(0, 0, 2, 2)), size, 2) == (0, 0, 9, 9)
+    assert window_around(Prompt(BOX, ((100, 30),), (0,)), size, 1.5) == (20, 5, 100, 65)
+
+
+def test_a_box_is_answered_through_its_window(segmenter):
+    image, (x0, y0, x1, y1) = a_picture(), WINDOW
+    view = segmenter.look(image)
+    assert isinstance(view, CloserView)
+    (mask,) = view.mask([BOX])
+    piece = Image(image.array[y0:y1, x0:x1].copy())
+    (seen,) = segmenter.look_at([piece])
+    (inside,) = seen.mask([Box(10, 15, 50, 45)])
+    assert np.array_equal(mask.array[y0:y1, x0:x1], inside.array)
+    assert mask.area == inside.area > 0
+    assert mask.score == pytest.approx(inside.score)
+
+
+def test_it_counts_its_pixels_too(segmenter):
+    view = segmenter.look(a_picture())
+    assert view.size_bytes == view.maps[0].nbytes + 90 * 140 * 3
+
+
+def test_clicks_are_answered_twice_unless_one_excludes(segmenter):
+    view = segmenter.look(a_picture())
+    once = SamView(segmenter, view.maps, view.size, view.inner)
+    first, second = once.mask(points=[(60, 40)])[0], view.mask(points=[(60, 40)])[0]
+    assert np.array_equal(first.logits, second.logits)  # ready for more clicks on the whole
+    (through,) = view.mask([first.box])
+    assert np.array_equal(second.array, through.array)
+    asked = {"points": [(60, 40), (10, 10)], "labels": [1, 0]}
+    assert np.array_equal(view.mask(**asked)[0].array, once.mask(**asked)[0].array)
+
+
+def test_logits_survive_the_way_to_the_window_and_back(segmenter):
+    image, (x0, y0, x1, y1) = a_picture(), WINDOW
+    whole = segmenter.look(image)
+    (seen,) = segmenter.look_at([Image(image.array[y0:y1, x0:x1].copy())])
+    rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    blob = 8 - ((rows - 15) ** 2 + (columns - 15) ** 2)[None] / 8
+    there = _reframed(blob, seen, (x0, y0), whole, (0, 0))
+    assert there[0, -1, -1] == NEVER
+    masks = [np.zeros(image.size, bool), whole.arrays(there)[0]]
+    masks[0][y0:y1, x0:x1] = seen.arrays(blob)[0]
+    assert (masks[0] & masks[1]).sum() > 0.9 * (masks[0] | masks[1]).sum()
+    back = _reframed(there, whole, (0, 0), seen, (x0, y0))
+    assert (back[0, 8:24, 8:24] - blob[0, 8:24, 8:24]).abs().max() < 2
+
+
+def test_the_network_on_board_answers_as_it_was_measured():
+    from segue.embedded.segmenter_answers import LookSettings, mask_for_point, masks_for_boxes
+
+    try:
+        segmenter = sam.load(locate("embedded/segmenter"), device="cpu")
+    except ModelError:
+        pytest.skip("no weights on board")
+    rows, columns = np.mgrid[:200, :300]
+    array = np.full((200, 300, 3), (90, 140, 200), np.uint8)
+    array[(rows - 90) ** 2 + (columns - 120) ** 2 < 40**2] = (210, 60, 40)
+    array[(rows > 120) & (columns > 220)] = (60, 160, 60)
+    view = segmenter.look(Image(array))
+    boxes = [Box(80, 50, 160, 130), Box(221, 121, 300, 200)]
+    settings = LookSettings(segmenter.options.zoom, segmenter.options.clip_to_box)
+    expected = masks_for_boxes(segmenter.model, array, [box.corners for box in boxes], settings)
+    for mask, one in zip(view.mask(boxes), expected):
+        assert (mask.array & one).sum() > 0.995 * (mask.array | one).sum() > 0
+    clicked = mask_for_point(segmenter.model, array, (120.0, 90.0), settings)
+    (mask,) = view.mask(points=[(120, 90)])
+    assert (mask.array & clicked).sum() > 0.99 * (mask.array | clicked).sum() > 0
