@@ -1,1 +1,1 @@
-"""Speed, measured side by side with the alternative in one run, as a ratio. `make bench` runs all."""
+"""Speed, measured side by side with the alternative in one run. `make bench` runs all."""

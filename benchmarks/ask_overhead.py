@@ -51,7 +51,11 @@ class Chat:
     """A chat model under the clock."""
 
     def __init__(self, chat, clock: Clock) -> None:
-        self.name, self.dialect, self.stream = chat.name, chat.dialect, clock.timed_stream(chat.stream)
+        self.name, self.dialect, self.stream = (
+            chat.name,
+            chat.dialect,
+            clock.timed_stream(chat.stream),
+        )
 
 
 class Segmenter:

@@ -28,7 +28,8 @@ def write_detector(folder: Path) -> None:
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
     GroundingDinoImageProcessorPil().save_pretrained(folder)
     words = [f"[unused{n}]" for n in range(30522)]
-    fixed = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
-    for index, word in {**fixed, 4937: "cat", 3899: "dog"}.items():
+    fixed = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
+    plain = {1012: ".", 1029: "?", 4937: "cat", 3899: "dog"}
+    for index, word in {**fixed, **plain}.items():
         words[index] = word
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")

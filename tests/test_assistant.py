@@ -231,3 +231,13 @@ def test_an_edit_that_does_not_fit_is_refused_and_forgotten():
     with pytest.raises(InputError):
         conversation.edit(Edit("blur", ["r1"], {"strength": -3}))
     assert conversation.edits == []
+
+
+def test_the_chat_model_can_be_the_detector():
+    asked = {"segment it": TAG_REPLY, "Find the airplane in the picture.": BOX_REPLY}
+    chat = Scripted(asked)
+    assistant = segue.load(chat=chat, detect="chat", segment=BoxFill())
+    (region,) = assistant.open(PICTURE).ask("segment it").regions
+    assert (region.phrase, region.found_by, region.box) == ("airplane", "detector", PLANE)
+    with pytest.raises(InputError, match="needs a chat model"):
+        segue.load(chat=None, detect="chat")

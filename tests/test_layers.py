@@ -9,11 +9,28 @@ SOURCE = Path(__file__).parent.parent / "src" / "segue"
 LAYERS = [
     {"errors", "version"},
     {
-        "image", "pixels", "url", "box", "mask", "rle", "contour", "region", "message",
+        "image",
+        "pixels",
+        "url",
+        "box",
+        "mask",
+        "rle",
+        "contour",
+        "region",
+        "message",
     },
     {
-        "draw", "palette", "lettering", "label", "edit", "operations", "inpaint", "export",
-        "catalog", "weights", "device",
+        "draw",
+        "palette",
+        "lettering",
+        "label",
+        "edit",
+        "operations",
+        "inpaint",
+        "export",
+        "catalog",
+        "weights",
+        "device",
     },
     {"models", "dialects", "chat", "detect", "segment"},
     {"presets", "assistant", "conversation", "session", "convert_weights", "chat_detector"},
@@ -29,8 +46,17 @@ FORWARD_REFERENCES = {("message", "draw"), ("message", "export"), ("segment", "s
 """`Answer.draw()` and `.to_json()` reach up, inside the function, so that values stay light."""
 HEAVY = {"torch", "transformers", "peft", "fastapi", "uvicorn", "ray", "diffusers"}
 HEAVY_ALLOWED = {
-    "models", "chat", "detect", "segment", "finetune", "embedded", "device", "weights", "server",
-    "annotate", "inpaint",
+    "models",
+    "chat",
+    "detect",
+    "segment",
+    "finetune",
+    "embedded",
+    "device",
+    "weights",
+    "server",
+    "annotate",
+    "inpaint",
 }
 LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant", "convert_weights"}
 """May import a heavy package inside a function only."""

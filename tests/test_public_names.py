@@ -17,5 +17,6 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_importing_segue_loads_nothing_heavy():
     code = f"import sys, segue; print([m for m in {HEAVY!r} if m in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

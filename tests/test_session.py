@@ -57,7 +57,8 @@ def test_edits_and_their_backgrounds_come_back(saved):
     conversation.edit(Edit("erase", ["r1"]))
     conversation.edit(Edit("background", ["r2"], {"picture": "beach"}), {"beach": beach})
     conversation.save(folder)
-    for again in (resume(folder, an_assistant()), segue.replay(folder, an_assistant()).conversation):
+    replayed = segue.replay(folder, an_assistant()).conversation
+    for again in (resume(folder, an_assistant()), replayed):
         assert again.edits == conversation.edits
         assert np.array_equal(np.asarray(again.edited()), np.asarray(conversation.edited()))
 

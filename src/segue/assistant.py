@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from segue import presets
 from segue.box import Box
 from segue.chat import ChatModel
+from segue.chat_detector import detector_of
 from segue.detect import Detector, Found
 from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Text, Wanted
 from segue.errors import InputError
@@ -70,7 +71,7 @@ def load(
         preset: a name from `segue models`; it fills the stages that are not given below.
         chat: the chat model. A nickname, a hub id, a folder, an original checkpoint, a URL,
             "backend:source", or an object that is a `ChatModel`. None leaves the stage out.
-        detect: the detector, named likewise.
+        detect: the detector, named likewise; "chat" lets the chat model find phrases itself.
         segment: the segmenter, named likewise.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         dtype: "float32", "bfloat16" or "float16"; None lets each model choose for the device.
@@ -88,9 +89,17 @@ def load(
             return source
         return presets.load_stage(kind, source, device=device, dtype=dtype)
 
+    talker: ChatModel | None = stage("chat", chat, chosen.chat)
+    detector: Detector | None
+    if detect == "chat":
+        if talker is None:
+            raise InputError('detect="chat" needs a chat model, got chat=None.')
+        detector = detector_of(talker)
+    else:
+        detector = stage("detect", detect, chosen.detect)
     return Assistant(
-        chat=stage("chat", chat, chosen.chat),
-        detector=stage("detect", detect, chosen.detect),
+        chat=talker,
+        detector=detector,
         segmenter=stage("segment", segment, chosen.segment),
         box_threshold=chosen.box_threshold if detect is FROM_PRESET else None,
         text_threshold=chosen.text_threshold if detect is FROM_PRESET else None,
@@ -161,7 +170,12 @@ class Assistant:
         return tuple(found)
 
     def detect(
-        self, image: Image, phrases: Sequence[str], *, index: int = 0, ids: Iterator[str] | None = None
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        *,
+        index: int = 0,
+        ids: Iterator[str] | None = None,
     ) -> list[Region]:
         """Regions without masks for every instance of every phrase.
 

@@ -94,6 +94,7 @@ class Box:
         >>> Box(-5, 2, 30, 9).clipped(Size(height=8, width=20))
         Box(x0=0.0, y0=2.0, x1=20.0, y1=8.0)
         """
+
         def inside(value: float, limit: int) -> float:
             return float(min(max(value, 0), limit))
 
@@ -119,8 +120,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A foreign frame laid over the whole picture: its right edge is at `width`, its bottom at `height`.
+    """A foreign frame laid over the whole picture.
 
+    The right edge of the picture is at `width`, its bottom edge at `height`.
     `Frame(1000, 1000)` is a per-mille grid, `Frame(1, 1)` fractions, `Frame(1036, 756)` the pixels
     of a picture resized to that size.
     """

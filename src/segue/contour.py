@@ -44,9 +44,7 @@ def outline(array: np.ndarray) -> list[Polygon]:
         for ring, area in zip(rings, areas, strict=True):
             if area < 0:
                 holes[_owner(ring, outers, low, high)].append(_as_ring(ring))
-    return [
-        Polygon(_as_ring(ring), tuple(own)) for ring, own in zip(outers, holes, strict=True)
-    ]
+    return [Polygon(_as_ring(ring), tuple(own)) for ring, own in zip(outers, holes, strict=True)]
 
 
 def fill(polygons: Iterable[Polygon], size: Size) -> np.ndarray:

@@ -159,8 +159,11 @@ def _frame(picture: PIL.Image.Image, look: _Look, line: float, thin: bool) -> No
         return
     box = look.region.box.clipped(Size(picture.height, picture.width))
     x0, y0, x1, y1 = _pixel_corners(box, picture)
-    draw.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline=contrasting(look.colour),
-                   width=width + 2 * edge)
+    draw.rectangle(
+        (x0 - edge, y0 - edge, x1 + edge, y1 + edge),
+        outline=contrasting(look.colour),
+        width=width + 2 * edge,
+    )
     draw.rectangle((x0, y0, x1, y1), outline=look.colour, width=width)
 
 

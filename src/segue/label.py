@@ -81,16 +81,25 @@ def _shortened(text: str, number: str, font: ImageFont.FreeTypeFont, room: float
 def _draw_chip(draw: ImageDraw.ImageDraw, chip: Box, colour: Colour, letters: int) -> None:
     corners = (round(chip.x0), round(chip.y0), round(chip.x1) - 1, round(chip.y1) - 1)
     draw.rounded_rectangle(
-        corners, radius=max(2, letters // 4), fill=colour, outline=contrasting(colour),
+        corners,
+        radius=max(2, letters // 4),
+        fill=colour,
+        outline=contrasting(colour),
         width=max(1, round(letters / 22)),
     )
 
 
 def _place(
-    width: float, height: float, box: Box, across: int, down: int, placed: list[Box],
+    width: float,
+    height: float,
+    box: Box,
+    across: int,
+    down: int,
+    placed: list[Box],
     others: list[Box],
 ) -> Box:
     """The best place for a chip: off other chips first, then off other objects, then near."""
+
     def cost(chip: Box) -> float:
         on_chips = sum(_overlap(chip, other) for other in placed)
         on_others = sum(_overlap(chip, other) for other in others)
@@ -103,8 +112,7 @@ def _place(
         )
 
     chips = [
-        Box(x, y, x + width, y + height)
-        for x, y in _corners(width, height, box, across, down)
+        Box(x, y, x + width, y + height) for x, y in _corners(width, height, box, across, down)
     ]
     return min(chips, key=cost)
 

@@ -15,8 +15,17 @@ from PIL import ImageFont
 
 SHIPPED = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
 _WIDE = (
-    "notosanscjk", "sourcehansans", "pingfang", "hiragino", "msyh", "yugoth", "malgun",
-    "notosans", "droidsansfallback", "arialunicode", "dejavusans",
+    "notosanscjk",
+    "sourcehansans",
+    "pingfang",
+    "hiragino",
+    "msyh",
+    "yugoth",
+    "malgun",
+    "notosans",
+    "droidsansfallback",
+    "arialunicode",
+    "dejavusans",
 )
 """Names to look at first: fonts with many characters."""
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}

@@ -65,7 +65,7 @@ def cut_out(
         crop: cut the picture to the object as well (last edit only).
     """
     cover = _cover(mask, feather, "object")
-    canvas.colours = _without_fringe(canvas.colours, mask, cover)
+    canvas.colours = _without_fringe(canvas.colours, mask, cover, feather)
     cover = cover if canvas.opacity is None else canvas.opacity * cover
     canvas.opacity = cover
     seen = cover >= 1 / 510
@@ -157,9 +157,8 @@ def erase(
         distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
         hole = distance <= margin
     filled = canvas.inpainter.fill(canvas.colours, hole, prompt=str(prompt), seed=seed)
-    soft = _amount("feather", feather, _soft(mask.size), 0, 1000)
     # The fade lies on the hole's rim, in the margin, so that nothing of the object shines through.
-    cover = _cover(Mask(hole), min(soft, margin), "object")
+    cover = _cover(Mask(hole), min(_width(feather, mask.size), margin), "object")
     canvas.blend(filled, np.maximum(cover, mask.array))
 
 
@@ -190,7 +189,7 @@ def background(
     else:
         painted = np.broadcast_to(np.array(_colour(colour), np.uint8), canvas.colours.shape)
     kept = _cover(mask, feather, "object")
-    canvas.colours = _without_fringe(canvas.colours, mask, kept)
+    canvas.colours = _without_fringe(canvas.colours, mask, kept, feather)
     if canvas.opacity is not None:
         kept = kept * canvas.opacity
         canvas.opacity = None
@@ -212,7 +211,7 @@ def _cover(mask: Mask, feather: float | None, where: Where) -> np.ndarray:
 
     if where not in ("object", "rest"):
         raise InputError(f"'where' must be 'object' or 'rest', got {where!r}.")
-    width = _amount("feather", feather, _soft(mask.size), 0, 1000)
+    width = _width(feather, mask.size)
     cover = mask.array.astype(np.float32)
     if width > 0:
         cover = np.clip(cv2.GaussianBlur(cover, (0, 0), width / 2), 0, 1)
@@ -228,7 +227,7 @@ def _spread(colours: np.ndarray, inside: np.ndarray, sigma: float) -> np.ndarray
 
     height, width = inside.shape
     scale = min(1.0, max(6 / sigma, 8 / min(height, width)))
-    weight = inside.astype(np.float32) + np.float32(1e-4)
+    weight = inside.astype(np.float32) + np.float32(1e-6)
     sums = colours * weight[:, :, None]
     if scale < 1:
         size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -236,24 +235,26 @@ def _spread(colours: np.ndarray, inside: np.ndarray, sigma: float) -> np.ndarray
         weight = cv2.resize(weight, size_wh, interpolation=cv2.INTER_AREA)
     sums = cv2.GaussianBlur(sums, (0, 0), sigma * scale)
     weight = cv2.GaussianBlur(weight, (0, 0), sigma * scale)
-    spread = sums / np.maximum(weight, 1e-6)[:, :, None]
+    spread = sums / np.maximum(weight, 1e-9)[:, :, None]
     return cv2.resize(spread, (width, height)) if scale < 1 else spread
 
 
-def _without_fringe(colours: np.ndarray, mask: Mask, cover: np.ndarray) -> np.ndarray:
+def _without_fringe(
+    colours: np.ndarray, mask: Mask, cover: np.ndarray, feather: float | None
+) -> np.ndarray:
     """Give the soft edge outside the object the object's colours instead of its surroundings'."""
     fringe = (cover > 0) & ~mask.array
     if not fringe.any() or mask.is_empty:
         return colours.copy()
     mended = colours.copy()
-    spread = _spread(colours, mask.array, max(1.0, 2 * _unit(mask.size)))
+    spread = _spread(colours, mask.array, max(1.0, _width(feather, mask.size)))
     mended[fringe] = np.rint(np.clip(spread[fringe], 0, 255)).astype(np.uint8)
     return mended
 
 
-def _soft(size: Size) -> float:
-    """Width of a soft edge that looks clean without looking blurred."""
-    return max(1.2, 1.5 * _unit(size))
+def _width(feather: float | None, size: Size) -> float:
+    """Width of a soft edge; by default one that looks clean without looking blurred."""
+    return _amount("feather", feather, max(1.2, 1.5 * _unit(size)), 0, 1000)
 
 
 def _unit(size: Size) -> float:

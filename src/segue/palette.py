@@ -54,6 +54,7 @@ def shade(colour: Colour, number: int) -> Colour:
 
 def luminance(colour: Colour) -> float:
     """Relative luminance in [0, 1], as WCAG 2 defines it."""
+
     def linear(value: int) -> float:
         part = value / 255
         return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)

@@ -26,8 +26,20 @@ FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """What is tried. Formats that run programs or code (EPS, PDF, …) are left out on purpose."""
 
 _BROKEN = (
-    OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    OverflowError, ZeroDivisionError, MemoryError, RuntimeError, struct.error, zlib.error,
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
     Warning,
 )  # what Pillow raises on damaged files, found by trying it
 _TURNS = {

@@ -51,23 +51,43 @@ class Preset:
 
 CARDS: Mapping[str, Card] = {
     "embedded-chat": Card(
-        "chat", "qwen_vl", "embedded/chat", "6 M", "Apache-2.0",
+        "chat",
+        "qwen_vl",
+        "embedded/chat",
+        "6 M",
+        "Apache-2.0",
         note="on board; knows drawn scenes only",
     ),
     "embedded-detector": Card(
-        "detect", "grounding_dino", "embedded/detector", "4 M", "Apache-2.0",
+        "detect",
+        "grounding_dino",
+        "embedded/detector",
+        "4 M",
+        "Apache-2.0",
         note="on board; knows drawn scenes only",
     ),
     "embedded-segmenter": Card(
-        "segment", "sam", "embedded/segmenter", "4 M", "Apache-2.0",
+        "segment",
+        "sam",
+        "embedded/segmenter",
+        "4 M",
+        "Apache-2.0",
         note="on board; trained on drawn scenes",
     ),
     "qwen-vl-chat": Card(
-        "chat", "qwen_vl", "Qwen/Qwen-VL-Chat", "9.7 B", "Tongyi Qianwen",
+        "chat",
+        "qwen_vl",
+        "Qwen/Qwen-VL-Chat",
+        "9.7 B",
+        "Tongyi Qianwen",
         note="needs about 20 GB in bfloat16",
     ),
     "qwen-vl": Card(
-        "chat", "qwen_vl", "Qwen/Qwen-VL", "9.7 B", "Tongyi Qianwen",
+        "chat",
+        "qwen_vl",
+        "Qwen/Qwen-VL",
+        "9.7 B",
+        "Tongyi Qianwen",
         note="the base model: completion prompts",
     ),
     "grounding-dino-tiny": Card(
@@ -77,8 +97,11 @@ CARDS: Mapping[str, Card] = {
         "detect", "grounding_dino", "IDEA-Research/grounding-dino-base", "233 M", "Apache-2.0"
     ),
     "mm-grounding-dino-tiny": Card(
-        "detect", "grounding_dino", "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
-        "173 M", "Apache-2.0",
+        "detect",
+        "grounding_dino",
+        "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        "173 M",
+        "Apache-2.0",
     ),
     "owlv2-base": Card(
         "detect", "owlv2", "google/owlv2-base-patch16-ensemble", "154 M", "Apache-2.0"
@@ -86,16 +109,32 @@ CARDS: Mapping[str, Card] = {
     "sam-vit-base": Card("segment", "sam", "facebook/sam-vit-base", "94 M", "Apache-2.0"),
     "sam-vit-large": Card("segment", "sam", "facebook/sam-vit-large", "312 M", "Apache-2.0"),
     "sam-vit-huge": Card("segment", "sam", "facebook/sam-vit-huge", "641 M", "Apache-2.0"),
+    "sam2.1-hiera-tiny": Card(
+        "segment",
+        "sam2",
+        "facebook/sam2.1-hiera-tiny",
+        "39 M",
+        "Apache-2.0",
+        note="four times faster than ViT-B on a CPU",
+    ),
+    "sam2.1-hiera-large": Card(
+        "segment", "sam2", "facebook/sam2.1-hiera-large", "224 M", "Apache-2.0"
+    ),
 }
 
 PRESETS: Mapping[str, Preset] = {
     "embedded": Preset(
-        "embedded-chat", "embedded-detector", "embedded-segmenter",
+        "embedded-chat",
+        "embedded-detector",
+        "embedded-segmenter",
         summary="everything on board, nothing downloaded; knows drawn scenes",
     ),
     "qwen-vl-chat": Preset(
-        "qwen-vl-chat", "grounding-dino-tiny", "sam-vit-huge",
-        box_threshold=0.3, text_threshold=0.3,
+        "qwen-vl-chat",
+        "grounding-dino-tiny",
+        "sam-vit-huge",
+        box_threshold=0.3,
+        text_threshold=0.3,
         summary="Qwen-VL-Chat + Grounding DINO + SAM ViT-H at full size",
     ),
 }
@@ -151,14 +190,16 @@ def load_stage(
                 f"{name!r} is a model for the {card.kind!r} stage, not for {kind!r}. "
                 f"For {kind!r} there are: {', '.join(_nicknames(kind))}."
             )
-        return catalog.load(card.backend, locate(card.source), name=name, device=device, dtype=dtype)
+        return catalog.load(
+            card.backend, locate(card.source), name=name, device=device, dtype=dtype
+        )
     backend, colon, rest = name.partition(":")
     if colon and backend in catalog:
         if catalog[backend].stand_in:
             return catalog.load(backend, *([rest] if rest else []))
         return catalog.load(backend, locate(rest), name=name, device=device, dtype=dtype)
     if "/" not in name and not Path(name).exists() and not name.endswith((".pth", ".pt")):
-        known = {nickname: 0 for nickname in _nicknames(kind)}
+        known = dict.fromkeys(_nicknames(kind), 0)
         raise UnknownName(
             f"{unknown(f'{kind} model', name, known)} A folder, a hub id (owner/name) or a "
             "checkpoint file will do as well."

@@ -169,9 +169,15 @@ def _get(parts: SplitResult, limits: Limits, deadline: float, resolve: Resolve) 
     alarm.start()
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        link.request("GET", _quoted(target), headers={
-            "User-Agent": "segue", "Accept": "image/*", "Accept-Encoding": "identity",
-        })
+        link.request(
+            "GET",
+            _quoted(target),
+            headers={
+                "User-Agent": "segue",
+                "Accept": "image/*",
+                "Accept-Encoding": "identity",
+            },
+        )
         answer = link.getresponse()
         place = answer.getheader("Location")
         if answer.status in _REDIRECTS and place:

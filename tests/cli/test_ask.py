@@ -58,7 +58,7 @@ def test_a_session_goes_on(run, picture: Path, stages: list[str], tmp_path: Path
         "0.75",
         "detector",
     ]
-    assert absent == "not in the picture: unicorn"
+    assert absent == "unicorn: it is not in the picture"
     assert broken == "unreadable markup in the reply: <box>(1,2</box>"
 
 

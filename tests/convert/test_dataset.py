@@ -129,7 +129,7 @@ def test_thousands_of_records_need_little_memory(tmp_path, folder):
     files = ImageFiles({"": [root]})
 
     def many():
-        for number in range(2000):
+        for number in range(1000):
             rounds = asked(f"Cut out the dog of house {number}.", "dog", summary="x" * 2000)
             image = f"{number % 20:012d}.jpg"
             yield convert(a_record(rounds, unique_id=str(number), image=image), files)
@@ -138,5 +138,5 @@ def test_thousands_of_records_need_little_memory(tmp_path, folder):
     report = write(many(), tmp_path / "out", PLAN)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert report.kept == 2000
-    assert peak < 2_500_000  # the records have 6 MB
+    assert report.kept == 1000
+    assert peak < 1_500_000  # the records have 3 MB

@@ -10,9 +10,7 @@ from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
 from segue.embedded.detector import (
     DetectorRecipe,
-    DetectorSettings,
     DetectorTraining,
-    read_detector_settings,
     train_detector,
 )
 from segue.embedded.detector_evaluation import (
@@ -25,13 +23,21 @@ from segue.embedded.detector_evaluation import (
     measure_detections,
     without_doubles,
 )
-from segue.embedded.detector_losses import Target, claim, corners, overlaps, stage_loss
+from segue.embedded.detector_losses import (
+    Target,
+    claim,
+    corners,
+    naming_loss,
+    overlaps,
+    stage_loss,
+)
 from segue.embedded.detector_network import DetectorSize, new_detector, run_detector, token_centres
 from segue.embedded.detector_phrases import (
     FIXED_IDS,
     detector_tokenizer,
     names_of,
     noun_called,
+    nouns_of_tokens,
     phrase_ids,
     vocabulary_tokens,
     write_phrase,
@@ -43,6 +49,7 @@ from segue.embedded.detector_samples import (
     random_caption,
     write_caption,
 )
+from segue.embedded.detector_settings import DetectorSettings, read_detector_settings
 from segue.embedded.sprites import shipped_bank
 from segue.embedded.training_run import Budget
 from segue.embedded.vocabulary import nouns
@@ -67,7 +74,8 @@ def test_every_name_of_every_noun_is_made_of_whole_words():
         english, chinese = names_of(noun)
         for name in (*english, *chinese):
             ids = phrase_ids(name)
-            assert len(ids) == len(name.split()) and unknown not in ids, name
+            assert len(ids) == len(name.split()), name
+            assert unknown not in ids, name
 
 
 def test_other_words_are_spelt_and_chinese_phrases_end_in_their_noun():
@@ -113,7 +121,8 @@ def test_random_captions_fit_and_name_absent_nouns_too():
     absent = 0
     for seed in range(40):
         caption = random_caption(np.random.default_rng(seed), {3, 5}, 20, 40)
-        assert len(caption.ids) <= 40 and caption.nouns
+        assert len(caption.ids) <= 40
+        assert caption.nouns
         absent += any(n not in (3, 5) for n in caption.nouns)
     assert absent > 20
 
@@ -139,7 +148,8 @@ def test_mirrored_pictures_keep_their_boxes():
     for step in range(3):
         batch = pool.batch(step, 3, 6, 48)
         for target in batch.targets:
-            assert (target.boxes >= 0).all() and (target.boxes <= 1).all()
+            assert (target.boxes >= 0).all()
+            assert (target.boxes <= 1).all()
 
 
 def test_overlaps_of_known_boxes():
@@ -149,14 +159,17 @@ def test_overlaps_of_known_boxes():
     assert iou.item() == pytest.approx(1 / 3, abs=1e-5)
     assert generalised.item() == pytest.approx(1 / 3, abs=1e-5)
     assert overlaps(a, a)[0].item() == pytest.approx(1)
-    assert corners(torch.tensor([0.5, 0.5, 0.2, 0.4])).tolist() == pytest.approx([0.4, 0.3, 0.6, 0.7])
+    assert corners(torch.tensor([0.5, 0.5, 0.2, 0.4])).tolist() == pytest.approx(
+        [0.4, 0.3, 0.6, 0.7]
+    )
 
 
 def test_an_object_claims_what_overlaps_it_and_at_least_one():
     boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2], [0.5, 0.52, 0.2, 0.2], [0.1, 0.1, 0.1, 0.1]])
     target = Target(torch.tensor([[0.5, 0.5, 0.2, 0.2]]), torch.tensor([[0.0, 1.0]]))
     chosen, objects = claim(torch.zeros(3, 2), boxes, target, 4, None)
-    assert sorted(chosen.tolist()) == [0, 1] and objects.tolist() == [0, 0]
+    assert sorted(chosen.tolist()) == [0, 1]
+    assert objects.tolist() == [0, 0]
     far = Target(torch.tensor([[0.9, 0.9, 0.05, 0.05]]), torch.tensor([[0.0, 1.0]]))
     assert len(claim(torch.zeros(3, 2), boxes, far, 4, None)[0]) == 1
 
@@ -169,7 +182,8 @@ def test_a_good_answer_costs_less_than_a_bad_one():
     bad = torch.tensor([[[-6.0, -6, 6], [6, -6, -6]]])
     losses = [stage_loss(x, boxes, attention, [target], 3) for x in (good, bad)]
     assert losses[0].words < 0.05 < losses[1].words
-    assert losses[0].boxes < 1e-3 and losses[0].iou > 0.99
+    assert losses[0].boxes < 1e-3
+    assert losses[0].iou > 0.99
 
 
 def test_our_pass_equals_the_librarys_answer():
@@ -218,7 +232,7 @@ def test_a_resumed_run_goes_on_exactly(tmp_path):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("detector")
-    return train_detector(folder, steps=3, recipe=RECIPE, bank=shipped_bank())
+    return train_detector(folder, steps=3, recipe=RECIPE, bank=shipped_bank(), calibrate_on=2)
 
 
 def test_the_recipe_leaves_an_ordinary_folder(weights):
@@ -235,7 +249,8 @@ def test_the_threshold_is_chosen_and_written(weights):
     settings = calibrate_detector(weights, scenes=3, bank=shipped_bank())
     assert read_detector_settings(weights) == settings
     said = json.loads((weights / "segue.json").read_text())
-    assert said["box_threshold"] == said["text_threshold"] and said["nms_iou"] == 0.5
+    assert said["box_threshold"] == said["text_threshold"]
+    assert said["nms_iou"] == 0.5
 
 
 def test_evaluation_has_a_row_for_each_language(weights):
@@ -254,8 +269,10 @@ def test_figures_of_known_answers():
     right = np.array([[30, 20, 70, 50]], np.float32)
     answer = Detections((right, right), (np.array([0.9], np.float32), np.array([0.4], np.float32)))
     figures = measure_detections([case], [answer], 0.3)
-    assert figures["ap50"] == 1 and figures["recall"] == 1
-    assert figures["precision"] == 0.5 and figures["absent"] == 1
+    assert figures["ap50"] == 1
+    assert figures["recall"] == 1
+    assert figures["precision"] == 0.5
+    assert figures["absent"] == 1
     assert measure_detections([case], [answer], 0.5)["absent"] == 0
     assert choose_threshold([case], [answer]) > 0.4
 
@@ -268,3 +285,23 @@ def test_average_precision_of_a_known_ranking():
 
 def test_settings_default_where_nothing_is_said(tmp_path):
     assert read_detector_settings(tmp_path) == DetectorSettings()
+
+
+def test_all_names_of_a_noun_begin_as_one_vector():
+    owned = nouns_of_tokens()
+    table = new_detector(TINY, 0, owned).model.text_backbone.embeddings.word_embeddings.weight
+    airplane, plane, chinese = (phrase_ids(p)[0] for p in ("airplane", "plane", "飞机"))
+    assert torch.equal(table[airplane], table[plane])
+    assert torch.equal(table[airplane], table[chinese])
+    assert not torch.equal(table[airplane], table[phrase_ids("dog")[0]])
+    assert owned[phrase_ids("truck")[0]] != owned[phrase_ids("firetruck")[0]]
+
+
+def test_naming_asks_for_the_smaller_of_two_objects_and_for_nothing_beside_them():
+    centres = torch.tensor([[0.5, 0.5], [0.3, 0.5], [0.95, 0.95]])
+    boxes = torch.tensor([[0.5, 0.5, 0.8, 0.8], [0.5, 0.5, 0.2, 0.2]])
+    right = torch.full((1, 3, 3), -9.0)
+    right[0, 0, 1] = right[0, 1, 0] = right[0, 2, 2] = 9
+    nouns_there = [torch.tensor([0, 1])]
+    assert naming_loss(right, [boxes], nouns_there, centres) < 1e-3
+    assert naming_loss(right.flip(1), [boxes], nouns_there, centres) > 5

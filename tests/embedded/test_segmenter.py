@@ -53,7 +53,8 @@ RECIPE = SegmenterRecipe(
 
 
 def squares(rng):
-    """Bright squares on dark ground: enough for a network of this size to learn something in seconds."""
+    """Bright squares on dark ground: enough for a network of this size to learn something in
+    seconds."""
     picture = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
     mask = np.zeros((64, 64), np.uint8)
     side = int(rng.integers(14, 30))
@@ -69,7 +70,10 @@ def training(folder, steps):
 
 def test_every_mask_token_equals_what_the_library_returns():
     model = new_segmenter(TINY, seed=3).eval()
-    pixels, boxes = torch.randn(2, 3, 64, 64), torch.tensor([[[4.0, 5, 40, 50]], [[10, 10, 30, 60]]])
+    pixels, boxes = (
+        torch.randn(2, 3, 64, 64),
+        torch.tensor([[[4.0, 5, 40, 50]], [[10, 10, 30, 60]]]),
+    )
     with torch.no_grad():
         ours = run_segmenter(model, pixels, Prompts(boxes, None, None))
         single = model(pixel_values=pixels, input_boxes=boxes, multimask_output=False)
@@ -97,7 +101,8 @@ def test_the_seed_decides_the_initial_weights():
     assert all(torch.equal(one[k], two[k]) for k in one)
     other = new_segmenter(TINY, 2).state_dict()
     assert not torch.equal(
-        one["vision_encoder.layers.0.attn.qkv.weight"], other["vision_encoder.layers.0.attn.qkv.weight"]
+        one["vision_encoder.layers.0.attn.qkv.weight"],
+        other["vision_encoder.layers.0.attn.qkv.weight"],
     )
 
 
@@ -108,7 +113,9 @@ def test_the_right_mask_costs_least(balance):
     right = (target * 2 - 1)[:, :, None] * 8
     nothing, everything = torch.full_like(right, -8), torch.full_like(right, 8)
     losses = mask_losses(torch.cat([right, nothing, everything], 2), target, balance)[0, 0]
-    assert losses[0] < 0.05 and losses[1] > 0.5 and losses[2] > 0.3
+    assert losses[0] < 0.05
+    assert losses[1] > 0.5
+    assert losses[2] > 0.3
     assert real_iou(right, target).item() == 1
 
 
@@ -118,7 +125,8 @@ def test_balanced_loss_pulls_a_small_object_out_of_the_background():
     logits = torch.zeros(1, 1, 1, 16, 16, requires_grad=True)
     mask_losses(logits, target, 1.0).sum().backward()
     gradient = logits.grad[0, 0, 0]
-    assert gradient[:2, :2].sum().abs() > 0.2 and gradient[8, 8] > 0
+    assert gradient[:2, :2].sum().abs() > 0.2
+    assert gradient[8, 8] > 0
 
 
 def test_a_short_training_learns(tmp_path):
@@ -148,7 +156,9 @@ def test_a_resumed_run_goes_on_exactly(tmp_path):
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("segmenter")
-    return train_segmenter(folder, steps=4, recipe=RECIPE, bank=shipped_bank(), check=lambda _: {"n": 1})
+    return train_segmenter(
+        folder, steps=4, recipe=RECIPE, bank=shipped_bank(), check=lambda _: {"n": 1}
+    )
 
 
 def test_the_recipe_leaves_an_ordinary_folder(weights):
@@ -164,7 +174,8 @@ def test_the_recipe_leaves_an_ordinary_folder(weights):
 
 def test_the_log_tells_the_recipe_and_the_check(weights):
     lines = [json.loads(line) for line in (weights.parent / "log.jsonl").read_text().splitlines()]
-    assert lines[0]["event"] == "started" and lines[0]["recipe"]["batch"] == 4
+    assert lines[0]["event"] == "started"
+    assert lines[0]["recipe"]["batch"] == 4
     assert lines[-1]["check"] == {"n": 1}
 
 
@@ -172,7 +183,8 @@ def test_training_scenes_never_show_the_held_out_style():
     bank = shipped_bank()
     draw = drawn_or_cluttered(bank)
     scene = draw(np.random.default_rng(0))
-    assert scene.picture.dtype == np.uint8 and all(m.dtype == np.uint8 for m in scene.masks)
+    assert scene.picture.dtype == np.uint8
+    assert all(m.dtype == np.uint8 for m in scene.masks)
 
 
 def test_masks_have_the_pictures_size_and_stay_in_their_box():
@@ -183,7 +195,8 @@ def test_masks_have_the_pictures_size_and_stay_in_their_box():
         for mask, (x0, y0, x1, y1) in zip(
             masks_for_boxes(model, picture, boxes, LookSettings(zoom)), boxes, strict=True
         ):
-            assert mask.shape == (50, 90) and mask.dtype == bool
+            assert mask.shape == (50, 90)
+            assert mask.dtype == bool
             mask[int(y0) : int(y1), int(x0) : int(x1)] = False
             assert not mask.any()
     assert mask_for_point(model, picture, (20.0, 20.0), LookSettings()).shape == (50, 90)

@@ -7,7 +7,6 @@ from segue.embedded.segmenter_samples import (
     MaskedScene,
     PromptPlan,
     ScenePool,
-
     coverage,
     fitted,
     inner_point,
@@ -20,6 +19,7 @@ from segue.embedded.segmenter_samples import (
     window_around,
 )
 
+
 def scene_with_a_square(side=100, at=(20, 30), length=25):
     picture = np.full((side, side, 3), 200, np.uint8)
     mask = np.zeros((side, side), np.uint8)
@@ -28,15 +28,18 @@ def scene_with_a_square(side=100, at=(20, 30), length=25):
     picture[mask > 0] = (255, 0, 0)
     return MaskedScene(picture, (mask,))
 
+
 def test_tight_box_is_half_open():
     mask = np.zeros((10, 12), bool)
     mask[2:5, 3:9] = True
     assert tight_box(mask) == (3, 2, 9, 5)
     assert tight_box(np.zeros((3, 3), bool)) is None
 
+
 def test_the_window_is_centred_and_stays_in_the_picture():
     assert window_around((40, 40, 60, 50), 200, 200, 2.0) == (30, 25, 70, 65)
     assert window_around((0, 0, 20, 10), 200, 200, 2.0) == (0, 0, 30, 25)
+
 
 def test_pixels_equal_those_of_the_shipped_processor():
     rng = np.random.default_rng(0)
@@ -50,9 +53,11 @@ def test_pixels_equal_those_of_the_shipped_processor():
     assert view.picture.shape == (40, 64, 3)
     assert np.abs(normalised(view.picture, 64) - theirs).max() < 0.03
 
+
 def test_sizes_are_rounded_as_the_processor_rounds_them():
     assert fitted(481, 321, 256) == (256, 171)
     assert fitted(100, 100, 256) == (256, 256)
+
 
 def test_views_keep_mask_and_picture_together():
     scene = scene_with_a_square()
@@ -65,6 +70,7 @@ def test_views_keep_mask_and_picture_together():
             assert np.ptp(inside, 0).max() <= 8  # one colour inside, whatever the light
             assert not len(outside) or np.abs(inside[0] - outside[0]).max() > 20
 
+
 def test_coverage_averages_over_areas_and_pads_with_nothing():
     mask = np.zeros((8, 16), np.uint8)
     mask[:, :6] = 255
@@ -72,6 +78,7 @@ def test_coverage_averages_over_areas_and_pads_with_nothing():
     assert small.shape == (4, 4)
     assert np.allclose(small[0], [1, 0.5, 0, 0])
     assert np.allclose(small[2:], 0)
+
 
 def test_points_lie_where_they_should():
     mask = np.zeros((40, 40), bool)
@@ -82,8 +89,10 @@ def test_points_lie_where_they_should():
         x, y = inner_point(rng, mask)
         assert mask[int(y), int(x)]
         beside = outer_point(rng, mask)
-        assert beside is not None and not mask[int(beside[1]), int(beside[0])]
+        assert beside is not None
+        assert not mask[int(beside[1]), int(beside[0])]
     assert outer_point(rng, np.ones((6, 6), bool)) is None
+
 
 def test_a_batch_asks_every_prompt_of_the_plan():
     view = look_through(scene_with_a_square(), (0, 0, 100, 100), 64)
@@ -94,6 +103,7 @@ def test_a_batch_asks_every_prompt_of_the_plan():
     assert batch.targets.shape == (2, 5, 16, 16)
     assert (batch.prompts.labels[:, :, 0] == 1).all()
     assert set(batch.prompts.labels.unique().tolist()) <= {0, 1}
+
 
 def test_the_pool_is_the_same_after_drawing_it_again():
     def draw(rng):
@@ -109,4 +119,3 @@ def test_the_pool_is_the_same_after_drawing_it_again():
     again.go_to(pool.drawn)
     one, two = pool.views(12, 4, 64)[1], again.views(12, 4, 64)[1]
     assert all((a.picture == b.picture).all() for a, b in zip(one, two, strict=True))
-

@@ -16,9 +16,11 @@ def test_the_same_seed_draws_the_same_scene():
 def test_pictures_and_coverages_stay_in_range():
     for seed in range(4):
         picture, masks = cluttered_scene(np.random.default_rng(seed), 96)
-        assert picture.shape == (96, 96, 3) and picture.dtype == np.float32
-        assert 0 <= picture.min() and picture.max() <= 255
-        assert all(m.shape == (96, 96) and 0 <= m.min() and m.max() <= 1 for m in masks)
+        assert picture.shape == (96, 96, 3)
+        assert picture.dtype == np.float32
+        assert picture.min() >= 0
+        assert picture.max() <= 255
+        assert all(m.shape == (96, 96) and m.min() >= 0 and m.max() <= 1 for m in masks)
 
 
 def test_visible_coverages_never_add_up_to_more_than_the_picture():
@@ -41,7 +43,10 @@ def test_silhouettes_touch_the_borders_of_their_picture():
         ink = np.asarray(silhouette(rng, 40))
         assert 4 <= max(ink.shape) <= 60
         assert ink.max() > 100
-        assert ink[:3].any() and ink[-3:].any() and ink[:, :3].any() and ink[:, -3:].any()
+        assert ink[:3].any()
+        assert ink[-3:].any()
+        assert ink[:, :3].any()
+        assert ink[:, -3:].any()
 
 
 def test_outlines_of_drawings_are_used_as_silhouettes():

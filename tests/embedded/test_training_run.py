@@ -41,14 +41,17 @@ def test_averaged_weights_are_lent_and_the_own_ones_come_back():
     average.update(model, step=100)
     with average.lent_to(model):
         assert not model.training
-        assert (model.weight < before + 1).all() and (model.weight > before).all()
+        assert (model.weight < before + 1).all()
+        assert (model.weight > before).all()
     assert model.training
     assert torch.equal(model.weight, before + 1)
 
 
 def test_parameters_go_to_the_optimiser_they_belong_to():
     model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2))
-    optimisers = Optimisers(model, lambda name, _: name.startswith("0"), slow=lambda n: n == "1.bias")
+    optimisers = Optimisers(
+        model, lambda name, _: name.startswith("0"), slow=lambda n: n == "1.bias"
+    )
     assert [tuple(p.shape) for p in optimisers.muon.param_groups[0]["params"]] == [(6, 4)]
     before = [p.detach().clone() for p in model.parameters()]
     model(torch.ones(3, 4)).sum().backward()

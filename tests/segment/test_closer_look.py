@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_sam
 
 from segue.box import Box, Size
 from segue.errors import ModelError
@@ -13,6 +12,7 @@ from segue.segment.closer_look import CloserView, _reframed, window_around
 from segue.segment.prompts import Prompt
 from segue.segment.sam_view import NEVER, SamView
 from segue.weights import locate
+from tiny_models import tiny_sam
 
 
 @pytest.fixture(scope="module")

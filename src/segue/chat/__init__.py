@@ -37,9 +37,14 @@ class ChatModel(Protocol):
         """
 
 
-CHATS = Catalog("chat model", {
-    "qwen_vl": Entry("segue.chat.qwen_vl:load", "native Qwen-VL / Qwen-VL-Chat", extra="models"),
-    "scripted": Entry(
-        "segue.chat.scripted:Scripted", "replies from a script, for tests", stand_in=True
-    ),
-})
+CHATS = Catalog(
+    "chat model",
+    {
+        "qwen_vl": Entry(
+            "segue.chat.qwen_vl:load", "native Qwen-VL / Qwen-VL-Chat", extra="models"
+        ),
+        "scripted": Entry(
+            "segue.chat.scripted:Scripted", "replies from a script, for tests", stand_in=True
+        ),
+    },
+)

@@ -49,14 +49,17 @@ def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
     Returns:
         The answer.
     """
-    from segue.message import Done, TextAdded
+    from segue.message import Done, NotFound, TextAdded
 
     words = _Words()
+    missing: list[NotFound] = []
     answer: Answer | None = None
     live = Live(console=console, refresh_per_second=12) if console.is_terminal else None
     with live or _nothing():
         for event in events:
             words.add(event)
+            if isinstance(event, NotFound):
+                missing.append(event)
             if isinstance(event, Done):
                 answer = event.answer
             elif live is not None:
@@ -68,16 +71,16 @@ def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
         console.out("")
     if answer is None:
         raise AssertionError("a stream ends with Done")
-    show_findings(console, answer)
+    show_findings(console, answer, missing)
     return answer
 
 
-def show_findings(console: Console, answer: "Answer") -> None:
+def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFound]") -> None:
     """The regions as a table, and what there is to say about the rest."""
     if answer.regions:
         console.print(region_table(answer.regions, several=len(answer.images) > 1))
-    for phrase in answer.not_found:
-        console.print(f"not in the picture: {printable(phrase)}", style="yellow")
+    for event in missing:
+        console.print(f"{printable(event.phrase)}: {event.reason}", style="yellow")
     if answer.broken:
         console.print(
             f"unreadable markup in the reply: {printable(' '.join(answer.broken))}", style="dim"

@@ -28,7 +28,7 @@ def misspelt(sentence: str, rng: random.Random) -> str:
     Braces and what stands in them stay as they are.
 
     >>> misspelt("Please segment the {thing}.", random.Random(4))
-    'Please segmment the {thing}.'
+    'Plesae segment the {thing}.'
     """
     holes = [match.span() for match in re.finditer(r"\{[^}]*\}", sentence)]
 

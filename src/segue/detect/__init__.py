@@ -51,10 +51,15 @@ class Detector(Protocol):
         """
 
 
-DETECTORS = Catalog("detector", {
-    "grounding_dino": Entry(
-        "segue.detect.grounding_dino:load", "Grounding DINO and MM-Grounding-DINO", extra="models"
-    ),
-    "owlv2": Entry("segue.detect.owlv2:load", "OWLv2", extra="models"),
-    "fixed": Entry("segue.detect.fixed:Fixed", "boxes from a table, for tests", stand_in=True),
-})
+DETECTORS = Catalog(
+    "detector",
+    {
+        "grounding_dino": Entry(
+            "segue.detect.grounding_dino:load",
+            "Grounding DINO and MM-Grounding-DINO",
+            extra="models",
+        ),
+        "owlv2": Entry("segue.detect.owlv2:load", "OWLv2", extra="models"),
+        "fixed": Entry("segue.detect.fixed:Fixed", "boxes from a table, for tests", stand_in=True),
+    },
+)

@@ -18,12 +18,11 @@ from segue.embedded.chat_data import draw_arrays, read_shard, write_shard
 from segue.embedded.chat_language import LanguageRecipe, train_language
 from segue.embedded.chat_vision import VisionRecipe, train_vision
 from segue.embedded.scenes import SceneRecipe
-from segue.embedded.sprites import SpriteBank, best_bank
+from segue.embedded.sprites import HELD_OUT_STYLE, SpriteBank, best_bank
 from segue.embedded.tokens import build_ranks
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, QwenVLTokenizer, save
 from segue.models.qwen_vl.ranks import read_ranks, write_ranks
 
-HELD_OUT_STYLE = "twemoji"
 _CHECKS = {"scenes": 900001, "style": 900002}
 """Seeds of the scenes that stage one is checked on: new compositions, and the held-out style."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,9 +24,9 @@ from segue.embedded.dialogues import (
     english_count,
 )
 from segue.embedded.scenes import Scene, SceneRecipe
-from segue.embedded.sprites import SpriteBank
+from segue.embedded.sprites import HELD_OUT_STYLE, SpriteBank, best_bank
 from segue.embedded.vocabulary import nouns
-from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
+from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, load
 from segue.models.qwen_vl.prompts import PictureAt, join
 
 GridBox = tuple[int, int, int, int]
@@ -38,6 +39,25 @@ _COUNTS = {
     for number in range(1, 6)
     for phrase in (english_count(noun.index, number), chinese_count(noun.index, number))
 }
+
+
+ASKED = tuple(
+    [
+        "describe",
+        "caption",
+        "absent",
+        "exist",
+        "exist",
+        "count",
+        "where",
+        "side",
+        "background",
+        "segment",
+        "segment_held_out",
+        "segment_two",
+    ]
+)
+"""What is asked once about every scene; `ground` is asked for each of its nouns."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +102,14 @@ def questions_about(scenes: Sequence[Scene], seed: int) -> list[Asked]:
     """All questions of an evaluation; languages alternate."""
     rng = np.random.default_rng(seed)
     asked: list[Asked] = []
-    once = ("describe", "caption", "absent", "exist", "exist", "count", "where", "side")
-    once += ("background", "segment", "segment_held_out", "segment_two")
     for number, scene in enumerate(scenes):
         things = things_of(scene)
         narrator = Narrator(things, scene.background, rng)
-        turns = [narrator.ask(kind, number % 2 == 1) for kind in once]
+        turns = [narrator.ask(kind, number % 2 == 1) for kind in ASKED]
         for place, noun in enumerate(narrator.groups):
             turns.append(narrator.ask("ground", (number + place) % 2 == 1, noun))
         asked += [Asked(number, turn, things) for turn in turns if turn is not None]
-    return asked
+    return sorted(asked, key=lambda one: (one.turn.kind, one.turn.present, one.turn.chinese))
 
 
 @torch.no_grad()
@@ -104,15 +122,19 @@ def reply(
     batch: int = 64,
     longest: int = 160,
 ) -> list[str]:
-    """Greedy answers to (image number, question), in order; images are (H, W, 3) uint8."""
+    """Greedy answers to (image number, question), in order; images are (H, W, 3) uint8.
+
+    Neighbours are answered together, for as long as the longest answer takes: put questions of
+    one kind side by side.
+    """
     pixels = processor.image_processor(images)
-    features = torch.cat([model.get_image_features(part) for part in pixels.split(32)])
+    parts = (pixels[begin : begin + 32] for begin in range(0, len(pixels), 32))
+    features = torch.cat([model.get_image_features(part) for part in parts])
     prompts = [_prompt(processor, images[number], text) for number, text in questions]
-    order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
-    replies = [""] * len(prompts)
+    replies: list[str] = []
     end = processor.tokenizer.turn_end_id
-    for begin in range(0, len(order), batch):
-        chosen = order[begin : begin + batch]
+    for begin in range(0, len(prompts), batch):
+        chosen = range(begin, min(begin + batch, len(prompts)))
         length = max(len(prompts[at]) for at in chosen)
         ids = torch.full((len(chosen), length), processor.tokenizer.end_of_text_id)
         for row, at in enumerate(chosen):
@@ -126,8 +148,8 @@ def reply(
             eos_token_id=end,
             pad_token_id=end,
         )
-        for row, at in enumerate(chosen):
-            replies[at] = processor.tokenizer.decode(made[row, length:].tolist(), keep="grounding")
+        tails = made[:, length:].tolist()
+        replies += [processor.tokenizer.decode(tail, keep="grounding") for tail in tails]
     return replies
 
 
@@ -272,3 +294,25 @@ def measure_chat(
     for one, said in zip(asked, replies, strict=True):
         score(one, said, tally)
     return tally.means()
+
+
+def evaluate_chat(
+    weights: str | Path, *, scenes: int = 300, seed: int = 910001
+) -> dict[str, dict[str, float]]:
+    """Measure a folder of weights on held-out scenes.
+
+    Returns:
+        For each measure, its value on the trained drawing styles and, where the drawings have
+        been fetched, on the held-out style; with the number of questions.
+    """
+    model, processor = load(Path(weights), dtype="float32", device="cpu")
+    bank = best_bank()
+    banks = {"trained styles": bank.without(HELD_OUT_STYLE)}
+    if HELD_OUT_STYLE in bank.styles:
+        banks["held-out style"] = bank.only(HELD_OUT_STYLE)
+    table: dict[str, dict[str, float]] = {}
+    for column, (name, drawings) in enumerate(banks.items()):
+        measured = measure_chat(model, processor, drawings, scenes, seed + column)
+        for measure, (value, number) in measured.items():
+            table.setdefault(measure, {}).update({name: value, f"questions, {name}": number})
+    return table

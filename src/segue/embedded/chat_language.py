@@ -27,7 +27,7 @@ from segue.embedded.chat_losses import (
     run,
 )
 from segue.embedded.chat_start import align, new_model, noun_table
-from segue.embedded.chat_turns import FULL_MIX, QUERY_MIX, TurnPacker
+from segue.embedded.chat_turns import FULL_MIX, LATE_MIX, QUERY_MIX, TurnPacker
 from segue.embedded.chat_vision import Averages, ShardReader
 from segue.embedded.training_run import Budget, RunFolder, prepare_processor
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
@@ -39,7 +39,8 @@ class LanguageRecipe:
     """How stage two is trained; times and shares as in `VisionRecipe`.
 
     For the first `query_share` of the time, turns ask for single nouns; then every kind of
-    question. `look_weight` falls to `late_look_weight` over the same change.
+    question, and after `late_share` more descriptions. `look_weight` falls to `late_look_weight`
+    when single nouns are over.
     """
 
     minutes: float = 60.0
@@ -53,6 +54,7 @@ class LanguageRecipe:
     warm_up: int = 80
     constant: float = 0.35
     query_share: float = 0.15
+    late_share: float = 0.6
     look_weight: float = 0.5
     late_look_weight: float = 0.15
     coordinate_weight: float = 0.3
@@ -76,6 +78,8 @@ def batch_loss(
     rng = packer.rng
     where = rng.choice(pool.size, recipe.batch, replace=False)
     mix = QUERY_MIX if spent < recipe.query_share else FULL_MIX
+    if spent > recipe.late_share:
+        mix = LATE_MIX
     rows = packer.pack(pool.objects[where], pool.cells[where], pool.backgrounds[where], mix)
     objects = torch.from_numpy(pool.objects[where].astype(np.int64))
     cells = torch.from_numpy(pool.cells[where].astype(np.int64))
@@ -106,7 +110,9 @@ class LanguageOptimiser:
     """AdamW for everything, or Muon for the hidden matrices where `muon_rate` is given."""
 
     def __init__(self, trainee: Trainee, recipe: LanguageRecipe) -> None:
-        hidden, matrices, plain = [], [], []
+        hidden: list[nn.Parameter] = []
+        matrices: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
         for name, parameter in trainee.named_parameters():
             if not parameter.requires_grad:
                 continue
@@ -239,7 +245,7 @@ class _Stage:
         while (spent := self.budget.progress(self.step)) < 1:
             self.pool.renew(self.rng, recipe.batch // 2)
             loss, figures = batch_loss(self.trainee, self.packer, self.pool, names, recipe, spent)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.trainee.parameters(), 1.0)
             self.optimiser.step(language_share(spent, self.step, recipe))
             self.step += 1

@@ -1,4 +1,4 @@
-"""How stage two begins: the network, and an initialisation that puts eyes and words in one space."""
+"""How stage two begins: the network, with eyes and words in one space."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
 """How well the detector finds what phrases name, and which score is worth believing.
 
-Scenes are drawn from seeds that training never uses, in the trained styles or in the held-out one. Each is asked for the
-nouns it shows and for five that it does not, one plain caption a scene. Figures:
+Scenes are drawn from seeds that training never uses, in the trained styles or in the held-out one.
+Each is asked for the nouns it shows and for five that it does not, one plain caption a scene.
+Figures:
 
-``ap50``, ``ap75``     average precision at IoU 0.5 and 0.75 over all scored boxes, after class-wise suppression of doubles
+``ap50``, ``ap75``     average precision at IoU 0.5 and 0.75 over all scored boxes, after class-wise
+suppression of doubles
 ``recall``, ``precision``  at the threshold
 ``absent``             share of the absent phrases that fire at the threshold
 """
@@ -19,17 +21,17 @@ import torch
 from numpy.typing import NDArray
 from transformers import GroundingDinoForObjectDetection
 
-from segue.embedded.detector import (
-    HELD_OUT_STYLE,
+from segue.embedded.detector_losses import corners
+from segue.embedded.detector_network import run_detector
+from segue.embedded.detector_samples import Shown, make_detector_batch, shown, write_caption
+from segue.embedded.detector_settings import (
     DetectorSettings,
     read_detector_settings,
     write_settings,
 )
-from segue.embedded.detector_losses import corners
-from segue.embedded.detector_network import run_detector
-from segue.embedded.detector_samples import Shown, make_detector_batch, shown, write_caption
 from segue.embedded.scenes import SceneRecipe, render
 from segue.embedded.sprites import SpriteBank, best_bank
+from segue.embedded.training_run import HELD_OUT_STYLE
 from segue.embedded.vocabulary import nouns
 
 TEST_SEED = 9_100_001  # neither training nor the choice of thresholds sees these scenes
@@ -39,7 +41,8 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Asked:
-    """A scene and the nouns it is asked for; those in ``scene.nouns`` are there, the others are not."""
+    """A scene and the nouns it is asked for; those in ``scene.nouns`` are there, the others are
+    not."""
 
     scene: Shown
     nouns: tuple[int, ...]
@@ -48,16 +51,24 @@ class Asked:
 
 @dataclass(frozen=True)
 class Detections:
-    """What came back for one scene: for each asked noun, boxes (n, 4) in pixels and scores (n,), best first."""
+    """What came back for one scene: for each asked noun, boxes (n, 4) in pixels and scores (n,),
+    best first."""
 
     boxes: tuple[Floats, ...]
     scores: tuple[Floats, ...]
 
 
 def asked_scenes(
-    bank: SpriteBank, count: int, seed: int, *, absent: int = 5, side: int = 256, chinese: bool = False
+    bank: SpriteBank,
+    count: int,
+    seed: int,
+    *,
+    absent: int = 5,
+    side: int = 256,
+    chinese: bool = False,
 ) -> list[Asked]:
-    """``count`` scenes with a shuffled list of what they show and of ``absent`` nouns that they do not."""
+    """``count`` scenes with a shuffled list of what they show and of ``absent`` nouns that they do
+    not."""
     asked = []
     for number in range(count):
         rng = np.random.default_rng([seed, number])
@@ -97,13 +108,17 @@ def detect(
     best_only: bool = True,
     batch: int = 8,
 ) -> list[Detections]:
-    """Run the network. With ``best_only`` a box answers only the phrase it fits best, as in the package's backend."""
+    """Run the network. With ``best_only`` a box answers only the phrase it fits best, as in the
+    package's backend."""
     side = model.config.backbone_config.image_size
     answers = []
     for start in range(0, len(cases), batch):
         some = cases[start : start + batch]
         captions = [
-            write_caption([nouns()[n].chinese if c.chinese else nouns()[n].english for n in c.nouns], list(c.nouns))
+            write_caption(
+                [nouns()[n].chinese if c.chinese else nouns()[n].english for n in c.nouns],
+                list(c.nouns),
+            )
             for c in some
         ]
         asked = make_detector_batch([c.scene for c in some], captions, side, side)
@@ -129,8 +144,11 @@ def _sorted_out(
     return Detections(tuple(kept_boxes), tuple(kept_scores))
 
 
-def _matches(cases: Sequence[Asked], answers: Sequence[Detections], iou: float) -> tuple[Floats, NDArray[np.bool_], int]:
-    """Every box's score, whether it is the first to hit an object of its noun, and how many objects there are."""
+def _matches(
+    cases: Sequence[Asked], answers: Sequence[Detections], iou: float
+) -> tuple[Floats, NDArray[np.bool_], int]:
+    """Every box's score, whether it is the first to hit an object of its noun, and how many objects
+    there are."""
     scores: list[float] = []
     hits: list[bool] = []
     total = 0
@@ -150,7 +168,8 @@ def _matches(cases: Sequence[Asked], answers: Sequence[Detections], iou: float) 
 
 
 def average_precision(scores: Floats, hits: NDArray[np.bool_], total: int) -> float:
-    """Area under the precision-recall curve, precision made monotone; 0 where there is nothing to find."""
+    """Area under the precision-recall curve, precision made monotone; 0 where there is nothing to
+    find."""
     if not total or not len(scores):
         return 0.0
     right = np.cumsum(hits[np.argsort(-scores, kind="stable")])
@@ -187,7 +206,8 @@ def measure_detections(
 def choose_threshold(
     cases: Sequence[Asked], answers: Sequence[Detections], most_absent: float = 0.04
 ) -> float:
-    """The threshold with the best F1 among those at which at most ``most_absent`` of the absent phrases fire."""
+    """The threshold with the best F1 among those at which at most ``most_absent`` of the absent
+    phrases fire."""
     best, chosen = -1.0, 0.5
     for step in range(5, 90):
         figures = measure_detections(cases, answers, step / 100)
@@ -198,8 +218,11 @@ def choose_threshold(
     return chosen
 
 
-def calibrate_detector(weights: str | Path, *, scenes: int = 200, bank: SpriteBank | None = None) -> DetectorSettings:
-    """Choose the threshold on validation scenes of the trained styles and write it to ``segue.json``."""
+def calibrate_detector(
+    weights: str | Path, *, scenes: int = 200, bank: SpriteBank | None = None
+) -> DetectorSettings:
+    """Choose the threshold on validation scenes of the trained styles and write it to
+    ``segue.json``."""
     folder = Path(weights)
     model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype="float32").eval()
     settings = read_detector_settings(folder)
@@ -210,7 +233,9 @@ def calibrate_detector(weights: str | Path, *, scenes: int = 200, bank: SpriteBa
     return settings
 
 
-def detector_check(count: int = 60) -> Callable[[GroundingDinoForObjectDetection], dict[str, float]]:
+def detector_check(
+    count: int = 60,
+) -> Callable[[GroundingDinoForObjectDetection], dict[str, float]]:
     """A check for use during training: a few validation scenes of each kind, drawn once."""
     bank = best_bank()
     sets = {"scenes": asked_scenes(bank.without(HELD_OUT_STYLE), count, VALIDATION_SEED)}
@@ -234,7 +259,8 @@ def evaluate_detector(
     seed: int = TEST_SEED,
     bank: SpriteBank | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Every figure of the detector: rows ``scenes`` and ``style`` (the held-out one), each in English and in Chinese."""
+    """Every figure of the detector: rows ``scenes`` and ``style`` (the held-out one), each in
+    English and in Chinese."""
     folder = Path(weights)
     bank = bank or best_bank()
     model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype="float32").eval()
@@ -248,5 +274,7 @@ def evaluate_detector(
         for language in ("English", "Chinese"):
             cases = [replace(case, chinese=language == "Chinese") for case in english]
             answers = detect(model, cases, settings.nms_iou)
-            table[f"{name}, {language}"] = measure_detections(cases, answers, settings.box_threshold)
+            table[f"{name}, {language}"] = measure_detections(
+                cases, answers, settings.box_threshold
+            )
     return table

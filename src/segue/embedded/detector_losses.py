@@ -1,9 +1,10 @@
 """What the detector is trained on.
 
-The library's own loss gives the proposal stage no gradient and shifts the labels of later pictures of a batch, so both
-stages are scored here. Every object claims the few cheapest of the predictions, at both stages, as in DETA (Ouyang-Zhang
-et al., 2022): non-maximum suppression, part of the shipped settings, removes the doubles. A claimed prediction should
-score its own overlap with the object, which makes the best of the doubles win.
+The library's own loss gives the proposal stage no gradient and shifts the labels of later pictures
+of a batch, so both stages are scored here. Every object claims the few cheapest of the predictions,
+at both stages, as in DETA (Ouyang-Zhang et al., 2022): non-maximum suppression, part of the shipped
+settings, removes the doubles. A claimed prediction should score its own overlap with the object,
+which makes the best of the doubles win.
 
 Boxes are centre x, centre y, width, height as shares of the picture, unless a name says corners.
 """
@@ -20,14 +21,37 @@ from segue.embedded.detector_network import DetectorOutput
 
 
 class Target(NamedTuple):
-    """The truth about one picture and its caption: ``boxes`` (n, 4) and ``words`` (n, T), 1 on the text tokens of each."""
+    """The truth about one picture and its caption: ``boxes`` (n, 4) and ``words`` (n, T), 1 on the
+    text tokens of each."""
 
     boxes: Tensor
     words: Tensor
 
 
+def naming_loss(names: Tensor, boxes: list[Tensor], nouns: list[Tensor], centres: Tensor) -> Tensor:
+    """Cross entropy of a plain classifier on the picture tokens: a help in training that is not
+    shipped.
+
+    Words reach the network through a contrast with a few of them at a time, which teaches slowly
+    what things look like; this says it outright. ``names`` (B, N, C + 1) are class logits, the last
+    for "nothing here"; ``boxes`` (n, 4) and
+    ``nouns`` (n,) are all objects of each picture. A token belongs to the smallest object in whose
+    inner part it lies; tokens of nothing weigh a tenth.
+    """
+    nothing = names.shape[-1] - 1
+    wanted = torch.full(names.shape[:2], nothing, dtype=torch.long)
+    for row, (box, noun) in enumerate(zip(boxes, nouns, strict=True)):
+        for index in box[:, 2:].prod(-1).argsort(descending=True).tolist():
+            away = (centres - box[index, :2]).abs() / box[index, 2:]
+            wanted[row, (away < 0.38).all(-1)] = noun[index]
+    weight = torch.where(wanted == nothing, 0.1, 1.0)
+    each = F.cross_entropy(names.flatten(0, 1), wanted.flatten(), reduction="none")
+    return (each * weight.flatten()).sum() / weight.sum()
+
+
 class DetectorLoss(NamedTuple):
-    """``total`` to be minimised, and readings without gradient: mean overlap of claimed boxes and the word losses."""
+    """``total`` to be minimised, and readings without gradient: mean overlap of claimed boxes and
+    the word losses."""
 
     total: Tensor
     proposal_words: Tensor
@@ -46,7 +70,11 @@ def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """IoU and generalised IoU of corner boxes, broadcast over all but the last axis."""
     area_a = (a[..., 2:] - a[..., :2]).clamp(min=0).prod(-1)
     area_b = (b[..., 2:] - b[..., :2]).clamp(min=0).prod(-1)
-    inside = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    inside = (
+        (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2]))
+        .clamp(min=0)
+        .prod(-1)
+    )
     union = area_a + area_b - inside
     hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
     iou = inside / (union + 1e-7)
@@ -59,13 +87,18 @@ def claim(
 ) -> tuple[Tensor, Tensor]:
     """Which predictions each object claims: indices of predictions and of objects, both (m,).
 
-    Each object takes its ``most`` cheapest predictions; the first always, the others only where they overlap it by 0.4 or,
-    with ``centres`` (the proposal stage), where they sit inside it. A prediction wanted twice goes to the cheaper claim.
+    Each object takes its ``most`` cheapest predictions; the first always, the others only where
+    they overlap it by 0.4 or, with ``centres`` (the proposal stage), where they sit inside it. A
+    prediction wanted twice goes to the cheaper claim.
     """
     exact = corners(target.boxes)
     iou, generalised = overlaps(corners(boxes)[:, None], exact[None])
     score = (logits.sigmoid() @ target.words.T) / target.words.sum(1)
-    cost = -2 * (score.clamp(min=1e-6)).log() * 0.5 + 5 * torch.cdist(boxes, target.boxes, p=1) - 2 * generalised
+    cost = (
+        -2 * (score.clamp(min=1e-6)).log() * 0.5
+        + 5 * torch.cdist(boxes, target.boxes, p=1)
+        - 2 * generalised
+    )
     fit = iou > 0.4
     if centres is not None:
         away = (centres[:, None] - target.boxes[None, :, :2]).abs() / target.boxes[None, :, 2:]
@@ -120,7 +153,7 @@ def stage_loss(
     probability = logits.sigmoid()
     entropy = F.softplus(logits) - logits * wanted
     weight = torch.where(wanted > 0, (wanted - probability).abs() ** 1.5, 0.75 * probability**2)
-    words = 2 * (entropy * weight * shown).sum() / count
+    words = 4 * (entropy * weight * shown).sum() / count
     if not quality:
         zero = boxes.sum() * 0
         return _StageLoss(words, zero, zero.detach())

@@ -1,25 +1,37 @@
 """The embedded detector: an ordinary ``GroundingDinoForObjectDetection`` in miniature.
 
-This file knows the sizes, the initialisation and a forward pass that keeps the gradient of the proposals, which the
-library's own training loss cuts. It knows nothing about scenes, phrases or files.
+This file knows the sizes, the initialisation and a forward pass that keeps the gradient of the
+proposals, which the library's own training loss cuts. It knows nothing about scenes, phrases or
+files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
-from transformers import BertConfig, GroundingDinoConfig, GroundingDinoForObjectDetection, SwinConfig
+from torch import Tensor, nn
+from transformers import (
+    BertConfig,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    SwinConfig,
+)
 
-PIXEL_MEAN = (0.485, 0.456, 0.406)  # of pixels in [0, 1]; the values Grounding DINO's processor uses
+PIXEL_MEAN = (
+    0.485,
+    0.456,
+    0.406,
+)  # of pixels in [0, 1]; the values Grounding DINO's processor uses
 PIXEL_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class DetectorSize:
-    """Sizes of the network. ``image`` is the longest side of a picture; ``width`` a multiple of 32."""
+    """Sizes of the network. ``image`` is the longest side of a picture; ``width`` a multiple of
+    32."""
 
     image: int = 192
     patch: int = 8
@@ -39,11 +51,22 @@ class DetectorSize:
     vocabulary: int = 1100
 
 
-class DetectorOutput(NamedTuple):
-    """All boxes are centre x, centre y, width, height as shares of the picture; everything is float32.
+def new_namer(size: DetectorSize, classes: int, seed: int = 0) -> nn.Linear:
+    """A plain classifier of picture tokens. It helps in training and is not part of the
+    detector."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Linear(size.width, classes)
 
-    ``proposal_logits`` (B, N, T) and ``proposal_boxes`` (B, N, 4) for each of the N picture tokens against the T text
-    tokens; ``logits`` and ``boxes``: for each decoder layer (B, Q, T) and (B, Q, 4), the last layer being the answer.
+
+class DetectorOutput(NamedTuple):
+    """All boxes are centre x, centre y, width, height as shares of the picture; everything is
+    float32.
+
+    ``proposal_logits`` (B, N, T) and ``proposal_boxes`` (B, N, 4) for each of the N picture tokens
+    against the T text tokens; ``logits`` and ``boxes``: for each decoder layer (B, Q, T) and (B, Q,
+    4), the last layer being the answer.
+    ``places`` (B, N, D) are the picture tokens after the encoder.
     Positions of padding in the text are -inf in the logits.
     """
 
@@ -51,14 +74,15 @@ class DetectorOutput(NamedTuple):
     proposal_boxes: Tensor
     logits: list[Tensor]
     boxes: list[Tensor]
+    places: Tensor
 
 
 def detector_config(size: DetectorSize) -> GroundingDinoConfig:
     """The transformers configuration of this size, with eager attention and without dropout."""
     backbone = SwinConfig(
-        image_size=size.image, patch_size=size.patch, embed_dim=size.embed, depths=list(size.depths),
-        num_heads=list(size.heads), window_size=size.window, drop_path_rate=0.0,
-        hidden_dropout_prob=0.0, out_indices=list(size.stages),
+        image_size=size.image, patch_size=size.patch, embed_dim=size.embed,
+        depths=list(size.depths), num_heads=list(size.heads), window_size=size.window,
+        drop_path_rate=0.0, hidden_dropout_prob=0.0, out_indices=list(size.stages),
     )  # fmt: skip
     text = BertConfig(
         vocab_size=size.vocabulary, hidden_size=size.text_width, num_hidden_layers=size.text_layers,
@@ -79,12 +103,16 @@ def detector_config(size: DetectorSize) -> GroundingDinoConfig:
     return config
 
 
-def new_detector(size: DetectorSize, seed: int = 0) -> GroundingDinoForObjectDetection:
+def new_detector(
+    size: DetectorSize, seed: int = 0, nouns_of_tokens: Mapping[int, int] | None = None
+) -> GroundingDinoForObjectDetection:
     """A freshly initialised network; the same seed gives the same weights.
 
-    Two edits to the library's initial values: picture and text exchange information from the start (the gates of the
-    fusion layers begin at 0.2 instead of 1e-4), and a class logit, a bare product of two vectors without a bias, begins
-    at about -4, because nearly every pair of a place and a word is a mismatch.
+    Two edits to the library's initial values: picture and text exchange information from the start
+    (the gates of the fusion layers begin at 0.2 instead of 1e-4), and a class logit, a bare product
+    of two vectors without a bias, begins at about -4, because nearly every pair of a place and a
+    word is a mismatch. Where ``nouns_of_tokens`` says which noun a token belongs to, all tokens of
+    a noun begin as one vector, so that its names need not be learnt one by one.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -98,9 +126,17 @@ def new_detector(size: DetectorSize, seed: int = 0) -> GroundingDinoForObjectDet
         for layer in encoder.layers:
             layer.fusion_layer.vision_param.fill_(0.2)
             layer.fusion_layer.text_param.fill_(0.2)
-        for norm, sign in ((text_end, 2.0), (model.model.decoder.layer_norm, -2.0), (model.model.enc_output_norm, -2.0)):
+        for norm, sign in (
+            (text_end, 2.0),
+            (model.model.decoder.layer_norm, -2.0),
+            (model.model.enc_output_norm, -2.0),
+        ):
             norm.weight.fill_(scale)
             norm.bias.copy_(sign * direction)
+        table = model.model.text_backbone.embeddings.word_embeddings.weight
+        first: dict[int, int] = {}
+        for token, noun in (nouns_of_tokens or {}).items():
+            table[token] = table[first.setdefault(noun, token)]
     return model
 
 
@@ -112,7 +148,8 @@ def run_detector(
     *,
     bfloat16: bool = False,
 ) -> DetectorOutput:
-    """``pixels`` (B, 3, H, W) normalised; ``ids`` and ``attention`` (B, T) int64, attention 1 on text and 0 on padding."""
+    """``pixels`` (B, 3, H, W) normalised; ``ids`` and ``attention`` (B, T) int64, attention 1 on
+    text and 0 on padding."""
     length = ids.shape[1]
     with torch.autocast(pixels.device.type, dtype=torch.bfloat16, enabled=bfloat16):
         found = model.model(pixel_values=pixels, input_ids=ids, attention_mask=attention)
@@ -133,17 +170,21 @@ def run_detector(
         found.enc_outputs_coord_logits.float().sigmoid(),
         [scores.masked_fill(hide, float("-inf")) for scores in logits],
         boxes,
+        found.encoder_last_hidden_state_vision.float(),
     )
 
 
 def token_centres(size: DetectorSize, height: int, width: int) -> Tensor:
-    """The centres (N, 2), x and y as shares of the picture, of the picture tokens in the network's order."""
+    """The centres (N, 2), x and y as shares of the picture, of the picture tokens in the network's
+    order."""
     levels = []
     for stage in size.stages:
         stride = size.patch * 2 ** (stage - 1)
         rows, columns = -(-height // stride), -(-width // stride)
         y, x = torch.meshgrid(
-            (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns, indexing="ij"
+            (torch.arange(rows) + 0.5) / rows,
+            (torch.arange(columns) + 0.5) / columns,
+            indexing="ij",
         )
         levels.append(torch.stack([x, y], -1).reshape(-1, 2))
     return torch.cat(levels)

@@ -1,8 +1,9 @@
 """What a person may call the 96 nouns, and the tokenizer that reads it.
 
-Training captions are written from here: the noun, its plural, other names, an article or an adjective before it, or the
-Chinese name. The tokenizer is an ordinary ``BertTokenizer`` whose vocabulary keeps every word of these phrases whole,
-Chinese words included (``tokenize_chinese_chars`` is off), and spells anything else letter by letter.
+Training captions are written from here: the noun, its plural, other names, an article or an
+adjective before it, or the Chinese name. The tokenizer is an ordinary ``BertTokenizer`` whose
+vocabulary keeps every word of these phrases whole, Chinese words included
+(``tokenize_chinese_chars`` is off), and spells anything else letter by letter.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from transformers import BertTokenizer
 from segue.embedded.vocabulary import Noun, by_name, nouns
 
 # Grounding DINO's code has these ids built in, so a small vocabulary must keep them.
-FIXED_IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
+FIXED_IDS = {
+    "[PAD]": 0,
+    "[UNK]": 100,
+    "[CLS]": 101,
+    "[SEP]": 102,
+    "[MASK]": 103,
+    ".": 1012,
+    "?": 1029,
+}
 
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "dog": ("puppy", "小狗", "狗狗"),
@@ -79,12 +88,38 @@ ADJECTIVES = (
     "red", "blue", "green", "yellow", "white", "black", "brown", "pink", "purple", "grey", "gray",
     "big", "small", "little", "large", "left", "right", "cute", "old", "new",
 )  # fmt: skip
-CHINESE_BEFORE = ("红色的", "蓝色的", "绿色的", "黄色的", "白色的", "黑色的", "大", "小", "这", "那")
-GENERAL_WORDS = ("of", "in", "on", "and", "with", "picture", "image", "photo", "object", "all", "every", "it", "there")
+CHINESE_BEFORE = (
+    "红色的",
+    "蓝色的",
+    "绿色的",
+    "黄色的",
+    "白色的",
+    "黑色的",
+    "大",
+    "小",
+    "这",
+    "那",
+)
+GENERAL_WORDS = (
+    "of",
+    "in",
+    "on",
+    "and",
+    "with",
+    "picture",
+    "image",
+    "photo",
+    "object",
+    "all",
+    "every",
+    "it",
+    "there",
+)
 
 
 def names_of(noun: Noun) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Every English and every Chinese name of a noun; the usual one first, the English plural second."""
+    """Every English and every Chinese name of a noun; the usual one first, the English plural
+    second."""
     other = OTHER_NAMES.get(noun.english, ())
     english = (noun.english, noun.plural, *(n for n in other if n.isascii()))
     return english, (noun.chinese, *(n for n in other if not n.isascii()))
@@ -127,7 +162,8 @@ def _mostly_first(rng: np.random.Generator, names: tuple[str, ...], share: float
 
 @cache
 def vocabulary_tokens() -> tuple[str, ...]:
-    """The tokens in the order of their ids: the fixed ones in their places, whole words, then letters and characters."""
+    """The tokens in the order of their ids: the fixed ones in their places, whole words, then
+    letters and characters."""
     english: set[str] = {*ARTICLES, *ADJECTIVES, *GENERAL_WORDS}
     chinese: set[str] = set(CHINESE_BEFORE)
     for noun in nouns():
@@ -150,6 +186,26 @@ def vocabulary_tokens() -> tuple[str, ...]:
         else:
             tokens.append(next(free, f"[unused{number}]"))
     return (*tokens, *free)
+
+
+@cache
+def nouns_of_tokens() -> dict[int, int]:
+    """Token id to the noun it stands for: whole names first, then words of longer names that occur
+    in no other noun's."""
+    numbers = {token: number for number, token in enumerate(vocabulary_tokens())}
+    owned: dict[int, int] = {}
+    parts: dict[int, set[int]] = {}
+    for noun in nouns():
+        english, chinese = names_of(noun)
+        owned.update({numbers[f"##{name}"]: noun.index for name in chinese})
+        for name in (*english, *chinese):
+            ids = phrase_ids(name)
+            if len(ids) == 1:
+                owned[ids[0]] = noun.index
+            for token in ids:
+                parts.setdefault(token, set()).add(noun.index)
+    single = {token: min(found) for token, found in parts.items() if len(found) == 1}
+    return {**single, **owned}
 
 
 @cache

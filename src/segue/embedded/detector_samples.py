@@ -1,8 +1,8 @@
 """Pictures, captions and targets for training the detector, each one a pure function of a seed.
 
-A caption names nouns that are in the picture and nouns that are not, in any order and wording, separated by full stops,
-as Grounding DINO reads them. Pictures of one batch share one shape, different from batch to batch, because the shipped
-processor keeps a picture's proportions.
+A caption names nouns that are in the picture and nouns that are not, in any order and wording,
+separated by full stops, as Grounding DINO reads them. Pictures of one batch share one shape,
+different from batch to batch, because the shipped processor keeps a picture's proportions.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ from segue.embedded.sprites import SpriteBank
 from segue.embedded.vocabulary import nouns
 
 STRANGERS = (
-    "person", "man", "woman", "child", "baby", "table", "bottle", "window", "road", "river", "mountain", "cloud",
-    "sky", "grass", "sand", "wolf", "deer", "dragon", "dinosaur", "kangaroo", "ant", "spider", "lobster", "pear",
-    "peach", "lemon", "onion", "potato", "tomato", "cheese", "egg", "rice", "soup", "spoon", "fork", "knife", "plate",
-    "lamp", "desk", "mirror", "carpet", "pencil", "bag", "ring", "crown", "shirt", "trousers", "violin", "piano",
-    "drum", "trumpet", "bridge", "tower", "castle", "tent", "anchor", "kite", "robot", "skateboard", "scooter",
-    "人", "桌子", "瓶子", "山", "云", "狼", "龙", "梨", "鸡蛋", "刀",
+    "person", "man", "woman", "child", "baby", "table", "bottle", "window", "road", "river",
+    "mountain", "cloud", "sky", "grass", "sand", "wolf", "deer", "dragon", "dinosaur",
+    "kangaroo", "ant", "spider", "lobster", "pear", "peach", "lemon", "onion", "potato",
+    "tomato", "cheese", "egg", "rice", "soup", "spoon", "fork", "knife", "plate", "lamp",
+    "desk", "mirror", "carpet", "pencil", "bag", "ring", "crown", "shirt", "trousers", "violin",
+    "piano", "drum", "trumpet", "bridge", "tower", "castle", "tent", "anchor", "kite", "robot",
+    "skateboard", "scooter", "人", "桌子", "瓶子", "山", "云", "狼", "龙", "梨", "鸡蛋", "刀",
 )  # fmt: skip
-"""Nouns outside the vocabulary. They stand in captions so that an unknown word is not taken for whatever is there."""
+"""Nouns outside the vocabulary. They stand in captions so that an unknown word is not taken for
+whatever is there."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What is kept of a scene: ``picture`` (H, W, 3) uint8, ``nouns`` (n,) and half-open pixel ``boxes`` (n, 4)."""
+    """What is kept of a scene: ``picture`` (H, W, 3) uint8, ``nouns`` (n,) and half-open pixel
+    ``boxes`` (n, 4)."""
 
     picture: NDArray[np.uint8]
     nouns: tuple[int, ...]
@@ -54,7 +57,8 @@ def shown(scene: Scene) -> Shown:
 
 
 class Caption(NamedTuple):
-    """``ids``: the caption's tokens; ``spans[k]``: first and last + 1 token of phrase k; ``nouns[k]``: what it names, -1 none."""
+    """``ids``: the caption's tokens; ``spans[k]``: first and last + 1 token of phrase k;
+    ``nouns[k]``: what it names, -1 none."""
 
     ids: list[int]
     spans: list[tuple[int, int]]
@@ -72,10 +76,9 @@ def write_caption(phrases: list[str], named: list[int]) -> Caption:
     return Caption([*ids, FIXED_IDS["[SEP]"]], spans, named)
 
 
-def random_caption(
-    rng: np.random.Generator, present: set[int], longest: int, room: int
-) -> Caption:
-    """Up to ``longest`` phrases within ``room`` tokens. One caption in four is a single phrase, half of those absent."""
+def random_caption(rng: np.random.Generator, present: set[int], longest: int, room: int) -> Caption:
+    """Up to ``longest`` phrases within ``room`` tokens. One caption in four is a single phrase,
+    half of those absent."""
     every = len(nouns())
     absent = [int(i) for i in rng.permutation(every) if i not in present]
     if rng.random() < 0.25:
@@ -111,19 +114,27 @@ def _stranger(rng: np.random.Generator) -> str:
 
 
 class DetectorBatch(NamedTuple):
-    """``pixels`` (B, 3, H, W) float32 normalised; ``ids``, ``attention`` (B, T) int64; a target and a caption a picture."""
+    """``pixels`` (B, 3, H, W) float32 normalised; ``ids``, ``attention`` (B, T) int64; a target and
+    a caption a picture.
+
+    ``all_boxes`` (n, 4), as in targets, and ``all_nouns`` (n,) int64: every object of each picture,
+    asked for or not.
+    """
 
     pixels: Tensor
     ids: Tensor
     attention: Tensor
     targets: list[Target]
     captions: list[Caption]
+    all_boxes: list[Tensor]
+    all_nouns: list[Tensor]
 
 
 def make_detector_batch(
     pictures: list[Shown], captions: list[Caption], height: int, width: int
 ) -> DetectorBatch:
-    """Bring the pictures to one shape and say which tokens name each box; nameless objects are left out."""
+    """Bring the pictures to one shape and say which tokens name each box; nameless objects are left
+    out."""
     length = max(len(c.ids) for c in captions)
     ids = torch.zeros(len(captions), length, dtype=torch.long)
     attention = torch.zeros_like(ids)
@@ -134,44 +145,64 @@ def make_detector_batch(
         attention[row, : len(caption.ids)] = 1
         pixels[row] = normalised_picture(picture.picture, height, width)
         targets.append(_target(picture, caption, length))
-    return DetectorBatch(torch.from_numpy(pixels), ids, attention, targets, captions)
+    all_boxes = [torch.from_numpy(_centred(picture)) for picture in pictures]
+    all_nouns = [torch.tensor(picture.nouns, dtype=torch.long) for picture in pictures]
+    return DetectorBatch(
+        torch.from_numpy(pixels), ids, attention, targets, captions, all_boxes, all_nouns
+    )
 
 
 def normalised_picture(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
-    """(3, height, width) float32, resized bilinearly and normalised as Grounding DINO's processor does."""
+    """(3, height, width) float32, resized bilinearly and normalised as Grounding DINO's processor
+    does."""
     if picture.shape[:2] != (height, width):
         resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
         picture = np.asarray(resized)
     scaled = picture.astype(np.float32) / np.float32(255)
-    return np.asarray(((scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)).transpose(2, 0, 1))
+    return np.asarray(
+        ((scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)).transpose(2, 0, 1)
+    )
+
+
+def _centred(picture: Shown) -> NDArray[np.float32]:
+    """The boxes (n, 4) as centre x, centre y, width, height in shares of the picture."""
+    high, wide = picture.picture.shape[:2]
+    low, high_corner = picture.boxes[:, :2], picture.boxes[:, 2:]
+    both = np.concatenate([(low + high_corner) / 2, high_corner - low], 1)
+    return np.asarray(both / np.array([wide, high, wide, high], np.float32), np.float32)
 
 
 def _target(picture: Shown, caption: Caption, length: int) -> Target:
-    high, wide = picture.picture.shape[:2]
-    boxes, words = [], []
-    for noun, (x0, y0, x1, y1) in zip(picture.nouns, picture.boxes.tolist(), strict=True):
-        if noun not in caption.nouns:
-            continue
-        marks = torch.zeros(length)
-        start, end = caption.spans[caption.nouns.index(noun)]
-        marks[start:end] = 1
-        words.append(marks)
-        boxes.append([(x0 + x1) / 2 / wide, (y0 + y1) / 2 / high, (x1 - x0) / wide, (y1 - y0) / high])
-    if not boxes:
-        return Target(torch.zeros(0, 4), torch.zeros(0, length))
-    return Target(torch.tensor(boxes), torch.stack(words))
+    asked = [row for row, noun in enumerate(picture.nouns) if noun in caption.nouns]
+    words = torch.zeros(len(asked), length)
+    for row, index in enumerate(asked):
+        start, end = caption.spans[caption.nouns.index(picture.nouns[index])]
+        words[row, start:end] = 1
+    return Target(torch.from_numpy(_centred(picture))[asked], words)
 
 
 SHAPES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.75, 1.0), (1.0, 0.75), (0.67, 1.0))
 
 
+CROWDED = (0.08, 0.14, 0.22, 0.26, 0.3)
+"""Weights of scenes with 1 to 5 objects: more than in use, because a picture costs the same."""
+
+
 class PicturePool:
-    """The latest ``size`` scenes of each shape of an endless, seeded sequence; batches draw some new and replay the rest."""
+    """The latest ``size`` scenes of each shape of an endless, seeded sequence; batches draw some
+    new and replay the rest."""
 
     def __init__(
-        self, bank: SpriteBank, seed: int, longest: int, size: int = 600, fresh: float = 0.4
+        self,
+        bank: SpriteBank,
+        seed: int,
+        longest: int,
+        size: int = 200,
+        fresh: float = 0.4,
+        restyle: float = 0.3,
     ) -> None:
-        self.bank, self.seed, self.longest, self.size, self.fresh = bank, seed, longest, size, fresh
+        self.bank, self.seed, self.longest = bank, seed, longest
+        self.size, self.fresh, self.restyle = size, fresh, restyle
         self.drawn = [0] * len(SHAPES)
         self.pictures: list[deque[Shown]] = [deque(maxlen=size) for _ in SHAPES]
 
@@ -180,11 +211,18 @@ class PicturePool:
         return round(SHAPES[number][0] * self.longest), round(SHAPES[number][1] * self.longest)
 
     def advance(self, number: int) -> Shown:
-        """Draw the next scene of this shape; half of them a third larger than the input, so that they get resized."""
+        """Draw the next scene of this shape; half of them a third larger than the input, so that
+        they get resized."""
         rng = np.random.default_rng([self.seed, 3, number, self.drawn[number]])
         height, width = self.shape(number)
         scale = 1.0 if rng.random() < 0.5 else 4 / 3
-        recipe = SceneRecipe(round(height * scale), round(width * scale), smallest=0.12)
+        recipe = SceneRecipe(
+            round(height * scale),
+            round(width * scale),
+            counts=CROWDED,
+            smallest=0.12,
+            restyle=self.restyle,
+        )
         scene = shown(render(rng, self.bank, recipe))
         small = Image.fromarray(scene.picture).resize((width, height), Image.Resampling.BILINEAR)
         ratio = np.array([width, height] * 2, np.float32) / np.array(

@@ -12,10 +12,13 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import PIL.Image
 
+from segue.catalog import unknown
 from segue.embedded.scenes import Placement, Scene, compose
 from segue.embedded.vocabulary import nouns
+from segue.errors import UnknownName
+from segue.image import Image
 
 SIZE = (480, 640)
 """Height and width of a sample, in pixels."""
@@ -115,6 +118,11 @@ class SampleScene:
     objects: tuple[TrueObject, ...]
     questions: tuple[str, ...]
 
+    @property
+    def image(self) -> Image:
+        """The picture."""
+        return Image.open(self.file)
+
 
 def draw(composition: Composition) -> Scene:
     """Draw a composition with drawings of full size; they are fetched where necessary."""
@@ -142,7 +150,7 @@ def draw_samples(folder: Path) -> None:
     truth = []
     for composition in COMPOSITIONS:
         scene = draw(composition)
-        Image.fromarray(scene.image).save(folder / f"{composition.name}.png", optimize=True)
+        PIL.Image.fromarray(scene.image).save(folder / f"{composition.name}.png", optimize=True)
         objects = [
             {
                 "noun": nouns()[placed.noun].english,
@@ -182,3 +190,15 @@ def samples() -> tuple[SampleScene, ...]:
         questions = _questions(objects[0], objects[-1])
         found.append(SampleScene(row["name"], file, row["background"], objects, questions))
     return tuple(found)
+
+
+def sample(name: str) -> SampleScene:
+    """The shipped sample scene of that name.
+
+    Raises:
+        UnknownName: there is none; the message offers the nearest.
+    """
+    by_name = {scene.name: scene for scene in samples()}
+    if name not in by_name:
+        raise UnknownName(unknown("sample scene", name, by_name))
+    return by_name[name]

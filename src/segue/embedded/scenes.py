@@ -66,8 +66,8 @@ class SceneRecipe:
     of the smaller of two boxes that may be covered; `cut` the chance that an object may leave the
     frame a little; `any_angle` the chance of a free rotation; `restyle` the chance that a drawing
     is turned into another style (see `restyle.py`); `squeeze` the chance that the whole scene looks
-    like a 4:3 or 3:4 picture pressed into the frame, as Qwen-VL presses pictures; `shape` draws anonymous objects, which
-    replace a sprite with chance `shape_share`.
+    like a 4:3 or 3:4 picture pressed into the frame, as Qwen-VL presses pictures; `shape` draws
+    anonymous objects, which replace a sprite with chance `shape_share`.
     """
 
     height: int = 192

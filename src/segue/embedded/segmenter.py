@@ -2,8 +2,9 @@
 
     train_segmenter("runs/segmenter", minutes=50)
 
-draws its own pictures (never photographs, never the held-out drawing style), can be stopped and started again at any
-moment, and leaves an ordinary transformers folder in ``runs/segmenter/weights``.
+draws its own pictures (never photographs, never the held-out drawing style), can be stopped and
+started again at any moment, and leaves an ordinary transformers folder in
+``runs/segmenter/weights``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from segue.embedded.segmenter_samples import (
 from segue.embedded.shapes import cluttered_scene, drop_shapes, photographic
 from segue.embedded.sprites import SpriteBank, best_bank
 from segue.embedded.training_run import (
+    HELD_OUT_STYLE,
     AveragedWeights,
     Budget,
     Optimisers,
@@ -49,7 +51,6 @@ from segue.embedded.training_run import (
     prepare_processor,
 )
 
-HELD_OUT_STYLE = "twemoji"
 SHIPPED_SIZE = SegmenterSize(
     patch=16, width=192, layers=6, heads=6, mlp_ratio=4.0, window=8, global_layers=(2, 5),
     decoder=128, decoder_mlp=256,
@@ -58,7 +59,8 @@ SHIPPED_SIZE = SegmenterSize(
 
 @dataclass(frozen=True)
 class SegmenterRecipe:
-    """The numbers of a training. ``balanced_until`` and ``focal_from`` are shares of the budget; see the losses."""
+    """The numbers of a training. ``balanced_until`` and ``focal_from`` are shares of the budget;
+    see the losses."""
 
     size: SegmenterSize = field(default_factory=lambda: SHIPPED_SIZE)
     batch: int = 8
@@ -74,7 +76,8 @@ class SegmenterRecipe:
 
 
 def drawn_or_cluttered(bank: SpriteBank) -> Draw:
-    """How training scenes are drawn: half are plain drawn scenes, a fifth has shapes dropped on it, the rest is clutter."""
+    """How training scenes are drawn: half are plain drawn scenes, a fifth has shapes dropped on it,
+    the rest is clutter."""
     outlines = tuple(np.ascontiguousarray(s.pixels[..., 3]) for s in bank.sprites)
     sides = (192, 256, 256, 256, 384)
 
@@ -86,7 +89,10 @@ def drawn_or_cluttered(bank: SpriteBank) -> Draw:
         else:
             recipe = SceneRecipe(side, side, smallest=0.12, overlap=0.3)
             scene = render(rng, bank, recipe)
-            picture, covers = scene.image.astype(np.float32), [m.astype(np.float32) for m in scene.masks]
+            picture, covers = (
+                scene.image.astype(np.float32),
+                [m.astype(np.float32) for m in scene.masks],
+            )
             if kind > 0.8:
                 picture = drop_shapes(rng, picture, covers, int(rng.integers(1, 3)), outlines)
                 picture = photographic(rng, picture) if rng.random() < 0.5 else picture
@@ -106,9 +112,11 @@ def choose_plan(rng: np.random.Generator) -> PromptPlan:
 def answer(
     model: SamModel, batch: Batch, refine: bool, bfloat16: bool
 ) -> tuple[SegmenterOutput, Tensor, int]:
-    """The network's output, the targets it is measured against, and how many of the prompts are boxes.
+    """The network's output, the targets it is measured against, and how many of the prompts are
+    boxes.
 
-    ``refine`` asks one box or click a picture twice, the second time with the first answer as a mask prompt.
+    ``refine`` asks one box or click a picture twice, the second time with the first answer as a
+    mask prompt.
     """
     boxes = batch.prompts.boxes
     count = 0 if boxes is None else boxes.shape[1]
@@ -121,7 +129,8 @@ def answer(
         prompts, targets, count = Prompts(boxes[:, :1], None, None), batch.targets[:, :1], 1
     else:
         points, labels = batch.prompts.points, batch.prompts.labels
-        assert points is not None and labels is not None, "every plan has points"
+        assert points is not None, "every plan has points"
+        assert labels is not None, "points come with labels"
         prompts = Prompts(None, points[:, :1], labels[:, :1])
         targets, count = batch.targets[:, count : count + 1], 0
     with torch.no_grad():
@@ -132,7 +141,8 @@ def answer(
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
-    """Whether Muon should move this parameter: weights of linear layers, not embeddings or tokens."""
+    """Whether Muon should move this parameter: weights of linear layers, not embeddings or
+    tokens."""
     return "embed" not in name and "token" not in name
 
 
@@ -140,12 +150,23 @@ Check = Callable[[SamModel], dict[str, float]]
 
 
 class SegmenterTraining:
-    """One run: its network, optimisers, data and clock. ``run`` goes on until the budget is spent."""
+    """One run: its network, optimisers, data and clock. ``run`` goes on until the budget is
+    spent."""
 
     def __init__(
-        self, out: str | Path, budget: Budget, recipe: SegmenterRecipe, draw: Draw, check: Check | None
+        self,
+        out: str | Path,
+        budget: Budget,
+        recipe: SegmenterRecipe,
+        draw: Draw,
+        check: Check | None,
     ) -> None:
-        self.folder, self.budget, self.recipe, self.check = RunFolder(Path(out)), budget, recipe, check
+        self.folder, self.budget, self.recipe, self.check = (
+            RunFolder(Path(out)),
+            budget,
+            recipe,
+            check,
+        )
         self.model = new_segmenter(recipe.size, recipe.seed)
         self.optimisers = Optimisers(self.model, is_hidden_matrix)
         self.average = AveragedWeights(self.model)
@@ -239,12 +260,14 @@ class SegmenterTraining:
 
 
 def save_segmenter(model: SamModel, folder: Path, zoom: float = 1.3) -> None:
-    """Write an ordinary transformers folder in half precision, and ``segue.json`` with the settings for looking."""
+    """Write an ordinary transformers folder in half precision, and ``segue.json`` with the settings
+    for looking."""
     folder.mkdir(parents=True, exist_ok=True)
     side = model.config.vision_config.image_size
     mask = 4 * side // model.config.vision_config.patch_size
     halves = {name: value.half() for name, value in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=halves)
+    (folder / "model.safetensors").chmod(0o644)  # it is written for its owner only
     config = json.loads((folder / "config.json").read_text("utf-8"))
     config["dtype"] = "float16"
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
@@ -273,9 +296,10 @@ def train_segmenter(
 ) -> Path:
     """Train from scratch (or go on) and return the folder with the weights.
 
-    Parameters: ``minutes`` of wall clock over all parts of the run, or exactly ``steps``; ``resume`` takes up the
-    checkpoint in ``out``; ``bank`` are the drawings (default: all fetched styles, else the shipped sheet; the held-out
-    style is always left out); ``check`` measures the network now and then and its figures go to ``log.jsonl``.
+    Parameters: ``minutes`` of wall clock over all parts of the run, or exactly ``steps``;
+    ``resume`` takes up the checkpoint in ``out``; ``bank`` are the drawings (default: all fetched
+    styles, else the shipped sheet; the held-out style is always left out); ``check`` measures the
+    network now and then and its figures go to ``log.jsonl``.
     """
     prepare_processor(threads)
     recipe = recipe or SegmenterRecipe()
@@ -283,7 +307,9 @@ def train_segmenter(
     budget = Budget(minutes, steps)
     training = SegmenterTraining(out, budget, recipe, drawn_or_cluttered(drawings), check)
     resumed = resume and training.resume()
-    training.folder.log(event="resumed" if resumed else "started", step=training.step, recipe=_plain(recipe))
+    training.folder.log(
+        event="resumed" if resumed else "started", step=training.step, recipe=_plain(recipe)
+    )
     training.run(save_every=save_every)
     return training.folder.weights
 

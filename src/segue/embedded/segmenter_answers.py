@@ -1,9 +1,13 @@
-"""Masks from a segmenter network for boxes and points in a picture, the way the shipped settings ask for them.
+"""Masks from a segmenter network for boxes and points in a picture, the way the shipped settings
+ask for them.
 
-Two settings, kept beside the weights in ``segue.json``, are applied here and in the package's SAM backend alike:
+Two settings, kept beside the weights in ``segue.json``, are applied here and in the package's SAM
+backend alike:
 
-``zoom``         a box is looked at through a window of that many times its longest side (0: the whole picture is used).
-                 A point is answered on the whole picture first and then, through its mask's box, a second time.
+``zoom``         a box is looked at through a window of that many times its longest side (0: the
+whole picture is used).
+                 A point is answered on the whole picture first and then, through its mask's box, a
+                 second time.
 ``clip_to_box``  nothing outside the prompt box is part of the mask.
 """
 
@@ -59,7 +63,8 @@ def masks_for_boxes(
 def mask_for_point(
     model: SamModel, picture: Picture, point: tuple[float, float], settings: LookSettings
 ) -> BoolMask:
-    """The (H, W) bool mask of what lies under a point: the reading the network itself thinks best, looked at again."""
+    """The (H, W) bool mask of what lies under a point: the reading the network itself thinks best,
+    looked at again."""
     height, width = picture.shape[:2]
     whole = (0, 0, width, height)
     scale = model.config.vision_config.image_size / max(height, width)

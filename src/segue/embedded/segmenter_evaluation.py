@@ -1,8 +1,10 @@
-"""How good the segmenter's masks are, beside the two baselines that any box allows: an ellipse and GrabCut.
+"""How good the segmenter's masks are, beside the two baselines that any box allows: an ellipse and
+GrabCut.
 
-Scenes are drawn from seeds that training never uses, in the trained styles or in the held-out one; photographs, where a
-folder of them is given, are only ever measured. Every figure is the mean over objects of the IoU with the true mask, at
-the picture's own resolution. Prompts are the tight box, or the innermost point of the object.
+Scenes are drawn from seeds that training never uses, in the trained styles or in the held-out one;
+photographs, where a folder of them is given, are only ever measured. Every figure is the mean over
+objects of the IoU with the true mask, at the picture's own resolution. Prompts are the tight box,
+or the innermost point of the object.
 """
 
 from __future__ import annotations
@@ -29,15 +31,16 @@ from segue.embedded.segmenter_answers import (
 from segue.embedded.segmenter_samples import inner_point, tight_box
 from segue.embedded.shapes import cluttered_scene
 from segue.embedded.sprites import SpriteBank, best_bank
+from segue.embedded.training_run import HELD_OUT_STYLE
 from segue.errors import InputError, MissingExtra
 
-HELD_OUT_STYLE = "twemoji"
 SCENE_SEED = 9_000_001  # training draws from small seeds; these scenes are never among them
 
 
 @dataclass(frozen=True)
 class Case:
-    """A picture (H, W, 3) uint8 and the true masks of its objects, (H, W) bool each, none of them empty."""
+    """A picture (H, W, 3) uint8 and the true masks of its objects, (H, W) bool each, none of them
+    empty."""
 
     picture: Picture
     masks: tuple[BoolMask, ...]
@@ -57,7 +60,8 @@ def scene_cases(bank: SpriteBank, count: int, seed: int, side: int = 256) -> lis
 
 
 def clutter_cases(count: int, seed: int) -> list[Case]:
-    """``count`` cluttered pictures of textured shapes, the kind that stands for photographs in training."""
+    """``count`` cluttered pictures of textured shapes, the kind that stands for photographs in
+    training."""
     cases = []
     for i in range(count):
         picture, covers = cluttered_scene(np.random.default_rng([seed, i]))
@@ -67,7 +71,8 @@ def clutter_cases(count: int, seed: int) -> list[Case]:
 
 
 def photo_cases(folder: str | Path) -> dict[str, list[Case]]:
-    """Photographs by source. ``folder`` holds ``photos.json``: image, label picture (0 background, k object k), source."""
+    """Photographs by source. ``folder`` holds ``photos.json``: image, label picture (0 background,
+    k object k), source."""
     index = Path(folder) / "photos.json"
     if not index.exists():
         raise InputError(f"no photos.json in {folder}; expected a folder of photographs with masks")
@@ -107,7 +112,7 @@ def grabcut_mask(picture: Picture, box: Box, rounds: int = 5) -> BoolMask:
     bgr = np.ascontiguousarray(picture[..., ::-1])
     models = np.zeros((1, 65)), np.zeros((1, 65))
     try:
-        cv2.grabCut(bgr, state, None, *models, rounds, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
+        cv2.grabCut(bgr, state, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # it gives up on boxes of one colour
         return state == cv2.GC_PR_FGD
     return (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
@@ -144,7 +149,8 @@ def measure(cases: Sequence[Case], methods: dict[str, BoxMethod]) -> dict[str, f
 def measure_points(
     model: SamModel, cases: Sequence[Case], settings: LookSettings
 ) -> dict[str, float]:
-    """Mean IoU from one point: as shipped (a second look through the first mask's box) and in one look."""
+    """Mean IoU from one point: as shipped (a second look through the first mask's box) and in one
+    look."""
     once = LookSettings(zoom=0, clip_to_box=False)
     scores: dict[str, list[float]] = {"point": [], "point, one look": []}
     for case in cases:
@@ -194,8 +200,9 @@ def evaluate_segmenter(
 ) -> dict[str, dict[str, float]]:
     """Every figure of the segmenter: a row for each kind of picture, a column for each method.
 
-    ``weights`` is a transformers folder with ``segue.json`` beside the configuration. Rows: ``scenes``, ``style`` (where
-    the held-out drawings are at hand), and one for each source of photographs. ``objects`` counts what was measured.
+    ``weights`` is a transformers folder with ``segue.json`` beside the configuration. Rows:
+    ``scenes``, ``style`` (where the held-out drawings are at hand), and one for each source of
+    photographs. ``objects`` counts what was measured.
     """
     bank = bank or best_bank()
     model = SamModel.from_pretrained(weights, dtype="float32").eval()

@@ -1,7 +1,8 @@
 """What the segmenter is trained on: masks against soft coverages, and its own opinion of them.
 
-All in float32, outside autocast. Coverages are averages over areas, so a border cell asks for the share of it that is
-covered; thresholding the bilinearly enlarged logits at 0 then puts edges between cells, not on them.
+All in float32, outside autocast. Coverages are averages over areas, so a border cell asks for the
+share of it that is covered; thresholding the bilinearly enlarged logits at 0 then puts edges
+between cells, not on them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from segue.embedded.segmenter_network import SegmenterOutput
 
 
 class SegmenterLoss(NamedTuple):
-    """``total`` to be minimised, and two readings (no gradient): mean IoU of the single mask for boxes and for points."""
+    """``total`` to be minimised, and two readings (no gradient): mean IoU of the single mask for
+    boxes and for points."""
 
     total: Tensor
     box_iou: Tensor
@@ -24,11 +26,13 @@ class SegmenterLoss(NamedTuple):
 
 
 def mask_losses(logits: Tensor, targets: Tensor, balance: float) -> Tensor:
-    """Loss of every mask, (B, P, N): ``logits`` (B, P, N, M, M) against ``targets`` (B, P, M, M) in [0, 1].
+    """Loss of every mask, (B, P, N): ``logits`` (B, P, N, M, M) against ``targets`` (B, P, M, M) in
+    [0, 1].
 
-    ``balance`` in [0, 1] mixes two companions of dice. At 1 it is cross entropy with both classes weighing the same: a
-    young network under focal loss learns to answer "nothing" everywhere and stays there for hundreds of steps. At 0 it is
-    focal loss (gamma 2, times 20, as in SAM), which works on the border once the rest is right.
+    ``balance`` in [0, 1] mixes two companions of dice. At 1 it is cross entropy with both classes
+    weighing the same: a young network under focal loss learns to answer "nothing" everywhere and
+    stays there for hundreds of steps. At 0 it is focal loss (gamma 2, times 20, as in SAM), which
+    works on the border once the rest is right.
     """
     target = targets[:, :, None]
     probability = logits.sigmoid()
@@ -57,10 +61,12 @@ def real_iou(logits: Tensor, targets: Tensor) -> Tensor:
 def segmenter_loss(
     output: SegmenterOutput, targets: Tensor, boxes: int, clicks: int, balance: float
 ) -> SegmenterLoss:
-    """The whole loss of one batch whose first ``boxes`` prompts are boxes and the rest points with ``clicks`` clicks.
+    """The whole loss of one batch whose first ``boxes`` prompts are boxes and the rest points with
+    ``clicks`` clicks.
 
-    The single mask answers every prompt (one click counts half: it is ambiguous). Of the three others the best one
-    learns, the rest a little, so that they come to stand for different readings of a click.
+    The single mask answers every prompt (one click counts half: it is ambiguous). Of the three
+    others the best one learns, the rest a little, so that they come to stand for different readings
+    of a click.
     """
     each = mask_losses(output.logits, targets, balance)
     iou = real_iou(output.logits, targets)

@@ -1,13 +1,15 @@
-"""The embedded segmenter: an ordinary ``SamModel`` in miniature, and a forward pass that returns every mask token.
+"""The embedded segmenter: an ordinary ``SamModel`` in miniature, and a forward pass that returns
+every mask token.
 
 This file knows the sizes and the initialisation. It knows nothing about scenes, losses or files.
 
-The library's initial values are meant to be overwritten by finished weights and train badly: a vision encoder of zeros
-(``initializer_range`` 1e-10), Fourier frequencies so high that positions are noise, and prompt and mask tokens so small
-that a mask, a product of three small things, learns nothing for hundreds of steps. Here every layer starts as PyTorch
-starts it, as in the original SAM, with frequencies of standard deviation 1, and two things are laid out so that they need
-not be found: absolute positions start as sines and cosines, and in attention between prompts and picture queries and
-keys start alike, so that a place looks first at the prompt that is near it.
+The library's initial values are meant to be overwritten by finished weights and train badly: a
+vision encoder of zeros (``initializer_range`` 1e-10), Fourier frequencies so high that positions
+are noise, and prompt and mask tokens so small that a mask, a product of three small things, learns
+nothing for hundreds of steps. Here every layer starts as PyTorch starts it, as in the original SAM,
+with frequencies of standard deviation 1, and two things are laid out so that they need not be
+found: absolute positions start as sines and cosines, and in attention between prompts and picture
+queries and keys start alike, so that a place looks first at the prompt that is near it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ PIXEL_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class SegmenterSize:
-    """Sizes of the network. ``image`` must be a multiple of ``patch``, ``decoder`` of 8 and of ``2 * decoder_heads``."""
+    """Sizes of the network. ``image`` must be a multiple of ``patch``, ``decoder`` of 8 and of ``2
+    * decoder_heads``."""
 
     image: int = 256
     patch: int = 8
@@ -56,7 +59,8 @@ class SegmenterSize:
 
 
 class SegmenterOutput(NamedTuple):
-    """``logits`` (B, P, 4, M, M) and predicted IoU ``quality`` (B, P, 4), both float32; index 0 is the single mask."""
+    """``logits`` (B, P, 4, M, M) and predicted IoU ``quality`` (B, P, 4), both float32; index 0 is
+    the single mask."""
 
     logits: Tensor
     quality: Tensor
@@ -65,7 +69,8 @@ class SegmenterOutput(NamedTuple):
 def segmenter_config(size: SegmenterSize) -> SamConfig:
     """The transformers configuration of this size, with eager attention.
 
-    Eager, and set before construction, because the fused attention's backward pass is slow on processors and
+    Eager, and set before construction, because the fused attention's backward pass is slow on
+    processors and
     ``set_attn_implementation`` does not reach the vision layers afterwards.
     """
     vision = SamVisionConfig(
@@ -105,7 +110,8 @@ def segmenter_config(size: SegmenterSize) -> SamConfig:
 
 
 def new_segmenter(size: SegmenterSize, seed: int = 0) -> SamModel:
-    """A freshly initialised network; the same seed gives the same weights. The position frequencies are frozen."""
+    """A freshly initialised network; the same seed gives the same weights. The position frequencies
+    are frozen."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -139,7 +145,8 @@ def _sines(grid: int, width: int) -> Tensor:
 
 
 def _look_nearby(attention: nn.Module, generator: torch.Generator) -> None:
-    """Give queries and keys one projection, scaled so that equal positions score about 4 and distant ones 0."""
+    """Give queries and keys one projection, scaled so that equal positions score about 4 and
+    distant ones 0."""
     inner, outer = attention.q_proj.weight.shape
     per_head = inner // attention.num_attention_heads
     spread = (4.0 * per_head**0.5 / (per_head * outer / 2)) ** 0.5  # |position|^2 is outer / 2
@@ -152,9 +159,10 @@ def _look_nearby(attention: nn.Module, generator: torch.Generator) -> None:
 class Prompts(NamedTuple):
     """What is asked about each picture, in pixels of the padded square picture.
 
-    ``boxes`` (B, P1, 4) float32 x0 y0 x1 y1, half-open; ``points`` (B, P2, K, 2) float32 x y; ``labels`` (B, P2, K)
-    int64, 1 on the object, 0 beside it, -10 no point. ``masks`` is None or (B, 1, M, M) logits of an earlier answer,
-    shared by every prompt of the picture as in SAM itself.
+    ``boxes`` (B, P1, 4) float32 x0 y0 x1 y1, half-open; ``points`` (B, P2, K, 2) float32 x y;
+    ``labels`` (B, P2, K) int64, 1 on the object, 0 beside it, -10 no point. ``masks`` is None or
+    (B, 1, M, M) logits of an earlier answer, shared by every prompt of the picture as in SAM
+    itself.
     """
 
     boxes: Tensor | None
@@ -171,10 +179,13 @@ def run_segmenter(
     bfloat16: bool = False,
     embedded: bool = False,
 ) -> SegmenterOutput:
-    """All four masks of every prompt, boxes first, then points. ``pixels`` (B, 3, S, S) float32, normalised.
+    """All four masks of every prompt, boxes first, then points. ``pixels`` (B, 3, S, S) float32,
+    normalised.
 
-    With ``embedded``, ``pixels`` is the vision encoder's output (B, D, g, g) instead. ``SamModel.forward`` can return either the single mask or the other three and takes boxes and points only in equal
-    number, so training drives the parts itself. The prompt encoder stays in float32: its sines need the precision.
+    With ``embedded``, ``pixels`` is the vision encoder's output (B, D, g, g) instead.
+    ``SamModel.forward`` can return either the single mask or the other three and takes boxes and
+    points only in equal number, so training drives the parts itself. The prompt encoder stays in
+    float32: its sines need the precision.
     """
     device = pixels.device.type
     embedding = pixels
@@ -188,7 +199,8 @@ def run_segmenter(
 
 
 def encode_prompts(model: SamModel, prompts: Prompts) -> tuple[Tensor, Tensor]:
-    """Sparse embeddings (B, P, T, D) of boxes then points, padded to one length, and the dense one (B, D, g, g)."""
+    """Sparse embeddings (B, P, T, D) of boxes then points, padded to one length, and the dense one
+    (B, D, g, g)."""
     encoder = model.prompt_encoder
     parts = []
     dense: Tensor | None = None

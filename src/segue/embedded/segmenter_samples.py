@@ -1,12 +1,14 @@
 """Pictures, masks and prompts for training the segmenter, each one a pure function of a seed.
 
-A *scene* is a picture with the visible coverage of each object. A *view* is what the network sees of a scene: the whole
-picture or a window around one object, brought to the network's square exactly as ``SamImageProcessorPil`` does it
-(longest side resized, bilinear; zeros after normalisation to the right and below). Windows matter twice: they show
-objects at every size, and the shipped segmenter takes a second, closer look at each box.
+A *scene* is a picture with the visible coverage of each object. A *view* is what the network sees
+of a scene: the whole picture or a window around one object, brought to the network's square exactly
+as ``SamImageProcessorPil`` does it (longest side resized, bilinear; zeros after normalisation to
+the right and below). Windows matter twice: they show objects at every size, and the shipped
+segmenter takes a second, closer look at each box.
 
-Scenes are expensive and views are cheap, so a pool of the latest scenes is replayed. Scene ``i`` and batch ``k``
-depend on the run's seed and on ``i`` and ``k`` alone: a resumed run draws its pool again and goes on exactly.
+Scenes are expensive and views are cheap, so a pool of the latest scenes is replayed. Scene ``i``
+and batch ``k`` depend on the run's seed and on ``i`` and ``k`` alone: a resumed run draws its pool
+again and goes on exactly.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ Draw = Callable[[np.random.Generator], "MaskedScene"]
 
 @dataclass(frozen=True)
 class MaskedScene:
-    """A picture (H, W, 3) uint8 and the visible coverage of each object, (H, W) uint8 from 0 to 255."""
+    """A picture (H, W, 3) uint8 and the visible coverage of each object, (H, W) uint8 from 0 to
+    255."""
 
     picture: NDArray[np.uint8]
     masks: tuple[NDArray[np.uint8], ...]
@@ -38,7 +41,8 @@ class MaskedScene:
 
 @dataclass(frozen=True)
 class View:
-    """A scene in the network's square: ``picture`` (h, w, 3) uint8 with longest side S, ``masks`` (h, w) uint8 each."""
+    """A scene in the network's square: ``picture`` (h, w, 3) uint8 with longest side S, ``masks``
+    (h, w) uint8 each."""
 
     picture: NDArray[np.uint8]
     masks: tuple[NDArray[np.uint8], ...]
@@ -55,10 +59,9 @@ def tight_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def window_around(
-    box: Window, width: int, height: int, zoom: float
-) -> tuple[int, int, int, int]:
-    """The square of side ``zoom`` times the box's longest side, centred on it, cut at the picture's border.
+def window_around(box: Window, width: int, height: int, zoom: float) -> tuple[int, int, int, int]:
+    """The square of side ``zoom`` times the box's longest side, centred on it, cut at the picture's
+    border.
 
     Half-open integer pixels. The shipped segmenter uses the same window for its closer look.
     """
@@ -74,13 +77,15 @@ def window_around(
 
 
 def fitted(width: int, height: int, side: int) -> tuple[int, int]:
-    """The (width, height) SAM's processor resizes a picture to: longest side ``side``, halves rounded up."""
+    """The (width, height) SAM's processor resizes a picture to: longest side ``side``, halves
+    rounded up."""
     scale = side / max(width, height)
     return int(width * scale + 0.5), int(height * scale + 0.5)
 
 
 def look_through(scene: MaskedScene, window: tuple[int, int, int, int], side: int) -> View:
-    """Cut the window out and fit it to ``side``; objects with almost nothing inside the window are left out."""
+    """Cut the window out and fit it to ``side``; objects with almost nothing inside the window are
+    left out."""
     x0, y0, x1, y1 = window
     size = fitted(x1 - x0, y1 - y0, side)
     picture = Image.fromarray(np.ascontiguousarray(scene.picture[y0:y1, x0:x1]))
@@ -96,7 +101,8 @@ def look_through(scene: MaskedScene, window: tuple[int, int, int, int], side: in
 
 
 def random_view(rng: np.random.Generator, scene: MaskedScene, side: int) -> View:
-    """The whole scene, a random part of it, or a window round one object; mirrored and relit at random."""
+    """The whole scene, a random part of it, or a window round one object; mirrored and relit at
+    random."""
     height, width = scene.picture.shape[:2]
     kind = rng.random()
     window = (0, 0, width, height)
@@ -134,18 +140,22 @@ def _relight(rng: np.random.Generator, view: View) -> View:
 
 
 def normalised(picture: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    """(3, side, side) float32 as SAM's processor gives it: normalised, then zeros to the right and below."""
+    """(3, side, side) float32 as SAM's processor gives it: normalised, then zeros to the right and
+    below."""
     height, width = picture.shape[:2]
     out = np.zeros((3, side, side), np.float32)
     scaled = picture.astype(np.float32) / np.float32(255)
-    out[:, :height, :width] = ((scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)).transpose(2, 0, 1)
+    out[:, :height, :width] = ((scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)).transpose(
+        2, 0, 1
+    )
     return out
 
 
 def shaken_box(
     rng: np.random.Generator, box: tuple[int, int, int, int], width: int, height: int
 ) -> NDArray[np.float32]:
-    """The box as a detector or a hand might give it: three in four are moved by about 4 % of the side."""
+    """The box as a detector or a hand might give it: three in four are moved by about 4 % of the
+    side."""
     exact = np.array(box, np.float64)
     if rng.random() < 0.75:
         sides = np.array([box[2] - box[0], box[3] - box[1]] * 2)
@@ -153,10 +163,9 @@ def shaken_box(
     return np.clip(exact, 0, [width, height, width, height]).astype(np.float32)
 
 
-def inner_point(
-    rng: np.random.Generator | None, mask: NDArray[np.bool_]
-) -> tuple[float, float]:
-    """A point on the object, at a pixel's centre. Without ``rng`` the innermost one; with it, four in ten lie deep inside."""
+def inner_point(rng: np.random.Generator | None, mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """A point on the object, at a pixel's centre. Without ``rng`` the innermost one; with it, four
+    in ten lie deep inside."""
     if rng is None or rng.random() < 0.4:
         depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
         limit = depth.max() if rng is None else 0.5 * depth.max()
@@ -167,10 +176,9 @@ def inner_point(
     return float(columns[pick]) + 0.5, float(rows[pick]) + 0.5
 
 
-def outer_point(
-    rng: np.random.Generator, mask: NDArray[np.bool_]
-) -> tuple[float, float] | None:
-    """A point beside the object, within about 12 pixels of it, or None where it fills the picture."""
+def outer_point(rng: np.random.Generator, mask: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """A point beside the object, within about 12 pixels of it, or None where it fills the
+    picture."""
     box = tight_box(mask)
     if box is None:
         return None
@@ -184,7 +192,8 @@ def outer_point(
 
 
 class Batch(NamedTuple):
-    """One training step's input. ``targets`` (B, P, M, M) float32 are area-averaged coverages, boxes first."""
+    """One training step's input. ``targets`` (B, P, M, M) float32 are area-averaged coverages,
+    boxes first."""
 
     pixels: Tensor
     prompts: Prompts
@@ -193,7 +202,8 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class PromptPlan:
-    """How many prompts a picture gets: ``boxes``, ``points``, and how many clicks each point prompt has."""
+    """How many prompts a picture gets: ``boxes``, ``points``, and how many clicks each point prompt
+    has."""
 
     boxes: int = 2
     points: int = 2
@@ -203,7 +213,8 @@ class PromptPlan:
 def make_batch(
     rng: np.random.Generator, views: list[View], plan: PromptPlan, side: int, mask_side: int
 ) -> Batch:
-    """Ask ``plan`` of every view. Objects are shared out so that each gets its turn before any is asked twice."""
+    """Ask ``plan`` of every view. Objects are shared out so that each gets its turn before any is
+    asked twice."""
     count = len(views)
     pixels = np.zeros((count, 3, side, side), np.float32)
     boxes = np.zeros((count, plan.boxes, 4), np.float32)
@@ -246,7 +257,8 @@ def _click(
     points: NDArray[np.float32],
     labels: NDArray[np.int64],
 ) -> None:
-    """The first click is on the object; each further one is on it or, half of the time, beside it."""
+    """The first click is on the object; each further one is on it or, half of the time, beside
+    it."""
     for k in range(len(points)):
         beside = outer_point(rng, mask) if k and rng.random() < 0.5 else None
         points[k] = beside or inner_point(rng, mask)
@@ -254,7 +266,8 @@ def _click(
 
 
 def coverage(mask: NDArray[np.uint8], side: int, mask_side: int) -> NDArray[np.float32]:
-    """A mask padded to ``side`` and averaged over areas down to ``mask_side``: (mask_side, mask_side) in [0, 1]."""
+    """A mask padded to ``side`` and averaged over areas down to ``mask_side``: (mask_side,
+    mask_side) in [0, 1]."""
     full = np.zeros((side, side), np.float32)
     full[: mask.shape[0], : mask.shape[1]] = mask
     k = side // mask_side
@@ -263,7 +276,8 @@ def coverage(mask: NDArray[np.uint8], side: int, mask_side: int) -> NDArray[np.f
 
 
 class ScenePool:
-    """The latest ``size`` scenes of an endless, seeded sequence; each batch draws some new ones and replays the rest."""
+    """The latest ``size`` scenes of an endless, seeded sequence; each batch draws some new ones and
+    replays the rest."""
 
     def __init__(self, draw: Draw, seed: int, size: int = 400, fresh: float = 0.2) -> None:
         self.draw, self.seed, self.size, self.fresh = draw, seed, size, fresh
@@ -292,7 +306,8 @@ class ScenePool:
             self.advance()
 
     def views(self, step: int, count: int, side: int) -> tuple[np.random.Generator, list[View]]:
-        """The views of batch number ``step``, and the generator that the rest of this batch must use."""
+        """The views of batch number ``step``, and the generator that the rest of this batch must
+        use."""
         rng = np.random.default_rng([self.seed, 2, step])
         views: list[View] = []
         while len(views) < count:

@@ -1,11 +1,14 @@
-"""Textured random shapes in cluttered pictures: what teaches the embedded segmenter that an object need not be a drawing.
+"""Textured random shapes in cluttered pictures: what teaches the embedded segmenter that an object
+need not be a drawing.
 
-A *leaves* picture (a "dead leaves" model: shapes of many sizes dropped on one another) has the edge statistics of a
-photograph without being one. Objects are silhouettes (blobs, polygons, jointed figures, or the outline of a drawing)
-filled with textures of one or of several parts, so that an object is often not one colour and its surroundings often
-share a colour with it. Everything is drawn by NumPy and Pillow from a ``numpy.random.Generator`` and nothing else.
+A *leaves* picture (a "dead leaves" model: shapes of many sizes dropped on one another) has the edge
+statistics of a photograph without being one. Objects are silhouettes (blobs, polygons, jointed
+figures, or the outline of a drawing) filled with textures of one or of several parts, so that an
+object is often not one colour and its surroundings often share a colour with it. Everything is
+drawn by NumPy and Pillow from a ``numpy.random.Generator`` and nothing else.
 
-Pictures are (H, W, 3) float32 in [0, 255]; silhouettes and masks are (H, W) float32 coverages in [0, 1].
+Pictures are (H, W, 3) float32 in [0, 255]; silhouettes and masks are (H, W) float32 coverages in
+[0, 1].
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ def colour(rng: np.random.Generator, low: float = 10, high: float = 245) -> Floa
 
 
 def noise(rng: np.random.Generator, side: int, base: int, octaves: int = 4) -> Floats:
-    """Smooth colour noise (side, side, 3) in about [0, 1]: ``base`` cells along a side, then finer octaves."""
+    """Smooth colour noise (side, side, 3) in about [0, 1]: ``base`` cells along a side, then finer
+    octaves."""
     total, amplitude, weight = np.zeros((side, side, 3), np.float32), 1.0, 0.0
     for octave in range(octaves):
         cells = base * 2**octave
@@ -55,7 +59,8 @@ def stripes(rng: np.random.Generator, side: int) -> Floats:
 
 
 def texture(rng: np.random.Generator, side: int, around: Floats | None = None) -> Floats:
-    """A square fill (side, side, 3). ``around`` gives a colour to stay near, which makes hard, low-contrast objects."""
+    """A square fill (side, side, 3). ``around`` gives a colour to stay near, which makes hard,
+    low-contrast objects."""
     first = colour(rng) if around is None else around + rng.normal(0, 22, 3).astype(np.float32)
     second = first + rng.normal(0, 45, 3).astype(np.float32)
     kind = rng.integers(5)
@@ -153,9 +158,11 @@ SKETCHES: tuple[Sketch, ...] = (_ellipse, _polygon, _blob, _rectangle, _branches
 def silhouette(
     rng: np.random.Generator, side: int, outlines: Sequence[NDArray[np.uint8]] = ()
 ) -> Image.Image:
-    """An antialiased silhouette as an ``L`` picture cropped to its ink, longest side about ``side``, randomly turned.
+    """An antialiased silhouette as an ``L`` picture cropped to its ink, longest side about
+    ``side``, randomly turned.
 
-    ``outlines`` are alpha channels of drawings, (h, w) uint8; where given, about two silhouettes in five are one.
+    ``outlines`` are alpha channels of drawings, (h, w) uint8; where given, about two silhouettes in
+    five are one.
     """
     if outlines and rng.random() < 0.4:
         shape = Image.fromarray(outlines[int(rng.integers(len(outlines)))])
@@ -169,11 +176,14 @@ def silhouette(
     shape = shape.crop(shape.point(lambda v: 255 if v > 40 else 0).getbbox())
     scale = side / max(shape.size)
     wide, high = (max(4, round(n * scale * rng.uniform(0.85, 1.15))) for n in shape.size)
-    return shape.resize((wide, high), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
+    return shape.resize(
+        (wide, high), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    )
 
 
 def leaves(rng: np.random.Generator, side: int = 320, count: int = 70) -> Floats:
-    """A "dead leaves" picture (side, side, 3): shapes of power-law sizes, each textured, lit and slightly blurred."""
+    """A "dead leaves" picture (side, side, 3): shapes of power-law sizes, each textured, lit and
+    slightly blurred."""
     picture = Image.fromarray(np.clip(texture(rng, side), 0, 255).astype(np.uint8))
     palette = [colour(rng) for _ in range(int(rng.integers(2, 7)))]
     sheets = [
@@ -205,7 +215,8 @@ def shade(rng: np.random.Generator, picture: Floats, strength: float = 0.35) -> 
 
 
 def filled(rng: np.random.Generator, shape: Image.Image, around: Floats | None) -> Floats:
-    """Texture for a silhouette, (h, w, 3): one fill, or several parts with different fills (a shirt, a face)."""
+    """Texture for a silhouette, (h, w, 3): one fill, or several parts with different fills (a
+    shirt, a face)."""
     wide, high = shape.size
     side = max(wide, high)
     fill = texture(rng, side, around)
@@ -216,7 +227,9 @@ def filled(rng: np.random.Generator, shape: Image.Image, around: Floats | None) 
             fill[edge[0] : edge[1]] = part[edge[0] : edge[1]]
         else:
             spot = Image.new("L", (side, side))
-            spot.paste(silhouette(rng, max(4, int(side * rng.uniform(0.2, 0.6)))), _anywhere(rng, side))
+            spot.paste(
+                silhouette(rng, max(4, int(side * rng.uniform(0.2, 0.6)))), _anywhere(rng, side)
+            )
             cover = np.asarray(spot, np.float32)[..., None] / 255
             fill = fill * (1 - cover) + part * cover
     if rng.random() < 0.6:
@@ -236,9 +249,11 @@ def drop_shapes(
     count: int,
     outlines: Sequence[NDArray[np.uint8]] = (),
 ) -> Floats:
-    """Put ``count`` filled silhouettes on the picture; ``masks`` loses what they cover and gains their coverage.
+    """Put ``count`` filled silhouettes on the picture; ``masks`` loses what they cover and gains
+    their coverage.
 
-    One shape in three stays near the colour of what lies beneath it. Returns the new picture; ``masks`` is changed.
+    One shape in three stays near the colour of what lies beneath it. Returns the new picture;
+    ``masks`` is changed.
     """
     high, wide = picture.shape[:2]
     picture = picture.copy()
@@ -254,7 +269,9 @@ def drop_shapes(
         box = cover.getbbox()
         if box is None:
             continue
-        near = picture[box[1] : box[3], box[0] : box[2]].mean((0, 1)) if rng.random() < 0.35 else None
+        near = (
+            picture[box[1] : box[3], box[0] : box[2]].mean((0, 1)) if rng.random() < 0.35 else None
+        )
         sheet = np.zeros((high, wide, 3), np.float32)
         fill = filled(rng, shape, near)
         x0, y0, x1, y1 = box
@@ -269,9 +286,7 @@ def drop_shapes(
     return picture
 
 
-def _cast_shadow(
-    rng: np.random.Generator, picture: Floats, cover: Image.Image, side: int
-) -> None:
+def _cast_shadow(rng: np.random.Generator, picture: Floats, cover: Image.Image, side: int) -> None:
     shift = int(2 + side * rng.uniform(0.02, 0.1))
     soft = ImageChops.offset(cover, shift // 2, shift).filter(ImageFilter.GaussianBlur(3))
     picture *= 1 - float(rng.uniform(0.2, 0.5)) * np.asarray(soft, np.float32)[..., None] / 255
@@ -280,18 +295,17 @@ def _cast_shadow(
 def cluttered_scene(
     rng: np.random.Generator, side: int = 256, outlines: Sequence[NDArray[np.uint8]] = ()
 ) -> tuple[Floats, list[Floats]]:
-    """A picture of 1 to 5 filled silhouettes on leaves, with their visible coverages: the photograph-like training scene."""
-    if rng.random() < 0.75:
-        back = leaves(rng, side)
-    else:
-        back = shade(rng, texture(rng, side))
+    """A picture of 1 to 5 filled silhouettes on leaves, with their visible coverages: the
+    photograph-like training scene."""
+    back = leaves(rng, side) if rng.random() < 0.75 else shade(rng, texture(rng, side))
     masks: list[Floats] = []
     picture = drop_shapes(rng, back, masks, int(rng.integers(1, 6)), outlines)
     return photographic(rng, picture), masks
 
 
 def photographic(rng: np.random.Generator, picture: Floats) -> Floats:
-    """What a camera does to colours and pixels, at random: paler colours, contrast, blur, grain. Clipped to [0, 255]."""
+    """What a camera does to colours and pixels, at random: paler colours, contrast, blur, grain.
+    Clipped to [0, 255]."""
     if rng.random() < 0.7:
         grey = picture.mean(2, keepdims=True)
         picture = grey + (picture - grey) * np.float32(rng.uniform(0.0, 0.8))

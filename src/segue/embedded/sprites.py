@@ -25,6 +25,9 @@ SHEET_SIDE = 88
 
 SHEET_STYLES = ("noto", "fluent-flat")
 
+HELD_OUT_STYLE = "twemoji"
+"""Nothing is ever trained on this drawing style; the others are compared with it."""
+
 
 @dataclass(frozen=True)
 class Sprite:

@@ -25,49 +25,13 @@ from segue.models.qwen_vl.tokenizer import SPLIT, QwenVLTokenizer
 Ranks = dict[bytes, int]
 Word = tuple[bytes, ...]
 
-_WHOLE = [
-    " the",
-    " picture",
-    " image",
-    " shows",
-    " there",
-    " background",
-    " left",
-    " right",
-    " middle",
-    " bottom",
-    " many",
-    " Picture",
-    " are",
-    " and",
-    " all",
-    " box",
-    " boxes",
-    " objects",
-    " location",
-    " mask",
-    " bounding",
-    " around",
-    " with",
-    " pair",
-    " bunch",
-    " is",
-    " of",
-    " at",
-    " two",
-    " three",
-    " four",
-    " five",
-    " helpful",
-    " assistant",
-    " Can",
-    " you",
-    " this",
-    " what",
-    " there",
-    "<gsam",
-    "</",
-]
+_WHOLE = (
+    " the| picture| image| shows| there| background| left| right| middle| bottom| many| Picture"
+    "| are| and| all| box| boxes| objects| location| mask| bounding| around| with| pair| bunch| is"
+    "| of| at| two| three| four| five| helpful| assistant| Can| you| this| what| there"
+)
+"""Words taken whole with the space before them."""
+_MARKS = ("<gsam", "</")
 
 
 def build_ranks(size: int = 1700, seed: int = 0) -> Ranks:
@@ -77,8 +41,8 @@ def build_ranks(size: int = 1700, seed: int = 0) -> Ranks:
     _add_characters(ranks, corpus)
     _add_nouns(ranks)
     fixed = set(noun_tokens(ranks))
-    _add_frequent(ranks, corpus, size - len(_WHOLE), fixed)
-    for piece in [*_last_words(), *_place_words(), *_WHOLE]:
+    _add_frequent(ranks, corpus, size - len(_WHOLE.split("|")) - len(_MARKS), fixed)
+    for piece in [*_last_words(), *_place_words(), *_WHOLE.split("|"), *_MARKS]:
         ranks.setdefault(piece.encode(), len(ranks))
     for piece in _hiding_words(ranks):
         ranks.setdefault(piece.encode(), len(ranks))

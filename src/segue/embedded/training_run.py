@@ -1,7 +1,9 @@
-"""Parts that both trainings share: a budget of time, averaged weights, the optimiser, checkpoints, the log.
+"""Parts that both trainings share: a budget of time, averaged weights, the optimiser, checkpoints,
+the log.
 
-It knows nothing about networks or data. A run's whole state is one file; it is written beside the old one and then put
-in its place, so that a run killed at any moment goes on from its last checkpoint, exactly.
+It knows nothing about networks or data. A run's whole state is one file; it is written beside the
+old one and then put in its place, so that a run killed at any moment goes on from its last
+checkpoint, exactly.
 """
 
 from __future__ import annotations
@@ -19,13 +21,18 @@ from torch import Tensor, nn
 
 from segue.errors import SegueError
 
+HELD_OUT_STYLE = "twemoji"
+"""The drawings that no training sees, so that there is something to measure a new style on."""
+
 
 @dataclass
 class Budget:
-    """How long a run lasts: ``minutes`` of wall clock over all its parts, or exactly ``steps`` where given.
+    """How long a run lasts: ``minutes`` of wall clock over all its parts, or exactly ``steps``
+    where given.
 
-    The learning rate follows the share of the budget that is spent, so that it has come down when the time is over
-    however busy the machine was. ``spent`` is the time of earlier parts, in seconds.
+    The learning rate follows the share of the budget that is spent, so that it has come down when
+    the time is over however busy the machine was. ``spent`` is the time of earlier parts, in
+    seconds.
     """
 
     minutes: float
@@ -38,20 +45,23 @@ class Budget:
         return self.spent + time.monotonic() - self._started
 
     def progress(self, step: int) -> float:
-        """Share of the budget spent after ``step`` steps: 0 at the start, 1 or more when it is over."""
+        """Share of the budget spent after ``step`` steps: 0 at the start, 1 or more when it is
+        over."""
         if self.steps is not None:
             return step / self.steps
         return self.elapsed() / (60 * self.minutes)
 
 
 def learning_rate(peak: float, step: int, progress: float, warm_up: int, hold: float) -> float:
-    """Linear rise over ``warm_up`` steps, ``peak`` until ``hold`` of the budget is spent, then linear to 1 % of it."""
+    """Linear rise over ``warm_up`` steps, ``peak`` until ``hold`` of the budget is spent, then
+    linear to 1 % of it."""
     fall = min(1.0, max(0.01, (1 - progress) / (1 - hold)))
     return peak * min(1.0, (step + 1) / warm_up) * fall
 
 
 class AveragedWeights:
-    """An exponential moving average of a network's floating-point state; these are the weights that are shipped."""
+    """An exponential moving average of a network's floating-point state; these are the weights that
+    are shipped."""
 
     def __init__(self, model: nn.Module, decay: float = 0.998) -> None:
         self.decay = decay
@@ -63,14 +73,16 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take the weights of step ``step`` in; early steps count more, so that the start is soon forgotten."""
+        """Take the weights of step ``step`` in; early steps count more, so that the start is soon
+        forgotten."""
         share = 1 - min(self.decay, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             if name in self.state:
                 self.state[name].lerp_(value, share)
 
     def lent_to(self, model: nn.Module) -> _Lent:
-        """A context in which ``model`` carries the averaged weights; its own come back afterwards."""
+        """A context in which ``model`` carries the averaged weights; its own come back
+        afterwards."""
         return _Lent(model, self.state)
 
 
@@ -91,9 +103,11 @@ class _Lent:
 
 
 class Optimisers:
-    """Muon for hidden matrices, AdamW for everything else, under one learning rate and one gradient clip.
+    """Muon for hidden matrices, AdamW for everything else, under one learning rate and one gradient
+    clip.
 
-    ``is_matrix(name, parameter)`` says which go to Muon; ``slow(name)`` which learn at a tenth of the rate;
+    ``is_matrix(name, parameter)`` says which go to Muon; ``slow(name)`` which learn at a tenth of
+    the rate;
     ``newton_steps`` is Muon's own effort a step, a good part of the time of a small network.
     """
 
@@ -125,7 +139,8 @@ class Optimisers:
         )
 
     def step(self, rate: float) -> float:
-        """Clip the gradients to norm 1, move at ``rate``, clear them; returns the norm before clipping."""
+        """Clip the gradients to norm 1, move at ``rate``, clear them; returns the norm before
+        clipping."""
         norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for optimiser in (self.muon, self.adam):
             for group in optimiser.param_groups:
@@ -146,7 +161,8 @@ class Optimisers:
 
 @dataclass
 class RunFolder:
-    """The files of a run: ``checkpoint.pt``, ``log.jsonl`` (one JSON object a line), ``weights/`` for what is shipped."""
+    """The files of a run: ``checkpoint.pt``, ``log.jsonl`` (one JSON object a line), ``weights/``
+    for what is shipped."""
 
     path: Path
 
@@ -178,7 +194,8 @@ class RunFolder:
             state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
         except Exception as error:
             raise SegueError(
-                f"cannot read the checkpoint {self.checkpoint}: {error}; delete it to start the run afresh"
+                f"cannot read the checkpoint {self.checkpoint}: {error}; "
+                "delete it to start the run afresh"
             ) from error
         return state
 
@@ -190,7 +207,8 @@ class RunFolder:
 
 
 def prepare_processor(threads: int | None = None) -> None:
-    """Settings for training on a processor. Denormal numbers alone make some products 25 times slower."""
+    """Settings for training on a processor. Denormal numbers alone make some products 25 times
+    slower."""
     torch.set_flush_denormal(True)
     if threads is not None:
         torch.set_num_threads(threads)

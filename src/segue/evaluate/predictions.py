@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segue.message import Answer, Sampling
 
 FORMAT = 1
+_BEGINNING = b'{"manifest"'
 PACKAGES = ("torch", "transformers", "numpy", "peft")
 
 
@@ -183,16 +184,25 @@ class PredictionsFile:
 
     def _go_on(self, about: Manifest) -> None:
         self._file = self.path.open("r+b")
+        if self._file.read(len(_BEGINNING)) != _BEGINNING:
+            self._file.close()
+            raise InputError(
+                f"{self.path} is there and is not a file of predictions. Write to another file."
+            )
+        self._file.seek(0)
         whole = 0
         for number, line in enumerate(self._file):
             if not line.endswith(b"\n"):
                 break
-            with suppress(ValueError):
+            try:
                 value = json.loads(line)
-                if number == 0:
-                    self._must_equal(value.get("manifest"), about)
-                else:
-                    self.done.add(str(value["question"]["id"]))
+                found = value.get("manifest") if number == 0 else str(value["question"]["id"])
+            except (ValueError, LookupError, TypeError, AttributeError):
+                break  # damaged: written again, and all behind it
+            if number == 0:
+                self._must_equal(found, about)
+            else:
+                self.done.add(found)
             whole += len(line)
         self._file.seek(whole)
         self._file.truncate()

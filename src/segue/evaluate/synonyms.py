@@ -54,6 +54,7 @@ _IRREGULAR = {
     "people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse",
     "geese": "goose", "feet": "foot", "teeth": "tooth", "knives": "knife", "leaves": "leaf",
     "wolves": "wolf", "shelves": "shelf", "loaves": "loaf", "wives": "wife", "scarves": "scarf",
+    "potatoes": "potato", "tomatoes": "tomato", "mangoes": "mango",
 }  # fmt: skip
 _ALWAYS_S = frozenset(
     {"bus", "glass", "grass", "dress", "glasses", "trousers", "pants", "scissors", "skis", "jeans",
@@ -135,9 +136,6 @@ def _singular_word(word: str) -> str:
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if word.endswith(("ses", "xes", "zes", "ches", "shes")) and word not in ("vases", "houses"):
-        stem = word[:-2]
-        return (
-            stem if not word.endswith(("uses", "oses", "ases")) or stem in _ALWAYS_S else word[:-1]
-        )
+    if word.endswith(("sses", "xes", "zzes", "ches", "shes")) or word[:-2] in _ALWAYS_S:
+        return word[:-2]
     return word[:-1]

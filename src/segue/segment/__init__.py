@@ -52,7 +52,7 @@ class View(Protocol):
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """What every segmenter promises; tests/contracts/test_segmenter_contract.py holds them to it."""
+    """What every segmenter promises; tests/contracts holds them to it."""
 
     @property
     def name(self) -> str:
@@ -62,10 +62,13 @@ class Segmenter(Protocol):
         """Encode `image` once."""
 
 
-SEGMENTERS = Catalog("segmenter", {
-    "sam": Entry("segue.segment.sam:load", "Segment Anything (ViT-B, -L, -H)", extra="models"),
-    "sam2": Entry("segue.segment.sam2:load", "Segment Anything 2 and 2.1", extra="models"),
-    "box_fill": Entry(
-        "segue.segment.box_fill:BoxFill", "the mask is the box, for tests", stand_in=True
-    ),
-})
+SEGMENTERS = Catalog(
+    "segmenter",
+    {
+        "sam": Entry("segue.segment.sam:load", "Segment Anything (ViT-B, -L, -H)", extra="models"),
+        "sam2": Entry("segue.segment.sam2:load", "Segment Anything 2 and 2.1", extra="models"),
+        "box_fill": Entry(
+            "segue.segment.box_fill:BoxFill", "the mask is the box, for tests", stand_in=True
+        ),
+    },
+)

@@ -73,7 +73,7 @@ class CloserView(SamView):
         return masks
 
     def _first_look(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> list[Mask]:
-        """Answers to clicks on the whole picture; empty masks where a box will be looked through."""
+        """Answers to clicks on the whole picture; empty masks for boxes, whose turn is later."""
         asked = [Prompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts]
         logits, scores = self.answers(asked, prior)
         low = logits.cpu().numpy()

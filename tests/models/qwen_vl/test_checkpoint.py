@@ -30,6 +30,8 @@ def test_a_model_survives_being_saved(tmp_path, tied: bool) -> None:
     assert again.generation_config.top_k == 3
     assert not again.training
     assert (again.lm_head.weight is again.transformer.wte.weight) == tied
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1  # weights are readable by whoever may read the rest
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["model_type"], config["torch_dtype"]) == ("qwen", "float32")
 

@@ -8,6 +8,7 @@ without running what they contain.
 import json
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,8 @@ def save(
         config["torch_dtype"] = str(dtype or model.dtype).removeprefix("torch.")
         _write_json(config, staging / "config.json")
         processor.write(staging)
+        for path in staging.glob("*.safetensors"):  # their writer keeps other users out
+            shutil.copymode(staging / "config.json", path)
         stale = {path for path in target.iterdir() if _WEIGHTS.fullmatch(path.name)}
         for path in sorted(staging.iterdir()):
             os.replace(path, target / path.name)

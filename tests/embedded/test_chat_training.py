@@ -1,0 +1,107 @@
+"""Both stages in miniature: losses fall, and a training that was stopped goes on exactly."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from segue.embedded.chat import draw_shards, train_chat, write_weights
+from segue.embedded.chat_evaluation import evaluate_chat
+from segue.embedded.chat_features import finish, resampled
+from segue.embedded.chat_language import LanguageRecipe, train_language
+from segue.embedded.chat_vision import (
+    VisionRecipe,
+    bin_loss,
+    new_tower,
+    to_pixels,
+    train_vision,
+)
+from segue.embedded.sprites import shipped_bank
+from segue.embedded.tokens import build_ranks
+from segue.models.qwen_vl import QwenVLTokenizer, load
+
+# No decay within the run, so that two steps and two more are four steps.
+SEE = VisionRecipe(batch=8, warm_up=4, constant=0.99, log_every=1)
+TALK = LanguageRecipe(
+    batch=4,
+    layers=4,
+    warm_up=4,
+    constant=0.99,
+    query_share=0.0,
+    pool=16,
+    compiled=False,
+    log_every=1,
+)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    draw_shards(folder, shipped_bank(), 1, 24)
+    return folder
+
+
+def losses(folder):
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if "loss" in row]
+
+
+def with_steps(recipe, steps):
+    return type(recipe)(**{**vars(recipe), "steps": steps})
+
+
+def test_seeing_improves_and_resumes_exactly(shards, tmp_path) -> None:
+    straight = train_vision(shards, tmp_path / "a", with_steps(SEE, 8), {})
+    train_vision(shards, tmp_path / "b", with_steps(SEE, 4), {})
+    resumed = train_vision(shards, tmp_path / "b", with_steps(SEE, 8), {})
+    assert losses(tmp_path / "a")[-1] < 0.9 * losses(tmp_path / "a")[0]
+    for name, weight in straight.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+
+
+def test_talking_improves_and_resumes_exactly(shards, tmp_path) -> None:
+    tokenizer, tower = QwenVLTokenizer(build_ranks()), new_tower().state_dict()
+    straight = train_language(shards, tmp_path / "a", tokenizer, tower, with_steps(TALK, 8))
+    train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 4))
+    resumed = train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 8))
+    assert losses(tmp_path / "a")[-1] < 0.9 * losses(tmp_path / "a")[0]
+    for name, weight in straight.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+
+
+def test_the_last_layer_that_stage_two_trains_is_the_towers_own() -> None:
+    tower = new_tower().eval()
+    images = np.random.default_rng(0).integers(0, 256, (2, 192, 192, 3), np.uint8)
+    with torch.no_grad():
+        whole = tower(to_pixels(images))
+        split = finish(tower, resampled(tower, images))
+    assert (whole - split).abs().max() < 0.05 * whole.abs().max()
+
+
+def test_bins_are_read_back_as_the_coordinate() -> None:
+    target = torch.tensor([0.3])
+    right = torch.full((1, 40), -20.0)
+    right[0, 11], right[0, 12] = 0.0, 0.0
+    wrong = right.roll(5, -1)
+    assert bin_loss(right, target) < bin_loss(wrong, target)
+
+
+def test_a_whole_training_leaves_weights_that_load_and_can_be_measured(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
+    weights = train_chat(
+        tmp_path / "run", steps=1, shards=1, shard_size=16, vision=SEE, language=TALK
+    )
+    assert sorted(path.name for path in weights.iterdir()) == [
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "qwen.tiktoken",
+    ]
+    model, processor = load(weights)
+    assert processor.generation["do_sample"] is False
+    write_weights(model, processor.tokenizer, tmp_path / "again")
+    table = evaluate_chat(weights, scenes=1)
+    assert "describe: recall of nouns" in table

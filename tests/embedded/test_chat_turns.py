@@ -1,0 +1,84 @@
+"""Turns as tokens: the packed prompt is the real prompt, and looks point at what they mean."""
+
+from functools import cache
+
+import numpy as np
+
+from segue.embedded.chat_data import SceneArrays, draw_arrays
+from segue.embedded.chat_turns import FULL_MIX, Rows, TurnPacker
+from segue.embedded.chat_vision import visual_settings
+from segue.embedded.scenes import SceneRecipe
+from segue.embedded.sprites import shipped_bank
+from segue.embedded.tokens import build_ranks
+from segue.image import Image
+from segue.message import Message
+from segue.models.qwen_vl import QwenVLProcessor, QwenVLTokenizer, VisualConfig
+
+
+@cache
+def packed() -> tuple[QwenVLTokenizer, TurnPacker, Rows, SceneArrays]:
+    tokenizer = QwenVLTokenizer(build_ranks())
+    packer = TurnPacker(tokenizer, 384, np.random.default_rng(0))
+    arrays = draw_arrays(8, 1, shipped_bank(), SceneRecipe())
+    rows = packer.pack(arrays.objects, arrays.cells, arrays.backgrounds, FULL_MIX)
+    return tokenizer, packer, rows, arrays
+
+
+def test_a_packed_turn_is_the_prompt_that_the_processor_makes() -> None:
+    tokenizer, packer, rows, arrays = packed()
+    processor = QwenVLProcessor(tokenizer, VisualConfig.read(visual_settings()))
+    judged = rows.judged[0]
+    turn = rows.turn[judged.row, judged.start]
+    place = np.flatnonzero((rows.turn[judged.row] == turn)[: judged.start])
+    ids = rows.ids[judged.row, place].tolist()
+    question = tokenizer.decode(ids[: -len(packer.reply)])
+    message = Message("user", question, (Image(arrays.images[judged.row].copy()),))
+    assert processor.chat([message]).ids == packer.prompt + ids
+
+
+def test_positions_of_a_packed_turn_go_on_from_the_prompt() -> None:
+    _, packer, rows, _ = packed()
+    for judged in rows.judged:
+        own = np.flatnonzero(rows.turn[judged.row] == rows.turn[judged.row, judged.start])
+        positions = rows.positions[judged.row, own]
+        assert positions[0] == len(packer.prompt)
+        assert (np.diff(positions) == 1).all()
+
+
+def test_only_answers_are_learned() -> None:
+    _, _, rows, _ = packed()
+    learned = np.zeros(rows.ids.shape, bool)
+    for judged in rows.judged:
+        learned[judged.row, judged.start : judged.start + judged.length] = True
+    assert np.array_equal(learned, rows.labels >= 0)
+    assert (rows.weights[learned] > 0).all()
+    assert np.array_equal(rows.labels[learned], rows.ids[learned])
+
+
+def test_nobody_is_told_to_look_at_the_future_or_at_another_turn() -> None:
+    _, _, rows, _ = packed()
+    for name, looks in rows.looks.items():
+        assert looks, name
+        for look in looks:
+            assert (look.keys <= look.at).all()
+            turns = rows.turn[look.row, look.keys]
+            assert ((turns == 0) | (turns == rows.turn[look.row, look.at])).all()
+
+
+def test_a_noun_looks_at_the_cells_of_its_objects() -> None:
+    _, packer, rows, arrays = packed()
+    for look in rows.looks["noun"]:
+        noun = packer.nouns[int(rows.ids[look.row, look.at])]
+        owner = arrays.cells[look.row]
+        named = arrays.objects[look.row, np.maximum(owner, 0), 0]
+        cells = np.flatnonzero((owner >= 0) & (named == noun)) + packer.first_cell
+        present = noun in arrays.objects[look.row, :, 0]
+        assert look.keys.tolist() == (cells.tolist() if present else [0])
+
+
+def test_box_tokens_know_their_object() -> None:
+    _, packer, rows, arrays = packed()
+    assert rows.boxes
+    for row, at, number in rows.boxes:
+        assert arrays.objects[row, number, 0] >= 0
+        assert int(rows.ids[row, at]) != packer.box_end

@@ -1,0 +1,188 @@
+"""Asking, keeping, going on, reading back."""
+
+import json
+
+import pytest
+
+from builders import a_region, an_image
+from segue.assistant import Assistant
+from segue.chat.scripted import Scripted
+from segue.detect.fixed import Fixed
+from segue.errors import InputError, UnknownName
+from segue.evaluate.predictions import (
+    Prediction,
+    PredictionsFile,
+    manifest,
+    parse_failures,
+    predict,
+    read_manifest,
+    read_predictions,
+    with_regions,
+)
+from segue.evaluate.questions import Question, read_questions
+from segue.evaluate.report import report
+from segue.message import Sampling
+from segue.segment.box_fill import BoxFill
+
+HOW = Sampling(temperature=0)
+REPLIES = {
+    "Segment the dog.": "<gsam>dog</gsam>",
+    "Where is the dog?": "<ref>dog</ref><box>(200,200),(500,500)</box>",
+    "Segment the yeti.": "<gsam>yeti</gsam>",
+    "What is it?": "A dog. <box>(1,2</box>",
+}
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """Four questions about one picture, one about none."""
+    (tmp_path / "a.png").write_bytes(an_image().to_png_bytes())
+    lines = [
+        {"question": "Segment the dog.", "expect": "tag", "phrases": ["dog"]},
+        {"question": "Where is the dog?", "expect": "box", "bbox": [13, 10, 32, 24]},
+        {"question": "Segment the yeti.", "expect": "absent"},
+        {"question": "What is it?", "expect": "plain"},
+        {"question": "What is it?", "expect": "plain", "image": "none.png"},
+    ]
+    file = tmp_path / "questions.jsonl"
+    file.write_text("".join(json.dumps({"image": "a.png", **line}) + "\n" for line in lines))
+    return file
+
+
+@pytest.fixture
+def assistant() -> Assistant:
+    detector = Fixed({"dog": [(12, 10, 32, 24, 0.8)]})
+    return Assistant(Scripted(REPLIES), detector, BoxFill(), box_threshold=0.3)
+
+
+def run(assistant, questions, out, limit=None) -> list[Prediction]:
+    about = manifest(assistant, questions, HOW)
+    with PredictionsFile(out, about) as file:
+        return list(predict(assistant, read_questions(questions), file, HOW, limit))
+
+
+def test_every_question_is_answered_once_and_can_be_read_back(assistant, questions, tmp_path):
+    made = run(assistant, questions, tmp_path / "p.jsonl")
+    assert [p.raw for p in made[:4]] == list(REPLIES.values())
+    assert [len(p.regions) for p in made] == [1, 1, 0, 0, 0]
+    assert made[2].not_found == ("yeti",)
+    assert made[3].broken == ("<box>(1,2</box>",)
+    assert "none.png" in made[4].error
+    back = list(read_predictions(tmp_path / "p.jsonl"))
+    assert back == made
+    assert back[0].mask == made[0].mask
+    assert back[0].mask is not None
+
+
+def test_the_manifest_says_what_the_numbers_depend_on(assistant, questions, tmp_path):
+    run(assistant, questions, tmp_path / "p.jsonl")
+    about = read_manifest(tmp_path / "p.jsonl")
+    assert about["models"] == {"chat": "scripted", "detect": "fixed", "segment": "box_fill"}
+    assert about["thresholds"] == {"box": 0.3, "text": None}
+    assert about["questions"]["file"] == "questions.jsonl"
+    assert len(about["questions"]["sha256"]) == 64
+    assert {"segue", "python", "numpy"} <= about["versions"].keys()
+    assert about["prompt"] == "{sent}"
+
+
+@pytest.mark.parametrize("lost", [0, 1, 40])
+def test_a_run_that_was_stopped_goes_on_and_ends_the_same(assistant, questions, tmp_path, lost):
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    run(assistant, questions, whole)
+    run(assistant, questions, cut, limit=3)
+    cut.write_bytes(cut.read_bytes()[: -lost or None])  # killed while it wrote
+    made = run(assistant, questions, cut)
+    assert len(made) == (2 if lost == 0 else 3)
+    raws = [[p.raw for p in read_predictions(file)] for file in (whole, cut)]
+    assert raws[0] == raws[1]
+    assert run(assistant, questions, cut) == []
+
+
+def test_a_file_of_another_run_is_not_written_on(assistant, questions, tmp_path):
+    run(assistant, questions, tmp_path / "p.jsonl")
+    assistant.box_threshold = 0.5
+    with pytest.raises(InputError, match=r"another run \(thresholds differ\)"):
+        run(assistant, questions, tmp_path / "p.jsonl")
+
+
+def test_a_file_that_is_something_else_is_never_overwritten(assistant, questions, tmp_path):
+    (tmp_path / "letter.txt").write_text("Dear all,")
+    with pytest.raises(InputError, match="not a file of predictions"):
+        run(assistant, questions, tmp_path / "letter.txt")
+    assert (tmp_path / "letter.txt").read_text() == "Dear all,"
+
+
+def test_a_damaged_line_and_what_follows_are_written_again(assistant, questions, tmp_path):
+    file = tmp_path / "p.jsonl"
+    run(assistant, questions, file)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:3], b"words\n", *lines[4:]]))
+    assert len(run(assistant, questions, file)) == 3
+    assert len(list(read_predictions(file))) == 5
+
+
+def test_earlier_turns_are_told_as_they_were(questions):
+    class Echo:
+        name, dialect = "echo", "qwen_vl"
+
+        def stream(self, messages, sampling):
+            yield " | ".join(f"{m.role}:{m.text}:{len(m.images)}" for m in messages)
+
+    history = (("Hello", "Hi"), ("And?", "<gsam>dog</gsam>"))
+    asked = Question("q", str(questions.parent / "a.png"), "Now?", history=history)
+    answers: list[Prediction] = []
+
+    class Keep:
+        done = ()
+
+        def write(self, prediction):
+            answers.append(prediction)
+
+    list(predict(Assistant(Echo()), [asked], Keep(), HOW))
+    assert answers[0].raw == (
+        "user:Hello:1 | assistant:Hi:0 | user:And?:0 | assistant:<gsam>dog</gsam>:0 | user:Now?:0"
+    )
+
+
+def test_without_a_chat_model_nothing_can_be_asked(tmp_path):
+    with pytest.raises(InputError, match="without a chat model"):
+        list(predict(Assistant(), [], None))
+
+
+def test_reports_hold_the_manifest_and_every_part(assistant, questions, tmp_path):
+    run(assistant, questions, tmp_path / "p.jsonl")
+    result = report(tmp_path / "p.jsonl")
+    assert list(result) == ["manifest", "answers", "tags", "boxes", "masks"]
+    assert result["answers"] == {
+        "answers": 5, "unreadable markup": 1, "parse-failure rate": 0.2, "cut off": 0, "errors": 1,
+    }  # fmt: skip
+    assert result["tags"]["all"]["tag-valid rate"] == 1.0
+    assert result["tags"]["all"]["absent: looked in vain"] == 1.0
+    assert result["boxes"]["all"]["Acc@0.5"] == 1.0
+    assert result["masks"]["all"]["N-acc"] == 1.0
+    assert list(report(tmp_path / "p.jsonl", ("tags",))) == ["manifest", "answers", "tags"]
+    json.dumps(result)
+
+
+def test_masks_are_not_scored_where_nothing_was_segmented(assistant, questions, tmp_path):
+    assistant.segmenter = None
+    run(assistant, questions, tmp_path / "p.jsonl")
+    assert "masks" not in report(tmp_path / "p.jsonl")
+    with pytest.raises(InputError, match="without a segmenter"):
+        report(tmp_path / "p.jsonl", ("masks",))
+    with pytest.raises(UnknownName, match="Did you mean 'boxes'"):
+        report(tmp_path / "p.jsonl", ("boxs",))
+
+
+def test_other_files_are_no_predictions(questions):
+    with pytest.raises(InputError, match="not a file of predictions"):
+        list(read_predictions(questions))
+
+
+def test_regions_of_one_route(predicted):
+    both = predicted(regions=(a_region(), a_region(id="r2", found_by="detector")))
+    assert [r.id for r in with_regions(both, "detector").regions] == ["r2"]
+
+
+def test_no_predictions_have_no_failure_rate():
+    assert parse_failures([])["parse-failure rate"] is None
