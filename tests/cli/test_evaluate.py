@@ -22,6 +22,7 @@ def test_questions_are_asked_once_and_scored_again_and_again(run, questions, sta
     assert outcome.code == 0, outcome.err
     assert "Acc@0.5" in outcome.out
     assert "100.0" in outcome.out
+    assert "thresholds: box the detector's own" in outcome.out
     assert "prompt: 'Where is the {sent}?'" in outcome.out
     before = out.read_bytes()
     again = run("evaluate", "predict", questions, "--out", out, *stages)

@@ -68,6 +68,11 @@ def test_what_a_model_does_about_absent_objects(predicted, region):
     }  # fmt: skip
 
 
+def test_without_a_detector_nobody_looked_in_vain(predicted):
+    made = [predicted("<gsam>yeti</gsam>", expect="absent", not_found=("yeti",))]
+    assert score_tags(made, detector=False).all.absent == {"looked": 1}
+
+
 def test_languages_are_told_apart(predicted):
     report = score_tags(
         [

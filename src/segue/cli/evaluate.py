@@ -128,7 +128,7 @@ def detections(
     if json is not None:
         write_text(_dumped(scores), json)
     if json != "-":
-        _table(screen(), "detections", scores)
+        _table(screen(), "detections", {"": scores})
 
 
 def _predict(
@@ -184,37 +184,52 @@ def _report(predictions: Path, part: str, json: str | None, synonyms: Path | Non
     console = screen()
     about = result["manifest"]
     console.print(f"models: {_listed(about['models'])}")
-    console.print(
-        f"thresholds: {_listed(about['thresholds'])}; sampling: {_listed(about['sampling'])}"
-    )
+    thresholds = {
+        name: "the detector's own" if value is None else value
+        for name, value in about["thresholds"].items()
+    }
+    console.print(f"thresholds: {_listed(thresholds)}; sampling: {_listed(about['sampling'])}")
     console.print(f"prompt: {about['prompt']!r}; versions: {_listed(about['versions'])}")
-    _table(console, "answers", result["answers"])
+    _table(console, "answers", {"": result["answers"]})
     for name in (key for key in result if key not in ("manifest", "answers")):
         _tables(console, name, result[name])
 
 
 def _tables(console: "Console", title: str, content: dict[str, Any]) -> None:
-    """One table for the numbers of a level, then those of the levels below."""
+    """The numbers of a level as one table with a column for each group, then the levels below."""
+    groups = {key: value for key, value in content.items() if isinstance(value, dict) and value}
     flat = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
+    columns = {key: value for key, value in groups.items() if not _is_deep(value)}
     if flat:
-        _table(console, title, flat)
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
+        _table(console, title, {"": flat})
+    if columns:
+        _table(console, title, columns)
+    for key, value in groups.items():
+        if key not in columns:
             _tables(console, f"{title}, {key}", value)
 
 
-def _table(console: "Console", title: str, numbers: dict[str, Any]) -> None:
+def _is_deep(value: dict[str, Any]) -> bool:
+    return any(isinstance(inner, dict) for inner in value.values())
+
+
+def _table(console: "Console", title: str, columns: dict[str, dict[str, Any]]) -> None:
+    """Rates in percent; a row for each number, a column for each group."""
     from rich.table import Table
 
-    from segue.evaluate.metrics import percent
-
-    table = Table(title, "", box=None, title_justify="left")
-    table.columns[1].justify = "right"
-    for name, value in numbers.items():
-        counted = isinstance(value, int) and not isinstance(value, bool)
-        table.add_row(name, str(value) if counted or isinstance(value, str) else percent(value))
+    table = Table(title, box=None)
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in dict.fromkeys(name for numbers in columns.values() for name in numbers):
+        table.add_row(row, *(_shown(numbers.get(row)) for numbers in columns.values()))
     console.print()
     console.print(table)
+
+
+def _shown(value: Any) -> str:
+    from segue.evaluate.metrics import percent
+
+    return percent(value) if value is None or isinstance(value, float) else str(value)
 
 
 def _is_predictions(file: Path) -> bool:

@@ -23,7 +23,7 @@ from PIL import Image
 
 from segue.embedded.sprites import SIDE, Sprite, SpriteBank, fit, write_bank
 from segue.embedded.vocabulary import Noun, nouns
-from segue.errors import SegueError
+from segue.errors import MissingExtra, SegueError
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,9 @@ def _draw_svg(svg: str, side: int = SIDE) -> Image.Image:
     try:
         import resvg_py
     except ImportError as error:
-        raise SegueError(
-            "drawing SVG needs the package resvg_py, which is not installed; "
-            "run `pip install resvg_py`"
+        raise MissingExtra(
+            "Drawing SVG needs the package resvg_py, which is not installed. "
+            "Install it: pip install 'segue[train]'"
         ) from error
     content = resvg_py.svg_to_bytes(svg_string=svg, width=2 * side, height=2 * side)
     return Image.open(io.BytesIO(bytes(content))).convert("RGBA")

@@ -41,21 +41,9 @@ _COUNTS = {
 }
 
 
-ASKED = tuple(
-    [
-        "describe",
-        "caption",
-        "absent",
-        "exist",
-        "exist",
-        "count",
-        "where",
-        "side",
-        "background",
-        "segment",
-        "segment_held_out",
-        "segment_two",
-    ]
+ASKED = (
+    *("describe", "caption", "absent", "exist", "exist", "count", "where", "side", "background"),
+    *("segment", "segment_held_out", "segment_two"),
 )
 """What is asked once about every scene; `ground` is asked for each of its nouns."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 from transformers import SamModel
@@ -32,7 +33,7 @@ from segue.embedded.segmenter_samples import inner_point, tight_box
 from segue.embedded.shapes import cluttered_scene
 from segue.embedded.sprites import SpriteBank, best_bank
 from segue.embedded.training_run import HELD_OUT_STYLE
-from segue.errors import InputError, MissingExtra
+from segue.errors import InputError
 
 SCENE_SEED = 9_000_001  # training draws from small seeds; these scenes are never among them
 
@@ -95,13 +96,7 @@ def ellipse_mask(shape: tuple[int, int], box: Box) -> BoolMask:
 
 
 def grabcut_mask(picture: Picture, box: Box, rounds: int = 5) -> BoolMask:
-    """OpenCV's GrabCut from the box. Raises MissingExtra without OpenCV."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtra(
-            "the GrabCut baseline needs OpenCV; run `pip install opencv-python-headless`"
-        ) from error
+    """OpenCV's GrabCut from the box."""
     height, width = picture.shape[:2]
     x0, y0, x1, y1 = (round(v) for v in box)
     state = np.full((height, width), cv2.GC_BGD, np.uint8)

@@ -32,8 +32,10 @@ PIXEL_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class SegmenterSize:
-    """Sizes of the network. ``image`` must be a multiple of ``patch``, ``decoder`` of 8 and of ``2
-    * decoder_heads``."""
+    """Sizes of the network.
+
+    ``image`` must be a multiple of ``patch``, ``decoder`` of 8 and of twice ``decoder_heads``.
+    """
 
     image: int = 256
     patch: int = 8

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 from torch import Tensor
 
 from segue.embedded.segmenter_network import PIXEL_MEAN, PIXEL_STD, Prompts
@@ -167,7 +167,8 @@ def inner_point(rng: np.random.Generator | None, mask: NDArray[np.bool_]) -> tup
     """A point on the object, at a pixel's centre. Without ``rng`` the innermost one; with it, four
     in ten lie deep inside."""
     if rng is None or rng.random() < 0.4:
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        padded = np.pad(mask, 1).astype(np.uint8)
+        depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         limit = depth.max() if rng is None else 0.5 * depth.max()
         rows, columns = np.nonzero(depth >= limit)
     else:

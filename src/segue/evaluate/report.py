@@ -50,7 +50,8 @@ def report(
     for part in wanted:
         read = read_predictions(predictions)
         if part == "tags":
-            result[part] = score_tags(read, synonyms, about["dialect"]).to_json()
+            detector = about["models"].get("detect") is not None
+            result[part] = score_tags(read, synonyms, about["dialect"], detector).to_json()
         else:
             result[part] = (score_boxes if part == "boxes" else score_masks)(read).to_json()
     return result

@@ -123,6 +123,7 @@ def score_tags(
     predictions: Iterable[Prediction],
     synonyms: Synonyms | None = None,
     dialect: str = "qwen_vl",
+    detector: bool = True,
 ) -> TagReport:
     """Score replies. Questions that expect "any" are counted as replies only.
 
@@ -130,6 +131,7 @@ def score_tags(
         predictions: from a file or a run.
         synonyms: what counts as equal in the tolerant comparison; None: those on board.
         dialect: the markup of the replies; it stands in the manifest.
+        detector: whether there was one to follow the tags.
     """
     synonyms = synonyms or Synonyms()
     report = TagReport()
@@ -138,7 +140,7 @@ def score_tags(
         own = report.by_language.setdefault(language, TagScores())
         reply = read_reply(prediction.raw, dialect)
         for scores in (report.all, own):
-            _count(scores, prediction, reply, synonyms)
+            _count(scores, prediction, reply, synonyms, detector)
         question = prediction.question
         if question.expect == "tag" and not _same(
             question.phrases, reply.wanted, synonyms.canonical
@@ -147,7 +149,9 @@ def score_tags(
     return report
 
 
-def _count(scores: TagScores, prediction: Prediction, reply: Reply, synonyms: Synonyms) -> None:
+def _count(
+    scores: TagScores, prediction: Prediction, reply: Reply, synonyms: Synonyms, detector: bool
+) -> None:
     phrases = prediction.question.phrases
     scores.replies += 1
     scores.broken += reply.broken
@@ -167,19 +171,19 @@ def _count(scores: TagScores, prediction: Prediction, reply: Reply, synonyms: Sy
             scores.over_triggered += bool(reply.wanted)
             scores.boxes_unasked += bool(reply.pointed)
         case "absent":
-            scores.absent[_behaviour(prediction, reply)] += 1
+            scores.absent[_behaviour(prediction, reply, detector)] += 1
         case "any":
             pass
 
 
-def _behaviour(prediction: Prediction, reply: Reply) -> str:
+def _behaviour(prediction: Prediction, reply: Reply, detector: bool) -> str:
     if prediction.error is not None:
         return "error"
     if prediction.regions or reply.pointed:
         return "found something"
     if not reply.wanted:
         return "said so"
-    return "looked in vain" if prediction.not_found else "looked"
+    return "looked in vain" if detector and prediction.not_found else "looked"
 
 
 def _same(expected: Iterable[str], given: Iterable[str], form: Callable[[str], str]) -> bool:

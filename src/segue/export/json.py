@@ -144,4 +144,4 @@ def _found_by(value: Any) -> FoundBy:
         raise InputError(
             f"The 'found_by' of a region must be one of {', '.join(known)}, got {value!r}."
         )
-    return value  # type: ignore[no-any-return]
+    return value
