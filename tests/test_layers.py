@@ -8,30 +8,8 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "segue"
 LAYERS = [
     {"errors", "version"},
-    {
-        "image",
-        "pixels",
-        "url",
-        "box",
-        "mask",
-        "rle",
-        "contour",
-        "region",
-        "message",
-    },
-    {
-        "draw",
-        "palette",
-        "lettering",
-        "label",
-        "edit",
-        "operations",
-        "inpaint",
-        "export",
-        "catalog",
-        "weights",
-        "device",
-    },
+    {"image", "box", "mask", "region", "message"},
+    {"draw", "edit", "export", "catalog", "weights", "device"},
     {"models", "dialects", "chat", "detect", "segment"},
     {"presets", "assistant", "conversation", "session", "convert_weights", "chat_detector"},
     {"annotate", "convert", "evaluate", "finetune", "embedded"},
@@ -56,7 +34,7 @@ HEAVY_ALLOWED = {
     "weights",
     "server",
     "annotate",
-    "inpaint",
+    "edit",
 }
 LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant", "convert_weights"}
 """May import a heavy package inside a function only."""

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from segue import rle
 from segue.box import Box, Size
 from segue.convert.coco import CocoOptions, convert_coco
 from segue.convert.dialogue import Dialogue, Dropped
@@ -14,6 +13,7 @@ from segue.convert.instances import Instance, union_rle
 from segue.convert.wording import Wording
 from segue.dialects import DIALECTS, Pointed
 from segue.errors import InputError
+from segue.mask import rle
 
 SQUARE = [8, 8, 24, 8, 24, 24, 8, 24]
 

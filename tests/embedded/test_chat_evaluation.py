@@ -32,6 +32,11 @@ def test_a_description_counts_only_when_the_whole_set_is_right() -> None:
     assert judged("describe", twice)["describe: exact set, 1-3 objects"] == 0
 
 
+def test_a_slip_of_grammar_is_not_a_wrong_set() -> None:
+    airplane = by_name()["airplane"].index
+    assert listed("The picture shows a airplane and an dog. The") == [(airplane, 1), (DOG, 1)]
+
+
 def test_chinese_descriptions_are_understood_too() -> None:
     assert listed("图片里有一只狗、两只猫和一架飞机，背景是白色的。") == [
         (DOG, 1),

@@ -21,13 +21,17 @@ from segue.mask import Mask
 theirs_warns = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NOISE = Mask(np.random.default_rng(0).random(SIZE) < 0.4)
 PICTURES = [
-    Annotated("street/a.jpg", SIZE, (
-        a_region("r1", "donut", mask=a_donut_and_two_islands(), score=0.5),
-        a_region("r2", "飞机 & <b>"),
-        a_region("r3", "donut", mask=Mask(np.ones(SIZE, bool))),
-        a_region("r4", 'dot "1"', mask=a_mask(Box(63, 47, 64, 48))),
-        a_region("r5", "noise", mask=NOISE),
-    )),
+    Annotated(
+        "street/a.jpg",
+        SIZE,
+        (
+            a_region("r1", "donut", mask=a_donut_and_two_islands(), score=0.5),
+            a_region("r2", "飞机 & <b>"),
+            a_region("r3", "donut", mask=Mask(np.ones(SIZE, bool))),
+            a_region("r4", 'dot "1"', mask=a_mask(Box(63, 47, 64, 48))),
+            a_region("r5", "noise", mask=NOISE),
+        ),
+    ),
     Annotated("b.png", Size(30, 20), (a_region("r1", "box", Box(2, 3, 12.5, 20), masked=False),)),
     Annotated("empty.png", Size(5, 6), ()),
 ]
@@ -87,13 +91,31 @@ def test_unknown_formats_are_answered_with_the_nearest():
         FORMATS.load("cocoo")
 
 
-@pytest.mark.parametrize("reader", [
-    read_coco, read_cvat, read_label_studio, read_labelme, read_geojson,
-])
-@pytest.mark.parametrize("content", [
-    "", "[]x", "[1]", "{}", '{"images": [{"id": 1}]}', "<a>", '{"shapes": 3}', "[" * 100_000,
-    '<!DOCTYPE x [<!ENTITY a "b">]><annotations/>', "<annotations><image/></annotations>",
-])
+@pytest.mark.parametrize(
+    "reader",
+    [
+        read_coco,
+        read_cvat,
+        read_label_studio,
+        read_labelme,
+        read_geojson,
+    ],
+)
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]x",
+        "[1]",
+        "{}",
+        '{"images": [{"id": 1}]}',
+        "<a>",
+        '{"shapes": 3}',
+        "[" * 100_000,
+        '<!DOCTYPE x [<!ENTITY a "b">]><annotations/>',
+        "<annotations><image/></annotations>",
+    ],
+)
 def test_garbage_is_refused_with_the_files_name(tmp_path, reader, content):
     file = tmp_path / "garbage.txt"
     file.write_text(content)
@@ -151,7 +173,10 @@ def test_coco_with_a_mask_of_another_size_is_refused(tmp_path):
 def test_yolo_files_have_the_usual_layout(tmp_path):
     files = write_yolo(PICTURES, tmp_path)
     assert [file.relative_to(tmp_path).as_posix() for file in files] == [
-        "data.yaml", "labels/street/a.txt", "labels/b.txt", "labels/empty.txt",
+        "data.yaml",
+        "labels/street/a.txt",
+        "labels/b.txt",
+        "labels/empty.txt",
     ]
     assert '  1: "飞机 & <b>"' in files[0].read_text(encoding="utf-8")
     number, *corners = files[2].read_text().split()
@@ -163,7 +188,12 @@ def test_label_files_never_leave_their_folder_or_collide():
     names = ["../../etc/x.png", "/abs/x.png", "a.png", "a.jpg", "..", "C:\\pics\\y.png"]
     pictures = [Annotated(name, SIZE) for name in names]
     assert label_files(pictures) == [
-        "etc/x.txt", "abs/x.txt", "a.txt", "a-2.txt", "picture.txt", "C:/pics/y.txt",
+        "etc/x.txt",
+        "abs/x.txt",
+        "a.txt",
+        "a-2.txt",
+        "picture.txt",
+        "C:/pics/y.txt",
     ]
 
 

@@ -17,8 +17,14 @@ def test_an_answer_has_the_promised_shape():
     region = value["regions"][0]
     mask = region.pop("mask")
     assert region == {
-        "id": "r1", "phrase": "airplane", "box": [8.0, 6.0, 24.0, 18.0], "score": None,
-        "found_by": "chat", "span": [4, 12], "image": 0, "mask_score": 0.9,
+        "id": "r1",
+        "phrase": "airplane",
+        "box": [8.0, 6.0, 24.0, 18.0],
+        "score": None,
+        "found_by": "chat",
+        "span": [4, 12],
+        "image": 0,
+        "mask_score": 0.9,
     }
     assert (mask["size"], type(mask["counts"])) == ([48, 64], str)
 
@@ -28,31 +34,37 @@ def test_an_answer_without_regions_or_pictures_is_fine():
     assert answer_to_json(an_answer(regions=[], images=[]))["image"] is None
 
 
-@pytest.mark.parametrize("region", [
-    a_region(),
-    a_region(mask=a_donut_and_two_islands(), score=0.25, span=(0, 3), image=2, phrase="飞机"),
-    a_region(masked=False, found_by="person", quad=((0, 0), (1, 0.5), (2, 2), (0, 2))),
-])
+@pytest.mark.parametrize(
+    "region",
+    [
+        a_region(),
+        a_region(mask=a_donut_and_two_islands(), score=0.25, span=(0, 3), image=2, phrase="飞机"),
+        a_region(masked=False, found_by="person", quad=((0, 0), (1, 0.5), (2, 2), (0, 2))),
+    ],
+)
 def test_a_region_comes_back_equal(region):
     again = region_from_json(json.loads(json.dumps(region_to_json(region))))
     assert again == region
     assert (again.mask and again.mask.score) == (region.mask and region.mask.score)
 
 
-@pytest.mark.parametrize(("change", "complaint"), [
-    ({"id": 3}, "'id'"),
-    ({"phrase": None}, "'phrase'"),
-    ({"box": [1, 2, 3]}, "'box'"),
-    ({"box": [1, 2, 3, "4"]}, "'box'"),
-    ({"box": [3, 0, 1, 1]}, "x0 <= x1"),
-    ({"score": "high"}, "'score'"),
-    ({"found_by": "magic"}, "'found_by'.*chat, detector, person"),
-    ({"span": [3, 1]}, "'span'"),
-    ({"image": -1}, "'image'"),
-    ({"mask": {"size": [1, 1], "counts": "9"}}, "RLE"),
-    ({"quad": [[1]]}, "'quad'"),
-    ({"quad": 7}, "'quad'"),
-])
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"id": 3}, "'id'"),
+        ({"phrase": None}, "'phrase'"),
+        ({"box": [1, 2, 3]}, "'box'"),
+        ({"box": [1, 2, 3, "4"]}, "'box'"),
+        ({"box": [3, 0, 1, 1]}, "x0 <= x1"),
+        ({"score": "high"}, "'score'"),
+        ({"found_by": "magic"}, "'found_by'.*chat, detector, person"),
+        ({"span": [3, 1]}, "'span'"),
+        ({"image": -1}, "'image'"),
+        ({"mask": {"size": [1, 1], "counts": "9"}}, "RLE"),
+        ({"quad": [[1]]}, "'quad'"),
+        ({"quad": 7}, "'quad'"),
+    ],
+)
 def test_a_bad_field_is_named(change, complaint):
     with pytest.raises(InputError, match=complaint):
         region_from_json({**region_to_json(a_region()), **change})

@@ -16,17 +16,20 @@ from segue.export.png import (
 )
 
 
-@pytest.mark.parametrize(("phrase", "name"), [
-    ("airplane", "r1-airplane.png"),
-    ("飞机", "r1-飞机.png"),
-    ("the red cup", "r1-the-red-cup.png"),
-    ("../../etc/passwd", "r1-etc-passwd.png"),
-    ("..\\..\\x:y|z*?\"<>", "r1-x-y-z.png"),
-    ("\0\n\u202e", "r1.png"),
-    ("", "r1.png"),
-    ("con.", "r1-con.png"),
-    ("长" * 200, "r1-" + "长" * 26 + ".png"),
-])
+@pytest.mark.parametrize(
+    ("phrase", "name"),
+    [
+        ("airplane", "r1-airplane.png"),
+        ("飞机", "r1-飞机.png"),
+        ("the red cup", "r1-the-red-cup.png"),
+        ("../../etc/passwd", "r1-etc-passwd.png"),
+        ('..\\..\\x:y|z*?"<>', "r1-x-y-z.png"),
+        ("\0\n\u202e", "r1.png"),
+        ("", "r1.png"),
+        ("con.", "r1-con.png"),
+        ("长" * 200, "r1-" + "长" * 26 + ".png"),
+    ],
+)
 def test_phrases_become_safe_readable_names(phrase, name):
     assert mask_file_names([a_region(phrase=phrase)]) == [name]
 
@@ -39,7 +42,8 @@ def test_names_of_one_call_never_collide():
 
 def test_masks_come_back_from_their_files(tmp_path):
     regions = [
-        a_region("r1", mask=a_donut_and_two_islands()), a_region("r2", masked=False),
+        a_region("r1", mask=a_donut_and_two_islands()),
+        a_region("r2", masked=False),
         a_region("../r3", "x"),
     ]
     files = write_masks(regions, tmp_path / "new" / "masks")

@@ -43,9 +43,7 @@ class QwenVL:
         """Forget everything that was read."""
         self._writer.forget()
 
-    def stream(
-        self, messages: Sequence[Message], sampling: Sampling
-    ) -> Generator[str, None, str]:
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
         """Answer the last message. See `ChatModel.stream`."""
         choice = Choice.of(sampling, self.processor.generation)
         return self._writer.stream(self._prompt(messages), choice)

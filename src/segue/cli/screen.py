@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from segue.message import Answer, Event
+    from segue.message import Answer, Event, NotFound
     from segue.region import Region
 
 
@@ -112,7 +112,7 @@ def region_table(regions: "Sequence[Region]", *, several: bool = False) -> Table
 
 def colours_of(regions: "Iterable[Region]") -> dict[str, str]:
     """The colour of each phrase, as in the overlay of the same regions and as Rich writes it."""
-    from segue.palette import palette
+    from segue.draw.palette import palette
 
     colours = palette(region.phrase for region in regions)
     return {phrase: f"rgb({r},{g},{b})" for phrase, (r, g, b) in colours.items()}

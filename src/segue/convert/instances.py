@@ -125,7 +125,7 @@ def union_rle(instances: Iterable[Instance], size: Size) -> dict[str, Any] | Non
             parts += coco.frPyObjects(polygons, size.height, size.width)
         else:
             # Not through the library: its decoder trusts what it is given.
-            from segue import rle
+            from segue.mask import rle
 
             if list(shape.get("size", ())) != list(size):
                 raise InputError(

@@ -182,7 +182,9 @@ def listed(text: str) -> list[tuple[int, int] | None]:
     """What a description lists, as (noun, number); None for what is not understood."""
     english = re.match(r"The picture shows (.*?)\.", text)
     if english:
-        return [_COUNTS.get(part) for part in re.split(r", | and ", english[1])]
+        # "a airplane" is a slip of grammar, not of what was seen.
+        parts = [re.sub(r"^an ", "a ", part) for part in re.split(r", | and ", english[1])]
+        return [_COUNTS.get(part) or _COUNTS.get(re.sub(r"^a ", "an ", part)) for part in parts]
     chinese = re.match(r"图片里有(.*?)，背景", text)
     if chinese:
         return [_COUNTS.get(part) for part in re.split("、|和", chinese[1])]
@@ -227,7 +229,7 @@ def _score_description(asked: Asked, said: str, tally: Tally) -> None:
 
 def _score_caption(asked: Asked, said: str, tally: Tally) -> None:
     found = [
-        (_COUNTS.get(phrase, (-1, 0))[0], box)
+        ((_COUNTS.get(phrase) or _COUNTS.get(re.sub("^a ", "an ", phrase)) or (-1, 0))[0], box)
         for phrase, boxes in _REFERENCE.findall(said)
         for box in boxes_in(boxes)
     ]

@@ -245,7 +245,7 @@ class _Stage:
         while (spent := self.budget.progress(self.step)) < 1:
             self.pool.renew(self.rng, recipe.batch // 2)
             loss, figures = batch_loss(self.trainee, self.packer, self.pool, names, recipe, spent)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(self.trainee.parameters(), 1.0)
             self.optimiser.step(language_share(spent, self.step, recipe))
             self.step += 1

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from segue import rle
 from segue.errors import InputError
 from segue.evaluate.metrics import BoxScores, MaskScores
 from segue.evaluate.predictions import Prediction, with_regions
+from segue.mask import rle
 
 ROUTES = ("chat", "detector")
 

@@ -44,14 +44,19 @@ def annotated(answers: Iterable[Answer]) -> list[Annotated]:
     ]
 
 
-FORMATS = Catalog("export format", {
-    "coco": Entry("segue.export.coco:write_coco", "COCO instances, one .json; masks as RLE"),
-    "yolo": Entry("segue.export.yolo:write_yolo", "YOLO segmentation, a folder of .txt"),
-    "labelme": Entry("segue.export.labelme:write_labelme", "LabelMe, one .json a picture"),
-    "label-studio": Entry(
-        "segue.export.label_studio:write_label_studio", "Label Studio tasks, one .json; brushes"
-    ),
-    "cvat": Entry("segue.export.cvat:write_cvat", "CVAT for images 1.1, one .xml; masks"),
-    "geojson": Entry("segue.export.geojson:write_geojson", "GeoJSON in pixels, one file a picture"),
-})
+FORMATS = Catalog(
+    "export format",
+    {
+        "coco": Entry("segue.export.coco:write_coco", "COCO instances, one .json; masks as RLE"),
+        "yolo": Entry("segue.export.yolo:write_yolo", "YOLO segmentation, a folder of .txt"),
+        "labelme": Entry("segue.export.labelme:write_labelme", "LabelMe, one .json a picture"),
+        "label-studio": Entry(
+            "segue.export.label_studio:write_label_studio", "Label Studio tasks, one .json; brushes"
+        ),
+        "cvat": Entry("segue.export.cvat:write_cvat", "CVAT for images 1.1, one .xml; masks"),
+        "geojson": Entry(
+            "segue.export.geojson:write_geojson", "GeoJSON in pixels, one file a picture"
+        ),
+    },
+)
 """Writers of data sets: `FORMATS.load(name, pictures, target)` writes and returns the files."""

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from segue.box import Box, Size
-from segue.contour import Polygon
 from segue.errors import InputError
 from segue.export import Annotated
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.rings import seamed
 from segue.mask import Mask
+from segue.mask.contour import Polygon
 from segue.region import FoundBy, Region
 
 
@@ -48,17 +48,23 @@ def coco(pictures: Sequence[Annotated], *, polygons: bool = False) -> dict[str, 
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, picture in enumerate(pictures, 1):
-        images.append({
-            "id": image_id, "file_name": picture.name,
-            "height": picture.size.height, "width": picture.size.width,
-        })
+        images.append(
+            {
+                "id": image_id,
+                "file_name": picture.name,
+                "height": picture.size.height,
+                "width": picture.size.width,
+            }
+        )
         for region in picture.regions:
-            annotations.append({
-                "id": len(annotations) + 1,
-                "image_id": image_id,
-                "category_id": categories[label_of(region)],
-                **_shape(region, polygons),
-            })
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": categories[label_of(region)],
+                    **_shape(region, polygons),
+                }
+            )
     return {
         "images": images,
         "annotations": annotations,
@@ -94,8 +100,11 @@ def read_coco(source: str | Path) -> list[Annotated]:
 def _shape(region: Region, polygons: bool) -> dict[str, Any]:
     box = region.box
     shape: dict[str, Any] = {
-        "bbox": [box.x0, box.y0, box.width, box.height], "area": box.area, "iscrowd": 0,
-        "region_id": region.id, "found_by": region.found_by,
+        "bbox": [box.x0, box.y0, box.width, box.height],
+        "area": box.area,
+        "iscrowd": 0,
+        "region_id": region.id,
+        "found_by": region.found_by,
     }
     if region.score is not None:
         shape["score"] = region.score

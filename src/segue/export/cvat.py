@@ -37,10 +37,16 @@ def write_cvat(pictures: Sequence[Annotated], target: str | Path) -> list[Path]:
         ET.SubElement(entry, "name").text = _plain(label)
         ET.SubElement(entry, "attributes")
     for number, picture in enumerate(pictures):
-        image = ET.SubElement(root, "image", {
-            "id": str(number), "name": _plain(picture.name),
-            "width": str(picture.size.width), "height": str(picture.size.height),
-        })
+        image = ET.SubElement(
+            root,
+            "image",
+            {
+                "id": str(number),
+                "name": _plain(picture.name),
+                "width": str(picture.size.width),
+                "height": str(picture.size.height),
+            },
+        )
         for region in picture.regions:
             _add(image, region)
     ET.indent(root)
@@ -77,10 +83,18 @@ def _add(image: ET.Element, region: Region) -> None:
     flat = region.mask.array[y0:y1, x0:x1].reshape(-1)  # row by row, zeros first
     turns = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]))
     counts = ([0] if flat[0] else []) + np.diff(turns).tolist()
-    ET.SubElement(image, "mask", {
-        **label, "rle": ", ".join(map(str, counts)), "left": str(x0), "top": str(y0),
-        "width": str(x1 - x0), "height": str(y1 - y0),
-    })
+    ET.SubElement(
+        image,
+        "mask",
+        {
+            **label,
+            "rle": ", ".join(map(str, counts)),
+            "left": str(x0),
+            "top": str(y0),
+            "width": str(x1 - x0),
+            "height": str(y1 - y0),
+        },
+    )
 
 
 def _picture(image: ET.Element) -> Annotated:

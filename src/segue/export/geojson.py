@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from segue.box import Box, Size
-from segue.contour import Polygon, Ring
 from segue.errors import InputError
 from segue.export import Annotated
 from segue.export.files import read_json, write_json
 from segue.export.json import region_from_json, region_to_json
 from segue.export.yolo import label_files
 from segue.mask import Mask
+from segue.mask.contour import Polygon, Ring
 from segue.region import Region
 
 _KEPT = ("id", "phrase", "box", "score", "found_by")

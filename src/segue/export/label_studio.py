@@ -44,13 +44,15 @@ def write_label_studio(
     tasks = [
         {
             "data": {"image": image_url + picture.name},
-            "annotations": [{
-                "result": [
-                    _result(region, picture.size)
-                    for region in picture.regions
-                    if region.mask is None or not region.mask.is_empty
-                ],
-            }],
+            "annotations": [
+                {
+                    "result": [
+                        _result(region, picture.size)
+                        for region in picture.regions
+                        if region.mask is None or not region.mask.is_empty
+                    ],
+                }
+            ],
         }
         for picture in pictures
     ]
@@ -142,8 +144,11 @@ def unpack(packed: Sequence[int], expected: int) -> np.ndarray:
 
 def _result(region: Region, size: Size) -> dict[str, Any]:
     result: dict[str, Any] = {
-        "id": region.id, "to_name": "image", "original_width": size.width,
-        "original_height": size.height, "image_rotation": 0,
+        "id": region.id,
+        "to_name": "image",
+        "original_width": size.width,
+        "original_height": size.height,
+        "image_rotation": 0,
     }
     if region.score is not None:
         result["score"] = region.score
@@ -151,8 +156,12 @@ def _result(region: Region, size: Size) -> dict[str, Any]:
         box = region.box.clipped(size)
         across, down = 100 / size.width, 100 / size.height
         value: dict[str, Any] = {
-            "x": box.x0 * across, "y": box.y0 * down, "width": box.width * across,
-            "height": box.height * down, "rotation": 0, "rectanglelabels": [label_of(region)],
+            "x": box.x0 * across,
+            "y": box.y0 * down,
+            "width": box.width * across,
+            "height": box.height * down,
+            "rotation": 0,
+            "rectanglelabels": [label_of(region)],
         }
         return {**result, "type": "rectanglelabels", "from_name": "box", "value": value}
     pixels = region.mask.array.reshape(-1).astype(np.uint8) * np.uint8(255)

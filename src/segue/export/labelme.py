@@ -71,7 +71,10 @@ def read_labelme(source: str | Path) -> Annotated:
 def _shapes(region: Region) -> list[dict[str, Any]]:
     note = json.dumps({"id": region.id, "score": region.score})
     shape: dict[str, Any] = {
-        "label": label_of(region), "group_id": None, "flags": {}, "description": note,
+        "label": label_of(region),
+        "group_id": None,
+        "flags": {},
+        "description": note,
     }
     if region.mask is None:
         x0, y0, x1, y1 = region.box.corners
@@ -83,10 +86,14 @@ def _shapes(region: Region) -> list[dict[str, Any]]:
     buffer = io.BytesIO()
     PIL.Image.fromarray(region.mask.array[y0:y1, x0:x1]).save(buffer, "PNG")
     # LabelMe counts the last pixel in.
-    return [{
-        **shape, "shape_type": "mask", "points": [[x0, y0], [x1 - 1, y1 - 1]],
-        "mask": base64.b64encode(buffer.getvalue()).decode(),
-    }]
+    return [
+        {
+            **shape,
+            "shape_type": "mask",
+            "points": [[x0, y0], [x1 - 1, y1 - 1]],
+            "mask": base64.b64encode(buffer.getvalue()).decode(),
+        }
+    ]
 
 
 def _region(number: int, shape: dict[str, Any], size: Size) -> Region:

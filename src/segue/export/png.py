@@ -12,12 +12,12 @@ import PIL.Image
 
 from segue.box import Size
 from segue.draw import draw_regions
+from segue.draw.palette import palette, shade
 from segue.errors import InputError
 from segue.export.files import write_picture
 from segue.export.names import safe_name, unique_names
 from segue.image import Image
 from segue.mask import Mask
-from segue.palette import palette, shade
 from segue.region import Region
 
 

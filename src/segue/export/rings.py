@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segue.contour import Polygon, Ring
+from segue.mask.contour import Polygon, Ring
 
 
 def seamed(rings: Sequence[Ring]) -> Ring:

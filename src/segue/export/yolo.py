@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from segue.box import Size
-from segue.contour import Polygon, Ring
 from segue.errors import InputError
 from segue.export import Annotated
 from segue.export.files import read_text, write_text
@@ -23,6 +22,7 @@ from segue.export.labels import label_of, labels_of, region_of
 from segue.export.names import safe_name, unique_names
 from segue.export.rings import one_ring
 from segue.mask import Mask
+from segue.mask.contour import Polygon, Ring
 from segue.region import Region
 
 
@@ -35,8 +35,9 @@ def write_yolo(pictures: Sequence[Annotated], target: str | Path) -> list[Path]:
         data.yaml, then one file for each picture, empty where nothing was found.
     """
     folder, labels = Path(target), labels_of(pictures)
-    listed = "".join(f"  {n}: {json.dumps(name, ensure_ascii=False)}\n"
-                     for n, name in enumerate(labels))
+    listed = "".join(
+        f"  {n}: {json.dumps(name, ensure_ascii=False)}\n" for n, name in enumerate(labels)
+    )
     text = f"path: .\ntrain: images\nval: images\nnames:{' {}' if not labels else ''}\n{listed}"
     files = [write_text(text, folder / "data.yaml")]
     for picture, name in zip(pictures, label_files(pictures), strict=True):

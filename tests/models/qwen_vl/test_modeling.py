@@ -67,9 +67,7 @@ def test_hidden_states_equal_the_original(set_a) -> None:
 
 def test_a_left_padded_batch_equals_the_original(set_a) -> None:
     ids, mask = set_a.numbers["batch_ids"], set_a.numbers["batch_mask"]
-    prompts = [
-        set_a.processor.complete(set_a.parts(text)) for text in set_a.meta["batch"]["texts"]
-    ]
+    prompts = [set_a.processor.complete(set_a.parts(text)) for text in set_a.meta["batch"]["texts"]]
     batch = set_a.processor.batch(prompts)
     assert torch.equal(batch["input_ids"], ids.long())
     assert torch.equal(batch["attention_mask"], mask.long())
@@ -88,9 +86,7 @@ def test_loss_and_gradients_equal_the_original(set_a) -> None:
     paths = [set_a.folder / "images" / name for name in ("scene.png", "tall.png")]
     model = set_a.model.train()
     try:
-        loss = model(
-            ids, (ids != 512).long(), set_a.processor.image_processor(paths), labels
-        ).loss
+        loss = model(ids, (ids != 512).long(), set_a.processor.image_processor(paths), labels).loss
         loss.backward()
         assert loss.item() == pytest.approx(set_a.meta["loss_train"], abs=1e-5)
         norms = {n: w.grad.norm().item() for n, w in model.named_parameters() if w.grad is not None}
@@ -133,9 +129,7 @@ def test_decoding_keeps_the_stretch_of_the_prompt(tiny) -> None:
     cache = GrowingCache()
     step = tiny(ids, past_key_values=cache).logits
     more = ids_with_pictures("some")
-    stepped = [
-        tiny(token[:, None], past_key_values=cache).logits for token in more.unbind(1)
-    ]
+    stepped = [tiny(token[:, None], past_key_values=cache).logits for token in more.unbind(1)]
     assert cache.ntk_alpha == 1.0
     together = tiny(torch.cat([ids, more], 1), ntk_alpha=1.0).logits
     assert torch.allclose(torch.cat([step, *stepped], 1), together, atol=1e-4)
@@ -191,9 +185,7 @@ def test_labels_are_shifted_and_the_sum_is_divided_as_asked(tiny) -> None:
     labels = ids.clone()
     labels[:, :4] = -100
     output = tiny(ids, labels=labels)
-    summed = torch.nn.functional.cross_entropy(
-        output.logits[0, 3:-1], ids[0, 4:], reduction="sum"
-    )
+    summed = torch.nn.functional.cross_entropy(output.logits[0, 3:-1], ids[0, 4:], reduction="sum")
     assert output.loss.item() == pytest.approx(summed.item() / 6, rel=1e-5)
     shared_loss = tiny(ids, labels=labels, num_items_in_batch=12).loss
     assert shared_loss.item() == pytest.approx(summed.item() / 12, rel=1e-5)

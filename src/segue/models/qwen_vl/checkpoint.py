@@ -110,9 +110,7 @@ def read_processor(folder: Path, config: QwenVLConfig | None = None) -> QwenVLPr
     return QwenVLProcessor(tokenizer, visual, read_json(folder, "generation_config.json"))
 
 
-def _fill(
-    model: QwenVLForCausalLM, folder: Path, device: torch.device, dtype: torch.dtype
-) -> None:
+def _fill(model: QwenVLForCausalLM, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
     """Put the weights of a folder in place of a model's meta tensors."""
     expected = {name: weight.shape for name, weight in model.state_dict().items()}
     tied = bool(model.config.tie_word_embeddings)

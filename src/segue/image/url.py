@@ -23,7 +23,7 @@ from time import monotonic
 from urllib.parse import SplitResult, unquote, unquote_to_bytes, urljoin, urlsplit
 
 from segue.errors import InputError
-from segue.pixels import Limits
+from segue.image.pixels import Limits
 
 Resolve = Callable[[str, int], str]
 """(host, port) -> an IP address to connect to, or InputError."""

@@ -8,18 +8,39 @@ import numpy as np
 import pytest
 
 from builders import an_image
-from segue import url
 from segue.errors import InputError
-from segue.image import Image
-from segue.pixels import Limits
+from segue.image import Image, url
+from segue.image.pixels import Limits
 
 PICTURE = an_image().to_png_bytes()
 NOT_PUBLIC = [
-    "127.0.0.1", "10.0.0.1", "172.16.5.5", "192.168.1.1", "169.254.169.254", "100.100.100.200",
-    "0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "::", "::1", "fe80::1",
-    "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1",
-    "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::",
-    "2001:0:4136:e378:8000:63bf:80ff:fffe", "fec0::1", "2001:db8::1",
+    "127.0.0.1",
+    "10.0.0.1",
+    "172.16.5.5",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.100.100.200",
+    "0.0.0.0",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "192.0.2.1",
+    "::",
+    "::1",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fc00::1",
+    "fd00:ec2::254",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::1",
+    "2002:7f00:1::",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    "fec0::1",
+    "2001:db8::1",
 ]
 
 
@@ -30,7 +51,9 @@ class Pictures(BaseHTTPRequestHandler):
         self.server.asked.append((self.headers["Host"], self.path))
         if self.path in ("/loop", "/hop", "/away", "/ftp"):
             place = {
-                "/loop": "/loop", "/hop": "picture.png", "/away": "http://inner.example/",
+                "/loop": "/loop",
+                "/hop": "picture.png",
+                "/away": "http://inner.example/",
                 "/ftp": "ftp://pictures.example/x",
             }
             self.send_response(302)
@@ -73,6 +96,7 @@ def server():
 
 def here_only_for(*names):
     """A resolver that knows a few names, all on this machine."""
+
     def resolve(host, port):
         if host not in names:
             raise InputError(f"{host!r} is not on the public internet")
@@ -92,16 +116,19 @@ def test_a_picture_is_fetched(server, path):
     assert server.asked[0][0] == f"pictures.example:{server.server_port}"
 
 
-@pytest.mark.parametrize(("path", "limits", "complaint"), [
-    ("/loop", Limits(), "redirects more than 4 times"),
-    ("/away", Limits(), "'inner.example' is not on the public internet"),
-    ("/ftp", Limits(), "Only http and https"),
-    ("/404", Limits(), "answered 404"),
-    ("/huge", Limits(max_bytes=1000), "more than 1000 bytes"),
-    ("/unsaid", Limits(max_bytes=1000), "more than 1000 bytes"),
-    ("/broken", Limits(max_bytes=10**10), "broke off|IncompleteRead"),
-    ("/slow", Limits(timeout_s=0.2), "no answer within 0.2 s"),
-])
+@pytest.mark.parametrize(
+    ("path", "limits", "complaint"),
+    [
+        ("/loop", Limits(), "redirects more than 4 times"),
+        ("/away", Limits(), "'inner.example' is not on the public internet"),
+        ("/ftp", Limits(), "Only http and https"),
+        ("/404", Limits(), "answered 404"),
+        ("/huge", Limits(max_bytes=1000), "more than 1000 bytes"),
+        ("/unsaid", Limits(max_bytes=1000), "more than 1000 bytes"),
+        ("/broken", Limits(max_bytes=10**10), "broke off|IncompleteRead"),
+        ("/slow", Limits(timeout_s=0.2), "no answer within 0.2 s"),
+    ],
+)
 def test_bounds_hold(server, path, limits, complaint):
     with pytest.raises(InputError, match=complaint):
         get(server, path, limits)
@@ -123,22 +150,33 @@ def test_public_addresses_are_not(address):
     assert url.is_public(address)
 
 
-@pytest.mark.parametrize("source", [
-    "http://127.0.0.1/a.png", "http://localhost:1/", "http://[::1]/", "http://2130706433/",
-    "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://127.0.0.1/a.png",
+        "http://localhost:1/",
+        "http://[::1]/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://169.254.169.254/latest/meta-data",
+    ],
+)
 def test_image_open_refuses_private_hosts_even_when_urls_are_allowed(source):
     with pytest.raises(InputError, match=r"not on the public internet|no host named"):
         Image.open(source, allow_urls=True)
 
 
-@pytest.mark.parametrize(("source", "complaint"), [
-    ("http://user:secret@example.org/", "user name or password"),
-    ("http://example.org:99999/", "not a valid URL"),
-    ("http:///path", "Only http"),
-    ("http://[::1/", "not a valid URL"),
-    ("http://no such host/", "no host named|Only http"),
-])
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("http://user:secret@example.org/", "user name or password"),
+        ("http://example.org:99999/", "not a valid URL"),
+        ("http:///path", "Only http"),
+        ("http://[::1/", "not a valid URL"),
+        ("http://no such host/", "no host named|Only http"),
+    ],
+)
 def test_odd_urls_are_refused(source, complaint):
     with pytest.raises(InputError, match=complaint) as caught:
         Image.open(source, allow_urls=True)

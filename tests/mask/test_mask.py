@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from builders import a_donut_and_two_islands, a_mask
 from segue.box import Box, Size
-from segue.contour import Polygon
 from segue.errors import InputError
 from segue.mask import Mask
+from segue.mask.contour import Polygon
 
 arrays_of_bits = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9))
 SPECIAL = [
@@ -84,25 +84,28 @@ def test_uncompressed_run_lengths_are_read():
     assert mask.array.tolist() == [[False, True, False], [True, False, False]]
 
 
-@pytest.mark.parametrize(("value", "complaint"), [
-    ({"size": [2, 3], "counts": [1, 2]}, "add up to 2 x 3 = 6"),
-    ({"size": [2, 3], "counts": [7, -1]}, "between 0 and 6"),
-    ({"size": [2, 3], "counts": [1.5, 4.5]}, "flat list of whole numbers"),
-    ({"size": [2, 3], "counts": [[1], [2, 3]]}, "flat list of whole numbers"),
-    ({"size": [2, 3], "counts": []}, "add up"),
-    ({"size": [2, 3], "counts": ""}, "add up"),
-    ({"size": [2, 3], "counts": "12P"}, "cut off"),
-    ({"size": [2, 3], "counts": "1~"}, "'0' to 'o' only"),
-    ({"size": [2, 3], "counts": "飞"}, "plain ASCII"),
-    ({"size": [2, 3], "counts": "o" * 40 + "0"}, "more than nine"),
-    ({"size": [2, 3], "counts": None}, "NoneType"),
-    ({"size": [0, 3], "counts": []}, "two positive"),
-    ({"size": [2], "counts": [2]}, "two positive"),
-    ({"size": [2.5, 2], "counts": [5]}, "two positive"),
-    ({"size": [10**9, 10**9], "counts": "1"}, "larger than"),
-    ({"counts": [1]}, "two positive"),
-    ("1", "two positive"),
-])
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"size": [2, 3], "counts": [1, 2]}, "add up to 2 x 3 = 6"),
+        ({"size": [2, 3], "counts": [7, -1]}, "between 0 and 6"),
+        ({"size": [2, 3], "counts": [1.5, 4.5]}, "flat list of whole numbers"),
+        ({"size": [2, 3], "counts": [[1], [2, 3]]}, "flat list of whole numbers"),
+        ({"size": [2, 3], "counts": []}, "add up"),
+        ({"size": [2, 3], "counts": ""}, "add up"),
+        ({"size": [2, 3], "counts": "12P"}, "cut off"),
+        ({"size": [2, 3], "counts": "1~"}, "'0' to 'o' only"),
+        ({"size": [2, 3], "counts": "飞"}, "plain ASCII"),
+        ({"size": [2, 3], "counts": "o" * 40 + "0"}, "more than nine"),
+        ({"size": [2, 3], "counts": None}, "NoneType"),
+        ({"size": [0, 3], "counts": []}, "two positive"),
+        ({"size": [2], "counts": [2]}, "two positive"),
+        ({"size": [2.5, 2], "counts": [5]}, "two positive"),
+        ({"size": [10**9, 10**9], "counts": "1"}, "larger than"),
+        ({"counts": [1]}, "two positive"),
+        ("1", "two positive"),
+    ],
+)
 def test_garbage_instead_of_run_lengths_is_refused(value, complaint):
     with pytest.raises(InputError, match=complaint):
         Mask.from_rle(value)
@@ -129,12 +132,15 @@ def test_polygons_may_overlap_and_reach_beyond_the_picture():
     assert Mask.from_polygons([far], Size(4, 6)).is_empty
 
 
-@pytest.mark.parametrize(("ring", "complaint"), [
-    (((0, 0), (1, 1)), "three corners"),
-    (((0, 0, 0), (1, 1, 1), (2, 2, 2)), "three corners"),
-    (((0, 0), (1, float("nan")), (1, 1)), "finite"),
-    ("abc", "three corners"),
-])
+@pytest.mark.parametrize(
+    ("ring", "complaint"),
+    [
+        (((0, 0), (1, 1)), "three corners"),
+        (((0, 0, 0), (1, 1, 1), (2, 2, 2)), "three corners"),
+        (((0, 0), (1, float("nan")), (1, 1)), "finite"),
+        ("abc", "three corners"),
+    ],
+)
 def test_bad_rings_are_refused(ring, complaint):
     with pytest.raises(InputError, match=complaint):
         Mask.from_polygons([Polygon(ring)], Size(4, 4))
@@ -180,12 +186,15 @@ def test_pixels_cannot_be_changed_from_either_side():
         mask.array[0, 0] = True
 
 
-@pytest.mark.parametrize(("array", "complaint"), [
-    (np.zeros((2, 2)), "bool array, got float64"),
-    ([[True]], "bool array, got list"),
-    (np.zeros((1, 2, 2), bool), "shape"),
-    (np.zeros((0, 2), bool), "both positive"),
-])
+@pytest.mark.parametrize(
+    ("array", "complaint"),
+    [
+        (np.zeros((2, 2)), "bool array, got float64"),
+        ([[True]], "bool array, got list"),
+        (np.zeros((1, 2, 2), bool), "shape"),
+        (np.zeros((0, 2), bool), "both positive"),
+    ],
+)
 def test_only_two_dimensional_bool_arrays_are_masks(array, complaint):
     with pytest.raises(InputError, match=complaint):
         Mask(array)

@@ -10,11 +10,11 @@ import PIL.Image
 from PIL import ImageColor, ImageOps
 
 from segue.box import Box, Size
+from segue.draw.palette import Colour
+from segue.edit.inpaint import Inpainter
 from segue.errors import InputError
 from segue.image import Image
-from segue.inpaint import Inpainter
 from segue.mask import Mask
-from segue.palette import Colour
 
 Where = Literal["object", "rest"]
 """Whether an effect goes onto the object or onto everything else."""

@@ -7,9 +7,9 @@ import pytest
 from builders import SIZE, a_mask, a_region, an_image
 from segue.box import Box, Size
 from segue.edit import Edit, apply
+from segue.edit.inpaint import INPAINTERS, Inpainter
+from segue.edit.inpaint.telea import Telea
 from segue.errors import MissingExtra
-from segue.inpaint import INPAINTERS, Inpainter
-from segue.inpaint.telea import Telea
 
 HOLE = a_mask(Box(20, 10, 44, 38)).array
 HAVE_DIFFUSERS = importlib.util.find_spec("diffusers") is not None
@@ -68,7 +68,7 @@ def test_without_the_extra_the_install_command_is_named():
 
 @pytest.mark.skipif(not HAVE_DIFFUSERS, reason="needs the inpaint extra")
 def test_a_pipeline_sees_the_hole_with_its_surroundings_at_its_own_size():
-    from segue.inpaint.diffusion import Diffusion
+    from segue.edit.inpaint.diffusion import Diffusion
 
     calls = []
 
@@ -103,25 +103,49 @@ def test_a_tiny_stable_diffusion_runs_from_a_folder(tmp_path):
     (tmp_path / "vocab.json").write_text(json.dumps({t: n for n, t in enumerate(letters)}))
     (tmp_path / "merges.txt").write_text("#version: 0.2\n")
     tokenizer = transformers.CLIPTokenizer(
-        str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"), model_max_length=16,
+        str(tmp_path / "vocab.json"),
+        str(tmp_path / "merges.txt"),
+        model_max_length=16,
     )
-    text = transformers.CLIPTextModel(transformers.CLIPTextConfig(
-        vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, max_position_embeddings=16, eos_token_id=1, bos_token_id=0,
-    ))
+    text = transformers.CLIPTextModel(
+        transformers.CLIPTextConfig(
+            vocab_size=64,
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=16,
+            eos_token_id=1,
+            bos_token_id=0,
+        )
+    )
     unet = diffusers.UNet2DConditionModel(
-        sample_size=8, in_channels=9, out_channels=4, block_out_channels=(8, 16),
-        layers_per_block=1, cross_attention_dim=16, attention_head_dim=4, norm_num_groups=4,
+        sample_size=8,
+        in_channels=9,
+        out_channels=4,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        cross_attention_dim=16,
+        attention_head_dim=4,
+        norm_num_groups=4,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
     )
     vae = diffusers.AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=4,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8, 8, 8, 8),
+        norm_num_groups=4,
+        latent_channels=4,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
     )
     diffusers.StableDiffusionInpaintPipeline(
-        vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet,
-        scheduler=diffusers.DDIMScheduler(), safety_checker=None, feature_extractor=None,
+        vae=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=diffusers.DDIMScheduler(),
+        safety_checker=None,
+        feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(tmp_path / "model")
 

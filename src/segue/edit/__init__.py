@@ -17,11 +17,11 @@ from typing import Any
 import PIL.Image
 
 from segue.catalog import unknown
+from segue.edit.inpaint import INPAINTERS, Inpainter
+from segue.edit.operations import OPERATIONS, Canvas
 from segue.errors import InputError, UnknownName
 from segue.image import Image
-from segue.inpaint import INPAINTERS, Inpainter
 from segue.mask import Mask
-from segue.operations import OPERATIONS, Canvas
 from segue.region import Region
 
 

@@ -6,10 +6,10 @@ import pytest
 from builders import SIZE, a_box, a_mask, a_region, an_image
 from segue.box import Box, Size
 from segue.edit import Edit, apply
+from segue.edit.operations import OPERATIONS
 from segue.errors import InputError, UnknownName
 from segue.image import Image
 from segue.mask import Mask
-from segue.operations import OPERATIONS
 
 IMAGE = an_image()
 BOX = Box(20, 10, 44, 38)
@@ -60,12 +60,21 @@ def test_a_soft_edge_takes_no_colour_from_what_was_behind():
     assert cut[seen][:, 1].max() < 60
 
 
-@pytest.mark.parametrize(("where", "kept", "changed"), [
-    ("object", FAR, DEEP), ("rest", DEEP, FAR),
-])
-@pytest.mark.parametrize(("operation", "parameters"), [
-    ("blur", {"strength": 5}), ("recolour", {"colour": "crimson"}), ("recolour", {}),
-])
+@pytest.mark.parametrize(
+    ("where", "kept", "changed"),
+    [
+        ("object", FAR, DEEP),
+        ("rest", DEEP, FAR),
+    ],
+)
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("blur", {"strength": 5}),
+        ("recolour", {"colour": "crimson"}),
+        ("recolour", {}),
+    ],
+)
 def test_an_effect_stays_on_its_side(operation, parameters, where, kept, changed):
     after = result(Edit(operation, ["r1"], {**parameters, "where": where}))
     assert (after[kept] == IMAGE.array[kept]).all()
@@ -138,32 +147,39 @@ def test_an_empty_mask_changes_nothing():
 
 def test_edits_are_plain_data_that_come_back():
     edits = [
-        Edit("erase", ["r1"]), Edit("blur", ("r1", "r2"), {"strength": 3, "where": "rest"}),
+        Edit("erase", ["r1"]),
+        Edit("blur", ("r1", "r2"), {"strength": 3, "where": "rest"}),
         Edit("background", ["r1"], {"colour": "#fff"}),
     ]
     text = json.dumps([edit.to_json() for edit in edits])
     assert [Edit.from_json(value) for value in json.loads(text)] == edits
 
 
-@pytest.mark.parametrize(("make", "complaint"), [
-    (lambda: Edit("blurr", ["r1"]), "Did you mean 'blur'"),
-    (lambda: Edit("blur", []), "at least one region"),
-    (lambda: Edit("blur", "r1"), "list"),
-    (lambda: Edit("blur", ["r1"], {"size": 3}), "no parameter 'size'. It has: strength"),
-    (lambda: Edit("blur", ["r1"], {"mask": 3}), "no parameter 'mask'"),
-    (lambda: Edit.from_json([1]), "JSON object"),
-    (lambda: Edit.from_json({"operation": "blur"}), "'regions'"),
-    (lambda: result(Edit("blur", ["r9"])), r"Edit 1 \(blur\): There is no region 'r9'. Known: r1"),
-    (lambda: result(Edit("blur", ["r1"], {"strength": "much"})), "'strength' must be a number"),
-    (lambda: result(Edit("blur", ["r1"], {"strength": float("nan")})), "'strength'"),
-    (lambda: result(Edit("blur", ["r1"], {"feather": -1})), "'feather'"),
-    (lambda: result(Edit("blur", ["r1"], {"where": "sky"})), "'object' or 'rest'"),
-    (lambda: result(Edit("recolour", ["r1"], {"colour": "reddish"})), "not a colour"),
-    (lambda: result(Edit("background", ["r1"])), "either a 'colour' or a 'picture'"),
-    (lambda: result(Edit("background", ["r1"], {"picture": "/etc/passwd"})), "Given: none"),
-    (lambda: result(Edit("blur", ["r1"]), regions=[a_region(masked=False)]), "has no mask"),
-    (lambda: result(Edit("blur", ["r1"]), image=an_image(Size(9, 9))), "same picture size"),
-])
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: Edit("blurr", ["r1"]), "Did you mean 'blur'"),
+        (lambda: Edit("blur", []), "at least one region"),
+        (lambda: Edit("blur", "r1"), "list"),
+        (lambda: Edit("blur", ["r1"], {"size": 3}), "no parameter 'size'. It has: strength"),
+        (lambda: Edit("blur", ["r1"], {"mask": 3}), "no parameter 'mask'"),
+        (lambda: Edit.from_json([1]), "JSON object"),
+        (lambda: Edit.from_json({"operation": "blur"}), "'regions'"),
+        (
+            lambda: result(Edit("blur", ["r9"])),
+            r"Edit 1 \(blur\): There is no region 'r9'. Known: r1",
+        ),
+        (lambda: result(Edit("blur", ["r1"], {"strength": "much"})), "'strength' must be a number"),
+        (lambda: result(Edit("blur", ["r1"], {"strength": float("nan")})), "'strength'"),
+        (lambda: result(Edit("blur", ["r1"], {"feather": -1})), "'feather'"),
+        (lambda: result(Edit("blur", ["r1"], {"where": "sky"})), "'object' or 'rest'"),
+        (lambda: result(Edit("recolour", ["r1"], {"colour": "reddish"})), "not a colour"),
+        (lambda: result(Edit("background", ["r1"])), "either a 'colour' or a 'picture'"),
+        (lambda: result(Edit("background", ["r1"], {"picture": "/etc/passwd"})), "Given: none"),
+        (lambda: result(Edit("blur", ["r1"]), regions=[a_region(masked=False)]), "has no mask"),
+        (lambda: result(Edit("blur", ["r1"]), image=an_image(Size(9, 9))), "same picture size"),
+    ],
+)
 def test_mistakes_are_explained(make, complaint):
     with pytest.raises((InputError, UnknownName), match=complaint):
         make()

@@ -14,11 +14,11 @@ import PIL.Image
 from PIL import ImageDraw
 
 from segue.box import Box, Size
+from segue.draw.label import Label, draw_labels
+from segue.draw.palette import Colour, contrasting, key, palette, shade
 from segue.errors import InputError
 from segue.image import Image
-from segue.label import Label, draw_labels
 from segue.mask import Mask
-from segue.palette import Colour, contrasting, key, palette, shade
 from segue.region import Region
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from segue import contour, rle
 from segue.box import Box, Size
-from segue.contour import Polygon
 from segue.errors import InputError
+from segue.mask import contour, rle
+from segue.mask.contour import Polygon
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ import PIL.Image
 from PIL import ImageDraw, ImageFont
 
 from segue.box import Box
-from segue.lettering import font_for
-from segue.palette import Colour, contrasting
+from segue.draw.lettering import font_for
+from segue.draw.palette import Colour, contrasting
 
 _SMALLEST_LETTERS = 9
 _SAMPLE = "Ag国"

@@ -31,9 +31,16 @@ class Inpainter(Protocol):
         """
 
 
-INPAINTERS = Catalog("inpainter", {
-    "telea": Entry("segue.inpaint.telea:Telea", "continues the surroundings; fast, no weights"),
-    "diffusion": Entry(
-        "segue.inpaint.diffusion:load", "a diffusion model, by hub id or folder", extra="inpaint"
-    ),
-})
+INPAINTERS = Catalog(
+    "inpainter",
+    {
+        "telea": Entry(
+            "segue.edit.inpaint.telea:Telea", "continues the surroundings; fast, no weights"
+        ),
+        "diffusion": Entry(
+            "segue.edit.inpaint.diffusion:load",
+            "a diffusion model, by hub id or folder",
+            extra="inpaint",
+        ),
+    },
+)

@@ -14,10 +14,10 @@ from typing import IO, Any
 import numpy as np
 import PIL.Image
 
-from segue import pixels, url
 from segue.box import Size
 from segue.errors import InputError
-from segue.pixels import Limits
+from segue.image import pixels, url
+from segue.image.pixels import Limits
 
 Source = Any
 """Image | str | os.PathLike | bytes | binary file object | PIL.Image.Image | np.ndarray."""

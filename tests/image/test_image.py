@@ -12,7 +12,7 @@ import pytest
 from builders import an_image
 from segue.errors import InputError
 from segue.image import Image
-from segue.pixels import Limits
+from segue.image.pixels import Limits
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -31,8 +31,8 @@ def as_file(picture: PIL.Image.Image, format: str = "PNG", **options) -> bytes:
 
 def black_png(width: int, height: int, rows: int) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(
-            ">I", zlib.crc32(kind + body)
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
@@ -47,8 +47,16 @@ def test_every_kind_of_source_gives_the_same_picture(tmp_path):
     data = path.read_bytes()
     expected = np.asarray(corners())
     sources = [
-        path, str(path), data, bytearray(data), io.BytesIO(data), path.open("rb"), corners(),
-        PIL.Image.open(path), expected, "data:image/png;base64," + base64.b64encode(data).decode(),
+        path,
+        str(path),
+        data,
+        bytearray(data),
+        io.BytesIO(data),
+        path.open("rb"),
+        corners(),
+        PIL.Image.open(path),
+        expected,
+        "data:image/png;base64," + base64.b64encode(data).decode(),
         "data:image/png," + "".join(f"%{byte:02x}" for byte in data),
     ]
     for source in sources:
@@ -103,8 +111,14 @@ def test_png_bytes_open_as_the_same_image():
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_exif_orientation_is_applied_once(orientation, format):
     stored = {
-        1: None, 2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
-        6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270",
+        1: None,
+        2: "FLIP_LEFT_RIGHT",
+        3: "ROTATE_180",
+        4: "FLIP_TOP_BOTTOM",
+        5: "TRANSPOSE",
+        6: "ROTATE_90",
+        7: "TRANSVERSE",
+        8: "ROTATE_270",
     }[orientation]  # what undoes the turn that a viewer makes
     picture = corners().transpose(PIL.Image.Transpose[stored]) if stored else corners()
     exif = PIL.Image.Exif()
@@ -142,17 +156,20 @@ def test_a_transparent_palette_entry_and_a_transparent_grey_become_white():
     assert Image.open(as_file(grey, transparency=7)).array[0].tolist() == [[255] * 3, [9] * 3]
 
 
-@pytest.mark.parametrize(("mode", "value", "expected"), [
-    ("1", 1, (255, 255, 255)),
-    ("L", 77, (77, 77, 77)),
-    ("LA", (77, 255), (77, 77, 77)),
-    ("RGB", (1, 2, 3), (1, 2, 3)),
-    ("CMYK", (0, 255, 255, 0), (255, 0, 0)),
-    ("I;16", 65535, (255, 255, 255)),
-    ("I;16", 257 * 10, (10, 10, 10)),
-    ("I", 257 * 10, (10, 10, 10)),
-    ("HSV", (0, 255, 255), (255, 0, 0)),
-])
+@pytest.mark.parametrize(
+    ("mode", "value", "expected"),
+    [
+        ("1", 1, (255, 255, 255)),
+        ("L", 77, (77, 77, 77)),
+        ("LA", (77, 255), (77, 77, 77)),
+        ("RGB", (1, 2, 3), (1, 2, 3)),
+        ("CMYK", (0, 255, 255, 0), (255, 0, 0)),
+        ("I;16", 65535, (255, 255, 255)),
+        ("I;16", 257 * 10, (10, 10, 10)),
+        ("I", 257 * 10, (10, 10, 10)),
+        ("HSV", (0, 255, 255), (255, 0, 0)),
+    ],
+)
 def test_every_mode_becomes_eight_bit_rgb(mode, value, expected):
     assert Image.open(PIL.Image.new(mode, (3, 2), value)).array[1, 2].tolist() == list(expected)
 
@@ -176,29 +193,35 @@ def test_the_first_frame_of_an_animation_counts():
         assert Image.open(data).array[0, 0].tolist() == list(RED), format
 
 
-@pytest.mark.parametrize(("array", "pixel"), [
-    (np.full((2, 3), 7, np.uint8), [7, 7, 7]),
-    (np.full((2, 3, 1), 7, np.uint8), [7, 7, 7]),
-    (np.full((2, 3, 3), 7, np.uint8), [7, 7, 7]),
-    (np.full((2, 3), True), [255, 255, 255]),
-    (np.full((2, 3), 514, np.uint16), [2, 2, 2]),
-    (np.full((2, 3, 3), 0.5, np.float32), [128, 128, 128]),
-    (np.full((2, 3, 4), 1.0), [255, 255, 255]),
-])
+@pytest.mark.parametrize(
+    ("array", "pixel"),
+    [
+        (np.full((2, 3), 7, np.uint8), [7, 7, 7]),
+        (np.full((2, 3, 1), 7, np.uint8), [7, 7, 7]),
+        (np.full((2, 3, 3), 7, np.uint8), [7, 7, 7]),
+        (np.full((2, 3), True), [255, 255, 255]),
+        (np.full((2, 3), 514, np.uint16), [2, 2, 2]),
+        (np.full((2, 3, 3), 0.5, np.float32), [128, 128, 128]),
+        (np.full((2, 3, 4), 1.0), [255, 255, 255]),
+    ],
+)
 def test_arrays_are_converted_by_clear_rules(array, pixel):
     assert Image.open(array).array[1, 2].tolist() == pixel
 
 
-@pytest.mark.parametrize(("array", "complaint"), [
-    (np.full((2, 3), 1.5), r"\[0, 1\], got 1.5"),
-    (np.full((2, 3), np.nan), r"\[0, 1\]"),
-    (np.zeros((2, 3), np.int64), r"astype\(np.uint8\)"),
-    (np.zeros((3, 20, 20), np.uint8), "channels come first"),
-    (np.zeros((1, 3, 4, 3), np.uint8), "batch"),
-    (np.zeros((5,), np.uint8), r"\(H, W\)"),
-    (np.zeros((0, 3), np.uint8), "at least one pixel"),
-    (np.zeros((2, 0, 3), np.uint8), "at least one pixel"),
-])
+@pytest.mark.parametrize(
+    ("array", "complaint"),
+    [
+        (np.full((2, 3), 1.5), r"\[0, 1\], got 1.5"),
+        (np.full((2, 3), np.nan), r"\[0, 1\]"),
+        (np.zeros((2, 3), np.int64), r"astype\(np.uint8\)"),
+        (np.zeros((3, 20, 20), np.uint8), "channels come first"),
+        (np.zeros((1, 3, 4, 3), np.uint8), "batch"),
+        (np.zeros((5,), np.uint8), r"\(H, W\)"),
+        (np.zeros((0, 3), np.uint8), "at least one pixel"),
+        (np.zeros((2, 0, 3), np.uint8), "at least one pixel"),
+    ],
+)
 def test_other_arrays_are_refused(array, complaint):
     with pytest.raises(InputError, match=complaint):
         Image.open(array)
@@ -241,15 +264,18 @@ def test_damaged_files_never_fail_otherwise():
                 Image.open(bytes(bad), limits=Limits(max_pixels=10**6))
 
 
-@pytest.mark.parametrize(("data", "complaint"), [
-    (b"", "is empty"),
-    (b"hello", "not a picture we can read. Expected one of PNG"),
-    (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-    (b"%PDF-1.7", "PDF"),
-    (b"<!DOCTYPE html><html>", "web page"),
-    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-])
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "is empty"),
+        (b"hello", "not a picture we can read. Expected one of PNG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"%PDF-1.7", "PDF"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+    ],
+)
 def test_files_that_are_no_pictures_are_refused(data, complaint):
     with pytest.raises(InputError, match=complaint):
         Image.open(data)
@@ -287,11 +313,14 @@ def test_urls_are_off_unless_allowed():
         Image.open("https://example.org/a.png?secret=1")
 
 
-@pytest.mark.parametrize(("source", "complaint"), [
-    ("data:image/png;base64", "comma"),
-    ("data:image/png;base64,@@@", "base64"),
-    ("data:image/png,", "empty"),
-])
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("data:image/png;base64", "comma"),
+        ("data:image/png;base64,@@@", "base64"),
+        ("data:image/png,", "empty"),
+    ],
+)
 def test_broken_data_urls_are_refused(source, complaint):
     with pytest.raises(InputError, match=complaint):
         Image.open(source)

@@ -14,8 +14,8 @@ import PIL.Image
 import torch
 
 from segue.device import pick
+from segue.edit.inpaint.telea import around
 from segue.errors import ModelError
-from segue.inpaint.telea import around
 
 DEFAULT = "stable-diffusion-v1-5/stable-diffusion-inpainting"
 PROMPT = "background, empty, natural, same style"

@@ -4,12 +4,12 @@ import pytest
 from builders import a_mask, a_region, an_answer, an_image
 from segue.box import Box, Size
 from segue.draw import draw_regions, line_width
+from segue.draw.label import Label, draw_labels
+from segue.draw.lettering import SHIPPED, best_path, font_for
+from segue.draw.palette import OKABE_ITO, contrasting, luminance, palette, shade
 from segue.errors import InputError
 from segue.image import Image
-from segue.label import Label, draw_labels
-from segue.lettering import SHIPPED, best_path, font_for
 from segue.mask import Mask
-from segue.palette import OKABE_ITO, contrasting, luminance, palette, shade
 
 SIZE = Size(240, 320)
 
@@ -98,15 +98,18 @@ def test_a_picture_too_small_for_letters_gets_none():
     assert draw_regions(plain(0, Size(1, 1)), [a_region(masked=False)]).size == (1, 1)
 
 
-@pytest.mark.parametrize("region", [
-    a_region(phrase=""),
-    a_region(phrase="line\nbreak\x00 \u202e"),
-    a_region(phrase="x" * 5000),
-    a_region(box=Box(-50, -50, 500, 500)),
-    a_region(box=Box(64, 48, 64, 48), masked=False),
-    a_region(mask=Mask.empty(Size(48, 64))),
-    a_region(quad=((5, 5), (30, 9), (28, 20), (4, 16)), masked=False),
-])
+@pytest.mark.parametrize(
+    "region",
+    [
+        a_region(phrase=""),
+        a_region(phrase="line\nbreak\x00 \u202e"),
+        a_region(phrase="x" * 5000),
+        a_region(box=Box(-50, -50, 500, 500)),
+        a_region(box=Box(64, 48, 64, 48), masked=False),
+        a_region(mask=Mask.empty(Size(48, 64))),
+        a_region(quad=((5, 5), (30, 9), (28, 20), (4, 16)), masked=False),
+    ],
+)
 def test_odd_regions_are_drawn_without_complaint(region):
     assert draw_regions(an_image(), [region]).size == (64, 48)
 
