@@ -29,6 +29,7 @@ TALK = LanguageRecipe(
     warm_up=4,
     constant=0.99,
     query_share=0.0,
+    late_share=1.0,
     pool=16,
     compiled=False,
     log_every=1,

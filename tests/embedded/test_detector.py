@@ -237,6 +237,7 @@ def weights(tmp_path_factory):
 
 def test_the_recipe_leaves_an_ordinary_folder(weights):
     model = GroundingDinoForObjectDetection.from_pretrained(weights, dtype="float32")
+    assert model.config.text_config._attn_implementation == "eager"
     processor = GroundingDinoProcessor.from_pretrained(weights)
     picture = np.zeros((60, 90, 3), np.uint8)
     inputs = processor(images=picture, text="a dog. 飞机.", return_tensors="pt")

@@ -51,7 +51,8 @@ class Canvas:
             opacity = np.rint(self.opacity * 255).astype(np.uint8)
             picture.putalpha(PIL.Image.fromarray(opacity))
         if self.crop is not None:
-            picture = picture.crop(tuple(int(corner) for corner in self.crop.corners))
+            x0, y0, x1, y1 = (int(corner) for corner in self.crop.corners)
+            picture = picture.crop((x0, y0, x1, y1))
         return picture
 
 

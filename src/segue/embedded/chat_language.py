@@ -24,6 +24,7 @@ from segue.embedded.chat_losses import (
     judge,
     looks_loss,
     name_loss,
+    phrase_loss,
     run,
 )
 from segue.embedded.chat_start import align, new_model, noun_table
@@ -59,6 +60,7 @@ class LanguageRecipe:
     late_look_weight: float = 0.15
     coordinate_weight: float = 0.3
     name_weight: float = 0.15
+    phrase_weight: float = 0.3
     pool: int = 3000
     compiled: bool = True
     log_every: int = 25
@@ -100,6 +102,10 @@ def batch_loss(
     if rows.boxes:
         read, figures["coordinate"] = coordinate_loss(trainee, rows, trace, objects, rng)
         loss = loss + recipe.coordinate_weight * read
+    if rows.phrases:
+        listed = phrase_loss(trainee, rows, trace, names)
+        figures["listed"] = float(listed.detach())
+        loss = loss + recipe.phrase_weight * listed
     figures["words"] = float(words.detach())
     figures["loss"] = float(loss.detach())
     figures.update(judge(packer, rows, logits.argmax(-1), told))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -23,11 +23,12 @@ WIDTH = HEADS * HEAD_WIDTH
 TAUGHT: dict[str, tuple[tuple[int, tuple[int, ...]], ...]] = {
     "noun": ((1, (0, 1)),),
     "box": ((2, (0, 1)),),
+    "list": ((2, (0, 1)),),
     "carry": ((0, (0,)), (2, (2,))),
     "copy": ((2, (3,)), (3, (3,))),
     "previous": ((0, (1,)),),
 }
-SAMPLES = {"noun": 320, "box": 320, "carry": 160, "copy": 160, "previous": 160}
+SAMPLES = {"noun": 320, "box": 320, "list": 320, "carry": 160, "copy": 160, "previous": 160}
 
 
 class Trainee(nn.Module):
@@ -85,7 +86,7 @@ def run(trainee: Trainee, rows: Rows, seen: Tensor, first_cell: int) -> Trace:
     entering, scores = [], []
     for block in core.h:
         entering.append(x)
-        x, found = trainee.step(block, x, cos, sin, bias)
+        x, found = trainee.step(cast(DecoderBlock, block), x, cos, sin, bias)
         scores.append(found)
     return Trace(core.ln_f(x), entering, scores)
 
@@ -159,11 +160,24 @@ def name_loss(
     return loss, named
 
 
+def phrase_loss(trainee: Trainee, rows: Rows, trace: Trace, names: Tensor) -> Tensor:
+    """Before a noun of a list, the state that enters block 3 should already point to its name."""
+    row, at, noun = (torch.from_numpy(column) for column in np.array(rows.phrases).T)
+    state = F.normalize(trace.entering[3][row, at].float(), dim=-1)
+    loss = torch.zeros(())
+    for language in (0, 1):
+        table = F.normalize(trainee.model.transformer.wte(names[:, language]).float(), dim=-1)
+        logits = state @ table.T * trainee.name_scale.exp()
+        loss = loss + 0.5 * F.cross_entropy(logits, noun)
+    return loss
+
+
 def judge(packer: TurnPacker, rows: Rows, said: Tensor, told: Tensor) -> dict[str, float]:
     """How often the answers, word by word after the true beginning, come out right."""
     guess = torch.full(rows.ids.shape, -1)
     guess[:, 1:][told] = said
-    guesses, found = guess.numpy(), {}
+    guesses = guess.numpy()
+    found: dict[str, list[bool]] = {}
     for judged in rows.judged:
         place = slice(judged.start, judged.start + judged.length)
         right = guesses[judged.row, place] == rows.ids[judged.row, place]

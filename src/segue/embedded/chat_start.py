@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from segue.embedded.chat_vision import visual_settings
 from segue.embedded.tokens import noun_ids
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.configuration import QwenVLConfig
+from segue.models.qwen_vl.decoder import DecoderBlock
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
 from segue.models.qwen_vl.visual import VisualTower
@@ -34,12 +36,12 @@ def new_model(tokenizer: QwenVLTokenizer, layers: int) -> QwenVLForCausalLM:
         visual=visual_settings(tokenizer.picture_start_id),
     )
     model = QwenVLForCausalLM(settings)
-    for block in model.transformer.h:
+    for block in cast(list[DecoderBlock], model.transformer.h):
         for linear in (block.attn.c_attn, block.mlp.w1, block.mlp.w2):
             linear.reset_parameters()
         for end in (block.attn.c_proj, block.mlp.c_proj):
             nn.init.normal_(end.weight, std=0.02 / math.sqrt(2 * layers))
-    nn.init.normal_(model.transformer.wte.weight, std=0.3)
+    nn.init.normal_(cast(Tensor, model.transformer.wte.weight), std=0.3)
     nn.init.constant_(model.transformer.ln_f.weight, 0.12)
     return model
 
@@ -47,9 +49,9 @@ def new_model(tokenizer: QwenVLTokenizer, layers: int) -> QwenVLForCausalLM:
 def noun_table(tokenizer: QwenVLTokenizer) -> Tensor:
     """Token ids (96, 2): the English and the Chinese token of each noun."""
     table = [[0, 0] for _ in nouns()]
-    for token, noun in noun_ids(tokenizer).items():
+    for token, index in noun_ids(tokenizer).items():
         text = tokenizer.decode([token]).strip()
-        table[noun][0 if text.isascii() else 1] = token
+        table[index][0 if text.isascii() else 1] = token
     for noun in nouns():  # irregular plurals and " engines" must not stand for the noun itself
         word = noun.english.split(" ")
         table[noun.index][0] = tokenizer.encode(word[0] if len(word) == 1 else f" {word[-1]}")[-1]
@@ -65,14 +67,15 @@ def align(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer, pool: FeaturePoo
     """
     tower = model.transformer.visual
     directions = _whiten(tower, pool)
-    wte = model.transformer.wte.weight
+    wte = cast(Tensor, model.transformer.wte.weight)
+    blocks = cast(list[DecoderBlock], model.transformer.h)
     for token, noun in noun_ids(tokenizer).items():
         wte[token] = 0.5 * wte[token] + 4 * directions[noun]
-    _compare(model.transformer.h[1].attn.c_attn, directions)
+    _compare(blocks[1].attn.c_attn, directions)
     plain = wte[: len(tokenizer.ranks)]
     shapes = torch.linalg.svd(plain - plain.mean(0), full_matrices=False)[2]
     for number, layer in enumerate((2, 3)):
-        attention = model.transformer.h[layer].attn
+        attention = blocks[layer].attn
         basis = shapes[64 * number : 64 * (number + 1)]
         attention.c_attn.weight[2 * WIDTH + 192 : 3 * WIDTH] = basis
         attention.c_attn.bias[2 * WIDTH + 192 : 3 * WIDTH] = 0

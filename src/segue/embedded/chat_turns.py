@@ -75,8 +75,9 @@ class Rows:
     """A batch: all arrays are (B, T).
 
     `labels` is -100 where nothing is learned; `turn` is 0 for the prompt, k for turn k, -1 for
-    padding. `looks` are lists by name: noun, box, carry, copy, previous. `boxes` are
-    (row, token, object row) for every token of a box.
+    padding. `looks` are lists by name: noun, box, list, carry, copy, previous. `boxes` are
+    (row, token, object row) for every token of a box; `phrases` are (row, token, noun) for every
+    token before a noun of a list.
     """
 
     ids: NDArray[np.int64]
@@ -86,6 +87,7 @@ class Rows:
     turn: NDArray[np.int64]
     looks: dict[str, list[Look]] = field(default_factory=dict)
     boxes: list[tuple[int, int, int]] = field(default_factory=list)
+    phrases: list[tuple[int, int, int]] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
 
 
@@ -136,7 +138,7 @@ class TurnPacker:
             weights=np.zeros(shape, np.float32),
             positions=np.zeros(shape, np.int64),
             turn=np.full(shape, -1, np.int64),
-            looks={name: [] for name in ("noun", "box", "carry", "copy", "previous")},
+            looks={name: [] for name in ("noun", "box", "list", "carry", "copy", "previous")},
         )
         for row in range(count):
             things = [
@@ -303,19 +305,20 @@ class _TurnLooks:
 
     def _phrases(self) -> None:
         """While a list is told, look at what is named next; after it, at the background."""
-        begin, answered = self.middle - 1, [at for at, _ in self.named if at >= self.middle]
+        begin, answered = self.middle - 1, [pair for pair in self.named if pair[0] >= self.middle]
         if len(answered) < len(self.turn.named):
             return
-        for at, rows in zip(answered, self.turn.named, strict=False):
+        for (at, noun), rows in zip(answered, self.turn.named, strict=False):
             keys = self._seen(rows)
             for place in range(begin, at):
                 if self.outside[place - self.start]:
-                    self._look("box", place, keys)
+                    self._look("list", place, keys)
+                    self.rows.phrases.append((self.row, place, noun))
             begin = at
         keys = self._seen([-1])
         for place in range(begin + 1 if answered else begin, self.stop - 1):
             if self.outside[place - self.start]:
-                self._look("box", place, keys)
+                self._look("list", place, keys)
 
     def _outside_boxes(self) -> list[bool]:
         """For each token of the turn, counted from its start, whether it is not inside a box."""

@@ -264,7 +264,9 @@ class Optimisers:
     """Muon for the hidden matrices, AdamW for everything else, stepped together."""
 
     def __init__(self, model: nn.Module, recipe: VisionRecipe) -> None:
-        hidden, other, plain = [], [], []
+        hidden: list[nn.Parameter] = []
+        other: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
                 continue

@@ -206,6 +206,9 @@ def save_detector(
     (folder / "model.safetensors").chmod(0o644)  # it is written for its owner only
     config = json.loads((folder / "config.json").read_text("utf-8"))
     config["dtype"] = "float16"
+    # The text mask acts differently in the library's fused attention: use what was trained with.
+    for part in (config, config["text_config"], config["backbone_config"]):
+        part["attn_implementation"] = "eager"
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     side = model.config.backbone_config.image_size
     GroundingDinoImageProcessor(size={"shortest_edge": side, "longest_edge": side}).save_pretrained(

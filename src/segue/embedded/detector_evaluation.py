@@ -204,7 +204,7 @@ def measure_detections(
 
 
 def choose_threshold(
-    cases: Sequence[Asked], answers: Sequence[Detections], most_absent: float = 0.04
+    cases: Sequence[Asked], answers: Sequence[Detections], most_absent: float = 0.05
 ) -> float:
     """The threshold with the best F1 among those at which at most ``most_absent`` of the absent
     phrases fire."""

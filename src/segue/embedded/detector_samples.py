@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -159,9 +159,8 @@ def normalised_picture(picture: NDArray[np.uint8], height: int, width: int) -> N
         resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
         picture = np.asarray(resized)
     scaled = picture.astype(np.float32) / np.float32(255)
-    return np.asarray(
-        ((scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)).transpose(2, 0, 1)
-    )
+    mean, std = np.array(PIXEL_MEAN, np.float32), np.array(PIXEL_STD, np.float32)
+    return np.asarray(((scaled - mean) / std).transpose(2, 0, 1))
 
 
 def _centred(picture: Shown) -> NDArray[np.float32]:
@@ -228,7 +227,8 @@ class PicturePool:
         ratio = np.array([width, height] * 2, np.float32) / np.array(
             [scene.picture.shape[1], scene.picture.shape[0]] * 2, np.float32
         )
-        self.pictures[number].append(Shown(np.asarray(small), scene.nouns, scene.boxes * ratio))
+        boxes = cast(NDArray[np.float32], scene.boxes * ratio)
+        self.pictures[number].append(Shown(np.asarray(small), scene.nouns, boxes))
         self.drawn[number] += 1
         return self.pictures[number][-1]
 

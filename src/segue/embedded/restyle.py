@@ -30,7 +30,7 @@ def restyle(rng: np.random.Generator, patch: Patch) -> Patch:
     return patch
 
 
-def _join(rgb: Patch, alpha: Patch) -> Patch:
+def _join(rgb: NDArray[np.floating], alpha: Patch) -> Patch:
     return np.concatenate([np.clip(rgb, 0, alpha), alpha], -1).astype(np.float32, copy=False)
 
 

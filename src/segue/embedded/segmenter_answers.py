@@ -77,7 +77,8 @@ def mask_for_point(
     if box is None or not settings.zoom:
         return mask
     again = LookSettings(settings.zoom, clip_to_box=False)
-    return masks_for_boxes(model, picture, [tuple(map(float, box))], again)[0]
+    x0, y0, x1, y1 = map(float, box)
+    return masks_for_boxes(model, picture, [(x0, y0, x1, y1)], again)[0]
 
 
 @torch.no_grad()

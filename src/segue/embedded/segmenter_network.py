@@ -25,6 +25,7 @@ from transformers.models.sam.configuration_sam import (
     SamPromptEncoderConfig,
     SamVisionConfig,
 )
+from transformers.models.sam.modeling_sam import SamAttention
 
 PIXEL_MEAN = (0.485, 0.456, 0.406)  # of pixels in [0, 1]; the values SAM's own processor uses
 PIXEL_STD = (0.229, 0.224, 0.225)
@@ -146,7 +147,7 @@ def _sines(grid: int, width: int) -> Tensor:
     return table[None]
 
 
-def _look_nearby(attention: nn.Module, generator: torch.Generator) -> None:
+def _look_nearby(attention: SamAttention, generator: torch.Generator) -> None:
     """Give queries and keys one projection, scaled so that equal positions score about 4 and
     distant ones 0."""
     inner, outer = attention.q_proj.weight.shape

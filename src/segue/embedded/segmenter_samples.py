@@ -145,9 +145,8 @@ def normalised(picture: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     height, width = picture.shape[:2]
     out = np.zeros((3, side, side), np.float32)
     scaled = picture.astype(np.float32) / np.float32(255)
-    out[:, :height, :width] = ((scaled - np.float32(PIXEL_MEAN)) / np.float32(PIXEL_STD)).transpose(
-        2, 0, 1
-    )
+    mean, std = np.array(PIXEL_MEAN, np.float32), np.array(PIXEL_STD, np.float32)
+    out[:, :height, :width] = ((scaled - mean) / std).transpose(2, 0, 1)
     return out
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,7 +231,7 @@ def filled(rng: np.random.Generator, shape: Image.Image, around: Floats | None) 
             spot.paste(
                 silhouette(rng, max(4, int(side * rng.uniform(0.2, 0.6)))), _anywhere(rng, side)
             )
-            cover = np.asarray(spot, np.float32)[..., None] / 255
+            cover = cast(Floats, np.asarray(spot, np.float32)[..., None] / 255)
             fill = fill * (1 - cover) + part * cover
     if rng.random() < 0.6:
         fill = shade(rng, fill, float(rng.uniform(0.2, 0.8)))
@@ -278,7 +279,7 @@ def drop_shapes(
         sheet[y0:y1, x0:x1] = fill[y0 - y : y1 - y, x0 - x : x1 - x]
         if rng.random() < 0.2:
             _cast_shadow(rng, picture, cover, side)
-        alpha = np.asarray(cover, np.float32) / 255
+        alpha = cast(Floats, np.asarray(cover, np.float32) / 255)
         picture = picture * (1 - alpha[..., None]) + sheet * alpha[..., None]
         for index, mask in enumerate(masks):
             masks[index] = mask * (1 - alpha)

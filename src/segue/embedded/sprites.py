@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ def fit(picture: Image.Image, side: int = SIDE) -> NDArray[np.uint8] | None:
 def write_bank(path: Path, bank: SpriteBank) -> None:
     """Write all sprites to one `.npz` file, replacing it in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fields = {
+    fields: dict[str, Any] = {
         "nouns": np.array([s.noun for s in bank.sprites], np.int16),
         "styles": np.array([s.style for s in bank.sprites]),
         "shapes": np.array([s.pixels.shape[:2] for s in bank.sprites], np.int16),
