@@ -47,52 +47,54 @@ class Composition:
 
 
 COMPOSITIONS = (
-    Composition("airport", "airport", 3, (Item("noto", "airplane", (330, 185), 290, 8),)),
+    Composition(
+        "airport", "airport", 23, (Item("noto", "airplane", (363, 207), 289, angle=8, flip=True),)
+    ),
     Composition(
         "meadow",
         "meadow",
-        4,
-        (
-            Item("fluent-flat", "dog", (190, 310), 240),
-            Item("noto", "cat", (465, 320), 210, flip=True),
-        ),
-    ),
-    Composition(
-        "table",
-        "table",
-        5,
-        (
-            Item("noto", "hot-beverage", (130, 290), 180),
-            Item("fluent-flat", "hot-beverage", (345, 300), 175),
-            Item("noto", "red-apple", (530, 310), 150),
-        ),
-    ),
-    Composition(
-        "street",
-        "street",
         6,
         (
-            Item("noto", "bus", (190, 315), 270),
-            Item("fluent-flat", "automobile", (480, 360), 210),
+            Item("noto", "dog-face", (161, 291), 261),
+            Item("noto", "cat-face", (444, 302), 213),
+        ),
+    ),
+    Composition(
+        "table",
+        "table",
+        36,
+        (
+            Item("noto", "hot-beverage", (130, 309), 174, flip=True),
+            Item("fluent-flat", "hot-beverage", (330, 297), 171),
+            Item("fluent-flat", "green-apple", (537, 328), 152),
+        ),
+    ),
+    Composition(
+        "street",
+        "street",
+        34,
+        (
+            Item("noto", "bus", (191, 322), 266, flip=True),
+            Item("fluent-flat", "sport-utility-vehicle", (456, 376), 237, flip=True),
         ),
     ),
     Composition(
         "beach",
         "beach",
-        7,
+        31,
         (
-            Item("noto", "sailboat", (480, 190), 190),
-            Item("fluent-flat", "crab", (200, 380), 190),
+            Item("noto", "sailboat", (450, 205), 218),
+            Item("fluent-flat", "crab", (203, 381), 190),
         ),
     ),
     Composition(
         "room",
         "room",
-        8,
+        15,
         (
-            Item("noto", "television", (460, 190), 180),
-            Item("fluent-flat", "couch-and-lamp", (200, 320), 270),
-            Item("noto", "soccer-ball", (500, 390), 120),
+            Item("fluent-flat", "television", (465, 206), 192, flip=True),
+            Item("noto", "couch-and-lamp", (223, 319), 256, flip=True),
+            Item("fluent-flat", "soccer-ball", (481, 421), 128),
         ),
     ),
 )
