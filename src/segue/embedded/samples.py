@@ -47,54 +47,33 @@ class Composition:
 
 
 COMPOSITIONS = (
-    Composition(
-        "airport", "airport", 23, (Item("noto", "airplane", (363, 207), 289, angle=8, flip=True),)
-    ),
+    Composition("airport", "airport", 244, (Item("fluent-flat", "airplane", (304, 171), 304, -7),)),
     Composition(
         "meadow",
         "meadow",
-        6,
+        733,
         (
-            Item("noto", "dog-face", (161, 291), 261),
-            Item("noto", "cat-face", (444, 302), 213),
+            Item("noto", "dog", (209, 312), 211, 4),
+            Item("noto", "ewe", (445, 275), 225, 10),
         ),
     ),
     Composition(
         "table",
         "table",
-        36,
+        317,
         (
-            Item("noto", "hot-beverage", (130, 309), 174, flip=True),
-            Item("fluent-flat", "hot-beverage", (330, 297), 171),
-            Item("fluent-flat", "green-apple", (537, 328), 152),
-        ),
-    ),
-    Composition(
-        "street",
-        "street",
-        34,
-        (
-            Item("noto", "bus", (191, 322), 266, flip=True),
-            Item("fluent-flat", "sport-utility-vehicle", (456, 376), 237, flip=True),
+            Item("noto", "hot-beverage", (122, 290), 157, -2),
+            Item("fluent-flat", "hamburger", (316, 328), 135, -9, flip=True),
+            Item("fluent-flat", "red-apple", (512, 361), 166, 7),
         ),
     ),
     Composition(
         "beach",
         "beach",
-        31,
+        981,
         (
-            Item("noto", "sailboat", (450, 205), 218),
-            Item("fluent-flat", "crab", (203, 381), 190),
-        ),
-    ),
-    Composition(
-        "room",
-        "room",
-        15,
-        (
-            Item("fluent-flat", "television", (465, 206), 192, flip=True),
-            Item("noto", "couch-and-lamp", (223, 319), 256, flip=True),
-            Item("fluent-flat", "soccer-ball", (481, 421), 128),
+            Item("noto", "sailboat", (416, 221), 186, 2, flip=True),
+            Item("fluent-flat", "crab", (227, 358), 170, flip=True),
         ),
     ),
 )
