@@ -58,6 +58,13 @@ class Chat:
         )
 
 
+class View:
+    """A view under the clock."""
+
+    def __init__(self, view, clock: Clock) -> None:
+        self.size_bytes, self.mask = view.size_bytes, clock.timed(view.mask)
+
+
 class Segmenter:
     """A segmenter under the clock; its views are too."""
 
@@ -66,9 +73,7 @@ class Segmenter:
 
     def look(self, image):
         """Encode, timed."""
-        view = self._clock.timed(self._look)(image)
-        view.mask = self._clock.timed(view.mask)
-        return view
+        return View(self._clock.timed(self._look)(image), self._clock)
 
 
 def main() -> None:
