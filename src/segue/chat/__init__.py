@@ -7,6 +7,7 @@ remembers between calls (key-value caches, picture features) changes speed, neve
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
+from segue.box import AnyFrame, Size
 from segue.catalog import Catalog, Entry
 from segue.message import Message, Sampling
 
@@ -21,7 +22,7 @@ class ChatModel(Protocol):
 
     @property
     def dialect(self) -> str:
-        """The name of the dialect its replies are written in."""
+        """The name of the dialect its replies are written in; "auto": find out from the reply."""
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
         """Answer the last message, which is the user's.
@@ -35,6 +36,36 @@ class ChatModel(Protocol):
             InputError: there is no user message to answer.
             ModelError: the model failed.
         """
+
+
+@runtime_checkable
+class Resizing(Protocol):
+    """A chat model that knows how large it sees a picture. Optional, beside `ChatModel`.
+
+    Needed where the dialect states boxes in pixels of the resized picture (`box.SEEN_PIXELS`).
+    """
+
+    def seen_size(self, size: Size) -> Size:
+        """The size at which a picture of `size` reaches the network: a pure function of `size`."""
+
+
+@runtime_checkable
+class Framed(Protocol):
+    """A chat model known to use another frame than its dialect says. Optional."""
+
+    @property
+    def frame(self) -> AnyFrame | None:
+        """Replaces the frame of every box and point of its replies; None: as the dialect says."""
+
+
+def seen_size(chat: object, size: Size) -> Size:
+    """How large `chat` sees a picture of `size`; a model that does not say does not resize."""
+    return chat.seen_size(size) if isinstance(chat, Resizing) else size
+
+
+def frame_of(chat: object) -> AnyFrame | None:
+    """The frame that `chat` insists on; None: the one of its dialect."""
+    return chat.frame if isinstance(chat, Framed) else None
 
 
 CHATS = Catalog(
