@@ -11,7 +11,15 @@ LAYERS = [
     {"image", "box", "mask", "region", "message"},
     {"draw", "edit", "export", "catalog", "weights", "device"},
     {"models", "dialects", "chat", "detect", "segment"},
-    {"presets", "assistant", "conversation", "session", "convert_weights", "chat_detector"},
+    {
+        "presets",
+        "assistant",
+        "conversation",
+        "session",
+        "convert_weights",
+        "chat_detector",
+        "sight",
+    },
     {"annotate", "convert", "evaluate", "finetune", "embedded"},
     {"cli", "server"},
 ]

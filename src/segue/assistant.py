@@ -8,17 +8,17 @@ else reads it.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from segue import presets
-from segue.box import Box
+from segue.box import Box, EitherFrame, known_frame
 from segue.chat import ChatModel
 from segue.chat_detector import detector_of
 from segue.detect import Detector, Found
-from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Text, Wanted
+from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Spotted, Text, Wanted
 from segue.errors import InputError
 from segue.image import Image
 from segue.message import (
@@ -34,6 +34,7 @@ from segue.message import (
 from segue.region import Region
 from segue.segment import Point, Segmenter, View
 from segue.segment.views import Views
+from segue.sight import Sight
 
 if TYPE_CHECKING:
     from segue.conversation import Conversation
@@ -216,6 +217,7 @@ class Assistant:
         images: Sequence[Image],
         ids: Iterator[str] | None = None,
         dialect: str | None = None,
+        sight: Sight | None = None,
     ) -> Iterator[Event]:
         """Follow a reply while it is written, and act on what it says.
 
@@ -227,39 +229,59 @@ class Assistant:
             images: all pictures of the conversation, the newest last.
             ids: names for the regions; "r1", "r2", … when left out.
             dialect: its markup; None: the chat model's.
+            sight: how the model saw the pictures; None: as the chat model says.
 
         Yields:
             Every event but `Done`, in the order in which things become known.
         """
         ids = ids or region_ids()
         name = dialect or (self.chat.dialect if self.chat is not None else "qwen_vl")
+        sight = sight or Sight.of(self.chat)
         reader: Dialect = DIALECTS.load(name)
         for event in reader.read(chunks):
             match event:
                 case Text(text):
                     yield TextAdded(text)
-                case Malformed(text):
-                    yield MarkupBroken(text)
-                case Pointed() if images:
-                    yield from self._point(event, images, ids)
+                case Malformed(text, cut):
+                    yield MarkupBroken(text, cut)
+                case Pointed() | Spotted() if images:
+                    yield from self._place(event, images, ids, sight)
                 case Wanted() if images:
                     yield from self._want(event, images, ids)
-                case Pointed(phrase) | Wanted(phrase):
+                case Pointed(phrase) | Spotted(phrase) | Wanted(phrase):
                     yield NotFound(phrase, event.span, reason="there is no picture")
 
-    def _point(
-        self, event: Pointed, images: Sequence[Image], ids: Iterator[str]
+    def _place(
+        self,
+        event: Pointed | Spotted,
+        images: Sequence[Image],
+        ids: Iterator[str],
+        sight: Sight,
     ) -> Iterator[Event]:
+        """A place that the chat model gave itself: a box, or a point."""
         index = _index_of(event.image, images)
-        size = images[index].size
-        box = event.box.to_box(size)
-        quad = None
-        if event.quad is not None:
-            across, down = size.width / event.box.frame.width, size.height / event.box.frame.height
-            quad = tuple((x * across, y * down) for x, y in event.quad)
-        region = Region(next(ids), event.phrase, box, "chat", index, span=event.span, quad=quad)
+        place = sight.framed(event)
+        stated = (place.box if isinstance(place, Pointed) else place.point).frame
+        if isinstance(stated, EitherFrame):
+            reason = f"its frame is ambiguous ({stated}); name the dialect, which settles it"
+            yield NotFound(place.phrase, place.span, index, reason=reason)
+        elif isinstance(place, Pointed):
+            region = _region_of(place, index, images[index], ids, sight)
+            yield RegionFound(region)
+            yield from self._masks([region], images[index])
+        else:
+            yield from self._spot(place, index, images[index], ids, sight)
+
+    def _spot(
+        self, event: Spotted, index: int, image: Image, ids: Iterator[str], sight: Sight
+    ) -> Iterator[Event]:
+        x, y = event.point.to_point(image.size, sight.seen(image.size))
+        box = Box(x, y, x, y)
+        region = Region(next(ids), event.phrase, box, "chat", index, span=event.span, point=(x, y))
         yield RegionFound(region)
-        yield from self._masks([region], images[index])
+        if self.segmenter is not None:
+            (mask,) = self.look(image).mask(points=[[(x, y)]])
+            yield MaskReady(replace(region, mask=mask, box=mask.box or box))
 
     def _want(self, event: Wanted, images: Sequence[Image], ids: Iterator[str]) -> Iterator[Event]:
         index = _index_of(event.image, images)
@@ -300,6 +322,19 @@ class Assistant:
         return regions
 
 
+def _region_of(
+    event: Pointed, index: int, image: Image, ids: Iterator[str], sight: Sight
+) -> Region:
+    seen = sight.seen(image.size)
+    quad = None
+    if event.quad is not None:
+        frame = known_frame(event.box.frame, image.size, seen)
+        across, down = image.size.width / frame.width, image.size.height / frame.height
+        quad = tuple((x * across, y * down) for x, y in event.quad)
+    box = event.box.to_box(image.size, seen)
+    return Region(next(ids), event.phrase, box, "chat", index, span=event.span, quad=quad)
+
+
 def region_ids(first: int = 1) -> Iterator[str]:
     """Names for regions: "r1", "r2", …"""
     return (f"r{number}" for number in count(first))
@@ -331,6 +366,7 @@ class Collector:
         self.regions: dict[str, Region] = {}
         self.not_found: list[str] = []
         self.broken: list[str] = []
+        self.cut = False
         self.finish: Any = "stop"
         self.chat_seconds = 0.0
         self.started = time.perf_counter()
@@ -358,8 +394,9 @@ class Collector:
                 self.regions[region.id] = region
             case NotFound(phrase):
                 self.not_found.append(phrase)
-            case MarkupBroken(text):
+            case MarkupBroken(text, cut):
                 self.broken.append(text)
+                self.cut = self.cut or cut
             case Done():
                 pass
 
@@ -374,6 +411,7 @@ class Collector:
             images=tuple(images),
             not_found=tuple(self.not_found),
             broken=tuple(self.broken),
+            cut=self.cut,
             finish=self.finish,
             seconds={"chat": self.chat_seconds, "total": total},
         )

@@ -2,12 +2,13 @@
 
 import re
 
-from segue.box import Box
+from segue.box import Box, EitherFrame
 from segue.chat import ChatModel
 from segue.detect.chat import ChatGrounding
 from segue.dialects import DIALECTS, Dialect, Pointed
 from segue.image import Image
 from segue.message import Message, Sampling
+from segue.sight import Sight
 
 CHINESE = "框出图片中{}的位置"
 ENGLISH = "Find the {} in the picture."
@@ -28,14 +29,16 @@ def detector_of(chat: ChatModel, question: str | None = None) -> ChatGrounding:
         UnknownName: there is no dialect of the name that the model gives.
     """
     dialect: Dialect = DIALECTS.load(chat.dialect)
+    sight = Sight.of(chat)
 
     def ask(image: Image, phrase: str) -> list[Box]:
         message = Message("user", _question(phrase, question), (image,))
         reply = chat.stream([message], Sampling(temperature=0))
+        placed = [sight.framed(e) for e in dialect.read(reply) if isinstance(e, Pointed)]
         return [
-            event.box.to_box(image.size)
-            for event in dialect.read(reply)
-            if isinstance(event, Pointed)
+            event.box.to_box(image.size, sight.seen(image.size))
+            for event in placed
+            if isinstance(event, Pointed) and not isinstance(event.box.frame, EitherFrame)
         ]
 
     return ChatGrounding(ask, name=chat.name)

@@ -73,6 +73,8 @@ class MarkupBroken:
     """Markup that never made sense, kept word for word. Data, not an error."""
 
     text: str
+    cut: bool = False
+    """The reply ended inside it: more might have come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Answer:
     not_found: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     """Markup that could not be read."""
+    cut: bool = False
+    """The reply ended inside markup: what is complete is here, more might have come."""
     finish: Literal["stop", "length", "cancelled"] = "stop"
     """Why the reply ended."""
     seconds: dict[str, float] = field(default_factory=dict)

@@ -31,6 +31,9 @@ class Region:
     """Where `phrase` stands in the clean text of the answer: [start, end) in code points."""
     quad: tuple[tuple[float, float], ...] | None = None
     """The four corners, when the model gave a rotated quadrilateral (text lines)."""
+    point: tuple[float, float] | None = None
+    """(x, y), when the model gave a point and no box: then `box` is the mask's, and without a mask
+    it has no area."""
 
     def with_mask(self, mask: Mask) -> "Region":
         """The same region, segmented."""

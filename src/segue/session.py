@@ -21,6 +21,7 @@ from segue.export.json import region_from_json, region_to_json
 from segue.image import Image
 from segue.message import Answer
 from segue.region import Region
+from segue.sight import Sight
 from segue.version import __version__
 
 FORMAT = 1
@@ -60,6 +61,7 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
             "detect": getattr(stages.detector, "name", None),
             "segment": getattr(stages.segmenter, "name", None),
         },
+        "sight": Sight.of(stages.chat).to_json(image.size for image in pictures.values()),
         "system": conversation.system,
         "images": [
             {"digest": d, "file": f"images/{d}.png", "name": i.name} for d, i in pictures.items()
@@ -106,6 +108,7 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
     if assistant is None:
         assistant = load(chat=None, detect=models["detect"], segment=models["segment"])
     conversation = Conversation(assistant, system=document.get("system"))
+    sight = Sight.from_json(document.get("sight", {}))
     differences: list[str] = []
     for number, turn in enumerate(document["turns"], 1):
         shown = tuple(images[digest] for digest in turn["images"])
@@ -113,7 +116,7 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
         seen = conversation.images + shown
         first = int(turn["regions"][0]["id"].lstrip("r")) if turn["regions"] else 1
         chunks = gathered.listen(iter([turn["raw"]]))
-        for event in assistant.follow(chunks, seen, region_ids(first), models["dialect"]):
+        for event in assistant.follow(chunks, seen, region_ids(first), models["dialect"], sight):
             gathered.add(event)
         answer = gathered.answer(seen)
         conversation.adopt(turn["question"], answer, shown)
@@ -134,6 +137,7 @@ def _turn_to_json(shown: tuple[Image, ...], answer: Answer) -> dict[str, Any]:
         "regions": [region_to_json(region) for region in answer.regions],
         "not_found": list(answer.not_found),
         "broken": list(answer.broken),
+        "cut": answer.cut,
         "finish": answer.finish,
         "seconds": dict(answer.seconds),
     }
@@ -147,6 +151,7 @@ def _answer_from_json(turn: Mapping[str, Any]) -> Answer:
         regions=tuple(region_from_json(region) for region in turn["regions"]),
         not_found=tuple(turn["not_found"]),
         broken=tuple(turn["broken"]),
+        cut=bool(turn.get("cut", False)),
         finish=turn["finish"],
         seconds=dict(turn.get("seconds", {})),
     )
@@ -184,6 +189,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
         for turn in document["turns"]:
             _answer_from_json(turn)
             _ = [images[digest] for digest in turn["images"]]
+        Sight.from_json(document.get("sight", {}))
         _ = [Edit.from_json(edit) for edit in document["edits"]]
         _ = [images[digest] for digest in document["backgrounds"].values()]
     except InputError:

@@ -39,6 +39,7 @@ def test_an_answer_without_regions_or_pictures_is_fine():
     [
         a_region(),
         a_region(mask=a_donut_and_two_islands(), score=0.25, span=(0, 3), image=2, phrase="飞机"),
+        a_region(point=(3.5, 4.0)),
         a_region(masked=False, found_by="person", quad=((0, 0), (1, 0.5), (2, 2), (0, 2))),
     ],
 )
@@ -63,6 +64,7 @@ def test_a_region_comes_back_equal(region):
         ({"mask": {"size": [1, 1], "counts": "9"}}, "RLE"),
         ({"quad": [[1]]}, "'quad'"),
         ({"quad": 7}, "'quad'"),
+        ({"point": [1]}, "'point'"),
     ],
 )
 def test_a_bad_field_is_named(change, complaint):

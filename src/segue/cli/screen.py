@@ -85,6 +85,8 @@ def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFoun
         console.print(
             f"unreadable markup in the reply: {printable(' '.join(answer.broken))}", style="dim"
         )
+    if answer.cut:
+        console.print("the reply ended inside its markup; what was complete is used", style="dim")
     if answer.finish == "length":
         console.print("the reply was cut off: --max-new-tokens allows a longer one", style="dim")
 

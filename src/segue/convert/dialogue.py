@@ -162,10 +162,8 @@ def pointing(phrase: str, boxes: Sequence[FramedBox]) -> str:
 
 def grid(box: FramedBox) -> tuple[int, int, int, int]:
     """Two ordered corners on the 0-999 grid, rounded and clipped."""
-    across, down = 1000 / box.frame.width, 1000 / box.frame.height
-    xs = sorted(min(999, max(0, round(x * across))) for x in (box.xa, box.xb))
-    ys = sorted(min(999, max(0, round(y * down))) for y in (box.ya, box.yb))
-    return xs[0], ys[0], xs[1], ys[1]
+    x0, y0, x1, y1 = (min(999, round(v)) for v in box.to_box(Size(1000, 1000)).corners)
+    return x0, y0, x1, y1
 
 
 _LIVE = re.compile(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from segue.box import FramedBox
+from segue.box import FramedBox, FramedPoint
 from segue.catalog import Catalog, Entry
 
 
@@ -36,6 +36,18 @@ class Pointed:
 
 
 @dataclass(frozen=True, slots=True)
+class Spotted:
+    """The model gave a point on something."""
+
+    phrase: str
+    """What it named; "" for a point without a name."""
+    point: FramedPoint
+    span: tuple[int, int] | None = None
+    image: int | None = None
+    """1-based number of the picture, when the reply names one; None: the newest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """The model named something that a detector must find."""
 
@@ -50,9 +62,11 @@ class Malformed:
     """Markup that was opened and never made sense, word for word."""
 
     text: str
+    cut: bool = False
+    """The reply ended inside it: more might have come."""
 
 
-Event = Text | Pointed | Wanted | Malformed
+Event = Text | Pointed | Spotted | Wanted | Malformed
 
 
 class Dialect(Protocol):

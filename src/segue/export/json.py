@@ -3,11 +3,11 @@
     {"image": name, "text": …, "raw": …, "question": …, "finish": …,
      "regions": [{"id", "phrase", "box": [x0, y0, x1, y1], "score", "found_by",
                   "span": [start, end], "image": index, "mask": {"size": [h, w], "counts": "…"}}],
-     "not_found": [phrase, …], "broken": [text, …],
+     "not_found": [phrase, …], "broken": [text, …], "cut": whether the reply ended inside markup,
      "images": [{"name", "size": [h, w], "digest"}]}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
-is null. A region has "quad" and "mask_score" only where there is one.
+is null. A region has "quad", "point" and "mask_score" only where there is one.
 """
 
 import math
@@ -31,6 +31,7 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
         "regions": [region_to_json(region) for region in answer.regions],
         "not_found": list(answer.not_found),
         "broken": list(answer.broken),
+        "cut": answer.cut,
         "question": answer.question,
         "finish": answer.finish,
         "images": [
@@ -56,6 +57,8 @@ def region_to_json(region: Region) -> dict[str, Any]:
         value["mask_score"] = region.mask.score
     if region.quad is not None:
         value["quad"] = [[float(x), float(y)] for x, y in region.quad]
+    if region.point is not None:
+        value["point"] = [float(v) for v in region.point]
     return value
 
 
@@ -77,7 +80,8 @@ def region_from_json(value: Mapping[str, Any]) -> Region:
         mask=None if mask is None else Mask.from_rle(mask, _number(value, "mask_score")),
         score=_number(value, "score"),
         span=_span(value),
-        quad=None if quad is None else tuple(_point(point) for point in _list(quad, "quad")),
+        quad=None if quad is None else tuple(_point(p, "quad") for p in _list(quad, "quad")),
+        point=None if value.get("point") is None else _point(value["point"], "point"),
     )
 
 
@@ -115,10 +119,10 @@ def _span(value: Mapping[str, Any]) -> tuple[int, int] | None:
     return int(start), int(end)
 
 
-def _point(point: Any) -> tuple[float, float]:
+def _point(point: Any, field: str) -> tuple[float, float]:
     if isinstance(point, list | tuple) and len(point) == 2 and all(map(_is_number, point)):
         return float(point[0]), float(point[1])
-    raise InputError(f"The 'quad' of a region must be a list of [x, y], got {point!r} in it.")
+    raise InputError(f"The {field!r} of a region must be made of [x, y], got {point!r} in it.")
 
 
 def _list(value: Any, field: str) -> list[Any]:
