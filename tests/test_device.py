@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from segue.device import pick
+from segue.device import multiplies_bfloat16, pick
 from segue.errors import InputError, ModelError
 
 
@@ -40,3 +40,9 @@ def test_a_device_that_is_not_there_is_refused_with_a_way_out():
 def test_an_unknown_dtype_is_refused_with_the_known_ones(given):
     with pytest.raises(InputError, match="float32, bfloat16, float16"):
         pick("cpu", given)
+
+
+def test_bfloat16_pays_on_the_processor_only_with_instructions_for_it():
+    there = any(on for name, on in torch.cpu.get_capabilities().items() if "bf16" in name)
+    assert multiplies_bfloat16("cpu") == there
+    assert not multiplies_bfloat16("mps")

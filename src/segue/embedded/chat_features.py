@@ -12,6 +12,7 @@ from torch import Tensor
 
 from segue.embedded.chat_data import CELLS, MOST_OBJECTS
 from segue.embedded.chat_vision import ShardReader, to_pixels
+from segue.embedded.training_run import training_precision
 from segue.models.qwen_vl.visual import VisualTower
 
 _ARRAYS = ("normal", "objects", "cells", "backgrounds")
@@ -20,7 +21,7 @@ _ARRAYS = ("normal", "objects", "cells", "backgrounds")
 @torch.no_grad()
 def resampled(tower: VisualTower, images: NDArray[np.uint8]) -> Tensor:
     """What reaches the tower's last affine layer, normalised: (N, 64, 256) float32."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with training_precision():
         found = tower.attn_pool(tower.encode_patches(to_pixels(images)))
     return F.layer_norm(found.float(), found.shape[-1:], eps=1e-6)
 

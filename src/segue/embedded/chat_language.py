@@ -30,7 +30,13 @@ from segue.embedded.chat_losses import (
 from segue.embedded.chat_start import align, new_model, noun_table
 from segue.embedded.chat_turns import FULL_MIX, LATE_MIX, QUERY_MIX, TurnPacker
 from segue.embedded.chat_vision import Averages, ShardReader
-from segue.embedded.training_run import Budget, RunFolder, prepare_processor
+from segue.embedded.muon import Muon
+from segue.embedded.training_run import (
+    Budget,
+    RunFolder,
+    prepare_processor,
+    training_precision,
+)
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
 
@@ -86,7 +92,7 @@ def batch_loss(
     objects = torch.from_numpy(pool.objects[where].astype(np.int64))
     cells = torch.from_numpy(pool.cells[where].astype(np.int64))
     seen = finish(trainee.model.transformer.visual, torch.from_numpy(pool.normal[where]).float())
-    with torch.autocast("cpu", torch.bfloat16):
+    with training_precision():
         trace = run(trainee, rows, seen, packer.first_cell)
         labels = torch.from_numpy(rows.labels)[:, 1:]
         told = labels >= 0
@@ -133,7 +139,7 @@ class LanguageOptimiser:
         adam = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), foreach=True)
         self.parts: list[tuple[torch.optim.Optimizer, float]] = [(adam, recipe.rate)]
         if hidden:
-            muon = torch.optim.Muon(
+            muon = Muon(
                 hidden, lr=recipe.muon_rate, weight_decay=recipe.decay, adjust_lr_fn="original"
             )
             self.parts.append((muon, recipe.muon_rate))

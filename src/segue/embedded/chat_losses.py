@@ -79,10 +79,11 @@ def run(trainee: Trainee, rows: Rows, seen: Tensor, first_cell: int) -> Trace:
     rates = 10000 ** (-torch.arange(0, HEAD_WIDTH, 2) / HEAD_WIDTH)
     angles = torch.from_numpy(rows.positions)[:, None, :, None] * rates
     angles = torch.cat([angles, angles], -1)
-    cos, sin = angles.cos().bfloat16(), angles.sin().bfloat16()
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
     visible = (turn[:, None, :] == 0) | (turn[:, None, :] == turn[:, :, None])
     visible &= torch.ones(visible.shape[-2:], dtype=torch.bool).tril()
-    bias = torch.zeros(visible.shape, dtype=torch.bfloat16).masked_fill_(~visible, -1e9)[:, None]
+    bias = torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, -1e9)[:, None]
     entering, scores = [], []
     for block in core.h:
         entering.append(x)

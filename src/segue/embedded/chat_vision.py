@@ -21,7 +21,13 @@ from torch import Tensor, nn
 
 from segue.embedded import backgrounds
 from segue.embedded.chat_data import CELLS, PATCHES, SIDE, SceneArrays, mirrored, read_shard
-from segue.embedded.training_run import Budget, RunFolder, prepare_processor
+from segue.embedded.muon import Muon
+from segue.embedded.training_run import (
+    Budget,
+    RunFolder,
+    prepare_processor,
+    training_precision,
+)
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.visual import VisualTower, sine_cosine_table
@@ -190,7 +196,7 @@ def batch_loss(
     model: VisionTrainee, arrays: SceneArrays, recipe: VisionRecipe
 ) -> tuple[Tensor, dict[str, float]]:
     """The whole loss on some scenes, and what to log."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with training_precision():
         patches, cells, place = model(to_pixels(arrays.images))
     objects = torch.from_numpy(arrays.objects).long()
     patch_loss, on_patches = dense_loss(
@@ -275,7 +281,7 @@ class Optimisers:
                 hidden.append(parameter)
             else:
                 (other if parameter.ndim >= 2 else plain).append(parameter)
-        self.muon = torch.optim.Muon(
+        self.muon = Muon(
             hidden, lr=recipe.muon_rate, weight_decay=recipe.decay, adjust_lr_fn="original"
         )
         self.adam = torch.optim.AdamW(
@@ -366,7 +372,7 @@ def train_vision(
 
 def features(tower: VisualTower, images: NDArray[np.uint8]) -> NDArray[np.float16]:
     """What the language model will see of each picture: (N, 64, 256) float16."""
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), training_precision():
         seen = tower(to_pixels(images)).float()
     assert math.isqrt(seen.shape[1]) == CELLS, "one feature per resampler cell"
     return seen.numpy().astype(np.float16)

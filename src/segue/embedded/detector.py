@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from transformers import GroundingDinoForObjectDetection, GroundingDinoImageProcessor
 
+from segue.device import multiplies_bfloat16
 from segue.embedded.detector_evaluation import calibrate_detector
 from segue.embedded.detector_losses import DetectorLoss, detector_loss, naming_loss
 from segue.embedded.detector_network import (
@@ -66,7 +67,7 @@ class DetectorRecipe:
     fresh: float = 0.4
     restyle: float = 0.3
     seed: int = 1
-    bfloat16: bool = True
+    bfloat16: bool = field(default_factory=multiplies_bfloat16)
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from transformers import SamImageProcessor, SamModel
 
+from segue.device import multiplies_bfloat16
 from segue.embedded.scenes import SceneRecipe, render
 from segue.embedded.segmenter_losses import segmenter_loss
 from segue.embedded.segmenter_network import (
@@ -72,7 +73,7 @@ class SegmenterRecipe:
     pool: int = 400
     fresh: float = 0.2
     seed: int = 1
-    bfloat16: bool = True
+    bfloat16: bool = field(default_factory=multiplies_bfloat16)
 
 
 def drawn_or_cluttered(bank: SpriteBank) -> Draw:

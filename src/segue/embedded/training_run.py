@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segue.device import multiplies_bfloat16
+from segue.embedded.muon import Muon
 from segue.errors import SegueError
 
 HELD_OUT_STYLE = "twemoji"
@@ -123,7 +125,7 @@ class Optimisers:
         matrices = [p for n, p in named if p.ndim == 2 and is_matrix(n, p)]
         known = {id(p) for p in matrices}
         rest = [(n, p) for n, p in named if id(p) not in known]
-        self.muon = torch.optim.Muon(
+        self.muon = Muon(
             matrices,
             lr=1e-3,
             weight_decay=0.02,
@@ -212,6 +214,12 @@ def prepare_processor(threads: int | None = None) -> None:
     torch.set_flush_denormal(True)
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def training_precision(device: str | torch.device = "cpu") -> torch.autocast:
+    """Autocast to bfloat16 where the device multiplies it fast, else nothing; a context."""
+    kind = torch.device(device).type
+    return torch.autocast(kind, torch.bfloat16, enabled=multiplies_bfloat16(device))
 
 
 def mean_of(values: Iterable[float]) -> float:
