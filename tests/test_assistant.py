@@ -119,7 +119,7 @@ def test_later_turns_count_regions_on_and_speak_of_the_newest_picture():
 def test_undo_takes_the_turn_back_and_keeps_its_picture():
     conversation = an_assistant(BOX_REPLY, TAG_REPLY).open(PICTURE)
     conversation.ask("one")
-    assert conversation.undo().question == "one"
+    assert conversation.undo().name == "one"
     assert conversation.undo() is None
     assert conversation.ask("two").images == conversation.images
     assert len(conversation.images) == 1
@@ -146,7 +146,7 @@ def test_a_failing_model_leaves_the_conversation_as_it_was():
     conversation = Assistant(Failing()).open(PICTURE)
     with pytest.raises(ModelError):
         conversation.ask("one")
-    assert conversation.answers == []
+    assert conversation.answers == ()
     assert len(conversation.images) == 1
 
 
@@ -220,7 +220,9 @@ def test_an_edit_is_kept_and_the_picture_stays_as_it_is():
     assert (conversation.images[0].array == 77).all()
     assert np.array_equal(np.asarray(conversation.edited()), np.asarray(edited))
     conversation.undo()
-    assert conversation.edits == []
+    assert conversation.edits == ()
+    conversation.redo()
+    assert np.array_equal(np.asarray(conversation.edited()), np.asarray(edited))
 
 
 def test_an_edit_that_does_not_fit_is_refused_and_forgotten():
@@ -230,7 +232,7 @@ def test_an_edit_that_does_not_fit_is_refused_and_forgotten():
         conversation.edit(Edit("blur", ["r7"]))
     with pytest.raises(InputError):
         conversation.edit(Edit("blur", ["r1"], {"strength": -3}))
-    assert conversation.edits == []
+    assert conversation.edits == ()
 
 
 def test_the_chat_model_can_be_the_detector():

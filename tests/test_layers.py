@@ -14,6 +14,8 @@ LAYERS = [
     {
         "presets",
         "assistant",
+        "correction",
+        "history",
         "conversation",
         "session",
         "convert_weights",

@@ -1,4 +1,8 @@
-"""A conversation about pictures: questions in, events and answers out."""
+"""A conversation about pictures: questions in, events and answers out.
+
+What a person changes afterwards (regions added, corrected, renamed, merged, deleted; edits of the
+pictures) belongs to it too, and every change can be taken back.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,12 +11,18 @@ from typing import Any
 
 import PIL.Image
 
-from segue.assistant import Assistant, Collector, region_ids
+from segue.assistant import Assistant, Collector
+from segue.box import Box
+from segue.correction import clicks_of, corrected, merged, pointed_out
 from segue.edit import Edit, apply
-from segue.errors import InputError
+from segue.errors import InputError, UnknownName
+from segue.history import History, Snapshot, Step
 from segue.image import Image
-from segue.message import Answer, Done, Event, Message, Sampling, images_of
+from segue.message import Answer, Done, Event, Message, Sampling
 from segue.region import Region
+
+PREVIEW = "preview"
+"""The id of a region that is only shown."""
 
 
 class Conversation:
@@ -22,13 +32,9 @@ class Conversation:
         self.assistant = assistant
         self.system = system
         """The system message; None: what the chat model was trained with."""
-        self.answers: list[Answer] = []
-        self.edits: list[Edit] = []
-        """What to do to the pictures, in order; they themselves stay as they are."""
-        self.backgrounds: dict[str, Image] = {}
-        """Pictures that edits name."""
-        self._turns: list[tuple[Message, Message]] = []
-        self._waiting: list[Image] = []
+        self.history = History()
+        """The changes so far; pictures shown are not among them."""
+        self._images: tuple[Image, ...] = ()
         self._next_id = 1
 
     def show(self, *images: Any, allow_urls: bool = False) -> "Conversation":
@@ -41,29 +47,44 @@ class Conversation:
         Raises:
             InputError: something is not a picture; then none of them is added.
         """
-        self._waiting += [Image.open(image, allow_urls=allow_urls) for image in images]
+        self._images += tuple(Image.open(image, allow_urls=allow_urls) for image in images)
         return self
 
     @property
     def images(self) -> tuple[Image, ...]:
         """All pictures shown so far; `Region.image` counts in here."""
-        return images_of([user for user, _ in self._turns]) + tuple(self._waiting)
+        return self._images
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        """The regions of all answers, in order."""
-        return tuple(region for answer in self.answers for region in answer.regions)
+        """The regions that exist now: of all answers and by hand, with all corrections."""
+        return self.history.now.regions
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What came back, as it was given; later corrections are in `regions`."""
+        return self.history.now.answers
 
     @property
     def turns(self) -> tuple[tuple[Message, Message], ...]:
         """(user, assistant) messages, one pair an answer."""
-        return tuple(self._turns)
+        return self.history.now.turns
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What to do to the pictures, in order; they themselves stay as they are."""
+        return self.history.now.edits
+
+    @property
+    def backgrounds(self) -> Mapping[str, Image]:
+        """Pictures that edits name."""
+        return self.history.now.backgrounds
 
     @property
     def messages(self) -> list[Message]:
         """The turns so far, as a chat model sees them."""
         system = [Message("system", self.system)] if self.system is not None else []
-        return system + [message for turn in self._turns for message in turn]
+        return system + [message for turn in self.turns for message in turn]
 
     def ask(self, question: str, sampling: Sampling | None = None) -> Answer:
         """Ask, wait, and get everything at once. See `stream` for the arguments and errors."""
@@ -97,13 +118,12 @@ class Conversation:
             )
         if not question.strip():
             raise InputError("The question is empty. Ask about the picture in Chinese or English.")
-        user = Message("user", question, tuple(self._waiting))
+        user = Message("user", question, self._waiting)
         images = self.images
         gathered = Collector(question)
         chunks = iter(chat.stream([*self.messages, user], sampling or Sampling()))
         try:
-            ids = region_ids(self._next_id)
-            for event in self.assistant.follow(gathered.listen(chunks), images, ids):
+            for event in self.assistant.follow(gathered.listen(chunks), images, self._ids()):
                 gathered.add(event)
                 yield event
         except GeneratorExit:
@@ -119,26 +139,153 @@ class Conversation:
         self._keep(user, answer)
         yield Done(answer)
 
-    def undo(self) -> Answer | None:
-        """Take the last turn back, and return it; None when there is none.
+    def undo(self) -> Step | None:
+        """Take the last change back, and return it; None when there is none.
 
-        Its pictures wait for the next question; edits of its regions go with it.
+        Pictures that came with a question wait for the next one.
         """
-        if not self.answers:
-            return None
-        user, _ = self._turns.pop()
-        self._waiting = [*user.images, *self._waiting]
-        answer = self.answers.pop()
-        gone = {region.id for region in answer.regions}
-        self.edits = [edit for edit in self.edits if gone.isdisjoint(edit.regions)]
-        return answer
+        return self.history.undo()
 
-    def edit(self, edit: Edit, pictures: Mapping[str, Image] | None = None) -> PIL.Image.Image:
+    def redo(self) -> Step | None:
+        """Do again what was taken back last; None when there is none."""
+        return self.history.redo()
+
+    def region(self, id: str) -> Region:
+        """The region of that name.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        for region in self.regions:
+            if region.id == id:
+                return region
+        known = ", ".join(region.id for region in self.regions) or "none"
+        raise UnknownName(f"There is no region {id!r}. Known: {known}.")
+
+    def add(
+        self,
+        image: int | None = None,
+        *,
+        box: Box | None = None,
+        points: Sequence[Sequence[float]] | None = None,
+        labels: Sequence[int] | None = None,
+        phrase: str = "",
+        preview: bool = False,
+    ) -> Region:
+        """Make a region by hand.
+
+        Args:
+            image: index of the picture; by default the newest.
+            box: drawn around the object, in pixels of the upright picture.
+            points: clicks, (x, y) each; with or without a box.
+            labels: 1 (on the object) or 0 (not on it) for each point; all 1 when left out.
+            phrase: what to call it.
+            preview: return it without keeping it.
+
+        Raises:
+            InputError: there is no such picture or no segmenter, or the box or points do not fit.
+        """
+        index = len(self._images) - 1 if image is None else image
+        if not 0 <= index < len(self._images):
+            raise InputError(f"There is no picture {index}; there are {len(self._images)}.")
+        region = pointed_out(
+            self.assistant,
+            self._images[index],
+            box,
+            clicks_of(points, labels),
+            id=PREVIEW if preview else f"r{self._next_id}",
+            index=index,
+            phrase=phrase,
+        )
+        if not preview:
+            self._next_id += 1
+            self.history.take(Step("add", region.id), regions=(*self.regions, region))
+        return region
+
+    def change(
+        self,
+        id: str,
+        *,
+        phrase: str | None = None,
+        box: Box | None = None,
+        points: Sequence[Sequence[float]] | None = None,
+        labels: Sequence[int] | None = None,
+        preview: bool = False,
+    ) -> Region:
+        """Rename a region, or correct its mask.
+
+        Args:
+            id: of the region.
+            phrase: its new name; None keeps the old one.
+            box: a new box around the object.
+            points: all clicks, those made before included; a click on the object outside its box
+                widens the box. None keeps the clicks of before.
+            labels: as in `add`.
+            preview: return it without keeping it.
+
+        Raises:
+            UnknownName: there is no such region.
+            InputError: nothing is to be changed, or the box or points do not fit.
+        """
+        before = self.region(id)
+        if phrase is None and box is None and points is None:
+            raise InputError("Nothing to change: give a phrase, a box or points.")
+        after = before if phrase is None else replace(before, phrase=phrase)
+        if box is not None or points is not None:
+            clicks = before.clicks if points is None else clicks_of(points, labels)
+            after = corrected(self.assistant, self._images[after.image], after, box, clicks)
+        if not preview:
+            self._replace(Step("change", id), {id: after}, self.edits)
+        return after
+
+    def delete(self, id: str) -> None:
+        """Take a region away, and the edits that name it.
+
+        Raises:
+            UnknownName: there is no such region.
+        """
+        self.region(id)
+        kept = tuple(edit for edit in self.edits if id not in edit.regions)
+        self._replace(Step("delete", id), {id: None}, kept)
+
+    def merge(self, ids: Sequence[str], phrase: str | None = None) -> Region:
+        """Make several regions of a picture one, under the first one's id.
+
+        Args:
+            ids: at least two; edits that name one of the others name the first from now on.
+            phrase: what to call it; by default as the first.
+
+        Raises:
+            UnknownName: there is no such region.
+            InputError: they cannot be merged.
+        """
+        names = list(dict.fromkeys(ids))
+        region = merged([self.region(id) for id in names], phrase)
+        first, *others = names
+        named = [[first if id in others else id for id in edit.regions] for edit in self.edits]
+        edits = tuple(
+            replace(edit, regions=tuple(dict.fromkeys(now))) for edit, now in zip(self.edits, named)
+        )
+        gone: dict[str, Region | None] = dict.fromkeys(others)
+        self._replace(Step("merge", " ".join(names)), {first: region, **gone}, edits)
+        return region
+
+    def _replace(
+        self, step: Step, changed: Mapping[str, Region | None], edits: tuple[Edit, ...]
+    ) -> None:
+        after = [changed.get(region.id, region) for region in self.regions]
+        regions = tuple(region for region in after if region is not None)
+        self.history.take(step, regions=regions, edits=edits)
+
+    def edit(
+        self, edit: Edit, pictures: Mapping[str, Image] | None = None, *, preview: bool = False
+    ) -> PIL.Image.Image:
         """Add an edit to the list, and return the picture it changes with all its edits so far.
 
         Args:
             edit: names regions of this conversation, all on one picture.
             pictures: those that the edit names as backgrounds.
+            preview: return the picture without keeping the edit.
 
         Raises:
             InputError: the edit does not fit; then the list stays as it was.
@@ -151,10 +298,23 @@ class Conversation:
                 f"Known: {known}."
             )
         backgrounds = {**self.backgrounds, **(pictures or {})}
-        result = self._apply([*self.edits, edit], backgrounds, on.pop())
-        self.edits.append(edit)
-        self.backgrounds = backgrounds
+        edits = (*self.edits, edit)
+        result = self._apply(edits, backgrounds, on.pop())
+        if not preview:
+            step = Step("edit", edit.operation)
+            self.history.take(step, edits=edits, backgrounds=backgrounds)
         return result
+
+    def drop_edit(self, number: int) -> None:
+        """Take one edit out of the list, wherever it stands.
+
+        Raises:
+            InputError: there is no edit of that index.
+        """
+        if not 0 <= number < len(self.edits):
+            raise InputError(f"There is no edit {number}; there are {len(self.edits)}.")
+        edits = self.edits[:number] + self.edits[number + 1 :]
+        self.history.take(Step("drop edit", self.edits[number].operation), edits=edits)
 
     def edited(self, image: int | None = None) -> PIL.Image.Image:
         """A picture with its edits applied; by default the newest."""
@@ -175,18 +335,54 @@ class Conversation:
 
         return save(self, folder)
 
+    @property
+    def _waiting(self) -> tuple[Image, ...]:
+        """Pictures that go with the next question."""
+        asked = sum(len(user.images) for user, _ in self.turns)
+        return self._images[asked:]
+
+    def _ids(self) -> Iterator[str]:
+        """Names for regions, counted on whoever makes them."""
+        while True:
+            self._next_id += 1
+            yield f"r{self._next_id - 1}"
+
     def _keep(self, user: Message, answer: Answer) -> None:
-        self._turns.append((user, Message("assistant", answer.raw)))
-        self.answers.append(answer)
-        self._waiting = []
-        self._next_id += len(answer.regions)
+        now = self.history.now
+        self.history.take(
+            Step("ask", answer.question),
+            turns=(*now.turns, (user, Message("assistant", answer.raw))),
+            answers=(*now.answers, answer),
+            regions=(*now.regions, *answer.regions),
+        )
+
+    def restore(
+        self, images: Sequence[Image], steps: Sequence[tuple[Step | None, Snapshot]], at: int
+    ) -> "Conversation":
+        """Take over what was had before (used to open what was saved).
+
+        Args:
+            images: all pictures, in the order they were shown.
+            steps: every snapshot with the step that led to it.
+            at: index of the present one.
+        """
+        self._images = tuple(images)
+        self.history.restore(steps, at)
+        used = [r.id for _, shot in steps for answer in shot.answers for r in answer.regions]
+        used += [region.id for _, shot in steps for region in shot.regions]
+        numbers = [int(id[1:]) for id in used if id[:1] == "r" and id[1:].isdecimal()]
+        self._next_id = max(numbers, default=0) + 1
+        return self
 
     def adopt(self, question: str, answer: Answer, images: tuple[Image, ...]) -> None:
-        """Take over a turn that was had before (used to open a saved session).
+        """Take over one turn that was had before.
 
         Args:
             question: what was asked.
             answer: what came back.
             images: the pictures shown with that question.
         """
-        self._keep(Message("user", question, images), replace(answer, images=self.images + images))
+        self._images += images
+        shown = Message("user", question, images)
+        self._keep(shown, replace(answer, images=self._images))
+        self._next_id += len(answer.regions)

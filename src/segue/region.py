@@ -9,6 +9,9 @@ from segue.mask import Mask
 FoundBy = Literal["chat", "detector", "person"]
 """Which stage placed the box: the chat model itself, the detector, or a person's click."""
 
+Click = tuple[float, float, int]
+"""x, y in pixels of the upright picture; 1: on the object, 0: not on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -34,6 +37,8 @@ class Region:
     point: tuple[float, float] | None = None
     """(x, y), when the model gave a point and no box: then `box` is the mask's, and without a mask
     it has no area."""
+    clicks: tuple[Click, ...] = ()
+    """The clicks by which a person made or corrected the mask."""
 
     def with_mask(self, mask: Mask) -> "Region":
         """The same region, segmented."""

@@ -1,8 +1,9 @@
 """A conversation as a folder: `session.json` and the pictures, named by their content.
 
-The file keeps what was said and what came of it: raw replies, regions with masks as COCO RLE, the
-models' names and the version. `resume` opens it to go on talking; `replay` reads the raw replies
-again with today's detector and segmenter, without a chat model, and reports what differs.
+The file keeps what was said and what came of it: raw replies, regions with masks as COCO RLE, what
+a person corrected, the models' names and the version. `resume` opens it to go on talking; `replay`
+reads the raw replies again with today's detector and segmenter, without a chat model, and reports
+what differs.
 """
 
 import json
@@ -18,13 +19,15 @@ from segue.conversation import Conversation
 from segue.edit import Edit
 from segue.errors import InputError
 from segue.export.json import region_from_json, region_to_json
+from segue.history import Snapshot, Step
 from segue.image import Image
-from segue.message import Answer
+from segue.message import Answer, Message
 from segue.region import Region
 from segue.sight import Sight
 from segue.version import __version__
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)  # 1 had no "regions" and no "shown"
 FILE = "session.json"
 
 
@@ -51,27 +54,19 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
         file = folder / "images" / f"{digest}.png"
         if not file.exists():
             _write(file, image.to_png_bytes())
-    stages = conversation.assistant
     document = {
         "format": FORMAT,
         "segue": __version__,
-        "models": {
-            "chat": getattr(stages.chat, "name", None),
-            "dialect": getattr(stages.chat, "dialect", None),
-            "detect": getattr(stages.detector, "name", None),
-            "segment": getattr(stages.segmenter, "name", None),
-        },
-        "sight": Sight.of(stages.chat).to_json(image.size for image in pictures.values()),
+        "models": models_of(conversation.assistant),
+        "sight": Sight.of(conversation.assistant.chat).to_json(
+            image.size for image in pictures.values()
+        ),
         "system": conversation.system,
         "images": [
             {"digest": d, "file": f"images/{d}.png", "name": i.name} for d, i in pictures.items()
         ],
-        "turns": [
-            _turn_to_json(user.images, answer)
-            for (user, _), answer in zip(conversation.turns, conversation.answers)
-        ],
-        "edits": [edit.to_json() for edit in conversation.edits],
-        "backgrounds": {name: i.digest for name, i in conversation.backgrounds.items()},
+        "shown": [image.digest for image in conversation.images],
+        **snapshot_to_json(conversation.history.now),
     }
     text = json.dumps(document, ensure_ascii=False, indent=1)
     _write(folder / FILE, text.encode())
@@ -85,12 +80,13 @@ def resume(folder: str | Path, assistant: Assistant) -> Conversation:
         InputError: the folder holds no session, or one that cannot be read.
     """
     document, images = _read(Path(folder))
+    now = snapshot_from_json(document, images)
+    # What was corrected stays with its turn: taking a turn back takes its regions and edits along.
+    steps: list[tuple[Step | None, Snapshot]] = [(None, now.without_turns_from(0))]
+    for number, answer in enumerate(now.answers, 1):
+        steps.append((Step("ask", answer.question), now.without_turns_from(number)))
     conversation = Conversation(assistant, system=document.get("system"))
-    for turn in document["turns"]:
-        shown = tuple(images[digest] for digest in turn["images"])
-        conversation.adopt(turn["question"], _answer_from_json(turn), shown)
-    _take_edits(conversation, document, images)
-    return conversation
+    return conversation.restore(_shown(document, images), steps, len(now.answers))
 
 
 def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
@@ -124,8 +120,95 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
         differences += [f"turn {number}: {d}" for d in _differences(saved, answer.regions)]
         if answer.text != turn["text"]:
             differences.append(f"turn {number}: the text reads differently")
-    _take_edits(conversation, document, images)
+    saved_now = snapshot_from_json(document, images)
+    regions = _carried(saved_now, conversation.regions)
+    known = {region.id for region in regions}
+    steps, at = conversation.history.steps()
+    now = replace(
+        saved_now,
+        turns=conversation.turns,
+        answers=conversation.answers,
+        regions=regions,
+        edits=tuple(edit for edit in saved_now.edits if known.issuperset(edit.regions)),
+    )
+    steps[at] = (steps[at][0], now)
+    conversation.restore(_shown(document, images), steps, at)
     return Replay(conversation, tuple(differences))
+
+
+def models_of(assistant: Assistant) -> dict[str, str | None]:
+    """The names of the models at work, as the file keeps them."""
+    return {
+        "chat": getattr(assistant.chat, "name", None),
+        "dialect": getattr(assistant.chat, "dialect", None),
+        "detect": getattr(assistant.detector, "name", None),
+        "segment": getattr(assistant.segmenter, "name", None),
+    }
+
+
+def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as plain JSON values; pictures by their digests."""
+    return {
+        "turns": [
+            _turn_to_json(user.images, answer)
+            for (user, _), answer in zip(snapshot.turns, snapshot.answers)
+        ],
+        "regions": [region_to_json(region) for region in snapshot.regions],
+        "edits": [edit.to_json() for edit in snapshot.edits],
+        "backgrounds": {name: image.digest for name, image in snapshot.backgrounds.items()},
+    }
+
+
+def snapshot_from_json(document: Mapping[str, Any], images: Mapping[str, Image]) -> Snapshot:
+    """Read what `snapshot_to_json` wrote.
+
+    Args:
+        document: the JSON values; "regions" may be missing, then they are those of the answers.
+        images: the pictures it names, by digest.
+
+    Raises:
+        InputError: a region or an edit makes no sense.
+        KeyError, TypeError, AttributeError: a field is missing or of another kind.
+    """
+    turns: list[tuple[Message, Message]] = []
+    answers: list[Answer] = []
+    seen: tuple[Image, ...] = ()
+    for turn in document["turns"]:
+        shown = tuple(images[digest] for digest in turn["images"])
+        seen += shown
+        answer = replace(_answer_from_json(turn), images=seen)
+        user = Message("user", turn["question"], shown)
+        turns.append((user, Message("assistant", answer.raw)))
+        answers.append(answer)
+    first = [region for answer in answers for region in answer.regions]
+    if "regions" in document:
+        first = [region_from_json(region) for region in document["regions"]]
+    return Snapshot(
+        tuple(turns),
+        tuple(answers),
+        tuple(first),
+        tuple(Edit.from_json(edit) for edit in document["edits"]),
+        {name: images[digest] for name, digest in document["backgrounds"].items()},
+    )
+
+
+def _shown(document: Mapping[str, Any], images: Mapping[str, Image]) -> list[Image]:
+    asked = [digest for turn in document["turns"] for digest in turn["images"]]
+    return [images[digest] for digest in document.get("shown", asked)]
+
+
+def _carried(saved: Snapshot, derived: tuple[Region, ...]) -> tuple[Region, ...]:
+    """Regions derived anew, with what a person did to them before."""
+    first = {region.id: region for answer in saved.answers for region in answer.regions}
+    now = {region.id: region for region in saved.regions}
+    kept = []
+    for region in derived:
+        if region.id in first and region.id not in now:
+            continue  # deleted by hand
+        untouched = now.get(region.id) == first.get(region.id)
+        kept.append(region if untouched else now[region.id])
+    by_hand = [region for id, region in now.items() if id not in first]
+    return (*kept, *by_hand)
 
 
 def _turn_to_json(shown: tuple[Image, ...], answer: Answer) -> dict[str, Any]:
@@ -157,13 +240,6 @@ def _answer_from_json(turn: Mapping[str, Any]) -> Answer:
     )
 
 
-def _take_edits(
-    conversation: Conversation, document: Mapping[str, Any], images: Mapping[str, Image]
-) -> None:
-    conversation.edits = [Edit.from_json(edit) for edit in document["edits"]]
-    conversation.backgrounds = {n: images[d] for n, d in document["backgrounds"].items()}
-
-
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
     """The document and its pictures by digest, checked."""
     file = folder / FILE
@@ -171,9 +247,9 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
         raise InputError(f"{folder} holds no {FILE}. Give the folder that `save` wrote.")
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
+        if document["format"] not in _READ:
             raise InputError(
-                f"{file} has format {document['format']!r}; this version reads {FORMAT}. "
+                f"{file} has format {document['format']!r}; this version reads up to {FORMAT}. "
                 "Open it with the version that wrote it."
             )
         images = {}
@@ -186,12 +262,9 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
             if image.digest != digest:
                 raise InputError(f"{folder / 'images' / digest}.png was changed after saving.")
             images[digest] = image
-        for turn in document["turns"]:
-            _answer_from_json(turn)
-            _ = [images[digest] for digest in turn["images"]]
+        snapshot_from_json(document, images)
         Sight.from_json(document.get("sight", {}))
-        _ = [Edit.from_json(edit) for edit in document["edits"]]
-        _ = [images[digest] for digest in document["backgrounds"].values()]
+        _shown(document, images)
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:

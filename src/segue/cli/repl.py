@@ -115,8 +115,13 @@ def _open(repl: Repl, arguments: list[str]) -> None:
 
 
 def _undo(repl: Repl, _arguments: list[str]) -> None:
-    answer = repl.conversation.undo()
-    repl.say("nothing to take back" if answer is None else f"took back: {answer.question}")
+    step = repl.conversation.undo()
+    repl.say("nothing to take back" if step is None else f"took back: {step}")
+
+
+def _redo(repl: Repl, _arguments: list[str]) -> None:
+    step = repl.conversation.redo()
+    repl.say("nothing to do again" if step is None else f"did again: {step}")
 
 
 def _regions(repl: Repl, _arguments: list[str]) -> None:
@@ -166,7 +171,8 @@ def _quit(repl: Repl, _arguments: list[str]) -> None:
 COMMANDS = {
     "help": Command("/help", "this list", _help),
     "open": Command("/open PICTURE...", "show more pictures", _open),
-    "undo": Command("/undo", "take the last turn back", _undo),
+    "undo": Command("/undo", "take the last change back", _undo),
+    "redo": Command("/redo", "do again what was taken back", _redo),
     "regions": Command("/regions", "everything that was pointed at so far", _regions),
     "draw": Command("/draw FILE.png", "the last answer's masks, drawn on the picture", _draw),
     "masks": Command("/masks FOLDER", "the last answer's masks, one PNG each", _masks),

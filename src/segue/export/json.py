@@ -7,7 +7,8 @@
      "images": [{"name", "size": [h, w], "digest"}]}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
-is null. A region has "quad", "point" and "mask_score" only where there is one.
+is null. A region has "quad", "point", "mask_score" and "clicks" ([x, y, 1 or 0]) only where there
+are some.
 """
 
 import math
@@ -18,7 +19,7 @@ from segue.box import Box
 from segue.errors import InputError
 from segue.mask import Mask
 from segue.message import Answer
-from segue.region import FoundBy, Region
+from segue.region import Click, FoundBy, Region
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:
@@ -59,6 +60,8 @@ def region_to_json(region: Region) -> dict[str, Any]:
         value["quad"] = [[float(x), float(y)] for x, y in region.quad]
     if region.point is not None:
         value["point"] = [float(v) for v in region.point]
+    if region.clicks:
+        value["clicks"] = [[float(x), float(y), label] for x, y, label in region.clicks]
     return value
 
 
@@ -82,6 +85,7 @@ def region_from_json(value: Mapping[str, Any]) -> Region:
         span=_span(value),
         quad=None if quad is None else tuple(_point(p, "quad") for p in _list(quad, "quad")),
         point=None if value.get("point") is None else _point(value["point"], "point"),
+        clicks=tuple(_click(one) for one in _list(value.get("clicks", ()), "clicks")),
     )
 
 
@@ -123,6 +127,14 @@ def _point(point: Any, field: str) -> tuple[float, float]:
     if isinstance(point, list | tuple) and len(point) == 2 and all(map(_is_number, point)):
         return float(point[0]), float(point[1])
     raise InputError(f"The {field!r} of a region must be made of [x, y], got {point!r} in it.")
+
+
+def _click(click: Any) -> Click:
+    if isinstance(click, list | tuple) and len(click) == 3 and all(map(_is_number, click)):
+        x, y, label = click
+        if label in (0, 1):
+            return float(x), float(y), int(label)
+    raise InputError(f"A click of a region must be [x, y, 1 or 0], got {click!r}.")
 
 
 def _list(value: Any, field: str) -> list[Any]:

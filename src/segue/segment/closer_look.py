@@ -5,9 +5,11 @@ through a window of `zoom` times its longer side, at the network's full resoluti
 answered on the whole picture first, and then through the box of that answer.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
+from threading import Lock
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ from segue.segment.sam_view import NEVER, SamView
 
 _LEAST = 8.0  # pixels: a smaller box gets the window of one of this size
 _AT_ONCE = 8  # windows that the encoder sees in one run
+_REMEMBERED = 16  # windows that a view keeps encoded
 
 Window = tuple[int, int, int, int]
 """x0 y0 x1 y1 in whole pixels of the upright picture, half-open."""
@@ -34,11 +37,15 @@ class CloserView(SamView):
     """One picture, encoded, and kept to look closer."""
 
     image: Image
+    _windows: OrderedDict[Window, SamView] = field(default_factory=OrderedDict, repr=False)
+    """Those looked through lately: the next click on an object costs no encoding."""
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def size_bytes(self) -> int:
-        """Memory of the encoded picture and of its pixels."""
-        return super().size_bytes + self.image.array.nbytes
+        """Memory of the encoded picture, of its pixels, and of windows of it."""
+        windows = sum(view.size_bytes for view in tuple(self._windows.values()))
+        return super().size_bytes + self.image.array.nbytes + windows
 
     @torch.inference_mode()
     def mask(
@@ -83,12 +90,20 @@ class CloserView(SamView):
         ]
 
     def _look_through(self, windows: Sequence[Window]) -> list[tuple[Window, SamView]]:
-        seen: list[tuple[Window, SamView]] = []
-        for start in range(0, len(windows), _AT_ONCE):
-            some = windows[start : start + _AT_ONCE]
+        with self._lock:
+            seen = {w: self._windows[w] for w in windows if w in self._windows}
+        new = [window for window in windows if window not in seen]
+        for start in range(0, len(new), _AT_ONCE):
+            some = new[start : start + _AT_ONCE]
             pieces = [Image(self.image.array[y0:y1, x0:x1].copy()) for x0, y0, x1, y1 in some]
-            seen += zip(some, self.sam.look_at(pieces))
-        return seen
+            seen.update(zip(some, self.sam.look_at(pieces)))
+        with self._lock:
+            for window in windows[-_REMEMBERED:]:
+                self._windows[window] = seen[window]
+                self._windows.move_to_end(window)
+            while len(self._windows) > _REMEMBERED:
+                self._windows.popitem(last=False)
+        return [(window, seen[window]) for window in windows]
 
     def _ask(
         self, view: SamView, window: Window, prompts: Sequence[Prompt], prior: np.ndarray | None
