@@ -1,0 +1,126 @@
+/** Everything that changes a conversation goes through here: one way to wait, to fail, to tell. */
+
+import * as api from "./api.js";
+import { t, known } from "./i18n.js";
+import { notice, say } from "./notices.js";
+import { adopt, set, state } from "./store.js";
+import { tellOthers } from "./other_windows.js";
+import { whileWorking } from "./progress.js";
+
+/** Tell a person what went wrong, in their language where there are words for it. */
+export function showTrouble(error, again = null) {
+  if (error.name === "AbortError") return;
+  if (!(error instanceof api.ApiError)) console.error(error);
+  const key = `error.${error.code}`;
+  const title = known(key) ? t(key) : t("trouble");
+  const wait = error.retryAfter ? ` ${t("waitSeconds", error.retryAfter)}` : "";
+  const text = error.code === "unreachable" ? "" : (error.message ?? "");
+  notice(title, { text: text + wait, bad: true, again });
+}
+
+/** Run a call whose answer is the new state; gives it, or null when it failed. */
+export async function changeWith(call, said = "") {
+  try {
+    const after = await whileWorking(call());
+    adopt(after);
+    tellOthers();
+    if (said) say(said);
+    return after;
+  } catch (error) {
+    showTrouble(error);
+    if (error.code === "region_not_found") await catchUp();
+    return null;
+  }
+}
+
+/** Fetch the state if the server has a newer one. */
+export async function catchUp() {
+  const { conversation } = state;
+  if (!conversation) return false;
+  const after = await api.newer(conversation.id, conversation.revision);
+  if (!after || state.conversation?.id !== after.id) return false;
+  adopt(after);
+  return true;
+}
+
+/** Take back the last step, or do it again. */
+export function undo() {
+  if (!state.conversation?.can_undo || state.reply) return null;
+  return changeWith(() => api.undo(state.conversation.id), t("undone"));
+}
+
+export function redo() {
+  if (!state.conversation?.can_redo || state.reply) return null;
+  return changeWith(() => api.redo(state.conversation.id), t("redone"));
+}
+
+/** Delete the chosen regions. */
+export async function deleteChosen() {
+  const ids = [...state.chosen];
+  for (const id of ids) {
+    if (!(await changeWith(() => api.removeRegion(state.conversation.id, id)))) return;
+  }
+  say(t("deleted", ids.length));
+}
+
+/** Make one region of the chosen ones. */
+export async function mergeChosen() {
+  const ids = [...state.chosen];
+  const phrase = state.conversation.regions.find((region) => region.id === ids[0]).phrase;
+  const after = await changeWith(() => api.merge(state.conversation.id, ids, phrase), t("merged"));
+  if (after) set({ chosen: new Set([after.region.id]) });
+}
+
+/** Add pictures to the conversation that is open, or begin one with them. */
+export async function addPictures(source) {
+  try {
+    await whileWorking(addOrBegin(source));
+    return true;
+  } catch (error) {
+    showTrouble(error);
+    return false;
+  }
+}
+
+async function addOrBegin(source) {
+  const open = state.conversation;
+  if (open) {
+    adopt(await api.addPictures(open.id, source));
+    tellOthers();
+    return;
+  }
+  const fresh = await api.create();
+  try {
+    adopt(await api.addPictures(fresh.id, source));
+  } catch (error) {
+    await api.remove(fresh.id).catch(() => {}); // leave no empty conversation behind
+    throw error;
+  }
+}
+
+/** Open a conversation, or the first page (null). */
+export async function openConversation(id) {
+  if (state.reply) state.reply.stop();
+  const empty = { conversation: null, image: 0, chosen: new Set(), lit: new Set(), draft: null, tool: "look", reply: null, editing: null, trial: null };
+  if (id === null) return set(empty);
+  try {
+    const opened = await whileWorking(api.open(id));
+    set(empty);
+    adopt(opened);
+  } catch (error) {
+    if (error.code === "conversation_not_found") set(empty);
+    showTrouble(error, error.code === "unreachable" ? () => openConversation(id) : null);
+  }
+  return undefined;
+}
+
+/** Open a session file as a new conversation. */
+export async function openSession(file) {
+  try {
+    const opened = await whileWorking(api.importSession(file));
+    await openConversation(null);
+    adopt(opened);
+  } catch (error) {
+    showTrouble(error);
+  }
+}

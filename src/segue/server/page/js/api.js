@@ -1,0 +1,147 @@
+/** The HTTP API, as functions. Whatever goes wrong comes out as an ApiError. */
+
+import { readEvents } from "./event_stream.js";
+
+/** A refusal of the server, or no answer at all (`status` 0, `code` "unreachable"). */
+export class ApiError extends Error {
+  constructor(status, { message, code } = {}, retryAfter = null) {
+    super(message ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = code ?? "unknown";
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Set by the page: asks a person for a key; resolves when there is a new one to try. */
+export const gate = { askForKey: async () => {} };
+
+async function request(path, options = {}) {
+  const { json, ...rest } = options;
+  const headers = { ...rest.headers };
+  if (json !== undefined) {
+    headers["Content-Type"] = "application/json";
+    rest.body = JSON.stringify(json);
+    rest.method ??= "POST";
+  }
+  let response;
+  try {
+    response = await fetch(path, { cache: "no-store", ...rest, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, { message: error.message, code: "unreachable" });
+  }
+  if (response.ok || response.status === 304) return response;
+  const refusal = await refusalOf(response);
+  if (response.status === 401 && path !== "/v1/login") {
+    await gate.askForKey();
+    return request(path, options);
+  }
+  throw refusal;
+}
+
+async function refusalOf(response) {
+  const wait = Number(response.headers.get("Retry-After")) || null;
+  const document = await response.json().catch(() => ({}));
+  return new ApiError(response.status, document.error, wait);
+}
+
+async function read(path, options) {
+  return (await request(path, options)).json();
+}
+
+const at = (id, rest = "") => `/v1/conversations/${encodeURIComponent(id)}${rest}`;
+
+export const login = (key) => request("/v1/login", { json: { key } });
+export const about = () => read("/v1/about");
+export const samples = async () => (await read("/v1/samples")).samples;
+
+export const conversations = async () => (await read("/v1/conversations")).conversations;
+export const create = () => read("/v1/conversations", { json: {} });
+export const rename = (id, title) => read(at(id), { json: { title }, method: "PATCH" });
+export const remove = (id) => request(at(id), { method: "DELETE" });
+export const open = (id) => read(at(id));
+
+/** The state when it differs from a revision; null when it is the same. */
+export async function newer(id, revision) {
+  const response = await request(at(id), { headers: { "If-None-Match": `"${revision}"` } });
+  return response.status === 304 ? null : response.json();
+}
+
+/** Open a session file: the zip that the export "session" gave. */
+export function importSession(file) {
+  return read("/v1/conversations/import", { method: "POST", body: formOf([file]) });
+}
+
+/** Add pictures: files, or {sample}, or {url}. */
+export function addPictures(id, source) {
+  const options = Array.isArray(source) ? { method: "POST", body: formOf(source) } : { json: source };
+  return read(at(id, "/images"), options);
+}
+
+/** Upload a picture to put behind something; gives its name. */
+export async function addBackground(id, file) {
+  const options = { method: "POST", body: formOf([file]) };
+  return (await read(at(id, "/backgrounds"), options)).name;
+}
+
+/** Ask; yields {name, data} as they come. Aborting the signal stops the model. */
+export async function* ask(id, question, signal) {
+  const response = await request(at(id, "/ask"), { json: { question }, signal });
+  for await (const event of readEvents(response.body)) {
+    if (event.name === "error") throw new ApiError(response.status, event.data.error);
+    yield event;
+    if (event.name === "done") return;
+  }
+  throw new ApiError(0, { message: "The reply ended early.", code: "unreachable" });
+}
+
+export const stop = (id) => request(at(id, "/stop"), { method: "POST" });
+export const undo = (id) => read(at(id, "/undo"), { method: "POST" });
+export const redo = (id) => read(at(id, "/redo"), { method: "POST" });
+
+/** What a region would be: a new one (`region` null) or one that is refined. Nothing is kept. */
+export function preview(id, region, prompt, signal) {
+  return keep(id, region, { ...prompt, preview: true }, signal);
+}
+
+/** Keep a new region, or change one. */
+export function keep(id, region, prompt, signal) {
+  if (region === null) return read(at(id, "/regions"), { json: prompt, signal });
+  const { image: _, ...change } = prompt;
+  return read(at(id, `/regions/${region}`), { json: change, method: "PATCH", signal });
+}
+
+export const renameRegion = (id, region, phrase) => keep(id, region, { phrase });
+export const removeRegion = (id, region) => read(at(id, `/regions/${region}`), { method: "DELETE" });
+export const merge = (id, ids, phrase) => read(at(id, "/regions/merge"), { json: { ids, phrase } });
+
+export const edit = (id, step) => read(at(id, "/edits"), { json: step });
+/** What an edit would look like. */
+export async function editPreview(id, step, signal) {
+  const response = await request(at(id, "/edits"), { json: { ...step, preview: true }, signal });
+  return createImageBitmap(await response.blob());
+}
+export const removeEdit = (id, index) => read(at(id, `/edits/${index}`), { method: "DELETE" });
+
+/** A file to save: {blob, name}. */
+export async function exported(id, format) {
+  const response = await request(at(id, `/export?format=${encodeURIComponent(format)}`));
+  const header = response.headers.get("Content-Disposition") ?? "";
+  const name = /filename="?([^";]+)"?/.exec(header)?.[1] ?? format;
+  return { blob: await response.blob(), name };
+}
+
+export const pictureUrl = (id, index) => at(id, `/images/${index}.png`);
+export const thumbnailUrl = (id, index) => at(id, `/images/${index}.png?size=160`);
+export const editedUrl = (id, index, revision) => at(id, `/images/${index}/edited.png?revision=${revision}`);
+
+/** A picture's bytes as a bitmap. */
+export async function bitmap(url, signal) {
+  return createImageBitmap(await (await request(url, { signal, cache: "default" })).blob());
+}
+
+function formOf(files) {
+  const form = new FormData();
+  for (const file of files) form.append("file", file, file.name || "picture.png");
+  return form;
+}

@@ -1,0 +1,56 @@
+/** Small ways to make and find elements. Text is always set as text, never as markup. */
+
+/** An element with properties, listeners (`on`), data (`data`) and children. */
+export function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    } else if (name === "data") {
+      Object.assign(node.dataset, value);
+    } else if (name === "colour") {
+      node.style.setProperty("--colour", value); // through the object model: the CSP forbids style=""
+    } else {
+      node.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** The one element with this id. */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** An icon from the sprite of the page. */
+export function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(space, "use");
+  use.setAttribute("href", `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** Replace all children; the focus stays on the element with the same `data-key`. */
+export function refill(container, ...children) {
+  const active = document.activeElement;
+  const key = container.contains(active) ? active.dataset.key : undefined;
+  container.replaceChildren(...children.flat().filter((child) => child));
+  if (key === undefined) return;
+  const same = container.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (same) same.focus({ preventScroll: true });
+}
+
+/** Let a browser save a blob under a name. */
+export function saveAs(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,117 @@
+/** What a person points out, click by click, with a preview after each. */
+
+import * as api from "./api.js";
+import { changeWith, showTrouble } from "./actions.js";
+import { t } from "./i18n.js";
+import { Latest } from "./latest.js";
+import { say } from "./notices.js";
+import { regionOf, set, state } from "./store.js";
+
+/** Add a click: label 1 belongs to it, 0 does not. */
+export function addPoint([x, y], label) {
+  const draft = state.draft ?? blank();
+  update({ ...draft, points: [...draft.points, [x, y]], labels: [...draft.labels, label] });
+}
+
+/** Show a box while it is being dragged, with a preview as often as the server keeps up. */
+export function dragBox(box) {
+  const draft = state.draft ?? blank();
+  set({ draft: { ...draft, dragged: box } });
+  if (isBox(box)) previews.run();
+}
+
+/** The box is done; null when the drag was given up. */
+export function endBox(box) {
+  const { dragged: _, ...draft } = state.draft ?? blank();
+  if (box && isBox(box)) update({ ...draft, box });
+  else if (draft.box || draft.points.length) update(draft);
+  else discard();
+}
+
+/** Take the last click (or the box) back. */
+export function takeBack() {
+  const { draft } = state;
+  if (!draft) return;
+  if (draft.points.length > draft.given) {
+    update({ ...draft, points: draft.points.slice(0, -1), labels: draft.labels.slice(0, -1) });
+  } else if (draft.box && !draft.region) {
+    update({ ...draft, box: null });
+  } else {
+    discard();
+  }
+}
+
+/** Begin to refine a region with clicks. */
+export function refine(id) {
+  const region = regionOf(id);
+  const points = region.points ?? [];
+  set({
+    tool: "click",
+    image: region.image,
+    draft: {
+      ...blank(),
+      region: id,
+      image: region.image,
+      points,
+      labels: region.labels ?? [],
+      given: points.length,
+      phrase: region.phrase,
+    },
+  });
+}
+
+/** Forget what was pointed out. */
+export function discard() {
+  set({ draft: null });
+}
+
+/** Keep it: as a new region, or as the new shape of the one that is refined. */
+export async function keepDraft(phrase) {
+  const { draft, conversation } = state;
+  if (!draft?.result?.mask || draft.keeping) return;
+  set({ draft: { ...draft, keeping: true } });
+  const prompt = { ...promptOf(draft), phrase: phrase.trim() };
+  const after = await changeWith(() => api.keep(conversation.id, draft.region, prompt));
+  if (!after) return void (state.draft && set({ draft: { ...state.draft, keeping: false } }));
+  say(t("draftKept", phrase.trim() || t("unnamed")));
+  set({ draft: null, chosen: new Set([after.region.id]) });
+}
+
+function blank() {
+  return { region: null, image: state.image, points: [], labels: [], box: null, given: 0, phrase: "", result: null };
+}
+
+function isBox([x0, y0, x1, y1]) {
+  return x1 - x0 >= 1 && y1 - y0 >= 1;
+}
+
+function promptOf(draft) {
+  const box = draft.dragged ?? draft.box;
+  const prompt = { image: draft.image };
+  if (box) prompt.box = box;
+  if (draft.points.length) Object.assign(prompt, { points: draft.points, labels: draft.labels });
+  return prompt;
+}
+
+function update(draft) {
+  const empty = draft.points.length === 0 && !draft.box;
+  if (empty && !draft.region) return discard();
+  set({ draft: empty ? { ...draft, result: null } : draft });
+  return empty ? undefined : previews.run();
+}
+
+/** Ask for a preview of the draft as it is now. */
+async function ask() {
+  const { draft, conversation } = state;
+  if (!draft || !conversation) return;
+  try {
+    const { region } = await api.preview(conversation.id, draft.region, promptOf(draft));
+    if (state.draft && state.draft.region === draft.region && state.draft.image === draft.image) {
+      set({ draft: { ...state.draft, result: region } });
+    }
+  } catch (error) {
+    showTrouble(error);
+  }
+}
+
+const previews = new Latest(ask);

@@ -1,0 +1,70 @@
+/** The bar over the picture while a person points something out: name it, keep it, discard it. */
+
+import { byId, element } from "./dom.js";
+import { discard, keepDraft, takeBack } from "./draft.js";
+import { t } from "./i18n.js";
+import { shareOf } from "./region_strip.js";
+import { maskOf, set, state, watch } from "./store.js";
+
+/** Build the bar and the tools beside it, and keep them right. */
+export function showDraft() {
+  const bar = byId("draft");
+  const field = element("input", { type: "text", id: "draft-name", maxlength: 200, autocomplete: "off" });
+  const label = element("label", { class: "unseen", for: "draft-name" });
+  const words = element("p", { id: "draft-words" });
+  const back = element("button", { type: "button", on: { click: takeBack } });
+  const away = element("button", { type: "button", on: { click: discard } });
+  const keep = element("button", { type: "submit", class: "primary", id: "draft-keep" });
+  bar.append(words, label, field, back, away, keep);
+  bar.addEventListener("submit", (event) => {
+    event.preventDefault();
+    keepDraft(field.value);
+  });
+  let before = null;
+  watch(["draft", "language"], () => {
+    const { draft } = state;
+    const focusInside = bar.contains(document.activeElement);
+    bar.hidden = draft === null;
+    if (draft && before === null) field.value = draft.phrase;
+    if (!draft && before !== null && focusInside) byId("canvas").focus();
+    before = draft;
+    label.textContent = t("draftName");
+    field.placeholder = t("draftNamePlaceholder");
+    back.textContent = t("draftBack");
+    away.textContent = t("draftDiscard");
+    keep.textContent = t("draftKeep");
+    if (!draft) return;
+    const found = draft.result && (maskOf(draft.result)?.area ?? 0) > 0;
+    keep.disabled = !found || Boolean(draft.keeping);
+    words.textContent = found ? t("draftMask", shareOf(draft.result)) : draft.result ? t("draftEmpty") : t("draftWaiting");
+  });
+}
+
+/** The tools at the edge of the picture. */
+export function showTools(viewer) {
+  const buttons = document.querySelectorAll("[data-tool]:is(button)");
+  for (const button of buttons) button.addEventListener("click", () => chooseTool(button.dataset.tool));
+  watch(["tool", "language", "draft"], () => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
+    byId("stage").dataset.tool = state.tool;
+    const hint = { click: "hintClick", box: "hintBox" }[state.tool];
+    byId("hint").hidden = !hint || (state.draft !== null && state.draft.points.length > 1);
+    if (hint) byId("hint").textContent = t(hint);
+  });
+  byId("zoom-in").addEventListener("click", () => viewer.zoom(1.5));
+  byId("zoom-out").addEventListener("click", () => viewer.zoom(1 / 1.5));
+  byId("zoom-fit").addEventListener("click", () => viewer.fit());
+  byId("masks").addEventListener("click", toggleMasks);
+  watch(["masksShown"], () => byId("masks").setAttribute("aria-pressed", String(state.masksShown)));
+}
+
+/** Take a tool into the hand. */
+export function chooseTool(tool) {
+  if (tool === "look") discard();
+  set({ tool });
+}
+
+/** Show or hide the masks. */
+export function toggleMasks() {
+  set({ masksShown: !state.masksShown });
+}

@@ -1,0 +1,102 @@
+/** The regions of the picture as chips, and what to do with the chosen ones. */
+
+import { deleteChosen, mergeChosen } from "./actions.js";
+import { choose, lighting } from "./choice.js";
+import { askText } from "./dialog.js";
+import { byId, element, icon, refill } from "./dom.js";
+import { refine } from "./draft.js";
+import { beginEdit } from "./edit_form.js";
+import { language, t } from "./i18n.js";
+import { css } from "./palette.js";
+import { renameRegion } from "./api.js";
+import { changeWith } from "./actions.js";
+import { lookOf, maskOf, regionOf, regionsHere, state, watch } from "./store.js";
+import { nameOf } from "./viewer.js";
+
+/** The order of the edit buttons; what the server does not offer is left out. */
+const EDITS = ["cut_out", "blur", "recolour", "erase", "background"];
+
+/** Fill the strip and keep it right. */
+export function showRegions() {
+  watch(["conversation", "reply", "image", "language"], () => {
+    const chips = regionsHere().map(chip);
+    refill(byId("regions"), chips.length ? chips : element("p", {}, t("regionsNone")));
+    byId("regions").querySelectorAll(".chip").forEach(mark);
+  });
+  watch(["lit", "chosen", "language"], () => byId("regions").querySelectorAll(".chip").forEach(mark));
+  watch(["chosen", "reply", "conversation", "editing", "draft", "about", "language"], showActions);
+}
+
+/** Share of the picture that a region covers, for people. */
+export function shareOf(region) {
+  const mask = maskOf(region);
+  if (!mask) return t("regionNoMask");
+  const format = new Intl.NumberFormat(language(), { style: "percent", maximumFractionDigits: 1 });
+  return format.format(mask.area / (mask.width * mask.height));
+}
+
+function chip(region) {
+  return element(
+    "button",
+    {
+      type: "button",
+      class: "chip",
+      colour: css(lookOf(region).line),
+      data: { key: region.id, id: region.id },
+      on: {
+        ...lighting([region.id]),
+        click: (event) => choose(region.id, event.shiftKey || event.ctrlKey || event.metaKey),
+        keydown: (event) => {
+          if (event.key !== "Delete" && event.key !== "Backspace") return;
+          event.preventDefault();
+          if (!state.chosen.has(region.id)) choose(region.id);
+          deleteChosen();
+        },
+      },
+    },
+    element("span", { class: "name" }, nameOf(region)),
+    element("small", {}, shareOf(region)),
+  );
+}
+
+function mark(node) {
+  const region = regionOf(node.dataset.id);
+  if (!region) return;
+  const chosen = state.chosen.has(region.id);
+  node.toggleAttribute("data-lit", state.lit.has(region.id));
+  node.setAttribute("aria-pressed", String(chosen));
+  node.setAttribute("aria-label", t("regionLabel", nameOf(region), shareOf(region), false));
+}
+
+function showActions() {
+  const bar = byId("actions");
+  const chosen = [...state.chosen].map(regionOf).filter(Boolean);
+  bar.hidden = chosen.length === 0 || state.reply !== null || state.editing !== null || state.draft !== null;
+  if (bar.hidden) return;
+  const one = chosen.length === 1;
+  const together = chosen.every((region) => region.image === chosen[0].image);
+  const button = (key, symbol, act, properties = {}) =>
+    element("button", { type: "button", data: { key, action: key }, on: { click: act }, ...properties }, symbol && icon(symbol), t(key));
+  const offered = EDITS.filter((name) => name in (state.about?.edits ?? {}));
+  refill(
+    bar,
+    element("span", {}, t("chosenCount", chosen.length)),
+    one ? button("refine", "click", () => startRefining(chosen[0].id)) : null,
+    one ? button("rename", "pencil", () => renameOne(chosen[0])) : null,
+    !one && together ? button("merge", "merge", mergeChosen) : null,
+    button("delete", "bin", deleteChosen, { class: "danger" }),
+    together ? element("span", { class: "divider", "aria-hidden": "true" }) : null,
+    together ? offered.map((name) => button(name, null, () => beginEdit(name))) : null,
+  );
+}
+
+function startRefining(id) {
+  refine(id);
+  byId("canvas").focus();
+}
+
+async function renameOne(region) {
+  const phrase = await askText(t("renameTitle"), t("phrase"), region.phrase);
+  if (phrase === null || phrase === region.phrase) return;
+  await changeWith(() => renameRegion(state.conversation.id, region.id, phrase), t("renamed"));
+}

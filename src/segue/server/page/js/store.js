@@ -1,0 +1,136 @@
+/** What the page knows and shows. Parts of the page watch the fields they draw. */
+
+import { looksOf } from "./palette.js";
+import { Mask } from "./rle.js";
+
+const watchers = [];
+const waiting = new Set();
+
+/** Read freely; change only through `set`. */
+export const state = {
+  /** What the server says about itself. */
+  about: null,
+  samples: [],
+  /** The conversation as the server keeps it; null on the first page. */
+  conversation: null,
+  /** The answer being written: {question, text, regions, notFound, broken, stage, stop}. */
+  reply: null,
+  /** Index of the picture shown. */
+  image: 0,
+  /** Ids of regions under the mouse or the keyboard focus. */
+  lit: new Set(),
+  /** Ids of chosen regions, in the order chosen. */
+  chosen: new Set(),
+  /** "look", "click" or "box". */
+  tool: "look",
+  /** What a person is pointing out: {region, image, points, labels, box, phrase, result}. */
+  draft: null,
+  /** The edit whose settings are being chosen: {operation, parameters}. */
+  editing: null,
+  /** What it would look like: an ImageBitmap. */
+  trial: null,
+  masksShown: true,
+  /** Share of the picture that shows how it was before the edits. */
+  before: 0,
+  language: "en",
+  theme: "light",
+};
+
+/** Change fields; watchers run once, soon. */
+export function set(changes) {
+  if (waiting.size === 0) queueMicrotask(notify);
+  for (const [name, value] of Object.entries(changes)) {
+    if (!(name in state)) throw new Error(`There is no field ${name}`);
+    if (state[name] === value) continue;
+    state[name] = value;
+    waiting.add(name);
+  }
+}
+
+/** Call a function whenever one of these fields has changed, and once now. */
+export function watch(fields, listener) {
+  watchers.push({ fields, listener });
+  listener();
+}
+
+function notify() {
+  const changed = new Set(waiting);
+  waiting.clear();
+  for (const { fields, listener } of watchers) {
+    if (fields.some((field) => changed.has(field))) listener();
+  }
+}
+
+/** All regions, those of the reply being written among them. */
+export function regions() {
+  const kept = state.conversation?.regions ?? [];
+  if (!state.reply) return kept;
+  const ids = new Set(kept.map((region) => region.id));
+  return [...kept, ...state.reply.regions.filter((region) => !ids.has(region.id))];
+}
+
+/** The regions of the picture shown. */
+export function regionsHere() {
+  return regions().filter((region) => region.image === state.image);
+}
+
+/** The region with this id, or undefined. */
+export function regionOf(id) {
+  return regions().find((region) => region.id === id);
+}
+
+let looksFor = null;
+let looks = new Map();
+
+/** How a region is drawn: {fill, line, number}. */
+export function lookOf(region) {
+  const all = regions();
+  const key = all.map((one) => `${one.id} ${one.image} ${one.phrase}`).join("\n");
+  if (key !== looksFor) {
+    looksFor = key;
+    looks = new Map();
+    for (const image of new Set(all.map((one) => one.image))) {
+      for (const pair of looksOf(all.filter((one) => one.image === image))) looks.set(...pair);
+    }
+  }
+  return looks.get(region.id) ?? { fill: [0, 114, 178], line: [0, 114, 178], number: 0 };
+}
+
+const masks = new Map();
+
+/** The mask of a region, decoded once; null when there is none or it cannot be read. */
+export function maskOf(region) {
+  if (!region.mask) return null;
+  const key = `${region.mask.size} ${region.mask.counts}`;
+  if (!masks.has(key)) {
+    let mask = null;
+    try {
+      mask = new Mask(region.mask);
+    } catch (error) {
+      console.error(`The mask of ${region.id} cannot be read.`, error);
+    }
+    masks.set(key, mask);
+    if (masks.size > 400) masks.delete(masks.keys().next().value);
+  }
+  return masks.get(key);
+}
+
+/** Take over a state from the server. Older ones than the one shown are left. */
+export function adopt(conversation) {
+  const now = state.conversation;
+  if (now?.id === conversation.id && conversation.revision < now.revision) return;
+  const ids = new Set(conversation.regions.map((region) => region.id));
+  const last = conversation.images.length - 1;
+  const grew = now?.id !== conversation.id || conversation.images.length > now.images.length;
+  const image = grew || state.image > last ? Math.max(last, 0) : state.image;
+  const draft = state.draft;
+  const orphan = draft?.region && !ids.has(draft.region);
+  set({
+    conversation,
+    image,
+    chosen: new Set([...state.chosen].filter((id) => ids.has(id))),
+    lit: new Set([...state.lit].filter((id) => ids.has(id))),
+    draft: grew || orphan ? null : draft,
+    ...(grew ? { editing: null, trial: null } : {}),
+  });
+}

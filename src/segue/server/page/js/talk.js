@@ -1,0 +1,55 @@
+/** The conversation's side: all turns, and the reply being written. */
+
+import { byId, element, refill } from "./dom.js";
+import { t } from "./i18n.js";
+import { regions, state, watch } from "./store.js";
+import { answerNode, markPhrase, questionNode } from "./turn_view.js";
+
+/** Fill the log and keep it right. */
+export function showTalk() {
+  const log = byId("log");
+  const past = element("div", { class: "log-part" });
+  const live = element("div", { class: "log-part" });
+  const empty = element("p", { class: "empty" });
+  log.append(empty, past, live);
+
+  watch(["conversation", "language"], () => keepingDown(log, () => refill(past, pastNodes())));
+  watch(["reply", "language"], () => keepingDown(log, () => refill(live, liveNode())));
+  watch(["conversation", "reply", "language"], () => {
+    const turns = state.conversation?.turns.length ?? 0;
+    empty.hidden = turns > 0 || state.reply !== null;
+    empty.textContent = state.conversation?.images.length ? t("questionPlaceholder") : t("firstPicture");
+  });
+  watch(["lit", "chosen", "conversation", "reply"], () => log.querySelectorAll(".phrase").forEach(markPhrase));
+  watch(["chosen"], () => {
+    const chosen = log.querySelector('.phrase[aria-pressed="true"]');
+    if (chosen && !log.contains(document.activeElement)) chosen.scrollIntoView({ block: "nearest" });
+  });
+}
+
+function pastNodes() {
+  return (state.conversation?.turns ?? []).map((turn) => {
+    const own = state.conversation.regions.filter((region) => turn.regions.includes(region.id));
+    return element("article", { class: "turn" }, questionNode(turn), answerNode(turn, own, `turn-${turn.index}`));
+  });
+}
+
+function liveNode() {
+  const { reply } = state;
+  if (!reply) return null;
+  const ids = new Set(reply.regions.map((region) => region.id));
+  const own = regions().filter((region) => ids.has(region.id));
+  return element(
+    "article",
+    { class: "turn", "aria-busy": "true", id: "reply" },
+    questionNode({ question: reply.question, images: reply.images }),
+    answerNode(reply, own, "reply"),
+  );
+}
+
+/** Change the log; stay at its end when a person was reading there. */
+function keepingDown(log, change) {
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  change();
+  if (atEnd || state.reply?.fresh) log.scrollTop = log.scrollHeight;
+}

@@ -1,0 +1,97 @@
+/** A question and its answer, as elements. Phrases are buttons tied to their regions. */
+
+import * as api from "./api.js";
+import { lighting } from "./choice.js";
+import { element } from "./dom.js";
+import { language, t } from "./i18n.js";
+import { css } from "./palette.js";
+import { piecesOf, withoutWords } from "./phrases.js";
+import { lookOf, regionOf, set, state } from "./store.js";
+import { nameOf } from "./viewer.js";
+
+/** The question, with the pictures that were shown with it. */
+export function questionNode({ question, images = [] }) {
+  const pictures = images.map((index) => {
+    const name = state.conversation.images[index]?.name ?? "";
+    const label = t("pictureNumber", index + 1, name);
+    const picture = element("img", { src: api.thumbnailUrl(state.conversation.id, index), alt: "" });
+    const show = () => set({ image: index });
+    return element("button", { type: "button", "aria-label": label, on: { click: show } }, picture);
+  });
+  return element(
+    "div",
+    { class: "asked" },
+    element("span", { class: "unseen" }, `${t("you")}: `),
+    pictures.length ? element("div", { class: "shown" }, pictures) : null,
+    question,
+  );
+}
+
+/**
+ * The answer. `turn` is one of the conversation, or the reply being written (then it has a
+ * `stage`); `regions` are its regions.
+ */
+export function answerNode(turn, regions, key) {
+  const pieces = piecesOf(turn.text, regions);
+  const rest = withoutWords(pieces, regions);
+  const words = pieces.map(({ text, ids }, i) => (ids.length ? phraseNode(text, ids, `${key}-${i}`) : text));
+  if (!turn.text && !turn.stage && !regions.length) words.push(t("answerEmpty"));
+  return element(
+    "div",
+    { class: "answered" },
+    element("span", { class: "unseen" }, `${t("segue")}: `),
+    words.length ? element("div", { class: "text" }, words) : null,
+    rest.length ? element("div", { class: "found-list" }, rest.map((r) => phraseNode(nameOf(r), [r.id], `${key}-${r.id}`))) : null,
+    turn.stage ? element("div", { class: "stage-name" }, stageWords(turn)) : null,
+    notesOf(turn),
+  );
+}
+
+function phraseNode(text, ids, key) {
+  const node = element(
+    "button",
+    {
+      type: "button",
+      class: "phrase",
+      colour: css(lookOf(regionOf(ids[0]) ?? { id: ids[0] }).fill),
+      "aria-label": t("phraseLabel", text, ids.length),
+      data: { key, ids: ids.join(" ") },
+      on: { ...lighting(ids), click: () => chooseAll(ids) },
+    },
+    text,
+  );
+  markPhrase(node);
+  return node;
+}
+
+/** Show on a phrase whether its regions are lit or chosen. */
+export function markPhrase(node) {
+  const ids = node.dataset.ids.split(" ");
+  node.toggleAttribute("data-lit", ids.some((id) => state.lit.has(id)));
+  node.setAttribute("aria-pressed", String(ids.every((id) => state.chosen.has(id))));
+}
+
+function chooseAll(ids) {
+  const all = ids.every((id) => state.chosen.has(id)) && state.chosen.size === ids.length;
+  const image = regionOf(ids[0])?.image ?? state.image;
+  set({ chosen: new Set(all ? [] : ids), image });
+}
+
+function stageWords({ stage, position }) {
+  if (stage === "waiting") return t("stageWaiting", position);
+  return t({ reading: "stageReading", writing: "stageWriting", masks: "stageMasks" }[stage]);
+}
+
+function notesOf(turn) {
+  const note = (...content) => element("p", { class: "note" }, ...content);
+  const notes = [];
+  const comma = language() === "zh" ? "、" : ", ";
+  const missing = turn.not_found ?? [];
+  if (missing.length) notes.push(note(t("notFound", missing.join(comma))));
+  for (const broken of turn.broken ?? []) notes.push(note(`${t("brokenMarkup")} `, element("code", {}, broken)));
+  if (turn.finish === "cancelled") notes.push(note(t("cancelled")));
+  if (turn.finish === "length") notes.push(note(t("cutShort")));
+  const seconds = turn.seconds?.total;
+  if (seconds !== undefined) notes.push(note(t("seconds", seconds.toFixed(1))));
+  return notes;
+}
