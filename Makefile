@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt bench clean
+.PHONY: help setup demo test browser check fmt bench clean
 
 help:            ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -29,8 +29,15 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)   ## talk to the embedded models about the sample scenes; pictures go to demo-out/
 	$(BIN)/segue demo $(OUT)
 
-test: $(READY)   ## all tests, doctests included
+test: $(READY) browser  ## all tests, doctests included
 	$(BIN)/python -m pytest -n 2
+
+browser:         ## Chromium for the tests of the web page, where apt-get can install it
+	@command -v chromium >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && echo "chromium is missing; installing it with apt-get" \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	|| echo "no chromium: the tests of the web page will be skipped"
 
 check: $(READY)  ## style, types, layers
 	$(BIN)/ruff check .

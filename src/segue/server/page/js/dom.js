@@ -10,7 +10,7 @@ export function element(tag, properties = {}, ...children) {
     } else if (name === "data") {
       Object.assign(node.dataset, value);
     } else if (name === "colour") {
-      node.style.setProperty("--colour", value); // through the object model: the CSP forbids style=""
+      node.style.setProperty("--colour", value); // through the object model: the CSP forbids it in markup
     } else {
       node.setAttribute(name, value === true ? "" : String(value));
     }

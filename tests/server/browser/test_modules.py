@@ -1,0 +1,220 @@
+"""The page's modules that need no server, in a real browser, against the Python they mirror."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segue.draw.palette import contrasting, palette, shade
+from segue.mask import rle
+
+PAGE = Path(__file__).parents[3] / "src" / "segue" / "server" / "page"
+CASES = {
+    "empty": np.zeros((5, 7), bool),
+    "full": np.ones((4, 3), bool),
+    "one pixel": np.eye(1, 12, 7, dtype=bool).reshape(3, 4),
+    "first pixel": np.eye(1, 6, 0, dtype=bool).reshape(2, 3),
+    "last row": np.arange(12).reshape(3, 4) > 7,
+    "one column": np.arange(12).reshape(4, 3) % 3 == 1,
+}
+for seed, (height, width) in enumerate([(1, 9), (9, 1), (17, 23), (64, 48)]):
+    CASES[f"noise {height}x{width}"] = np.random.default_rng(seed).random((height, width)) < 0.4
+_y, _x = np.mgrid[:90, :120]
+CASES["ring"] = ((_x - 50) ** 2 + (_y - 40) ** 2 < 900) & ((_x - 50) ** 2 + (_y - 40) ** 2 > 300)
+
+READ = """async (cases) => {
+  const { Mask } = await import("/page/js/rle.js");
+  return cases.map((rle) => {
+    const mask = new Mask(rle);
+    const rows = [];
+    for (let y = -1; y <= mask.height; y++)
+      rows.push(Array.from({ length: mask.width + 2 }, (_, x) => Number(mask.has(x - 1, y))));
+    return { area: mask.area, rows, box: [mask.x0, mask.y0, mask.x1, mask.y1] };
+  });
+}"""
+
+
+def test_masks_are_read_pixel_by_pixel(modules):
+    answers = modules.evaluate(READ, [rle.encode(array) for array in CASES.values()])
+    for (name, array), answer in zip(CASES.items(), answers, strict=True):
+        assert (np.array(answer["rows"], bool) == np.pad(array, 1)).all(), name
+        assert answer["area"] == array.sum(), name
+        if array.any():
+            rows, columns = np.nonzero(array)
+            edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert answer["box"] == edges, name
+
+
+def test_a_list_of_counts_is_read_as_well(modules):
+    counts = [int(count) for count in rle.counts_of(CASES["ring"])]
+    (answer,) = modules.evaluate(READ, [{"size": [90, 120], "counts": counts}])
+    assert (np.array(answer["rows"], bool) == np.pad(CASES["ring"], 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "trouble"),
+    [
+        ({"size": [2, 2], "counts": "4"}, None),
+        ({"size": [2, 2], "counts": "P"}, "inside a number"),
+        ({"size": [2, 2], "counts": "~"}, "strange character"),
+        ({"size": [2, 2], "counts": [3]}, "do not add up"),
+        ({"size": [2, 2], "counts": [9]}, "exceed"),
+        ({"size": [2, 2], "counts": [-1, 5]}, "negative"),
+        ({"size": [2**20, 2**20], "counts": [2**40]}, "strange size"),
+        ({"size": [0, 3], "counts": []}, "strange size"),
+    ],
+)
+def test_a_damaged_mask_is_refused(modules, mask, trouble):
+    refused = modules.evaluate(
+        """async (rle) => {
+          const { Mask } = await import("/page/js/rle.js");
+          try { new Mask(rle); return null; } catch (error) { return error.message; }
+        }""",
+        mask,
+    )
+    assert refused is None if trouble is None else trouble in refused
+
+
+def test_outlines_enclose_exactly_the_pixels_of_the_mask(modules):
+    loops = modules.evaluate(
+        """async (cases) => {
+          const { Mask } = await import("/page/js/rle.js");
+          const { loopsOf } = await import("/page/js/outline.js");
+          return cases.map((rle) => loopsOf(new Mask(rle)));
+        }""",
+        [rle.encode(array) for array in CASES.values()],
+    )
+    for (name, array), found in zip(CASES.items(), loops, strict=True):
+        assert (filled(found, array.shape) == array).all(), name
+
+
+def filled(loops: list[list[int]], shape: tuple[int, int]) -> np.ndarray:
+    """Pixels with an odd number of vertical edges on their left: the even-odd rule."""
+    crossings = np.zeros((shape[0], shape[1] + 1), int)
+    for loop in loops:
+        corners = np.array(loop).reshape(-1, 2)
+        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
+            assert x0 == x1 or y0 == y1, "an outline runs along the borders of pixels"
+            if x0 == x1:
+                crossings[min(y0, y1) : max(y0, y1), x0] += 1
+    return crossings[:, :-1].cumsum(1) % 2 == 1
+
+
+def test_colours_are_those_of_drawn_pictures(modules):
+    phrases = ["cat", "dog", "Cat ", "", "飞机", "the  red cup", "b", "c", "d", "e", "cat"]
+    regions = [{"id": f"r{n}", "phrase": phrase} for n, phrase in enumerate(phrases)]
+    looks = modules.evaluate(
+        """async (regions) => {
+          const { looksOf, contrasting } = await import("/page/js/palette.js");
+          const looks = looksOf(regions);
+          return regions.map(({ id }) => looks.get(id))
+            .map((look) => ({ ...look, ink: contrasting(look.line) }));
+        }""",
+        regions,
+    )
+    colours = palette(phrases)
+    assert [tuple(look["fill"]) for look in looks] == [colours[phrase] for phrase in phrases]
+    cats = [looks[0], looks[2], looks[10]]
+    assert [look["number"] for look in cats] == [1, 2, 3]
+    assert [tuple(look["line"]) for look in cats] == [shade(colours["cat"], n) for n in range(3)]
+    for look in looks:
+        assert tuple(look["ink"]) == contrasting(tuple(look["line"]))
+
+
+def test_zooming_keeps_the_point_under_the_mouse_in_its_place(modules):
+    before, after, fitted = modules.evaluate(
+        """async () => {
+          const { Transform } = await import("/page/js/transform.js");
+          const view = new Transform();
+          const frame = { width: 800, height: 600 };
+          view.fit({ width: 640, height: 480 }, frame);
+          const fitted = [view.toFrame(0, 0), view.toFrame(640, 480)].flat();
+          const before = view.toPicture(123, 456);
+          view.zoom(3.7, 123, 456);
+          return [before, view.toPicture(123, 456), fitted];
+        }"""
+    )
+    assert after == pytest.approx(before)
+    assert fitted == pytest.approx([64 / 3, 16, 800 - 64 / 3, 584])
+
+
+def test_spans_count_code_points_and_share_phrases(modules):
+    text = "😀 两只猫 and a dog"
+    regions = [
+        {"id": "r1", "span": [2, 5]},
+        {"id": "r2", "span": [2, 5]},
+        {"id": "r3", "span": [12, 15]},
+        {"id": "r4", "span": None},
+        {"id": "r5", "span": [4, 9]},
+        {"id": "r6", "span": [14, 99]},
+    ]
+    pieces, rest = modules.evaluate(
+        """async ([text, regions]) => {
+          const { piecesOf, withoutWords } = await import("/page/js/phrases.js");
+          const pieces = piecesOf(text, regions);
+          const rest = withoutWords(pieces, regions).map((region) => region.id);
+          return [pieces.map(({ text, ids }) => [text, ids]), rest];
+        }""",
+        [text, regions],
+    )
+    assert pieces == [["😀 ", []], ["两只猫", ["r1", "r2"]], [" and a ", []], ["dog", ["r3"]]]
+    assert rest == ["r4", "r5", "r6"]
+
+
+def test_events_survive_any_cut_of_the_stream(modules):
+    stream = (
+        ': hello\n\nevent: text\ndata: {"text": "飞机 😀"}\n\nevent: done\r\ndata: {"n": 1}\r\n\r\n'
+    )
+    everywhere = modules.evaluate(
+        """async (stream) => {
+          const { readEvents } = await import("/page/js/event_stream.js");
+          const bytes = new TextEncoder().encode(stream);
+          const results = [];
+          for (let cut = 0; cut <= bytes.length; cut++) {
+            const body = new ReadableStream({
+              start(controller) {
+                controller.enqueue(bytes.slice(0, cut));
+                controller.enqueue(bytes.slice(cut));
+                controller.close();
+              },
+            });
+            const events = [];
+            for await (const event of readEvents(body)) events.push([event.name, event.data]);
+            results.push(events);
+          }
+          return results;
+        }""",
+        stream,
+    )
+    expected = [["text", {"text": "飞机 😀"}], ["done", {"n": 1}]]
+    assert all(events == expected for events in everywhere)
+
+
+def test_both_languages_have_words_for_everything_the_page_says(modules):
+    english, chinese = modules.evaluate(
+        """async () => {
+          const kinds = async (name) => {
+            const words = (await import(`/page/js/lang/${name}.js`)).default;
+            return Object.fromEntries(Object.entries(words).map(([k, v]) => [k, typeof v]));
+          };
+          return [await kinds("en"), await kinds("zh")];
+        }"""
+    )
+    assert english == chinese
+    sources = [file for file in PAGE.rglob("*") if file.suffix in {".js", ".html"}]
+    used = set()
+    for file in sources:
+        text = file.read_text("utf-8")
+        used |= set(re.findall(r'\bt\("([\w.-]+)"', text))
+        used |= set(re.findall(r'data-(?:words|label|placeholder)="([\w.-]+)"', text))
+    assert used <= set(english), used - set(english)
+
+
+def test_the_page_loads_nothing_from_elsewhere():
+    for file in PAGE.rglob("*"):
+        if file.suffix not in {".js", ".html", ".css"}:
+            continue
+        text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"""["'(](https?:)?//""", text), file.name
+        assert not re.search(r"""\son\w+=|style=["']|javascript:|<style|eval\(""", text), file.name
