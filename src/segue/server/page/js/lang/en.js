@@ -24,7 +24,7 @@ export default {
   chooseFile: "Choose a picture",
   openSession: "Open a session file",
   urlLabel: "Address of a picture",
-  urlPlaceholder: "https://… or data:…",
+  urlPlaceholder: "Address, https://… or data:…",
   urlAdd: "Fetch",
   samplesTitle: "Or begin with a drawn scene",
   sampleName: (name) => `Sample: ${name}`,

@@ -20,7 +20,7 @@ export default {
   chooseFile: "选择图片",
   openSession: "打开会话文件",
   urlLabel: "图片网址",
-  urlPlaceholder: "https://… 或 data:…",
+  urlPlaceholder: "网址，https://… 或 data:…",
   urlAdd: "获取",
   samplesTitle: "或者从一幅手绘场景开始",
   sampleName: (name) => `示例：${name}`,
