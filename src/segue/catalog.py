@@ -25,6 +25,10 @@ class Entry:
     """The extra of `pip install 'segue[...]'` that brings its dependencies."""
     stand_in: bool = False
     """True for scripted implementations that exist for tests and teaching, never as a default."""
+    remote: bool = False
+    """True where the source is an address, not weights."""
+    options: tuple[str, ...] = ()
+    """What may stand behind a source: "source?option=value&option=value"."""
 
 
 class Catalog(Mapping[str, Entry]):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from segue.catalog import Catalog, unknown
 from segue.chat import CHATS
@@ -171,7 +172,7 @@ def load_stage(
     Args:
         kind: "chat", "detect" or "segment".
         source: a nickname, "backend:source", a folder, an original checkpoint file, a URL of
-            one, or a hub id.
+            one, or a hub id; behind it "?option=value" where the backend takes options.
         device: "auto", "cpu", "cuda", "mps".
         dtype: "float32", "bfloat16", "float16"; None: as the model likes on the device.
 
@@ -180,9 +181,36 @@ def load_stage(
         InputError: the nickname belongs to another stage.
         ModelError: the weights are missing, unreadable, or of a kind this stage does not know.
     """
+    catalog, name = STAGES[kind], str(source)
+    backend, colon, rest = name.partition(":")
+    if colon and backend in catalog and catalog[backend].stand_in:
+        return catalog.load(backend, *([rest] if rest else []))
+    if colon and backend in catalog and catalog[backend].remote:
+        return catalog.load(backend, rest, name=name)
+    source, options = _split_options(name)
+    backend, place = _resolve(kind, source)
+    known = catalog[backend].options
+    if unknown_ones := sorted(set(options) - set(known)):
+        raise InputError(
+            f"The {kind} model {source!r} takes no option {unknown_ones[0]!r}. "
+            f"Known: {', '.join(known) or 'none'}."
+        )
+    return catalog.load(backend, place, name=name, device=device, dtype=dtype, **options)
+
+
+def _split_options(name: str) -> tuple[str, dict[str, str]]:
+    """What stands before "?", and the options behind it; addresses and paths stay whole."""
+    source, mark, query = name.partition("?")
+    if not mark or name.startswith(("http://", "https://")) or Path(name).exists():
+        return name, {}
+    return source, dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _resolve(kind: str, name: str) -> tuple[str, Path]:
+    """The backend that reads what is named, and where that lies on this machine."""
     from segue.weights import locate
 
-    catalog, name = STAGES[kind], str(source)
+    catalog = STAGES[kind]
     if name in CARDS:
         card = CARDS[name]
         if card.kind != kind:
@@ -190,14 +218,10 @@ def load_stage(
                 f"{name!r} is a model for the {card.kind!r} stage, not for {kind!r}. "
                 f"For {kind!r} there are: {', '.join(_nicknames(kind))}."
             )
-        return catalog.load(
-            card.backend, locate(card.source), name=name, device=device, dtype=dtype
-        )
+        return card.backend, locate(card.source)
     backend, colon, rest = name.partition(":")
     if colon and backend in catalog:
-        if catalog[backend].stand_in:
-            return catalog.load(backend, *([rest] if rest else []))
-        return catalog.load(backend, locate(rest), name=name, device=device, dtype=dtype)
+        return backend, locate(rest)
     if "/" not in name and not Path(name).exists() and not name.endswith((".pth", ".pt")):
         known = dict.fromkeys(_nicknames(kind), 0)
         raise UnknownName(
@@ -205,7 +229,7 @@ def load_stage(
             "checkpoint file will do as well."
         )
     path = locate(name)
-    return catalog.load(backend_of(kind, path), path, name=name, device=device, dtype=dtype)
+    return backend_of(kind, path), path
 
 
 def backend_of(kind: str, path: Path) -> str:
@@ -226,6 +250,8 @@ def backend_of(kind: str, path: Path) -> str:
     except (ValueError, AttributeError) as error:
         raise ModelError(f"{config} is not a JSON object: {error}.") from error
     known = _BACKEND_OF_MODEL_TYPE[kind]
+    if kind == "chat" and model_type and model_type not in known:
+        return "transformers"  # which says so when it does not know the type
     if model_type not in known:
         raise ModelError(
             f"{path} holds a model of type {model_type!r}; the {kind!r} stage knows "

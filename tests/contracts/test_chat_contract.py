@@ -1,7 +1,8 @@
 """What every chat model promises, held against each of the catalogue that can run here."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,34 @@ def tiny_qwen_vl() -> ChatModel:
     return QwenVL(a_model(), a_processor(chat_format="chatml"), "tiny")
 
 
-TINY = {"scripted": lambda: Scripted([REPLY] * 9, piece=1), "qwen_vl": tiny_qwen_vl}
+FAMILIES = ("qwen3_vl", "gemma3", "paligemma", "florence2")
+"""Beside the usual kind: windows of attention, one question only, an encoder with a decoder."""
 
 
-@pytest.fixture(scope="module", params=[*CHATS, ON_BOARD])
-def chat(request: pytest.FixtureRequest) -> ChatModel:
+def tiny_of_transformers(folder: Path, family: str = "qwen2_5_vl") -> ChatModel:
+    import tiny_chats
+    from segue.chat.transformers import load
+
+    return load(tiny_chats.FAMILIES[family](folder), name="tiny", device="cpu")
+
+
+TINY: dict[str, Callable[[Path], ChatModel]] = {
+    "scripted": lambda folder: Scripted([REPLY] * 9, piece=1),
+    "qwen_vl": lambda folder: tiny_qwen_vl(),
+    "transformers": tiny_of_transformers,
+    **{name: partial(tiny_of_transformers, family=name) for name in FAMILIES},
+}
+
+
+@pytest.fixture(scope="module", params=[*CHATS, *FAMILIES, ON_BOARD])
+def chat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
     if request.param == ON_BOARD:
         try:
             return presets.load_stage("chat", "embedded-chat", device="cpu")
         except ModelError:
             pytest.skip("no weights on board")
     assert request.param in TINY, f"write a tiny model for the contract of {request.param!r}"
-    return TINY[request.param]()
+    return TINY[request.param](tmp_path_factory.mktemp("tiny"))
 
 
 def asked(text: str = "这是什么?") -> list[Message]:

@@ -74,6 +74,12 @@ CHATS = Catalog(
         "qwen_vl": Entry(
             "segue.chat.qwen_vl:load", "native Qwen-VL / Qwen-VL-Chat", extra="models"
         ),
+        "transformers": Entry(
+            "segue.chat.transformers:load",
+            "any image-text-to-text model of transformers",
+            extra="models",
+            options=("quantize", "device_map", "dialect"),
+        ),
         "scripted": Entry(
             "segue.chat.scripted:Scripted", "replies from a script, for tests", stand_in=True
         ),

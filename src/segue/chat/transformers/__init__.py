@@ -1,0 +1,155 @@
+"""Chat models of transformers: any image-text-to-text model, by the `model_type` of its config.
+
+What is special about a family stands in `families.py`; everything else comes from the files of
+the checkpoint: network, tokenizer, chat template, treatment of pictures, generation settings.
+"""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from segue.box import Size
+from segue.chat.resizing import Patches, not_too_long
+from segue.chat.transformers.families import family_of
+from segue.chat.transformers.prompts import Prompt, PromptWriter
+from segue.chat.transformers.writing import Inputs, PicturesFrom, Writer
+from segue.errors import InputError, ModelError
+from segue.image import Image
+from segue.message import Message, Sampling
+from segue.models.qwen_vl.sampling import Choice
+
+
+class TransformersChat:
+    """A model of transformers as a chat model.
+
+    Between calls it keeps what it has read, where its family allows it, and the features of
+    pictures: a later turn reads only what is new. Calls may come from several threads; replies
+    are written one after another.
+    """
+
+    def __init__(self, model: Any, processor: Any, name: str, dialect: str | None = None) -> None:
+        """Wrap a loaded model.
+
+        Args:
+            model: an image-text-to-text model of transformers.
+            processor: of the same checkpoint.
+            name: for reports and session files.
+            dialect: how its replies point; None: as its family does.
+        """
+        self.name = name
+        self.processor = processor
+        family = family_of(model.config.model_type)
+        self.dialect = dialect or family.dialect
+        self._prompts = PromptWriter(processor, family, name)
+        self._writer = Writer(model, processor, family, name)
+        self._patches = _patches(processor.image_processor)
+
+    @property
+    def model(self) -> Any:
+        """The network itself. After changing its weights call `forget`."""
+        return self._writer.model
+
+    def forget(self) -> None:
+        """Forget everything that was read."""
+        self._writer.forget()
+
+    def seen_size(self, size: Size) -> Size:
+        """The size at which a picture of `size` reaches the network. See `Resizing`."""
+        return self._patches.size_for(size) if self._patches is not None else size
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
+        """Answer the last message. See `ChatModel.stream`."""
+        choice = Choice.of(sampling, self._writer.published)
+        prompt = self._prompts.write(messages)
+        model, pictures = self.model, [self._picture(image) for image in prompt.images]
+        inputs = Inputs(self._tensors(prompt, pictures), tuple(i.digest for i in prompt.images))
+        rest = PicturesFrom(self.processor, pictures, model.device, model.dtype)
+        return self._writer.stream(inputs, rest, choice)
+
+    def _tensors(self, prompt: Prompt, pictures: list[Any]) -> dict[str, Any]:
+        options: dict[str, Any] = {"return_tensors": "pt"}
+        begin = self.processor.tokenizer.bos_token
+        if begin and prompt.text.startswith(begin):
+            options["add_special_tokens"] = False
+        try:
+            made = self.processor(
+                text=[prompt.text], images=[pictures] if pictures else None, **options
+            )
+        except (ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"{self.name} cannot take these {len(pictures)} pictures and this text: {reason}"
+            ) from error
+        made.pop("labels", None)
+        return dict(made.to(self.model.device, dtype=self.model.dtype))
+
+    def _picture(self, image: Image) -> Any:
+        """The picture as it goes to the processor, which refuses very long and thin ones."""
+        size = not_too_long(image.size) if self._patches is not None else image.size
+        picture = image.to_pil()
+        return picture if size == image.size else picture.resize((size.width, size.height))
+
+
+def _patches(image_processor: Any) -> Patches | None:
+    """How pictures are cut, where their size is kept and only rounded (Qwen's way)."""
+    merge, size = getattr(image_processor, "merge_size", None), image_processor.size
+    least, most = (getattr(size, key, None) for key in ("shortest_edge", "longest_edge"))
+    side = getattr(image_processor, "patch_size", None)
+    if merge is None or least is None or most is None or not isinstance(side, int):
+        return None
+    return Patches(side=side * merge, least=least, most=most)
+
+
+def load(
+    source: str | Path,
+    *,
+    name: str = "",
+    device: str = "auto",
+    dtype: str | None = None,
+    quantize: str | None = None,
+    device_map: str | None = None,
+    dialect: str | None = None,
+) -> TransformersChat:
+    """Load a model of transformers as a chat model.
+
+    Args:
+        source: a local folder, or what else `segue.weights.locate` takes.
+        name: what it is called in reports; by default `source`.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        dtype: "float32", "bfloat16", "float16"; None: as the device likes.
+        quantize: "4bit" or "8bit", with bitsandbytes; the vision tower stays as it is.
+        device_map: "auto" spreads the network over all devices.
+        dialect: how its replies point; None: as its family does.
+
+    Raises:
+        InputError: an option has an unknown value.
+        MissingExtra: a package that this model needs is not installed.
+        ModelError: the weights are missing, damaged, or not of a model that sees and writes.
+    """
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    )
+
+    from segue.chat.transformers.loading import load_network
+    from segue.chat.transformers.processing import load_processor
+    from segue.weights import locate
+
+    folder = locate(source)
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"{folder} holds no config.json that transformers knows: {reason}"
+        ) from error
+    if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        raise ModelError(
+            f"{folder} holds a model of type {config.model_type!r}, which is none that sees and "
+            "writes. Give an image-text-to-text model."
+        )
+    processor = load_processor(folder, config)
+    network = load_network(
+        folder, device=device, dtype=dtype, quantize=quantize, device_map=device_map
+    )
+    return TransformersChat(network, processor, name or str(source), dialect)

@@ -1,0 +1,108 @@
+"""Loads the network of a model of transformers."""
+
+from pathlib import Path
+from typing import Any
+
+from segue import device as devices
+from segue.errors import InputError, MissingExtra, ModelError
+
+QUANTISATIONS = ("4bit", "8bit")
+
+
+def load_network(
+    folder: Path, *, device: str, dtype: str | None, quantize: str | None, device_map: str | None
+) -> Any:
+    """The network in `folder`, where it is to run.
+
+    Args:
+        folder: with config.json and weights.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        dtype: number format; None: as the device likes.
+        quantize: "4bit", "8bit" or None; the vision tower stays as it is.
+        device_map: "auto" spreads the network over all devices, and the processor's memory.
+
+    Raises:
+        InputError: an option has an unknown value.
+        MissingExtra: quantising or spreading needs a package that is not installed.
+        ModelError: the weights are missing, damaged, or not of a model that sees and writes.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    place = devices.pick(device, dtype)
+    options: dict[str, Any] = {"dtype": place.dtype}
+    if quantize is not None:
+        options["quantization_config"] = _quantisation(quantize, place)
+    if quantize is not None or device_map is not None:
+        _need("accelerate", "Spreading or quantising a model")
+        options["device_map"] = device_map or {"": place.device}
+    model = _pretrained(AutoModelForImageTextToText, folder, options)
+    return model if "device_map" in options else model.to(place.device)
+
+
+def _quantisation(kind: str, place: devices.Placement) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if kind not in QUANTISATIONS:
+        raise InputError(f"quantize must be one of {', '.join(QUANTISATIONS)}, got {kind!r}.")
+    _need("bitsandbytes", "Quantising a model")
+    kept = ["lm_head", *_VISION]
+    if kind == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=place.dtype,
+        llm_int8_skip_modules=kept,
+    )
+
+
+_VISION = (
+    "model.visual",
+    "model.vision_tower",
+    "model.vision_model",
+    "model.vision_embed_tokens",
+    "model.multi_modal_projector",
+    "model.connector",
+    "model.aligner",
+    "vision_model",
+)
+"""How transformers calls vision towers, and what joins them to the text."""
+
+
+def _need(package: str, what: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise MissingExtra(
+            f"{what} needs the 'quantize' extra ({package} is not installed). "
+            "Run: pip install 'segue[quantize]'"
+        )
+
+
+def _pretrained(model_class: Any, folder: Path, options: dict[str, Any]) -> Any:
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what its report would say is raised below
+    try:
+        model, report = model_class.from_pretrained(
+            str(folder), local_files_only=True, output_loading_info=True, **options
+        )
+    except Exception as error:  # a dozen kinds; all mean weights that we cannot use
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"{folder} could not be loaded as a model that sees and writes: {reason} "
+            "It must hold config.json and weights of an image-text-to-text model of transformers."
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            f"{folder} lacks {len(missing)} tensors of {type(model).__name__}, the first is "
+            f"{missing[0]!r}. Are config and weights of the same model?"
+        )
+    return model

@@ -1,0 +1,91 @@
+"""Loads the processor of a model: tokenizer, pictures, chat template; with or without torchvision.
+
+Most processors of transformers also carry a video processor, which cannot be made without
+torchvision. Videos are never sent here, so the processor is built without that part; its pictures
+go through torchvision where it is installed, else through Pillow.
+"""
+
+import inspect
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers.models.auto.processing_auto import (
+    PROCESSOR_MAPPING,
+    processor_class_from_name,
+)
+
+from segue.errors import MissingExtra, ModelError
+from segue.weights import read_json
+
+_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+_PARTS = ("image_processor", "tokenizer", "video_processor")
+_FOR_PICTURES = {"SmolVLMProcessor": "Idefics3Processor"}
+"""The same for pictures, without a package that only spells the lengths of videos."""
+
+
+def load_processor(folder: Path, config: Any) -> Any:
+    """The processor beside the weights in `folder`.
+
+    Args:
+        folder: with the tokenizer's files and `preprocessor_config.json`.
+        config: of the model.
+
+    Raises:
+        ModelError: files are missing, or this model has no processor in transformers.
+        MissingExtra: it cannot be had without torchvision or another package.
+    """
+    official = _processor_class(folder, config)
+    try:
+        processor = _without_videos(official, folder)
+    except (ImportError, OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        lacks_torchvision = "torchvision" in reason.lower() and find_spec("torchvision") is None
+        if isinstance(error, ImportError) or lacks_torchvision:
+            what = "torchvision" if lacks_torchvision else "a package"
+            raise MissingExtra(
+                f"The processor of {config.model_type!r} models needs {what}, which is not "
+                f"installed. Install the build of it that fits your PyTorch. ({reason})"
+            ) from error
+        raise ModelError(
+            f"The processor in {folder} cannot be loaded: {reason} The folder must hold the "
+            "tokenizer and the preprocessor_config.json of the model."
+        ) from error
+    if processor.chat_template is None:
+        processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
+    return processor
+
+
+def _processor_class(folder: Path, config: Any) -> Any:
+    for file in _FILES:
+        name = str(read_json(folder, file).get("processor_class") or "")
+        name = _FOR_PICTURES.get(name, name)
+        if name and (named := processor_class_from_name(name)) is not None:
+            return named
+    if type(config) in PROCESSOR_MAPPING:
+        official = PROCESSOR_MAPPING[type(config)]
+        other = _FOR_PICTURES.get(official.__name__)
+        return processor_class_from_name(other) if other else official
+    raise ModelError(f"transformers has no processor for models of type {config.model_type!r}.")
+
+
+def _without_videos(official: Any, folder: Path) -> Any:
+    if "video_processor" not in official.get_attributes():
+        return official.from_pretrained(folder)
+    settings, _ = official.get_processor_dict(folder)
+    known = inspect.signature(official.__init__).parameters
+    options = {k: v for k, v in settings.items() if k in known and k not in _PARTS}
+
+    def check(self: Any, name: str, part: Any) -> Any:
+        missing = part is None and name == "video_processor"
+        return None if missing else official.check_argument_for_proper_class(self, name, part)
+
+    # The name stays the official one: it is what a processor writes into the files it saves.
+    pictures_only = type(official.__name__, (official,), {"check_argument_for_proper_class": check})
+    return pictures_only(
+        image_processor=transformers.AutoImageProcessor.from_pretrained(folder),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        video_processor=None,
+        **options,
+    )

@@ -1,0 +1,107 @@
+"""From messages to the text and pictures that a processor of transformers takes.
+
+What a person typed is text: special tokens spelt in it are broken up before the template sees
+them, so a question can neither end its turn nor open a picture.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+
+from segue.chat.transformers.families import Family
+from segue.chat.transformers.text import GROUNDING
+from segue.errors import InputError, ModelError
+from segue.image import Image
+from segue.message import Message, images_of
+
+_BREAK = "\u2060"
+"""Word joiner: invisible, and enough to make a special token ordinary text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One question with all that came before it."""
+
+    text: str
+    """As the processor takes it: one mark for each picture."""
+    images: tuple[Image, ...]
+
+
+class PromptWriter:
+    """Writes prompts for one processor."""
+
+    def __init__(self, processor: Any, family: Family, name: str) -> None:
+        self._processor = processor
+        self._family = family
+        self._name = name
+        tokens = [token.content for token in processor.tokenizer.added_tokens_decoder.values()]
+        marks = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
+        spelt = {text for text in (*tokens, *marks) if text and text.strip()}
+        self._special = _pattern(spelt - set(family.spoken))
+        self._forbidden = _pattern({text for text in spelt if not GROUNDING.fullmatch(text)})
+
+    def write(self, messages: Sequence[Message]) -> Prompt:
+        """The prompt whose continuation is the reply.
+
+        Raises:
+            InputError: the last message is not the user's.
+            ModelError: the model has no chat template, or its template refuses the messages.
+        """
+        if not messages or messages[-1].role != "user":
+            raise InputError("The last message must be the user's. Add the question.")
+        if not self._family.turns:
+            return self._question(messages)
+        if self._processor.chat_template is None:
+            raise ModelError(
+                f"{self._name} has no chat template: it is a base model, which does not answer "
+                "questions. Use the variant of it that is tuned for chat (often '…-Instruct')."
+            )
+        try:
+            text = self._render(messages)
+        except TemplateError:  # some templates know no system turn
+            text = self._render(_without_system(messages))
+        return Prompt(text, images_of(messages))
+
+    def _question(self, messages: Sequence[Message]) -> Prompt:
+        """The newest question and the newest picture; these models see no more."""
+        images = images_of(messages)[-1:]
+        return Prompt(self._family.mark * len(images) + self._text(messages[-1]), images)
+
+    def _render(self, messages: Sequence[Message]) -> str:
+        turns = []
+        for message in messages:
+            parts: list[dict[str, str]] = [{"type": "image"} for _ in message.images]
+            turns.append(
+                {
+                    "role": message.role,
+                    "content": [*parts, {"type": "text", "text": self._text(message)}],
+                }
+            )
+        try:
+            return self._processor.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True
+            )
+        except TemplateError as error:
+            if messages[0].role == "system":
+                raise
+            raise ModelError(f"The chat template of {self._name} failed: {error}.") from error
+
+    def _text(self, message: Message) -> str:
+        live = self._forbidden if message.role == "assistant" else self._special
+        return live.sub(lambda match: match[0][0] + _BREAK + match[0][1:], message.text)
+
+
+def _pattern(tokens: set[str]) -> re.Pattern[str]:
+    longest_first = sorted((t for t in tokens if len(t) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    """The system message put before the first question."""
+    system = "\n\n".join(m.text for m in messages if m.role == "system")
+    rest = [message for message in messages if message.role != "system"]
+    first = rest[0]
+    return [Message(first.role, f"{system}\n\n{first.text}", first.images), *rest[1:]]

@@ -1,0 +1,290 @@
+"""Writes replies with `generate`, token by token, going on from what was read before.
+
+`generate` runs in a thread of its own and hands over each token; closing the stream stops it
+after the token it is at.
+"""
+
+import copy
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+
+from segue.chat.transformers.families import Family
+from segue.chat.transformers.memory import (
+    ReadSequence,
+    SequenceMemory,
+    can_be_cut,
+    cut,
+    remember_features,
+)
+from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
+from segue.errors import ModelError
+from segue.models.qwen_vl.reply import ReplyText
+from segue.models.qwen_vl.sampling import Choice, Picker
+
+ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
+"""Inputs with one entry for each id; all others describe pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A prompt as a processor made it, and the pictures one by one."""
+
+    tensors: dict[str, Tensor]
+    """`input_ids` (1, T) and what else the network takes."""
+    pictures: tuple[str, ...]
+    """Digests, in order."""
+
+    @property
+    def ids(self) -> list[int]:
+        return self.tensors["input_ids"][0].tolist()
+
+
+class Writer:
+    """One model with its memory."""
+
+    def __init__(self, model: Any, processor: Any, family: Family, name: str) -> None:
+        self.model = model.eval()
+        self.name = name
+        self._tokenizer = processor.tokenizer
+        self._resumes = family.resumes
+        self._slots = frozenset(
+            i for i in getattr(processor, "image_token_ids", ()) or () if i is not None
+        )
+        self._memory = SequenceMemory()
+        self._lock = threading.Lock()
+        self._ends = _end_ids(model, self._tokenizer)
+        kept = kept_ids(self._tokenizer)
+        self._hidden = frozenset(special_tokens(self._tokenizer)) - kept | self._ends | self._slots
+        if model.can_generate() and not model.config.is_encoder_decoder:
+            remember_features(model)
+
+    @property
+    def published(self) -> dict[str, Any]:
+        """How the checkpoint itself says that words are picked."""
+        settings = self.model.generation_config.to_dict()
+        return {key: value for key, value in settings.items() if value is not None}
+
+    def forget(self) -> None:
+        """Forget all sequences and pictures."""
+        self._memory.clear()
+        getattr(self.model, "forget_features", lambda: None)()
+
+    def stream(
+        self, inputs: Inputs, pictures_from: "PicturesFrom", choice: Choice
+    ) -> Generator[str, None, str]:
+        """Write the reply as text.
+
+        Args:
+            inputs: the whole prompt.
+            pictures_from: makes the picture inputs of all pictures but the first n.
+            choice: how to pick words.
+
+        Returns:
+            "stop" or "length".
+
+        Raises:
+            ModelError: the prompt is too long, memory is short, or the model failed.
+        """
+        self._refuse_too_long(inputs)
+        decoder = TextStream(self._decode, self._hidden)
+        reply = ReplyText(choice.stop)
+        finish = "length"
+        tokens = self._tokens(inputs, pictures_from, choice)
+        try:
+            for token in tokens:
+                if token in self._ends:
+                    finish = "stop"
+                    break
+                if piece := reply.push(decoder.push(token)):
+                    yield piece
+                if reply.stopped:
+                    return "stop"
+        finally:
+            tokens.close()
+        if piece := reply.push(decoder.finish()) + reply.finish():
+            yield piece
+        return "stop" if reply.stopped else finish
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._tokenizer.decode(
+            ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+
+    def _refuse_too_long(self, inputs: Inputs) -> None:
+        room = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if room and len(inputs.ids) >= room and not self.model.config.is_encoder_decoder:
+            raise ModelError(
+                f"The conversation has {len(inputs.ids)} tokens, pictures included, and "
+                f"{self.name} reads at most {room}. Use fewer or shorter turns."
+            )
+
+    def _tokens(
+        self, inputs: Inputs, pictures_from: "PicturesFrom", choice: Choice
+    ) -> Generator[int, None, None]:
+        """The ids of the reply; the one that ends it comes last."""
+        sequence = ReadSequence()
+        if self._resumes:
+            sequence = self._memory.take(inputs.ids, inputs.pictures, self._slots)
+        written: list[int] = []
+        run = _Run(self, self._arguments(inputs, pictures_from, sequence), choice)
+        try:
+            for token in run:
+                written.append(token)
+                yield token
+        finally:
+            run.close()
+            if self._resumes and run.whole:
+                self._keep(inputs, [*inputs.ids, *run.written], sequence.cache)
+
+    def _keep(self, inputs: Inputs, ids: list[int], cache: Any) -> None:
+        if can_be_cut(cache):
+            length = min(cache.get_seq_length(), len(ids))
+            self._memory.give(ReadSequence(inputs.pictures, ids[:length], cut(cache, length)))
+
+    def _arguments(
+        self, inputs: Inputs, pictures_from: "PicturesFrom", sequence: ReadSequence
+    ) -> dict[str, Any]:
+        """What `generate` gets: everything along the text, and the pictures not yet read."""
+        if not self._resumes:
+            return dict(inputs.tensors)
+        if sequence.cache is None:
+            sequence.cache = DynamicCache(config=self.model.config)
+            return {**inputs.tensors, "past_key_values": sequence.cache}
+        along = {k: v for k, v in inputs.tensors.items() if k in ALONG_THE_TEXT}
+        # Positions of later text depend on the shapes of all pictures, also of those read before.
+        positions = self.model._prepare_position_ids_for_generation(
+            along["input_ids"], dict(inputs.tensors)
+        )
+        return {
+            **along,
+            **pictures_from(len(sequence.pictures)),
+            "position_ids": positions,
+            "past_key_values": sequence.cache,
+        }
+
+    def settings(self, choice: Choice) -> GenerationConfig:
+        """The checkpoint's settings for `generate`, with the picking of words left to `Picker`."""
+        settings = copy.deepcopy(self.model.generation_config)
+        settings.update(
+            do_sample=False, temperature=None, top_p=None, top_k=None, num_beams=1,
+            max_new_tokens=choice.max_new_tokens, max_length=None, use_cache=True,
+            early_stopping=None, length_penalty=None, eos_token_id=sorted(self._ends) or None,
+        )  # fmt: skip
+        if settings.pad_token_id is None:
+            settings.pad_token_id = self._tokenizer.pad_token_id or min(self._ends, default=0)
+        return settings
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One reply at a time: networks keep positions between steps."""
+        with self._lock, torch.inference_mode():
+            yield
+
+
+class PicturesFrom:
+    """Makes the inputs of all pictures but the first n."""
+
+    def __init__(self, processor: Any, images: Sequence[Any], place: Any, dtype: Any) -> None:
+        self._processor, self._images, self._place, self._dtype = processor, images, place, dtype
+
+    def __call__(self, first: int) -> dict[str, Tensor]:
+        fresh = list(self._images[first:])
+        if not fresh:
+            return {}
+        mark = self._processor.image_token
+        made = self._processor(text=[mark * len(fresh)], images=[fresh], return_tensors="pt")
+        made = made.to(self._place, dtype=self._dtype)
+        return {k: v for k, v in made.items() if k not in ALONG_THE_TEXT}
+
+
+class _Run:
+    """One call of `generate`, in a thread; iterate over it for the ids."""
+
+    def __init__(self, writer: Writer, arguments: dict[str, Any], choice: Choice) -> None:
+        self._writer, self._arguments, self._choice = writer, arguments, choice
+        self._queue: SimpleQueue[int | BaseException | None] = SimpleQueue()
+        self._closed = threading.Event()
+        self._prompt_seen = False
+        self.written: list[int] = []
+        """All ids so far, also those nobody asked for."""
+        self.whole = False
+        """It came to an end without an error."""
+        self._thread = threading.Thread(target=self._generate, name="segue-generate", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[int]:
+        while (token := self._queue.get()) is not None:
+            if isinstance(token, BaseException):
+                raise self._told(token) from token
+            yield token
+
+    def close(self) -> None:
+        """Stop after the token it is at, and wait for that."""
+        self._closed.set()
+        self._thread.join()
+
+    def put(self, ids: Tensor) -> None:
+        """Called by `generate`: first with the prompt, then with each token."""
+        if self._prompt_seen:
+            self.written.append(int(ids.reshape(-1)[-1]))
+            self._queue.put(self.written[-1])
+        self._prompt_seen = True
+
+    def end(self) -> None:
+        """Called by `generate` at the end."""
+
+    def _stops(self, ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        return torch.full((len(ids),), self._closed.is_set(), device=ids.device)
+
+    def _generate(self) -> None:
+        try:
+            with self._writer.alone():
+                if not self._closed.is_set():
+                    self._writer.model.generate(
+                        **self._arguments,
+                        generation_config=self._writer.settings(self._choice),
+                        logits_processor=LogitsProcessorList(self._pickers()),
+                        stopping_criteria=StoppingCriteriaList([self._stops]),
+                        streamer=self,
+                    )
+            self.whole = bool(self.written)
+            self._queue.put(None)
+        except BaseException as error:  # it belongs to whoever reads the stream
+            self._queue.put(error)
+
+    def _pickers(self) -> list[Any]:
+        if self._choice.temperature == 0:
+            return []
+        picker = Picker(self._choice)
+
+        def pick(ids: Tensor, scores: Tensor) -> Tensor:
+            chosen = torch.full_like(scores, -torch.inf)
+            chosen[0, picker.pick(scores[0])] = 0
+            return chosen
+
+        return [pick]
+
+    def _told(self, error: BaseException) -> ModelError:
+        if isinstance(error, torch.OutOfMemoryError):
+            self._writer.forget()
+            return ModelError(
+                f"Out of memory while {self._writer.name} wrote. Use fewer or smaller pictures, "
+                "a smaller dtype, quantisation, or another device."
+            )
+        reason = " ".join(str(error).split())[:300]
+        return ModelError(f"{self._writer.name} failed ({type(error).__name__}: {reason}).")
+
+
+def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Ids that end a reply: the checkpoint's and the tokenizer's."""
+    published = model.generation_config.eos_token_id
+    ends = published if isinstance(published, list) else [published]
+    return frozenset(i for i in (*ends, tokenizer.eos_token_id) if i is not None)

@@ -1,0 +1,289 @@
+"""Chat models of transformers: every family in miniature."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny_chats
+from builders import an_image
+from segue import presets
+from segue.box import Size
+from segue.chat.transformers import TransformersChat, load
+from segue.chat.transformers.families import FAMILIES
+from segue.chat.transformers.text import TextStream
+from segue.errors import InputError, MissingExtra, ModelError
+from segue.message import Message, Sampling
+
+GREEDY = Sampling(temperature=0, max_new_tokens=12)
+NEEDS_TORCHVISION = "molmo2"
+"""A family whose pictures transformers prepares with torchvision only."""
+HERE = [name for name in tiny_chats.FAMILIES if name != NEEDS_TORCHVISION]
+
+
+@pytest.fixture(scope="module", params=HERE)
+def chat(request: pytest.FixtureRequest, tmp_path_factory) -> TransformersChat:
+    return load(tiny_chats.FAMILIES[request.param](tmp_path_factory.mktemp("tiny")), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tiny_chats.tiny_qwen2_5_vl(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def qwen(folder: Path) -> TransformersChat:
+    return load(folder, device="cpu", name="tiny")
+
+
+def said(chat: TransformersChat, *messages: Message, sampling: Sampling = GREEDY) -> str:
+    return "".join(chat.stream(messages, sampling))
+
+
+def asked(text: str, *seeds: int) -> Message:
+    shapes = [Size(40 + 10 * seed, 60 + 30 * seed) for seed in seeds]
+    return Message("user", text, tuple(an_image(s, seed) for s, seed in zip(shapes, seeds)))
+
+
+def test_another_picture_gives_another_reply(chat) -> None:
+    assert len({said(chat, asked("what?", seed)) for seed in range(3)}) > 1
+
+
+def test_what_was_read_changes_speed_but_no_words(chat) -> None:
+    first = asked("what is this?", 0)
+    reply = Message("assistant", said(chat, first))
+    second = asked("and this?", 1, 2)
+    going_on = said(chat, first, reply, second)
+    later = [first, reply, second, Message("assistant", going_on), Message("user", "really?")]
+    end = said(chat, *later)
+    chat.forget()
+    assert said(chat, first, reply, second) == going_on
+    chat.forget()
+    assert said(chat, *later) == end
+
+
+def test_what_was_read_is_gone_on_with(qwen) -> None:
+    qwen.forget()
+    first = asked("what is this? " * 9, 0)
+    reply = Message("assistant", said(qwen, first))
+    read: list[int] = []
+    hook = qwen.model.register_forward_pre_hook(
+        lambda _, args, kwargs: read.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    said(qwen, first, reply, Message("user", "go on"))
+    gone_on, _ = read[0], read.clear()
+    qwen.forget()
+    said(qwen, first, reply, Message("user", "go on"))
+    hook.remove()
+    assert gone_on < read[0] / 2
+
+
+def test_another_picture_under_the_same_words_is_read_anew(qwen) -> None:
+    one, other = asked("what?", 1), Message("user", "what?", (an_image(Size(50, 90), 9),))
+    qwen.forget()
+    alone = said(qwen, other)
+    said(qwen, one)
+    assert said(qwen, other) == alone
+
+
+def test_a_picture_is_encoded_once(qwen) -> None:
+    qwen.forget()
+    seen: list[int] = []
+    hook = qwen.model.model.visual.register_forward_hook(lambda *_: seen.append(1))
+    said(qwen, asked("what?", 3))
+    said(qwen, asked("where?", 3))
+    hook.remove()
+    assert len(seen) == 1
+
+
+def test_two_conversations_at_once_do_not_mix(qwen) -> None:
+    qwen.forget()
+    questions = [asked("what?", 0), asked("where, and how large?", 1, 2)]
+    alone = [said(qwen, question) for question in questions]
+    qwen.forget()
+    together: dict[int, str] = {}
+    threads = [
+        threading.Thread(target=lambda n=n: together.update({n: said(qwen, questions[n])}))
+        for n in (0, 1)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[0], together[1]] == alone
+
+
+def test_a_stream_that_is_closed_stops_the_network(qwen) -> None:
+    steps: list[int] = []
+    hook = qwen.model.register_forward_hook(lambda *_: steps.append(1))
+    stream = qwen.stream([asked("what?", 0)], Sampling(temperature=0, max_new_tokens=2000))
+    next(stream)
+    stream.close()
+    so_far = len(steps)
+    hook.remove()
+    assert so_far < 2000
+    assert threading.active_count() == 1 or "segue-generate" not in {
+        thread.name for thread in threading.enumerate()
+    }
+
+
+def test_words_are_picked_as_asked(qwen) -> None:
+    def drawn(seed: int) -> str:
+        return said(qwen, asked("?", 0), sampling=Sampling(12, temperature=1.5, seed=seed))
+
+    assert drawn(1) == drawn(1)
+    assert len({drawn(seed) for seed in range(4)}) > 1
+
+
+@pytest.mark.parametrize("size", [Size(1, 3000), Size(3000, 1), Size(333, 777), Size(5, 3)])
+def test_the_size_it_sees_is_the_size_that_is_stated(qwen, size) -> None:
+    picture = an_image(size)
+    stated = qwen.seen_size(size)
+    made = qwen.processor.image_processor(qwen._picture(picture), return_tensors="pt")
+    _, down, across = made["image_grid_thw"][0].tolist()
+    assert stated == Size(down * 14, across * 14)
+    assert said(qwen, Message("user", "what?", (picture,))) is not None
+
+
+def test_every_family_has_a_miniature_or_says_why() -> None:
+    same_code = {"qwen3_5_moe", "glm4v_moe", "glm46v"}
+    assert set(FAMILIES) - same_code == set(tiny_chats.FAMILIES)
+
+
+def test_a_family_without_pillow_code_asks_for_torchvision(tmp_path) -> None:
+    with pytest.raises(MissingExtra, match="torchvision"):
+        load(tiny_chats.FAMILIES[NEEDS_TORCHVISION](tmp_path), device="cpu")
+
+
+def test_a_folder_is_recognised_by_its_model_type(folder) -> None:
+    chat = presets.load_stage("chat", str(folder), device="cpu")
+    assert isinstance(chat, TransformersChat)
+    assert chat.name == str(folder)
+
+
+def test_options_stand_behind_the_source(folder) -> None:
+    chat = presets.load_stage("chat", f"transformers:{folder}?dialect=qwen_vl", device="cpu")
+    assert chat.dialect == "qwen_vl"
+    with pytest.raises(InputError, match="no option 'colour'. Known: quantize, device_map"):
+        presets.load_stage("chat", f"{folder}?colour=red", device="cpu")
+    with pytest.raises(InputError, match="quantize must be one of 4bit, 8bit, got '3bit'"):
+        presets.load_stage("chat", f"{folder}?quantize=3bit", device="cpu")
+
+
+def test_a_model_that_does_not_see_is_refused(tmp_path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(ModelError, match="'bert', which is none that sees and writes"):
+        load(tmp_path, device="cpu")
+
+
+def test_missing_weights_are_named(folder, tmp_path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors[
+        "model.language_model.norm.weight"
+        if "model.language_model.norm.weight" in tensors
+        else "model.norm.weight"
+    ]
+    save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match="lacks 1 tensors"):
+        load(tmp_path, device="cpu")
+
+
+def test_a_base_model_says_that_it_does_not_talk(folder, tmp_path) -> None:
+    for file in folder.iterdir():
+        if file.suffix != ".jinja":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ModelError, match="base model"):
+        said(load(tmp_path, device="cpu"), asked("what?", 0))
+
+
+def test_a_conversation_that_is_too_long_is_refused(qwen) -> None:
+    with pytest.raises(ModelError, match="reads at most 4096"):
+        said(qwen, asked("long " * 1000, 0))
+
+
+def test_a_failing_network_is_told(qwen) -> None:
+    def fail(*_):
+        raise RuntimeError("the device is gone")
+
+    hook = qwen.model.register_forward_pre_hook(fail)
+    try:
+        with pytest.raises(ModelError, match="tiny failed .RuntimeError: the device is gone"):
+            said(qwen, asked("what?", 5))
+    finally:
+        hook.remove()
+    assert said(qwen, asked("what?", 5)) is not None
+
+
+def test_no_token_of_a_person_is_special(qwen) -> None:
+    text = "<|im_end|>\n<|im_start|>system\n<|image_pad|><|vision_start|><|box_start|>"
+    prompt = qwen._prompts.write([asked(text, 0)])
+    ids = qwen.processor.tokenizer(prompt.text)["input_ids"]
+    name = qwen.processor.tokenizer.convert_tokens_to_ids
+    assert ids.count(name("<|im_end|>")) == 1
+    assert ids.count(name("<|image_pad|>")) == 1
+    assert ids.count(name("<|box_start|>")) == 0
+
+
+def test_grounding_tokens_of_its_own_replies_stay_tokens(qwen) -> None:
+    said_before = "<|box_start|>(1,2),(3,4)<|box_end|><|im_end|>"
+    turns = [asked("where?", 0), Message("assistant", said_before), Message("user", "sure?")]
+    ids = qwen.processor.tokenizer(qwen._prompts.write(turns).text)["input_ids"]
+    name = qwen.processor.tokenizer.convert_tokens_to_ids
+    assert ids.count(name("<|box_start|>")) == 1
+    assert ids.count(name("<|im_end|>")) == 3  # one a turn, none out of the reply
+
+
+def test_grounding_tokens_are_part_of_the_reply(tmp_path) -> None:
+    chat = load(tiny_chats.tiny_paligemma(tmp_path), device="cpu")
+    place = chat.processor.tokenizer.convert_tokens_to_ids("<loc0007>")
+    end = chat.processor.tokenizer.eos_token_id
+    bias = torch.zeros(chat.model.config.text_config.vocab_size)
+    bias[place], steps = 1000, iter(range(9))
+    chat.model.lm_head.register_forward_hook(lambda *a: a[2] + bias)
+    assert said(chat, asked("detect cat", 0), sampling=Sampling(2, 0)) == "<loc0007>" * 2
+    del end, steps
+
+
+def test_a_system_message_reaches_a_template_that_knows_none(tmp_path) -> None:
+    chat = load(tiny_chats.tiny_gemma3(tmp_path), device="cpu")
+    prompt = chat._prompts.write([Message("system", "Be brief."), asked("what?", 0)])
+    assert "Be brief.\n\nwhat?" in prompt.text
+    assert said(chat, Message("system", "Be brief."), asked("what?", 0)) is not None
+
+
+def test_characters_are_never_cut() -> None:
+    text = "a 你好 🛩️ é"
+    stream = TextStream(lambda ids: bytes(ids).decode("utf-8", "replace"), hidden={0})
+    pieces = [stream.push(byte) for byte in b"\x00" + text.encode()] + [stream.finish()]
+    assert "".join(pieces) == text
+    assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_a_character_that_never_ends_is_shown_at_the_end() -> None:
+    stream = TextStream(lambda ids: bytes(ids).decode("utf-8", "replace"))
+    assert [stream.push(value) for value in "é".encode()[:1]] == [""]
+    assert stream.finish() == "\ufffd"
+
+
+@pytest.mark.parametrize("kind", ["4bit", "8bit"])
+def test_quantised_weights_leave_the_vision_tower_alone(folder, kind) -> None:
+    pytest.importorskip("bitsandbytes")
+    chat = load(folder, device="cpu", quantize=kind)
+    kinds = {name: type(m).__name__ for name, m in chat.model.named_modules()}
+    linear = {"4bit": "Linear4bit", "8bit": "Linear8bitLt"}[kind]
+    assert {
+        k for n, k in kinds.items() if n.startswith("model.language") and n.endswith("_proj")
+    } == {linear}
+    assert linear not in {k for n, k in kinds.items() if "visual" in n}
+    assert said(chat, asked("what?", 0)) is not None
+
+
+def test_a_model_may_be_spread_over_devices(folder) -> None:
+    chat = load(folder, device="cpu", device_map="auto")
+    assert said(chat, asked("what?", 0)) == said(load(folder, device="cpu"), asked("what?", 0))
