@@ -44,6 +44,7 @@ from segue.embedded.training_run import (
     Optimisers,
     RunFolder,
     learning_rate,
+    load_weights,
     mean_of,
     prepare_processor,
 )
@@ -231,6 +232,7 @@ def train_detector(
     threads: int | None = None,
     save_every: float = 180.0,
     calibrate_on: int = 200,
+    start: str | Path | None = None,
 ) -> Path:
     """Train from scratch (or go on) and return the folder with the weights.
 
@@ -238,13 +240,16 @@ def train_detector(
     exactly ``steps``;
     ``resume`` takes up the checkpoint in ``out``; ``bank`` are the drawings, of which the held-out
     style is always left out; ``check`` measures the network now and then and its figures go to
-    ``log.jsonl``.
+    ``log.jsonl``. ``start`` is a folder of weights to begin with instead of fresh ones.
     """
     prepare_processor(threads)
     recipe = recipe or DetectorRecipe()
     drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
     training = DetectorTraining(out, Budget(minutes, steps), recipe, drawings, check)
     resumed = resume and training.resume()
+    if start is not None and not resumed:
+        load_weights(training.model, Path(start))
+        training.average = AveragedWeights(training.model)
     training.folder.log(
         event="resumed" if resumed else "started", step=training.step, recipe=asdict(recipe)
     )

@@ -8,6 +8,11 @@ Figures:
 suppression of doubles
 ``recall``, ``precision``  at the threshold
 ``absent``             share of the absent phrases that fire at the threshold
+
+A tag of a reply asks for one phrase alone, which has no rivals for a box, so each scene is asked
+again for one noun that it shows and for one that it does not, each by itself: ``alone recall`` is
+the share of the objects of such nouns that are found, ``alone absent`` of the absent ones that
+fire.
 """
 
 from __future__ import annotations
@@ -77,6 +82,16 @@ def asked_scenes(
         wanted = [*sorted(set(scene.nouns)), *(int(i) for i in rng.permutation(others)[:absent])]
         asked.append(Asked(scene, tuple(int(i) for i in rng.permutation(wanted)), chinese))
     return asked
+
+
+def asked_alone(cases: Sequence[Asked]) -> list[Asked]:
+    """For each scene two questions of a single noun: one that is there, one that is not."""
+    alone = []
+    for case in cases:
+        for there in (True, False):
+            some = [noun for noun in case.nouns if (noun in case.scene.nouns) is there]
+            alone += [replace(case, nouns=(some[0],))] if some else []
+    return alone
 
 
 def pair_iou(a: Floats, b: Floats) -> Floats:
@@ -153,7 +168,7 @@ def _matches(
     hits: list[bool] = []
     total = 0
     for case, answer in zip(cases, answers, strict=True):
-        total += len(case.scene.nouns)
+        total += sum(noun in case.nouns for noun in case.scene.nouns)
         for noun, boxes, values in zip(case.nouns, answer.boxes, answer.scores, strict=True):
             mine = case.scene.boxes[[n == noun for n in case.scene.nouns]]
             overlap = pair_iou(boxes, mine)
@@ -203,6 +218,14 @@ def measure_detections(
     }
 
 
+def measure_alone(
+    cases: Sequence[Asked], answers: Sequence[Detections], threshold: float
+) -> dict[str, float]:
+    """The two figures of phrases asked one at a time."""
+    figures = measure_detections(cases, answers, threshold)
+    return {"alone recall": figures["recall"], "alone absent": figures["absent"]}
+
+
 def choose_threshold(
     cases: Sequence[Asked], answers: Sequence[Detections], most_absent: float = 0.05
 ) -> float:
@@ -221,13 +244,14 @@ def choose_threshold(
 def calibrate_detector(
     weights: str | Path, *, scenes: int = 200, bank: SpriteBank | None = None
 ) -> DetectorSettings:
-    """Choose the threshold on validation scenes of the trained styles and write it to
-    ``segue.json``."""
+    """Choose the threshold on validation scenes of the trained styles, asked for one phrase at a
+    time, and write it to ``segue.json``."""
     folder = Path(weights)
     model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype="float32").eval()
     settings = read_detector_settings(folder)
     cases = asked_scenes((bank or best_bank()).without(HELD_OUT_STYLE), scenes, VALIDATION_SEED)
-    chosen = choose_threshold(cases, detect(model, cases, settings.nms_iou))
+    alone = asked_alone(cases)
+    chosen = choose_threshold(alone, detect(model, alone, settings.nms_iou))
     settings = replace(settings, box_threshold=chosen, text_threshold=chosen)
     write_settings(folder, settings)
     return settings
@@ -246,6 +270,8 @@ def detector_check(
         figures: dict[str, float] = {}
         for name, cases in sets.items():
             measured = measure_detections(cases, detect(model, cases, 0.5), 0.3)
+            alone = asked_alone(cases)
+            measured |= measure_alone(alone, detect(model, alone, 0.5), 0.3)
             figures |= {f"{name} {k}": round(v, 3) for k, v in measured.items() if k != "objects"}
         return figures
 
@@ -273,8 +299,12 @@ def evaluate_detector(
         english = asked_scenes(drawings, scenes, seed + row)
         for language in ("English", "Chinese"):
             cases = [replace(case, chinese=language == "Chinese") for case in english]
+            alone = asked_alone(cases)
             answers = detect(model, cases, settings.nms_iou)
-            table[f"{name}, {language}"] = measure_detections(
-                cases, answers, settings.box_threshold
-            )
+            single = detect(model, alone, settings.nms_iou)
+            threshold = settings.box_threshold
+            table[f"{name}, {language}"] = {
+                **measure_detections(cases, answers, threshold),
+                **measure_alone(alone, single, threshold),
+            }
     return table

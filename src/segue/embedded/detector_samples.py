@@ -37,6 +37,10 @@ STRANGERS = (
 whatever is there."""
 
 
+AKIN = 6
+"""Nouns this near to one another in the vocabulary are of one kind (animals, vehicles, food …)."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """What is kept of a scene: ``picture`` (H, W, 3) uint8, ``nouns`` (n,) and half-open pixel
@@ -77,13 +81,16 @@ def write_caption(phrases: list[str], named: list[int]) -> Caption:
 
 
 def random_caption(rng: np.random.Generator, present: set[int], longest: int, room: int) -> Caption:
-    """Up to ``longest`` phrases within ``room`` tokens. One caption in four is a single phrase,
-    half of those absent."""
+    """Up to ``longest`` phrases within ``room`` tokens. Two captions in five are a single phrase,
+    as a tag asks; half of those are absent, and mostly akin to something that is there."""
     every = len(nouns())
     absent = [int(i) for i in rng.permutation(every) if i not in present]
-    if rng.random() < 0.25:
-        pick = int(rng.choice(sorted(present))) if present and rng.random() < 0.5 else absent[0]
-        named = [pick]
+    if rng.random() < 0.4:
+        if present and rng.random() < 0.5:
+            named = [int(rng.choice(sorted(present)))]
+        else:
+            akin = [i for i in absent if any(abs(i - there) <= AKIN for there in present)]
+            named = akin[:1] if akin and rng.random() < 0.6 else absent[:1]
     else:
         kept = [noun for noun in present if rng.random() > 0.08]
         named = kept + absent[: max(1, int(rng.integers(2, longest + 1)) - len(kept))]

@@ -48,6 +48,7 @@ from segue.embedded.training_run import (
     Optimisers,
     RunFolder,
     learning_rate,
+    load_weights,
     mean_of,
     prepare_processor,
 )
@@ -294,13 +295,15 @@ def train_segmenter(
     check: Check | None = None,
     threads: int | None = None,
     save_every: float = 180.0,
+    start: str | Path | None = None,
 ) -> Path:
     """Train from scratch (or go on) and return the folder with the weights.
 
     Parameters: ``minutes`` of wall clock over all parts of the run, or exactly ``steps``;
     ``resume`` takes up the checkpoint in ``out``; ``bank`` are the drawings (default: all fetched
     styles, else the shipped sheet; the held-out style is always left out); ``check`` measures the
-    network now and then and its figures go to ``log.jsonl``.
+    network now and then and its figures go to ``log.jsonl``; ``start`` is a folder of weights to
+    begin with instead of fresh ones.
     """
     prepare_processor(threads)
     recipe = recipe or SegmenterRecipe()
@@ -308,6 +311,9 @@ def train_segmenter(
     budget = Budget(minutes, steps)
     training = SegmenterTraining(out, budget, recipe, drawn_or_cluttered(drawings), check)
     resumed = resume and training.resume()
+    if start is not None and not resumed:
+        load_weights(training.model, Path(start))
+        training.average = AveragedWeights(training.model)
     training.folder.log(
         event="resumed" if resumed else "started", step=training.step, recipe=_plain(recipe)
     )

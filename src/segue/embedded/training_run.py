@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from segue.device import multiplies_bfloat16
 from segue.embedded.muon import Muon
-from segue.errors import SegueError
+from segue.errors import ModelError, SegueError
 
 HELD_OUT_STYLE = "twemoji"
 """The drawings that no training sees, so that there is something to measure a new style on."""
@@ -206,6 +207,26 @@ class RunFolder:
         tidy = {k: round(v, 5) if isinstance(v, float) else v for k, v in fields.items()}
         with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(tidy) + "\n")
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Fill a network with the weights of a transformers folder, in the network's own dtype.
+
+    Raises:
+        ModelError: the folder has no weights, or those of another network.
+    """
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        raise ModelError(f"{folder} has no model.safetensors. Give a folder of trained weights.")
+    tensors = load_file(file)
+    own = model.state_dict()
+    wrong = [n for n, t in tensors.items() if n not in own or own[n].shape != t.shape]
+    if wrong:
+        raise ModelError(
+            f"The weights in {folder} are of another network: {wrong[0]} does not fit. "
+            "Train with the size they were made with."
+        )
+    model.load_state_dict(tensors, strict=False)
 
 
 def prepare_processor(threads: int | None = None) -> None:
