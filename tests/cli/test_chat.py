@@ -48,6 +48,33 @@ def test_a_region_can_be_edited(run, picture: Path, stages: list[str], tmp_path:
     assert "Expected /edit REGION OPERATION FILE.png" in outcome.out
 
 
+def test_edits_add_up_are_saved_and_can_be_taken_back(
+    run, picture: Path, stages: list[str], tmp_path: Path
+) -> None:
+    one, both, again = (tmp_path / f"{name}.png" for name in ("one", "both", "again"))
+    lines = [
+        "/edits",
+        "first",
+        f"/edit r1 recolour {one} colour=teal",
+        f"/edit r1 blur {both} strength=9 where=rest",
+        "/edits",
+        f"/save {tmp_path / 'talk'}",
+        "/unedit",
+        "/unedit",
+        "/unedit",
+        f"/edit r1 recolour {again} colour=teal",
+    ]
+    outcome = run("chat", picture, *stages, stdin="\n".join(lines))
+    assert "no edits so far" in outcome.out
+    assert "2. r1 blur strength=9 where=rest" in outcome.out
+    assert "took back: blur of r1" in outcome.out
+    assert "There is no edit to take back" in outcome.out
+    assert one.read_bytes() != both.read_bytes()
+    assert one.read_bytes() == again.read_bytes()
+    saved = json.loads((tmp_path / "talk" / "session.json").read_text("utf-8"))
+    assert [edit["operation"] for edit in saved["edits"]] == ["recolour", "blur"]
+
+
 def test_what_goes_wrong_is_said_and_the_talk_goes_on(
     run, picture: Path, stages: list[str]
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
 from segue.embedded.detector import (
@@ -16,10 +17,12 @@ from segue.embedded.detector import (
 from segue.embedded.detector_evaluation import (
     Asked,
     Detections,
+    asked_alone,
     average_precision,
     calibrate_detector,
     choose_threshold,
     evaluate_detector,
+    measure_alone,
     measure_detections,
     without_doubles,
 )
@@ -53,6 +56,7 @@ from segue.embedded.detector_settings import DetectorSettings, read_detector_set
 from segue.embedded.sprites import shipped_bank
 from segue.embedded.training_run import Budget
 from segue.embedded.vocabulary import nouns
+from segue.errors import ModelError
 
 TINY = DetectorSize(
     image=96, patch=8, embed=16, depths=(1, 1, 1), heads=(1, 2, 4), window=6, width=32,
@@ -162,6 +166,34 @@ def test_overlaps_of_known_boxes():
     assert corners(torch.tensor([0.5, 0.5, 0.2, 0.4])).tolist() == pytest.approx(
         [0.4, 0.3, 0.6, 0.7]
     )
+
+
+def test_a_training_may_start_from_weights(tmp_path):
+    first = train_detector(
+        tmp_path / "a", steps=2, recipe=RECIPE, bank=shipped_bank(), calibrate_on=2
+    )
+    again = train_detector(
+        tmp_path / "b", steps=1, recipe=replace(RECIPE, peak_rate=0.0), bank=shipped_bank(),
+        calibrate_on=2, start=first,
+    )  # fmt: skip
+    kept, made = (load_file(folder / "model.safetensors") for folder in (first, again))
+    assert all(torch.allclose(kept[name].float(), made[name].float(), atol=2e-3) for name in kept)
+    other = replace(RECIPE, size=replace(TINY, text_width=36))
+    with pytest.raises(ModelError, match="another network"):
+        train_detector(tmp_path / "c", steps=1, recipe=other, bank=shipped_bank(), start=first)
+    with pytest.raises(ModelError, match=r"no model\.safetensors"):
+        train_detector(tmp_path / "d", steps=1, recipe=RECIPE, bank=shipped_bank(), start=tmp_path)
+
+
+def test_phrases_asked_alone_are_one_there_and_one_not():
+    case = Asked(one_square(), (1, 7, 9))
+    assert [one.nouns for one in asked_alone([case])] == [(7,), (1,)]
+    boxes = np.array([[30, 20, 70, 50]], np.float32)
+    nothing = Detections((np.zeros((0, 4), np.float32),), (np.zeros(0, np.float32),))
+    found = Detections((boxes,), (np.array([0.8], np.float32),))
+    alone = asked_alone([case])
+    assert measure_alone(alone, [found, nothing], 0.5) == {"alone recall": 1.0, "alone absent": 0.0}
+    assert measure_alone(alone, [nothing, found], 0.5) == {"alone recall": 0.0, "alone absent": 1.0}
 
 
 def test_an_object_claims_what_overlaps_it_and_at_least_one():

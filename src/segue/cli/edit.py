@@ -11,6 +11,7 @@ from segue.cli import options
 from segue.errors import InputError
 
 if TYPE_CHECKING:
+    from segue.edit import Edit
     from segue.image import Image
     from segue.region import Region
 
@@ -102,12 +103,23 @@ def edit_regions(
     Raises:
         SegueError: as `segue.edit.apply`.
     """
-    from segue.edit import Edit, apply
+    from segue.edit import apply
+
+    step, pictures = read_edit([region.id for region in regions], operation, parameters)
+    return apply(image, regions, [step], pictures=pictures)
+
+
+def read_edit(
+    regions: Sequence[str], operation: str, parameters: Mapping[str, Any]
+) -> "tuple[Edit, dict[str, Image]]":
+    """The edit that was typed, and the picture that it names, if any.
+
+    Raises:
+        SegueError: there is no such operation, parameter or picture.
+    """
+    from segue.edit import Edit
     from segue.image import Image
 
     behind = parameters.get("picture")
     pictures = {} if behind is None else {str(behind): Image.open(Path(str(behind)))}
-    step = Edit(
-        checked_operation(operation, parameters), [region.id for region in regions], parameters
-    )
-    return apply(image, regions, [step], pictures=pictures)
+    return Edit(checked_operation(operation, parameters), list(regions), parameters), pictures

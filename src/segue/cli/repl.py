@@ -141,7 +141,7 @@ def _masks(repl: Repl, arguments: list[str]) -> None:
 
 
 def _edit(repl: Repl, arguments: list[str]) -> None:
-    from segue.cli.edit import edit_regions, read_settings
+    from segue.cli.edit import read_edit, read_settings
 
     if len(arguments) < 3:
         raise InputError(
@@ -149,14 +149,27 @@ def _edit(repl: Repl, arguments: list[str]) -> None:
             f"got {len(arguments)} arguments."
         )
     name, operation, target, *settings = arguments
-    regions = {region.id: region for region in repl.conversation.regions}
-    if name not in regions:
+    if name not in {region.id for region in repl.conversation.regions}:
         raise InputError(f"There is no region {name!r}. /regions lists them.")
-    region = regions[name]
-    picture = repl.conversation.images[region.image]
-    edited = edit_regions(picture, [region], operation, read_settings(settings))
-    results.save_picture(edited, Path(target))
-    repl.say(f"wrote {target}")
+    edit, pictures = read_edit([name], operation, read_settings(settings))
+    results.save_picture(repl.conversation.edit(edit, pictures), Path(target))
+    repl.say(f"wrote {target}; {len(repl.conversation.edits)} edit(s) so far")
+
+
+def _edits(repl: Repl, _arguments: list[str]) -> None:
+    for number, edit in enumerate(repl.conversation.edits, 1):
+        parameters = " ".join(f"{name}={value}" for name, value in edit.parameters.items())
+        named = f"{', '.join(edit.regions)} {edit.operation} {parameters}"
+        repl.say(f"{number}. {named}".rstrip())
+    if not repl.conversation.edits:
+        repl.say("no edits so far")
+
+
+def _unedit(repl: Repl, _arguments: list[str]) -> None:
+    if not repl.conversation.edits:
+        raise InputError("There is no edit to take back. /edit makes one.")
+    edit = repl.conversation.edits.pop()
+    repl.say(f"took back: {edit.operation} of {', '.join(edit.regions)}")
 
 
 def _save(repl: Repl, arguments: list[str]) -> None:
@@ -177,8 +190,12 @@ COMMANDS = {
     "draw": Command("/draw FILE.png", "the last answer's masks, drawn on the picture", _draw),
     "masks": Command("/masks FOLDER", "the last answer's masks, one PNG each", _masks),
     "edit": Command(
-        "/edit REGION OPERATION FILE.png", "cutout, blur, recolour, erase, background", _edit
+        "/edit REGION OPERATION FILE.png",
+        "cutout, blur, recolour, erase, background; on top of earlier edits",
+        _edit,
     ),
+    "edits": Command("/edits", "the edits so far; the picture itself stays as it is", _edits),
+    "unedit": Command("/unedit", "take the last edit back", _unedit),
     "save": Command("/save FOLDER", "keep the conversation", _save),
     "quit": Command("/quit", "leave; so does ^D", _quit),
 }

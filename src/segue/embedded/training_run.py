@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from segue.device import multiplies_bfloat16
 from segue.embedded.muon import Muon
@@ -209,24 +209,24 @@ class RunFolder:
             file.write(json.dumps(tidy) + "\n")
 
 
-def load_weights(model: nn.Module, folder: Path) -> None:
-    """Fill a network with the weights of a transformers folder, in the network's own dtype.
+def load_weights(model: PreTrainedModel, folder: Path) -> None:
+    """Fill a network with the weights of a transformers folder, in float32.
 
     Raises:
         ModelError: the folder has no weights, or those of another network.
     """
-    file = folder / "model.safetensors"
-    if not file.is_file():
+    if not (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} has no model.safetensors. Give a folder of trained weights.")
-    tensors = load_file(file)
-    own = model.state_dict()
-    wrong = [n for n, t in tensors.items() if n not in own or own[n].shape != t.shape]
+    found = type(model).from_pretrained(folder, dtype="float32").state_dict()
+    wrong = [
+        n for n, t in model.state_dict().items() if n not in found or found[n].shape != t.shape
+    ]
     if wrong:
         raise ModelError(
             f"The weights in {folder} are of another network: {wrong[0]} does not fit. "
             "Train with the size they were made with."
         )
-    model.load_state_dict(tensors, strict=False)
+    model.load_state_dict(found)
 
 
 def prepare_processor(threads: int | None = None) -> None:
