@@ -168,7 +168,8 @@ def _edits(repl: Repl, _arguments: list[str]) -> None:
 def _unedit(repl: Repl, _arguments: list[str]) -> None:
     if not repl.conversation.edits:
         raise InputError("There is no edit to take back. /edit makes one.")
-    edit = repl.conversation.edits.pop()
+    edit = repl.conversation.edits[-1]
+    repl.conversation.drop_edit(len(repl.conversation.edits) - 1)
     repl.say(f"took back: {edit.operation} of {', '.join(edit.regions)}")
 
 
