@@ -1,8 +1,9 @@
-"""Feed mutated replies to the Qwen-VL dialect and check what it promises for every one of them.
+"""Feed mutated replies to every dialect and check what is promised for every one of them.
 
-    python -m benchmarks.fuzz_dialect [COUNT] [SEED]
+    python -m benchmarks.fuzz_dialect [COUNT] [SEED] [DIALECT...]
 
-The replies start from tests/dialects/cases/qwen_vl; each is damaged in one to eight places.
+The replies start from tests/dialects/cases; each is damaged in one to eight places. COUNT replies
+are shared out among the dialects.
 """
 
 import json
@@ -12,16 +13,30 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from segue.box import Size
-from segue.dialects import Malformed, Pointed, Text
-from segue.dialects.qwen_vl import QwenVLDialect
+from segue.box import EitherFrame, Size
+from segue.dialects import DIALECTS, Malformed, Pointed, Spotted, Text
 
-CASES = Path(__file__).resolve().parents[1] / "tests" / "dialects" / "cases" / "qwen_vl"
+CASES = Path(__file__).resolve().parents[1] / "tests" / "dialects" / "cases"
 PIECES = (
     "<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>", "<gsam>", "</gsam>", "<img>",
     "</img>", "<|im_end|>", "(1,2),(3,4)", "(", ")", ",", "-", ".", "9999999", "<", ">", "</", " ",
     "\n", "、", "（", "，", "图2", "Picture 3: ", "dog", "飞机", "\x00", "\ud800", "🛩️", "e9", "nan",
+    "<|object_ref_start|>", "<|box_start|>", "<|box_end|>", "<|det|>", "<|/det|>", "<|ref|>",
+    "[", "]", "[[", "]]", "{", "}", ":", '"', "'", "\\", "```", "```json\n", "//", "null", ";",
+    '"bbox_2d": [1, 2, 3, 4]', '"label": "dog"', '"point_2d": [5, 6]', '{"box_2d": [1,2,3,4]}',
+    "[1,2,3,4]", "<loc0123>", "<loc_12>", "<seg001>", "<poly>", "</poly>", "<sep>", "<phrase>",
+    "<object>", "</object>", "<patch_index_0044>", "</delimiter_of_multi_objects/>", "<point ",
+    '<point x="1" y="2">', "</point>", '<points coords="1 1 2 3">', "<|begin_of_box|>",
+    "<|end_of_box|>", "<think>", "</think>", "<answer>",
 )  # fmt: skip
+JSON_DIALECTS = ("qwen2_5_vl", "qwen3_vl", "gemini", "moondream", "glm_v", "florence2", "auto")
+"""Their clean text holds labels of JSON, unescaped and with commas between them."""
+
+
+def replies_of(dialect: str) -> list[str]:
+    """The recorded replies of a dialect."""
+    document = json.loads((CASES / f"{dialect}.json").read_text(encoding="utf-8"))
+    return [case["reply"] for case in document]
 
 
 def mutated(rng: random.Random, replies: Sequence[str]) -> str:
@@ -40,42 +55,57 @@ def mutated(rng: random.Random, replies: Sequence[str]) -> str:
     return text
 
 
-def check_reply(reply: str) -> None:
+def check_reply(dialect: str, reply: str) -> None:
     """Read a reply and check spans, boxes, and that no character appears from nowhere.
 
     Raises:
         AssertionError: a promise is broken; the message holds the reply.
     """
-    events = list(QwenVLDialect().read([reply]))
+    events = list(DIALECTS.load(dialect).read([reply]))
     clean = "".join(event.text for event in events if isinstance(event, Text))
-    rest = iter(reply)
-    assert all(character in rest for character in clean), reply
+    if dialect not in JSON_DIALECTS:
+        rest = iter(reply)
+        assert all(character in rest for character in clean), (dialect, reply)
     for event in events:
         if isinstance(event, Malformed):
-            assert event.text, reply
-            assert "<" in event.text, reply
+            assert event.text, (dialect, reply)
+            rest = iter(reply)
+            assert all(character in rest for character in event.text), (dialect, reply)
         elif not isinstance(event, Text):
-            start, end = event.span or (0, 0)
-            assert clean[start:end] == event.phrase, reply
+            if event.span is not None:
+                start, end = event.span
+                assert clean[start:end] == event.phrase, (dialect, reply)
             if isinstance(event, Pointed):
-                assert not event.box.to_box(Size(480, 640)).is_empty, reply
+                if not isinstance(event.box.frame, EitherFrame):
+                    box = event.box.to_box(Size(10_000_000, 10_000_000), Size(1000, 1000))
+                    assert not box.is_empty or event.box.xa > 1000 or event.box.ya > 1000, reply
+            elif isinstance(event, Spotted):
+                if not isinstance(event.point.frame, EitherFrame):
+                    event.point.to_point(Size(480, 640))
             else:
-                assert event.phrase, reply
+                assert event.phrase, (dialect, reply)
 
 
-def main(count: int = 100_000, seed: int = 0) -> None:
+def main(count: int = 100_000, seed: int = 0, *names: str) -> None:
     """Fuzz, and print how it went."""
-    replies = [
-        json.loads(path.read_text(encoding="utf-8"))["reply"] for path in CASES.glob("*.json")
-    ]
     rng, start, characters = random.Random(seed), time.perf_counter(), 0
-    for _ in range(count):
-        reply = mutated(rng, replies)
-        characters += len(reply)
-        check_reply(reply)
+    dialects = names or tuple(DIALECTS)
+    each = -(-count // len(dialects))
+    recorded = {name: replies_of(name) for name in DIALECTS if (CASES / f"{name}.json").exists()}
+    everything = [reply for replies in recorded.values() for reply in replies]
+    for dialect in dialects:
+        for number in range(each):
+            # Every tenth reply speaks any of the dialects.
+            own = recorded.get(dialect, everything) if number % 10 else everything
+            reply = mutated(rng, own)
+            characters += len(reply)
+            check_reply(dialect, reply)
     seconds = time.perf_counter() - start
-    print(f"{count} mutated replies, {characters} characters, no exception, {seconds:.1f} s")
+    print(
+        f"{each * len(dialects)} mutated replies in {len(dialects)} dialects, {characters} "
+        f"characters, no exception, {seconds:.1f} s"
+    )
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:])

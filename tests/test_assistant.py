@@ -101,6 +101,27 @@ def test_a_reply_about_no_picture_loses_nothing():
     assert answer.text == "Here: 飞机, done."
 
 
+def test_a_point_becomes_a_mask_and_the_mask_gives_the_box():
+    class Pointing(Scripted):
+        dialect = "molmo"
+
+    reply = 'Here: <point x="25.0" y="50.0" alt="dog">the dog</point>'
+    assistant = Assistant(Pointing([reply]), None, BoxFill())
+    events = list(assistant.open(PICTURE).stream("point"))
+    found = next(event.region for event in events if isinstance(event, RegionFound))
+    assert (found.point, found.box) == ((50, 50), Box(50, 50, 50, 50))
+    (region,) = events[-1].answer.regions
+    assert region.mask is not None
+    assert region.box == (region.mask.box or found.box)
+    assert (region.phrase, region.found_by, region.point) == ("the dog", "chat", (50, 50))
+    events[-1].answer.draw()
+
+
+def test_a_reply_that_ended_inside_its_markup_says_so():
+    assert an_assistant(BOX_REPLY + "<box>(1,2").open(PICTURE).ask("where?").cut
+    assert not an_assistant(BOX_REPLY).open(PICTURE).ask("where?").cut
+
+
 def test_broken_markup_is_kept_and_the_rest_is_used():
     answer = an_assistant("<box>(1,2</box> " + BOX_REPLY).open(PICTURE).ask("where?")
     assert answer.broken == ("<box>(1,2</box>",)

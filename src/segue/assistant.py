@@ -242,8 +242,8 @@ class Assistant:
             match event:
                 case Text(text):
                     yield TextAdded(text)
-                case Malformed(text, cut):
-                    yield MarkupBroken(text, cut)
+                case Malformed(text, cut, reason):
+                    yield MarkupBroken(text, cut, reason)
                 case Pointed() | Spotted() if images:
                     yield from self._place(event, images, ids, sight)
                 case Wanted() if images:

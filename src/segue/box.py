@@ -217,7 +217,9 @@ class FramedPoint:
         """
         frame = known_frame(self.frame, size, seen)
         x, y = self.x * size.width / frame.width, self.y * size.height / frame.height
-        return min(max(x, 0.0), size.width - 0.5), min(max(y, 0.0), size.height - 0.5)
+        x = x if x < size.width else size.width - 0.5
+        y = y if y < size.height else size.height - 0.5
+        return max(x, 0.0), max(y, 0.0)
 
     @classmethod
     def of(cls, x: float, y: float, size: Size, frame: Frame = GRID_1000) -> "FramedPoint":

@@ -75,6 +75,8 @@ class MarkupBroken:
     text: str
     cut: bool = False
     """The reply ended inside it: more might have come."""
+    reason: str = ""
+    """For people, where it is more than that it makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,11 @@ def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
     Returns:
         The answer.
     """
-    from segue.message import Done, NotFound, TextAdded
+    from segue.message import Done, MarkupBroken, NotFound, TextAdded
 
     words = _Words()
     missing: list[NotFound] = []
+    reasons: dict[str, None] = {}  # in order, each once
     answer: Answer | None = None
     live = Live(console=console, refresh_per_second=12) if console.is_terminal else None
     with live or _nothing():
@@ -60,6 +61,8 @@ def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
             words.add(event)
             if isinstance(event, NotFound):
                 missing.append(event)
+            if isinstance(event, MarkupBroken) and event.reason:
+                reasons[event.reason] = None
             if isinstance(event, Done):
                 answer = event.answer
             elif live is not None:
@@ -72,6 +75,8 @@ def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
     if answer is None:
         raise AssertionError("a stream ends with Done")
     show_findings(console, answer, missing)
+    for reason in reasons:
+        console.print(printable(reason), style="dim")
     return answer
 
 

@@ -64,6 +64,8 @@ class Malformed:
     text: str
     cut: bool = False
     """The reply ended inside it: more might have come."""
+    reason: str = ""
+    """For people, where it is more than that it makes no sense."""
 
 
 Event = Text | Pointed | Spotted | Wanted | Malformed
@@ -80,8 +82,56 @@ DIALECTS = Catalog(
     "dialect",
     {
         "qwen_vl": Entry(
-            "segue.dialects.qwen_vl:QwenVLDialect",
-            "Qwen-VL: <ref>, <box>, <quad> on a 0-1000 grid, and the <gsam> tag",
+            "segue.dialects.qwen_vl:dialect",
+            "Qwen-VL, Qwen-VL-Chat: <ref>, <box>, <quad>, a 0-1000 grid",
         ),
+        "qwen2_vl": Entry(
+            "segue.dialects.qwen2_vl:dialect",
+            "Qwen2-VL: <|object_ref_start|>, <|box_start|>, a 0-1000 grid",
+        ),
+        "qwen2_vl_stripped": Entry(
+            "segue.dialects.qwen2_vl_stripped:dialect",
+            "Qwen2-VL behind a server that drops special tokens: dog(1,2),(3,4)",
+        ),
+        "qwen2_5_vl": Entry(
+            "segue.dialects.qwen2_5_vl:dialect",
+            "Qwen2.5-VL: JSON with bbox_2d, point_2d, pixels of the resized picture",
+        ),
+        "qwen3_vl": Entry(
+            "segue.dialects.qwen3_vl:dialect",
+            "Qwen3-VL, Qwen3.5: JSON with bbox_2d, point_2d, a 0-1000 grid",
+        ),
+        "internvl": Entry(
+            "segue.dialects.internvl:dialect", "InternVL: <ref>, <box>[[…]], a 0-1000 grid"
+        ),
+        "glm_v": Entry(
+            "segue.dialects.glm_v:dialect",
+            "GLM-4.1V to 4.6V: <|begin_of_box|>[[…]] or JSON, a 0-1000 grid",
+        ),
+        "deepseek_vl2": Entry(
+            "segue.dialects.deepseek_vl2:dialect",
+            "DeepSeek-VL2, DeepSeek-OCR: <|ref|>, <|det|>[[…]], 0-999",
+        ),
+        "paligemma": Entry(
+            "segue.dialects.paligemma:dialect", "PaliGemma: <locNNNN>, y first, 1024 steps"
+        ),
+        "florence2": Entry(
+            "segue.dialects.florence2:dialect",
+            "Florence-2: name<loc_N>…, 1000 steps, or the processor's dictionary",
+        ),
+        "kosmos2": Entry(
+            "segue.dialects.kosmos2:dialect", "Kosmos-2: <phrase>, <object>, a 32 x 32 grid"
+        ),
+        "molmo": Entry(
+            "segue.dialects.molmo:dialect",
+            "Molmo (percent) and Molmo2 (0-1000): <point>, <points>",
+        ),
+        "gemini": Entry(
+            "segue.dialects.gemini:dialect", "Gemini: JSON with box_2d, y first, a 0-1000 grid"
+        ),
+        "moondream": Entry(
+            "segue.dialects.moondream:dialect", "Moondream: JSON with x_min, fractions"
+        ),
+        "gsam": Entry("segue.dialects.gsam:dialect", "words with <gsam> tags, and nothing else"),
     },
 )

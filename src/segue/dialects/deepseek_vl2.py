@@ -1,0 +1,33 @@
+"""The dialect of DeepSeek-VL2 and DeepSeek-OCR: a phrase and lists of boxes, 0-999.
+
+    <|ref|>a dog<|/ref|><|det|>[[12, 30, 480, 997]]<|/det|>
+    <|ref|>dogs<|/ref|><|det|>[[12, 30, 480, 997], [500, 30, 700, 997]]<|/det|>
+
+999 is the right or bottom edge. Each inner list is a box as soon as it closes; models are known to
+write lists of three numbers and endless nines (deepseek-ai/DeepSeek-VL2#96), which are `Malformed`
+and cost only themselves. Numbers beyond the grid are clipped to the picture. `<|grounding|>` does
+not show.
+
+Source: the model card of DeepSeek-VL2 and the drawing code of its demonstration, which divides by
+999.
+"""
+
+from segue.box import Frame
+from segue.dialects.places import lists
+from segue.dialects.reply import Reply, ReplyDialect, Tag, Tokens
+
+
+class DeepSeekVL2Reply(Reply):
+    """Reads `<|ref|>` and `<|det|>`."""
+
+    tags = (
+        Tag("<|ref|>", "<|/ref|>"),
+        Tag("<|det|>", "<|/det|>", lists(Frame(999, 999))),
+    )
+    tokens = Tokens.of("<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<|grounding|>", "<image>")
+    silent = ("<|grounding|>", "<｜end▁of▁sentence｜>")
+
+
+def dialect() -> ReplyDialect:
+    """The dialect of DeepSeek-VL2."""
+    return ReplyDialect(DeepSeekVL2Reply)

@@ -1,0 +1,27 @@
+"""The dialect of Gemini: JSON on a 0-1000 grid, y first.
+
+    [{"box_2d": [ymin, xmin, ymax, xmax], "label": "dog"}]
+    [{"point": [y, x], "label": "dog"}]
+    [{"box_2d": […], "mask": "data:image/png;base64,…", "label": "dog"}]
+
+The mask of a picture model is not decoded: its box is used, and the segmenter makes the mask. See
+json_block.py for the shapes of JSON that are read; sides given by name are never swapped.
+
+Source: Google's documentation of image understanding with Gemini, "Object detection" and
+"Segmentation".
+"""
+
+from segue.dialects.json_block import Shape
+from segue.dialects.json_reply import JsonReply
+from segue.dialects.reply import ReplyDialect
+
+
+class GeminiReply(JsonReply):
+    """Reads JSON with y before x."""
+
+    shape = Shape(y_first=True)
+
+
+def dialect() -> ReplyDialect:
+    """The dialect of Gemini."""
+    return ReplyDialect(GeminiReply)

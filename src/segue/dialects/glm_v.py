@@ -1,0 +1,28 @@
+"""The dialect of GLM-4.1V, GLM-4.5V and GLM-4.6V: lists or JSON on a 0-1000 grid.
+
+    The beer is at <|begin_of_box|>[[94,598,177,991]]<|end_of_box|>.
+    <|begin_of_box|>[{"label": "dog", "bbox_2d": [94, 598, 177, 991]}]<|end_of_box|>
+    <|begin_of_box|>[[520, 310]]<|end_of_box|>              a point
+
+The two tokens mark the answer, whatever it is: `<|begin_of_box|>42<|end_of_box|>` is words. So they
+do not show, and the lists between or beside them are read as JSON (see json_block.py). A list
+without a key has no phrase.
+
+Source: zai-org's grounding skill for GLM-V, and recorded replies of GLM-4.6V in its readme.
+"""
+
+from segue.dialects.json_block import Shape
+from segue.dialects.json_reply import JsonReply
+from segue.dialects.reply import ReplyDialect
+
+
+class GLMVReply(JsonReply):
+    """Reads lists and JSON between `<|begin_of_box|>` and `<|end_of_box|>`, or without them."""
+
+    shape = Shape(bare_points=True)
+    silent = ("<|begin_of_box|>", "<|end_of_box|>")
+
+
+def dialect() -> ReplyDialect:
+    """The dialect of GLM-V."""
+    return ReplyDialect(GLMVReply)

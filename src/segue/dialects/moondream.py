@@ -1,0 +1,26 @@
+"""The dialect of Moondream: JSON in fractions of the picture.
+
+    {"objects": [{"x_min": 0.1, "y_min": 0.2, "x_max": 0.5, "y_max": 0.9}]}
+    {"points": [{"x": 0.3, "y": 0.4}]}
+
+It names nothing, as it was asked for one thing. See json_block.py for the other shapes of JSON that
+are read.
+
+Source: Moondream's documentation of its skills `detect` and `point`.
+"""
+
+from segue.box import FRACTIONS
+from segue.dialects.json_block import Shape
+from segue.dialects.json_reply import JsonReply
+from segue.dialects.reply import ReplyDialect
+
+
+class MoondreamReply(JsonReply):
+    """Reads JSON in fractions."""
+
+    shape = Shape(FRACTIONS)
+
+
+def dialect() -> ReplyDialect:
+    """The dialect of Moondream."""
+    return ReplyDialect(MoondreamReply)

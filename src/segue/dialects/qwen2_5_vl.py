@@ -1,0 +1,28 @@
+"""The dialect of Qwen2.5-VL: JSON in pixels of the resized picture.
+
+    ```json
+    [{"bbox_2d": [135, 114, 1016, 672], "label": "house"}, {"point_2d": [120, 80], "label": "door"}]
+    ```
+
+The numbers are pixels of the picture as the network saw it: both sides multiples of 28, within the
+processor's limits. Only the chat model's backend knows that size, so the frame is `SEEN_PIXELS`.
+See json_block.py for the shapes of JSON that are read.
+
+Source: the spatial understanding cookbook of Qwen2.5-VL, and issues QwenLM/Qwen3-VL#721, #830.
+"""
+
+from segue.box import SEEN_PIXELS
+from segue.dialects.json_block import Shape
+from segue.dialects.json_reply import JsonReply
+from segue.dialects.reply import ReplyDialect
+
+
+class Qwen25VLReply(JsonReply):
+    """Reads JSON in pixels of the resized picture."""
+
+    shape = Shape(SEEN_PIXELS)
+
+
+def dialect() -> ReplyDialect:
+    """The dialect of Qwen2.5-VL."""
+    return ReplyDialect(Qwen25VLReply)

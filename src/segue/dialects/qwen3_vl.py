@@ -1,0 +1,27 @@
+"""The dialect of Qwen3-VL: JSON on a 0-1000 grid.
+
+    ```json
+    [{"bbox_2d": [135, 114, 816, 672], "label": "house"}, {"point_2d": [120, 80], "label": "door"}]
+    ```
+
+The markup is that of Qwen2.5-VL, the frame is another one: a reply alone does not tell which of the
+two is meant as long as all its numbers are below 1000. See json_block.py for the shapes of JSON
+that are read.
+
+Source: the 2D grounding cookbook of Qwen3-VL, and issue QwenLM/Qwen3-VL#1720 for repeated keys.
+"""
+
+from segue.dialects.json_block import Shape
+from segue.dialects.json_reply import JsonReply
+from segue.dialects.reply import ReplyDialect
+
+
+class Qwen3VLReply(JsonReply):
+    """Reads JSON on a 0-1000 grid."""
+
+    shape = Shape()
+
+
+def dialect() -> ReplyDialect:
+    """The dialect of Qwen3-VL."""
+    return ReplyDialect(Qwen3VLReply)

@@ -1,0 +1,444 @@
+"""One reply being read: what every dialect shares.
+
+A `Reply` holds back what may become markup and lets go of everything else at once; it keeps count
+of the clean text, so that phrases know their span; it finds out which picture is meant; and it
+reads the tags of a dialect and, in every dialect, `<gsam>`, since a model that was taught the tag
+may speak any of them. A dialect is a `Reply` with its own tags and its own way to read prose.
+
+    <gsam>dog, cup</gsam>     a detector must find these
+    <think>…</think>          thoughts: neither shown nor acted on
+    <answer>…</answer>        the tags do not show, what stands between them does
+
+What shows: the words, those inside tags with words included; never tags or coordinates. White space
+between a phrase and its box does not show either.
+
+What comes out as `Malformed`, word for word: markup that makes no sense. A tag with words that is
+never closed costs its opening tag only, as the words behind it have already been shown. A tag not
+closed within `LIMIT` characters is given up, so memory stays bounded; time is linear. Where the
+reply ends inside markup, what is complete comes out, and `Malformed` says `cut`.
+
+Which picture: the last mention "Picture 2", "图2", "图片2", "第2张" or "第二张" on the same line,
+at most `REACH` characters before the end of the phrase, names the picture. Without one it is the
+newest.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from segue.box import AnyFrame, FramedPoint
+from segue.dialects import Event, Malformed, Pointed, Spotted, Text, Wanted
+from segue.dialects.places import Place, ReadPlaces
+
+LIMIT = 2000
+"""A tag that is not closed within this many characters is given up."""
+REACH = 200
+"""How far back, in characters, the mention of a picture may stand."""
+
+_SPECIAL = r"<\|/?[a-z0-9_]{1,24}\|>|<｜[^<>｜\s]{1,24}｜>"
+_SPECIAL_BEGUN = r"<\|/?[a-z0-9_]{0,24}\|?|<｜[^<>｜\s]{0,24}｜?"
+_BETWEEN_PHRASES = re.compile(r"[;；，、。\n]|(?<![0-9])[.,]|[.,](?![0-9])")
+_PICTURE = re.compile(
+    r"(?:Picture |图片? ?)([0-9]{1,3})(?![0-9])|第 ?([0-9]{1,3}|[一二三四五六七八九]) ?[张幅]"
+)
+_DIGITS = "零一二三四五六七八九"
+_AROUND_PHRASES = ' \t\r\n"“”「」'
+_JOINING = " \t\r\n,，、;；:："
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A pair of tags."""
+
+    opener: str
+    closer: str
+    places: ReadPlaces | None = None
+    """Reads what stands inside as places; None: words stand inside."""
+    wanted: bool = False
+    """The words are phrases for a detector; otherwise they name the places that follow."""
+
+
+GSAM = Tag("<gsam>", "</gsam>", wanted=True)
+_SILENT = ("<think>", "</think>", "<answer>", "</answer>")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Which pieces of a reply are markup."""
+
+    whole: re.Pattern[str]
+    begun: re.Pattern[str]
+    """Matches what may still become a token."""
+    starts: str
+    """The characters with which tokens begin."""
+    longest: int
+    """How far back, in characters, a token may have begun."""
+
+    @classmethod
+    def of(
+        cls,
+        *names: str,
+        pattern: str = "",
+        stems: Sequence[str] = (),
+        begun: str = "",
+        starts: str = "<",
+        longest: int = 30,
+    ) -> "Tokens":
+        """Tokens by name, and by a pattern with its stems and the pattern of its beginnings.
+
+        Every dialect knows `<gsam>`, `<think>`, `<answer>` and special tokens, `<|…|>`.
+        """
+        names = (*names, *_SILENT, GSAM.opener, GSAM.closer)
+        known = [*names, *(f"{stem} " for stem in stems)]
+        prefixes = sorted({re.escape(name[:n]) for name in known for n in range(1, len(name))})
+        whole = [*map(re.escape, names), _SPECIAL, *([pattern] if pattern else [])]
+        half = [*prefixes, _SPECIAL_BEGUN, *([begun] if begun else [])]
+        flags = re.IGNORECASE | re.ASCII
+        return cls(
+            re.compile("|".join(whole), flags),
+            re.compile("|".join(half), flags),
+            starts,
+            max(longest, *map(len, names)),
+        )
+
+    def held(self, text: str, at: int) -> int:
+        """Where the part of `text`, from `at` on, begins that may become a token; else its end."""
+        oldest, end = max(at, len(text) - self.longest), len(text)
+        if self.starts == "<":  # no token has a second one inside
+            last = text.rfind("<", oldest)
+            return last if last >= 0 and self.begun.fullmatch(text, last) else end
+        for start in range(oldest, end):
+            if text[start] in self.starts and self.begun.fullmatch(text, start):
+                return start
+        return end
+
+
+@dataclass(slots=True)
+class _Open:
+    """A tag that waits for its closing tag."""
+
+    tag: Tag
+    opener: str
+    """As written."""
+    start: int
+    """Where its words begin in the clean text."""
+    inside: list[str] = field(default_factory=list)
+    length: int = 0
+    taken: bool = False
+    """Places were handed out before it closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words with their place in the clean text."""
+
+    text: str
+    start: int
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        return (self.start, self.start + len(self.text)) if self.text else None
+
+
+class Reply:
+    """One reply being read. What it does depends on the characters only, not on their chunks."""
+
+    tokens: ClassVar[Tokens] = Tokens.of()
+    tags: ClassVar[tuple[Tag, ...]] = ()
+    silent: ClassVar[tuple[str, ...]] = ()
+    """Tokens, in lower case, that mean nothing here and are no defect."""
+
+    def __init__(self) -> None:
+        self._openers = {tag.opener: tag for tag in (*self.tags, GSAM)}
+        self._closers = {tag.closer for tag in (*self.tags, GSAM)}
+        self._unread = ""  # the beginning of what may become a token
+        self._thinking = False
+        self._open: _Open | None = None
+        self._named: Phrase | None = None  # the phrase that a coming box belongs to
+        self._space: str | None = None  # white space held back behind it; None: not holding
+        self._shown: list[str] = []  # clean text not yet handed out
+        self._position = 0  # length of the clean text
+        self._line = ""  # its last characters, for the mention of a picture
+        self._events: list[Event] = []
+
+    def feed(self, chunk: str) -> list[Event]:
+        """Read on; returns what became certain."""
+        text, at = self._unread + chunk, 0
+        for match in self.tokens.whole.finditer(text):
+            self._words(text[at : match.start()])
+            self._token(match.group())
+            at = match.end()
+        last = self.tokens.held(text, at)
+        self._unread = text[last:]
+        self._words(text[at:last])
+        return self._certain()
+
+    def end(self) -> list[Event]:
+        """The reply is over: what is still open will not be closed."""
+        was_open, cut_off = self._open is not None, self._unread
+        self._unread = ""
+        if self._thinking:
+            self.malformed("<think>", cut=True)
+            return self._certain()
+        self._give_up(cut=True)
+        self._release_space()
+        if len(cut_off) > 1 or (cut_off and was_open):
+            self.finish()
+            self.malformed(cut_off, cut=True)
+        else:
+            self._words(cut_off)
+            self.finish()
+            self._release_space()
+        return self._certain()
+
+    # For dialects to replace
+
+    def prose(self, text: str) -> None:
+        """Words outside any tag: show them."""
+        self.show(text)
+
+    def stray(self, token: str) -> None:
+        """A token that is no tag of this dialect, or closes nothing."""
+        self._release_space()
+        self.malformed(token)
+
+    def interrupt(self) -> None:
+        """A tag opens or a stray token comes: what prose left waiting waits no longer."""
+
+    def finish(self) -> None:
+        """The reply is over."""
+
+    # Words
+
+    def _words(self, text: str) -> None:
+        if self._thinking:
+            return
+        while text and self._open is not None:
+            head, text = text[: LIMIT - self._open.length], text[LIMIT - self._open.length :]
+            self._open.inside.append(head)
+            self._open.length += len(head)
+            if self._open.tag.places is None:
+                self.show(head)
+            else:
+                self._take_places(self._open)
+            if text and self._open.length >= LIMIT:
+                self._give_up()
+        if text and self._space is not None:
+            text = self._hold_space(text)
+        if text:
+            self.prose(text)
+            if text.strip(_JOINING):
+                self._named = None
+
+    def _hold_space(self, text: str) -> str:
+        """Keep leading white space back until it is known what follows; returns the rest."""
+        rest = text.lstrip()
+        self._space = (self._space or "") + text[: len(text) - len(rest)]
+        too_long = len(self._space) > LIMIT
+        if rest or too_long:
+            self._release_space()
+        if too_long:
+            self._named = None
+        return rest
+
+    def _release_space(self) -> None:
+        space, self._space = self._space, None
+        self.show(space or "")
+
+    def show(self, text: str) -> None:
+        """Add words to the clean text."""
+        if text:
+            self._shown.append(text)
+            self._position += len(text)
+
+    # Tags
+
+    def _token(self, token: str) -> None:
+        name, opened = token.lower(), self._open
+        if name in _SILENT or self._thinking:
+            self._think(name)
+        elif opened is not None and name == opened.tag.closer:
+            self._open = None
+            self._close(opened, token)
+        elif name in self.silent:
+            return
+        elif name in self._openers:
+            self.interrupt()
+            self._opened(self._openers[name], token)
+        else:
+            closes = name in self._closers or name.startswith("</")
+            if closes or (opened is not None and opened.tag.places is not None):
+                self._give_up()
+            self.interrupt()
+            self.stray(token)
+
+    def _think(self, name: str) -> None:
+        if name == "<think>":
+            self._give_up()
+            self.interrupt()
+            self._thinking = True
+        elif name == "</think>":
+            self._thinking = False
+
+    def _opened(self, tag: Tag, token: str) -> None:
+        opened = self._open
+        self._give_up()
+        if tag.places is not None:
+            if opened is not None and opened.tag.places is None and not opened.tag.wanted:
+                self._named = _stripped(opened)  # its closing tag was forgotten
+        else:
+            self._release_space()
+            self._named = None
+        self._open = _Open(tag, token, self._position)
+
+    def _close(self, opened: _Open, closer: str) -> None:
+        inside = "".join(opened.inside)
+        if opened.tag.wanted:
+            phrases = _phrases(inside, opened.start)
+            for phrase in phrases:
+                self.emit(Wanted(phrase.text, phrase.span, self.picture(phrase)))
+            if not phrases:
+                self.malformed(opened.opener + inside + closer)
+        elif opened.tag.places is None:
+            self._named, self._space = _stripped(opened), ""
+        else:
+            places, rest = opened.tag.places(inside, True)
+            self._point(places)
+            if rest is not None and not (opened.taken and _LEFT.fullmatch(rest)):
+                self._release_space()
+                self.malformed(opened.opener + rest + closer)
+
+    def _take_places(self, opened: _Open) -> None:
+        """Hand out the places that are complete before the tag is."""
+        assert opened.tag.places is not None
+        inside = "".join(opened.inside)
+        places, rest = opened.tag.places(inside, False)
+        if places and rest is not None:
+            opened.inside, opened.length, opened.taken = [rest], len(rest), True
+            self._point(places)
+
+    def _point(self, places: list[Place]) -> None:
+        if not places:
+            return
+        self._space = None if self._named is None else ""
+        phrase = self._named or Phrase("", self._position)
+        picture = self.picture(phrase)
+        for place in places:
+            self.place(place, phrase, picture)
+
+    def _give_up(self, cut: bool = False) -> None:
+        """The open tag will not be closed: report it, and let no word of it get lost."""
+        opened, self._open = self._open, None
+        if opened is None:
+            return
+        if opened.tag.places is None:
+            self.malformed(opened.opener, cut)
+            return
+        inside = "".join(opened.inside)
+        if cut and not inside[-1:].isdigit():
+            places, rest = opened.tag.places(inside, True)
+            if places and rest is None:
+                self._point(places)
+                self.malformed(opened.opener, cut)
+                return
+        self._release_space()
+        match = _COORDINATES.match(inside)
+        numbers = match.group().rstrip() if match else ""
+        self.malformed(opened.opener + numbers, cut)
+        self._words(inside[len(numbers) :])
+
+    # Events
+
+    def place(self, place: Place, phrase: Phrase, picture: int | None) -> None:
+        """Report a box."""
+        box, quad = place
+        self.emit(Pointed(phrase.text, box, phrase.span, quad, picture))
+
+    def spot(
+        self,
+        x: float,
+        y: float,
+        frame: AnyFrame,
+        phrase: Phrase,
+        picture: int | None = None,
+        unnamed: str = "",
+    ) -> None:
+        """Report a point; `unnamed` is its name where no phrase of the text is."""
+        point = FramedPoint(x, y, frame)
+        picture = picture or self.picture(phrase)
+        self.emit(Spotted(phrase.text or unnamed, point, phrase.span, picture))
+
+    def malformed(self, markup: str, cut: bool = False, reason: str = "") -> None:
+        """Report markup without sense."""
+        self.emit(Malformed(markup, cut, reason))
+
+    def emit(self, event: Event) -> None:
+        """Report an event, behind the words shown so far."""
+        self._flush()
+        self._events.append(event)
+
+    def _flush(self) -> None:
+        text = "".join(self._shown)
+        self._shown.clear()
+        if text:
+            self._events.append(Text(text))
+            self._line = (self._line + text[-REACH:])[-REACH:]
+
+    def _certain(self) -> list[Event]:
+        self._flush()
+        events, self._events = self._events, []
+        return events
+
+    def picture(self, phrase: Phrase) -> int | None:
+        """The number of the picture that was mentioned last before the end of a phrase."""
+        self._flush()
+        behind = self._position - phrase.start - len(phrase.text)
+        before = self._line[: max(len(self._line) - behind, 0)]
+        mentions = _PICTURE.findall(before.rpartition("\n")[2])
+        if not mentions:
+            return None
+        number = "".join(mentions[-1])  # one of its two halves is empty
+        return (int(number) if number.isdecimal() else _DIGITS.index(number)) or None
+
+
+class ReplyDialect:
+    """Reads replies with a kind of `Reply`. Holds no state between replies."""
+
+    def __init__(self, kind: type[Reply]) -> None:
+        self._kind = kind
+
+    def read(self, chunks: Iterable[str]) -> Iterator[Event]:
+        """Translate a reply while it streams in; each event comes as soon as it is certain."""
+        reply = self._kind()
+        for chunk in chunks:
+            yield from reply.feed(chunk)
+        yield from reply.end()
+
+
+_LEFT = re.compile(r"[\s,，\[\]]*")
+_COORDINATES = re.compile(
+    r"(?:[\s\d()\[\].,;+\-（）［］，．；、－＋]|</?[a-z_0-9]{1,40}/?>?)*", re.IGNORECASE
+)
+"""What a place that never closed takes with it."""
+
+
+def _stripped(opened: _Open) -> Phrase | None:
+    words = "".join(opened.inside)
+    phrase = words.strip()
+    if not phrase:
+        return None
+    return Phrase(phrase, opened.start + len(words) - len(words.lstrip()))
+
+
+def _phrases(words: str, start: int) -> list[Phrase]:
+    """Cut an enumeration apart; marks between two digits ("1.5", "1,000") do not cut."""
+    found, at = [], 0
+    for cut in [*_BETWEEN_PHRASES.finditer(words), None]:
+        part = words[at : cut.start() if cut else None]
+        phrase = part.strip(_AROUND_PHRASES)
+        if any(character.isalnum() for character in phrase):
+            lead = len(part) - len(part.lstrip(_AROUND_PHRASES))
+            found.append(Phrase(phrase, start + at + lead))
+        at = cut.end() if cut else at
+    return found
