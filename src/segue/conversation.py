@@ -290,6 +290,24 @@ class Conversation:
         Raises:
             InputError: the edit does not fit; then the list stays as it was.
         """
+        backgrounds = {**self.backgrounds, **(pictures or {})}
+        result = self._apply((*self.edits, edit), backgrounds, self._picture_of(edit))
+        if not preview:
+            self.keep_edit(edit, pictures)
+        return result
+
+    def keep_edit(self, edit: Edit, pictures: Mapping[str, Image] | None = None) -> None:
+        """Add an edit to the list without painting it (somebody did, and saw that it fits).
+
+        Raises:
+            InputError: it does not name regions of one picture.
+        """
+        self._picture_of(edit)
+        backgrounds = {**self.backgrounds, **(pictures or {})}
+        step = Step("edit", edit.operation)
+        self.history.take(step, edits=(*self.edits, edit), backgrounds=backgrounds)
+
+    def _picture_of(self, edit: Edit) -> int:
         on = {region.image for region in self.regions if region.id in edit.regions}
         if len(on) != 1:
             known = ", ".join(region.id for region in self.regions) or "none"
@@ -297,13 +315,7 @@ class Conversation:
                 f"An edit must name regions of one picture, got {list(edit.regions)}. "
                 f"Known: {known}."
             )
-        backgrounds = {**self.backgrounds, **(pictures or {})}
-        edits = (*self.edits, edit)
-        result = self._apply(edits, backgrounds, on.pop())
-        if not preview:
-            step = Step("edit", edit.operation)
-            self.history.take(step, edits=edits, backgrounds=backgrounds)
-        return result
+        return on.pop()
 
     def drop_edit(self, number: int) -> None:
         """Take one edit out of the list, wherever it stands.
@@ -316,10 +328,15 @@ class Conversation:
         edits = self.edits[:number] + self.edits[number + 1 :]
         self.history.take(Step("drop edit", self.edits[number].operation), edits=edits)
 
-    def edited(self, image: int | None = None) -> PIL.Image.Image:
-        """A picture with its edits applied; by default the newest."""
+    def edited(self, image: int | None = None, upto: int | None = None) -> PIL.Image.Image:
+        """A picture with its edits applied.
+
+        Args:
+            image: which one; by default the newest.
+            upto: only so many of all edits, from the first on; None: all.
+        """
         index = len(self.images) - 1 if image is None else image
-        return self._apply(self.edits, self.backgrounds, index)
+        return self._apply(self.edits[:upto], self.backgrounds, index)
 
     def _apply(
         self, edits: Sequence[Edit], backgrounds: Mapping[str, Image], index: int

@@ -71,6 +71,11 @@ class History:
     def can_redo(self) -> bool:
         return bool(self._future)
 
+    @property
+    def last(self) -> Step | None:
+        """The step that led here; None at the beginning."""
+        return self._past[-1][1] if self._past else None
+
     def take(self, step: Step, **changes: Any) -> None:
         """Go one step on; what was taken back before is forgotten."""
         self._past = [*self._past[1 - KEPT :], (self.now, step)]

@@ -262,14 +262,29 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
             if image.digest != digest:
                 raise InputError(f"{folder / 'images' / digest}.png was changed after saving.")
             images[digest] = image
-        snapshot_from_json(document, images)
+        _check_regions(snapshot_from_json(document, images), _shown(document, images))
         Sight.from_json(document.get("sight", {}))
-        _shown(document, images)
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
     return document, images
+
+
+def _check_regions(snapshot: Snapshot, shown: list[Image]) -> None:
+    """Every region must lie on a picture that is there, its mask must be of that size."""
+    regions = [region for answer in snapshot.answers for region in answer.regions]
+    for region in (*regions, *snapshot.regions):
+        if region.image >= len(shown):
+            raise InputError(
+                f"Region {region.id!r} lies on picture {region.image}; there are {len(shown)}."
+            )
+        size = shown[region.image].size
+        if region.mask is not None and region.mask.size != size:
+            raise InputError(
+                f"The mask of region {region.id!r} has the size {tuple(region.mask.size)}, its "
+                f"picture {tuple(size)} (height, width). The session was changed after saving."
+            )
 
 
 def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:

@@ -58,6 +58,11 @@ class Framed(Protocol):
         """Replaces the frame of every box and point of its replies; None: as the dialect says."""
 
 
+def token_counts(chat: object, messages: Sequence[Message], reply: str) -> tuple[int, int] | None:
+    """Tokens of a prompt and of a reply; None when the model does not count."""
+    return chat.count_tokens(messages, reply) if isinstance(chat, CountsTokens) else None
+
+
 def seen_size(chat: object, size: Size) -> Size:
     """How large `chat` sees a picture of `size`; a model that does not say does not resize."""
     return chat.seen_size(size) if isinstance(chat, Resizing) else size
@@ -66,6 +71,14 @@ def seen_size(chat: object, size: Size) -> Size:
 def frame_of(chat: object) -> AnyFrame | None:
     """The frame that `chat` insists on; None: the one of its dialect."""
     return chat.frame if isinstance(chat, Framed) else None
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """What a chat backend may offer besides: how long questions and replies are, in tokens."""
+
+    def count_tokens(self, messages: Sequence[Message], reply: str) -> tuple[int, int]:
+        """Tokens of the prompt that `messages` make, picture slots included, and of a reply."""
 
 
 CHATS = Catalog(

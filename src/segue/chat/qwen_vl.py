@@ -48,6 +48,10 @@ class QwenVL:
         choice = Choice.of(sampling, self.processor.generation)
         return self._writer.stream(self._prompt(messages), choice)
 
+    def count_tokens(self, messages: Sequence[Message], reply: str) -> tuple[int, int]:
+        """Length of a prompt, picture slots included, and of a reply. See `CountsTokens`."""
+        return len(self._prompt(messages).ids), len(self.processor.tokenizer.encode_markup(reply))
+
     def _prompt(self, messages: Sequence[Message]) -> Prompt:
         if self.processor.chats:
             return self.processor.chat(messages)

@@ -49,6 +49,11 @@ class Scripted:
             raise InputError("There is no user message to answer: the last message must be one.")
         return self._pieces(self._reply(messages), sampling)
 
+    def count_tokens(self, messages: Sequence[Message], reply: str) -> tuple[int, int]:
+        """Length of questions and reply, in pieces. See `CountsTokens`."""
+        asked = sum(-(-len(message.text) // self.piece) for message in messages)
+        return asked, -(-len(reply) // self.piece)
+
     def _reply(self, messages: Sequence[Message]) -> str:
         question = messages[-1].text.strip()
         if isinstance(self.replies, Mapping):

@@ -30,6 +30,7 @@ from segue.cli import (
     evaluate,
     models,
     segment,
+    serve,
 )
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
 from segue.version import __version__
@@ -54,6 +55,7 @@ app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
 app.command("edit")(edit.edit)
+app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("convert-weights")(convert_weights.convert_weights)

@@ -1,0 +1,123 @@
+"""`segue serve`: the HTTP API and the web page."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segue.cli import options
+
+_WHO = "Who may call"
+_LIMITS = "Limits"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SEGUE_DATA",
+            help="Folder for conversations; by default ~/.local/share/segue.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: options.Preset = "embedded",
+    chat: options.Chat = None,
+    detect: options.Detect = None,
+    segment: options.Segment = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of keys, one a line; SEGUE_KEYS holds some too. By default one is made.",
+            rich_help_panel=_WHO,
+        ),
+    ] = None,
+    no_key: Annotated[
+        bool, typer.Option("--no-key", help="Ask nobody for a key.", rich_help_panel=_WHO)
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A Host header to answer; may be repeated.", rich_help_panel=_WHO),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A site whose pages may call; may be repeated.", rich_help_panel=_WHO),
+    ] = None,
+    allow_urls: options.AllowUrls = False,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, help="Requests in the queue.", rich_help_panel=_LIMITS)
+    ] = 32,
+    deadline: Annotated[
+        float, typer.Option(min=1, help="Seconds for a request.", rich_help_panel=_LIMITS)
+    ] = 120,
+    rate: Annotated[
+        int,
+        typer.Option(min=0, help="Requests a minute and key; 0: any.", rich_help_panel=_LIMITS),
+    ] = 1200,
+    max_mb: Annotated[
+        int, typer.Option(min=1, help="Megabytes of a request.", rich_help_panel=_LIMITS)
+    ] = 32,
+    max_megapixels: Annotated[
+        float, typer.Option(min=0.01, help="Size of a picture.", rich_help_panel=_LIMITS)
+    ] = 40,
+) -> None:
+    """Serve the web page, an OpenAI-compatible API, and conversations that are kept.
+
+    Listens on this machine only, unless --host says otherwise.
+    """
+    from segue.cli.extras import needed
+
+    with needed("serve"):
+        from segue.server.app import serve as run
+        from segue.server.settings import Settings, kept_key
+
+    from segue.cli.screen import screen
+
+    folder = data or Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")) / "segue"
+    folder = folder.expanduser()
+    given = _keys(keys)
+    settings = Settings(
+        data=folder,
+        host=host,
+        port=port,
+        keys=() if no_key else given or (kept_key(folder),),
+        allowed_hosts=tuple(allowed_host or ()),
+        cors_origins=tuple(cors_origin or ()),
+        allow_urls=allow_urls,
+        max_waiting=max_waiting,
+        deadline_s=deadline,
+        requests_per_minute=rate,
+        max_body_bytes=max_mb * 2**20,
+        max_pixels=int(max_megapixels * 1e6),
+    )
+    console = screen()
+    shown = "" if no_key or given else f"#key={settings.keys[0]}"
+    console.print(f"Open http://{host}:{port}/{shown}", highlight=False, soft_wrap=True)
+    reach = "from this machine only" if settings.is_local else "FROM OTHER MACHINES, unencrypted"
+    console.print(f"It can be reached {reach}. Conversations are kept in {folder}.", style="dim")
+    run(
+        settings,
+        lambda: options.load_assistant(
+            preset, device, dtype, chat=chat, detect=detect, segment=segment
+        ),
+    )
+
+
+def _keys(file: Path | None) -> tuple[str, ...]:
+    """Keys from the environment and from a file; empty lines and "# …" are skipped."""
+    from segue.errors import InputError
+
+    listed = os.environ.get("SEGUE_KEYS", "").split()
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read the keys in {file}: {error}.") from error
+        listed += [line.strip() for line in lines if line.strip() and line[0] != "#"]
+        if not listed:
+            raise InputError(f"{file} holds no key. Write one a line.")
+    return tuple(dict.fromkeys(listed))

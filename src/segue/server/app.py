@@ -1,0 +1,186 @@
+"""Puts a server together, and runs it."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from segue.assistant import Assistant
+from segue.errors import InputError
+from segue.server.gate import Gate
+from segue.server.metrics import Metered, Metrics
+from segue.server.pictures import Pictures
+from segue.server.problem import explain
+from segue.server.routes import about, completions, conversations, health, page, regions, segmenting
+from segue.server.service import Service
+from segue.server.settings import Settings
+from segue.server.store import Store
+from segue.server.talks import Talks
+from segue.server.worker import Worker
+from segue.version import __version__
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = """Talk about a picture, get pixel-accurate masks. Boxes are `[x0, y0, x1, y1]` in
+pixels of the upright picture, masks are COCO RLE. Errors have OpenAI's shape everywhere."""
+
+
+def build(
+    settings: Settings,
+    load: Callable[[], Assistant],
+    on_failure: Callable[[], None] = lambda: None,
+) -> FastAPI:
+    """Make the application.
+
+    Args:
+        settings: how it shall be.
+        load: makes the assistant, in the thread of the models, once the server runs.
+        on_failure: called when it cannot be made.
+
+    Raises:
+        InputError: another server uses the data folder.
+    """
+    metrics = Metrics()
+    worker = Worker(
+        max_waiting=settings.max_waiting,
+        max_active=settings.max_active,
+        waited=metrics.waited.observe,
+    )
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        with locked(settings.data):
+            store = Store(settings.data / "conversations.sqlite3")
+            talks = Talks(store, Pictures(settings.data / "pictures"), lambda: worker.assistant)
+            talks.clean()
+            app.state.service = Service(settings, worker, talks, metrics)
+            worker.start(load, on_failure)
+            try:
+                yield
+            finally:
+                worker.stop()
+                store.close()
+
+    middleware = [Middleware(Metered, metrics)]
+    if settings.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(settings.cors_origins),
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Content-Type"],
+                expose_headers=["Retry-After", "ETag"],
+            )
+        )
+    middleware.append(Middleware(Gate, settings=settings))
+    app = FastAPI(
+        title="segue",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=running,
+        middleware=middleware,
+    )
+    app.state.worker = worker
+    for part in (health, about, completions, segmenting, conversations, regions, page):
+        app.include_router(part.router)
+    explain(app)
+    metrics.watch(
+        {
+            "segue_queue_waiting": ("Jobs that wait", lambda: worker.waiting),
+            "segue_queue_active": ("Jobs that are worked on", lambda: worker.active),
+            "segue_views_bytes": ("Encoded pictures in memory", lambda: _view_bytes(worker)),
+            "segue_gpu_memory_bytes": ("Memory of the GPU in use", _gpu_bytes),
+        }
+    )
+    return app
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that takes no new work from the moment it is told to stop."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """On SIGINT and SIGTERM: replies that are being written may end first."""
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            app.state.worker.drain()
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings, load: Callable[[], Assistant], *, verbose: bool = False) -> None:
+    """Run until told to stop.
+
+    Raises:
+        InputError: the address is in use, or another server uses the data folder.
+        SegueError: the models could not be loaded.
+    """
+    servers: list[Server] = []
+
+    def give_up() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    app = build(settings, load, give_up)
+    config = uvicorn.Config(
+        app,
+        host=settings.host.strip("[]"),
+        port=settings.port,
+        log_level="info" if verbose else "warning",
+        timeout_graceful_shutdown=int(settings.grace_s),
+        timeout_keep_alive=15,
+        server_header=False,
+        limit_concurrency=512,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = Server(config)
+    servers.append(server)
+    with suppress(KeyboardInterrupt):
+        try:
+            server.run()
+        except SystemExit as error:
+            raise InputError(
+                f"Cannot listen on {settings.host}:{settings.port}. Is another server running "
+                "there, or one on the same data folder? Choose another --port or --data."
+            ) from error
+    failure = app.state.worker.failure
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Only one server may use a data folder; the system frees it when a process dies.
+
+    Raises:
+        InputError: another one does.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # Windows has no such thing
+            pass
+        except OSError as error:
+            raise InputError(
+                f"Another server uses {data}. Stop it, or choose another --data."
+            ) from error
+        yield
+
+
+def _view_bytes(worker: Worker) -> float:
+    return float(worker.assistant.views.size_bytes) if worker.state == "ready" else 0.0
+
+
+def _gpu_bytes() -> float:
+    import torch
+
+    return float(torch.cuda.memory_allocated()) if torch.cuda.is_available() else 0.0

@@ -1,0 +1,227 @@
+"""A conversation as files to take away, and back."""
+
+import io
+import json
+import math
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segue.assistant import Assistant
+from segue.catalog import unknown
+from segue.conversation import Conversation
+from segue.draw import draw_regions
+from segue.errors import InputError, UnknownName
+from segue.export import FORMATS, annotated
+from segue.export.files import write_json, write_picture
+from segue.export.names import safe_name, unique_names
+from segue.export.png import write_label_map, write_masks
+from segue.image.pixels import Limits
+from segue.message import Answer
+from segue.region import Region
+from segue.server.pictures import decoded
+from segue.server.problem import Problem
+from segue.session import FILE, resume
+
+_OWN = {
+    "masks": "a PNG for each mask, white on black",
+    "label-map": "a PNG for each picture, a colour for each region",
+    "overlay": "the pictures with masks and phrases drawn on them",
+    "edited": "the pictures with their edits",
+    "json": "all answers and regions, masks as COCO RLE",
+    "session": "the conversation itself, to be opened again",
+}
+EXPORTS: Mapping[str, str] = {
+    **{name: entry.summary for name, entry in FORMATS.items()},
+    **_OWN,
+}
+"""What can be taken away: name -> what it is."""
+
+_MEDIA = {
+    ".zip": "application/zip",
+    ".json": "application/json",
+    ".geojson": "application/geo+json",
+    ".png": "image/png",
+    ".xml": "application/xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file for a person."""
+
+    name: str
+    content: bytes
+
+    @property
+    def media_type(self) -> str:
+        return _MEDIA.get(Path(self.name).suffix, "application/octet-stream")
+
+
+def export(conversation: Conversation, format: str, title: str) -> Download:
+    """Write a conversation in one of `EXPORTS`; several files become a zip.
+
+    Raises:
+        UnknownName: no such format.
+        InputError: there is nothing to export.
+    """
+    if format not in EXPORTS:
+        raise UnknownName(unknown("export format", format, EXPORTS))
+    if not conversation.images and format != "session":
+        raise InputError("There is no picture in this conversation yet, so nothing to export.")
+    stem = safe_name(title)[:60] or "segue"
+    with tempfile.TemporaryDirectory(prefix="segue-export-") as place:
+        folder = Path(place)
+        if format in _WRITERS:
+            _WRITERS[format](conversation, folder, stem)
+        else:
+            _write_format(conversation, format, folder, stem)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        if not files:
+            raise InputError("There is no mask in this conversation yet, so nothing to export.")
+        if len(files) == 1 and format != "session":
+            return Download(f"{stem}-{format}{files[0].suffix}", files[0].read_bytes())
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, file.relative_to(folder).as_posix())
+        return Download(f"{stem}-{format}.zip", packed.getvalue())
+
+
+def _whole(conversation: Conversation) -> Answer:
+    """Everything that exists now, as if one question had brought it."""
+    return Answer("", "", "", regions=conversation.regions, images=conversation.images)
+
+
+def _write_format(conversation: Conversation, format: str, folder: Path, stem: str) -> None:
+    pictures = annotated([_whole(conversation)])
+    target = folder / f"{stem}.xml" if format == "cvat" else folder / f"{stem}.json"
+    if format in ("yolo", "labelme", "geojson"):
+        target = folder
+    FORMATS.load(format, pictures, target)
+
+
+def _on(conversation: Conversation, index: int) -> list[Region]:
+    return [region for region in conversation.regions if region.image == index]
+
+
+def _names(conversation: Conversation, stem: str) -> list[str]:
+    names = (safe_name(Path(image.name).stem) or stem for image in conversation.images)
+    return unique_names(f"{name}.png" for name in names)
+
+
+def _write_masks(conversation: Conversation, folder: Path, stem: str) -> None:
+    write_masks(conversation.regions, folder)
+
+
+def _write_label_maps(conversation: Conversation, folder: Path, stem: str) -> None:
+    for index, name in enumerate(_names(conversation, stem)):
+        write_label_map(_on(conversation, index), conversation.images[index].size, folder / name)
+
+
+def _write_overlays(conversation: Conversation, folder: Path, stem: str) -> None:
+    for index, name in enumerate(_names(conversation, stem)):
+        drawn = draw_regions(conversation.images[index], _on(conversation, index))
+        write_picture(drawn, folder / name)
+
+
+def _write_edited(conversation: Conversation, folder: Path, stem: str) -> None:
+    for index, name in enumerate(_names(conversation, stem)):
+        write_picture(conversation.edited(index), folder / name)
+
+
+def _write_json(conversation: Conversation, folder: Path, stem: str) -> None:
+    value = {
+        "answers": [answer.to_json() for answer in conversation.answers],
+        "now": _whole(conversation).to_json()["regions"],
+        "edits": [edit.to_json() for edit in conversation.edits],
+    }
+    write_json(value, folder / f"{stem}.json")
+
+
+def _write_session(conversation: Conversation, folder: Path, stem: str) -> None:
+    conversation.save(folder)
+
+
+_WRITERS: Mapping[str, Callable[[Conversation, Path, str], None]] = {
+    "masks": _write_masks,
+    "label-map": _write_label_maps,
+    "overlay": _write_overlays,
+    "edited": _write_edited,
+    "json": _write_json,
+    "session": _write_session,
+}
+
+
+def read_session(data: bytes, limits: Limits, max_images: int) -> Conversation:
+    """Open the zip that `export` wrote as "session".
+
+    Nothing outside the names of a session is unpacked, and nothing that is larger than a request
+    may be.
+
+    Raises:
+        Problem: 400, it is no such file, or it holds too much.
+        InputError: the session in it is damaged.
+    """
+    with tempfile.TemporaryDirectory(prefix="segue-import-") as place:
+        folder = Path(place)
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                _unpack(archive, folder, limits)
+        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+            raise _bad(f"is not a zip file that can be read ({error})") from error
+        for file in (folder / "images").glob("*.png"):
+            decoded(file.read_bytes(), limits, allow_urls=False)
+        conversation = resume(folder, Assistant())
+        text = (folder / FILE).read_text(encoding="utf-8")
+    if len(conversation.images) > max_images:
+        raise _bad(f"holds {len(conversation.images)} pictures, more than {max_images}")
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _bad("holds text that is not Unicode") from error
+    return _with_plain_times(conversation)
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path, limits: Limits) -> None:
+    left = 4 * limits.max_bytes
+    for entry in archive.infolist():
+        parts = entry.filename.split("/")
+        picture = re.fullmatch(r"images/[0-9a-f]{64}\.png", entry.filename) is not None
+        wanted = parts == [FILE] or picture
+        if not wanted or entry.is_dir():
+            continue
+        target = folder.joinpath(*parts)
+        target.parent.mkdir(exist_ok=True)
+        with archive.open(entry) as source:
+            content = source.read(left + 1)
+        left -= len(content)
+        if left < 0:
+            raise _bad("unpacks to more than a request may hold")
+        target.write_bytes(content)
+
+
+def _with_plain_times(conversation: Conversation) -> Conversation:
+    """Only times that are finite numbers, under names that are words."""
+    steps, at = conversation.history.steps()
+    cleaned = []
+    for step, shot in steps:
+        answers = tuple(replace(one, seconds=_finite(one.seconds)) for one in shot.answers)
+        cleaned.append((step, replace(shot, answers=answers)))
+    return conversation.restore(conversation.images, cleaned, at)
+
+
+def _finite(seconds: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        str(stage): float(time)
+        for stage, time in seconds.items()
+        if isinstance(time, int | float) and math.isfinite(time)
+    }
+
+
+def _bad(what: str) -> Problem:
+    return Problem(400, "invalid_value", f"The session file {what}.", param="file")

@@ -1,0 +1,137 @@
+"""Pictures by content: PNG files that are whole or not there, and a few decoded ones in memory."""
+
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+from segue.errors import InputError
+from segue.image import Image
+from segue.image.pixels import Limits
+from segue.server.problem import Problem
+
+REMEMBERED_BYTES = 256 * 2**20
+
+
+class Pictures:
+    """A folder of `<digest>.png`. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the folder; what a crash left half written is thrown away."""
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for draft in folder.glob(".*"):
+            draft.unlink(missing_ok=True)
+
+    def file(self, digest: str) -> Path:
+        """Where a picture lies."""
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise InputError(f"A picture's name must be a SHA-256 digest, got {digest!r}.")
+        return self.folder / f"{digest}.png"
+
+    def keep(self, image: Image) -> None:
+        """Write a picture; when this returns it is on the disk for good."""
+        file = self.file(image.digest)
+        if file.exists():
+            return
+        draft = self.folder / f".{image.digest}.{os.getpid()}.{threading.get_ident()}"
+        try:
+            with draft.open("wb") as out:
+                # Little compression: the next one waits for this to be done.
+                PIL.Image.fromarray(image.array).save(out, "PNG", compress_level=1)
+                out.flush()
+                os.fsync(out.fileno())
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(self.folder)
+
+    def read(self, digest: str, name: str = "") -> Image:
+        """A picture that was kept."""
+        limits = Limits(max_pixels=2**31, max_bytes=2**33)  # it was checked when it came
+        return Image(Image.open(self.file(digest), limits=limits).array, name)
+
+    def forget(self, digest: str) -> None:
+        """Delete a picture."""
+        self.file(digest).unlink(missing_ok=True)
+
+
+class Recent:
+    """What was used lately, within a budget of bytes. Safe to share between threads."""
+
+    def __init__(self, budget_bytes: int = REMEMBERED_BYTES) -> None:
+        self._budget = budget_bytes
+        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, key: Hashable, value: Any, size_bytes: int) -> None:
+        """Remember something; the newest is kept even if it alone is over the budget."""
+        with self._lock:
+            self._held[key] = (value, size_bytes)
+            self._held.move_to_end(key)
+            while len(self._held) > 1 and self.size_bytes > self._budget:
+                self._held.popitem(last=False)
+
+    def get(self, key: Hashable) -> Any:
+        """What was remembered; None when it is gone."""
+        with self._lock:
+            if key not in self._held:
+                return None
+            self._held.move_to_end(key)
+            return self._held[key][0]
+
+    def pop(self, key: Hashable) -> None:
+        """Forget it."""
+        with self._lock:
+            self._held.pop(key, None)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(size for _, size in tuple(self._held.values()))
+
+
+def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Image:
+    """A picture that a request brought: bytes, or a data: or http(s) address, never a path.
+
+    Raises:
+        Problem: 400, it is not a picture, is too large, or may not be fetched.
+    """
+    addresses = ("data:", "http://", "https://")
+    if isinstance(source, str) and not source[:8].lower().startswith(addresses):
+        raise Problem(
+            400,
+            "picture_unreadable",
+            "A picture must be given as a data: URL"
+            + (" or an http(s) address." if allow_urls else "."),
+            param="image_url",
+        )
+    try:
+        image = Image.open(source, allow_urls=allow_urls, limits=limits)
+    except InputError as error:
+        large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
+        code = "picture_too_large" if large else "picture_unreadable"
+        raise Problem(400, code, _without_advice(str(error)), param="image") from error
+    return Image(image.array, name) if name else image
+
+
+def _without_advice(message: str) -> str:
+    """Without hints about Python arguments, which a caller over HTTP does not have."""
+    message = re.sub(r", or raise Limits\([^)]*\)\.", ".", message)
+    message = re.sub(r" Allow it with allow_urls=True, or download", " Download", message)
+    return re.sub(r"; to go beyond both, set PIL\S* as well", "", message)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; not every system can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,145 @@
+"""What this server is: its models, its limits, sample pictures; and how a browser shows its key."""
+
+from inspect import signature
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+
+from segue.edit.operations import OPERATIONS
+from segue.embedded.samples import sample, samples
+from segue.presets import CARDS
+from segue.server.asked import Login
+from segue.server.exporting import EXPORTS
+from segue.server.gate import COOKIE, Keys
+from segue.server.problem import Problem
+from segue.server.service import Service, TheService
+from segue.version import __version__
+
+router = APIRouter(prefix="/v1", tags=["about"])
+
+SEGUE = "segue"
+"""The name under which the chat model can always be asked for."""
+
+
+@router.get("/about")
+async def about(service: TheService) -> dict[str, Any]:
+    """Version, models, limits, edits and export formats."""
+    settings, ready = service.settings, service.worker.state == "ready"
+    assistant = service.worker.assistant if ready else None
+    models = {
+        "chat": _model(assistant and assistant.chat),
+        "detect": _model(assistant and assistant.detector),
+        "segment": _model(assistant and assistant.segmenter),
+    }
+    return {
+        "version": __version__,
+        "ready": ready,
+        "key_required": bool(settings.keys),
+        "embedded": ready and all(model and model["embedded"] for model in models.values()),
+        "models": models,
+        "limits": {
+            "body_bytes": settings.max_body_bytes,
+            "pixels": settings.max_pixels,
+            "images": settings.max_images,
+            "deadline_s": settings.deadline_s,
+            "allow_urls": settings.allow_urls,
+        },
+        "edits": {name: list(signature(edit).parameters)[2:] for name, edit in OPERATIONS.items()},
+        "exports": dict(EXPORTS),
+    }
+
+
+@router.get("/models")
+async def models(service: TheService) -> dict[str, Any]:
+    """OpenAI's list: the chat model."""
+    name = served(service)
+    listed = [name] if name is not None else []
+    return {
+        "object": "list",
+        "data": [
+            {"id": name, "object": "model", "created": 0, "owned_by": "segue"} for name in listed
+        ],
+    }
+
+
+@router.get("/models/{name:path}")
+async def model(name: str, service: TheService) -> dict[str, Any]:
+    """One model of the list."""
+    check_model(service, name)
+    return {"id": served(service), "object": "model", "created": 0, "owned_by": "segue"}
+
+
+@router.get("/samples")
+async def sample_list() -> dict[str, Any]:
+    """Sample pictures that the embedded models know, with questions to ask."""
+    return {
+        "samples": [
+            {
+                "name": one.name,
+                "width": one.image.size.width,
+                "height": one.image.size.height,
+                "url": f"/v1/samples/{one.name}.png",
+                "questions": list(one.questions),
+            }
+            for one in samples()
+        ]
+    }
+
+
+@router.get("/samples/{name}.png", response_class=FileResponse)
+async def sample_picture(name: str) -> FileResponse:
+    """A sample picture."""
+    return FileResponse(sample(name).file, media_type="image/png")
+
+
+@router.post("/login", status_code=204, response_class=Response)
+async def login(asked: Login, request: Request, service: TheService) -> Response:
+    """Take a key into a cookie, for browsers."""
+    if Keys(service.settings.keys).owner(asked.key) is None:
+        raise Problem(401, "invalid_api_key", "This is not a key of this server.", param="key")
+    response = Response(status_code=204)
+    response.set_cookie(
+        COOKIE, asked.key, httponly=True, samesite="strict", max_age=30 * 24 * 3600,
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+    return response
+
+
+@router.post("/logout", status_code=204, response_class=Response)
+async def logout() -> Response:
+    """Forget the cookie."""
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+def served(service: Service) -> str | None:
+    """The name of the chat model."""
+    name: str | None = getattr(service.worker.assistant.chat, "name", None)
+    return name
+
+
+def check_model(service: Service, name: str) -> None:
+    """
+    Raises:
+        Problem: 404, no model of that name is served.
+    """
+    known = served(service)
+    if known is None or name not in (known, SEGUE):
+        listed = known or "none, as this server runs without a chat model"
+        raise Problem(
+            404, "model_not_found", f"There is no model {name!r} here. Known: {listed}.",
+            param="model",
+        )  # fmt: skip
+
+
+def _model(stage: Any) -> dict[str, Any] | None:
+    if stage is None:
+        return None
+    card = CARDS.get(stage.name)
+    return {
+        "name": stage.name,
+        "note": card.note if card else "",
+        "embedded": card is not None and card.source.startswith("embedded/"),
+    }

@@ -1,0 +1,327 @@
+"""Conversations that the server keeps: questions, pictures, undo, and what becomes of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.datastructures import UploadFile
+
+from segue.embedded.samples import sample
+from segue.image import Image
+from segue.message import (
+    Done,
+    Event,
+    MarkupBroken,
+    MaskReady,
+    NotFound,
+    RegionFound,
+    TextAdded,
+)
+from segue.server.answering import EVENT_STREAM, events_of, shown, streaming, written
+from segue.server.asked import Ask, NewConversation, PictureSource, Rename
+from segue.server.exporting import export, read_session
+from segue.server.problem import Problem
+from segue.server.service import Owner, Service, TheService
+from segue.server.shapes import line_json, region_json, regions_json, state_json, turn_json
+from segue.server.store import Record
+
+router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
+
+PATIENCE_S = 10.0
+"""How long a new question waits for one that is being stopped."""
+
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+_PICTURE_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **_UPLOAD["requestBody"]["content"],  # type: ignore[dict-item]
+            "application/json": {
+                "schema": PictureSource.model_json_schema(),
+                "examples": {"sample": {"value": {"sample": "airport"}}},
+            },
+        },
+    }
+}
+
+
+def state(service: Service, record: Record) -> dict[str, Any]:
+    """A conversation as it goes out."""
+    return state_json(record, busy=service.talks.answering(record.id) is not None)
+
+
+async def current(service: Service, owner: str, id: str) -> dict[str, Any]:
+    """The state after a change."""
+    return state(service, await service.record(owner, id))
+
+
+@router.get("")
+async def listed(service: TheService, owner: Owner) -> dict[str, Any]:
+    """Your conversations, newest first."""
+    lines = await service.stored(service.talks.store.listed, owner)
+    return {"conversations": [line_json(line) for line in lines]}
+
+
+@router.post("", status_code=201)
+async def create(asked: NewConversation, service: TheService, owner: Owner) -> dict[str, Any]:
+    """Begin a conversation."""
+    make = partial(service.talks.store.create, owner, title=asked.title, system=asked.system)
+    return await current(service, owner, await service.stored(make))
+
+
+@router.post("/import", status_code=201, openapi_extra=_UPLOAD)
+async def import_session(request: Request, service: TheService, owner: Owner) -> dict[str, Any]:
+    """Open a saved session as a new conversation."""
+    uploads = await _uploads(request)
+    if len(uploads) != 1:
+        raise Problem(400, "invalid_value", "Send one session file as 'file'.", param="file")
+    settings = service.settings
+    ((name, data),) = uploads
+    session = await service.aside(read_session, data, settings.limits, settings.max_images)
+    answers = session.answers
+    title = " ".join(answers[0].question.split())[:80] if answers else name.rpartition(".")[0]
+    id = await service.aside(service.talks.adopt, owner, session, title)
+    return await current(service, owner, id)
+
+
+@router.get("/{id}")
+async def read(id: str, request: Request, service: TheService, owner: Owner) -> Response:
+    """Everything about a conversation; 304 when `If-None-Match` names its revision."""
+    record = await service.record(owner, id)
+    value = state(service, record)
+    tag = f'"{record.revision}{"b" if value["busy"] else ""}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    from fastapi.responses import JSONResponse
+
+    return JSONResponse(value, headers=headers)
+
+
+@router.patch("/{id}")
+async def rename(id: str, asked: Rename, service: TheService, owner: Owner) -> dict[str, Any]:
+    """Give a conversation a title."""
+    await service.record(owner, id)
+    await service.stored(service.talks.store.name, id, asked.title)
+    return await current(service, owner, id)
+
+
+@router.delete("/{id}", status_code=204, response_class=Response)
+async def delete(id: str, service: TheService, owner: Owner) -> Response:
+    """Delete a conversation; a reply that is being written is stopped."""
+    await service.record(owner, id)
+    await _stopped(service, id)
+    await service.stored(service.talks.delete, owner, id)
+    return Response(status_code=204)
+
+
+@router.post("/{id}/images", status_code=201, openapi_extra=_PICTURE_UPLOAD)
+async def add_images(
+    id: str, request: Request, service: TheService, owner: Owner
+) -> dict[str, Any]:
+    """Add pictures; they go with the next question."""
+    await service.record(owner, id)
+    images = await _brought(request, service, owner)
+    await service.aside(service.talks.show, owner, id, images, service.settings.max_images)
+    return await current(service, owner, id)
+
+
+@router.post("/{id}/backgrounds", status_code=201, openapi_extra=_PICTURE_UPLOAD)
+async def add_background(
+    id: str, request: Request, service: TheService, owner: Owner
+) -> dict[str, Any]:
+    """Add a picture that the edit "background" may name."""
+    await service.record(owner, id)
+    images = await _brought(request, service, owner)
+    if len(images) != 1:
+        raise Problem(400, "invalid_value", "Send one picture.", param="file")
+    return {"name": await service.aside(service.talks.add_background, owner, id, images[0])}
+
+
+@router.post(
+    "/{id}/ask",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                EVENT_STREAM: {
+                    "example": 'event: text\ndata: {"text": "飞机"}\n\nevent: done\ndata: {…}\n\n'
+                }
+            }
+        }
+    },
+)
+async def ask(id: str, asked: Ask, request: Request, service: TheService, owner: Owner) -> Response:
+    """Ask, and get the answer as an event stream while it is being written."""
+    await service.record(owner, id)
+    before = service.talks.answering(id)
+    if before is not None and before.cancelled:
+        await _stopped(service, id)
+    elif before is not None:
+        raise Problem(
+            409, "busy", "A question is being answered in this conversation. Wait, or stop it."
+        )
+    sampling = asked.sampling(service.settings.max_new_tokens)
+    job = service.worker.submit(lambda: service.talks.ask(owner, id, asked.question, sampling))
+    service.talks.begin_answering(id, job)
+    events = events_of(job, request, service.settings.deadline_s)
+    return streaming(_told(service, owner, id, shown(events, _lines, named=True)))
+
+
+@router.post("/{id}/stop", status_code=204, response_class=Response)
+async def stop(id: str, service: TheService, owner: Owner) -> Response:
+    """Stop the reply that is being written; what was said stays."""
+    await service.record(owner, id)
+    await _stopped(service, id)
+    return Response(status_code=204)
+
+
+@router.post("/{id}/undo")
+async def undo(id: str, request: Request, service: TheService, owner: Owner) -> dict[str, Any]:
+    """Take the last change back."""
+    await not_busy(service, owner, id)
+    await service.modelled(lambda: service.talks.undo(owner, id), request)
+    return await current(service, owner, id)
+
+
+@router.post("/{id}/redo")
+async def redo(id: str, request: Request, service: TheService, owner: Owner) -> dict[str, Any]:
+    """Do again what was taken back last."""
+    await not_busy(service, owner, id)
+    await service.modelled(lambda: service.talks.redo(owner, id), request)
+    return await current(service, owner, id)
+
+
+@router.get("/{id}/export", response_class=Response)
+async def download(
+    id: str,
+    service: TheService,
+    owner: Owner,
+    format: Annotated[str, Query(max_length=40, examples=["coco"])],
+) -> Response:
+    """A conversation as a file to save."""
+    record = await service.record(owner, id)
+
+    def write() -> Any:
+        return export(service.talks.snapshot(record), format, record.title)
+
+    made = await service.aside(write)
+    named = f"attachment; filename=\"segue-{format}\"; filename*=UTF-8''{quote(made.name)}"
+    return Response(
+        made.content, media_type=made.media_type, headers={"Content-Disposition": named}
+    )
+
+
+async def not_busy(service: Service, owner: str, id: str) -> None:
+    """
+    Raises:
+        Problem: 404; 409, a question is being answered.
+    """
+    await service.record(owner, id)
+    if service.talks.answering(id) is not None:
+        raise Problem(
+            409, "busy", "A question is being answered in this conversation. Wait, or stop it."
+        )
+
+
+async def _told(
+    service: Service, owner: str, id: str, lines: AsyncIterator[str]
+) -> AsyncIterator[str]:
+    """Lines of a stream, `done` completed with the turn as it is stored."""
+    async for line in lines:
+        if not line.startswith("event: done\n"):
+            yield line
+            continue
+        record = await service.record(owner, id)
+        document = record.document
+        number = len(document["turns"]) - 1
+        mine = [region for region in regions_json(document) if region["turn"] == number]
+        value = {
+            "turn": turn_json(document, number),
+            "regions": mine,
+            "revision": record.revision,
+            "can_undo": record.can_undo,
+            "can_redo": record.can_redo,
+        }
+        yield written(value, "done")
+
+
+def _lines(event: Event) -> Iterator[str]:
+    match event:
+        case TextAdded(text):
+            yield written({"text": text}, "text")
+        case RegionFound(region):
+            yield written(region_json(region), "region")
+        case MaskReady(region):
+            yield written(region_json(region), "mask")
+        case NotFound(phrase, span, image, reason):
+            value = {"phrase": phrase, "span": span, "image": image, "reason": reason}
+            yield written(value, "not_found")
+        case MarkupBroken(text):
+            yield written({"text": text}, "broken")
+        case Done():
+            yield written({}, "done")
+
+
+async def _stopped(service: Service, id: str) -> None:
+    job = service.talks.answering(id)
+    if job is not None:
+        job.cancel()
+        await asyncio.to_thread(job.done.wait, PATIENCE_S)
+
+
+async def _uploads(request: Request) -> list[tuple[str, bytes]]:
+    """(name, content) of the files of a form."""
+    kind = request.headers.get("content-type", "")
+    if not kind.startswith("multipart/form-data"):
+        raise Problem(
+            400, "invalid_value", "Send a form (multipart/form-data) with a 'file'.", param="file"
+        )
+    async with request.form(max_files=64, max_fields=64) as form:
+        files = [value for value in form.getlist("file") if isinstance(value, UploadFile)]
+        return [(file.filename or "", await file.read()) for file in files]
+
+
+async def _brought(request: Request, service: Service, owner: str) -> list[Image]:
+    """The pictures of a request: files of a form, or a sample or address as JSON."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        from fastapi.exceptions import RequestValidationError
+        from pydantic import ValidationError
+
+        try:
+            source = PictureSource.model_validate_json(await request.body())
+        except ValidationError as error:
+            raise RequestValidationError(error.errors()) from error
+        if source.sample is not None:
+            return [sample(source.sample).image]
+        return [await service.picture(owner, source.url or "")]
+    files = await _uploads(request)
+    if not files or len(files) > service.settings.max_images:
+        raise Problem(
+            400, "invalid_value",
+            f"Send between 1 and {service.settings.max_images} pictures as 'file', "
+            f"got {len(files)}.", param="file",
+        )  # fmt: skip
+    return [await service.picture(owner, data, _base(name)) for name, data in files]
+
+
+def _base(name: str) -> str:
+    """The last part of a file name, without what would not print."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in last if c.isprintable())[:120]

@@ -1,0 +1,27 @@
+"""Is it alive, is it ready, what does it count."""
+
+from fastapi import APIRouter, Response
+
+from segue.server.metrics import CONTENT_TYPE
+from segue.server.service import TheService
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(service: TheService) -> dict[str, str]:
+    """The models are loaded and there is room in the queue."""
+    service.worker.check_room()
+    return {"status": "ready"}
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(service: TheService) -> Response:
+    """Counters for Prometheus."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)

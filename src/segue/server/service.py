@@ -1,0 +1,95 @@
+"""What the routes work with, and how they get it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from fastapi import Depends, Request
+
+from segue.image import Image
+from segue.server.answering import call
+from segue.server.metrics import Metrics
+from segue.server.pictures import Recent, decoded
+from segue.server.problem import Problem
+from segue.server.settings import Settings
+from segue.server.store import Record
+from segue.server.talks import Talks
+from segue.server.worker import Worker
+
+T = TypeVar("T")
+
+AT_ONCE = 2
+"""Pictures that are decoded, edited or exported at the same time."""
+
+
+class Service:
+    """Everything that a server has running."""
+
+    def __init__(self, settings: Settings, worker: Worker, talks: Talks, metrics: Metrics) -> None:
+        self.settings, self.worker, self.talks, self.metrics = settings, worker, talks, metrics
+        self.recent = Recent()
+        """Pictures that requests brought lately, by owner and digest."""
+        self._side = anyio.CapacityLimiter(AT_ONCE)
+
+    async def aside(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Do something slow beside the event loop and beside the models."""
+        run = partial(work, *arguments, **options)
+        return await anyio.to_thread.run_sync(run, limiter=self._side)
+
+    async def stored(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do something short with the store, beside the event loop."""
+        return await anyio.to_thread.run_sync(partial(work, *arguments))
+
+    async def modelled(self, work: Callable[[], T], request: Request, *, quick: bool = True) -> T:
+        """Do something in the thread of the models; what takes long is not quick."""
+        deadline_s = self.settings.deadline_s
+        result: T = await call(self.worker, work, request, deadline_s, quick=quick)
+        return result
+
+    async def picture(self, owner: str, source: str | bytes, name: str = "") -> Image:
+        """A picture from a request; it is remembered by its digest."""
+        image = await self.aside(
+            decoded, source, self.settings.limits, allow_urls=self.settings.allow_urls, name=name
+        )
+        self.recent.put((owner, image.digest), image, image.array.nbytes)
+        return image
+
+    def known_picture(self, owner: str, digest: str) -> Image:
+        """A picture that the same owner sent before.
+
+        Raises:
+            Problem: 404, it is not remembered (any more).
+        """
+        image = self.recent.get((owner, digest))
+        if not isinstance(image, Image):
+            raise Problem(
+                404,
+                "picture_not_known",
+                f"There is no picture {digest[:80]!r} in memory. Send the picture itself.",
+                param="image",
+            )
+        return image
+
+    async def record(self, owner: str, id: str) -> Record:
+        """A conversation as it is stored.
+
+        Raises:
+            Problem: 404.
+        """
+        return await self.stored(self.talks.record, owner, id)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _owner(request: Request) -> str:
+    owner: str = request.state.owner
+    return owner
+
+
+TheService = Annotated[Service, Depends(_service)]
+Owner = Annotated[str, Depends(_owner)]

@@ -1,0 +1,107 @@
+"""What a server is started with."""
+
+import ipaddress
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from segue.errors import InputError
+from segue.image.pixels import Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Options of a server; the defaults suit one machine and a few people."""
+
+    data: Path
+    """Folder for conversations, pictures and the generated key."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8000
+    keys: tuple[str, ...] = ()
+    """Who shows one of these may come in; none: nobody is asked (loopback only)."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Values of the Host header that are answered; none: on loopback its own names, else all."""
+    cors_origins: tuple[str, ...] = ()
+    """Other sites whose pages may call, as "https://example.org"."""
+    allow_urls: bool = False
+    """Fetch pictures from public http(s) addresses that requests name."""
+    max_body_bytes: int = 32 * 2**20
+    """The longest request."""
+    max_pixels: int = 40_000_000
+    """Height times width of a picture."""
+    max_images: int = 16
+    """Pictures in one request, and in one conversation."""
+    max_waiting: int = 32
+    """Jobs that may wait for the models; beyond that the answer is 429."""
+    max_active: int = 4
+    """Replies that are written in turn, a piece each."""
+    max_new_tokens: int = 2048
+    """The longest reply, whatever a request asks for."""
+    deadline_s: float = 120.0
+    """A request that takes longer, waiting included, is ended."""
+    body_timeout_s: float = 60.0
+    """A request must have come in whole within this time."""
+    requests_per_minute: int = 1200
+    """For each key; 0: no limit."""
+    grace_s: float = 10.0
+    """When stopping: how long replies may go on."""
+
+    def __post_init__(self) -> None:
+        if not self.keys and not is_loopback(self.host):
+            raise InputError(
+                f"A server without keys must stay on this machine, got host {self.host!r}. "
+                "Give keys, or use 127.0.0.1."
+            )
+        if short := [key for key in self.keys if len(key) < 16 or key != key.strip()]:
+            raise InputError(
+                f"A key must have at least 16 characters and no blanks around it, got one of "
+                f"{len(short[0])}. Make one with: python -c 'import secrets; "
+                "print(secrets.token_urlsafe(32))'"
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return is_loopback(self.host)
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds for pictures in requests."""
+        return Limits(
+            max_pixels=self.max_pixels,
+            max_bytes=self.max_body_bytes,
+            timeout_s=min(10.0, self.deadline_s),
+            max_redirects=3,
+        )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Host names that are answered; empty: all. Keeps strangers' names from this machine."""
+        if self.allowed_hosts or not is_loopback(self.host):
+            return self.allowed_hosts
+        return ("localhost", "127.0.0.1", "[::1]", self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine only.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def kept_key(data: Path) -> str:
+    """The key of this data folder; made at the first start, readable by its owner only."""
+    file = data / "key"
+    data.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        file.touch(0o600)
+        file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()

@@ -1,0 +1,279 @@
+"""Live conversations: read from the store when asked for, written back after each change.
+
+Everything that needs or changes a `Conversation` runs in the worker's thread; reading what is
+stored does not. A conversation is found only with its owner's name.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from segue.assistant import Assistant
+from segue.conversation import Conversation
+from segue.errors import UnknownName
+from segue.history import Snapshot, Step
+from segue.image import Image
+from segue.message import Done, Event, Sampling
+from segue.server.pictures import Pictures, Recent
+from segue.server.problem import Problem, not_found
+from segue.server.store import Document, Record, Shown, Store
+from segue.server.worker import Job
+from segue.session import snapshot_from_json, snapshot_to_json
+
+LIVE_BYTES = 512 * 2**20
+TITLE_LENGTH = 80
+
+T = TypeVar("T")
+
+
+class Talks:
+    """The conversations of a server."""
+
+    def __init__(self, store: Store, pictures: Pictures, models: Callable[[], Assistant]) -> None:
+        """
+        Args:
+            store: where they are kept.
+            pictures: where their pictures are kept.
+            models: the assistant, once it is there.
+        """
+        self.store, self.pictures, self._models = store, pictures, models
+        self._live = Recent(LIVE_BYTES)
+        self._asked: dict[str, Conversation] = {}  # being answered: must not be read anew
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.RLock()  # adding and deleting pictures, against reading them
+
+    def record(self, owner: str, id: str) -> Record:
+        """What is stored.
+
+        Raises:
+            Problem: 404.
+        """
+        record = self.store.find(owner, id)
+        if record is None:
+            raise not_found("conversation", id)
+        return record
+
+    def answering(self, id: str) -> Job | None:
+        """The job that writes a reply in this conversation just now."""
+        job = self._jobs.get(id)
+        if job is not None and job.done.is_set():
+            self._jobs.pop(id, None)
+            return None
+        return job
+
+    def begin_answering(self, id: str, job: Job) -> None:
+        """From now on the conversation is busy, until the job is done."""
+        self._jobs = {key: one for key, one in self._jobs.items() if not one.done.is_set()}
+        self._jobs[id] = job
+
+    def ask(self, owner: str, id: str, question: str, sampling: Sampling) -> Iterator[Event]:
+        """Ask; the turn is stored before `Done` is given, or when it is broken off."""
+        conversation = self._open(owner, id)
+        before = len(conversation.turns)
+        self._asked[id] = conversation
+        stream = conversation.stream(question, sampling)
+        stored = False
+        try:
+            for event in stream:
+                if isinstance(event, Done):
+                    stored = True
+                    self._store_last(id, conversation)
+                yield event
+        finally:
+            stream.close()  # type: ignore[attr-defined]
+            try:
+                if len(conversation.turns) > before and not stored:
+                    self._store_last(id, conversation)
+            finally:
+                del self._asked[id]
+
+    def act(self, owner: str, id: str, change: Callable[[Conversation], T]) -> T:
+        """Change a conversation and store what came of it."""
+        conversation = self._open(owner, id)
+        before = conversation.history.now
+        result = change(conversation)
+        if conversation.history.now is not before:
+            self._store_last(id, conversation)
+        return result
+
+    def undo(self, owner: str, id: str) -> None:
+        """Take the last change back.
+
+        Raises:
+            Problem: 409, there is none.
+        """
+        if self._open(owner, id).undo() is None:
+            raise Problem(409, "nothing_to_undo", "There is nothing to take back.")
+        self._moved(id, -1)
+
+    def redo(self, owner: str, id: str) -> None:
+        """Do again what was taken back last.
+
+        Raises:
+            Problem: 409, there is nothing.
+        """
+        if self._open(owner, id).redo() is None:
+            raise Problem(409, "nothing_to_redo", "There is nothing to do again.")
+        self._moved(id, 1)
+
+    def show(self, owner: str, id: str, images: list[Image], max_images: int) -> None:
+        """Add pictures; in any thread.
+
+        Raises:
+            Problem: 404; 400, there would be too many.
+        """
+        for image in images:
+            self.pictures.keep(image)
+        with self._lock:
+            known = len(self.record(owner, id).pictures)
+            if known + len(images) > max_images:
+                raise Problem(
+                    400,
+                    "invalid_value",
+                    f"A conversation may have {max_images} pictures, this would be the "
+                    f"{known + len(images)}th. Begin another one.",
+                )
+            for image in images:  # once more: somebody may have deleted the same one meanwhile
+                self.pictures.keep(image)
+            self.store.show(id, [_shown(image) for image in images], _title(images[0].name))
+            for live in (self._asked.get(id), self._live.get(id)):
+                if live is not None and len(live.images) == known:
+                    live.show(*images)
+
+    def add_background(self, owner: str, id: str, image: Image) -> str:
+        """Add a picture that edits may name; in any thread."""
+        self.pictures.keep(image)
+        with self._lock:
+            self.record(owner, id)
+            self.pictures.keep(image)
+            return self.store.add_background(id, image.digest)
+
+    def background(self, id: str, name: str) -> Image:
+        """A picture that edits may name.
+
+        Raises:
+            UnknownName: there is none of that name.
+        """
+        known = self.store.backgrounds(id)
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise UnknownName(f"There is no background {name!r}. Known: {listed}.")
+        return self.pictures.read(known[name], name)
+
+    def delete(self, owner: str, id: str) -> None:
+        """Delete a conversation and the pictures that only it names; in any thread."""
+        with self._lock:
+            self.record(owner, id)
+            self._live.pop(id)
+            for digest in self.store.delete(id):
+                self.pictures.forget(digest)
+
+    def adopt(self, owner: str, conversation: Conversation, title: str) -> str:
+        """Take over a conversation that was saved elsewhere; in any thread."""
+        images = (*conversation.images, *conversation.backgrounds.values())
+        steps, at = conversation.history.steps()
+        documents = [(step, snapshot_to_json(snapshot)) for step, snapshot in steps]
+        with self._lock:
+            for image in images:
+                self.pictures.keep(image)
+            id = self.store.create(owner, system=conversation.system)
+            if conversation.images:
+                self.store.show(id, [_shown(image) for image in conversation.images])
+            for name, image in conversation.backgrounds.items():
+                self.store.add_background(id, image.digest, name)
+            self.store.import_steps(id, documents, at, title)
+        return id
+
+    def snapshot(self, record: Record) -> Conversation:
+        """What is stored as a conversation of its own, to draw and export it; in any thread."""
+        images, memo = self._images(record), self._pictures_of(record.id, record.document)
+        now = snapshot_from_json(record.document, {**memo, **{i.digest: i for i in images}})
+        try:
+            assistant = self._models()
+        except Problem:  # still loading: only the models' names are missing then
+            assistant = Assistant()
+        conversation = Conversation(assistant, system=record.system)
+        return conversation.restore(images, [(None, now)], 0)
+
+    def clean(self) -> None:
+        """Delete pictures that no conversation names: what a crash left behind."""
+        named = self.store.digests()
+        for file in self.pictures.folder.glob("*.png"):
+            if file.stem not in named:
+                file.unlink(missing_ok=True)
+
+    def _open(self, owner: str, id: str) -> Conversation:
+        """The conversation itself, in the worker's thread."""
+        with self._lock:
+            record = self.record(owner, id)
+            conversation: Conversation | None = self._asked.get(id) or self._live.get(id)
+            if conversation is None:
+                conversation = self._read(record)
+                self._live.put(id, conversation, _size(conversation))
+        return conversation
+
+    def _read(self, record: Record) -> Conversation:
+        images = self._images(record)
+        by_digest = {image.digest: image for image in images}
+        documents, at = self.store.history(record.id)
+        steps: list[tuple[Step | None, Snapshot]] = []
+        for step, document in documents:
+            by_digest |= self._pictures_of(record.id, document, by_digest)
+            steps.append((step, snapshot_from_json(document, by_digest)))
+        conversation = Conversation(self._models(), system=record.system)
+        return conversation.restore(images, steps, at)
+
+    def _images(self, record: Record) -> list[Image]:
+        found: dict[str, Image] = {}
+        for one in record.pictures:
+            if one.digest not in found:
+                found[one.digest] = self.pictures.read(one.digest)
+        return [replace(found[one.digest], name=one.name) for one in record.pictures]
+
+    def _pictures_of(
+        self, id: str, document: Document, known: dict[str, Image] | None = None
+    ) -> dict[str, Image]:
+        """The backgrounds that a document names, by digest."""
+        missing = {
+            digest: name
+            for name, digest in document["backgrounds"].items()
+            if digest not in (known or {})
+        }
+        return {digest: self.pictures.read(digest, name) for digest, name in missing.items()}
+
+    def _store_last(self, id: str, conversation: Conversation) -> None:
+        """Store the last step; what is live and what is stored never differ."""
+        step = conversation.history.last
+        assert step is not None
+        document = snapshot_to_json(conversation.history.now)
+        title = _title(document["turns"][0]["question"]) if document["turns"] else ""
+        try:
+            self.store.add_step(id, step, document, title)
+        except BaseException:
+            self._live.pop(id)
+            raise
+        if self._live.get(id) is conversation:
+            self._live.put(id, conversation, _size(conversation))
+
+    def _moved(self, id: str, by: int) -> None:
+        try:
+            self.store.move(id, by)
+        except BaseException:
+            self._live.pop(id)
+            raise
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1] + "…"
+
+
+def _shown(image: Image) -> Shown:
+    return Shown(image.digest, image.name, image.size.width, image.size.height)
+
+
+def _size(conversation: Conversation) -> int:
+    masks = [region.mask for region in conversation.regions if region.mask is not None]
+    pictures: list[Any] = [*conversation.images, *masks]
+    return sum(one.array.nbytes for one in pictures)

@@ -1,0 +1,260 @@
+"""The queue, and the one thread that owns the models.
+
+A job is a generator. Up to `max_active` of them are written in turn, one step each, so that several
+people see their replies grow; *quick* jobs (a click, a rename) go between any two steps. The rest
+waits, up to a bound. A cancelled job is closed before its next step. Everything that changes a
+conversation runs on this thread, so nothing has to be locked there.
+
+Calls of several waiting requests are not joined into one batch: on a processor a batch of two takes
+as long as two, and each request would wait for the slowest (`benchmarks/server_load.py`).
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Literal
+
+from segue.assistant import Assistant
+from segue.server.problem import Problem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """So many jobs are before this one."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a job."""
+
+    error: BaseException | None = None
+
+
+Steps = Callable[[], Iterator[Any]]
+
+
+class Job:
+    """Work for the models, seen from the side of the client that waits for it."""
+
+    def __init__(self, steps: Steps, worker: "Worker", loop: asyncio.AbstractEventLoop) -> None:
+        self.events: asyncio.Queue[Any] = asyncio.Queue()
+        """Whatever the steps yield, `Waiting` before, `Finished` at the end."""
+        self.done = threading.Event()
+        self.cancelled = False
+        self.running: Iterator[Any] | None = None
+        self.steps = steps
+        self.came = monotonic()
+        self._worker, self._loop = worker, loop
+
+    def cancel(self) -> None:
+        """Stop it soon; nothing happens when it has ended."""
+        self._worker.cancel(self)
+
+    def tell(self, event: Any) -> None:
+        """Hand an event to the client, from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.events.put_nowait, event)
+
+
+class Worker:
+    """Loads the models in its thread, then works on jobs until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        max_waiting: int,
+        max_active: int,
+        waited: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """
+        Args:
+            max_waiting: jobs that may wait, and quick ones besides.
+            max_active: jobs that are worked on in turn.
+            waited: told how many seconds a job has waited.
+        """
+        self.max_waiting, self.max_active, self._waited = max_waiting, max_active, waited
+        self.state: Literal["loading", "ready", "draining", "failed"] = "loading"
+        self.failure: BaseException | None = None
+        self._assistant: Assistant | None = None
+        self._lock = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._quick: deque[Job] = deque()
+        self._active: deque[Job] = deque()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="segue-models", daemon=True)
+
+    def start(self, load: Callable[[], Assistant], on_failure: Callable[[], None]) -> None:
+        """Begin to load the models.
+
+        Args:
+            load: makes the assistant.
+            on_failure: called when it cannot be made; `failure` says why.
+        """
+        self._load, self._on_failure = load, on_failure
+        self._thread.start()
+
+    @property
+    def assistant(self) -> Assistant:
+        """The models.
+
+        Raises:
+            Problem: they are not there yet, or not any more.
+        """
+        self._check_open()
+        assert self._assistant is not None
+        return self._assistant
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return len(self._waiting) + len(self._quick)
+
+    @property
+    def active(self) -> int:
+        """How many jobs are being worked on."""
+        return len(self._active)
+
+    def check_room(self) -> None:
+        """
+        Raises:
+            Problem: 503, loading or draining; 429, the queue is full.
+        """
+        self._check_open()
+        self._check_length(self._waiting)
+
+    def submit(self, steps: Steps, *, quick: bool = False) -> Job:
+        """Put a job into the queue. To be called from the event loop.
+
+        Args:
+            steps: called in the worker's thread; what it yields are the job's events.
+            quick: it is short and somebody is watching: do it before the next step of the others.
+
+        Raises:
+            Problem: 429, the queue is full; 503, loading or draining.
+        """
+        job = Job(steps, self, asyncio.get_running_loop())
+        with self._lock:
+            self._check_open()
+            line = self._quick if quick else self._waiting
+            self._check_length(line)
+            line.append(job)
+            before = len(self._waiting) - 1
+            if not quick and before + len(self._active) >= self.max_active:
+                job.tell(Waiting(before + 1))
+            self._lock.notify()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Take a job out of the queue, or have it closed before its next step."""
+        with self._lock:
+            job.cancelled = True
+            for line in (self._waiting, self._quick):
+                if job in line:
+                    line.remove(job)
+                    self._finish(job, None)
+
+    def drain(self) -> None:
+        """Take no new jobs; those that came before are done."""
+        with self._lock:
+            if self.state != "failed":
+                self.state = "draining"
+            self._lock.notify()
+
+    def stop(self) -> None:
+        """End: jobs that are still there are cancelled, what they did so far is kept."""
+        self.drain()
+        with self._lock:
+            self._stopping = True
+            for job in (*self._waiting, *self._quick, *self._active):
+                job.cancelled = True
+            self._lock.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _check_length(self, line: deque[Job]) -> None:
+        if len(line) >= self.max_waiting:
+            raise Problem(
+                429,
+                "queue_full",
+                f"{len(line)} requests are waiting already. Try again in a moment.",
+                headers={"Retry-After": "2"},
+            )
+
+    def _check_open(self) -> None:
+        if self.state == "ready":
+            return
+        said = {
+            "loading": "The models are being loaded. Try again in a moment.",
+            "draining": "The server is stopping. Try again in a moment.",
+            "failed": f"The models could not be loaded: {self.failure}",
+        }[self.state]
+        code = "model_failed" if self.state == "failed" else self.state
+        raise Problem(503, code, said, headers={"Retry-After": "3"})
+
+    def _run(self) -> None:
+        try:
+            self._assistant = self._load()
+        except BaseException as error:
+            self.failure, self.state = error, "failed"
+            log.error("the models could not be loaded: %s", error)
+            self._on_failure()
+            return
+        if self.state == "loading":
+            self.state = "ready"
+        while (job := self._next()) is not None:
+            self._step(job)
+
+    def _next(self) -> Job | None:
+        """Whose turn it is; waits for somebody; None at the end."""
+        with self._lock:
+            while True:
+                if self._quick:
+                    return self._quick.popleft()
+                while self._waiting and len(self._active) < self.max_active:
+                    job = self._waiting.popleft()
+                    self._active.append(job)
+                    self._waited(monotonic() - job.came)
+                    for position, other in enumerate(self._waiting, 1):
+                        other.tell(Waiting(position))
+                if self._active:
+                    self._active.rotate(-1)
+                    return self._active[-1]
+                if self._stopping:
+                    return None
+                self._lock.wait()
+
+    def _step(self, job: Job) -> None:
+        """One step of a job, or its end."""
+        error: BaseException | None = None
+        try:
+            if job.running is None and not job.cancelled:
+                job.running = iter(job.steps())
+            if job.running is not None and not job.cancelled:
+                job.tell(next(job.running))
+                if job in self._active:
+                    return
+                for event in job.running:  # a quick one is done at once
+                    job.tell(event)
+            if job.running is not None and hasattr(job.running, "close"):
+                job.running.close()
+        except StopIteration:
+            pass
+        except BaseException as failure:
+            error = failure
+        with self._lock:
+            if job in self._active:
+                self._active.remove(job)
+        self._finish(job, error)
+
+    def _finish(self, job: Job, error: BaseException | None) -> None:
+        job.running = None
+        job.done.set()
+        job.tell(Finished(error))
