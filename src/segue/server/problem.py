@@ -1,6 +1,7 @@
 """Errors as OpenAI's clients expect them: a status, and {"error": {message, type, param, code}}."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,9 +115,10 @@ def explain(app: FastAPI) -> None:
 
 
 def _validation(error: RequestValidationError) -> Problem:
-    first = error.errors()[0]
-    place = [part for part in first["loc"] if part not in ("body", "query", "path")]
-    param = ".".join(str(part) for part in place) or None
+    # Where several forms are possible, the one that fits furthest is the one that was meant.
+    first = max(error.errors(), key=lambda one: len(one["loc"]))
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    param = ".".join(part for part in place if re.fullmatch(r"\w+", part)) or None
     reason = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "json_invalid":
         return Problem(400, "invalid_json", f"The body is not JSON: {reason}.")

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
 from segue.chat import token_counts
 from segue.conversation import Conversation
@@ -61,7 +62,7 @@ _EXAMPLE = {
 )
 async def completions(
     asked: CompletionRequest, request: Request, service: TheService, owner: Owner
-) -> Any:
+) -> Response:
     """Answer the last message; with `stream`, as server-sent events."""
     check_model(service, asked.model)
     service.worker.check_room()
@@ -82,7 +83,7 @@ async def completions(
     except ClientGone:
         service.metrics.cancelled.inc()
         return Response(status_code=499)
-    return reply.whole()
+    return JSONResponse(reply.whole())
 
 
 async def _done_after(lines: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from segue.embedded.samples import sample
@@ -109,8 +112,6 @@ async def read(id: str, request: Request, service: TheService, owner: Owner) -> 
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    from fastapi.responses import JSONResponse
-
     return JSONResponse(value, headers=headers)
 
 
@@ -301,9 +302,6 @@ async def _uploads(request: Request) -> list[tuple[str, bytes]]:
 async def _brought(request: Request, service: Service, owner: str) -> list[Image]:
     """The pictures of a request: files of a form, or a sample or address as JSON."""
     if request.headers.get("content-type", "").startswith("application/json"):
-        from fastapi.exceptions import RequestValidationError
-        from pydantic import ValidationError
-
         try:
             source = PictureSource.model_validate_json(await request.body())
         except ValidationError as error:

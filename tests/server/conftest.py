@@ -1,0 +1,147 @@
+"""Real servers on loopback: one with the embedded models for all tests, others with scripted ones."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+import numpy as np
+import openai
+import pytest
+import uvicorn
+
+import segue
+from segue.assistant import Assistant
+from segue.box import Box
+from segue.chat.scripted import Scripted
+from segue.detect.fixed import Fixed
+from segue.image import Image
+from segue.segment.box_fill import BoxFill
+from segue.server.app import build
+from segue.server.settings import Settings
+
+KEY, OTHER_KEY = "a key of sixteen or more".replace(" ", "-"), "the-key-of-somebody-else"
+PICTURE = Image(np.random.default_rng(5).integers(0, 255, (60, 80, 3)).astype(np.uint8))
+BOXES = "Here <ref>飞机</ref><box>(100,100),(500,500)</box> and <gsam>dog</gsam>, <gsam>cat</gsam>."
+
+
+def data_url(image: Image = PICTURE) -> str:
+    """A picture as it travels in JSON."""
+    return "data:image/png;base64," + base64.b64encode(image.to_png_bytes()).decode()
+
+
+def scripted(*replies: str, delay: float | None = None, piece: int = 4) -> Assistant:
+    """An assistant whose replies are known; there is one dog."""
+    chat = Scripted(list(replies or [BOXES] * 50), delay=delay, piece=piece)
+    return Assistant(chat, Fixed({"dog": [Box(10, 10, 40, 30)]}), BoxFill())
+
+
+class Running:
+    """A server, and clients of it."""
+
+    def __init__(self, url: str, app: Any) -> None:
+        self.url, self.app = url, app
+        self._opened: list[openai.OpenAI] = []
+
+    @property
+    def service(self) -> Any:
+        return self.app.state.service
+
+    def client(self, key: str | None = KEY, **options: Any) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(
+            base_url=self.url, headers={**headers, **options.pop("headers", {})}, timeout=60,
+            trust_env=False, **options,
+        )  # fmt: skip
+
+    def openai(self, key: str = KEY, **options: Any) -> openai.OpenAI:
+        http = httpx.Client(trust_env=False)
+        given = {"max_retries": 0, "http_client": http, **options}
+        client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **given)
+        self._opened.append(client)
+        return client
+
+    def close(self) -> None:
+        for client in self._opened:
+            client.close()
+
+
+@contextmanager
+def running(assistant: Assistant | Callable[[], Assistant], data: Path, **options: Any):
+    """A real uvicorn in a thread, on a port of its own."""
+    settings = Settings(**{"data": data, "keys": (KEY, OTHER_KEY), "port": 0, **options})
+    load = assistant if callable(assistant) else lambda: assistant
+    app = build(settings, load)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = monotonic() + 60
+    pause = threading.Event()
+    while not (server.started and app.state.worker.state != "loading") and monotonic() < until:
+        if callable(assistant) and server.started:
+            break
+        pause.wait(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    one = Running(f"http://127.0.0.1:{port}", app)
+    try:
+        yield one
+    finally:
+        one.close()
+        server.should_exit = True
+        thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory) -> Iterator[Running]:
+    """The models on board, shared by all tests of a worker."""
+    data = tmp_path_factory.mktemp("embedded")
+    with running(segue.load("embedded"), data, requests_per_minute=0) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Running]:
+    """Known replies, fifty a conversation; shared by the tests of a file."""
+    data = tmp_path_factory.mktemp("scripted")
+    with running(scripted(), data, requests_per_minute=0) as one:
+        yield one
+
+
+@pytest.fixture
+def client(server: Running) -> Iterator[httpx.Client]:
+    with server.client() as one:
+        yield one
+
+
+def events(response: httpx.Response) -> list[tuple[str, Any]]:
+    """Server-sent events as (name, data)."""
+    found, name = [], ""
+    for line in response.iter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            found.append((name, json.loads(line.removeprefix("data: "))))
+    return found
+
+
+def ask(client: httpx.Client, id: str, question: str = "what?", **fields: Any) -> list[Any]:
+    """Ask in a conversation; the events that came."""
+    url = f"/v1/conversations/{id}/ask"
+    with client.stream("POST", url, json={"question": question, **fields}) as response:
+        assert response.status_code == 200, response.read()
+        return events(response)
+
+
+def begin(client: httpx.Client, picture: Image | None = PICTURE) -> str:
+    """A new conversation, with a picture."""
+    id = client.post("/v1/conversations", json={}).json()["id"]
+    if picture is not None:
+        file = {"file": ("scene.png", picture.to_png_bytes(), "image/png")}
+        answer = client.post(f"/v1/conversations/{id}/images", files=file)
+        assert answer.status_code == 201, answer.text
+    return id
