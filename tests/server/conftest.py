@@ -1,4 +1,4 @@
-"""Real servers on loopback: one with the embedded models for all tests, others with scripted ones."""
+"""Real servers on loopback: one with the embedded models for all tests, others scripted."""
 
 import base64
 import json
