@@ -8,8 +8,8 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "segue"
 LAYERS = [
     {"errors", "version"},
-    {"image", "box", "mask", "region", "message"},
-    {"draw", "edit", "export", "catalog", "weights", "device"},
+    {"image", "box", "mask", "region", "message", "reply"},
+    {"draw", "edit", "export", "catalog", "weights", "device", "profile"},
     {"models", "dialects", "chat", "detect", "segment"},
     {
         "presets",

@@ -41,10 +41,22 @@ def tiny_of_transformers(folder: Path, family: str = "qwen2_5_vl") -> ChatModel:
     return load(tiny_chats.FAMILIES[family](folder), name="tiny", device="cpu")
 
 
+def behind_an_endpoint(folder: Path) -> ChatModel:
+    """The server ends with the process: its threads are daemons."""
+    from fake_openai import FakeOpenAI
+    from segue.chat.openai import OpenAIChat
+    from segue.chat.openai.address import Address
+
+    server = FakeOpenAI()
+    server.__enter__()
+    return OpenAIChat(Address("tiny-vl", server.url), "tiny")
+
+
 TINY: dict[str, Callable[[Path], ChatModel]] = {
     "scripted": lambda folder: Scripted([REPLY] * 9, piece=1),
     "qwen_vl": lambda folder: tiny_qwen_vl(),
     "transformers": tiny_of_transformers,
+    "openai": behind_an_endpoint,
     **{name: partial(tiny_of_transformers, family=name) for name in FAMILIES},
 }
 

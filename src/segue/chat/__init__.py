@@ -93,6 +93,12 @@ CHATS = Catalog(
             extra="models",
             options=("quantize", "device_map", "dialect"),
         ),
+        "openai": Entry(
+            "segue.chat.openai:load",
+            "any endpoint with OpenAI's chat completions: MODEL@http://host:port/v1",
+            extra="openai",
+            remote=True,
+        ),
         "scripted": Entry(
             "segue.chat.scripted:Scripted", "replies from a script, for tests", stand_in=True
         ),

@@ -26,8 +26,8 @@ from segue.chat.transformers.memory import (
 )
 from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
 from segue.errors import ModelError
-from segue.models.qwen_vl.reply import ReplyText
 from segue.models.qwen_vl.sampling import Choice, Picker
+from segue.reply import ReplyText
 
 ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Inputs with one entry for each id; all others describe pictures."""

@@ -18,8 +18,8 @@ from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.pictures import Picture, digest
 from segue.models.qwen_vl.processor import QwenVLProcessor
 from segue.models.qwen_vl.prompts import Prompt
-from segue.models.qwen_vl.reply import ReplyText
 from segue.models.qwen_vl.sampling import Choice, Picker
+from segue.reply import ReplyText
 
 PIECE = 1024
 """Positions read at once."""

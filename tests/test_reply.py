@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.models.qwen_vl.reply import ReplyText
+from segue.reply import ReplyText
 
 
 def released(pieces: list[str], stop: list[str]) -> tuple[str, bool]:
