@@ -25,6 +25,16 @@ class Part(StrEnum):
     all = "all"
 
 
+class Measured(StrEnum):
+    """What can be measured: a model on board, or both routes through all of them."""
+
+    chat = "chat"
+    detector = "detector"
+    segmenter = "segmenter"
+    routes = "routes"
+    all = "all"
+
+
 @app.command("scene")
 def scene(
     file: Annotated[Path, typer.Argument(help="Where to write the picture.")],
@@ -100,13 +110,23 @@ def train(
 
 @app.command("evaluate")
 def evaluate(
-    part: Annotated[Part, typer.Argument(help="What to measure.")] = Part.all,
+    part: Annotated[
+        Measured, typer.Argument(help="What to measure; routes: from the question to the pixels.")
+    ] = Measured.all,
     weights: Annotated[
-        Path | None, typer.Option(help="A folder of weights; by default those on board.")
+        Path | None,
+        typer.Option(
+            help="A folder of weights, for routes one that holds chat, detector and segmenter; "
+            "by default those on board."
+        ),
     ] = None,
     scenes: Annotated[int, typer.Option(min=1, help="How many held-out scenes.")] = 300,
     json: Annotated[
         str | None, typer.Option(help="Write the figures as JSON; '-' is standard output.")
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Also draw questions and answers of the models on board as a picture."),
     ] = None,
 ) -> None:
     """Measure models on scenes they were not trained on."""
@@ -114,13 +134,13 @@ def evaluate(
 
     from rich.table import Table
 
-    from segue.cli.results import write_text
+    from segue.cli.results import save_picture, write_text
     from segue.cli.screen import screen, waiting
     from segue.embedded.parts import EVALUATE, evaluate_part
 
     console = screen(error=json == "-", quiet=json == "-")
     measured = {}
-    for name in EVALUATE if part is Part.all else (part.value,):
+    for name in EVALUATE if part is Measured.all else (part.value,):
         with waiting(console, f"measuring the {name}"):
             measured[name] = evaluate_part(name, weights, scenes=scenes)
         table = Table(name, "figure", "value", box=None, pad_edge=False)
@@ -128,5 +148,12 @@ def evaluate(
             for figure, value in figures.items():
                 table.add_row(row, figure, f"{value:g}")
         console.print(table)
+    if sheet is not None:
+        from segue.assistant import load
+        from segue.embedded.routes_evaluation import result_sheet
+
+        with waiting(console, "drawing results"):
+            save_picture(result_sheet(load("embedded")), sheet)
+        console.print(f"wrote {sheet}", style="dim")
     if json is not None:
         write_text(_json.dumps(measured, ensure_ascii=False, indent=2) + "\n", json)

@@ -19,6 +19,7 @@ EVALUATE: Mapping[str, str] = {
     "segmenter": "segue.embedded.segmenter_evaluation:evaluate_segmenter",
     "detector": "segue.embedded.detector_evaluation:evaluate_detector",
     "chat": "segue.embedded.chat_evaluation:evaluate_chat",
+    "routes": "segue.embedded.routes_evaluation:evaluate_routes",
 }
 """Each is called as `evaluate(weights, scenes=…)` and returns rows of named figures."""
 
@@ -53,11 +54,11 @@ def train_part(
 def evaluate_part(
     part: str, weights: str | Path | None = None, *, scenes: int = 300
 ) -> dict[str, dict[str, float]]:
-    """Measure one model on scenes it was not trained on.
+    """Measure one model, or all of them together, on scenes they were not trained on.
 
     Args:
-        part: "chat", "detector" or "segmenter".
-        weights: a folder of weights; None: those on board.
+        part: "chat", "detector", "segmenter", or "routes" for both routes end to end.
+        weights: a folder of weights, for "routes" one with a folder for each; None: on board.
         scenes: how many held-out scenes of each kind.
 
     Returns:
@@ -70,7 +71,9 @@ def evaluate_part(
     from segue.weights import locate
 
     target = _target(EVALUATE, part)
-    folder = locate(f"embedded/{part}" if weights is None else weights)
+    on_board = None if part == "routes" else f"embedded/{part}"
+    source = on_board if weights is None else weights
+    folder = None if source is None else locate(source)
     table = _function(target)(folder, scenes=scenes)
     return {row: dict(figures) for row, figures in table.items()}
 
