@@ -132,6 +132,9 @@ DIALECTS = Catalog(
         "moondream": Entry(
             "segue.dialects.moondream:dialect", "Moondream: JSON with x_min, fractions"
         ),
+        "auto": Entry(
+            "segue.dialects.auto:dialect", "recognised from the reply; for models not known"
+        ),
         "gsam": Entry("segue.dialects.gsam:dialect", "words with <gsam> tags, and nothing else"),
     },
 )

@@ -21,7 +21,8 @@ from segue.dialects.reply import Phrase, Reply, ReplyDialect, Tokens
 
 _N = r"[-+]?[0-9]{1,6}(?:\.[0-9]{1,4})?"
 _POINT = rf"\(\s?{_N}\s?,\s?{_N}\s?\)"
-_PAIR = rf"{_POINT}\s?,\s?{_POINT}"
+PAIR = rf"{_POINT}\s?,\s?{_POINT}"
+"""Two corners."""
 _NUMBERS = re.compile(_N, re.ASCII)
 _LONGEST = 80
 _CLAUSE = re.compile(r"[.,;:!?。，、；：！？\n()（）\"“”]")
@@ -38,10 +39,14 @@ def _begun() -> str:
     return rf"{point_begun}|{_POINT}\s?(?:,\s?(?:{point_begun})?)?"
 
 
+BEGUN = _begun()
+"""Any beginning of two corners."""
+
+
 class StrippedReply(Reply):
     """Reads corners in prose."""
 
-    tokens = Tokens.of(pattern=_PAIR, begun=_begun(), starts="<(", longest=_LONGEST)
+    tokens = Tokens.of(pattern=PAIR, begun=BEGUN, starts="<(", longest=_LONGEST)
 
     def __init__(self) -> None:
         super().__init__()

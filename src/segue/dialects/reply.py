@@ -108,9 +108,9 @@ class Tokens:
         if self.starts == "<":  # no token has a second one inside
             last = text.rfind("<", oldest)
             return last if last >= 0 and self.begun.fullmatch(text, last) else end
-        for start in range(oldest, end):
-            if text[start] in self.starts and self.begun.fullmatch(text, start):
-                return start
+        for match in re.compile(f"[{re.escape(self.starts)}]").finditer(text, oldest):
+            if self.begun.fullmatch(text, match.start()):
+                return match.start()
         return end
 
 
@@ -408,9 +408,13 @@ class ReplyDialect:
     def __init__(self, kind: type[Reply]) -> None:
         self._kind = kind
 
+    def begin(self) -> Reply:
+        """A reply of which nothing was read yet."""
+        return self._kind()
+
     def read(self, chunks: Iterable[str]) -> Iterator[Event]:
         """Translate a reply while it streams in; each event comes as soon as it is certain."""
-        reply = self._kind()
+        reply = self.begin()
         for chunk in chunks:
             yield from reply.feed(chunk)
         yield from reply.end()

@@ -1,0 +1,100 @@
+"""A reader that looks for signs of any dialect and acts on none of them."""
+
+import re
+
+from segue.box import SEEN_PIXELS
+from segue.dialects.json_block import Found, JsonBlock, Odd, Shape
+from segue.dialects.json_reply import JsonReply
+from segue.dialects.qwen2_vl_stripped import BEGUN as PAIR_BEGUN
+from segue.dialects.qwen2_vl_stripped import PAIR
+from segue.dialects.reply import Tokens
+
+_SIGNS = (
+    ("qwen2_vl", r"<\|(?:object_ref|box|quad)_(?:start|end)\|>|<\|extra_[0-3]\|>"),
+    ("deepseek_vl2", r"<\|/?(?:ref|det|grounding)\|>"),
+    ("glm_v", r"<\|(?:begin|end)_of_box\|>"),
+    ("kosmos2", r"</?(?:phrase|object)>|<grounding>|<patch_index_.*"),
+    ("paligemma", r"<(?:loc[0-9]{4}|seg[0-9]{3})>"),
+    ("florence2", r"<loc_[0-9]{1,3}>|</?poly>"),
+    ("molmo", r"<points?\s.*"),
+    ("qwen_vl", r"</?(?:ref|box|quad)>"),
+    ("qwen2_vl_stripped", r"\(.*"),
+)
+_DIALECT_OF = [(dialect, re.compile(sign, re.I | re.S | re.A)) for dialect, sign in _SIGNS]
+_LONGEST = 8000
+
+
+class Probe(JsonReply):
+    """Collects signs. Its events before the first sign are those of every dialect."""
+
+    shape = Shape(SEEN_PIXELS)  # the one in which no number is beyond the picture
+    tokens = Tokens.of(
+        *("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>", "<phrase>", "</phrase>"),
+        *("<object>", "</object>", "<grounding>", "<poly>", "</poly>", "<img>", "</img>"),
+        *("<imgpad>", "<IMG_CONTEXT>", "<image>", "<s>", "</s>", "<pad>", "<bos>", "<eos>"),
+        pattern=rf"<loc[0-9]{{4}}>|<seg[0-9]{{3}}>|<loc_[0-9]{{1,3}}>|<patch_index_[0-9]{{4}}>"
+        rf"|<points?\s[^<>]{{0,{_LONGEST}}}>|{PAIR}",
+        stems=("<loc_", "<seg", "<patch_index_", "<points"),
+        begun=r"<loc_?[0-9]{0,4}|<seg[0-9]{0,3}|<patch_index_[0-9]{0,4}"
+        rf"|<points?\s[^<>]{{0,{_LONGEST}}}|{PAIR_BEGUN}",
+        starts="<(",
+        longest=_LONGEST,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signs: dict[str, str] = {}
+        """Dialect -> its first sign, in the order in which they came."""
+        self.founds: list[Found] = []
+        """Places in JSON."""
+        self.keys = ""
+        """What stood in the JSON around them."""
+        self.lists = False
+        """A `<box>` holds a list in square brackets."""
+        self.unclear = False
+        """There was a token that families read in different ways."""
+        self._in_box = False
+
+    @property
+    def numbers(self) -> list[float]:
+        """Every coordinate in JSON, x and y."""
+        found: list[float] = []
+        for one in self.founds:
+            if one.box is not None:
+                found += (one.box.xa, one.box.ya, one.box.xb, one.box.yb)
+            if one.point is not None:
+                found += one.point
+        return found
+
+    def stray(self, token: str) -> None:
+        """A sign of a dialect, or another token."""
+        self._note(token)
+        self._in_box = token.lower() == "<box>"
+        super().stray(token)
+
+    def malformed(self, markup: str, cut: bool = False, reason: str = "") -> None:
+        """Half a token may be a sign as well."""
+        if cut:
+            self._note(markup)
+        super().malformed(markup, cut, reason)
+
+    def _note(self, token: str) -> None:
+        for dialect, sign in _DIALECT_OF:
+            if sign.fullmatch(token):
+                self.signs.setdefault(dialect, token if len(token) < 40 else token[:39] + "…")
+                return
+        self.unclear = True
+
+    def prose(self, text: str) -> None:
+        """Words and JSON; within `<box>`, whether a list begins."""
+        if self._in_box and text.strip():
+            self.lists = self.lists or text.lstrip()[0] == "["
+            self._in_box = False
+        super().prose(text)
+
+    def _report(self, block: JsonBlock) -> None:
+        found = [one for one in block.out if not isinstance(one, Odd)]
+        if found:
+            self.founds += found
+            self.keys += block.raw
+        super()._report(block)

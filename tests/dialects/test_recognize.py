@@ -1,0 +1,168 @@
+"""Is the dialect recognised, and is it said when it cannot be?"""
+
+import random
+
+import pytest
+from benchmarks.fuzz_dialect import mutated
+
+from dialect_replies import FOLDER, cases, read
+from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame
+from segue.dialects import DIALECTS, Pointed, Spotted, Text, Wanted
+from segue.dialects.recognize import dialect_of, recognize
+
+RECORDED = [path.stem for path in sorted(FOLDER.glob("*.json"))]
+SETTLED_BY_NUMBERS = {"beyond_1000", "off_the_grid"}
+AMBIGUOUS = {
+    "gemini": {
+        *("point", "points", "polygon", "polygon_of_four", "sides_by_name", "other_box_key"),
+        *("bare_list", "list_of_lists"),
+    },
+    "glm_v": {"json_fence", "tokens_stripped", "tracking"},
+}
+"""Replies that other families write too, in another frame."""
+
+
+def labelled() -> list[tuple[str, str, bool]]:
+    """(dialect, name of a recorded reply with markup, whether it is ambiguous)."""
+    found = []
+    for dialect in RECORDED:
+        for name, case in cases(dialect).items():
+            kinds = {kind for event in case["events"] for kind in event}
+            places = bool(kinds & {"pointed", "spotted"})
+            if dialect in ("qwen2_5_vl", "qwen3_vl"):
+                unsettled = places and name not in SETTLED_BY_NUMBERS
+            else:
+                unsettled = name in AMBIGUOUS.get(dialect, ())
+            if places or "wanted" in kinds:
+                found.append((dialect, name, unsettled))
+    return found
+
+
+def test_unambiguous_replies_are_recognised_without_a_name() -> None:
+    clear = [(dialect, name) for dialect, name, unsettled in labelled() if not unsettled]
+    right = 0
+    for dialect, name in clear:
+        reply = cases(dialect)[name]["reply"]
+        recognised = recognize(reply)
+        assert recognised.evidence
+        if recognised.dialect in DIALECTS:
+            right += read(recognised.dialect, [reply]) == read(dialect, [reply])
+    assert len(clear) > 300
+    assert right / len(clear) >= 0.99
+
+
+def test_ambiguous_replies_are_not_guessed() -> None:
+    unsettled = [(dialect, name) for dialect, name, ambiguous in labelled() if ambiguous]
+    assert len(unsettled) > 80
+    for dialect, name in unsettled:
+        recognised = recognize(cases(dialect)[name]["reply"])
+        assert recognised.is_ambiguous, (dialect, name)
+        assert len(recognised.candidates) >= 2
+        assert "--dialect" in recognised.evidence[0]
+
+
+@pytest.mark.parametrize("dialect", RECORDED)
+def test_the_name_of_the_model_settles_it(dialect: str) -> None:
+    if dialect in ("gsam", "qwen2_vl_stripped"):
+        pytest.skip("no model is named so")
+    name = {"glm_v": "zai-org/GLM-4.6V", "molmo": "allenai/Molmo2-8B"}.get(dialect, dialect)
+    for case in cases(dialect).values():
+        reply = case["reply"]
+        recognised = recognize(reply, name=name)
+        assert recognised.dialect in DIALECTS
+        assert read(recognised.dialect, [reply]) == read(dialect, [reply]), reply
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name", "dialect"),
+    [
+        (None, "Qwen/Qwen-VL-Chat", "qwen_vl"),
+        (None, "Qwen/Qwen2-VL-7B-Instruct", "qwen2_vl"),
+        (None, "Qwen/Qwen2.5-VL-3B-Instruct-AWQ", "qwen2_5_vl"),
+        (None, "qwen2.5vl:7b", "qwen2_5_vl"),
+        (None, "qwen3-vl:4b-instruct", "qwen3_vl"),
+        (None, "Qwen/Qwen3-VL-30B-A3B-Instruct-FP8", "qwen3_vl"),
+        (None, "qwen/qwen3.5-9b", "qwen3_vl"),
+        (None, "OpenGVLab/InternVL3_5-8B-HF", "internvl"),
+        (None, "zai-org/GLM-4.5V", "glm_v"),
+        (None, "zai-org/GLM-4.1V-9B-Thinking", "glm_v"),
+        (None, "glm-4v-plus", "glm_v"),
+        (None, "deepseek-ai/deepseek-vl2-tiny", "deepseek_vl2"),
+        (None, "google/paligemma2-3b-mix-448", "paligemma"),
+        (None, "google/gemma-3-4b-it", "gemini"),
+        (None, "gemini-3.6-flash", "gemini"),
+        (None, "microsoft/Florence-2-large", "florence2"),
+        (None, "microsoft/kosmos-2-patch14-224", "kosmos2"),
+        (None, "allenai/Molmo-7B-D-0924", "molmo"),
+        (None, "moondream:1.8b", "moondream"),
+        (None, "gpt-9", "auto"),
+        (None, "llava-hf/llava-1.5-7b-hf", "auto"),
+        ("qwen2_5_vl", "my-tuned-model", "qwen2_5_vl"),
+        ("qwen3_vl", "Qwen2-VL-lookalike", "qwen3_vl"),
+        ("qwen", "", "qwen_vl"),
+        ("kosmos-2", "", "kosmos2"),
+        ("llava", "", "auto"),
+    ],
+)
+def test_a_model_is_known_by_its_type_or_name(
+    model_type: str | None, name: str, dialect: str
+) -> None:
+    found = dialect_of(model_type, name)
+    assert found.dialect == dialect
+    assert found.evidence
+
+
+def test_a_reply_is_worth_more_than_a_name() -> None:
+    found = recognize("<|det|>[[1, 2, 3, 4]]<|/det|>", name="qwen3-vl-4b")
+    assert found.dialect == "deepseek_vl2"
+    assert "although" in found.evidence[-1]
+
+
+def test_words_alone_say_nothing() -> None:
+    assert recognize("A dog sleeps.").dialect == "auto"
+    assert recognize("A dog sleeps.", model_type="molmo").dialect == "molmo"
+    assert recognize("<gsam>dog</gsam>").dialect == "gsam"
+
+
+def test_auto_reads_as_the_family_does() -> None:
+    for dialect, name, unsettled in labelled():
+        reply = cases(dialect)[name]["reply"]
+        if unsettled or recognize(reply).dialect not in DIALECTS or name == "off_the_grid":
+            continue
+        own = [e for e in read(dialect, [reply]) if isinstance(e, Pointed | Spotted | Wanted)]
+        auto = [e for e in read("auto", [reply]) if isinstance(e, Pointed | Spotted | Wanted)]
+        assert auto == own, (dialect, name)
+
+
+def test_auto_keeps_an_ambiguous_frame_as_it_is() -> None:
+    (box,) = [
+        event
+        for event in read("auto", ['[{"bbox_2d": [10, 20, 300, 400], "label": "dog"}]'])
+        if isinstance(event, Pointed)
+    ]
+    assert box.box.frame == EitherFrame((GRID_1000, SEEN_PIXELS))
+
+
+def test_auto_shows_words_and_acts_on_tags_at_once() -> None:
+    seen: list[object] = []
+
+    def reply():
+        yield "There is "
+        assert seen == [Text("There is ")]
+        yield "<ref>a dog</ref><box>(1,2),(30,40)</box>"
+        assert isinstance(seen[-1], Pointed)
+        yield " here."
+
+    for event in DIALECTS.load("auto").read(reply()):
+        seen.append(event)
+    assert (
+        "".join(event.text for event in seen if isinstance(event, Text)) == "There is a dog here."
+    )
+
+
+def test_no_reply_is_too_strange_to_be_looked_at() -> None:
+    rng = random.Random(5)
+    replies = [case["reply"] for dialect in RECORDED for case in cases(dialect).values()]
+    for _ in range(500):
+        found = recognize(mutated(rng, replies))
+        assert found.dialect in {*DIALECTS, "ambiguous"}
