@@ -1,5 +1,6 @@
 """`segue models`."""
 
+from segue.dialects import DIALECTS
 from segue.presets import CARDS, PRESETS
 
 
@@ -23,3 +24,11 @@ def test_one_preset_is_shown_with_its_stages(run) -> None:
     outcome = run("models", "qwen-vl-chat")
     assert "grounding-dino-tiny" in outcome.out
     assert "Tongyi Qianwen" in outcome.out  # the model of the same name, too
+
+
+def test_every_dialect_is_listed(run) -> None:
+    outcome = run("models", "dialects")
+    assert outcome.code == 0
+    for name, entry in DIALECTS.items():
+        assert any(line.split()[:1] == [name] for line in outcome.out.splitlines())
+        assert entry.summary in outcome.out

@@ -9,7 +9,11 @@ from segue.errors import UnknownName
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="Show one model or preset in full.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Show one model or preset in full; 'dialects' lists the dialects.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """List the models and presets that have a nickname; hub ids and folders work as well."""
@@ -18,6 +22,8 @@ def models(
 
     if name is None:
         _list()
+    elif name == "dialects":
+        _list_dialects()
     elif name in CARDS or name in PRESETS:
         _show(name)
     else:
@@ -41,6 +47,18 @@ def _list() -> None:
         presets.add_row(nickname, preset.summary)
     console.print()
     console.print(presets)
+
+
+def _list_dialects() -> None:
+    from rich.table import Table
+
+    from segue.cli.screen import screen
+    from segue.dialects import DIALECTS
+
+    table = Table("dialect", "models and markup", box=None)
+    for name, entry in DIALECTS.items():
+        table.add_row(name, entry.summary)
+    screen().print(table)
 
 
 def _show(name: str) -> None:

@@ -86,9 +86,8 @@ class _AutoReply:
         if not self._probe.founds and not self._probe.signs:
             return self._held + events
         name = recognize("".join(self._raw)).dialect
-        decided = self._decide(AmbiguousReply() if name == "ambiguous" else _reply_of(name))
-        assert self._inner is not None
-        return decided + self._inner.end()
+        inner = AmbiguousReply() if name == "ambiguous" else _reply_of(name)
+        return self._decide(inner) + inner.end()
 
     def _counted(self, events: list[Event]) -> list[Event]:
         for event in events:

@@ -154,7 +154,7 @@ def _by_json(probe: Probe, known: Recognition) -> Recognition:
     if max(numbers) > 1000:
         reason = f"{max(numbers):g} lies beyond a grid 0-1000, so the numbers are pixels"
         return Recognition("qwen2_5_vl", (reason,))
-    candidates = _UNSETTLED
+    candidates: tuple[str, ...] = _UNSETTLED
     if not re.search(r"bbox|x_?min|x1", keys):
         candidates = (*_UNSETTLED, "gemini")
     return Recognition(
