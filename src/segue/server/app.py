@@ -1,6 +1,7 @@
 """Puts a server together, and runs it."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -181,6 +182,7 @@ def _view_bytes(worker: Worker) -> float:
 
 
 def _gpu_bytes() -> float:
-    import torch
-
-    return float(torch.cuda.memory_allocated()) if torch.cuda.is_available() else 0.0
+    torch = sys.modules.get("torch")  # only where a model has brought it
+    if torch is None or not torch.cuda.is_available():
+        return 0.0
+    return float(torch.cuda.memory_allocated())

@@ -185,7 +185,7 @@ class Worker:
                 429,
                 "queue_full",
                 f"{len(line)} requests are waiting already. Try again in a moment.",
-                headers={"Retry-After": "2"},
+                headers={"Retry-After": "1"},
             )
 
     def _check_open(self) -> None:
