@@ -55,9 +55,10 @@ class Running:
     def client(self, key: str | None = KEY, **options: Any) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx.Client(
-            base_url=self.url, headers={**headers, **options.pop("headers", {})}, timeout=60,
-            trust_env=False, **options,
-        )  # fmt: skip
+            base_url=self.url,
+            headers={**headers, **options.pop("headers", {})},
+            **{"timeout": 60, "trust_env": False, **options},
+        )
 
     def openai(self, key: str = KEY, **options: Any) -> openai.OpenAI:
         http = httpx.Client(trust_env=False)

@@ -166,7 +166,7 @@ def test_edits_are_previewed_kept_and_dropped(client, talk):
 
 
 def test_a_background_is_uploaded_and_named(client, talk):
-    url, id = talk
+    url = talk[0]
     behind = Image(np.full((30, 30, 3), (0, 200, 0), np.uint8))
     file = {"file": ("green.png", behind.to_png_bytes())}
     name = client.post(f"{url}/backgrounds", files=file).json()["name"]

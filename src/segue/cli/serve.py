@@ -51,6 +51,15 @@ def serve(
     max_waiting: Annotated[
         int, typer.Option(min=1, help="Requests in the queue.", rich_help_panel=_LIMITS)
     ] = 32,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processor threads of the models; by default 1 for embedded ones.",
+            rich_help_panel=_LIMITS,
+            show_default=False,
+        ),
+    ] = None,
     deadline: Annotated[
         float, typer.Option(min=1, help="Seconds for a request.", rich_help_panel=_LIMITS)
     ] = 120,
@@ -89,6 +98,7 @@ def serve(
         cors_origins=tuple(cors_origin or ()),
         allow_urls=allow_urls,
         max_waiting=max_waiting,
+        threads=threads,
         deadline_s=deadline,
         requests_per_minute=rate,
         max_body_bytes=max_mb * 2**20,

@@ -1,6 +1,7 @@
 """Puts a server together, and runs it."""
 
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -14,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
 from segue.errors import InputError
+from segue.presets import CARDS
 from segue.server.gate import Gate
 from segue.server.metrics import Metered, Metrics
 from segue.server.pictures import Pictures
@@ -52,6 +54,7 @@ def build(
         max_waiting=settings.max_waiting,
         max_active=settings.max_active,
         waited=metrics.waited.observe,
+        loaded=lambda assistant: share_processor(assistant, settings.threads),
     )
 
     @asynccontextmanager
@@ -175,6 +178,17 @@ def locked(data: Path) -> Iterator[None]:
                 f"Another server uses {data}. Stop it, or choose another --data."
             ) from error
         yield
+
+
+def share_processor(assistant: Assistant, threads: int | None) -> None:
+    """Set how many processor threads the models use, in the thread that calls this."""
+    stages = (assistant.chat, assistant.detector, assistant.segmenter)
+    named = [CARDS.get(getattr(stage, "name", "")) for stage in stages if stage is not None]
+    small = all(card is not None and card.source.startswith("embedded/") for card in named)
+    if threads is None and (not small or "OMP_NUM_THREADS" in os.environ):
+        return
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(threads or 1)
 
 
 def _view_bytes(worker: Worker) -> float:

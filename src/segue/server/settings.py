@@ -36,6 +36,9 @@ class Settings:
     """Jobs that may wait for the models; beyond that the answer is 429."""
     max_active: int = 4
     """Replies that are written in turn, a piece each."""
+    threads: int | None = None
+    """Processor threads of the models; None: one where all of them are embedded (they are too small
+    to share out, and waiting threads take the processor from everybody else), else torch's own."""
     max_new_tokens: int = 2048
     """The longest reply, whatever a request asks for."""
     deadline_s: float = 120.0

@@ -73,14 +73,17 @@ class Worker:
         max_waiting: int,
         max_active: int,
         waited: Callable[[float], None] = lambda seconds: None,
+        loaded: Callable[[Assistant], None] = lambda assistant: None,
     ) -> None:
         """
         Args:
             max_waiting: jobs that may wait, and quick ones besides.
             max_active: jobs that are worked on in turn.
             waited: told how many seconds a job has waited.
+            loaded: called in the thread of the models, once they are there.
         """
-        self.max_waiting, self.max_active, self._waited = max_waiting, max_active, waited
+        self.max_waiting, self.max_active = max_waiting, max_active
+        self._waited, self._loaded = waited, loaded
         self.state: Literal["loading", "ready", "draining", "failed"] = "loading"
         self.failure: BaseException | None = None
         self._assistant: Assistant | None = None
@@ -202,6 +205,7 @@ class Worker:
     def _run(self) -> None:
         try:
             self._assistant = self._load()
+            self._loaded(self._assistant)
         except BaseException as error:
             self.failure, self.state = error, "failed"
             log.error("the models could not be loaded: %s", error)
