@@ -134,7 +134,10 @@ def test_a_reply_whose_client_left_is_stopped(tmp_path, stream):
     with running(assistant, tmp_path) as server:
         link = sent(server, {**QUESTION, "stream": stream})
         assert chat.begun.acquire(timeout=20)
+        (job,) = server.service.worker.jobs
         link.close()
+        while not job.cancelled:
+            threading.Event().wait(0.01)
         chat.let_go.set()
         assert chat.closed.acquire(timeout=20)
         while server.service.worker.active:

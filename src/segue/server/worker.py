@@ -125,6 +125,12 @@ class Worker:
         """How many jobs are being worked on."""
         return len(self._active)
 
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Those that are being worked on."""
+        with self._lock:
+            return tuple(self._active)
+
     def check_room(self) -> None:
         """
         Raises:
