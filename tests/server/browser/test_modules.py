@@ -136,7 +136,7 @@ def test_zooming_keeps_the_point_under_the_mouse_in_its_place(modules):
         }"""
     )
     assert after == pytest.approx(before)
-    assert fitted == pytest.approx([64 / 3, 16, 800 - 64 / 3, 584])
+    assert fitted == pytest.approx([16, 12, 784, 588])
 
 
 def test_spans_count_code_points_and_share_phrases(modules):

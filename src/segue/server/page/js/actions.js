@@ -37,7 +37,7 @@ export async function changeWith(call, said = "") {
 export async function catchUp() {
   const { conversation } = state;
   if (!conversation) return false;
-  const after = await api.newer(conversation.id, conversation.revision);
+  const after = await api.newer(conversation);
   if (!after || state.conversation?.id !== after.id) return false;
   adopt(after);
   return true;

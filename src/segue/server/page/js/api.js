@@ -61,9 +61,10 @@ export const rename = (id, title) => read(at(id), { json: { title }, method: "PA
 export const remove = (id) => request(at(id), { method: "DELETE" });
 export const open = (id) => read(at(id));
 
-/** The state when it differs from a revision; null when it is the same. */
-export async function newer(id, revision) {
-  const response = await request(at(id), { headers: { "If-None-Match": `"${revision}"` } });
+/** The state when it differs from the one given; null when it is the same. */
+export async function newer({ id, revision, busy }) {
+  const tag = `"${revision}${busy ? "b" : ""}"`;
+  const response = await request(at(id), { headers: { "If-None-Match": tag } });
   return response.status === 304 ? null : response.json();
 }
 
@@ -127,8 +128,9 @@ export const removeEdit = (id, index) => read(at(id, `/edits/${index}`), { metho
 export async function exported(id, format) {
   const response = await request(at(id, `/export?format=${encodeURIComponent(format)}`));
   const header = response.headers.get("Content-Disposition") ?? "";
-  const name = /filename="?([^";]+)"?/.exec(header)?.[1] ?? format;
-  return { blob: await response.blob(), name };
+  const coded = /filename\*=UTF-8''([^;]+)/i.exec(header)?.[1];
+  const name = coded ? decodeURIComponent(coded) : /filename="?([^";]+)"?/.exec(header)?.[1];
+  return { blob: await response.blob(), name: name ?? format };
 }
 
 export const pictureUrl = (id, index) => at(id, `/images/${index}.png`);

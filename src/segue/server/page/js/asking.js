@@ -15,28 +15,37 @@ export async function ask(question) {
   const { conversation } = state;
   if (!conversation || state.reply) return;
   const controller = new AbortController();
-  const seen = new Set(conversation.turns.flatMap((turn) => turn.images));
-  const images = conversation.images.map((image) => image.index).filter((index) => !seen.has(index));
-  const reply = {
-    question, images, text: "", regions: [], not_found: [], broken: [], stage: "reading", position: 0, fresh: true,
-    stop: () => stop(conversation.id, controller),
-  };
-  set({ reply, chosen: new Set() });
+  const reply = { ...blank(question, conversation), stop: () => stop(conversation.id, controller) };
+  set({ reply, chosen: new Set(), draft: null, editing: null, trial: null });
   say(t("stageReading"));
   const voice = new Voice();
   try {
     for await (const event of api.ask(conversation.id, question, controller.signal)) {
-      if (state.conversation?.id !== conversation.id) return;
+      if (state.conversation?.id !== conversation.id) return controller.abort(); // it was left
       if (event.name === "done") voice.end(event.data);
       else take(event, voice);
     }
-    await settle();
   } catch (error) {
-    await fail(error, question);
+    if (!stopped.has(conversation.id)) return await fail(error, question);
   }
+  await settle(conversation, question);
 }
 
+/** The reply before its first word. */
+function blank(question, { turns, images }) {
+  const seen = new Set(turns.flatMap((turn) => turn.images));
+  const shown = images.map((image) => image.index).filter((index) => !seen.has(index));
+  return {
+    question, images: shown, text: "", regions: [], not_found: [], broken: [], stage: "reading", position: 0,
+    fresh: true,
+  };
+}
+
+/** Conversations whose reply a person has stopped. */
+const stopped = new Set();
+
 function take({ name, data }, voice) {
+  if (!state.reply) return;
   const reply = { ...state.reply, fresh: false };
   if (name === "waiting") Object.assign(reply, { stage: "waiting", position: data.position });
   if (name === "text") {
@@ -54,34 +63,47 @@ function take({ name, data }, voice) {
   set({ reply });
 }
 
-/** The turn is over: take over how the server keeps it. */
-async function settle() {
-  await catchUp();
+/** The turn is over: take over how the server keeps it. A stopped one may have left nothing. */
+async function settle({ id, turns }, question) {
+  stopped.delete(id);
+  await catchUp().catch(showTrouble);
+  if (state.conversation?.id !== id) return;
+  if (state.conversation.turns.length === turns.length) bringBack(question);
   set({ reply: null });
   tellOthers();
 }
 
 async function fail(error, question) {
-  const stopped = error.name === "AbortError";
-  if (!stopped) {
-    const field = byId("question");
-    if (!field.value) field.value = question;
-    showTrouble(error, error.code === "unreachable" || error.retryAfter ? () => ask(question) : null);
-  }
+  bringBack(question);
   set({ reply: null });
+  const worthIt = error.code === "unreachable" || error.retryAfter;
+  showTrouble(error, worthIt ? () => askAgain(question) : null);
   await catchUp().catch(() => {});
 }
 
-/** Stop politely, so that the end of the turn arrives; hang up when it does not. */
+function bringBack(question) {
+  const field = byId("question");
+  if (!field.value) field.value = question;
+}
+
+function askAgain(question) {
+  const field = byId("question");
+  if (field.value === question) field.value = "";
+  ask(question);
+}
+
+/** Stop politely, so that what was said is kept; hang up when the server does not answer. */
 async function stop(id, controller) {
+  stopped.add(id);
   const timer = setTimeout(() => controller.abort(), PATIENCE_MS);
-  controller.signal.addEventListener("abort", () => clearTimeout(timer));
   try {
     await api.stop(id);
     say(t("answerStopped"));
   } catch {
-    controller.abort();
+    /* the end of the stream tells */
   }
+  controller.abort();
+  clearTimeout(timer);
 }
 
 /** Reads an answer to a screen reader, sentence by sentence. */

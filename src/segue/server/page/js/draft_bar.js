@@ -1,6 +1,6 @@
 /** The bar over the picture while a person points something out: name it, keep it, discard it. */
 
-import { byId, element } from "./dom.js";
+import { byId, element, icon } from "./dom.js";
 import { discard, keepDraft, takeBack } from "./draft.js";
 import { t } from "./i18n.js";
 import { shareOf } from "./region_strip.js";
@@ -12,8 +12,8 @@ export function showDraft() {
   const field = element("input", { type: "text", id: "draft-name", maxlength: 200, autocomplete: "off" });
   const label = element("label", { class: "unseen", for: "draft-name" });
   const words = element("p", { id: "draft-words" });
-  const back = element("button", { type: "button", on: { click: takeBack } });
-  const away = element("button", { type: "button", on: { click: discard } });
+  const back = element("button", { type: "button", class: "quiet", on: { click: takeBack } }, icon("undo"));
+  const away = element("button", { type: "button", class: "quiet", on: { click: discard } }, icon("close"));
   const keep = element("button", { type: "submit", class: "primary", id: "draft-keep" });
   bar.append(words, label, field, back, away, keep);
   bar.addEventListener("submit", (event) => {
@@ -30,14 +30,19 @@ export function showDraft() {
     before = draft;
     label.textContent = t("draftName");
     field.placeholder = t("draftNamePlaceholder");
-    back.textContent = t("draftBack");
-    away.textContent = t("draftDiscard");
+    name(back, t("draftBack"));
+    name(away, t("draftDiscard"));
     keep.textContent = t("draftKeep");
     if (!draft) return;
     const found = draft.result && (maskOf(draft.result)?.area ?? 0) > 0;
     keep.disabled = !found || Boolean(draft.keeping);
-    words.textContent = found ? t("draftMask", shareOf(draft.result)) : draft.result ? t("draftEmpty") : t("draftWaiting");
+    words.textContent = found ? shareOf(draft.result) : draft.result ? t("draftEmpty") : t("draftWaiting");
   });
+}
+
+function name(button, words) {
+  button.setAttribute("aria-label", words);
+  button.title = words;
 }
 
 /** The tools at the edge of the picture. */

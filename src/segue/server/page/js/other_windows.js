@@ -32,7 +32,7 @@ async function look() {
   if (!conversation || state.reply || looking) return;
   looking = true;
   try {
-    const after = await api.newer(conversation.id, conversation.revision);
+    const after = await api.newer(conversation);
     nowOnline(true);
     const same = state.conversation?.id === conversation.id && !state.reply;
     if (after && same && after.revision > state.conversation.revision) {

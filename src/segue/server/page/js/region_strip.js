@@ -65,14 +65,17 @@ function mark(node) {
   const chosen = state.chosen.has(region.id);
   node.toggleAttribute("data-lit", state.lit.has(region.id));
   node.setAttribute("aria-pressed", String(chosen));
-  node.setAttribute("aria-label", t("regionLabel", nameOf(region), shareOf(region), false));
 }
 
 function showActions() {
   const bar = byId("actions");
   const chosen = [...state.chosen].map(regionOf).filter(Boolean);
-  bar.hidden = chosen.length === 0 || state.reply !== null || state.editing !== null || state.draft !== null;
+  bar.hidden = regionsHere().length === 0 || state.editing !== null;
   if (bar.hidden) return;
+  if (chosen.length === 0 || state.reply !== null || state.draft !== null) {
+    refill(bar, element("span", {}, t("chooseHint"))); // keeps the place, so that the picture does not jump
+    return;
+  }
   const one = chosen.length === 1;
   const together = chosen.every((region) => region.image === chosen[0].image);
   const button = (key, symbol, act, properties = {}) =>

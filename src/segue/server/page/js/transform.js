@@ -1,5 +1,7 @@
 /** Where a picture lies on the canvas: zoom and pan. Lengths are CSS pixels and picture pixels. */
 
+const MARGIN = 12;
+
 export class Transform {
   /** CSS pixels per picture pixel. */
   scale = 1;
@@ -9,13 +11,18 @@ export class Transform {
   /** True until a person zooms or pans: the picture follows the size of its frame. */
   fitted = true;
 
-  /** Show the whole picture, in the middle. Small pictures grow, but not beyond recognition. */
-  fit(picture, frame, margin = 16) {
-    const wide = Math.max(frame.width - 2 * margin, 1) / picture.width;
-    const high = Math.max(frame.height - 2 * margin, 1) / picture.height;
+  /**
+   * Show the whole picture, in the middle. Small pictures grow, but not beyond recognition.
+   * `taken` is what something else covers of the frame, on the left and at the top.
+   */
+  fit(picture, frame, taken = { left: 0, top: 0 }) {
+    const width = frame.width - taken.left;
+    const height = frame.height - taken.top;
+    const wide = Math.max(width - 2 * MARGIN, 1) / picture.width;
+    const high = Math.max(height - 2 * MARGIN, 1) / picture.height;
     this.scale = Math.min(wide, high, 16);
-    this.left = (frame.width - picture.width * this.scale) / 2;
-    this.top = (frame.height - picture.height * this.scale) / 2;
+    this.left = taken.left + (width - picture.width * this.scale) / 2;
+    this.top = taken.top + (height - picture.height * this.scale) / 2;
     this.fitted = true;
   }
 

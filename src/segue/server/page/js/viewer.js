@@ -114,15 +114,23 @@ export class Viewer {
 
   fit() {
     if (!this.picture) return;
-    this.transform.fit(this.picture, this.frame);
+    this.transform.fit(this.picture, this.frame, this.#taken());
     this.draw();
+  }
+
+  /** What the tools cover: they stand on the left, or lie at the top of a narrow screen. */
+  #taken() {
+    const tools = this.canvas.parentElement.querySelector(".tools");
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = tools;
+    const lying = offsetWidth > offsetHeight;
+    return lying ? { left: 0, top: offsetTop + offsetHeight } : { left: offsetLeft + offsetWidth, top: 0 };
   }
 
   #resize() {
     const density = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(this.frame.width * density);
     this.canvas.height = Math.round(this.frame.height * density);
-    if (this.picture && this.transform.fitted) this.transform.fit(this.picture, this.frame);
+    if (this.picture && this.transform.fitted) this.fit();
     this.draw();
   }
 
