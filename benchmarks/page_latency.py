@@ -1,6 +1,6 @@
-"""From a click on the page to its new mask on the screen, in a real browser: python -m benchmarks page_latency
+"""From a click on the page to its new mask on the screen, in a real browser.
 
-Needs Chromium, Playwright and the extra `serve`. A server with the embedded models is started for it.
+Needs Chromium, Playwright and the extra `serve`; starts a server with the embedded models.
 """
 
 import os
@@ -10,6 +10,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,7 +30,8 @@ WATCH = r"""() => {
     const since = clicked;
     clicked = 0;
     // The canvas is painted in the next frame; the one after that has it on the screen.
-    requestAnimationFrame(() => requestAnimationFrame(() => window.times.push(performance.now() - since)));
+    const seen = () => window.times.push(performance.now() - since);
+    requestAnimationFrame(() => requestAnimationFrame(seen));
   }).observe(words, { childList: true });
 }"""
 """Notes the time from each click to the frame that shows its mask."""
@@ -73,8 +77,9 @@ def served() -> Iterator[str]:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as data:
         command = [sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", str(port)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            [*command, "--data", data], stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}
+            [*command, "--data", data], stdout=subprocess.DEVNULL, env=environment
         )
         try:
             wait_for(f"http://127.0.0.1:{port}", process)
@@ -86,10 +91,6 @@ def served() -> Iterator[str]:
 
 def wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
     """Return when the server is ready."""
-    import time
-    import urllib.error
-    import urllib.request
-
     while True:
         try:
             urllib.request.urlopen(f"{address}/readyz").close()

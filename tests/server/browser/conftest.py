@@ -19,6 +19,14 @@ START_S = 120
 """A server that is not ready by then never will be."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker has them all, so that one server and one browser do."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 def unavailable(reason: str) -> None:
     """Skip where a browser cannot be had; fail where one is promised."""
     if os.environ.get("CI") == "true":
