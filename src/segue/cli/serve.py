@@ -105,15 +105,21 @@ def serve(
         max_pixels=int(max_megapixels * 1e6),
     )
     console = screen()
-    shown = "" if no_key or given else f"#key={settings.keys[0]}"
-    console.print(f"Open http://{host}:{port}/{shown}", highlight=False, soft_wrap=True)
     reach = "from this machine only" if settings.is_local else "FROM OTHER MACHINES, unencrypted"
-    console.print(f"It can be reached {reach}. Conversations are kept in {folder}.", style="dim")
+
+    def listening(address: str) -> None:
+        console.print(f"Listening on {address}, {reach}.", highlight=False, soft_wrap=True)
+        if not (no_key or given):
+            page = f"{address}/#key={settings.keys[0]}"
+            console.print(f"Open {page}", highlight=False, soft_wrap=True)
+        console.print(f"Conversations are kept in {folder}.", style="dim", soft_wrap=True)
+
     run(
         settings,
         lambda: options.load_assistant(
             preset, device, dtype, chat=chat, detect=detect, segment=segment
         ),
+        listening,
     )
 
 

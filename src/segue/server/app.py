@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -108,7 +109,19 @@ def build(
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that takes no new work from the moment it is told to stop."""
+    """A uvicorn server that says when it listens, and takes no new work once told to stop."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port."""
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            host = self.config.host
+            self._listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """On SIGINT and SIGTERM: replies that are being written may end first."""
@@ -118,8 +131,17 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings, load: Callable[[], Assistant], *, verbose: bool = False) -> None:
+def serve(
+    settings: Settings,
+    load: Callable[[], Assistant],
+    listening: Callable[[str], None] = lambda address: None,
+) -> None:
     """Run until told to stop.
+
+    Args:
+        settings: how it shall be.
+        load: makes the assistant.
+        listening: told the address, "http://127.0.0.1:8000", once it is open.
 
     Raises:
         InputError: the address is in use, or another server uses the data folder.
@@ -136,14 +158,14 @@ def serve(settings: Settings, load: Callable[[], Assistant], *, verbose: bool = 
         app,
         host=settings.host.strip("[]"),
         port=settings.port,
-        log_level="info" if verbose else "warning",
+        log_level="warning",
         timeout_graceful_shutdown=int(settings.grace_s),
         timeout_keep_alive=15,
         server_header=False,
         limit_concurrency=512,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = Server(config)
+    server = Server(config, listening)
     servers.append(server)
     with suppress(KeyboardInterrupt):
         try:

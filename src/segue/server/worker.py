@@ -109,10 +109,11 @@ class Worker:
         """The models.
 
         Raises:
-            Problem: they are not there yet, or not any more.
+            Problem: they are not there yet.
         """
-        self._check_open()
-        assert self._assistant is not None
+        if self._assistant is None:
+            self._check_open()
+            raise Problem(503, "loading", "The models are not there yet.")
         return self._assistant
 
     @property
