@@ -20,7 +20,7 @@ from segue.embedded.chat_vision import VisionRecipe, train_vision
 from segue.embedded.scenes import SceneRecipe
 from segue.embedded.sprites import HELD_OUT_STYLE, SpriteBank, best_bank
 from segue.embedded.tokens import build_ranks
-from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, QwenVLTokenizer, save
+from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, QwenVLTokenizer, load, save
 from segue.models.qwen_vl.ranks import read_ranks, write_ranks
 
 _CHECKS = {"scenes": 900001, "style": 900002}
@@ -37,6 +37,8 @@ def train_chat(
     shard_size: int = 4000,
     vision: VisionRecipe | None = None,
     language: LanguageRecipe | None = None,
+    tower: str | Path | None = None,
+    scenes: SceneRecipe | None = None,
 ) -> Path:
     """Train both stages and write the weights; a training that was stopped goes on.
 
@@ -49,20 +51,28 @@ def train_chat(
         shard_size: scenes in each.
         vision: how to train stage one; minutes and steps are overridden.
         language: how to train stage two, likewise.
+        tower: a folder of weights whose visual tower is taken as it is; then only stage two is
+            trained, and has all the minutes.
+        scenes: what the scenes to learn from are like; by default as `SceneRecipe` says.
 
     Returns:
         The folder with the weights.
     """
     folder = Path(folder)
     bank = best_bank()
-    draw_shards(folder / "scenes", bank, shards, shard_size)
-    see = replace(vision or VisionRecipe(), minutes=minutes * 0.45, steps=steps)
-    held = {name: read_shard(folder / "scenes" / name) for name in _checks(bank)}
-    model = train_vision(folder / "scenes", folder / "vision", see, held, resume)
-    tokenizer = QwenVLTokenizer(_ranks(folder / "segue.tiktoken"))
-    talk = replace(language or LanguageRecipe(), minutes=minutes * 0.55, steps=steps)
-    tower = model.tower.state_dict()
-    trained = train_language(folder / "scenes", folder / "language", tokenizer, tower, talk, resume)
+    draw_shards(folder / "scenes", bank, shards, shard_size, scenes)
+    share = 0.55 if tower is None else 1.0
+    talk = replace(language or LanguageRecipe(), minutes=minutes * share, steps=steps)
+    if tower is None:
+        see = replace(vision or VisionRecipe(), minutes=minutes * 0.45, steps=steps)
+        held = {name: read_shard(folder / "scenes" / name) for name in _checks(bank)}
+        model = train_vision(folder / "scenes", folder / "vision", see, held, resume)
+        eyes = model.tower.state_dict()
+    else:
+        given, _ = load(Path(tower), dtype="float32", device="cpu")
+        eyes = given.transformer.visual.state_dict()
+    tokenizer = QwenVLTokenizer(_ranks(folder / "segue.tiktoken", talk.leave_out))
+    trained = train_language(folder / "scenes", folder / "language", tokenizer, eyes, talk, resume)
     write_weights(trained, tokenizer, folder / "weights")
     return folder / "weights"
 
@@ -75,7 +85,9 @@ def _checks(bank: SpriteBank) -> dict[str, SpriteBank]:
     return checks
 
 
-def draw_shards(folder: Path, bank: SpriteBank, count: int, size: int) -> None:
+def draw_shards(
+    folder: Path, bank: SpriteBank, count: int, size: int, scenes: SceneRecipe | None = None
+) -> None:
     """Draw the scenes to train on and to check on, but for those that are there already."""
     for name, drawings in _checks(bank).items():
         if not (folder / name).exists():
@@ -85,13 +97,13 @@ def draw_shards(folder: Path, bank: SpriteBank, count: int, size: int) -> None:
     for number in range(count):
         place = folder / f"{number:03d}"
         if not place.exists():
-            drawn = draw_arrays(size, number, bank.without(HELD_OUT_STYLE), SceneRecipe())
+            drawn = draw_arrays(size, number, bank.without(HELD_OUT_STYLE), scenes or SceneRecipe())
             write_shard(place, drawn)
 
 
-def _ranks(path: Path) -> dict[bytes, int]:
+def _ranks(path: Path, leave_out: tuple[str, ...]) -> dict[bytes, int]:
     if not path.exists():
-        write_ranks(build_ranks(), path)
+        write_ranks(build_ranks(leave_out=leave_out), path)
     return read_ranks(path)
 
 

@@ -47,7 +47,9 @@ class LanguageRecipe:
 
     For the first `query_share` of the time, turns ask for single nouns; then every kind of
     question, and after `late_share` more descriptions. `look_weight` falls to `late_look_weight`
-    when single nouns are over.
+    when single nouns are over. Kinds of turns in `leave_out` are never asked (see
+    `dialogues.KINDS`, and `dialogues.FOLLOW_KINDS` for turns about "it"); `chinese` is the share
+    of turns in Chinese.
     """
 
     minutes: float = 60.0
@@ -67,6 +69,8 @@ class LanguageRecipe:
     coordinate_weight: float = 0.3
     name_weight: float = 0.15
     phrase_weight: float = 0.3
+    leave_out: tuple[str, ...] = ()
+    chinese: float = 0.47
     pool: int = 3000
     compiled: bool = True
     log_every: int = 25
@@ -220,7 +224,9 @@ class _Stage:
         reader = ShardReader(shards)
         reader.refresh()
         self.pool = FeaturePool(model.transformer.visual, reader, recipe.pool)
-        self.packer = TurnPacker(tokenizer, recipe.length, self.rng)
+        self.packer = TurnPacker(
+            tokenizer, recipe.length, self.rng, recipe.leave_out, recipe.chinese
+        )
 
     def begin(self, resume: bool) -> None:
         """From the checkpoint, or from the start."""

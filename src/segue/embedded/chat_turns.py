@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from segue.embedded import backgrounds
 from segue.embedded.chat_data import CELLS
-from segue.embedded.dialogues import Narrator, Thing, Turn
+from segue.embedded.dialogues import Narrator, Thing, Turn, known_kinds
 from segue.embedded.tokens import noun_ids
 from segue.models.qwen_vl.prompts import DEFAULT_SYSTEM
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
@@ -98,10 +98,23 @@ class TurnPacker:
         tokenizer: the embedded model's.
         length: tokens per row.
         rng: chooses kinds, nouns and phrasings.
+        leave_out: kinds of turns that are never asked, whatever the mix says.
+        chinese: the share of turns in Chinese, 0..1.
+
+    Raises:
+        UnknownName: there is no such kind of turn.
     """
 
-    def __init__(self, tokenizer: QwenVLTokenizer, length: int, rng: np.random.Generator) -> None:
-        self.length, self.rng = length, rng
+    def __init__(
+        self,
+        tokenizer: QwenVLTokenizer,
+        length: int,
+        rng: np.random.Generator,
+        leave_out: Sequence[str] = (),
+        chinese: float = 0.47,
+    ) -> None:
+        self.length, self.rng, self.chinese = length, rng, chinese
+        self.leave_out = known_kinds(leave_out)
         encode = tokenizer.encode
         start, end = tokenizer.turn_start_id, tokenizer.turn_end_id
         newline = encode("\n")
@@ -151,6 +164,7 @@ class TurnPacker:
         return rows
 
     def _turns(self, narrator: Narrator, mix: dict[str, float], count: int) -> list[Turn]:
+        mix = {kind: share for kind, share in mix.items() if kind not in self.leave_out}
         kinds = self.rng.choice(
             list(mix), count, p=np.array(list(mix.values())) / sum(mix.values())
         )
@@ -158,7 +172,7 @@ class TurnPacker:
         turns = []
         for kind in kinds:
             noun = waiting.pop() if kind == "ground" and waiting else None
-            turn = narrator.ask(str(kind), bool(self.rng.random() < 0.47), noun)
+            turn = narrator.ask(str(kind), bool(self.rng.random() < self.chinese), noun)
             if turn is not None:
                 turns.append(turn)
         return turns
@@ -206,7 +220,7 @@ class TurnPacker:
         for turn in turns:
             mixed.append(turn)
             more = narrator.follow(turn, turn.chinese) if self.rng.random() < 0.4 else None
-            if more is not None:
+            if more is not None and more.kind not in self.leave_out:
                 mixed.append(more)
         return mixed
 

@@ -7,11 +7,12 @@ Objects are always listed from left to right, grouped by noun, so there is one r
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from segue.catalog import unknown
 from segue.embedded import backgrounds
 from segue.embedded.questions import (
     ADJECTIVES,
@@ -23,6 +24,7 @@ from segue.embedded.questions import (
     OTHER_NOUNS,
 )
 from segue.embedded.vocabulary import nouns
+from segue.errors import UnknownName
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five")
 _CHINESE_NUMBERS = ("零", "一", "两", "三", "四", "五")
@@ -338,6 +340,22 @@ KINDS = (
     "segment_new",
     "segment_two",
 )
+
+FOLLOW_KINDS = ("segment_it", "ground_it")
+"""Turns that `Narrator.follow` makes of the turn before."""
+
+TAG_KINDS = ("segment", "segment_new", "segment_two", "segment_it")
+"""The turns that are answered with the `<gsam>` tag."""
+
+
+def known_kinds(kinds: Iterable[str]) -> frozenset[str]:
+    """The kinds as a set. Raises UnknownName where one is not a kind of turn."""
+    every = dict.fromkeys((*KINDS, *FOLLOW_KINDS))
+    for kind in kinds:
+        if kind not in every:
+            raise UnknownName(unknown("kind of turn", kind, every))
+    return frozenset(kinds)
+
 
 _TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
 _TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import regex
 
 from segue.embedded import backgrounds
-from segue.embedded.dialogues import KINDS, Narrator, Thing, lower_first
+from segue.embedded.dialogues import KINDS, TAG_KINDS, Narrator, Thing, lower_first
 from segue.embedded.questions import CHINESE, ENGLISH
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.tokenizer import SPLIT, QwenVLTokenizer
@@ -34,15 +34,21 @@ _WHOLE = (
 _MARKS = ("<gsam", "</")
 
 
-def build_ranks(size: int = 1700, seed: int = 0) -> Ranks:
-    """Make the vocabulary: about `size` entries, the same for the same seed."""
+def build_ranks(size: int = 1700, seed: int = 0, leave_out: Collection[str] = ()) -> Ranks:
+    """Make the vocabulary: about `size` entries, the same for the same seed.
+
+    Turns of the kinds in `leave_out` are not read for it; without the turns that have the tag,
+    the tag has no entry of its own.
+    """
     ranks: Ranks = {bytes([value]): value for value in range(256)}
-    corpus = _corpus(seed)
+    asked = [kind for kind in KINDS if kind not in leave_out]
+    corpus = _corpus(seed, asked)
+    marks = _MARKS if any(kind in TAG_KINDS for kind in asked) else ()
     _add_characters(ranks, corpus)
     _add_nouns(ranks)
     fixed = set(noun_tokens(ranks))
-    _add_frequent(ranks, corpus, size - len(_WHOLE.split("|")) - len(_MARKS), fixed)
-    for piece in [*_last_words(), *_place_words(), *_WHOLE.split("|"), *_MARKS]:
+    _add_frequent(ranks, corpus, size - len(_WHOLE.split("|")) - len(marks), fixed)
+    for piece in [*_last_words(), *_place_words(), *_WHOLE.split("|"), *marks]:
         ranks.setdefault(piece.encode(), len(ranks))
     for piece in _hiding_words(ranks):
         ranks.setdefault(piece.encode(), len(ranks))
@@ -102,7 +108,7 @@ def _place_words() -> list[str]:
     return sorted(f" {word}" for word in words - names if len(word) > 4)
 
 
-def _corpus(seed: int) -> Counter[str]:
+def _corpus(seed: int, kinds: Sequence[str]) -> Counter[str]:
     """Pieces of many made-up dialogues, with how often they occur."""
     rng = np.random.default_rng(seed)
     pieces: Counter[str] = Counter()
@@ -115,7 +121,7 @@ def _corpus(seed: int) -> Counter[str]:
         ]
         background = backgrounds.NAMES[rng.integers(len(backgrounds.NAMES))]
         narrator = Narrator(things, background, rng)
-        turn = narrator.ask(KINDS[number % len(KINDS)], bool(rng.random() < 0.5))
+        turn = narrator.ask(kinds[number % len(kinds)], bool(rng.random() < 0.5))
         if turn is not None:
             pieces.update(regex.findall(SPLIT, turn.question))
             plain = regex.sub(r"</?(?:ref|box)>", " | ", turn.answer)
@@ -181,7 +187,7 @@ def _add_frequent(ranks: Ranks, corpus: Counter[str], size: int, fixed: set[byte
             for left, right in itertools.pairwise(tokens):
                 counts[left, right] += count
         pairs = [(count, pair) for pair, count in counts.items() if _may_merge(*pair, fixed)]
-        count, best = max(pairs)
+        count, best = max(pairs, default=(0, (b"", b"")))
         if count < 2:
             return
         ranks[best[0] + best[1]] = len(ranks)
