@@ -32,6 +32,8 @@ ALLOWED = {
     ("chat", "models"): "the native networks lie beside the stages",
     ("embedded", "models"): "they train the native network",
     ("finetune", "models"): "it trains the native network",
+    ("finetune", "convert"): "it learns from what `convert` writes",
+    ("finetune", "evaluate"): "it is measured while it learns with everybody's metrics",
     ("embedded", "evaluate"): "what is on board is measured with everybody's metrics",
     ("message", "draw"): "`Answer.draw()` reaches up, inside the function: values stay light",
     ("message", "export"): "so does `Answer.to_json()`",

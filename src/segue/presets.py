@@ -172,7 +172,9 @@ def load_stage(
     Args:
         kind: "chat", "detect" or "segment".
         source: a nickname, "backend:source", a folder, an original checkpoint file, a URL of
-            one, or a hub id; behind it "?option=value" where the backend takes options.
+            one, or a hub id; behind it "?option=value" where the backend takes options. For "chat"
+            also "base+adapter", with any of these as the base and the folder of a LoRA adapter;
+            or that folder alone, which knows its base.
         device: "auto", "cpu", "cuda", "mps".
         dtype: "float32", "bfloat16", "float16"; None: as the model likes on the device.
 
@@ -187,6 +189,8 @@ def load_stage(
         return catalog.load(backend, *([rest] if rest else []))
     if colon and backend in catalog and catalog[backend].remote:
         return catalog.load(backend, rest, name=name)
+    if kind == "chat" and (pair := _base_and_adapter(name)):
+        return _adapted(*pair, name=name, device=device, dtype=dtype)
     source, options = _split_options(name)
     backend, place = _resolve(kind, source)
     known = catalog[backend].options
@@ -230,6 +234,28 @@ def _resolve(kind: str, name: str) -> tuple[str, Path]:
         )
     path = locate(name)
     return backend_of(kind, path), path
+
+
+def _base_and_adapter(name: str) -> tuple[str, Path] | None:
+    """The two halves of "base+adapter"; None where `name` is something else."""
+    from segue.chat.adapter import CONFIG, adapter_folder, base_of
+
+    path = Path(name).expanduser()
+    if any((folder / CONFIG).is_file() for folder in (path, path / "adapter")):
+        folder = adapter_folder(path)
+        return base_of(folder), folder
+    base, plus, adapter = name.rpartition("+")
+    return (base, adapter_folder(adapter)) if plus and base and not path.exists() else None
+
+
+def _adapted(base: str, adapter: Path, *, name: str, device: str, dtype: str | None) -> Any:
+    """A chat model with an adapter added to its weights."""
+    from segue.chat.adapter import attach
+
+    chat = load_stage("chat", base, device=device, dtype=dtype)
+    attach(chat.model, adapter)
+    chat.name = name
+    return chat
 
 
 def backend_of(kind: str, path: Path) -> str:

@@ -1,6 +1,7 @@
 """Both stages in miniature: losses fall, and a training that was stopped goes on exactly."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from segue.embedded.chat_vision import (
     to_pixels,
     train_vision,
 )
+from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.sprites import shipped_bank
 from segue.embedded.tokens import build_ranks
 from segue.models.qwen_vl import QwenVLTokenizer, load
+from segue.weights import locate
 
 # No decay within the run, so that two steps and two more are four steps.
 SEE = VisionRecipe(batch=8, warm_up=4, constant=0.99, log_every=1)
@@ -106,3 +109,17 @@ def test_a_whole_training_leaves_weights_that_load_and_can_be_measured(
     write_weights(model, processor.tokenizer, tmp_path / "again")
     table = evaluate_chat(weights, scenes=1)
     assert "describe: recall of nouns" in table
+
+
+def test_kinds_of_turns_can_be_left_out_and_a_tower_kept(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
+    talk = replace(TALK, leave_out=TAG_KINDS, chinese=0.0)
+    weights = train_chat(
+        tmp_path / "run", steps=1, shards=1, shard_size=16, language=talk,
+        tower=locate("embedded/chat"),
+    )  # fmt: skip
+    assert not (tmp_path / "run" / "vision").exists()
+    made, given = load(weights)[0], load("embedded/chat")[0]
+    seen, kept = (model.transformer.visual.transformer.state_dict() for model in (made, given))
+    assert all(torch.allclose(kept[name], value, atol=1e-3) for name, value in seen.items())
+    assert b"<gsam" not in QwenVLTokenizer.read(weights).ranks

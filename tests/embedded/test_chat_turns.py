@@ -3,13 +3,16 @@
 from functools import cache
 
 import numpy as np
+import pytest
 
 from segue.embedded.chat_data import SceneArrays, draw_arrays
 from segue.embedded.chat_turns import FULL_MIX, Rows, TurnPacker
 from segue.embedded.chat_vision import visual_settings
+from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.scenes import SceneRecipe
 from segue.embedded.sprites import shipped_bank
 from segue.embedded.tokens import build_ranks
+from segue.errors import UnknownName
 from segue.image import Image
 from segue.message import Message
 from segue.models.qwen_vl import QwenVLProcessor, QwenVLTokenizer, VisualConfig
@@ -82,3 +85,20 @@ def test_box_tokens_know_their_object() -> None:
     for row, at, number in rows.boxes:
         assert arrays.objects[row, number, 0] >= 0
         assert int(rows.ids[row, at]) != packer.box_end
+
+
+def test_kinds_that_are_left_out_are_never_asked() -> None:
+    tokenizer, _, _, arrays = packed()
+    rng = np.random.default_rng(1)
+    packer = TurnPacker(
+        tokenizer, 384, rng, leave_out=(*TAG_KINDS, "count", "count_all"), chinese=0.0
+    )
+    texts = []
+    for _ in range(6):
+        rows = packer.pack(arrays.objects, arrays.cells, arrays.backgrounds, FULL_MIX)
+        assert not {j.kind for j in rows.judged} & {*TAG_KINDS, "count", "count_all"}
+        texts += [tokenizer.decode(ids) for ids in rows.ids]
+    assert not any("gsam" in text or "How many" in text for text in texts)
+    assert all(text.isascii() for text in texts)
+    with pytest.raises(UnknownName, match="segment_two"):
+        TurnPacker(tokenizer, 384, rng, leave_out=("segment_tow",))

@@ -28,6 +28,7 @@ from segue.cli import (
     edit,
     embedded,
     evaluate,
+    finetune,
     models,
     segment,
     serve,
@@ -59,6 +60,8 @@ app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("convert-weights")(convert_weights.convert_weights)
+app.command("finetune")(finetune.finetune)
+app.command("merge")(finetune.merge)
 app.command("doctor")(doctor.doctor)
 app.add_typer(embedded.app, name="embedded")
 app.add_typer(convert.app, name="convert")

@@ -67,3 +67,12 @@ def test_a_batch_is_padded_on_the_right(tiny) -> None:
     assert batch["attention_mask"].sum(1).tolist() == [len(short.ids), len(long.ids)]
     assert (batch["labels"][0, len(short.ids) :] == -100).all()
     assert tiny(**batch).loss.isfinite()
+
+
+def test_only_the_assistants_words_can_be_learned() -> None:
+    processor = a_processor()
+    encode, end = processor.tokenizer.encode, processor.tokenizer.turn_end_id
+    made = processor.example(conversation(), mask="assistant")
+    learned = [token for token, label in zip(made.ids, made.labels, strict=True) if label != -100]
+    assert learned == [*encode("a cat"), end, *encode("a dog"), end]
+    assert made.ids == processor.example(conversation()).ids

@@ -92,7 +92,7 @@ class QwenVLConfig(PreTrainedConfig):
     """The whole network; the defaults are those of Qwen-VL-Chat."""
 
     model_type = "qwen"
-    keys_to_ignore_at_inference = ("past_key_values",)
+    keys_to_ignore_at_inference = ["past_key_values"]  # noqa: RUF012 (Trainer adds a list)
 
     vocab_size: int = 151936
     """Rows of the embedding; a few more than the tokenizer has entries."""

@@ -12,7 +12,7 @@ from segue.message import Message
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.pictures import PictureProcessor
 from segue.models.qwen_vl.prompts import DEFAULT_SYSTEM, Part, Prompt, PromptBuilder
-from segue.models.qwen_vl.teaching import Example, collate, example
+from segue.models.qwen_vl.teaching import Example, Labelling, collate, example
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
 
 
@@ -81,9 +81,11 @@ class QwenVLProcessor:
             batch["pixel_values"] = self.image_processor(shown)
         return batch
 
-    def example(self, messages: Sequence[Message], max_length: int = 2048) -> Example:
+    def example(
+        self, messages: Sequence[Message], max_length: int = 2048, mask: Labelling = "qwen"
+    ) -> Example:
         """A conversation with its labels; see `teaching.example`."""
-        return example(self.prompts, messages, max_length)
+        return example(self.prompts, messages, max_length, mask)
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """Examples as one training batch; see `teaching.collate`."""

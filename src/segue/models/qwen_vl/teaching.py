@@ -1,13 +1,16 @@
-"""Conversations as training examples, with the labels of the published fine-tuning recipe.
+"""Conversations as training examples.
 
-Of a user's or the system's turn only the frame is learned (`<|im_start|>`, `<|im_end|>`, the
-newline after it); of the assistant's turn also every word. Role names never are.
+Two ways of labelling: "qwen", that of the published fine-tuning recipe, learns of a user's or the
+system's turn the frame (`<|im_start|>`, `<|im_end|>`, the newline after it) and of the assistant's
+turn also every word; "assistant" learns the assistant's words and its `<|im_end|>`, nothing else.
+Role names never are learned.
 
 Source: the fine-tuning script published with Qwen-VL in 2023.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +21,7 @@ from segue.models.qwen_vl.pictures import Picture, PictureProcessor
 from segue.models.qwen_vl.prompts import Markup, PromptBuilder, question
 
 IGNORED = -100
+Labelling = Literal["qwen", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,12 @@ class Example:
     pictures: tuple[Picture, ...] = ()
 
 
-def example(builder: PromptBuilder, messages: Sequence[Message], max_length: int) -> Example:
+def example(
+    builder: PromptBuilder,
+    messages: Sequence[Message],
+    max_length: int,
+    mask: Labelling = "qwen",
+) -> Example:
     """Turn a conversation into ids and labels.
 
     Args:
@@ -39,6 +48,7 @@ def example(builder: PromptBuilder, messages: Sequence[Message], max_length: int
             before the first user turn are left out.
         max_length: cut behind so many ids. A picture that would be cut in two is left out with
             all that follows it.
+        mask: what is learned; see the module.
 
     Raises:
         InputError: there is no assistant turn to learn.
@@ -52,7 +62,8 @@ def example(builder: PromptBuilder, messages: Sequence[Message], max_length: int
             f"{[m.role for m in messages]}. Add an assistant message."
         )
     system = [m.text for m in messages if m.role == "system"] or [builder.system]
-    ids, labels = _learned(builder, "system", builder.turn("system", "\n".join(system)).ids)
+    head = builder.turn("system", "\n".join(system)).ids
+    ids, labels = _learned(builder, "system", head, mask)
     pictures: list[Picture] = []
     for message in spoken:
         parts = question(message, len(pictures))
@@ -60,20 +71,25 @@ def example(builder: PromptBuilder, messages: Sequence[Message], max_length: int
             parts = [Markup(message.text)]
         turn = builder.turn(message.role, *parts)
         pictures += turn.pictures
-        more_ids, more_labels = _learned(builder, message.role, turn.ids)
+        more_ids, more_labels = _learned(builder, message.role, turn.ids, mask)
         ids, labels = ids + more_ids, labels + more_labels
     end, n_pictures = _whole(builder, ids, max_length)
     return Example(ids[:end], labels[:end], tuple(pictures[:n_pictures]))
 
 
-def _learned(builder: PromptBuilder, role: str, ids: list[int]) -> tuple[list[int], list[int]]:
+def _learned(
+    builder: PromptBuilder, role: str, ids: list[int], mask: Labelling
+) -> tuple[list[int], list[int]]:
     """Ids of one turn with the newline behind it, and their labels."""
     newline = builder.tokenizer.encode("\n")
     n_role = len(builder.tokenizer.encode(role)) + len(newline)
-    head = [ids[0], *[IGNORED] * n_role]
     body = ids[1 + n_role : -1]
-    learned = body if role == "assistant" else [IGNORED] * len(body)
-    return ids + newline, [*head, *learned, ids[-1], *newline]
+    spoken = role == "assistant"
+    learned = body if spoken else [IGNORED] * len(body)
+    if mask == "qwen":
+        return ids + newline, [ids[0], *[IGNORED] * n_role, *learned, ids[-1], *newline]
+    end = ids[-1] if spoken else IGNORED
+    return ids + newline, [*[IGNORED] * (1 + n_role), *learned, end, *[IGNORED] * len(newline)]
 
 
 def _whole(builder: PromptBuilder, ids: list[int], max_length: int) -> tuple[int, int]:

@@ -1,0 +1,108 @@
+"""From a base and an adapter to one model that others can load.
+
+The files of tokenizer and processor are copied from the base as they are: what transformers would
+write in their place is in a newer form that other programs do not read.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segue.chat.adapter import adapter_folder, attach, base_of
+from segue.errors import InputError
+from segue.finetune.pupil import base_folder
+from segue.models.qwen_vl import QwenVLForCausalLM
+from segue.weights import read_json
+
+_NOT_COPIED = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".index.json", ".md")
+
+
+def merge(
+    adapter: str | Path, out: str | Path, *, base: str | None = None, dtype: str | None = None
+) -> Path:
+    """Add an adapter to its base and write the whole model.
+
+    The base is read unquantised, also for an adapter of QLoRA.
+
+    Args:
+        adapter: the folder of the adapter, or of the run that made it.
+        out: a folder that does not exist yet, or is empty.
+        base: another place of the base; None: as the adapter says.
+        dtype: "float32", "bfloat16" or "float16"; None: as the base is stored.
+
+    Returns:
+        `out`, in the layout of the base: transformers, vLLM and `segue.load(chat=out)` read it.
+
+    Raises:
+        InputError: `out` has something in it, or `adapter` is none.
+        ModelError: the base is missing or does not fit the adapter.
+    """
+    folder, target = adapter_folder(adapter), Path(out)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} has something in it. Name a new folder.")
+    origin = base_folder(base or base_of(folder))
+    network = attach(_load(origin, dtype), folder)
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    write_model(network, origin, part)
+    if target.is_dir():
+        target.rmdir()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.rename(target)
+    return target
+
+
+def _load(folder: Path, dtype: str | None) -> Any:
+    config = read_json(folder, "config.json")
+    stored = config.get("dtype") or config.get("torch_dtype") or "float32"
+    wanted = dtype or str(stored).removeprefix("torch.")
+    if config.get("model_type") == "qwen":
+        from segue.models.qwen_vl import load
+
+        return load(folder, dtype=wanted, device="cpu")[0]
+    from transformers import AutoModelForImageTextToText
+
+    return AutoModelForImageTextToText.from_pretrained(
+        str(folder), dtype=getattr(torch, wanted), local_files_only=True
+    )
+
+
+def write_adapter(network: Any, base: str, folder: Path) -> None:
+    """Write the adapter of a PEFT model, saying which base it belongs to."""
+    network.save_pretrained(str(folder))
+    config = folder / "adapter_config.json"
+    values = json.loads(config.read_text(encoding="utf-8"))
+    local = Path(base).expanduser()
+    values["base_model_name_or_path"] = str(local.resolve()) if local.exists() else base
+    config.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").unlink(missing_ok=True)  # a form to fill in
+
+
+def write_model(network: Any, base: Path, folder: Path) -> None:
+    """Write a plain network in the layout of its base, with the base's other files as they are."""
+    if isinstance(network, QwenVLForCausalLM):
+        from segue.models.qwen_vl import save
+        from segue.models.qwen_vl.checkpoint import read_processor
+
+        save(network, read_processor(base, network.config), folder)
+    else:
+        network.save_pretrained(str(folder))
+    written = str(network.dtype).removeprefix("torch.")
+    for file in sorted(base.iterdir()):
+        if file.is_file() and not file.name.endswith(_NOT_COPIED) and file.name[0] != ".":
+            shutil.copyfile(file, folder / file.name)
+    _say_dtype(folder / "config.json", written)
+
+
+def _say_dtype(config: Path, dtype: str) -> None:
+    """Let config.json name the number format of the weights beside it, if it names another."""
+    values = json.loads(config.read_text(encoding="utf-8"))
+    named = [key for key in ("dtype", "torch_dtype") if key in values]
+    if not named or any(values[key] != dtype for key in named):
+        for key in named or ["torch_dtype"]:
+            values[key] = dtype
+        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+        config.write_text(text, encoding="utf-8")

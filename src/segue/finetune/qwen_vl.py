@@ -1,0 +1,85 @@
+"""The native Qwen-VL as a pupil."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segue.chat.qwen_vl import QwenVL
+from segue.convert.dialogue import Dialogue, Turn
+from segue.errors import InputError
+from segue.finetune.data import messages_of, opened
+from segue.finetune.recipe import Recipe
+from segue.image import Image
+from segue.models.qwen_vl import QwenVLForCausalLM, load
+from segue.models.qwen_vl.checkpoint import read_config, read_processor
+from segue.models.qwen_vl.teaching import Example
+
+_BLANK = Image(np.zeros((1, 1, 3), np.uint8))
+"""Stands for a picture where only the length counts."""
+_BEYOND = 1_000_000
+
+
+class QwenVLPupil:
+    """See `Pupil`. Pictures always take the same number of tokens."""
+
+    targets = r"transformer\.h\.\d+\.(attn\.(c_attn|c_proj)|mlp\.(w1|w2))"
+    vision_targets = (
+        r"transformer\.visual\.transformer\.resblocks\.\d+"
+        r"\.(attn\.(in_proj|out_proj)|mlp\.(c_fc|c_proj))"
+    )
+    merger = r"transformer\.visual\.attn_pool"
+    vision = r"transformer\.visual"
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        """Read configuration and vocabulary.
+
+        Raises:
+            ModelError: files are missing or do not fit.
+            InputError: the recipe asks for what this family does not have.
+        """
+        if recipe.min_pixels is not None or recipe.max_pixels is not None:
+            raise InputError(
+                "Qwen-VL presses every picture into one square: min_pixels and max_pixels have no "
+                "meaning for it. Take them out of the recipe."
+            )
+        self.folder, self.recipe = folder, recipe
+        self.config = read_config(folder)
+        self.processor = read_processor(folder, self.config)
+
+    def network(self, dtype: torch.dtype, device: torch.device) -> Any:
+        """See `Pupil.network`."""
+        if device.type == "meta":
+            with device:
+                return QwenVLForCausalLM(self.config).to(dtype)
+        return load(self.folder, dtype=dtype, device=device)[0]
+
+    def wording(self, turn: Turn, dialogue: Dialogue) -> str | None:
+        """Dialogues are written in this family's own markup."""
+        return turn.text
+
+    def length(self, dialogue: Dialogue) -> int:
+        """See `Pupil.length`."""
+        blanks = [_BLANK] * len(dialogue.images)
+        return len(self.processor.example(messages_of(dialogue, blanks), _BEYOND).ids)
+
+    def example(self, dialogue: Dialogue) -> Example:
+        """See `Pupil.example`."""
+        messages = messages_of(dialogue, opened(dialogue))
+        return self.processor.example(messages, self.recipe.max_length, self.recipe.mask)
+
+    def collate(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        """See `Pupil.collate`."""
+        return self.processor.collate(examples)
+
+    def picture_tokens(self) -> str:
+        """See `Pupil.picture_tokens`."""
+        return f"{self.config.visual_config.n_queries + 2} tokens, whatever its size"
+
+    def chat(self, network: nn.Module) -> QwenVL:
+        """See `Pupil.chat`."""
+        assert isinstance(network, QwenVLForCausalLM)
+        return QwenVL(network, self.processor, self.recipe.base)

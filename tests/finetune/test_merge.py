@@ -1,0 +1,68 @@
+"""Merged weights answer as base and adapter do; the base's files stay as they are."""
+
+import json
+
+import pytest
+import torch
+from peft import PeftModel
+
+import segue
+from builders import an_image
+from segue.errors import InputError, ModelError
+from segue.finetune.merge import merge
+from segue.finetune.train import finetune
+from segue.message import Message
+from segue.models.qwen_vl import load
+from segue.presets import load_stage
+from tiny_qwen_vl import a_processor
+
+
+@pytest.fixture
+def adapter(a_recipe):
+    return finetune(a_recipe(max_steps=6, train_vision="merger"))
+
+
+def logits(model):
+    processor = a_processor()
+    batch = processor.batch([processor.chat([Message("user", "Segment the dog.", (an_image(),))])])
+    with torch.no_grad():
+        return model(**batch).logits
+
+
+def test_merged_weights_give_the_logits_of_base_and_adapter(adapter, base, tmp_path) -> None:
+    target = merge(adapter, tmp_path / "merged")
+    adapted = PeftModel.from_pretrained(load(base)[0], str(adapter)).eval()
+    together, merged = logits(adapted), logits(load(target)[0])
+    assert (logits(load(base)[0]) - merged).abs().max() > 1e-2
+    assert (together - merged).abs().max() < 1e-5
+    for file in ("config.json", "generation_config.json", "qwen.tiktoken"):
+        assert (target / file).read_bytes() == (base / file).read_bytes()
+
+
+def test_an_adapter_is_loaded_beside_its_base_and_alone(adapter, base, tmp_path) -> None:
+    merged = load_stage("chat", merge(adapter.parent, tmp_path / "merged"), device="cpu")
+    for source in (f"{base}+{adapter}", f"{base}+{adapter.parent}", str(adapter)):
+        chat = segue.load(chat=source, detect=None, segment=None, device="cpu").chat
+        assert chat.name == source
+        assert (logits(chat.model) - logits(merged.model)).abs().max() < 1e-5
+
+
+def test_what_is_there_is_not_overwritten(adapter, tmp_path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "something").touch()
+    with pytest.raises(InputError, match="has something in it"):
+        merge(adapter, tmp_path / "full")
+
+
+def test_an_adapter_of_another_model_is_refused(adapter, base) -> None:
+    with pytest.raises(ModelError, match="does not fit"):
+        load_stage("chat", f"embedded-chat+{adapter}", device="cpu")
+    with pytest.raises(InputError, match=r"adapter_config\.json"):
+        load_stage("chat", f"{base}+{base}", device="cpu")
+
+
+def test_the_number_format_can_be_chosen(adapter, base, tmp_path) -> None:
+    target = merge(adapter, tmp_path / "half", dtype="float16")
+    assert json.loads((target / "config.json").read_text())["torch_dtype"] == "float16"
+    small, large = ((f / "model.safetensors").stat().st_size for f in (target, base))
+    assert small < 0.6 * large

@@ -1,0 +1,152 @@
+"""Fine-tuning in miniature: what learns, what is kept, and that a killed run goes on exactly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from segue.errors import InputError
+from segue.finetune.pupil import pupil_of
+from segue.finetune.train import finetune, prepare
+from small_lessons import write_conversations
+
+ROOT = Path(__file__).parents[2]
+
+
+def adapter_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def logged(folder: str, key: str = "loss") -> list[float]:
+    lines = (Path(folder) / "log.jsonl").read_text().splitlines()
+    return [row[key] for row in map(json.loads, lines) if key in row]
+
+
+def test_an_adapter_learns_and_the_base_stays(a_recipe, base) -> None:
+    before = (base / "model.safetensors").read_bytes()
+    recipe = a_recipe(max_steps=12)
+    learned = adapter_of(finetune(recipe, command=["segue", "finetune"]))
+    assert (base / "model.safetensors").read_bytes() == before
+    assert any(value.abs().sum() > 0 for name, value in learned.items() if "lora_B" in name)
+    assert all("visual" not in name for name in learned)
+    losses = logged(recipe.output)
+    assert losses[-1] < 0.8 * losses[0]
+    record = json.loads((Path(recipe.output) / "run.json").read_text())
+    assert record["steps"] == 12
+    assert record["command"] == ["segue", "finetune"]
+    assert record["data"]["train"]["kept"] == 12
+    assert {"segue", "torch", "transformers", "peft"} <= set(record["versions"])
+    assert record["recipe"]["lora_r"] == 4
+
+
+def test_small_batches_accumulate_to_the_same_gradients(a_recipe, tmp_path) -> None:
+    whole = a_recipe(batch_size=4, max_steps=2, output=str(tmp_path / "whole"), lora_dropout=0.0)
+    parts = a_recipe(
+        batch_size=1, gradient_accumulation_steps=4, max_steps=2, output=str(tmp_path / "parts"),
+        lora_dropout=0.0,
+    )  # fmt: skip
+    first, second = adapter_of(finetune(whole)), adapter_of(finetune(parts))
+    for key in ("loss", "grad_norm"):
+        pairs = zip(logged(whole.output, key), logged(parts.output, key), strict=True)
+        assert all(one == pytest.approx(other, rel=1e-4) for one, other in pairs)
+    for name, value in first.items():
+        assert torch.allclose(value, second[name], atol=2e-4), name
+
+
+def test_checkpointing_of_activations_changes_nothing(a_recipe, tmp_path) -> None:
+    results = [
+        adapter_of(finetune(a_recipe(gradient_checkpointing=on, output=str(tmp_path / str(on)))))
+        for on in (True, False)
+    ]
+    for name, value in results[0].items():
+        assert torch.allclose(value, results[1][name], atol=1e-6), name
+
+
+KILLED = """
+import json, os, signal, sys
+from segue.finetune.recipe import make_recipe
+from segue.finetune.pupil import pupil_of
+from segue.finetune.train import finetune, prepare
+
+def watch(line):
+    if line["step"] == 5 and "loss" in line:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+finetune(make_recipe(json.loads(sys.argv[1])), watch=watch)
+"""
+
+
+def test_a_run_that_was_killed_goes_on_exactly(a_recipe, tmp_path) -> None:
+    straight = a_recipe(max_steps=6, output=str(tmp_path / "straight"))
+    broken = a_recipe(max_steps=6, output=str(tmp_path / "broken"))
+    unbroken = adapter_of(finetune(straight))
+    values = {k: v for k, v in broken.to_json().items() if v is not None}
+    died = subprocess.run(
+        [sys.executable, "-c", KILLED, json.dumps(values)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-2000:]
+    half_written = tmp_path / "broken" / "checkpoints" / "checkpoint-6"
+    half_written.mkdir()
+    (half_written / "adapter_model.safetensors").write_bytes(b"cut off")
+    resumed = adapter_of(finetune(broken))
+    assert logged(broken.output) == logged(straight.output)
+    for name, value in unbroken.items():
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_other_data_or_another_lora_is_not_gone_on_with(a_recipe, tmp_path) -> None:
+    finetune(a_recipe())
+    with pytest.raises(InputError, match=r"lora_r: 4 -> 8.*--fresh"):
+        finetune(a_recipe(lora_r=8))
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(InputError, match="data: "):
+        finetune(a_recipe(data=str(write_conversations(other, 5))))
+    assert finetune(a_recipe(lora_r=8), fresh=True).name == "adapter"
+
+
+def test_it_is_measured_by_answering_while_it_learns(a_recipe, data) -> None:
+    recipe = a_recipe(validation=str(data), eval_steps=2, eval_questions=3, eval_max_new_tokens=4)
+    heard = []
+    finetune(recipe, watch=heard.append)
+    tried = [line for line in heard if "tag-valid rate" in line]
+    assert [line["step"] for line in tried] == [0, 2, 4]
+    assert tried[0]["tag-valid rate"] == 0.0
+    assert tried[0]["over-trigger rate"] == 0.0
+    assert len(logged(recipe.output, "eval_loss")) == 3
+
+
+@pytest.mark.parametrize("vision", ["merger", "lora", "full"])
+def test_the_vision_side_learns_when_asked(a_recipe, vision) -> None:
+    learned = adapter_of(finetune(a_recipe(train_vision=vision, max_steps=1)))
+    seeing = [name for name in learned if "visual" in name]
+    assert seeing
+    assert all(("lora_" in name) == (vision == "lora") for name in seeing)
+
+
+def test_all_weights_learn_with_full(a_recipe, base) -> None:
+    target = finetune(a_recipe(method="full", max_steps=1, learning_rate=1e-3))
+    before, after = load_file(base / "model.safetensors"), load_file(target / "model.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if ".visual." not in name}
+    assert (target / "qwen.tiktoken").read_bytes() == (base / "qwen.tiktoken").read_bytes()
+
+
+def test_the_language_model_can_be_frozen_in_four_bits(a_recipe) -> None:
+    bitsandbytes = pytest.importorskip("bitsandbytes", reason="needs the 'quantize' extra")
+    recipe = a_recipe(method="qlora", max_steps=2)
+    network = prepare(recipe, pupil_of(recipe))
+    small = [n for n, m in network.named_modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
+    assert len(small) == 2 * 5
+    assert not any("visual" in name or "lm_head" in name for name in small)
+    learned = adapter_of(finetune(recipe))
+    assert any(value.abs().sum() > 0 for name, value in learned.items() if "lora_B" in name)
