@@ -31,3 +31,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", connect_here)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def no_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a doctor found on this machine must not change a test."""
+    monkeypatch.setenv("SEGUE_HOME", str(ROOT / "tests" / "no-such-home"))

@@ -205,9 +205,10 @@ def answer(question: str, pictures: Sequence[PIL.Image.Image], behaviour: Behavi
 
 def _shapes(picture: PIL.Image.Image) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     """Each coloured shape: its colour, and (x0, y0, x1, y1) in pixels."""
-    pixels = np.asarray(picture).astype(int)
+    pixels = np.asarray(picture)
     for name, colour in COLOURS.items():
-        close = (np.abs(pixels - colour).max(2) < 40).astype(np.uint8)
+        low, high = (np.clip(np.add(colour, d), 0, 255).astype(np.uint8) for d in (-39, 39))
+        close = cv2.inRange(pixels, low, high)
         _, _, stats, _ = cv2.connectedComponentsWithStats(close)
         for x, y, width, height, area in stats[1:]:
             if area > max(20, pixels.shape[0] * pixels.shape[1] // 3000):

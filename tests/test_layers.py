@@ -22,7 +22,7 @@ LAYERS = [
         "chat_detector",
         "sight",
     },
-    {"annotate", "convert", "evaluate", "finetune", "embedded"},
+    {"annotate", "convert", "evaluate", "finetune", "embedded", "doctor"},
     {"cli", "server"},
 ]
 LAYER_OF = {name: n for n, names in enumerate(LAYERS) for name in names}
@@ -30,6 +30,7 @@ PEERS = [LAYERS[1], LAYERS[2], LAYERS[4]]
 """Layers whose members may know one another. Stages may not, workflows may not."""
 ALLOWED = {
     ("chat", "models"): "the native networks lie beside the stages",
+    ("chat", "dialects"): "a chat model says in which dialect it replies",
     ("embedded", "models"): "they train the native network",
     ("finetune", "models"): "it trains the native network",
     ("finetune", "convert"): "it learns from what `convert` writes",

@@ -18,6 +18,7 @@ from segue.chat.openai.address import Address
 from segue.chat.openai.replies import ENDS, pieces, told
 from segue.chat.openai.requests import body
 from segue.chat.resizing import Patches
+from segue.dialects.recognize import dialect_of
 from segue.errors import InputError
 from segue.message import Message, Sampling
 from segue.profile import Profile
@@ -29,23 +30,13 @@ READ_S = 300.0
 TRIES = 4
 """So many times more is a request made that met a full, restarting or unreachable server."""
 
-_QWEN2 = Patches(side=28, least=4 * 28 * 28)
-_QWEN3 = Patches(side=32, least=65536, most=32 * 32 * 1280)
-_GLM = Patches(side=28, least=112 * 112)
-FAMILIES: tuple[tuple[str, str, Patches | None], ...] = (
-    (r"qwen[-_.]?3[-_.]?(vl|5|6)", "qwen3_vl", _QWEN3),
-    (r"qwen[-_.]?2[-_.]?5[-_.]?vl", "qwen2_5_vl", _QWEN2),
-    (r"qwen[-_.]?2[-_.]?vl|qvq", "qwen2_vl", _QWEN2),
-    (r"qwen[-_.]?vl", "qwen_vl", None),
-    (r"internvl", "internvl", None),
-    (r"glm[-_.]?\d", "glm_v", _GLM),
-    (r"paligemma", "paligemma", None),
-    (r"gemini|gemma", "gemini", None),
-    (r"molmo", "molmo", None),
-    (r"moondream", "moondream", None),
-    (r"deepseek[-_.]?vl", "deepseek_vl2", None),
-)
-"""Name of the model -> its dialect, and how large it wants its pictures; the first that fits.
+PATCHES = {
+    "qwen2_vl": Patches(side=28, least=4 * 28 * 28),
+    "qwen2_5_vl": Patches(side=28, least=4 * 28 * 28),
+    "qwen3_vl": Patches(side=32, least=65536, most=32 * 32 * 1280),
+    "glm_v": Patches(side=28, least=112 * 112),
+}
+"""How large the models of a dialect want their pictures.
 
 Source: the makers' preprocessor files; `most` is kept low enough for every server.
 """
@@ -77,16 +68,25 @@ class OpenAIChat:
         self.address = address
         self.name = name or f"openai:{address.model}@{address.url}"
         self.profile = profile or Profile(name=self.name)
-        dialect, by_name = _family_of(address.model)
-        self.dialect = self.profile.dialect or dialect
+        by_name = dialect_of(name=address.model).dialect
+        self.dialect = self.profile.dialect or by_name
         self.frame: Frame | SeenPixels | None = self.profile.frame
-        self._patches = patches or by_name
-        self._refused: set[str] = set()  # fields that this server does not know
+        self._patches = patches or PATCHES.get(by_name)
+        self.refused: set[str] = set()
+        """Fields that this server does not know."""
+        self.repeated = 0
+        """Requests that had to be made again."""
         self._client = client or openai.OpenAI(
             base_url=address.url,
             api_key=address.key or "none",
             timeout=openai.Timeout(READ_S, connect=CONNECT_S),
             max_retries=TRIES,
+        )
+
+    def with_profile(self, profile: Profile) -> "OpenAIChat":
+        """The same endpoint, used as another profile says."""
+        return OpenAIChat(
+            self.address, self.name, profile=profile, patches=self._patches, client=self._client
         )
 
     def seen_size(self, size: Size) -> Size:
@@ -132,16 +132,18 @@ class OpenAIChat:
     def _sent(self, request: dict[str, Any]) -> closing[Any]:
         """The head of the response; the request goes without fields that the server refuses."""
         while True:
-            fields = {k: v for k, v in request.items() if k not in self._refused}
+            fields = {k: v for k, v in request.items() if k not in self.refused}
             extra = {k: fields.pop(k) for k in ("skip_special_tokens",) if k in fields}
             create = self._client.chat.completions.with_streaming_response.create
             try:
-                return closing(create(**fields, extra_body=extra or None).__enter__())
+                response = create(**fields, extra_body=extra or None).__enter__()
+                self.repeated += response.retries_taken
+                return closing(response)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                named = _field_of(error, request, self._refused)
+                named = _field_of(error, request, self.refused)
                 if named is None:
                     raise
-                self._refused.add(named)
+                self.refused.add(named)
 
     def _models(self, error: Exception) -> list[str]:
         """What the endpoint has, where it says that it has not what was asked for."""
@@ -161,14 +163,6 @@ def _field_of(error: openai.APIStatusError, request: dict[str, Any], gone: set[s
     text = f"{getattr(error, 'param', '')} {error.message} {error.body}"
     left = [field for field in _OPTIONAL if field in request and field not in gone]
     return next((field for field in left if re.search(rf"\b{field}\b", text)), None)
-
-
-def _family_of(model: str) -> tuple[str, Patches | None]:
-    """The dialect of a model, and how large it wants its pictures, by its name."""
-    for pattern, dialect, patches in FAMILIES:
-        if re.search(pattern, model, re.IGNORECASE):
-            return dialect, patches
-    return "qwen_vl", None
 
 
 def load(source: str, *, name: str = "") -> OpenAIChat:

@@ -15,7 +15,11 @@ from segue.message import Message, Sampling
 PNG_BYTES = 1_000_000
 """Larger pictures are sent as JPEG, quality 95."""
 
-_SPECIAL = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?(?:img|image|video|IMG_CONTEXT)[^<>\s]{0,20}>")
+_SPECIAL = re.compile(
+    r"<\|(?!/?ref\||grounding\|)[^|<>\s]{1,40}\|>"
+    r"|</?(?:img|image|video|IMG_CONTEXT)[^<>\s]{0,20}>"
+)
+"""What a server might take for more than letters; marks that only ask for boxes may pass."""
 _BREAK = "\u2060"
 """Word joiner: invisible, and enough to make a special token ordinary text."""
 

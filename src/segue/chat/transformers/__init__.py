@@ -8,11 +8,13 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from segue.box import Size
+from segue import profile as profiles
+from segue.box import Frame, SeenPixels, Size
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers.families import family_of
 from segue.chat.transformers.prompts import Prompt, PromptWriter
 from segue.chat.transformers.writing import Inputs, PicturesFrom, Writer
+from segue.dialects.recognize import dialect_of
 from segue.errors import InputError, ModelError
 from segue.image import Image
 from segue.message import Message, Sampling
@@ -34,12 +36,14 @@ class TransformersChat:
             model: an image-text-to-text model of transformers.
             processor: of the same checkpoint.
             name: for reports and session files.
-            dialect: how its replies point; None: as its family does.
+            dialect: how its replies point; None: as its profile or its family says.
         """
         self.name = name
         self.processor = processor
-        family = family_of(model.config.model_type)
-        self.dialect = dialect or family.dialect
+        kind = model.config.model_type
+        family, profile = family_of(kind), profiles.load(name)
+        self.dialect = dialect or profile.dialect or dialect_of(kind, name).dialect
+        self.frame: Frame | SeenPixels | None = None if dialect else profile.frame
         self._prompts = PromptWriter(processor, family, name)
         self._writer = Writer(model, processor, family, name)
         self._patches = _patches(processor.image_processor)
@@ -119,7 +123,7 @@ def load(
         dtype: "float32", "bfloat16", "float16"; None: as the device likes.
         quantize: "4bit" or "8bit", with bitsandbytes; the vision tower stays as it is.
         device_map: "auto" spreads the network over all devices.
-        dialect: how its replies point; None: as its family does.
+        dialect: how its replies point; None: as its profile or its family says.
 
     Raises:
         InputError: an option has an unknown value.

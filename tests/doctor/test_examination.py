@@ -1,0 +1,125 @@
+"""The doctor names each defect of an endpoint, and its profile makes later calls right."""
+
+import pytest
+
+from fake_openai import FakeOpenAI
+from segue import profile as profiles
+from segue.assistant import Assistant
+from segue.box import GRID_1000, SEEN_PIXELS
+from segue.chat.openai import OpenAIChat, load
+from segue.chat.openai.address import Address
+from segue.doctor import Verdict, examine
+from segue.doctor.drawings import grounding_drawings
+from segue.errors import ModelError
+from segue.sight import Sight
+
+
+def examined(model: str = "Qwen3-VL", **behaviour) -> Verdict:
+    with FakeOpenAI(models=(model,), **behaviour) as server:
+        return examine(OpenAIChat(Address(model, server.url)))
+
+
+def defects(verdict: Verdict) -> set[str]:
+    return {finding.what for finding in verdict.defects}
+
+
+@pytest.mark.parametrize(("model", "markup"), [
+    ("Qwen3-VL", "qwen3_vl"), ("Qwen2.5-VL", "qwen2_5_vl"), ("Qwen2-VL", "qwen2_vl"),
+    ("something", "qwen_vl"), ("something", "qwen3_vl"),
+])  # fmt: skip
+def test_a_good_endpoint_has_no_defects_and_its_dialect_is_found(model, markup) -> None:
+    verdict = examined(model, markup=markup)
+    assert defects(verdict) == set()
+    assert verdict.profile.dialect == markup
+    assert verdict.profile.frame is None
+    assert set(verdict.pictures) == {"wide", "tall"}
+
+
+@pytest.mark.parametrize(("behaviour", "what", "words"), [
+    ({"strips_tokens": True, "markup": "qwen2_vl"}, "tokens", "takes special tokens out"),
+    ({"most_characters": 60}, "length", "cut off: 59 characters came, up to the number 23 of 60"),
+    ({"cut_after": 6}, "length", "cut off: 29 characters"),
+    ({"pictures": 1}, "several pictures", "only the first one reaches the model"),
+    ({"streams": False}, "streaming", "does not stream"),
+    ({"miscounts": True}, "counting", "counts 7 circles where there are 5"),
+    ({"statuses": [429, 500]}, "load", "2 requests had to be repeated"),
+])  # fmt: skip
+def test_each_defect_is_named(behaviour, what, words) -> None:
+    verdict = examined(**behaviour)
+    assert what in defects(verdict)
+    assert words in " ".join(finding.text for finding in verdict.defects)
+    assert verdict.profile.found
+
+
+def test_a_server_that_resizes_is_caught_and_worked_around() -> None:
+    verdict = examined("Qwen2.5-VL", markup="qwen2_5_vl", most_pixels=150_000)
+    (defect,) = verdict.defects
+    assert defect.what == "size"
+    assert "896 x 560 became 489 x 306" in defect.text
+    profile = verdict.profile
+    assert 140_000 < (profile.most_pixels or 0) <= 150_000
+    assert profile.frame == SEEN_PIXELS or profile.dialect == "qwen2_5_vl"
+
+
+def test_a_frame_other_than_the_dialects_is_found() -> None:
+    verdict = examined("Qwen2-VL", markup="qwen3_vl")
+    assert verdict.profile.dialect == "qwen3_vl"
+    assert "a grid 0-1000" in " ".join(finding.text for finding in verdict.findings)
+
+
+def test_fields_that_a_server_does_not_know_are_listed() -> None:
+    verdict = examined(refused=("skip_special_tokens",))
+    assert "does not know skip_special_tokens" in verdict.findings[-1].text
+
+
+@pytest.mark.parametrize(
+    "behaviour", [{"key": "k"}, {"sees": False}, {"content_type": "text/html"}]
+)
+def test_an_endpoint_that_does_not_answer_is_an_error_in_words(behaviour) -> None:
+    with pytest.raises(ModelError):
+        examined(**behaviour)
+
+
+def test_later_calls_use_the_profile(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("SEGUE_HOME", str(tmp_path))
+    behaviour = {"markup": "qwen2_5_vl", "most_pixels": 150_000}
+    with FakeOpenAI(models=("Qwen2.5-VL",), **behaviour) as server:
+        source = f"Qwen2.5-VL@{server.url}"
+        profiles.save(examine(load(source)).profile)
+        chat = load(source)
+        drawing = grounding_drawings()[0]
+        answer = Assistant(chat, None, None).open(drawing.image).ask("The blue square, JSON.")
+    (region,) = answer.regions
+    assert region.box.iou(drawing.shapes[1].box) > 0.95
+
+
+def test_a_model_without_boxes_is_told_so() -> None:
+    verdict = examine(_Mute())
+    assert "boxes" in defects(verdict)
+    assert verdict.profile.dialect is None
+
+
+def test_boxes_in_the_wrong_place_are_no_dialect() -> None:
+    verdict = examine(_Mute("<box>(1,1),(9,9)</box>"))
+    assert verdict.profile.dialect is None
+    assert "its frame cannot be told" in verdict.findings[-1].text
+
+
+class _Mute:
+    """A chat model that always says the same."""
+
+    name, dialect, frame = "mute", "qwen_vl", GRID_1000
+
+    def __init__(self, reply: str = "I cannot point.") -> None:
+        self.reply = reply
+
+    def stream(self, messages, sampling):
+        yield from self.reply.split(" ")
+        return "stop"
+
+
+def test_what_a_model_says_of_itself_is_enough_to_draw_its_boxes() -> None:
+    verdict = examined("Qwen2.5-VL", markup="qwen2_5_vl")
+    with FakeOpenAI(models=("Qwen2.5-VL",)) as server:
+        chat = OpenAIChat(Address("Qwen2.5-VL", server.url), profile=verdict.profile)
+        assert Sight.of(chat).frame is None
