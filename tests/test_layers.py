@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "segue"
 LAYERS = [
     {"errors", "version"},
     {"image", "box", "mask", "region", "message", "reply"},
-    {"draw", "edit", "export", "catalog", "weights", "device", "profile"},
+    {"draw", "edit", "export", "catalog", "weights", "device", "profile", "request"},
     {"models", "dialects", "chat", "detect", "segment"},
     {
         "presets",
@@ -21,6 +21,7 @@ LAYERS = [
         "convert_weights",
         "chat_detector",
         "sight",
+        "routes",
     },
     {"annotate", "convert", "evaluate", "finetune", "embedded", "doctor"},
     {"cli", "server"},

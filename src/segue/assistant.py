@@ -32,6 +32,7 @@ from segue.message import (
     TextAdded,
 )
 from segue.region import Region
+from segue.routes import ROUTES, Policy, Route, agreement, policy
 from segue.segment import Point, Segmenter, View
 from segue.segment.views import Views
 from segue.sight import Sight
@@ -65,6 +66,9 @@ def load(
     segment: Stage | Segmenter = FROM_PRESET,
     device: str = "auto",
     dtype: str | None = None,
+    dialect: str | None = None,
+    teach_tag: bool = False,
+    route: Route = "reply",
 ) -> "Assistant":
     """Put an assistant together.
 
@@ -76,6 +80,10 @@ def load(
         segment: the segmenter, named likewise.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         dtype: "float32", "bfloat16" or "float16"; None lets each model choose for the device.
+        dialect: the markup of the chat model's replies; None: as it says of itself.
+        teach_tag: a system prompt teaches the chat model the tag `<gsam>`; for models that were not
+            tuned to it.
+        route: how questions are answered, see `segue.routes`; `Conversation.ask` can override it.
 
     Raises:
         UnknownName: no such preset or nickname.
@@ -83,6 +91,10 @@ def load(
         ModelError: weights are missing or cannot be read.
     """
     chosen = presets.preset(preset)
+    if dialect is not None:
+        _ = DIALECTS[dialect]
+    if route not in ROUTES:
+        raise InputError(f"A route must be one of {', '.join(ROUTES)}, got {route!r}.")
 
     def stage(kind: str, given: Any, default: str | None) -> Any:
         source = default if given is FROM_PRESET else given
@@ -95,7 +107,7 @@ def load(
     if detect == "chat":
         if talker is None:
             raise InputError('detect="chat" needs a chat model, got chat=None.')
-        detector = detector_of(talker)
+        detector = detector_of(talker, dialect=dialect)
     else:
         detector = stage("detect", detect, chosen.detect)
     return Assistant(
@@ -104,6 +116,9 @@ def load(
         segmenter=stage("segment", segment, chosen.segment),
         box_threshold=chosen.box_threshold if detect is FROM_PRESET else None,
         text_threshold=chosen.text_threshold if detect is FROM_PRESET else None,
+        dialect=dialect,
+        teach_tag=teach_tag,
+        route=route,
     )
 
 
@@ -117,10 +132,23 @@ class Assistant:
     box_threshold: float | None = None
     """Passed to the detector; None: the detector's own."""
     text_threshold: float | None = None
+    dialect: str | None = None
+    """The markup of the chat model's replies; None: as it says of itself."""
+    teach_tag: bool = False
+    """A system prompt teaches the chat model the tag `<gsam>`."""
+    route: Route = "reply"
+    """How questions are answered, unless `Conversation.ask` says otherwise; see `segue.routes`."""
+    policy: Policy = policy
+    """What the route "auto" goes by."""
     views: Views = field(default_factory=Views)
     """Encoded pictures, by content, within a byte budget."""
     _found: dict[tuple[Any, ...], list[Found]] = field(default_factory=dict, repr=False)
     """What was detected lately: asking for the same thing again costs nothing."""
+
+    @property
+    def speaks(self) -> str:
+        """The name of the dialect in which replies are read."""
+        return self.dialect or getattr(self.chat, "dialect", None) or "qwen_vl"
 
     def open(self, *images: Any, allow_urls: bool = False) -> "Conversation":
         """Begin a conversation about pictures.
@@ -201,6 +229,38 @@ class Assistant:
             for one in self._found[key]
         ]
 
+    def checked(self, regions: Sequence[Region], images: Sequence[Image]) -> tuple[Region, ...]:
+        """The regions, with how far the other route agrees with each.
+
+        The detector is asked for what the chat model pointed at, and the chat model for what the
+        detector found, once for each phrase; the latter costs a reply. Regions without a phrase, by
+        hand, or without another route stay as they are. See `segue.routes.agreement`.
+
+        Args:
+            regions: of an answer.
+            images: all pictures of the conversation.
+        """
+        other: dict[tuple[int, str, str], list[Box] | None] = {}
+        result = []
+        for region in regions:
+            key = (region.image, region.phrase, region.found_by)
+            if key not in other:
+                other[key] = self._found_by_other(images[region.image], *key[1:])
+            boxes = other[key]
+            agreed = None if boxes is None else agreement(region.box, boxes)
+            result.append(region if agreed is None else replace(region, agreement=agreed))
+        return tuple(result)
+
+    def _found_by_other(self, image: Image, phrase: str, found_by: str) -> list[Box] | None:
+        if not phrase:
+            return None
+        if found_by == "chat" and self.detector is not None:
+            return [region.box for region in self.detect(image, [phrase])]
+        if found_by == "detector" and self.chat is not None:
+            asked = detector_of(self.chat, dialect=self.dialect)
+            return [found.box for found in asked.find(image, [phrase])]
+        return None
+
     def look(self, image: Image) -> View:
         """The encoded picture, from the cache where it is there.
 
@@ -228,14 +288,14 @@ class Assistant:
             chunks: the raw reply in pieces; how it is cut changes nothing.
             images: all pictures of the conversation, the newest last.
             ids: names for the regions; "r1", "r2", … when left out.
-            dialect: its markup; None: the chat model's.
+            dialect: its markup; None: the one this assistant's chat model speaks.
             sight: how the model saw the pictures; None: as the chat model says.
 
         Yields:
             Every event but `Done`, in the order in which things become known.
         """
         ids = ids or region_ids()
-        name = dialect or (self.chat.dialect if self.chat is not None else "qwen_vl")
+        name = dialect or self.speaks
         sight = sight or Sight.of(self.chat)
         reader: Dialect = DIALECTS.load(name)
         for event in reader.read(chunks):

@@ -6,35 +6,36 @@ from segue.box import Box, EitherFrame
 from segue.chat import ChatModel
 from segue.detect.chat import ChatGrounding
 from segue.dialects import DIALECTS, Dialect, Pointed
+from segue.dialects.grounding import ask_for
 from segue.image import Image
 from segue.message import Message, Sampling
 from segue.sight import Sight
 
-CHINESE = "框出图片中{}的位置"
-ENGLISH = "Find the {} in the picture."
-
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _ARTICLE = re.compile(r"^(the|an?)\s+", re.IGNORECASE)
 
 
-def detector_of(chat: ChatModel, question: str | None = None) -> ChatGrounding:
+def detector_of(
+    chat: ChatModel, question: str | None = None, dialect: str | None = None
+) -> ChatGrounding:
     """The chat model as a detector; it answers in a conversation of its own, one per phrase.
 
     Args:
         chat: a model whose dialect has boxes.
-        question: how it is asked, "{}" standing for the phrase; None: `CHINESE` for phrases with
-            Chinese characters, else `ENGLISH`.
+        question: how it is asked, "{}" standing for the phrase; None: for every instance, in the
+            form of its family and in the language of the phrase.
+        dialect: the markup of its replies; None: as it says of itself.
 
     Raises:
         UnknownName: there is no dialect of the name that the model gives.
     """
-    dialect: Dialect = DIALECTS.load(chat.dialect)
+    name = dialect or chat.dialect
+    reader: Dialect = DIALECTS.load(name)
     sight = Sight.of(chat)
 
     def ask(image: Image, phrase: str) -> list[Box]:
-        message = Message("user", _question(phrase, question), (image,))
+        message = Message("user", _question(phrase, question, name), (image,))
         reply = chat.stream([message], Sampling(temperature=0))
-        placed = [sight.framed(e) for e in dialect.read(reply) if isinstance(e, Pointed)]
+        placed = [sight.framed(e) for e in reader.read(reply) if isinstance(e, Pointed)]
         return [
             event.box.to_box(image.size, sight.seen(image.size))
             for event in placed
@@ -44,9 +45,9 @@ def detector_of(chat: ChatModel, question: str | None = None) -> ChatGrounding:
     return ChatGrounding(ask, name=chat.name)
 
 
-def _question(phrase: str, question: str | None) -> str:
+def _question(phrase: str, question: str | None, dialect: str) -> str:
     if question is not None:
         return question.format(phrase)
-    if _HAN.search(phrase):
-        return CHINESE.format(phrase.strip())
-    return ENGLISH.format(_ARTICLE.sub("", phrase.strip()).rstrip(" ."))
+    plain = _ARTICLE.sub("", phrase.strip()).rstrip(" .")
+    # Qwen-VL was trained to frame what its singular question names, be it one or several.
+    return ask_for(dialect, [plain], every=dialect != "qwen_vl")

@@ -40,6 +40,9 @@ class Region:
     clicks: tuple[Click, ...] = ()
     """The clicks by which a person made or corrected the mask."""
 
+    agreement: float | None = None
+    """How far the other route put it in the same place, IoU in [0, 1]; None: not checked."""
+
     def with_mask(self, mask: Mask) -> "Region":
         """The same region, segmented."""
         return replace(self, mask=mask)

@@ -140,7 +140,7 @@ def models_of(assistant: Assistant) -> dict[str, str | None]:
     """The names of the models at work, as the file keeps them."""
     return {
         "chat": getattr(assistant.chat, "name", None),
-        "dialect": getattr(assistant.chat, "dialect", None),
+        "dialect": None if assistant.chat is None else assistant.speaks,
         "detect": getattr(assistant.detector, "name", None),
         "segment": getattr(assistant.segmenter, "name", None),
     }
@@ -150,7 +150,7 @@ def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as plain JSON values; pictures by their digests."""
     return {
         "turns": [
-            _turn_to_json(user.images, answer)
+            _turn_to_json(user, answer)
             for (user, _), answer in zip(snapshot.turns, snapshot.answers)
         ],
         "regions": [region_to_json(region) for region in snapshot.regions],
@@ -177,7 +177,7 @@ def snapshot_from_json(document: Mapping[str, Any], images: Mapping[str, Image])
         shown = tuple(images[digest] for digest in turn["images"])
         seen += shown
         answer = replace(_answer_from_json(turn), images=seen)
-        user = Message("user", turn["question"], shown)
+        user = Message("user", turn.get("asked", turn["question"]), shown)
         turns.append((user, Message("assistant", answer.raw)))
         answers.append(answer)
     first = [region for answer in answers for region in answer.regions]
@@ -211,10 +211,12 @@ def _carried(saved: Snapshot, derived: tuple[Region, ...]) -> tuple[Region, ...]
     return (*kept, *by_hand)
 
 
-def _turn_to_json(shown: tuple[Image, ...], answer: Answer) -> dict[str, Any]:
+def _turn_to_json(user: Message, answer: Answer) -> dict[str, Any]:
+    asked = {} if user.text == answer.question else {"asked": user.text}
     return {
         "question": answer.question,
-        "images": [image.digest for image in shown],
+        **asked,
+        "images": [image.digest for image in user.images],
         "text": answer.text,
         "raw": answer.raw,
         "regions": [region_to_json(region) for region in answer.regions],

@@ -80,3 +80,34 @@ def test_a_file_name_without_a_format_is_refused(
     outcome = run("ask", picture, "?", "--out", tmp_path / "overlay", *stages)
     assert outcome.code == 2
     assert "Use a name like overlay.png" in outcome.err
+
+
+def test_the_detector_answers_where_the_policy_says_so(
+    run, picture: Path, stages: list[str]
+) -> None:
+    outcome = run("ask", picture, "Segment the dog.", "--route", "auto", *stages)
+    assert outcome.code == 0, outcome.err
+    first, words, _, region = outcome.out.splitlines()
+    assert first == "route tag: 'dog' is a category"
+    assert words == "dog"
+    assert region.split()[-1] == "detector"
+
+
+def test_both_routes_can_be_compared(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("ask", picture, "Segment the dog.", "--route", "tag", "--agreement", *stages)
+    assert outcome.code == 0, outcome.err
+    assert "r1 dog: the chat model agrees, IoU 0.40" in outcome.out
+
+
+def test_the_dialect_can_be_named(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("ask", picture, "飞机在哪里?", "--dialect", "gsam", *stages)
+    assert outcome.out.startswith("这是<ref>飞机</ref><box>")
+    outcome = run("ask", picture, "飞机在哪里?", "--dialect", "gsm", *stages)
+    assert outcome.code == 2
+    assert "Did you mean 'gsam'" in outcome.err
+
+
+def test_an_unknown_route_is_refused(run, picture: Path, stages: list[str]) -> None:
+    outcome = run("ask", picture, "where?", "--route", "both", *stages)
+    assert outcome.code == 2
+    assert "reply, auto, box, tag" in outcome.err

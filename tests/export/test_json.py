@@ -39,7 +39,7 @@ def test_an_answer_without_regions_or_pictures_is_fine():
     [
         a_region(),
         a_region(mask=a_donut_and_two_islands(), score=0.25, span=(0, 3), image=2, phrase="飞机"),
-        a_region(point=(3.5, 4.0)),
+        a_region(point=(3.5, 4.0), agreement=0.75),
         a_region(masked=False, found_by="person", quad=((0, 0), (1, 0.5), (2, 2), (0, 2))),
     ],
 )

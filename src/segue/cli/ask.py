@@ -34,8 +34,21 @@ def ask(
     chat: options.Chat = None,
     detect: options.Detect = None,
     segment: options.Segment = None,
+    dialect: options.Dialect = None,
+    teach_tag: options.TeachTag = False,
+    route: options.Route = "reply",
     device: options.Device = "auto",
     dtype: options.Dtype = None,
+    ground: Annotated[
+        bool,
+        typer.Option(
+            "--ground", help="Ask in the form that makes the chat model's family point at things."
+        ),
+    ] = False,
+    agreement: Annotated[
+        bool,
+        typer.Option("--agreement", help="Ask the other route too, and say how far both agree."),
+    ] = False,
     allow_urls: options.AllowUrls = False,
     seed: options.Seed = None,
     temperature: options.Temperature = None,
@@ -43,7 +56,7 @@ def ask(
 ) -> None:
     """Ask about pictures; get an answer in words and masks of what it points at."""
     from segue.cli import results
-    from segue.cli.screen import screen, show_stream, waiting
+    from segue.cli.screen import screen, show_agreement, show_route, show_stream, waiting
 
     _check(images, question, session)
     to_stdout = json == "-"
@@ -51,11 +64,16 @@ def ask(
     pictures = options.open_images(images, allow_urls)
     with waiting(console, "loading the models"):
         assistant = options.load_assistant(
-            preset, device, dtype, chat=chat, detect=detect, segment=segment
-        )
+            preset, device, dtype, chat=chat, detect=detect, segment=segment,
+            dialect=dialect, teach_tag=teach_tag, route=route,
+        )  # fmt: skip
     conversation = results.begin(assistant, session).show(*pictures)
     how = options.sampling(seed, temperature, max_new_tokens)
-    answer = show_stream(console, conversation.stream(question, how))
+    show_route(console, conversation, question)
+    answer = show_stream(console, conversation.stream(question, how, ground=ground))
+    if agreement:
+        answer = conversation.checked(answer)
+        show_agreement(console, answer)
     if out is not None:
         for file in results.write_overlays(answer, out):
             console.print(f"wrote {file}", style="dim")

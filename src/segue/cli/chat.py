@@ -21,6 +21,9 @@ def chat(
     chat: options.Chat = None,
     detect: options.Detect = None,
     segment: options.Segment = None,
+    dialect: options.Dialect = None,
+    teach_tag: options.TeachTag = False,
+    route: options.Route = "reply",
     device: options.Device = "auto",
     dtype: options.Dtype = None,
     allow_urls: options.AllowUrls = False,
@@ -38,8 +41,9 @@ def chat(
     pictures = options.open_images(images or [], allow_urls)
     with waiting(console, "loading the models"):
         assistant = options.load_assistant(
-            preset, device, dtype, chat=chat, detect=detect, segment=segment
-        )
+            preset, device, dtype, chat=chat, detect=detect, segment=segment,
+            dialect=dialect, teach_tag=teach_tag, route=route,
+        )  # fmt: skip
     conversation = results.begin(assistant, session).show(*pictures)
     how = options.sampling(seed, temperature, max_new_tokens)
     repl = Repl(conversation, console, how, allow_urls)

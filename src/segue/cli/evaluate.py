@@ -54,6 +54,9 @@ def predict(
     chat: options.Chat = None,
     detect: options.Detect = None,
     segment: options.Segment = None,
+    dialect: options.Dialect = None,
+    teach_tag: options.TeachTag = False,
+    route: options.Route = "reply",
     device: options.Device = "auto",
     dtype: options.Dtype = None,
     seed: options.Seed = None,
@@ -62,8 +65,9 @@ def predict(
 ) -> None:
     """Ask every question once and keep the answers; score them later, as often as you like."""
     models = {"chat": chat, "detect": detect, "segment": segment}
+    manner = {"dialect": dialect, "teach_tag": teach_tag, "route": route}
     how = options.sampling(seed, temperature, max_new_tokens)
-    _predict(questions, out, prompt, images, limit, preset, device, dtype, models, how)
+    _predict(questions, out, prompt, images, limit, preset, device, dtype, models | manner, how)
 
 
 def _scoring(part: str, summary: str) -> None:
@@ -140,7 +144,7 @@ def _predict(
     preset: str,
     device: str,
     dtype: str | None,
-    models: dict[str, str | None],
+    models: dict[str, Any],
     how: Any,
 ) -> None:
     from rich.console import Console

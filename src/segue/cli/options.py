@@ -57,6 +57,30 @@ Dtype = Annotated[
         rich_help_panel=_MODELS,
     ),
 ]
+Dialect = Annotated[
+    str | None,
+    typer.Option(
+        help="Markup of the chat model's replies, see `segue models dialects`; by default its own.",
+        rich_help_panel=_MODELS,
+    ),
+]
+TeachTag = Annotated[
+    bool,
+    typer.Option(
+        "--teach-tag",
+        help="Teach the chat model the tag <gsam> with a system prompt, where it was not tuned.",
+        rich_help_panel=_MODELS,
+    ),
+]
+Route = Annotated[
+    str,
+    typer.Option(
+        metavar="reply|auto|box|tag",
+        help="What answers: the reply as it comes, the chat model's boxes, the detector, or "
+        "whichever suits the question.",
+        rich_help_panel=_MODELS,
+    ),
+]
 AllowUrls = Annotated[
     bool, typer.Option("--allow-urls", help="Fetch pictures named by an http(s) URL.")
 ]
@@ -91,6 +115,7 @@ def load_assistant(
     chat: str | None = None,
     detect: str | None = None,
     segment: str | None = None,
+    **manner: Any,
 ) -> "Assistant":
     """`segue.load`, where None means "the preset's" and "none" leaves a stage out.
 
@@ -105,7 +130,7 @@ def load_assistant(
         for kind, name in named.items()
         if name is not None
     }
-    return load(preset, device=device, dtype=dtype, **stages)
+    return load(preset, device=device, dtype=dtype, **stages, **manner)
 
 
 def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from segue.cli import options, results
-from segue.cli.screen import printable, region_table, show_stream
+from segue.cli.screen import printable, region_table, show_route, show_stream
 from segue.errors import InputError, SegueError, UnknownName
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Repl:
             self._ask(line)
 
     def _ask(self, question: str) -> None:
+        show_route(self.console, self.conversation, question)
         events = self.conversation.stream(question, self.sampling)
         try:
             show_stream(self.console, events)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from segue.conversation import Conversation
     from segue.message import Answer, Event, NotFound
     from segue.region import Region
 
@@ -78,6 +79,25 @@ def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
     for reason in reasons:
         console.print(printable(reason), style="dim")
     return answer
+
+
+def show_route(console: Console, conversation: "Conversation", question: str) -> None:
+    """Which route the question takes, and why, where a policy chose it."""
+    if conversation.assistant.route == "auto":
+        chosen = conversation.choose(question)
+        if chosen.route != "reply":
+            console.print(f"route {chosen.route}: {printable(chosen.reason)}", style="dim")
+
+
+def show_agreement(console: Console, answer: "Answer") -> None:
+    """How far the other route puts each region in the same place."""
+    for region in answer.regions:
+        if region.agreement is not None:
+            other = "detector" if region.found_by == "chat" else "chat model"
+            name = printable(region.phrase)
+            console.print(
+                f"{region.id} {name}: the {other} agrees, IoU {region.agreement:.2f}", style="dim"
+            )
 
 
 def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFound]") -> None:

@@ -17,7 +17,7 @@ Source: the model cards of Molmo and Molmo2 (allenai) and their published exampl
 import re
 
 from segue.box import GRID_1000, Frame
-from segue.dialects.reply import Phrase, Reply, ReplyDialect, Tokens
+from segue.dialects.reply import LIMIT, Phrase, Reply, ReplyDialect, Tokens
 
 PERCENT = Frame(100, 100)
 LONGEST = 8000
@@ -69,14 +69,22 @@ class MolmoReply(Reply):
             if token.rstrip(">").rstrip().endswith("/"):
                 self._end_points()
 
-    def prose(self, text: str) -> None:
-        """Words, those between the tags of points included."""
-        self.show(text)
+    def show(self, text: str) -> None:
+        """Words that show; those between the tags of points name them."""
+        super().show(text)
         if self._waiting is not None:
             self._inside.append(text)
             self._length += len(text)
-            if self._length > 2000:
+
+    def prose(self, text: str) -> None:
+        """Words; too many of them name nothing."""
+        while text and self._waiting is not None:
+            head = text[: max(LIMIT - self._length, 0)]
+            self.show(head)
+            text = text[len(head) :]
+            if self._length >= LIMIT:
                 self._end_points(open_=True)
+        self.show(text)
 
     def interrupt(self) -> None:
         """Points stay open across other tags."""
@@ -102,7 +110,7 @@ class MolmoReply(Reply):
             return
         tag, points, alt = waiting
         name = "" if open_ else words.strip()
-        start = self._position - len(words) + len(words) - len(words.lstrip())
+        start = self._position - len(words.lstrip())
         phrase = Phrase(name, start)
         for x, y, frame, picture in points:
             self.spot(x, y, frame, phrase, picture, alt)

@@ -48,6 +48,10 @@ class Manifest:
     """box and text; None: the detector's own."""
     sampling: Mapping[str, Any]
     versions: Mapping[str, str]
+    teach_tag: bool = False
+    """Whether a system prompt taught the chat model the tag."""
+    route: str = "reply"
+    """How questions were answered; see `segue.routes`."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -75,10 +79,12 @@ def manifest(
             "detect": getattr(assistant.detector, "name", None),
             "segment": getattr(assistant.segmenter, "name", None),
         },
-        dialect=str(getattr(assistant.chat, "dialect", "qwen_vl")),
+        dialect=assistant.speaks,
         thresholds={"box": assistant.box_threshold, "text": assistant.text_threshold},
         sampling={name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()},
         versions=_versions(),
+        teach_tag=assistant.teach_tag,
+        route=assistant.route,
     )
 
 
@@ -285,8 +291,8 @@ def _ask(assistant: "Assistant", question: Question, sampling: "Sampling") -> Pr
     from segue.message import Answer
 
     try:
-        conversation = assistant.open(question.image)
-        shown = conversation.images
+        shown = assistant.open(question.image).images
+        conversation = assistant.open(*(() if question.history else shown))
         for number, (asked, raw) in enumerate(question.history):
             said = Answer(asked, raw, raw)
             conversation.adopt(asked, said, shown if number == 0 else ())

@@ -7,8 +7,8 @@
      "images": [{"name", "size": [h, w], "digest"}]}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
-is null. A region has "quad", "point", "mask_score" and "clicks" ([x, y, 1 or 0]) only where there
-are some.
+is null. A region has "quad", "point", "agreement", "mask_score" and "clicks" ([x, y, 1 or 0]) only
+where there are some.
 """
 
 import math
@@ -60,6 +60,8 @@ def region_to_json(region: Region) -> dict[str, Any]:
         value["quad"] = [[float(x), float(y)] for x, y in region.quad]
     if region.point is not None:
         value["point"] = [float(v) for v in region.point]
+    if region.agreement is not None:
+        value["agreement"] = float(region.agreement)
     if region.clicks:
         value["clicks"] = [[float(x), float(y), label] for x, y, label in region.clicks]
     return value
@@ -85,6 +87,7 @@ def region_from_json(value: Mapping[str, Any]) -> Region:
         span=_span(value),
         quad=None if quad is None else tuple(_point(p, "quad") for p in _list(quad, "quad")),
         point=None if value.get("point") is None else _point(value["point"], "point"),
+        agreement=_number(value, "agreement"),
         clicks=tuple(_click(one) for one in _list(value.get("clicks", ()), "clicks")),
     )
 
