@@ -9,6 +9,7 @@ import re
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any
+from weakref import finalize
 
 import openai
 
@@ -76,12 +77,9 @@ class OpenAIChat:
         """Fields that this server does not know."""
         self.repeated = 0
         """Requests that had to be made again."""
-        self._client = client or openai.OpenAI(
-            base_url=address.url,
-            api_key=address.key or "none",
-            timeout=openai.Timeout(READ_S, connect=CONNECT_S),
-            max_retries=TRIES,
-        )
+        self._client = client or _client_of(address)
+        if client is None:  # its connections end with this object, not whenever they are collected
+            finalize(self, self._client.close)
 
     def with_profile(self, profile: Profile) -> "OpenAIChat":
         """The same endpoint, used as another profile says."""
@@ -153,6 +151,15 @@ class OpenAIChat:
             return [model.id for model in self._client.models.list()]
         except openai.OpenAIError:
             return []
+
+
+def _client_of(address: Address) -> openai.OpenAI:
+    return openai.OpenAI(
+        base_url=address.url,
+        api_key=address.key or "none",
+        timeout=openai.Timeout(READ_S, connect=CONNECT_S),
+        max_retries=TRIES,
+    )
 
 
 _OPTIONAL = ("skip_special_tokens", "seed", "top_p", "temperature", "max_tokens")
