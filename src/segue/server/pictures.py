@@ -7,7 +7,9 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
+import numpy as np
 import PIL.Image
 
 from segue.errors import InputError
@@ -24,6 +26,7 @@ class Pictures:
     def __init__(self, folder: Path) -> None:
         """Open the folder; what a crash left half written is thrown away."""
         self.folder = folder
+        self._arrays: WeakValueDictionary[str, np.ndarray] = WeakValueDictionary()
         folder.mkdir(parents=True, exist_ok=True)
         for draft in folder.glob(".*"):
             draft.unlink(missing_ok=True)
@@ -52,9 +55,13 @@ class Pictures:
         _sync_folder(self.folder)
 
     def read(self, digest: str, name: str = "") -> Image:
-        """A picture that was kept."""
-        limits = Limits(max_pixels=2**31, max_bytes=2**33)  # it was checked when it came
-        return Image(Image.open(self.file(digest), limits=limits).array, name)
+        """A picture that was kept; its pixels are shared by all who have it open."""
+        array = self._arrays.get(digest)
+        if array is None:
+            limits = Limits(max_pixels=2**31, max_bytes=2**33)  # it was checked when it came
+            array = Image.open(self.file(digest), limits=limits).array
+            self._arrays[digest] = array
+        return Image(array, name)
 
     def forget(self, digest: str) -> None:
         """Delete a picture."""

@@ -1,6 +1,6 @@
 """What the routes work with, and how they get it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -47,6 +47,19 @@ class Service:
         deadline_s = self.settings.deadline_s
         result: T = await call(self.worker, work, request, deadline_s, quick=quick)
         return result
+
+    def look_ahead(self, image: Image) -> None:
+        """Encode a picture for the first click, when the models have nothing else to do."""
+        worker = self.worker
+        if worker.state != "ready" or worker.waiting or worker.active:
+            return
+
+        def steps() -> Iterator[None]:
+            if worker.assistant.segmenter is not None:
+                worker.assistant.look(image)
+            yield
+
+        worker.submit(steps)
 
     async def picture(self, owner: str, source: str | bytes, name: str = "") -> Image:
         """A picture from a request; it is remembered by its digest."""

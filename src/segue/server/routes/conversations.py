@@ -140,6 +140,7 @@ async def add_images(
     await service.record(owner, id)
     images = await _brought(request, service, owner)
     await service.aside(service.talks.show, owner, id, images, service.settings.max_images)
+    service.look_ahead(images[-1])
     return await current(service, owner, id)
 
 

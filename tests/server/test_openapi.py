@@ -1,0 +1,101 @@
+"""The OpenAPI document: what it promises is kept, and nothing it allows brings the server down."""
+
+import os
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from segue.server import asked
+from segue.server.app import build
+from segue.server.settings import Settings
+from server.conftest import KEY, PICTURE, ask, begin, data_url, running, scripted
+
+EXAMPLES = int(os.environ.get("SEGUE_FUZZ_EXAMPLES", "3"))
+"""Requests for each address; more than the default is for a long look."""
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory):
+    data = tmp_path_factory.mktemp("fuzzed")
+    with running(scripted(), data, requests_per_minute=0, deadline_s=20) as server:
+        yield server
+
+
+def operations():
+    app = build(Settings(data=Path("unused")), scripted)
+    schema = schemathesis.openapi.from_dict(app.openapi())
+    return {result.ok().label: result.ok() for result in schema.get_all_operations()}
+
+
+OPERATIONS = operations()
+
+
+@pytest.mark.parametrize("label", sorted(OPERATIONS))
+def test_nothing_that_the_document_allows_is_a_5xx(fuzzed, label):
+    operation = OPERATIONS[label]
+    with fuzzed.client() as client:
+        id = begin(client)
+        ask(client, id)
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(), known=st.booleans())
+        def check(case, known):
+            if known and "id" in (case.path_parameters or {}):
+                case.path_parameters["id"] = id
+                if "region" in case.path_parameters:
+                    case.path_parameters["region"] = "r1"
+            answer = case.call(base_url=fuzzed.url, headers={"Authorization": f"Bearer {KEY}"})
+            assert answer.status_code < 500, (case, answer.text)
+            if answer.status_code >= 400:
+                error = answer.json()["error"]
+                assert set(error) == {"message", "type", "param", "code"}
+                assert all(error[name] for name in ("message", "code", "type"))
+
+        check()
+
+
+def test_every_address_is_documented():
+    assert len(OPERATIONS) > 30
+    for operation in OPERATIONS.values():
+        assert operation.definition.raw.get("summary")
+        assert operation.definition.raw.get("tags")
+        described = operation.definition.raw.get("description", "")
+        assert described.strip(), operation.label
+
+
+def test_examples_of_the_document_are_accepted(fuzzed):
+    """Every body that is shown as an example is one that the server takes."""
+    document = fuzzed.app.openapi()
+    shown = {
+        name: schema["examples"]
+        for name, schema in document["components"]["schemas"].items()
+        if "examples" in schema
+    }
+    assert len(shown) >= 9
+    for name, examples in shown.items():
+        for example in examples:
+            getattr(asked, name).model_validate(example)
+
+
+def test_what_the_document_says_to_send_is_answered(fuzzed):
+    with fuzzed.client() as client:
+        answer = client.post("/v1/segment", json={"image": data_url(), "phrases": ["dog", "cat"]})
+        value = answer.json()
+        assert value["not_found"] == ["cat"]
+        assert value["regions"][0]["mask"]["format"] == "coco_rle"
+        digest = value["image"]["digest"]
+        assert digest == PICTURE.digest
+        again = client.post("/v1/segment", json={"image": digest, "boxes": [[1, 1, 9, 9]]})
+        assert again.json()["regions"][0]["box"] == [1, 1, 9, 9]
+        lost = client.post("/v1/segment", json={"image": "0" * 64, "phrases": ["dog"]})
+        assert (lost.status_code, lost.json()["error"]["code"]) == (404, "picture_not_known")
