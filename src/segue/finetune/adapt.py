@@ -1,6 +1,7 @@
 """Which weights learn: LoRA beside frozen layers, or the layers themselves."""
 
 import re
+import warnings
 from typing import Any
 
 import torch
@@ -33,7 +34,9 @@ def adapt(network: Any, pupil: Pupil, recipe: Recipe) -> Any:
         target_modules=_targets(network, pupil, recipe),
         modules_to_save=_whole(network, pupil, recipe) or None,
     )
-    adapted = peft.get_peft_model(network, config)
+    with warnings.catch_warnings():  # PEFT asks transformers by names that are on their way out
+        warnings.simplefilter("ignore", FutureWarning)
+        adapted = peft.get_peft_model(network, config)
     # A local folder, so that PEFT does not ask the hub about it at every checkpoint.
     adapted.peft_config["default"].base_model_name_or_path = str(pupil.folder)
     for name, parameter in adapted.named_parameters():

@@ -1,11 +1,10 @@
 """Conversations to learn from: read, measured, and turned into examples when they are needed.
 
 Text of users is plain: markup in it is taken out here, whoever wrote the file, so that no text
-opens a picture or ends a turn.
+opens a picture or ends a turn. In an assistant's text only what points at things is live.
 """
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,8 +20,6 @@ from segue.errors import InputError
 from segue.finetune.pupil import Pupil
 from segue.image import Image
 from segue.message import Message
-
-_SPECIAL = re.compile(r"<\|[A-Za-z0-9_]{1,32}\|>|</?(?:img|imgpad)>")
 
 
 @dataclass(slots=True)
@@ -116,7 +113,7 @@ def messages_of(dialogue: Dialogue, images: Sequence[Image]) -> list[Message]:
         elif turn.role == "system":
             messages.append(Message("system", plain(turn.text)))
         else:
-            messages.append(Message("assistant", _SPECIAL.sub("", turn.text)))
+            messages.append(Message("assistant", turn.text))
     return messages
 
 

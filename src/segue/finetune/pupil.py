@@ -1,6 +1,7 @@
 """What differs between the families of models that can be taught."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,8 +47,8 @@ class Pupil(Protocol):
     def picture_tokens(self) -> str:
         """How many tokens a picture takes, for people."""
 
-    def chat(self, network: nn.Module) -> ChatModel:
-        """The network as a chat model that answers questions."""
+    def chat(self, network: nn.Module) -> AbstractContextManager[ChatModel]:
+        """The network as a chat model that answers questions, for as long as the context."""
 
 
 def base_folder(base: str) -> Path:
@@ -75,6 +76,10 @@ def pupil_of(recipe: Recipe) -> Pupil:
         from segue.finetune.qwen_vl import QwenVLPupil
 
         return QwenVLPupil(folder, recipe)
+    from segue.finetune.transformers import KNOWN, TransformersPupil
+
+    if model_type in KNOWN:
+        return TransformersPupil(folder, recipe)
     raise ModelError(
         f"{folder} holds a model of type {model_type!r}, which cannot be fine-tuned here. "
         "Give a Qwen-VL of 2023, or an image-text-to-text model of transformers."

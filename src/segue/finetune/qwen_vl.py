@@ -1,6 +1,7 @@
 """The native Qwen-VL as a pupil."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from segue.models.qwen_vl import QwenVLForCausalLM, load
 from segue.models.qwen_vl.checkpoint import read_config, read_processor
 from segue.models.qwen_vl.teaching import Example
 
-_BLANK = Image(np.zeros((1, 1, 3), np.uint8))
+BLANK = Image(np.zeros((1, 1, 3), np.uint8))
 """Stands for a picture where only the length counts."""
 _BEYOND = 1_000_000
 
@@ -63,7 +64,7 @@ class QwenVLPupil:
 
     def length(self, dialogue: Dialogue) -> int:
         """See `Pupil.length`."""
-        blanks = [_BLANK] * len(dialogue.images)
+        blanks = [BLANK] * len(dialogue.images)
         return len(self.processor.example(messages_of(dialogue, blanks), _BEYOND).ids)
 
     def example(self, dialogue: Dialogue) -> Example:
@@ -79,7 +80,8 @@ class QwenVLPupil:
         """See `Pupil.picture_tokens`."""
         return f"{self.config.visual_config.n_queries + 2} tokens, whatever its size"
 
-    def chat(self, network: nn.Module) -> QwenVL:
+    @contextmanager
+    def chat(self, network: nn.Module) -> Iterator[QwenVL]:
         """See `Pupil.chat`."""
         assert isinstance(network, QwenVLForCausalLM)
-        return QwenVL(network, self.processor, self.recipe.base)
+        yield QwenVL(network, self.processor, self.recipe.base)

@@ -246,8 +246,8 @@ class _Trial(TrainerCallback):
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
         plain = model.get_base_model() if hasattr(model, "get_base_model") else model
         was_training = model.training
-        chat = self.pupil.chat(plain)
-        report, answered = try_out(chat, self.questions, self.recipe.eval_max_new_tokens)
+        with self.pupil.chat(plain) as chat:
+            report, answered = try_out(chat, self.questions, self.recipe.eval_max_new_tokens)
         model.train(was_training)
         sample = [{"asked": p.question.text, "said": p.raw} for p in answered[:4]]
         line = {"step": state.global_step, "of": state.max_steps, **figures(report)}

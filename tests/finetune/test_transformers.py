@@ -1,0 +1,142 @@
+"""Models of transformers as pupils, without torchvision: Qwen2-VL, Qwen2.5-VL, Qwen3-VL."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText
+
+from builders import an_image
+from segue.box import Size
+from segue.convert.dataset import read
+from segue.convert.dialogue import Dialogue, Turn
+from segue.dialects import DIALECTS, Pointed
+from segue.errors import InputError
+from segue.finetune.merge import merge
+from segue.finetune.pupil import pupil_of
+from segue.finetune.train import finetune
+from segue.finetune.wording import say
+from segue.message import Message
+from segue.presets import load_stage
+from tiny_chats import tiny_qwen2_5_vl, tiny_qwen2_vl, tiny_qwen3_vl
+
+BASES = {"qwen2": tiny_qwen2_vl, "qwen2.5": tiny_qwen2_5_vl, "qwen3": tiny_qwen3_vl}
+
+
+@pytest.fixture(params=BASES)
+def model(request, tmp_path_factory):
+    return BASES[request.param](tmp_path_factory.mktemp("model") / request.param)
+
+
+@pytest.fixture
+def a_lesson(tmp_path) -> Dialogue:
+    picture = tmp_path / "p.png"
+    an_image().to_pil().save(picture)
+    turns = (
+        Turn("user", "Segment the dog."), Turn("assistant", "<gsam>dog</gsam>"),
+        Turn("user", "And the cup?"), Turn("assistant", "Sure: <gsam>cup</gsam>"),
+    )  # fmt: skip
+    return Dialogue("d", (str(picture),), turns)
+
+
+def test_exactly_the_answers_are_learned(model, a_recipe, a_lesson) -> None:
+    pupil = pupil_of(a_recipe(base=str(model)))
+    along = pupil.example(a_lesson).along
+    pairs = zip(along["input_ids"], along["labels"], strict=True)
+    learned = pupil.processor.tokenizer.decode([i for i, label in pairs if label != -100])
+    assert learned == "<gsam>dog</gsam><|im_end|>Sure: <gsam>cup</gsam><|im_end|>"
+    assert pupil.length(a_lesson) == len(along["input_ids"])
+    assert len({len(values) for values in along.values()}) == 1
+
+
+def test_the_prompt_is_the_one_that_it_answers(model, a_recipe, a_lesson) -> None:
+    pupil = pupil_of(a_recipe(base=str(model)))
+    chat = load_stage("chat", str(model), device="cpu")
+    asked = [Message("user", "Segment the dog.", (an_image(),))]
+    prompt = chat._tensors(chat._prompts.write(asked), [an_image().to_pil()])
+    taught = pupil.example(replace(a_lesson, turns=a_lesson.turns[:2]))
+    n = prompt["input_ids"].shape[1]
+    assert taught.along["input_ids"][:n] == prompt["input_ids"][0].tolist()
+    assert all(label == -100 for label in taught.along["labels"][:n])
+    for name, value in taught.pictures.items():
+        assert torch.equal(value, prompt[name]), name
+
+
+def test_it_learns_and_merges(model, a_recipe, data, tmp_path) -> None:
+    recipe = a_recipe(
+        base=str(model), validation=str(data), eval_steps=2, eval_questions=2,
+        eval_max_new_tokens=3, max_steps=2, learning_rate=1e-3,
+    )  # fmt: skip
+    adapter = finetune(recipe)
+    learned = load_file(adapter / "adapter_model.safetensors")
+    assert any(value.abs().sum() > 0 for name, value in learned.items() if "lora_B" in name)
+    assert not any("visual" in name for name in learned)
+
+    target = merge(adapter, tmp_path / "merged")
+    copied = {path.name for path in model.iterdir()} - {"model.safetensors"}
+    for name in copied:
+        assert (target / name).read_bytes() == (model / name).read_bytes(), name
+    base, merged = (AutoModelForImageTextToText.from_pretrained(str(f)) for f in (model, target))
+    adapted = PeftModel.from_pretrained(base, str(adapter))
+    pupil = pupil_of(recipe)
+    batch = pupil.collate([pupil.example(next(iter(read(data))))])
+    with torch.no_grad():
+        together, one = adapted(**batch).logits, merged(**batch).logits
+    # Random weights are ill-conditioned: rounding counts in proportion to the logits.
+    assert (together - one).abs().max() < 1e-5 * together.abs().max()
+    chat = load_stage("chat", f"{model}+{adapter}", device="cpu")
+    assert chat.dialect == load_stage("chat", str(target), device="cpu").dialect
+
+
+@pytest.mark.parametrize("vision", ["merger", "lora", "full"])
+def test_the_vision_side_learns_when_asked(a_recipe, tmp_path, vision) -> None:
+    base = tiny_qwen3_vl(tmp_path / "base")
+    adapter = finetune(a_recipe(base=str(base), train_vision=vision, max_steps=1))
+    seeing = [n for n in load_file(adapter / "adapter_model.safetensors") if "visual" in n]
+    assert seeing
+    assert all(("lora_" in name) == (vision == "lora") for name in seeing)
+    if vision == "merger":
+        assert any("deepstack" in name for name in seeing)
+        assert not any(".blocks." in name for name in seeing)
+
+
+def test_pictures_can_be_shrunk(a_recipe, a_lesson, tmp_path) -> None:
+    base = str(tiny_qwen2_5_vl(tmp_path / "base"))
+    large, small = (
+        pupil_of(a_recipe(base=base, min_pixels=784 * least, max_pixels=784 * most))
+        for least, most in ((9, 16), (1, 2))
+    )
+    assert large.length(a_lesson) > small.length(a_lesson)
+    assert len(small.example(a_lesson).along["labels"]) == small.length(a_lesson)
+    with pytest.raises(InputError, match="mask = 'qwen'"):
+        pupil_of(a_recipe(base=base, mask="qwen"))
+
+
+@pytest.mark.parametrize("dialect", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
+def test_boxes_are_said_in_the_models_own_way(dialect) -> None:
+    seen = Size(height=280, width=560)
+    said = say("<ref>cup</ref><box>(100,200),(300,999)</box>", dialect, lambda: seen)
+    (event,) = [e for e in DIALECTS.load(dialect).read([said]) if isinstance(e, Pointed)]
+    assert event.phrase == "cup"
+    box = event.box
+    numbers = [box.xa, box.ya, box.xb, box.yb]
+    assert numbers == ([56, 56, 168, 280] if dialect == "qwen2_5_vl" else [100, 200, 300, 999])
+    assert say("A dog. <gsam>dog</gsam>", dialect, lambda: seen) == "A dog. <gsam>dog</gsam>"
+
+
+def test_what_cannot_be_said_is_left_out_and_counted(a_recipe, tmp_path) -> None:
+    assert say("<ref>a</ref><box>(1,2),(3,4)</box>", "internvl", lambda: None) is None
+    both = "<ref>a</ref><box>(1,2),(3,4)</box> and <gsam>b</gsam>"
+    assert say(both, "qwen3_vl", lambda: None) is None
+    base = tiny_qwen3_vl(tmp_path / "base")
+    path = tmp_path / "d.json"
+    turns = [
+        [{"from": "user", "value": "q"}, {"from": "assistant", "value": v}] for v in (both, "a")
+    ]
+    path.write_text(json.dumps([{"id": str(n), "conversations": t} for n, t in enumerate(turns)]))
+    finetune(a_recipe(base=str(base), data=str(path), max_steps=1, batch_size=1))
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["data"]["train"]["dropped"] == {"boxes that this model writes in another way": 1}
