@@ -98,10 +98,12 @@ class TransformersPupil:
         """How pictures are cut, where they keep their shape (Qwen's way)."""
         pictures = self.processor.image_processor
         merge, side = getattr(pictures, "merge_size", None), getattr(pictures, "patch_size", None)
-        edges = [getattr(pictures.size, edge, None) for edge in ("shortest_edge", "longest_edge")]
-        if merge is None or None in edges or not isinstance(side, int):
+        least, most = (
+            getattr(pictures.size, f"{edge}_edge", None) for edge in ("shortest", "longest")
+        )
+        if merge is None or least is None or most is None or not isinstance(side, int):
             return None
-        return Patches(side=side * merge, least=edges[0], most=edges[1])
+        return Patches(side=side * merge, least=least, most=most)
 
     def network(self, dtype: torch.dtype, device: torch.device) -> Any:
         """See `Pupil.network`."""
@@ -231,7 +233,7 @@ class TransformersPupil:
         try:
             yield TransformersChat(network, self.processor, self.recipe.base)
         finally:  # while it learns, no feature of a picture may be remembered
-            vars(network.base_model).pop("get_image_features", None)  # type: ignore[arg-type]
+            vars(network.base_model).pop("get_image_features", None)
             vars(network).pop("forget_features", None)
 
 

@@ -1,0 +1,162 @@
+"""Drawn scenes with LLaVA-Plus records about them, and what the models are measured on.
+
+A record is what LLaVA-Plus would hold of a scene: a request to segment that calls
+`grounding_dino+sam`, one to find something that calls `grounding_dino`, or a question that needs
+no tool. Half of the ways to ask for a mask, and every eighth noun, are kept for measuring.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from segue.embedded.chat_evaluation import things_of
+from segue.embedded.dialogues import Narrator, fill, none_of, vary
+from segue.embedded.questions import ENGLISH
+from segue.embedded.scenes import Scene, SceneRecipe, render
+from segue.embedded.sprites import shipped_bank
+from segue.embedded.vocabulary import nouns
+
+RECIPE = SceneRecipe(counts=(0.3, 0.4, 0.3), restyle=0.0, squeeze=0.0)
+TAUGHT, KEPT = ENGLISH["segment"][0::2], ENGLISH["segment"][1::2]
+"""Ways to ask for a mask that are taught, and others that are only measured with."""
+NEW = frozenset(range(0, len(nouns()), 8))
+"""Nouns that are never asked for with the tag while teaching."""
+
+
+def scenes(count: int, seed: int) -> list[Scene]:
+    """Scenes of one to three objects, the same for the same seed."""
+    rng, bank = np.random.default_rng(seed), shipped_bank()
+    return [render(rng, bank, RECIPE) for _ in range(count)]
+
+
+def write_records(folder: Path, count: int, seed: int = 1) -> Path:
+    """Draw `count` scenes and write five records about each: `records.json`."""
+    pictures = folder / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    rng, records = np.random.default_rng(seed), []
+    for number, scene in enumerate(scenes(count, seed)):
+        name = f"{number:012d}.png"
+        Image.fromarray(scene.image).save(pictures / name)
+        narrator = Narrator(things_of(scene), scene.background, rng)
+        made = (_mask, _masks, _box, _absent, _plain, _plain)
+        for place, make in enumerate(made):
+            turns = make(narrator, rng)
+            if turns:
+                record = {"unique_id": f"{number}.{place}", "image": name, "data_source": "coco"}
+                records.append({**record, "conversations": turns})
+    path = folder / "records.json"
+    path.write_text(json.dumps(records, indent=1), encoding="utf-8")
+    return path
+
+
+def _taught(narrator: Narrator, rng: np.random.Generator) -> list[int]:
+    """Nouns of the scene that may be taught with the tag, in any order."""
+    return [int(noun) for noun in rng.permutation(list(narrator.groups)) if noun not in NEW]
+
+
+def _mask(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
+    chosen = _taught(narrator, rng)[:1]
+    if not chosen:
+        return []
+    name = nouns()[chosen[0]].english
+    asked = fill(vary(str(rng.choice(TAUGHT)), rng), name)
+    return _tool("grounding_dino+sam", asked, name, narrator, chosen, "Here it is.")
+
+
+def _masks(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
+    chosen = _taught(narrator, rng)[:2]
+    if len(chosen) < 2:
+        return []
+    first, second = (nouns()[noun].english for noun in chosen)
+    asked = fill(str(rng.choice(ENGLISH["segment_two"])), first, second)
+    caption = f"{first} . {second}"
+    return _tool("grounding_dino+sam", asked, caption, narrator, chosen, "Here they are.")
+
+
+def _box(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
+    turn = narrator.ask("ground", False, narrator.present())
+    assert turn is not None
+    name = nouns()[turn.noun].english
+    return _tool("grounding_dino", turn.question, name, narrator, [turn.noun], "There.")
+
+
+def _absent(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
+    turn = narrator.ask("ground", False, narrator.absent())
+    assert turn is not None
+    name = nouns()[turn.noun].english
+    answer = none_of(turn.noun, False)
+    return _tool("grounding_dino", turn.question, name, narrator, [turn.noun], answer)
+
+
+def _plain(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
+    kind = str(rng.choice(["describe", "describe", "exist", "where", "background"]))
+    turn = narrator.ask(kind, False)
+    if turn is None:
+        return []
+    return [
+        {"from": "human", "value": f"<image>\n{turn.question}"},
+        {"from": "gpt", "thoughts": "", "actions": [], "value": turn.answer},
+    ]
+
+
+def _tool(
+    tool: str, asked: str, caption: str, narrator: Narrator, chosen: list[int], answer: str
+) -> list[dict[str, Any]]:
+    """The four turns of one use of a tool."""
+    found = [(noun, thing) for noun in chosen for thing in narrator.groups.get(noun, ())]
+    report = {
+        "boxes": [[round(value / 1000, 3) for value in thing.box] for _, thing in found],
+        "logits": [0.5] * len(found),
+        "phrases": [nouns()[noun].english for noun, _ in found],
+    }
+    told = f"{tool} model outputs: {report!r}\n\nsummarize the model outputs and answer my first"
+    return [
+        {"from": "human", "value": f"<image>\n{asked}"},
+        {
+            "from": "gpt",
+            "thoughts": "I need a tool.",
+            "actions": [{"API_name": tool, "API_params": {"caption": caption}}],
+            "value": f"I will use {tool} to help to answer the question. Please wait for a moment.",
+        },
+        {"from": "human", "value": f"{told} answer: {asked}"},
+        {"from": "gpt", "thoughts": "Thanks.", "actions": [], "value": answer},
+    ]
+
+
+def write_questions(folder: Path, count: int, seed: int = 2) -> Path:
+    """Draw `count` new scenes and write what is asked about them: `questions.jsonl`.
+
+    Of each: a mask of something seen, asked for in a way that was not taught; of every second, of
+    a noun that was not taught either. Two questions for words. For `segue evaluate tags`.
+    """
+    pictures = folder / "new"
+    pictures.mkdir(parents=True, exist_ok=True)
+    rng, lines = np.random.default_rng(seed), []
+    for number, scene in enumerate(scenes(count, seed)):
+        path = pictures / f"{number:03d}.png"
+        Image.fromarray(scene.image).save(path)
+        narrator = Narrator(things_of(scene), scene.background, rng)
+        asked = [("tag", _seen(narrator, rng))]
+        if number % 2:
+            asked.append(("tag", nouns()[int(rng.choice(sorted(NEW)))].english))
+        for place, (expect, name) in enumerate(asked):
+            text = fill(str(rng.choice(KEPT)), name)
+            kind = "taught" if place == 0 else "new"
+            about = {"question": text, "expect": expect, "phrases": [name]}
+            lines.append({"id": f"{number}/{kind}", "image": str(path.resolve()), **about})
+        for kind in rng.permutation(["describe", "exist", "where", "background"])[:2]:
+            turn = narrator.ask(str(kind), False)
+            if turn is not None:
+                about = {"question": turn.question, "expect": "plain"}
+                lines.append({"id": f"{number}/{kind}", "image": str(path.resolve()), **about})
+    file = folder / "questions.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def _seen(narrator: Narrator, rng: np.random.Generator) -> str:
+    chosen = _taught(narrator, rng) or [int(noun) for noun in narrator.groups]
+    return nouns()[chosen[0]].english
