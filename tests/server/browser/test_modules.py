@@ -218,3 +218,40 @@ def test_the_page_loads_nothing_from_elsewhere():
         text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"""["'(](https?:)?//""", text), file.name
         assert not re.search(r"""\son\w+=|style=["']|javascript:|<style|eval\(""", text), file.name
+
+
+@pytest.mark.parametrize(
+    ("scale", "left", "top"), [(1, 0, 0), (5.3, -20.5, -9.25), (40, -400, -100)]
+)
+def test_masks_are_painted_on_exactly_their_pixels_at_any_zoom(modules, scale, left, top):
+    mask = CASES["noise 17x23"]
+    pixels = modules.evaluate(
+        """async ([rle, scale, left, top]) => {
+          const { Mask } = await import("/page/js/rle.js");
+          const { paint } = await import("/page/js/drawing.js");
+          const mask = new Mask(rle);
+          const white = new OffscreenCanvas(mask.width, mask.height);
+          const ink = white.getContext("2d");
+          ink.fillStyle = "#fff";
+          ink.fillRect(0, 0, mask.width, mask.height);
+          const canvas = new OffscreenCanvas(400, 300);
+          const context = canvas.getContext("2d");
+          const transform = { scale, left, top, toFrame: () => [0, 0] };
+          const draft = { mask, box: null, points: [], labels: [] };
+          // Without its outline, which lies on the border of the pixels and covers both sides.
+          context.stroke = () => {};
+          const frame = { width: 400, height: 300 };
+          paint(context, { frame, density: 1, transform, picture: white, edited: null,
+            masksShown: true, shown: [], draft, cross: null, before: 0 });
+          return Array.from(context.getImageData(0, 0, 400, 300).data);
+        }""",
+        [rle.encode(mask), scale, left, top],
+    )
+    painted = np.array(pixels, np.uint8).reshape(300, 400, 4)
+    seen = 0
+    for y, x in np.ndindex(mask.shape):
+        column, row = int(left + (x + 0.5) * scale), int(top + (y + 0.5) * scale)
+        if 0 <= column < 400 and 0 <= row < 300:
+            seen += 1
+            assert (painted[row, column, 0] < 250) == mask[y, x], (x, y)
+    assert seen > 20

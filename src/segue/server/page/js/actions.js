@@ -4,18 +4,18 @@ import * as api from "./api.js";
 import { t, known } from "./i18n.js";
 import { notice, say } from "./notices.js";
 import { adopt, set, state } from "./store.js";
-import { tellOthers } from "./other_windows.js";
+import { serverLost, tellOthers } from "./other_windows.js";
 import { whileWorking } from "./progress.js";
 
 /** Tell a person what went wrong, in their language where there are words for it. */
 export function showTrouble(error, again = null) {
-  if (error.name === "AbortError") return;
+  if (error.name === "AbortError") return undefined;
   if (!(error instanceof api.ApiError)) console.error(error);
+  if (error.code === "unreachable") return serverLost(again);
   const key = `error.${error.code}`;
   const title = known(key) ? t(key) : t("trouble");
   const wait = error.retryAfter ? ` ${t("waitSeconds", error.retryAfter)}` : "";
-  const text = error.code === "unreachable" ? "" : (error.message ?? "");
-  notice(title, { text: text + wait, bad: true, again });
+  return notice(title, { text: (error.message ?? "") + wait, bad: true, again });
 }
 
 /** Run a call whose answer is the new state; gives it, or null when it failed. */
@@ -83,6 +83,7 @@ export async function addPictures(source) {
 }
 
 async function addOrBegin(source) {
+  checkSize(source);
   const open = state.conversation;
   if (open) {
     adopt(await api.addPictures(open.id, source));
@@ -96,6 +97,16 @@ async function addOrBegin(source) {
     await api.remove(fresh.id).catch(() => {}); // leave no empty conversation behind
     throw error;
   }
+}
+
+/** Refuse what the server would refuse, before it has travelled. */
+function checkSize(source) {
+  const most = state.about?.limits?.body_bytes ?? Infinity;
+  const bytes = Array.isArray(source) ? source.reduce((sum, file) => sum + file.size, 0) : 0;
+  if (bytes <= most) return;
+  const megabytes = (count) => (count / 2 ** 20).toFixed(1);
+  const message = t("tooManyBytes", megabytes(bytes), megabytes(most));
+  throw new api.ApiError(413, { code: "body_too_large", message });
 }
 
 /** Open a conversation, or the first page (null). */
@@ -117,6 +128,7 @@ export async function openConversation(id) {
 /** Open a session file as a new conversation. */
 export async function openSession(file) {
   try {
+    checkSize([file]);
     const opened = await whileWorking(api.importSession(file));
     await openConversation(null);
     adopt(opened);

@@ -24,12 +24,13 @@ export function showComposer() {
     send();
   });
   byId("stop").addEventListener("click", () => state.reply?.stop());
-  watch(["conversation", "reply"], () => {
+  watch(["conversation", "reply", "about", "language"], () => {
     const focused = [byId("ask"), byId("stop")].includes(document.activeElement);
     byId("ask").hidden = state.reply !== null;
     byId("stop").hidden = state.reply === null;
     byId("ask").disabled = !canAsk();
-    field.disabled = !state.conversation?.images.length;
+    field.disabled = !state.conversation?.images.length || !hasChat();
+    field.placeholder = t(hasChat() ? "questionPlaceholder" : "noChat");
     if (focused) field.focus();
   });
   watch(["conversation", "reply", "samples", "language"], () => {
@@ -39,8 +40,14 @@ export function showComposer() {
   });
 }
 
+/** Whether the server runs a chat model; it is taken to until it has said. */
+function hasChat() {
+  return state.about === null || state.about.models.chat !== null;
+}
+
 function canAsk() {
-  return Boolean(state.conversation?.images.length) && state.reply === null && !state.conversation.busy;
+  const { conversation } = state;
+  return Boolean(conversation?.images.length) && state.reply === null && !conversation.busy && hasChat();
 }
 
 /** Up to three questions that were not asked yet, in the language of the page. */

@@ -60,11 +60,16 @@ export function showTools(viewer) {
   byId("zoom-out").addEventListener("click", () => viewer.zoom(1 / 1.5));
   byId("zoom-fit").addEventListener("click", () => viewer.fit());
   byId("masks").addEventListener("click", toggleMasks);
+  watch(["about"], () => {
+    const able = state.about === null || state.about.models.segment !== null;
+    for (const button of buttons) button.disabled = !able && button.dataset.tool !== "look";
+  });
   watch(["masksShown"], () => byId("masks").setAttribute("aria-pressed", String(state.masksShown)));
 }
 
 /** Take a tool into the hand. */
 export function chooseTool(tool) {
+  if (document.querySelector(`button[data-tool="${tool}"]`).disabled) return;
   if (tool === "look") discard();
   set({ tool });
 }

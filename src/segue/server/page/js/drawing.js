@@ -129,7 +129,8 @@ function paintLabel(context, scene, { box, name, look }) {
   inFrame(context, scene);
   const [x, y] = scene.transform.toFrame(box[0], box[1]);
   context.font = "600 13px system-ui, 'Noto Sans CJK SC', sans-serif";
-  const width = Math.min(context.measureText(name).width, 260) + 14;
+  const words = shortened(context, name, 240);
+  const width = context.measureText(words).width + 14;
   const left = Math.min(Math.max(x, 4), Math.max(scene.frame.width - width - 4, 4));
   const top = Math.min(Math.max(y - 26, 4), scene.frame.height - 26);
   context.fillStyle = css(look.line);
@@ -138,7 +139,15 @@ function paintLabel(context, scene, { box, name, look }) {
   context.fill();
   context.fillStyle = css(contrasting(look.line));
   context.textBaseline = "middle";
-  context.fillText(name, left + 7, top + 11.5, 260);
+  context.fillText(words, left + 7, top + 11.5);
+}
+
+/** A text that is no wider than so many pixels. */
+function shortened(context, text, most) {
+  let letters = Array.from(text);
+  if (context.measureText(text).width <= most) return text;
+  while (letters.length > 1 && context.measureText(`${letters.join("")}…`).width > most) letters = letters.slice(0, -1);
+  return `${letters.join("")}…`;
 }
 
 function paintDraft(context, scene, { mask, box, points, labels }) {

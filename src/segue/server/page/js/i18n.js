@@ -40,7 +40,7 @@ export function translate(root) {
   for (const node of root.querySelectorAll("[data-label]")) {
     const words = t(node.dataset.label);
     node.setAttribute("aria-label", words);
-    node.title = words;
+    if (node.matches("button")) node.title = words;
   }
   for (const node of root.querySelectorAll("[data-placeholder]")) {
     node.placeholder = t(node.dataset.placeholder);

@@ -85,7 +85,7 @@ export function followKeys(viewer) {
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(range|checkbox|color)$/.test(event.target.type);
     if ((event.ctrlKey || event.metaKey) && /^[zy]$/i.test(event.key) && !typing) {
       event.preventDefault();

@@ -14,7 +14,7 @@ import { followIntake } from "./intake.js";
 import { askForKey } from "./key_prompt.js";
 import { followKeys } from "./keys.js";
 import { notice, withdraw } from "./notices.js";
-import { followOthers } from "./other_windows.js";
+import { followOthers, serverLost } from "./other_windows.js";
 import { followFileFields, showStart } from "./picker.js";
 import { showPictures } from "./pictures.js";
 import { followPointers } from "./pointer.js";
@@ -65,10 +65,10 @@ async function meetServer() {
         return;
       }
       if (error.code === "loading") notice(t("loadingModels"), { key: "loading" });
-      else notice(t("offline"), { bad: true, key: "offline" });
+      else serverLost();
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
   withdraw("loading");
-  withdraw("offline");
+  withdraw("lost");
 }

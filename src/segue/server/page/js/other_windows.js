@@ -7,7 +7,7 @@ import { adopt, set, state } from "./store.js";
 
 const LOOK_MS = 5000;
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("segue") : null;
-let online = true;
+let lost = false;
 
 /** Tell the other windows of this browser that something has changed. */
 export function tellOthers() {
@@ -33,7 +33,7 @@ async function look() {
   looking = true;
   try {
     const after = await api.newer(conversation);
-    nowOnline(true);
+    found();
     const same = state.conversation?.id === conversation.id && !state.reply;
     if (after && same && after.revision > state.conversation.revision) {
       adopt(after);
@@ -42,7 +42,7 @@ async function look() {
       adopt(after);
     }
   } catch (error) {
-    if (error.code === "unreachable") nowOnline(false);
+    if (error.code === "unreachable") serverLost();
     if (error.code === "conversation_not_found" && state.conversation?.id === conversation.id) {
       set({ conversation: null, draft: null, chosen: new Set(), lit: new Set() });
       notice(t("goneElsewhere"));
@@ -52,13 +52,17 @@ async function look() {
   }
 }
 
-function nowOnline(yes) {
-  if (yes === online) return;
-  online = yes;
-  if (yes) {
-    withdraw("offline");
-    notice(t("online"));
-  } else {
-    notice(t("offline"), { bad: true, key: "offline" });
-  }
+/** The server was reached. */
+function found() {
+  if (!lost) return;
+  lost = false;
+  withdraw("lost");
+  notice(t("online"));
+}
+
+/** The server cannot be reached; `again` may be offered. It is looked for until it is back. */
+export function serverLost(again = null) {
+  if (lost && !again) return;
+  lost = true;
+  notice(t("error.unreachable"), { text: t("offline"), bad: true, again, key: "lost" });
 }

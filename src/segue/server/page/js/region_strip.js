@@ -41,6 +41,7 @@ function chip(region) {
     {
       type: "button",
       class: "chip",
+      title: nameOf(region),
       colour: css(lookOf(region).line),
       data: { key: region.id, id: region.id },
       on: {
@@ -84,7 +85,7 @@ function showActions() {
   refill(
     bar,
     element("span", {}, t("chosenCount", chosen.length)),
-    one ? button("refine", "click", () => startRefining(chosen[0].id)) : null,
+    one && state.about?.models.segment ? button("refine", "click", () => startRefining(chosen[0].id)) : null,
     one ? button("rename", "pencil", () => renameOne(chosen[0])) : null,
     !one && together ? button("merge", "merge", mergeChosen) : null,
     button("delete", "bin", deleteChosen, { class: "danger" }),
