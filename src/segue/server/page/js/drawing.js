@@ -132,7 +132,7 @@ function paintLabel(context, scene, { box, name, look }) {
   const words = shortened(context, name, 240);
   const width = context.measureText(words).width + 14;
   const left = Math.min(Math.max(x, 4), Math.max(scene.frame.width - width - 4, 4));
-  const top = Math.min(Math.max(y - 26, 4), scene.frame.height - 26);
+  const top = Math.min(Math.max(y - 26, scene.transform.top + 3, 4), scene.frame.height - 26);
   context.fillStyle = css(look.line);
   context.beginPath();
   context.roundRect(left, top, width, 22, 6);
