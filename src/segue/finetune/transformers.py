@@ -26,6 +26,7 @@ from segue.chat.transformers.processing import load_processor
 from segue.chat.transformers.prompts import PromptWriter
 from segue.chat.transformers.writing import ALONG_THE_TEXT
 from segue.convert.dialogue import Dialogue, Turn
+from segue.dialects.recognize import dialect_of
 from segue.errors import InputError, ModelError
 from segue.finetune.data import messages_of, opened
 from segue.finetune.recipe import Recipe
@@ -119,7 +120,8 @@ class TransformersPupil:
         """Boxes are written as this family writes them."""
         if turn.role != "assistant":
             return turn.text
-        return say(turn.text, self.family.dialect, lambda: self._seen(dialogue))
+        dialect = dialect_of(self.config.model_type).dialect
+        return say(turn.text, dialect, lambda: self._seen(dialogue))
 
     def _seen(self, dialogue: Dialogue) -> Size | None:
         """The size at which the one picture of a dialogue reaches the network."""
