@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/teach"))
     parser.add_argument("--base", type=Path, default=HERE / "base")
     parser.add_argument("--scenes", type=int, default=500, help="scenes to learn from")
-    parser.add_argument("--questions", type=int, default=80, help="new scenes to ask about")
+    parser.add_argument("--questions", type=int, default=60, help="new scenes to ask about")
     parser.add_argument("--steps", type=int, help="steps of training; by default the recipe's")
     options = parser.parse_args()
     out: Path = options.out
@@ -113,6 +113,7 @@ def skills(chat: object, count: int) -> dict[str, tuple[float, int]]:
 ROWS = (
     ("describe: recall of nouns", "describes: nouns found"),
     ("describe: precision of nouns", "describes: nouns right"),
+    ("ground one: wrongly denied", "frames one thing: wrongly denied"),
     ("ground one: mean IoU", "frames one thing: mean IoU"),
     ("ground one: Acc@0.5", "frames one thing: Acc@0.5"),
     ("absent: says so", "absent thing: says so"),

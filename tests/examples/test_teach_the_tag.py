@@ -1,17 +1,15 @@
 """The example that teaches the tag: what is measured was never taught, and the records are fine."""
 
 import importlib.util
-import json
 from pathlib import Path
 
 import pytest
 
+from segue.convert.dialogue import Dialogue
 from segue.convert.image_files import ImageFiles, parse_roots
 from segue.convert.llava_plus import Options, convert_file
-from segue.convert.dialogue import Dialogue
 from segue.embedded.vocabulary import nouns
 from segue.evaluate.questions import read_questions
-from segue.finetune.recipe import read_recipe
 
 HERE = Path(__file__).parents[2] / "examples" / "teach_the_tag"
 
@@ -48,13 +46,3 @@ def test_questions_are_asked_in_ways_that_were_not_taught(scenes, tmp_path) -> N
             assert asked in scenes.KEPT
             assert asked not in scenes.TAUGHT
     assert {question.expect for question in questions} == {"tag", "plain"}
-
-
-def test_its_recipe_and_its_table_can_be_read() -> None:
-    recipe = read_recipe(HERE / "recipe.toml")
-    assert recipe.base == "examples/teach_the_tag/base"
-    readme = (HERE / "README.md").read_text()
-    measured = json.loads((HERE / "table.json").read_text())
-    for side in ("before", "after"):
-        rate = measured[side]["tags"]["all"]["tag-valid rate"]
-        assert f"{rate:.1%}" in readme
