@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialect_replies import read
+from segue.assistant import Assistant
 from segue.box import FRACTIONS, GRID_1000, Box, Frame, FramedBox, FramedPoint, Size
+from segue.chat.resizing import Patches
+from segue.chat.scripted import Scripted
 from segue.dialects import DIALECTS, Malformed, Pointed, Spotted
 from segue.image import Image
 
@@ -171,6 +174,43 @@ def test_a_known_box_comes_back_within_one_step_of_the_model(dialect: str, size:
 
 def test_a_turned_picture_is_measured_upright() -> None:
     assert upside_down(Size(333, 777)).size == Size(333, 777)
+
+
+class Seeing(Scripted):
+    """A chat model that sees pictures at the size of Qwen2.5-VL and speaks in those pixels."""
+
+    dialect = "qwen2_5_vl"
+
+    def seen_size(self, size: Size) -> Size:
+        return Patches().settled(size)
+
+
+@pytest.mark.parametrize("size", SIZES[:3], ids=str)
+def test_pixels_of_a_resized_picture_come_back_within_one_model_pixel(size: Size) -> None:
+    seen = Patches().settled(size)
+    box = Box(size.width * 0.21, size.height * 0.13, size.width * 0.77, size.height * 0.93)
+    corners = rounded(box, size, Frame(seen.width, seen.height))
+    reply = f'[{{"bbox_2d": {list(corners)}, "label": "thing"}}]'
+    picture = np.zeros((*size, 3), np.uint8)
+    (region,) = Assistant(Seeing([reply])).open(picture).ask("where?").regions
+    for found, true, side, steps in zip(
+        region.box.corners,
+        box.corners,
+        (size.width, size.height) * 2,
+        (seen.width, seen.height) * 2,
+        strict=True,
+    ):
+        assert abs(found - true) <= side / steps
+
+
+def test_a_box_on_a_turned_picture_lies_where_it_is_seen_upright() -> None:
+    picture = upside_down(Size(333, 777))
+    reply = '[{"bbox_2d": [196, 98, 392, 196], "label": "thing"}]'
+    (region,) = Assistant(Seeing([reply])).open(picture).ask("where?").regions
+    seen = Patches().settled(Size(333, 777))
+    across, down = 777 / seen.width, 333 / seen.height
+    expected = Box(196 * across, 98 * down, 392 * across, 196 * down)
+    assert region.box.iou(expected) > 0.9999
 
 
 @pytest.mark.parametrize("dialect", WRITERS)

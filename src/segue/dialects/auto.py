@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 
 from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame
 from segue.dialects import DIALECTS, Event, Text
-from segue.dialects.json_block import Shape
+from segue.dialects.json_meaning import Shape
 from segue.dialects.json_reply import JsonReply
+from segue.dialects.markup import Tag, Tokens
 from segue.dialects.places import corners, lists
 from segue.dialects.probe import Probe
 from segue.dialects.qwen_vl import QwenVLReply
 from segue.dialects.recognize import recognize
-from segue.dialects.reply import Reply, ReplyDialect, Tag, Tokens
+from segue.dialects.reply import Reply, ReplyDialect
 
 
 class AmbiguousReply(JsonReply):

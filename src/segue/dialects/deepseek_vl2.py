@@ -13,8 +13,9 @@ Source: the model card of DeepSeek-VL2 and the drawing code of its demonstration
 """
 
 from segue.box import Frame
+from segue.dialects.markup import Tag, Tokens
 from segue.dialects.places import lists
-from segue.dialects.reply import Reply, ReplyDialect, Tag, Tokens
+from segue.dialects.reply import Reply, ReplyDialect
 
 
 class DeepSeekVL2Reply(Reply):

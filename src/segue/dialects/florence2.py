@@ -15,10 +15,11 @@ Source: `Florence2PostProcessor` in transformers' processing_florence2.py.
 """
 
 from segue.box import GRID_1000, SEEN_PIXELS, FramedBox
-from segue.dialects.json_block import Shape
+from segue.dialects.json_meaning import Shape
 from segue.dialects.json_reply import JsonReply
+from segue.dialects.markup import Phrase, Tokens
 from segue.dialects.places import Corner, Place, around, sensible
-from segue.dialects.reply import Phrase, ReplyDialect, Tokens
+from segue.dialects.reply import ReplyDialect
 
 REACH = 300
 """A name is at most this many characters."""

@@ -11,7 +11,7 @@ Source: Google's documentation of image understanding with Gemini, "Object detec
 "Segmentation".
 """
 
-from segue.dialects.json_block import Shape
+from segue.dialects.json_meaning import Shape
 from segue.dialects.json_reply import JsonReply
 from segue.dialects.reply import ReplyDialect
 

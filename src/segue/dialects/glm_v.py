@@ -11,7 +11,7 @@ without a key has no phrase.
 Source: zai-org's grounding skill for GLM-V, and recorded replies of GLM-4.6V in its readme.
 """
 
-from segue.dialects.json_block import Shape
+from segue.dialects.json_meaning import Shape
 from segue.dialects.json_reply import JsonReply
 from segue.dialects.reply import ReplyDialect
 

@@ -10,8 +10,9 @@ Source: InternVL's documentation, "Grounding/Detection Data" of the chat data fo
 cards' prompt "Please provide the bounding box coordinate of the region this sentence describes".
 """
 
+from segue.dialects.markup import Tag, Tokens
 from segue.dialects.places import lists
-from segue.dialects.reply import Reply, ReplyDialect, Tag, Tokens
+from segue.dialects.reply import Reply, ReplyDialect
 
 
 class InternVLReply(Reply):

@@ -20,8 +20,22 @@ reported; other keys mean nothing.
 import re
 from dataclasses import dataclass, field
 
-from segue.box import GRID_1000, AnyFrame, FramedBox
-from segue.dialects.places import NUMBER, Corner, sensible
+from segue.box import FramedBox
+from segue.dialects.json_meaning import (
+    BOX,
+    LABEL,
+    NESTING,
+    NUMBER,
+    OTHER,
+    POINT,
+    Found,
+    Odd,
+    Shape,
+    plain_key,
+    sides_of,
+    unescaped,
+)
+from segue.dialects.places import Corner, sensible
 
 LIMIT = 2000
 """Of a longer string only this much is kept; an item's text is quoted up to this length."""
@@ -29,52 +43,8 @@ UNCERTAIN = 20_000
 """JSON without any place is given up as words after this many characters."""
 DEPTH = 40
 
-_BOX = re.compile(
-    r"(?:bbox|box|boundingbox|rect|region|quad|quadbox|polygon)(?:es|s)?(?:2d)?|coordinates?"
-)
-_POINT = re.compile(r"(?:point|click|keypoint|centre|center)s?(?:2d)?|coords?")
-_LABEL = re.compile(
-    r"(?:label|objectname|name|object|category|class|classname|text|textcontent|phrase|"
-    r"description|caption|sublabel|title|ref|expression|target)s?"
-)
-_OTHER = re.compile(r"mask|id|size|image.*|width|height|type|score|confidence|imagesize|bbox3d")
-_NESTING = re.compile(r"objects|items|results?|detections?|annotations?|answers?|points|boxes|data")
-_SIDES = (
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("x1", "y1", "x2", "y2"),
-    ("x0", "y0", "x1", "y1"),
-    ("left", "top", "right", "bottom"),
-)
 _WORDS = ("true", "false", "null", "None", "True", "False", "NaN")
 _NUMERIC = frozenset("0123456789+-.eE")
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What the numbers of a dialect mean."""
-
-    frame: AnyFrame = GRID_1000
-    y_first: bool = False
-    """Lists hold y before x: [y0, x0, y1, x1] and [y, x]."""
-    bare_points: bool = False
-    """A list of two numbers without a key is a point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One place; "" is no label."""
-
-    label: str
-    box: FramedBox | None = None
-    quad: tuple[Corner, ...] | None = None
-    point: Corner | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Odd:
-    """A box or a point without sense, word for word."""
-
-    text: str
 
 
 @dataclass(slots=True)
@@ -230,7 +200,7 @@ class JsonBlock:
             self._escaped = True
         elif character == self._quote:
             text, self._scalar, self._quote = self._scalar, "", ""
-            self._string(_unescaped(text))
+            self._string(unescaped(text))
             return True
         elif character == "\n":
             return False
@@ -246,7 +216,7 @@ class JsonBlock:
 
     def _key(self, text: str) -> None:
         node = self._stack[-1]
-        plain = _plain(text)
+        plain = plain_key(text)
         if plain in node.seen and node.places and (node.labels or node.fallback):
             written = self._item[self._string_start :]
             self._hand_out(node)
@@ -257,18 +227,18 @@ class JsonBlock:
     def _string(self, text: str) -> None:
         node = self._stack[-1]
         if node.opener == "[":
-            if _LABEL.fullmatch(node.key):
+            if LABEL.fullmatch(node.key):
                 node.labels.append(text)
             elif not self._numbers_in(node, node.key, text):
                 node.sound = False
         elif node.awaits != "value":
             self._key(text)
         else:
-            plain = _plain(node.now or "")
+            plain = plain_key(node.now or "")
             node.awaits = "comma"
-            if _LABEL.fullmatch(plain):
+            if LABEL.fullmatch(plain):
                 node.labels.append(text)
-            elif not self._numbers_in(node, plain, text) and not _OTHER.fullmatch(plain):
+            elif not self._numbers_in(node, plain, text) and not OTHER.fullmatch(plain):
                 node.fallback = node.fallback or text
 
     def _numbers_in(self, node: _Node, key: str, text: str) -> bool:
@@ -279,7 +249,7 @@ class JsonBlock:
         values = [float(part) for part in parts]
         if node.opener == "[":
             node.numbers += values
-        elif _BOX.fullmatch(key) or _POINT.fullmatch(key):
+        elif BOX.fullmatch(key) or POINT.fullmatch(key):
             self._list(node, key, values, text)
         elif len(values) == 1:
             node.fields[key] = values[0]
@@ -299,7 +269,7 @@ class JsonBlock:
         elif node.awaits == "value":
             node.awaits = "comma"
             if number is not None:
-                node.fields[_plain(node.now or "")] = number
+                node.fields[plain_key(node.now or "")] = number
 
     # Brackets
 
@@ -313,7 +283,7 @@ class JsonBlock:
                 return False
             shown = above.now or ""
         start = max(len(self._item) - 1, 0)
-        self._stack.append(_Node(opener, start, _plain(shown), shown))
+        self._stack.append(_Node(opener, start, plain_key(shown), shown))
         return True
 
     def _pop(self, closer: str) -> bool:
@@ -330,20 +300,20 @@ class JsonBlock:
         return True
 
     def _close_object(self, node: _Node, above: _Node | None) -> None:
-        box = _sides(node.fields)
+        box = sides_of(node.fields)
         if box is not None:
             self._place(node, box, "box", "")
         elif {"x", "y"} <= node.fields.keys():
             self._place(node, [node.fields["x"], node.fields["y"]], "point", "")
         holder = next((n for n in reversed(self._stack) if n.opener == "{"), None)
         if above is not None and holder is not None and not node.labels and not node.fallback:
-            pointing = _BOX.fullmatch(node.key) or _POINT.fullmatch(node.key)
+            pointing = BOX.fullmatch(node.key) or POINT.fullmatch(node.key)
             if pointing and above.opener == "{":
                 holder.places += node.places  # {"bbox": {"x1": …}}: the outer object has the label
                 return
             if holder.labels:
                 node.labels = holder.labels[:1]
-            elif not _NESTING.fullmatch(node.key) and not pointing:
+            elif not NESTING.fullmatch(node.key) and not pointing:
                 node.fallback = node.shown_key
         self._hand_out(node)
 
@@ -353,7 +323,7 @@ class JsonBlock:
             (above if above is not None and above.opener == "[" else holder).labels += node.labels
             return
         text = "".join(self._item[node.start :])
-        pointing = _BOX.fullmatch(node.key) or _POINT.fullmatch(node.key)
+        pointing = BOX.fullmatch(node.key) or POINT.fullmatch(node.key)
         if node.corners:
             flat = [value for corner in node.corners for value in corner]
             self._list(holder, node.key, flat, text)
@@ -361,7 +331,7 @@ class JsonBlock:
             if pointing:
                 self._odd(text)
         elif len(node.numbers) == 2 and above is not None and above.opener == "[":
-            if _BOX.fullmatch(node.key):
+            if BOX.fullmatch(node.key):
                 above.corners.append((node.numbers[0], node.numbers[1]))
             else:
                 self._list(holder, node.key, node.numbers, text, node.shown_key)
@@ -374,14 +344,14 @@ class JsonBlock:
         """A list of numbers under a key; "" is none."""
         count = len(values)
         target = holder if holder is not None else _Node("{", 0)
-        if _POINT.fullmatch(key) and count == 4:
+        if POINT.fullmatch(key) and count == 4:
             self._place(target, values, "box", text)  # a box under the key of points
-        elif _POINT.fullmatch(key):
+        elif POINT.fullmatch(key):
             for at in range(0, count - count % 2, 2):
                 self._place(target, values[at : at + 2], "point", text)
             if count % 2:
                 self._odd(text)
-        elif _BOX.fullmatch(key) or (not key and holder is None and count == 4):
+        elif BOX.fullmatch(key) or (not key and holder is None and count == 4):
             kind = "box" if count == 4 else "quad" if count >= 6 and count % 2 == 0 else ""
             kind = "point" if count == 2 else kind
             self._place(target, values, kind, text) if kind else self._odd(text)
@@ -389,7 +359,7 @@ class JsonBlock:
             self._place(target, values, "point", text)
         elif not key and holder is None and self.points:
             self._odd(text)
-        elif key and count == 4 and not _OTHER.fullmatch(key) and not _LABEL.fullmatch(key):
+        elif key and count == 4 and not OTHER.fullmatch(key) and not LABEL.fullmatch(key):
             self._place(target, values, "box", text, shown)
         if holder is None:
             self._hand_out(target)
@@ -436,33 +406,3 @@ class JsonBlock:
         self._length = 0
         for open_node in self._stack:
             open_node.start = 0
-
-
-def _plain(key: str) -> str:
-    """
-    >>> _plain("Bbox_2D")
-    'bbox2d'
-    """
-    return re.sub(r"[\W_]+", "", key.lower())
-
-
-def _sides(fields: dict[str, float]) -> list[float] | None:
-    for names in _SIDES:
-        if fields.keys() >= set(names):
-            return [fields[name] for name in names]
-    return None
-
-
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
-
-
-def _unescaped(text: str) -> str:
-    def one(match: re.Match[str]) -> str:
-        if match.group(1):
-            return chr(int(match.group(1), 16))
-        return {"n": "\n", "t": "\t", "r": "\r"}.get(match.group(2), match.group(2))
-
-    if "\\" not in text:
-        return text
-    plain = _ESCAPE.sub(one, text)
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

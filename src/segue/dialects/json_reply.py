@@ -11,8 +11,10 @@ Where the reply ends inside JSON, the items that are complete come out, and a la
 import re
 from typing import ClassVar
 
-from segue.dialects.json_block import Found, JsonBlock, Odd, Shape
-from segue.dialects.reply import Phrase, Reply
+from segue.dialects.json_block import JsonBlock
+from segue.dialects.json_meaning import Found, Odd, Shape
+from segue.dialects.markup import Phrase
+from segue.dialects.reply import Reply
 
 _START = re.compile(r"(?:```[A-Za-z0-9]{0,10}[ \t\r\n]{0,20})?[\[{]")
 _MAY_START = re.compile(r"`{1,2}|```[A-Za-z0-9]{0,10}[ \t\r\n]{0,20}")

@@ -14,8 +14,9 @@ microsoft/unilm kosmos-2/demo/decode_string.py.
 import re
 
 from segue.box import Frame, FramedBox
+from segue.dialects.markup import Tag, Tokens
 from segue.dialects.places import Place, sensible
-from segue.dialects.reply import Reply, ReplyDialect, Tag, Tokens
+from segue.dialects.reply import Reply, ReplyDialect
 
 _SIDE = 32
 _CELLS = Frame(_SIDE, _SIDE)

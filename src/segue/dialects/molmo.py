@@ -17,7 +17,8 @@ Source: the model cards of Molmo and Molmo2 (allenai) and their published exampl
 import re
 
 from segue.box import GRID_1000, Frame
-from segue.dialects.reply import LIMIT, Phrase, Reply, ReplyDialect, Tokens
+from segue.dialects.markup import Phrase, Tokens
+from segue.dialects.reply import LIMIT, Reply, ReplyDialect
 
 PERCENT = Frame(100, 100)
 LONGEST = 8000

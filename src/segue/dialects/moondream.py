@@ -10,7 +10,7 @@ Source: Moondream's documentation of its skills `detect` and `point`.
 """
 
 from segue.box import FRACTIONS
-from segue.dialects.json_block import Shape
+from segue.dialects.json_meaning import Shape
 from segue.dialects.json_reply import JsonReply
 from segue.dialects.reply import ReplyDialect
 

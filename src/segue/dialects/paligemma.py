@@ -15,8 +15,9 @@ transformers' processing_paligemma.py.
 import re
 
 from segue.box import Frame, FramedBox
+from segue.dialects.markup import Phrase, Tokens
 from segue.dialects.places import sensible
-from segue.dialects.reply import Phrase, Reply, ReplyDialect, Tokens
+from segue.dialects.reply import Reply, ReplyDialect
 
 _STEPS = Frame(1024, 1024)
 _END = re.compile(r"[;\n]")

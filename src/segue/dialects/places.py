@@ -10,7 +10,7 @@ none, numbers off the grid (whoever knows the picture clips them), several place
 import re
 from collections.abc import Callable, Sequence
 
-from segue.box import GRID_1000, Frame, FramedBox, Size
+from segue.box import GRID_1000, AnyFrame, Frame, FramedBox, Size
 
 Corner = tuple[float, float]
 Place = tuple[FramedBox, tuple[Corner, ...] | None]
@@ -37,7 +37,7 @@ def sensible(box: FramedBox) -> bool:
     return box.xa != box.xb and box.ya != box.yb and right > 0 and bottom > 0
 
 
-def corners(each: int, frame: Frame = GRID_1000) -> ReadPlaces:
+def corners(each: int, frame: AnyFrame = GRID_1000) -> ReadPlaces:
     """Read "(1,2),(3,4)" and looser forms, once the tag is closed.
 
     Args:
@@ -88,7 +88,7 @@ def lists(frame: Frame = GRID_1000) -> ReadPlaces:
     return read
 
 
-def around(found: Sequence[Corner], frame: Frame) -> FramedBox:
+def around(found: Sequence[Corner], frame: AnyFrame) -> FramedBox:
     """Two corners as they were written; of more corners the rectangle around them."""
     if len(found) == 2:
         (xa, ya), (xb, yb) = found

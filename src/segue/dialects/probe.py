@@ -3,11 +3,12 @@
 import re
 
 from segue.box import SEEN_PIXELS
-from segue.dialects.json_block import Found, JsonBlock, Odd, Shape
+from segue.dialects.json_block import JsonBlock
+from segue.dialects.json_meaning import Found, Odd, Shape
 from segue.dialects.json_reply import JsonReply
+from segue.dialects.markup import Tokens
 from segue.dialects.qwen2_vl_stripped import BEGUN as PAIR_BEGUN
 from segue.dialects.qwen2_vl_stripped import PAIR
-from segue.dialects.reply import Tokens
 
 _SIGNS = (
     ("qwen2_vl", r"<\|(?:object_ref|box|quad)_(?:start|end)\|>|<\|extra_[0-3]\|>"),

@@ -6,14 +6,16 @@
 
 The numbers are pixels of the picture as the network saw it: both sides multiples of 28, within the
 processor's limits. Only the chat model's backend knows that size, so the frame is `SEEN_PIXELS`.
-See json_block.py for the shapes of JSON that are read.
+Models that were fine-tuned on the special tokens of Qwen2-VL write those, in the same frame. See
+json_block.py for the shapes of JSON that are read.
 
 Source: the spatial understanding cookbook of Qwen2.5-VL, and issues QwenLM/Qwen3-VL#721, #830.
 """
 
 from segue.box import SEEN_PIXELS
-from segue.dialects.json_block import Shape
+from segue.dialects.json_meaning import Shape
 from segue.dialects.json_reply import JsonReply
+from segue.dialects.qwen2_vl import token_tags
 from segue.dialects.reply import ReplyDialect
 
 
@@ -21,6 +23,7 @@ class Qwen25VLReply(JsonReply):
     """Reads JSON in pixels of the resized picture."""
 
     shape = Shape(SEEN_PIXELS)
+    tags = token_tags(SEEN_PIXELS)
 
 
 def dialect() -> ReplyDialect:

@@ -11,9 +11,20 @@ Sources: the model card of Qwen2-VL and its tokenizer's special tokens; for `<|e
 QwenLM/Qwen3-VL#342 and QwenLM/Qwen-VL#374.
 """
 
+from segue.box import GRID_1000, AnyFrame
+from segue.dialects.markup import Tag, Tokens
 from segue.dialects.places import corners
 from segue.dialects.qwen_vl import QwenVLReply
-from segue.dialects.reply import ReplyDialect, Tag, Tokens
+from segue.dialects.reply import ReplyDialect
+
+
+def token_tags(frame: AnyFrame = GRID_1000) -> tuple[Tag, ...]:
+    """The special tokens as tags, with numbers in a frame."""
+    return (
+        Tag("<|object_ref_start|>", "<|object_ref_end|>"),
+        Tag("<|box_start|>", "<|box_end|>", corners(2, frame)),
+        Tag("<|quad_start|>", "<|quad_end|>", corners(4, frame)),
+    )
 
 
 class Qwen2VLReply(QwenVLReply):
@@ -21,9 +32,7 @@ class Qwen2VLReply(QwenVLReply):
 
     tags = (
         *QwenVLReply.tags,
-        Tag("<|object_ref_start|>", "<|object_ref_end|>"),
-        Tag("<|box_start|>", "<|box_end|>", corners(2)),
-        Tag("<|quad_start|>", "<|quad_end|>", corners(4)),
+        *token_tags(),
         Tag("<|extra_0|>", "<|extra_1|>"),
         Tag("<|extra_2|>", "<|extra_3|>", corners(2)),
     )

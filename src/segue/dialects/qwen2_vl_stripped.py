@@ -16,8 +16,9 @@ Source: vllm-project/vllm#27636.
 import re
 
 from segue.box import FramedBox
+from segue.dialects.markup import Phrase, Tokens
 from segue.dialects.places import sensible
-from segue.dialects.reply import Phrase, Reply, ReplyDialect, Tokens
+from segue.dialects.reply import Reply, ReplyDialect
 
 _N = r"[-+]?[0-9]{1,6}(?:\.[0-9]{1,4})?"
 _POINT = rf"\(\s?{_N}\s?,\s?{_N}\s?\)"

@@ -5,14 +5,16 @@
     ```
 
 The markup is that of Qwen2.5-VL, the frame is another one: a reply alone does not tell which of the
-two is meant as long as all its numbers are below 1000. See json_block.py for the shapes of JSON
-that are read.
+two is meant as long as all its numbers are below 1000. Models that were fine-tuned on the special
+tokens of Qwen2-VL write those, in the same frame. See json_block.py for the shapes of JSON that are
+read.
 
 Source: the 2D grounding cookbook of Qwen3-VL, and issue QwenLM/Qwen3-VL#1720 for repeated keys.
 """
 
-from segue.dialects.json_block import Shape
+from segue.dialects.json_meaning import Shape
 from segue.dialects.json_reply import JsonReply
+from segue.dialects.qwen2_vl import token_tags
 from segue.dialects.reply import ReplyDialect
 
 
@@ -20,6 +22,7 @@ class Qwen3VLReply(JsonReply):
     """Reads JSON on a 0-1000 grid."""
 
     shape = Shape()
+    tags = token_tags()
 
 
 def dialect() -> ReplyDialect:

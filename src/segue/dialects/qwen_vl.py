@@ -15,8 +15,9 @@ tolerated (see reply.py and places.py) is our own.
 
 from typing import ClassVar
 
+from segue.dialects.markup import Tag, Tokens
 from segue.dialects.places import corners
-from segue.dialects.reply import Reply, ReplyDialect, Tag, Tokens
+from segue.dialects.reply import Reply, ReplyDialect
 
 
 class QwenVLReply(Reply):

@@ -129,6 +129,8 @@ def _by_signs(probe: Probe, known: Recognition) -> Recognition:
     if "qwen2_vl" in signs and dialect == "qwen_vl":
         dialect = "qwen2_vl"  # it reads the tags of Qwen-VL as well
     evidence = [f"{signs[dialect]} in the reply"]
+    if dialect == "qwen2_vl" and known.dialect in _UNSETTLED:
+        dialect = known.dialect  # tuned on the tokens of Qwen2-VL, in its own frame
     if dialect == "qwen_vl" and (probe.lists or known.dialect == "internvl"):
         dialect = "internvl"
         evidence.append("a box is a list in square brackets")

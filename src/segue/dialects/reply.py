@@ -23,21 +23,20 @@ newest.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from segue.box import AnyFrame, FramedPoint
 from segue.dialects import Event, Malformed, Pointed, Spotted, Text, Wanted
-from segue.dialects.places import Place, ReadPlaces
+from segue.dialects.markup import GSAM, SILENT, Phrase, Tag, Tokens
+from segue.dialects.places import Place
 
 LIMIT = 2000
 """A tag that is not closed within this many characters is given up."""
 REACH = 200
 """How far back, in characters, the mention of a picture may stand."""
 
-_SPECIAL = r"<\|/?[a-z0-9_]{1,24}\|>|<｜[^<>｜\s]{1,24}｜>"
-_SPECIAL_BEGUN = r"<\|/?[a-z0-9_]{0,24}\|?|<｜[^<>｜\s]{0,24}｜?"
 _BETWEEN_PHRASES = re.compile(r"[;；，、。\n]|(?<![0-9])[.,]|[.,](?![0-9])")
 _PICTURE = re.compile(
     r"(?:Picture |图片? ?)([0-9]{1,3})(?![0-9])|第 ?([0-9]{1,3}|[一二三四五六七八九]) ?[张幅]"
@@ -45,73 +44,6 @@ _PICTURE = re.compile(
 _DIGITS = "零一二三四五六七八九"
 _AROUND_PHRASES = ' \t\r\n"“”「」'
 _JOINING = " \t\r\n,，、;；:："
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A pair of tags."""
-
-    opener: str
-    closer: str
-    places: ReadPlaces | None = None
-    """Reads what stands inside as places; None: words stand inside."""
-    wanted: bool = False
-    """The words are phrases for a detector; otherwise they name the places that follow."""
-
-
-GSAM = Tag("<gsam>", "</gsam>", wanted=True)
-_SILENT = ("<think>", "</think>", "<answer>", "</answer>")
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Which pieces of a reply are markup."""
-
-    whole: re.Pattern[str]
-    begun: re.Pattern[str]
-    """Matches what may still become a token."""
-    starts: str
-    """The characters with which tokens begin."""
-    longest: int
-    """How far back, in characters, a token may have begun."""
-
-    @classmethod
-    def of(
-        cls,
-        *names: str,
-        pattern: str = "",
-        stems: Sequence[str] = (),
-        begun: str = "",
-        starts: str = "<",
-        longest: int = 30,
-    ) -> "Tokens":
-        """Tokens by name, and by a pattern with its stems and the pattern of its beginnings.
-
-        Every dialect knows `<gsam>`, `<think>`, `<answer>` and special tokens, `<|…|>`.
-        """
-        names = (*names, *_SILENT, GSAM.opener, GSAM.closer)
-        known = [*names, *(f"{stem} " for stem in stems)]
-        prefixes = sorted({re.escape(name[:n]) for name in known for n in range(1, len(name))})
-        whole = [*map(re.escape, names), _SPECIAL, *([pattern] if pattern else [])]
-        half = [*prefixes, _SPECIAL_BEGUN, *([begun] if begun else [])]
-        flags = re.IGNORECASE | re.ASCII
-        return cls(
-            re.compile("|".join(whole), flags),
-            re.compile("|".join(half), flags),
-            starts,
-            max(longest, *map(len, names)),
-        )
-
-    def held(self, text: str, at: int) -> int:
-        """Where the part of `text`, from `at` on, begins that may become a token; else its end."""
-        oldest, end = max(at, len(text) - self.longest), len(text)
-        if self.starts == "<":  # no token has a second one inside
-            last = text.rfind("<", oldest)
-            return last if last >= 0 and self.begun.fullmatch(text, last) else end
-        for match in re.compile(f"[{re.escape(self.starts)}]").finditer(text, oldest):
-            if self.begun.fullmatch(text, match.start()):
-                return match.start()
-        return end
 
 
 @dataclass(slots=True)
@@ -127,18 +59,6 @@ class _Open:
     length: int = 0
     taken: bool = False
     """Places were handed out before it closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Words with their place in the clean text."""
-
-    text: str
-    start: int
-
-    @property
-    def span(self) -> tuple[int, int] | None:
-        return (self.start, self.start + len(self.text)) if self.text else None
 
 
 class Reply:
@@ -256,7 +176,7 @@ class Reply:
 
     def _token(self, token: str) -> None:
         name, opened = token.lower(), self._open
-        if name in _SILENT or self._thinking:
+        if name in SILENT or self._thinking:
             self._think(name)
         elif opened is not None and name == opened.tag.closer:
             self._open = None
