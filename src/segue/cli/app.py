@@ -29,6 +29,7 @@ from segue.cli import (
     embedded,
     evaluate,
     finetune,
+    mcp,
     models,
     segment,
     serve,
@@ -57,6 +58,7 @@ app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
 app.command("edit")(edit.edit)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("convert-weights")(convert_weights.convert_weights)

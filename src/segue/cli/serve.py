@@ -48,6 +48,17 @@ def serve(
         typer.Option(help="A site whose pages may call; may be repeated.", rich_help_panel=_WHO),
     ] = None,
     allow_urls: options.AllowUrls = False,
+    label_studio: Annotated[
+        bool,
+        typer.Option("--label-studio", help="Be a Label Studio's model, under /label-studio."),
+    ] = False,
+    label_studio_url: Annotated[
+        str,
+        typer.Option(
+            help="Where that Label Studio is; its pictures are fetched from there with the token "
+            "in SEGUE_LABEL_STUDIO_TOKEN."
+        ),
+    ] = "",
     max_waiting: Annotated[
         int, typer.Option(min=1, help="Requests in the queue.", rich_help_panel=_LIMITS)
     ] = 32,
@@ -97,6 +108,9 @@ def serve(
         allowed_hosts=tuple(allowed_host or ()),
         cors_origins=tuple(cors_origin or ()),
         allow_urls=allow_urls,
+        label_studio=label_studio or bool(label_studio_url),
+        label_studio_url=label_studio_url,
+        label_studio_token=os.environ.get("SEGUE_LABEL_STUDIO_TOKEN", ""),
         max_waiting=max_waiting,
         threads=threads,
         deadline_s=deadline,

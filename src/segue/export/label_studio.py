@@ -96,6 +96,28 @@ def read_label_studio(source: str | Path) -> list[Annotated]:
     return pictures
 
 
+def rectangle(box: Box, size: Size) -> dict[str, Any]:
+    """A box in per cent of the picture, as the value of a result.
+
+    >>> rectangle(Box(8, 6, 24, 18), Size(height=60, width=80))
+    {'x': 10.0, 'y': 10.0, 'width': 20.0, 'height': 20.0, 'rotation': 0}
+    """
+    box = box.clipped(size)
+    return {
+        "x": 100 * box.x0 / size.width,
+        "y": 100 * box.y0 / size.height,
+        "width": 100 * box.width / size.width,
+        "height": 100 * box.height / size.height,
+        "rotation": 0,
+    }
+
+
+def brush(mask: Mask) -> dict[str, Any]:
+    """The pixels of a mask, as the value of a result."""
+    pixels = mask.array.reshape(-1).astype(np.uint8) * np.uint8(255)
+    return {"format": "rle", "rle": pack(np.repeat(pixels, 4))}
+
+
 def pack(values: np.ndarray) -> list[int]:
     """Pack (N,) uint8 into the bytes of a brush."""
     edges = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1, [values.size]))
@@ -153,19 +175,9 @@ def _result(region: Region, size: Size) -> dict[str, Any]:
     if region.score is not None:
         result["score"] = region.score
     if region.mask is None:
-        box = region.box.clipped(size)
-        across, down = 100 / size.width, 100 / size.height
-        value: dict[str, Any] = {
-            "x": box.x0 * across,
-            "y": box.y0 * down,
-            "width": box.width * across,
-            "height": box.height * down,
-            "rotation": 0,
-            "rectanglelabels": [label_of(region)],
-        }
+        value = {**rectangle(region.box, size), "rectanglelabels": [label_of(region)]}
         return {**result, "type": "rectanglelabels", "from_name": "box", "value": value}
-    pixels = region.mask.array.reshape(-1).astype(np.uint8) * np.uint8(255)
-    value = {"format": "rle", "rle": pack(np.repeat(pixels, 4)), "brushlabels": [label_of(region)]}
+    value = {**brush(region.mask), "brushlabels": [label_of(region)]}
     return {**result, "type": "brushlabels", "from_name": "brush", "value": value}
 
 

@@ -18,7 +18,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from urllib.parse import SplitResult, unquote, unquote_to_bytes, urljoin, urlsplit
 
@@ -52,23 +52,30 @@ def read_data(source: str, limits: Limits) -> bytes:
         raise InputError(f"The data: URL is not valid base64 ({error}).") from error
 
 
-def fetch(source: str, limits: Limits, resolve: Resolve | None = None) -> bytes:
+def fetch(
+    source: str,
+    limits: Limits,
+    resolve: Resolve | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
     """GET an http(s) URL.
 
     Args:
         source: the URL.
         limits: bounds on bytes, seconds and redirects.
         resolve: how names become addresses; by default `public_address`, which is what protects.
+        headers: sent to the host of `source`, and to no other that it redirects to.
 
     Raises:
         InputError: refused, unreachable, too slow, too large, or answered with an error.
     """
     deadline = monotonic() + limits.timeout_s
-    address = source
+    address, first = source, _checked(source).netloc
     for _ in range(limits.max_redirects + 1):
         parts = _checked(address)
         try:
-            answer = _get(parts, limits, deadline, resolve or public_address)
+            secret = (headers or {}) if parts.netloc == first else {}
+            answer = _get(parts, limits, deadline, resolve or public_address, secret)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -154,7 +161,13 @@ def _checked(address: str) -> SplitResult:
     return parts
 
 
-def _get(parts: SplitResult, limits: Limits, deadline: float, resolve: Resolve) -> bytes | str:
+def _get(
+    parts: SplitResult,
+    limits: Limits,
+    deadline: float,
+    resolve: Resolve,
+    headers: Mapping[str, str],
+) -> bytes | str:
     """One hop: the body, or where a redirect points."""
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -176,6 +189,7 @@ def _get(parts: SplitResult, limits: Limits, deadline: float, resolve: Resolve) 
                 "User-Agent": "segue",
                 "Accept": "image/*",
                 "Accept-Encoding": "identity",
+                **headers,
             },
         )
         answer = link.getresponse()

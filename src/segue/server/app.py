@@ -21,7 +21,16 @@ from segue.server.gate import Gate
 from segue.server.metrics import Metered, Metrics
 from segue.server.pictures import Pictures
 from segue.server.problem import explain
-from segue.server.routes import about, completions, conversations, health, page, regions, segmenting
+from segue.server.routes import (
+    about,
+    completions,
+    conversations,
+    health,
+    label_studio,
+    page,
+    regions,
+    segmenting,
+)
 from segue.server.service import Service
 from segue.server.settings import Settings
 from segue.server.store import Store
@@ -96,6 +105,8 @@ def build(
     app.state.worker = worker
     for part in (health, about, completions, segmenting, conversations, regions, page):
         app.include_router(part.router)
+    if settings.label_studio:
+        app.include_router(label_studio.router)
     explain(app)
     metrics.watch(
         {

@@ -6,6 +6,7 @@ within bounds of length and time before a handler sees it.
 """
 
 import asyncio
+import base64
 import hashlib
 import hmac
 from collections import OrderedDict
@@ -23,6 +24,8 @@ from segue.server.settings import Settings
 COOKIE = "segue_key"
 OPEN_PATHS = ("/", "/healthz", "/readyz", "/favicon.ico", "/v1/login")
 """Addresses that need no key; everything under `/page/` needs none either."""
+LABEL_STUDIO = "/label-studio/"
+"""Under this address the key may also be the password of basic authentication."""
 NOBODY = "local"
 """Who owns what is made on a server without keys."""
 
@@ -109,7 +112,7 @@ class Gate:
     def _let_in(self, scope: Scope, headers: Headers) -> None:
         self._check_host(headers.get("host", ""))
         path, method = scope["path"], scope["method"]
-        bearer = _bearer(headers.get("authorization", ""))
+        bearer = _bearer(headers.get("authorization", ""), basic=path.startswith(LABEL_STUDIO))
         cookie = None if bearer is not None else _cookie(headers)
         owner = self.keys.owner(bearer if bearer is not None else cookie)
         by_browser = bearer is None or not self.keys.required
@@ -218,10 +221,16 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _bearer(value: str) -> str | None:
+def _bearer(value: str, *, basic: bool) -> str | None:
+    """The key of a header; where `basic` is allowed, the password is one too."""
     scheme, _, key = value.partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()
+    if basic and scheme.lower() == "basic":
+        try:
+            return base64.b64decode(key.strip(), validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
     return None
 
 

@@ -47,6 +47,12 @@ class Settings:
     """A request must have come in whole within this time."""
     requests_per_minute: int = 1200
     """For each key; 0: no limit."""
+    label_studio: bool = False
+    """Answer a Label Studio as its model, under /label-studio."""
+    label_studio_url: str = ""
+    """Where that Label Studio is; its pictures are fetched from there, wherever it is."""
+    label_studio_token: str = ""
+    """Shown to that address, and to no other, to fetch pictures."""
     grace_s: float = 10.0
     """When stopping: how long replies may go on."""
 

@@ -1,0 +1,174 @@
+"""What a Label Studio asks its model, and the answers, without the network.
+
+A project's labelling setup is XML. Its picture is the first `<Image>`; for it there may be brushes
+(`<BrushLabels>`), rectangles (`<RectangleLabels>`), and smart tools whose clicks and boxes come in
+as a *context*. With a context the one object meant there is segmented; without, every label is
+looked for as a phrase.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from segue.assistant import Assistant
+from segue.box import Box, Size
+from segue.errors import InputError
+from segue.export.label_studio import brush, rectangle
+from segue.image import Image
+from segue.region import Region
+
+Result = dict[str, Any]
+
+_MOST_LABELS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A control of a setup that takes results."""
+
+    kind: str
+    """ "brushlabels" or "rectanglelabels"."""
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a labelling setup says about its picture."""
+
+    picture: str
+    """The name of its tag."""
+    field: str
+    """Where a task keeps the picture's address."""
+    tools: tuple[Tool, ...]
+
+    @classmethod
+    def read(cls, xml: str) -> "Setup":
+        """Read a labelling setup.
+
+        Raises:
+            InputError: it is no XML, or has no picture with brushes or rectangles.
+        """
+        if "<!" in xml.replace("<!--", ""):
+            raise InputError("A labelling setup must not have a DOCTYPE or entities.")
+        try:
+            root = ElementTree.fromstring(xml)
+        except ElementTree.ParseError as error:
+            raise InputError(f"The labelling setup is not XML ({error}).") from error
+        picture = root.find(".//Image")
+        name = picture.get("name", "") if picture is not None else ""
+        field = picture.get("value", "").lstrip("$") if picture is not None else ""
+        tools = tuple(
+            Tool(element.tag.lower(), element.get("name", ""), _labels(element))
+            for element in root.iter()
+            if element.tag in ("BrushLabels", "RectangleLabels") and element.get("toName") == name
+        )
+        if not field or not tools:
+            raise InputError(
+                "The labelling setup needs an <Image> and, for it, <BrushLabels> or "
+                "<RectangleLabels> with labels."
+            )
+        return cls(name, field, tools)
+
+    def predict(
+        self, assistant: Assistant, image: Image, context: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """What the models find in a picture, as one prediction.
+
+        Args:
+            assistant: the models.
+            image: the picture of the task.
+            context: what a smart tool was used for: clicks and rectangles of one object.
+
+        Raises:
+            InputError: the context makes no sense, or a stage is missing.
+        """
+        if context:
+            regions = self._clicked(assistant, image, context)
+            results = [
+                self._result(tool, regions[0], image.size, label)
+                for label in [_label_of(context)]
+                for tool in self._for(label)
+            ]
+        else:
+            phrases = list(dict.fromkeys(label for tool in self.tools for label in tool.labels))
+            regions = assistant.segment(image, phrases=phrases[:_MOST_LABELS]) if phrases else ()
+            results = [
+                self._result(tool, region, image.size, region.phrase)
+                for tool in self.tools
+                for region in regions
+                if region.phrase in tool.labels
+            ]
+        scores = [region.score for region in regions if region.score is not None]
+        kept = [result for result in results if result is not None]
+        return {"result": kept, "score": sum(scores) / len(scores) if scores else 0.0}
+
+    def _clicked(
+        self, assistant: Assistant, image: Image, context: Sequence[Mapping[str, Any]]
+    ) -> tuple[Region, ...]:
+        boxes: list[Box] = []
+        points: list[tuple[float, float]] = []
+        labels: list[int] = []
+        across, down = image.size.width / 100, image.size.height / 100
+        try:
+            for one in context:
+                value = one["value"]
+                x, y = float(value["x"]) * across, float(value["y"]) * down
+                if "width" in value and "height" in value and "rectangle" in str(one.get("type")):
+                    wide, high = float(value["width"]) * across, float(value["height"]) * down
+                    boxes.append(Box.spanning(x, y, x + wide, y + high))
+                else:
+                    points.append((x, y))
+                    labels.append(int(bool(one.get("is_positive", 1))))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"The context of a smart tool cannot be read ({error}).") from error
+        if len(boxes) > 1:
+            raise InputError(f"A smart tool names one object, got {len(boxes)} rectangles.")
+        return assistant.segment(
+            image, boxes=boxes or None, points=points or None, labels=labels or None
+        )
+
+    def _for(self, label: str) -> list[Tool]:
+        """Where the answer to a click goes: to a brush where there is one."""
+        fitting = [tool for tool in self.tools if label in tool.labels or not label] or self.tools
+        return sorted(fitting, key=lambda tool: tool.kind)[:1]
+
+    def _result(self, tool: Tool, region: Region, size: Size, label: str) -> Result | None:
+        mask = region.mask
+        if tool.kind == "brushlabels":
+            if mask is None or mask.is_empty:
+                return None
+            value = brush(mask)
+        else:
+            value = rectangle((mask.box if mask is not None else None) or region.box, size)
+        return {
+            "id": secrets.token_hex(5),
+            "type": tool.kind,
+            "from_name": tool.name,
+            "to_name": self.picture,
+            "original_width": size.width,
+            "original_height": size.height,
+            "image_rotation": 0,
+            "readonly": False,
+            "value": {**value, tool.kind: [label] if label else []},
+            **({} if region.score is None else {"score": region.score}),
+        }
+
+
+def _labels(element: ElementTree.Element) -> tuple[str, ...]:
+    values = (label.get("value", "").strip() for label in element.findall("Label"))
+    return tuple(value for value in values if value)
+
+
+def _label_of(context: Sequence[Mapping[str, Any]]) -> str:
+    """The label that the smart tool had picked."""
+    for one in reversed(context):
+        value = one.get("value")
+        if isinstance(value, Mapping):
+            for kind in ("keypointlabels", "rectanglelabels", "brushlabels"):
+                picked = value.get(kind)
+                if isinstance(picked, list) and picked:
+                    return str(picked[0])
+    return ""

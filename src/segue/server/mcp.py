@@ -1,0 +1,207 @@
+"""Masks as tools for agents that speak the Model Context Protocol (`segue mcp`, over stdio).
+
+An agent names pictures; only files in one folder, `data:` addresses and the sample scenes can be
+named, and http(s) addresses where they are allowed. The models are loaded at the first call.
+"""
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Image as Shown
+from mcp.server.mcpserver.exceptions import ToolError
+
+from segue.assistant import Assistant
+from segue.box import Box
+from segue.draw import draw_regions
+from segue.edit import Edit
+from segue.embedded.samples import samples
+from segue.errors import InputError, SegueError
+from segue.export.json import region_to_json
+from segue.image import Image
+from segue.region import Region
+from segue.version import __version__
+
+INSTRUCTIONS = """Finds, outlines and edits things in pictures. Boxes are [x0, y0, x1, y1] and
+points [x, y] in pixels of the upright picture, origin top left. Masks are COCO RLE. A picture is a
+path inside the served folder, a data: address, or "sample:NAME"."""
+
+Masks = Literal["rle", "none"]
+
+
+class Tools:
+    """What an agent can call."""
+
+    def __init__(self, load: Callable[[], Assistant], root: Path, *, allow_urls: bool) -> None:
+        """
+        Args:
+            load: makes the assistant; called once, when it is needed.
+            root: the folder whose pictures may be named.
+            allow_urls: fetch pictures from public http(s) addresses.
+        """
+        self._load, self._root, self._allow_urls = load, root.resolve(), allow_urls
+        self._assistant: Assistant | None = None
+        self._lock = Lock()
+
+    def segment(
+        self,
+        picture: str,
+        phrases: list[str] | None = None,
+        boxes: list[list[float]] | None = None,
+        points: list[list[float]] | None = None,
+        labels: list[int] | None = None,
+        masks: Masks = "rle",
+    ) -> dict[str, Any]:
+        """Masks of things in a picture: by phrases ("the red cup"), by boxes, or by clicks.
+
+        All points together are clicks on one object; label 1 is on it, 0 beside it. With
+        masks="none" only boxes, scores and areas come back, which is shorter.
+        """
+        image, regions = self._found(picture, phrases, boxes, points, labels)
+        found = {region.phrase for region in regions}
+        return {
+            "size": list(image.size),
+            "regions": [_shape(region, masks) for region in regions],
+            "not_found": [phrase for phrase in phrases or [] if phrase not in found],
+        }
+
+    def ask(self, picture: str, question: str, masks: Masks = "rle") -> dict[str, Any]:
+        """Ask about a picture in Chinese or English; what the answer points at has masks."""
+        with self._lock:
+            answer = self._models().open(self._open(picture)).ask(question)
+        return {
+            "text": answer.text,
+            "regions": [_shape(region, masks) for region in answer.regions],
+            "not_found": list(answer.not_found),
+        }
+
+    def overlay(
+        self,
+        picture: str,
+        phrases: list[str] | None = None,
+        boxes: list[list[float]] | None = None,
+        points: list[list[float]] | None = None,
+        labels: list[int] | None = None,
+    ) -> Shown:
+        """The picture with masks and names drawn on it, to look at. Arguments as in segment."""
+        image, regions = self._found(picture, phrases, boxes, points, labels)
+        return _picture(draw_regions(image, regions))
+
+    def edit(
+        self,
+        picture: str,
+        phrase: str,
+        operation: str,
+        parameters: dict[str, str | float | bool] | None = None,
+    ) -> Shown:
+        """Edit what a phrase names: cut_out, blur, recolour, erase, background.
+
+        Parameters depend on the operation: blur {"strength": 12, "where": "rest"}, recolour
+        {"colour": "red"}, background {"colour": "#ffffff"}, cut_out {"crop": true}.
+        """
+        from segue.edit import apply
+
+        image, regions = self._found(picture, [phrase], None, None, None)
+        if not regions:
+            raise InputError(f"{phrase!r} is not in the picture, so nothing was edited.")
+        edit = Edit(operation, [region.id for region in regions], parameters or {})
+        return _picture(apply(image, regions, [edit]))
+
+    def _found(
+        self,
+        picture: str,
+        phrases: list[str] | None,
+        boxes: list[list[float]] | None,
+        points: list[list[float]] | None,
+        labels: list[int] | None,
+    ) -> tuple[Image, tuple[Region, ...]]:
+        image = self._open(picture)
+        if any(len(box) != 4 for box in boxes or []):
+            raise InputError(f"A box must be [x0, y0, x1, y1], got {boxes!r}.")
+        if any(len(point) != 2 for point in points or []):
+            raise InputError(f"A point must be [x, y], got {points!r}.")
+        with self._lock:
+            models = self._models()
+            regions = models.segment(
+                image,
+                phrases=phrases,
+                boxes=[Box.spanning(*box) for box in boxes or []] or None,
+                points=[(x, y) for x, y in points or []] or None,
+                labels=labels,
+            )
+        return image, regions
+
+    def _models(self) -> Assistant:
+        if self._assistant is None:
+            self._assistant = self._load()
+        return self._assistant
+
+    def _open(self, picture: str) -> Image:
+        """The picture that an agent names.
+
+        Raises:
+            InputError: it lies outside the folder, or is no picture.
+        """
+        name = picture.removeprefix("sample:")
+        if name != picture:
+            known = {scene.name: scene for scene in samples()}
+            if name not in known:
+                raise InputError(f"There is no sample {name!r}. Known: {', '.join(known)}.")
+            return known[name].image
+        if picture[:8].lower().startswith(("data:", "http://", "https://")):
+            return Image.open(picture, allow_urls=self._allow_urls)
+        file = (self._root / picture).resolve()
+        if not file.is_relative_to(self._root):
+            raise InputError(f"{picture!r} is not in {self._root}. Only pictures there are opened.")
+        return Image.open(file)
+
+
+def serve_tools(tools: Tools) -> MCPServer:
+    """A server with these tools; `.run()` talks over stdio."""
+    server = MCPServer(
+        "segue",
+        title="segue: masks for what pictures show",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",
+    )
+    values: tuple[Callable[..., Any], ...] = (tools.segment, tools.ask)
+    pictures: tuple[Callable[..., Any], ...] = (tools.overlay, tools.edit)
+    for tool in values:
+        server.tool()(_with_reasons(tool))
+    for tool in pictures:
+        server.tool(structured_output=False)(_with_reasons(tool))
+    return server
+
+
+def _with_reasons(tool: Callable[..., Any]) -> Callable[..., Any]:
+    """The same tool; an error that is meant for a person reaches the agent in its words."""
+
+    @wraps(tool)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return tool(*arguments, **options)
+        except SegueError as error:
+            raise ToolError(str(error)) from error
+
+    return call
+
+
+def _shape(region: Region, masks: Masks) -> dict[str, Any]:
+    value = region_to_json(region)
+    shape = {key: value[key] for key in ("id", "phrase", "box", "score", "found_by")}
+    if region.mask is not None:
+        shape["area"] = region.mask.area
+        if masks == "rle":
+            shape["mask"] = {"format": "coco_rle", **region.mask.rle}
+    return shape
+
+
+def _picture(picture: Any) -> Shown:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return Shown(data=out.getvalue(), format="png")

@@ -1,0 +1,120 @@
+"""Masks as tools for agents, through the protocol's own client."""
+
+import asyncio
+import base64
+import json
+import re
+import sys
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from segue.image import Image
+from segue.mask import Mask
+from segue.server.mcp import Tools, serve_tools
+from server.conftest import BOXES, PICTURE, data_url, scripted
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Call a tool of a server in this process."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "scene.png").write_bytes(PICTURE.to_png_bytes())
+    (tmp_path / "outside.png").write_bytes(PICTURE.to_png_bytes())
+    server = serve_tools(Tools(scripted, tmp_path / "in", allow_urls=False))
+
+    async def through(name, arguments):
+        async with Client(server) as client:
+            return await client.call_tool(name, arguments)
+
+    def call(name, **arguments):
+        return asyncio.run(through(name, arguments))
+
+    return call
+
+
+def test_the_tools_say_what_they_do(tmp_path):
+    async def listed():
+        async with Client(serve_tools(Tools(scripted, tmp_path, allow_urls=False))) as client:
+            return client.instructions, (await client.list_tools()).tools
+
+    instructions, tools = asyncio.run(listed())
+    assert "pixels of the upright picture" in instructions
+    assert [tool.name for tool in tools] == ["segment", "ask", "overlay", "edit"]
+    assert all(tool.description for tool in tools)
+    assert "phrases" in tools[0].input_schema["properties"]
+
+
+def test_phrases_boxes_and_clicks_give_masks(call):
+    found = call("segment", picture="scene.png", phrases=["dog", "cat"]).structured_content
+    assert found["size"] == [60, 80]
+    assert found["not_found"] == ["cat"]
+    (dog,) = found["regions"]
+    assert dog["mask"].pop("format") == "coco_rle"
+    assert Mask.from_rle(dog["mask"]).area == dog["area"] == 600
+    boxed = call("segment", picture=data_url(), boxes=[[1, 1, 9, 9]], masks="none")
+    assert "mask" not in boxed.structured_content["regions"][0]
+    clicked = call("segment", picture="scene.png", points=[[20, 20], [24, 20]], labels=[1, 0])
+    assert 0 < clicked.structured_content["regions"][0]["area"] < 81
+
+
+def test_a_question_is_answered_with_regions(call):
+    answer = call("ask", picture="scene.png", question="what?").structured_content
+    assert answer["text"] == "Here 飞机 and dog, cat."
+    assert [region["phrase"] for region in answer["regions"]] == ["飞机", "dog"]
+    assert BOXES
+
+
+def test_an_overlay_and_an_edit_are_pictures(call):
+    for name, arguments in (
+        ("overlay", {"phrases": ["dog"]}),
+        ("edit", {"phrase": "dog", "operation": "recolour", "parameters": {"colour": "red"}}),
+    ):
+        (content,) = call(name, picture="scene.png", **arguments).content
+        assert (content.type, content.mime_type) == ("image", "image/png")
+        picture = Image.open(base64.b64decode(content.data))
+        assert picture.size == PICTURE.size
+        assert picture != PICTURE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"picture": "../outside.png", "phrases": ["dog"]}, "Only pictures there"),
+        ({"picture": "/etc/passwd", "phrases": ["dog"]}, "Only pictures there"),
+        ({"picture": "http://127.0.0.1/x.png", "phrases": ["dog"]}, "network is off"),
+        ({"picture": "file:///etc/passwd", "phrases": ["dog"]}, "no file|Only pictures"),
+        ({"picture": "sample:nowhere", "phrases": ["dog"]}, "Known: airport"),
+        ({"picture": "scene.png"}, "Nothing to segment"),
+        ({"picture": "scene.png", "boxes": [[1, 2]]}, "x0, y0, x1, y1"),
+    ],
+)
+def test_what_cannot_be_done_is_said(call, arguments, said):
+    answer = call("segment", **arguments)
+    assert answer.is_error
+    assert re.search(said, answer.content[0].text)
+
+
+def test_a_link_does_not_lead_out_of_the_folder(call, tmp_path):
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "outside.png")
+    assert call("segment", picture="link.png", phrases=["dog"]).is_error
+
+
+def test_the_command_speaks_over_stdio(tmp_path):
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([BOXES]))
+    (tmp_path / "scene.png").write_bytes(PICTURE.to_png_bytes())
+    command = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "segue.cli", "mcp", "--root", str(tmp_path), "--chat", f"scripted:{script}",
+              "--detect", "none", "--segment", "box_fill:"],
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+
+    async def asked():
+        async with Client(command) as client:
+            return await client.call_tool("ask", {"picture": "scene.png", "question": "what?"})
+
+    answer = asyncio.run(asked()).structured_content
+    assert answer["regions"][0]["phrase"] == "飞机"
+    assert answer["not_found"] == ["dog", "cat"]
