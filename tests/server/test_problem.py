@@ -1,0 +1,44 @@
+"""Errors over HTTP."""
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+
+from segue.errors import SegueError
+from segue.server.problem import STATUS, Problem, _validation, problem_of
+
+
+def kinds(parent=SegueError):
+    for kind in parent.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+@pytest.mark.parametrize("kind", list(kinds()), ids=lambda kind: kind.__name__)
+def test_every_error_of_ours_has_a_status(kind):
+    problem = problem_of(kind("words for a person"))
+    assert problem.status == next(STATUS[k] for k in kind.__mro__ if k in STATUS)
+    assert problem.message == "words for a person"
+    assert problem.code
+
+
+def test_an_unknown_error_tells_nothing_of_itself():
+    problem = problem_of(ZeroDivisionError("/home/me"))
+    assert (problem.status, "/home/me" in problem.message) == (500, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, "invalid_request_error"), (401, "authentication_error"), (404, "not_found_error"),
+     (409, "conflict_error"), (429, "rate_limit_error"), (503, "server_error")],
+)  # fmt: skip
+def test_the_type_follows_from_the_status(status, kind):
+    assert Problem(status, "x", "y").to_json()["error"]["type"] == kind
+
+
+def test_the_form_that_fits_furthest_is_the_one_complained_about():
+    errors = [
+        {"type": "string_type", "loc": ("body", "content", "str"), "msg": "Should be text"},
+        {"type": "missing", "loc": ("body", "content", "list[x]", 0, "url"), "msg": "Required"},
+    ]
+    problem = _validation(RequestValidationError(errors))
+    assert (problem.param, problem.message) == ("content.0.url", "content.0.url: Required.")
