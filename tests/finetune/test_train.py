@@ -11,10 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from segue.errors import InputError
+from segue.errors import InputError, MissingExtra
 from segue.finetune.pupil import pupil_of
 from segue.finetune.train import finetune, prepare
+from segue.models.qwen_vl import save
 from small_lessons import write_conversations
+from tiny_qwen_vl import a_model, a_processor
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,3 +152,27 @@ def test_the_language_model_can_be_frozen_in_four_bits(a_recipe) -> None:
     assert not any("visual" in name or "lm_head" in name for name in small)
     learned = adapter_of(finetune(recipe))
     assert any(value.abs().sum() > 0 for name, value in learned.items() if "lora_B" in name)
+
+
+def test_what_is_not_installed_is_named(a_recipe, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'segue\[quantize\]'"):
+        finetune(a_recipe(method="qlora"))
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'segue\[finetune\]'"):
+        finetune(a_recipe(), fresh=True)
+
+
+def test_layers_that_the_model_does_not_have_are_refused(a_recipe) -> None:
+    with pytest.raises(InputError, match=r"got q_proj\. Some that it has: .*c_attn"):
+        finetune(a_recipe(lora_targets=["q_proj"]))
+    with pytest.raises(InputError, match="min_pixels and max_pixels have no meaning"):
+        finetune(a_recipe(max_pixels=1000))
+
+
+def test_tied_embeddings_are_not_trained_beside_lora(a_recipe, tmp_path) -> None:
+    save(a_model(tie_word_embeddings=True), a_processor(), tmp_path / "tied")
+    with pytest.raises(InputError, match="one table for embeddings and vocabulary head"):
+        finetune(a_recipe(base=str(tmp_path / "tied"), train_embeddings=True))
+    learned = adapter_of(finetune(a_recipe(train_embeddings=True, max_steps=1), fresh=True))
+    assert {name.split(".")[-2] for name in learned if "lora_" not in name} == {"wte", "lm_head"}

@@ -174,6 +174,11 @@ def _arguments(recipe: Recipe, folder: RunFolder, checked: bool, first: bool) ->
         report_to=["tensorboard"] if recipe.tensorboard else [],
         disable_tqdm=True,
     )
+    if arguments.world_size > 1:
+        raise InputError(
+            f"A run uses one process on one device, got {arguments.world_size} processes. "
+            "Start it without torchrun."
+        )
     if arguments.n_gpu > 1:  # one process, one device: pictures cannot be dealt out with rows
         arguments._n_gpu = 1
     return arguments
