@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -253,6 +253,32 @@ def test_a_reply_cut_anywhere_keeps_what_is_complete_and_says_so(dialect: str) -
         nearly = any(end - 4 <= cut < end for end in ends)
         if nearly and dialect not in NOT_SAID:
             assert any(isinstance(e, Malformed) and e.cut for e in events), (cut, reply[:cut])
+
+
+@pytest.mark.parametrize("dialect", WRITERS)
+def test_a_place_comes_before_the_next_one_is_written(dialect: str) -> None:
+    boxes = [Box(10 + 90 * n, 40, 80 + 90 * n, 300) for n in range(4)]
+    write, before, between, _, _ = WRITERS[dialect]
+    pieces = write(boxes, Size(400, 700))
+    reply = written(dialect, boxes, Size(400, 700))
+    read_so_far = 0
+
+    def characters() -> Iterator[str]:
+        nonlocal read_so_far
+        for character in reply:
+            read_so_far += 1
+            yield character
+
+    came = [
+        read_so_far
+        for event in DIALECTS.load(dialect).read(characters())
+        if isinstance(event, Pointed | Spotted)
+    ]
+    ends = [len(before + between.join(pieces[: n + 1])) for n in range(len(pieces))]
+    # A name behind its box, or a row of boxes, is over only when the next thing has begun.
+    begun = len(between) + len("<loc0000>")
+    assert all(at <= end + begun for at, end in zip(came[:-1], ends[:-1], strict=True))
+    assert came == sorted(came)
 
 
 NOT_SAID = ("qwen2_vl_stripped", "paligemma", "florence2")

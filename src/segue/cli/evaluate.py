@@ -64,10 +64,10 @@ def predict(
     max_new_tokens: options.MaxNewTokens = None,
 ) -> None:
     """Ask every question once and keep the answers; score them later, as often as you like."""
-    models = {"chat": chat, "detect": detect, "segment": segment}
-    manner = {"dialect": dialect, "teach_tag": teach_tag, "route": route}
+    models: dict[str, Any] = {"chat": chat, "detect": detect, "segment": segment}
+    models |= {"dialect": dialect, "teach_tag": teach_tag, "route": route}
     how = options.sampling(seed, temperature, max_new_tokens)
-    _predict(questions, out, prompt, images, limit, preset, device, dtype, models | manner, how)
+    _predict(questions, out, prompt, images, limit, preset, device, dtype, models, how)
 
 
 def _scoring(part: str, summary: str) -> None:
@@ -85,6 +85,9 @@ def _scoring(part: str, summary: str) -> None:
         chat: options.Chat = None,
         detect: options.Detect = None,
         segment: options.Segment = None,
+        dialect: options.Dialect = None,
+        teach_tag: options.TeachTag = False,
+        route: options.Route = "reply",
         device: options.Device = "auto",
         dtype: options.Dtype = None,
         seed: options.Seed = None,
@@ -97,7 +100,8 @@ def _scoring(part: str, summary: str) -> None:
                 raise InputError(
                     f"{file} holds questions, not predictions. Say where the answers go: --out FILE"
                 )
-            models = {"chat": chat, "detect": detect, "segment": segment}
+            models: dict[str, Any] = {"chat": chat, "detect": detect, "segment": segment}
+            models |= {"dialect": dialect, "teach_tag": teach_tag, "route": route}
             how = options.sampling(seed, temperature, max_new_tokens)
             _predict(file, out, prompt, images, limit, preset, device, dtype, models, how)
             predictions = out
