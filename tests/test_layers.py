@@ -14,6 +14,7 @@ LAYERS = [
     {
         "presets",
         "assistant",
+        "collector",
         "correction",
         "history",
         "conversation",

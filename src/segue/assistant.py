@@ -6,7 +6,6 @@ and segmentation the moment a box or a tag closes. There is one stream of events
 else reads it.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -22,8 +21,6 @@ from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Spotted, Text,
 from segue.errors import InputError
 from segue.image import Image
 from segue.message import (
-    Answer,
-    Done,
     Event,
     MarkupBroken,
     MaskReady,
@@ -414,64 +411,3 @@ def _around(points: Any) -> Box:
         flat = flat[0]
     xs, ys = [p[0] for p in flat], [p[1] for p in flat]
     return Box(min(xs), min(ys), max(xs), max(ys))
-
-
-class Collector:
-    """Gathers the events of one reply into an `Answer`."""
-
-    def __init__(self, question: str) -> None:
-        self.question = question
-        self.raw: list[str] = []
-        self.text: list[str] = []
-        self.regions: dict[str, Region] = {}
-        self.not_found: list[str] = []
-        self.broken: list[str] = []
-        self.cut = False
-        self.finish: Any = "stop"
-        self.chat_seconds = 0.0
-        self.started = time.perf_counter()
-
-    def listen(self, chunks: Iterator[str]) -> Iterator[str]:
-        """Pass a reply through, remembering it and the time it took to write."""
-        while True:
-            before = time.perf_counter()
-            try:
-                chunk = next(chunks)
-            except StopIteration as end:
-                self.finish = end.value or "stop"
-                return
-            finally:
-                self.chat_seconds += time.perf_counter() - before
-            self.raw.append(chunk)
-            yield chunk
-
-    def add(self, event: Event) -> None:
-        """Take one event into account."""
-        match event:
-            case TextAdded(text):
-                self.text.append(text)
-            case RegionFound(region) | MaskReady(region):
-                self.regions[region.id] = region
-            case NotFound(phrase):
-                self.not_found.append(phrase)
-            case MarkupBroken(text, cut):
-                self.broken.append(text)
-                self.cut = self.cut or cut
-            case Done():
-                pass
-
-    def answer(self, images: Sequence[Image]) -> Answer:
-        """What was gathered so far."""
-        total = time.perf_counter() - self.started
-        return Answer(
-            question=self.question,
-            text="".join(self.text),
-            raw="".join(self.raw),
-            regions=tuple(self.regions.values()),
-            images=tuple(images),
-            not_found=tuple(self.not_found),
-            broken=tuple(self.broken),
-            cut=self.cut,
-            finish=self.finish,
-            seconds={"chat": self.chat_seconds, "total": total},
-        )

@@ -11,8 +11,9 @@ from typing import Any
 
 import PIL.Image
 
-from segue.assistant import Assistant, Collector
+from segue.assistant import Assistant
 from segue.box import Box
+from segue.collector import Collector
 from segue.correction import clicks_of, corrected, merged, pointed_out
 from segue.dialects.grounding import TEACH_TAG, grounded
 from segue.edit import Edit, apply

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segue.assistant import Assistant, Collector, load, region_ids
+from segue.assistant import Assistant, load, region_ids
+from segue.collector import Collector
 from segue.conversation import Conversation
 from segue.edit import Edit
 from segue.errors import InputError
