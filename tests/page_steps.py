@@ -10,6 +10,8 @@ from segue.mask import rle
 
 try:
     from playwright.sync_api import expect
+
+    expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 except ModuleNotFoundError:  # the fixture `browser` says so
     expect = None
 

@@ -15,7 +15,7 @@ import pytest
 
 CHROMIUM = os.environ.get("SEGUE_CHROMIUM") or shutil.which("chromium")
 PAGE = Path(__file__).parents[3] / "src" / "segue" / "server" / "page"
-START_S = 120
+START_S = 300
 """A server that is not ready by then never will be."""
 
 
@@ -71,8 +71,9 @@ class Server:
         until = time.monotonic() + START_S
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > until:
+                self.kill()
                 pytest.fail(f"the server does not start:\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def is_ready(self) -> bool:
         """Whether the models are loaded."""

@@ -87,6 +87,11 @@ def test_everything_can_be_done_with_the_keyboard(open_page):
     page.keyboard.press("Control+z")
     expect(page.locator(".chip")).to_have_count(1)
 
+    page.locator(".chip").focus()
+    page.keyboard.press("Delete")
+    expect(page.locator(".chip")).to_have_count(0)
+    expect(page.locator("#canvas")).to_be_focused()  # never lost
+
 
 def tab_to(page, selector: str) -> None:
     """Press Tab until an element has the focus, and see that the focus shows."""

@@ -1,6 +1,7 @@
 /** Everything that changes a conversation goes through here: one way to wait, to fail, to tell. */
 
 import * as api from "./api.js";
+import { byId } from "./dom.js";
 import { t, known } from "./i18n.js";
 import { notice, say } from "./notices.js";
 import { adopt, set, state } from "./store.js";
@@ -15,7 +16,8 @@ export function showTrouble(error, again = null) {
   const key = `error.${error.code}`;
   const title = known(key) ? t(key) : t("trouble");
   const wait = error.retryAfter ? ` ${t("waitSeconds", error.retryAfter)}` : "";
-  return notice(title, { text: (error.message ?? "") + wait, bad: true, again });
+  const text = error.message === title ? "" : (error.message ?? "");
+  return notice(title, { text: text + wait, bad: true, again });
 }
 
 /** Run a call whose answer is the new state; gives it, or null when it failed. */
@@ -43,15 +45,24 @@ export async function catchUp() {
   return true;
 }
 
-/** Take back the last step, or do it again. */
+let steps = Promise.resolve();
+
+/** One step after the other, however fast the keys are pressed. */
+function step(possible, call, said) {
+  steps = steps.then(() => {
+    if (!state.conversation?.[possible] || state.reply) return null;
+    return changeWith(() => call(state.conversation.id), said);
+  });
+  return steps;
+}
+
+/** Take back the last change, or do it again. */
 export function undo() {
-  if (!state.conversation?.can_undo || state.reply) return null;
-  return changeWith(() => api.undo(state.conversation.id), t("undone"));
+  return step("can_undo", api.undo, t("undone"));
 }
 
 export function redo() {
-  if (!state.conversation?.can_redo || state.reply) return null;
-  return changeWith(() => api.redo(state.conversation.id), t("redone"));
+  return step("can_redo", api.redo, t("redone"));
 }
 
 /** Delete the chosen regions. */
@@ -61,6 +72,7 @@ export async function deleteChosen() {
     if (!(await changeWith(() => api.removeRegion(state.conversation.id, id)))) return;
   }
   say(t("deleted", ids.length));
+  if (document.activeElement === document.body) (document.querySelector(".chip") ?? byId("canvas")).focus();
 }
 
 /** Make one region of the chosen ones. */

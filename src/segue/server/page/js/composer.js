@@ -35,9 +35,15 @@ export function showComposer() {
   });
   watch(["conversation", "reply", "samples", "language"], () => {
     refill(byId("suggestions"), suggestions().map((question) =>
-      element("button", { type: "button", data: { key: question }, on: { click: () => ask(question) } }, question),
+      element("button", { type: "button", data: { key: question }, on: { click: () => suggest(question) } }, question),
     ));
   });
+}
+
+/** Ask what was suggested; the button will be gone, so the focus goes to the answer. */
+function suggest(question) {
+  byId("log").focus({ preventScroll: true });
+  ask(question);
 }
 
 /** Whether the server runs a chat model; it is taken to until it has said. */

@@ -36,14 +36,17 @@ export function icon(name) {
   return svg;
 }
 
-/** Replace all children; the focus stays on the element with the same `data-key`. */
+/**
+ * Replace all children. The focus stays on the element with the same `data-key`, or goes to the
+ * first button when that one is gone.
+ */
 export function refill(container, ...children) {
   const active = document.activeElement;
   const key = container.contains(active) ? active.dataset.key : undefined;
   container.replaceChildren(...children.flat().filter((child) => child));
   if (key === undefined) return;
   const same = container.querySelector(`[data-key="${CSS.escape(key)}"]`);
-  if (same) same.focus({ preventScroll: true });
+  (same ?? container.querySelector("button"))?.focus({ preventScroll: true });
 }
 
 /** Let a browser save a blob under a name. */

@@ -79,16 +79,15 @@ export function regionOf(id) {
   return regions().find((region) => region.id === id);
 }
 
-let looksFor = null;
+let looksFor = [];
 let looks = new Map();
 
 /** How a region is drawn: {fill, line, number}. */
 export function lookOf(region) {
-  const all = regions();
-  const key = all.map((one) => `${one.id} ${one.image} ${one.phrase}`).join("\n");
-  if (key !== looksFor) {
-    looksFor = key;
+  if (looksFor[0] !== state.conversation || looksFor[1] !== state.reply) {
+    looksFor = [state.conversation, state.reply];
     looks = new Map();
+    const all = regions();
     for (const image of new Set(all.map((one) => one.image))) {
       for (const pair of looksOf(all.filter((one) => one.image === image))) looks.set(...pair);
     }
@@ -96,18 +95,24 @@ export function lookOf(region) {
   return looks.get(region.id) ?? { fill: [0, 114, 178], line: [0, 114, 178], number: 0 };
 }
 
-const masks = new Map();
+const decoded = new WeakMap(); // by the run lengths as an object: quick
+const masks = new Map(); // by the run lengths as text: the same in every state from the server
 
 /** The mask of a region, decoded once; null when there is none or it cannot be read. */
 export function maskOf(region) {
   if (!region.mask) return null;
-  const key = `${region.mask.size} ${region.mask.counts}`;
+  if (!decoded.has(region.mask)) decoded.set(region.mask, decodedOnce(region));
+  return decoded.get(region.mask);
+}
+
+function decodedOnce({ id, mask: { size, counts } }) {
+  const key = `${size} ${counts}`;
   if (!masks.has(key)) {
     let mask = null;
     try {
-      mask = new Mask(region.mask);
+      mask = new Mask({ size, counts });
     } catch (error) {
-      console.error(`The mask of ${region.id} cannot be read.`, error);
+      console.error(`The mask of ${id} cannot be read.`, error);
     }
     masks.set(key, mask);
     if (masks.size > 400) masks.delete(masks.keys().next().value);
