@@ -88,3 +88,60 @@ def test_a_conversation_that_is_gone_says_so(open_page):
     expect(page.locator(".notice.bad")).to_contain_text("no such conversation")
     expect(page.locator("#start")).to_be_visible()
     assert not re.search("c=", page.url)
+
+
+def about_is(page, change) -> None:
+    """Let the server say something else about itself."""
+
+    def altered(route):
+        said = route.fetch().json()
+        change(said)
+        route.fulfill(json=said)
+
+    page.route("**/v1/about", altered)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+
+
+def test_a_server_without_a_chat_model_or_segmenter_offers_what_it_can(open_page):
+    page = open_page()
+    talked_about(page, "meadow", "Frame the dog in the picture.")
+    about_is(page, lambda said: said["models"].update(chat=None))
+    expect(page.locator("#question")).to_be_disabled()
+    expect(page.locator("#question")).to_have_attribute("placeholder", re.compile("No chat model"))
+    expect(page.locator('button[data-tool="click"]')).to_be_enabled()
+    about_is(page, lambda said: said["models"].update(segment=None))
+    expect(page.locator('button[data-tool="click"]')).to_be_disabled()
+    page.locator(".chip").click()
+    expect(page.locator('[data-action="rename"]')).to_be_visible()
+    expect(page.locator('[data-action="refine"]')).to_have_count(0)
+
+
+def test_an_address_is_fetched_where_the_server_allows_it(open_page):
+    page = open_page()
+    expect(page.locator("#start")).to_contain_text("--allow-urls")
+    about_is(page, lambda said: said["limits"].update(allow_urls=True))
+    page.locator("#start .address input").fill(" https://example.org/cat.png ")
+    with page.expect_request(lambda request: request.url.endswith("/images")) as asked:
+        page.keyboard.press("Enter")
+    assert asked.value.post_data_json == {"url": "https://example.org/cat.png"}
+    expect(page.locator(".notice.bad")).to_be_visible()  # this server refuses it after all
+
+
+def test_a_reply_in_another_window_is_waited_for(open_page):
+    page = open_page()
+    talked_about(page, "meadow", "Frame the dog in the picture.")
+
+    def busy(route):
+        answer = route.fetch()
+        said = answer.json()
+        said["busy"] = True
+        route.fulfill(json=said)
+
+    page.route("**/v1/conversations/c_*", busy)
+    page.reload()
+    expect(page.locator("#log")).to_contain_text("in another window")
+    expect(page.locator("#ask")).to_be_disabled()
+    page.unroute("**/v1/conversations/c_*")
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(page.locator("#ask")).to_be_enabled()

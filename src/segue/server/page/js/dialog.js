@@ -3,17 +3,20 @@
 import { element, icon } from "./dom.js";
 import { t } from "./i18n.js";
 
+let opened = 0;
+
 /** Show a dialog; gives its element. `closed` runs when it is gone. */
 export function openDialog(title, body, { kind = "", footer = [], closed = () => {}, submit = null } = {}) {
+  const id = `dialog-title-${++opened}`;
   const close = element("button", { type: "button", class: "quiet", "aria-label": t("close") }, icon("close"));
   const sheet = element(
     submit ? "form" : "div",
     { class: "sheet" },
-    element("header", {}, element("h2", { id: "dialog-title" }, title), close),
+    element("header", {}, element("h2", { id }, title), close),
     ...[body].flat(),
     footer.length ? element("footer", {}, footer) : null,
   );
-  const dialog = element("dialog", { class: kind, "aria-labelledby": "dialog-title" }, sheet);
+  const dialog = element("dialog", { class: kind, "aria-labelledby": id }, sheet);
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // the backdrop
   dialog.addEventListener("close", () => {

@@ -14,7 +14,7 @@ export function showTalk() {
   log.append(empty, past, live);
 
   watch(["conversation", "language"], () => keepingDown(log, () => refill(past, pastNodes())));
-  watch(["reply", "language"], () => keepingDown(log, () => refill(live, liveNode())));
+  watch(["reply", "conversation", "language"], () => keepingDown(log, () => refill(live, liveNode())));
   watch(["conversation", "reply", "language"], () => {
     const turns = state.conversation?.turns.length ?? 0;
     empty.hidden = turns > 0 || state.reply !== null;
@@ -36,6 +36,7 @@ function pastNodes() {
 
 function liveNode() {
   const { reply } = state;
+  if (!reply && state.conversation?.busy) return element("p", { class: "answered" }, element("span", { class: "stage-name" }, t("busyElsewhere")));
   if (!reply) return null;
   const ids = new Set(reply.regions.map((region) => region.id));
   const own = regions().filter((region) => ids.has(region.id));

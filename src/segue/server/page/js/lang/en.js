@@ -187,6 +187,7 @@ export default {
   loadingModels: "The models are being loaded …",
   waitSeconds: (n) => `Try again in ${count(n, "second", "seconds")}.`,
   tooManyBytes: (here, most) => `${here} MB; this server takes ${most} MB.`,
+  busyElsewhere: "An answer is being written in another window …",
   noChat: "No chat model runs here; point at things with the tools.",
   "error.unreachable": "The server cannot be reached. Is it still running?",
   "error.picture_unreadable": "This is not a picture that can be read.",

@@ -173,6 +173,7 @@ export default {
   loadingModels: "正在加载模型……",
   waitSeconds: (n) => `请在 ${n} 秒后重试。`,
   tooManyBytes: (here, most) => `${here} MB；本服务最多接受 ${most} MB。`,
+  busyElsewhere: "另一个窗口中正在回答……",
   noChat: "这里没有对话模型；请用工具指出物体。",
   "error.unreachable": "无法连接服务。它还在运行吗？",
   "error.picture_unreadable": "这不是可以读取的图片。",
