@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks.timing import heading
 
-NAMES = ("second_turn", "boxes_in_one_call", "ask_overhead", "resident_models", "server_load")
+NAMES = ("second_turn", "boxes_in_one_call", "ask_overhead", "resident_models")
 
 if __name__ == "__main__":
     print(heading())

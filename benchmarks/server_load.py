@@ -67,7 +67,7 @@ def main() -> None:
         process, url = started(Path(folder))
         try:
             alone, crowd = Tally(), Tally()
-            asyncio.run(one_person(url, alone))
+            asyncio.run(one_person(url, alone, process.pid))
             print(f"one person alone\n{alone.table()}")
             asyncio.run(many(url, Tally(), truth, WARM_UP))
             before = resident(process.pid)
@@ -119,8 +119,9 @@ def started(folder: Path) -> tuple[subprocess.Popen[str], str]:
     return process, found[1]
 
 
-async def one_person(url: str, tally: Tally) -> None:
+async def one_person(url: str, tally: Tally, pid: int) -> None:
     """Questions and clicks with nobody else there."""
+    used: dict[str, list[float]] = defaultdict(list)
     async with client_of(url) as client:
         for number in range(ALONE):
             id = await begin(client, PAIRS[number % len(PAIRS)][0], tally)
@@ -128,17 +129,22 @@ async def one_person(url: str, tally: Tally) -> None:
             await ask(client, path, "What is in the picture?", tally, "first text, new picture")
             await ask(client, path, "这是什么?", tally, "first text, second question")
             await click(client, path, (320, 240), tally, "first click: mask of a preview")
+            before = processor_s(pid)
             await click(client, path, (300, 230), tally, "next click, elsewhere")
+            used["next click, elsewhere"].append(processor_s(pid) - before)
             made = await client.post(
                 f"{path}/regions", json={"image": 0, "box": [200, 150, 420, 330]}
             )
             name = made.json()["region"]["id"]
             for shift in range(3):
                 clicks = {"points": [[300 + shift, 240]], "labels": [1], "preview": True}
-                began = time.perf_counter()
+                began, before = time.perf_counter(), processor_s(pid)
                 (await client.patch(f"{path}/regions/{name}", json=clicks)).raise_for_status()
                 tally.seconds["click that corrects a mask"].append(time.perf_counter() - began)
+                used["click that corrects a mask"].append(processor_s(pid) - before)
             await client.delete(path)
+    for name, times in used.items():
+        print(f"processor time of the server: {name} {1e3 * statistics.mean(times):.0f} ms")
 
 
 async def many(url: str, tally: Tally, truth: dict[Any, Any], count: int) -> None:
@@ -231,6 +237,12 @@ async def ask(
                         key = name.split(":")[0].replace("first text, ", "")
                         tally.seconds[f"{key}: whole answer"].append(time.perf_counter() - began)
                         return data["turn"], data["regions"]
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used, in seconds, to the system's hundredths."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> int:

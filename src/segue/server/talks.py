@@ -54,6 +54,17 @@ class Talks:
             raise not_found("conversation", id)
         return record
 
+    def revision(self, owner: str, id: str) -> int:
+        """How often a conversation was changed.
+
+        Raises:
+            Problem: 404.
+        """
+        revision = self.store.revision(owner, id)
+        if revision is None:
+            raise not_found("conversation", id)
+        return revision
+
     def answering(self, id: str) -> Job | None:
         """The job that writes a reply in this conversation just now."""
         job = self._jobs.get(id)
@@ -206,10 +217,10 @@ class Talks:
     def _open(self, owner: str, id: str) -> Conversation:
         """The conversation itself, in the worker's thread."""
         with self._lock:
-            record = self.record(owner, id)
+            self.revision(owner, id)
             conversation: Conversation | None = self._asked.get(id) or self._live.get(id)
             if conversation is None:
-                conversation = self._read(record)
+                conversation = self._read(self.record(owner, id))
                 self._live.put(id, conversation, _size(conversation))
         return conversation
 

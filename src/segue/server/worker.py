@@ -92,6 +92,8 @@ class Worker:
         self._quick: deque[Job] = deque()
         self._active: deque[Job] = deque()
         self._stopping = False
+        self._pace = 0.5  # seconds from one finished job to the next, lately
+        self._ended = 0.0
         self._thread = threading.Thread(target=self._run, name="segue-models", daemon=True)
 
     def start(self, load: Callable[[], Assistant], on_failure: Callable[[], None]) -> None:
@@ -195,8 +197,12 @@ class Worker:
                 429,
                 "queue_full",
                 f"{len(line)} requests are waiting already. Try again in a moment.",
-                headers={"Retry-After": "1"},
+                headers={"Retry-After": str(self._retry_after())},
             )
+
+    def _retry_after(self) -> int:
+        """Seconds until half of those that wait have had their turn."""
+        return min(30, max(1, round(self._pace * len(self._waiting) / 2)))
 
     def _check_open(self) -> None:
         if self.state == "ready":
@@ -263,7 +269,15 @@ class Worker:
         with self._lock:
             if job in self._active:
                 self._active.remove(job)
+                self._measure()
         self._finish(job, error)
+
+    def _measure(self) -> None:
+        """Note how fast jobs end while others wait."""
+        now = monotonic()
+        if self._waiting and self._ended:
+            self._pace = 0.8 * self._pace + 0.2 * min(30.0, now - self._ended)
+        self._ended = now if self._waiting else 0.0
 
     def _finish(self, job: Job, error: BaseException | None) -> None:
         job.running = None

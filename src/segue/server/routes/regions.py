@@ -17,7 +17,7 @@ from segue.server.asked import ChangedRegion, Merge, NewEdit, NewRegion
 from segue.server.problem import Problem
 from segue.server.routes.conversations import current
 from segue.server.service import Owner, Service, TheService
-from segue.server.shapes import region_json, regions_json
+from segue.server.shapes import region_json
 
 router = APIRouter(prefix="/v1/conversations/{id}", tags=["regions and edits"])
 
@@ -166,7 +166,6 @@ async def edited(
 async def _acted(
     service: Service, owner: str, id: str, request: Request, work: Callable[[Conversation], Any]
 ) -> Any:
-    await service.record(owner, id)
     try:
         return await service.modelled(lambda: service.talks.act(owner, id, work), request)
     except UnknownName as error:
@@ -184,11 +183,11 @@ async def _region(
     status: int = 200,
 ) -> Response:
     region = await _acted(service, owner, id, request, work)
-    record = await service.record(owner, id)
     if preview:
-        return JSONResponse({"region": region_json(region), "revision": record.revision})
+        revision = await service.stored(service.talks.revision, owner, id)
+        return JSONResponse({"region": region_json(region), "revision": revision})
     value = await current(service, owner, id)
-    kept = [one for one in regions_json(record.document) if one["id"] == region.id]
+    kept = [one for one in value["regions"] if one["id"] == region.id]
     return JSONResponse({**value, "region": kept[0] if kept else None}, status)
 
 
