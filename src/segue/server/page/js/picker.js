@@ -59,7 +59,7 @@ function picker(first, done = () => {}) {
       "div",
       { class: "welcome" },
       first ? element("h2", {}, t("startTitle")) : null,
-      element("p", {}, first ? t("startText") : t("dropHere")),
+      element("p", {}, t(first ? "startText" : "addPictureText")),
       element("div", { class: "row" }, file, first ? session : null),
       address(done),
     ),
