@@ -75,13 +75,18 @@ def lists(frame: Frame = GRID_1000) -> ReadPlaces:
         for match in _LIST.finditer(inside):
             found = _corners(match.group(1))
             box = around(found, frame) if len(found) == 2 else None
-            if box is not None and sensible(box):
+            plain = _LEFT.fullmatch(inside, at, match.start()) is not None
+            if box is not None and sensible(box) and (closed or plain):
                 places.append((box, None))
-            else:
+            elif not closed:
+                break  # what is odd, and all behind it, waits for the end
+            if not plain:
+                odd.append(inside[at : match.start()])
+            if box is None or not sensible(box):
                 odd.append(match.group())
             at = match.end()
         if not closed:
-            return (places, inside[at:]) if places and not odd else ([], inside)
+            return places, inside[at:]
         odd += [] if _LEFT.fullmatch(inside, at) else [inside[at:]]
         return places, "".join(odd) if odd else None
 

@@ -23,6 +23,7 @@ _SIGNS = (
 )
 _DIALECT_OF = [(dialect, re.compile(sign, re.I | re.S | re.A)) for dialect, sign in _SIGNS]
 _LONGEST = 8000
+_NUMBERS = re.compile(r"\[[\s\[\]\d.,;+-]*,[\s\[\]\d.,;+-]*")
 
 
 class Probe(JsonReply):
@@ -33,6 +34,7 @@ class Probe(JsonReply):
         *("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>", "<phrase>", "</phrase>"),
         *("<object>", "</object>", "<grounding>", "<poly>", "</poly>", "<img>", "</img>"),
         *("<imgpad>", "<IMG_CONTEXT>", "<image>", "<s>", "</s>", "<pad>", "<bos>", "<eos>"),
+        *("</point>", "</points>", "<sep>", "<od>", "</od>"),
         pattern=rf"<loc[0-9]{{4}}>|<seg[0-9]{{3}}>|<loc_[0-9]{{1,3}}>|<patch_index_[0-9]{{4}}>"
         rf"|<points?\s[^<>]{{0,{_LONGEST}}}>|{PAIR}",
         stems=("<loc_", "<seg", "<patch_index_", "<points"),
@@ -67,6 +69,11 @@ class Probe(JsonReply):
                 found += one.point
         return found
 
+    def _token(self, token: str) -> None:
+        if self._block is not None and self._block.in_string:
+            self.unclear = True  # a string to one family, a token to another
+        super()._token(token)
+
     def stray(self, token: str) -> None:
         """A sign of a dialect, or another token."""
         self._note(token)
@@ -74,7 +81,8 @@ class Probe(JsonReply):
         super().stray(token)
 
     def malformed(self, markup: str, cut: bool = False, reason: str = "") -> None:
-        """Half a token may be a sign as well."""
+        """Half a token may be a sign as well; and to another family it may be words."""
+        self.unclear = True
         if cut:
             self._note(markup)
         super().malformed(markup, cut, reason)
@@ -92,6 +100,11 @@ class Probe(JsonReply):
             self.lists = self.lists or text.lstrip()[0] == "["
             self._in_box = False
         super().prose(text)
+
+    def _leave(self, block: JsonBlock) -> None:
+        if _NUMBERS.fullmatch(block.raw):
+            self.unclear = True  # words to one family, a point to another
+        super()._leave(block)
 
     def _report(self, block: JsonBlock) -> None:
         found = [one for one in block.out if not isinstance(one, Odd)]

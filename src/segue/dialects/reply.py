@@ -85,13 +85,15 @@ class Reply:
     def feed(self, chunk: str) -> list[Event]:
         """Read on; returns what became certain."""
         text, at = self._unread + chunk, 0
+        begun = self.tokens.held(text, 0)
         for match in self.tokens.whole.finditer(text):
+            if match.start() > begun:
+                break  # it may be part of a longer token
             self._words(text[at : match.start()])
             self._token(match.group())
             at = match.end()
-        last = self.tokens.held(text, at)
-        self._unread = text[last:]
-        self._words(text[at:last])
+        self._unread = text[max(begun, at) :]
+        self._words(text[at : max(begun, at)])
         return self._certain()
 
     def end(self) -> list[Event]:
