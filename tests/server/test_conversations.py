@@ -399,3 +399,11 @@ def test_limits_of_a_conversation(tmp_path):
         id = begin(client)
         more = client.post(f"/v1/conversations/{id}/images", json={"sample": "airport"})
         assert (more.status_code, "1 pictures" in more.text) == (400, True)
+
+
+def test_the_detector_answers_when_the_route_says_so(client):
+    id = begin(client)
+    found = ask(client, id, "segment the dog", route="tag")
+    assert found[-1][1]["regions"][0]["found_by"] == "detector"
+    refused = client.post(f"/v1/conversations/{id}/ask", json={"question": "x", "route": "y"})
+    assert refused.status_code == 400

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from segue.server import asked
 from segue.server.app import build
+from segue.server.document import ANSWERS
 from segue.server.settings import Settings
 from server.conftest import KEY, PICTURE, ask, begin, data_url, running, scripted
 
@@ -99,3 +100,46 @@ def test_what_the_document_says_to_send_is_answered(fuzzed):
         assert again.json()["regions"][0]["box"] == [1, 1, 9, 9]
         lost = client.post("/v1/segment", json={"image": "0" * 64, "phrases": ["dog"]})
         assert (lost.status_code, lost.json()["error"]["code"]) == (404, "picture_not_known")
+
+
+def keys(value):
+    """The shape of JSON: names, and what the first of a list looks like."""
+    if isinstance(value, dict):
+        return {name: keys(one) for name, one in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [keys(value[0])]
+    return None
+
+
+def test_example_answers_look_like_the_real_ones(fuzzed):
+    with fuzzed.client() as client:
+        id = begin(client)
+        ask(client, id)
+        url = f"/v1/conversations/{id}"
+        edit = {"operation": "blur", "regions": ["r1"], "parameters": {"strength": 2}}
+        state = client.post(f"{url}/edits", json=edit).json()
+        renamed = client.patch(f"{url}/regions/r1", json={"phrase": "plane"}).json()
+        listed = client.get("/v1/conversations").json()
+        asked = {"image": data_url(), "phrases": ["dog", "cat"]}
+        segmented = client.post("/v1/segment", json=asked).json()
+    real = {
+        ("get", "/v1/conversations/{id}"): state,
+        ("patch", "/v1/conversations/{id}/regions/{region}"): renamed,
+        ("get", "/v1/conversations"): listed,
+        ("post", "/v1/segment"): segmented,
+    }
+    for address, answer in real.items():
+        assert keys(answer) == keys(ANSWERS[address]), address
+
+
+def test_the_document_tells_of_keys_and_errors(fuzzed):
+    document = fuzzed.app.openapi()
+    assert set(ANSWERS) <= {
+        (method, path) for path, item in document["paths"].items() for method in item
+    }
+    operation = document["paths"]["/v1/segment"]["post"]
+    assert operation["security"] == [{"key": []}]
+    assert "422" not in operation["responses"]
+    assert "security" not in document["paths"]["/healthz"]["get"]
+    with fuzzed.client() as client:
+        assert client.get("/openapi.json").json() == document

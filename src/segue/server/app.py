@@ -17,6 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from segue.assistant import Assistant
 from segue.errors import InputError
 from segue.presets import CARDS
+from segue.server.document import documented
 from segue.server.gate import Gate
 from segue.server.metrics import Metered, Metrics
 from segue.server.pictures import Pictures
@@ -108,6 +109,7 @@ def build(
     if settings.label_studio:
         app.include_router(label_studio.router)
     explain(app)
+    app.openapi = documented(app)  # type: ignore[method-assign]
     metrics.watch(
         {
             "segue_queue_waiting": ("Jobs that wait", lambda: worker.waiting),

@@ -35,6 +35,8 @@ class SamplingFields(_Body):
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: Stop = None
+    route: Literal["reply", "auto", "box", "tag"] | None = None
+    """Who answers: see docs/routes.md. None: as the server was started."""
 
     def sampling(self, most: int, tokens: int | None = None) -> Sampling:
         """The same for a chat model, with at most `most` new tokens."""

@@ -15,6 +15,7 @@ from segue.errors import UnknownName
 from segue.history import Snapshot, Step
 from segue.image import Image
 from segue.message import Done, Event, Sampling
+from segue.routes import Route
 from segue.server.pictures import Pictures, Recent
 from segue.server.problem import Problem, not_found
 from segue.server.store import Document, Record, Shown, Store
@@ -78,12 +79,14 @@ class Talks:
         self._jobs = {key: one for key, one in self._jobs.items() if not one.done.is_set()}
         self._jobs[id] = job
 
-    def ask(self, owner: str, id: str, question: str, sampling: Sampling) -> Iterator[Event]:
+    def ask(
+        self, owner: str, id: str, question: str, sampling: Sampling, route: Route | None = None
+    ) -> Iterator[Event]:
         """Ask; the turn is stored before `Done` is given, or when it is broken off."""
         conversation = self._open(owner, id)
         before = len(conversation.turns)
         self._asked[id] = conversation
-        stream = conversation.stream(question, sampling)
+        stream = conversation.stream(question, sampling, route=route)
         stored = False
         try:
             for event in stream:

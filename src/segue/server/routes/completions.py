@@ -170,7 +170,9 @@ class _Reply:
             raw = "\n".join(reply.raw or reply.text for reply in turn.replies)
             conversation.adopt(question, Answer(question, clean, raw), tuple(images))
         conversation.show(*pictures[-1])
-        for event in conversation.stream("\n".join(turns[1][-1].texts), sampling):
+        for event in conversation.stream(
+            "\n".join(turns[1][-1].texts), sampling, route=self.asked.route
+        ):
             if isinstance(event, Done):
                 self._count(conversation, event.answer)
             yield event

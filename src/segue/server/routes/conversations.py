@@ -180,7 +180,9 @@ async def ask(id: str, asked: Ask, request: Request, service: TheService, owner:
             409, "busy", "A question is being answered in this conversation. Wait, or stop it."
         )
     sampling = asked.sampling(service.settings.max_new_tokens)
-    job = service.worker.submit(lambda: service.talks.ask(owner, id, asked.question, sampling))
+    job = service.worker.submit(
+        lambda: service.talks.ask(owner, id, asked.question, sampling, asked.route)
+    )
     service.talks.begin_answering(id, job)
     events = events_of(job, request, service.settings.deadline_s)
     return streaming(_told(service, owner, id, shown(events, _lines, named=True)))
