@@ -1,10 +1,13 @@
 """A chat model as a detector, from the question to the boxes."""
 
+import pytest
+
 from builders import an_image
 from segue.box import Box
 from segue.chat.scripted import Scripted
 from segue.chat_detector import detector_of
 from segue.detect import Detector
+from segue.errors import InputError
 
 REPLIES = {
     "Find the dog in the picture.": "<ref>dog</ref><box>(0,0),(500,500)</box>",
@@ -23,6 +26,21 @@ def test_each_phrase_is_asked_in_its_language_and_the_boxes_are_read():
     assert [one.phrase for one in found] == ["The dog.", "飞机", "飞机"]
     assert found[0].box == Box(0, 0, size.width / 2, size.height / 2)
     assert found[2].box == Box(size.width / 2, 0, size.width * 0.999, size.height * 0.999)
+
+
+def test_a_model_without_boxes_is_refused():
+    with pytest.raises(InputError, match="gives no boxes"):
+        detector_of(Scripted(REPLIES), dialect="molmo")
+
+
+def test_every_family_is_asked_in_its_own_form():
+    image = an_image()
+    asked = "Locate every instance that belongs to the following categories: dog. "
+    asked += 'Report bbox coordinates in JSON: [{"bbox_2d": [x1, y1, x2, y2], "label": "…"}]'
+    reply = '[{"bbox_2d": [0, 0, 500, 500], "label": "dog"}]'
+    detector = detector_of(Scripted({asked: reply}), dialect="qwen3_vl")
+    (found,) = detector.find(image, ["the dog"])
+    assert found.box == Box(0, 0, image.size.width / 2, image.size.height / 2)
 
 
 def test_the_question_can_be_chosen():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from segue import presets
 from segue.box import Box, EitherFrame, known_frame
 from segue.chat import ChatModel
-from segue.chat_detector import detector_of
+from segue.chat_detector import WITHOUT_BOXES, detector_of
 from segue.detect import Detector, Found
 from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Spotted, Text, Wanted
 from segue.errors import InputError
@@ -253,7 +253,8 @@ class Assistant:
             return None
         if found_by == "chat" and self.detector is not None:
             return [region.box for region in self.detect(image, [phrase])]
-        if found_by == "detector" and self.chat is not None:
+        has_boxes = self.speaks not in WITHOUT_BOXES
+        if found_by == "detector" and self.chat is not None and has_boxes:
             asked = detector_of(self.chat, dialect=self.dialect)
             return [found.box for found in asked.find(image, [phrase])]
         return None

@@ -7,9 +7,13 @@ from segue.chat import ChatModel
 from segue.detect.chat import ChatGrounding
 from segue.dialects import DIALECTS, Dialect, Pointed
 from segue.dialects.grounding import ask_for
+from segue.errors import InputError
 from segue.image import Image
 from segue.message import Message, Sampling
 from segue.sight import Sight
+
+WITHOUT_BOXES = ("molmo", "gsam")
+"""Dialects that give points, or tags, and no boxes."""
 
 _ARTICLE = re.compile(r"^(the|an?)\s+", re.IGNORECASE)
 
@@ -27,8 +31,14 @@ def detector_of(
 
     Raises:
         UnknownName: there is no dialect of the name that the model gives.
+        InputError: its dialect has no boxes.
     """
     name = dialect or chat.dialect
+    if name in WITHOUT_BOXES:
+        raise InputError(
+            f"A chat model of the dialect {name!r} gives no boxes, so it cannot be the detector. "
+            "Name a detector: segue.load(detect=…)."
+        )
     reader: Dialect = DIALECTS.load(name)
     sight = Sight.of(chat)
 
