@@ -96,3 +96,30 @@ def test_a_session_folder_keeps_the_talk(
     run("chat", picture, "--session", tmp_path / "talk", *stages, stdin="first\n")
     outcome = run("chat", "--session", tmp_path / "talk", *stages, stdin="second\n")
     assert "A dog" in outcome.out
+
+
+def test_regions_are_corrected_by_hand(run, picture: Path, stages: list[str]) -> None:
+    lines = [
+        "first",
+        "/add 10,10,20,30 left wing",
+        "/add 40,40 44,40,0",
+        "/refine r1 60,40",
+        "/rename r1 my plane",
+        "/regions",
+        "/merge r1 r2",
+        "/delete r3",
+        "/undo",
+        "/undo",
+        "/delete r9",
+        "/add nothing",
+        "/refine r1",
+        "/merge r1",
+    ]
+    outcome = run("chat", picture, *stages, stdin="\n".join(lines))
+    assert outcome.code == 0, outcome.err
+    for said in (
+        "added r2, 200 pixels", "added r3", "r1 has", "'my plane'", "left wing",
+        "r1, r2 are r1 now", "deleted r3", "took back: delete r3", "took back: merge r1 r2",
+        "There is no region 'r9'", "for one object", "Expected /refine", "at least two",
+    ):  # fmt: skip
+        assert said in outcome.out, said

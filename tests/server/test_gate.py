@@ -148,6 +148,7 @@ def test_a_generated_key_is_kept_and_private(tmp_path):
     assert len(key) > 40
     assert kept_key(tmp_path / "data") == key
     assert (tmp_path / "data" / "key").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
 
 
 def test_one_folder_serves_one_server(tmp_path):

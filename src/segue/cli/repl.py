@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from segue.cli import options, results
+from segue.cli import corrections, options, results
 from segue.cli.screen import printable, region_table, show_route, show_stream
 from segue.errors import InputError, SegueError, UnknownName
 
@@ -189,6 +189,11 @@ COMMANDS = {
     "undo": Command("/undo", "take the last change back", _undo),
     "redo": Command("/redo", "do again what was taken back", _redo),
     "regions": Command("/regions", "everything that was pointed at so far", _regions),
+    "add": Command("/add X0,Y0,X1,Y1|X,Y... [PHRASE]", "a region by hand", corrections.add),
+    "refine": Command("/refine REGION X,Y[,0]...", "click on it, or beside", corrections.refine),
+    "rename": Command("/rename REGION PHRASE", "call it something else", corrections.rename),
+    "merge": Command("/merge REGION REGION...", "make several one", corrections.merge),
+    "delete": Command("/delete REGION...", "take it away", corrections.delete),
     "draw": Command("/draw FILE.png", "the last answer's masks, drawn on the picture", _draw),
     "masks": Command("/masks FOLDER", "the last answer's masks, one PNG each", _masks),
     "edit": Command(

@@ -200,7 +200,7 @@ def locked(data: Path) -> Iterator[None]:
     Raises:
         InputError: another one does.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data / "lock").open("w") as file:
         try:
             import fcntl

@@ -109,7 +109,7 @@ def is_loopback(host: str) -> bool:
 def kept_key(data: Path) -> str:
     """The key of this data folder; made at the first start, readable by its owner only."""
     file = data / "key"
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         file.touch(0o600)
         file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
