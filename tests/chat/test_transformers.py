@@ -257,6 +257,14 @@ def test_a_system_message_reaches_a_template_that_knows_none(tmp_path) -> None:
     assert said(chat, Message("system", "Be brief."), asked("what?", 0)) is not None
 
 
+def test_a_thought_that_the_template_begins_is_part_of_the_reply(folder) -> None:
+    chat = load(folder, device="cpu")
+    plain = said(chat, asked("what?", 0))
+    chat.processor.chat_template += "{% if add_generation_prompt %}<think>\n{% endif %}"
+    assert said(chat, asked("what?", 0)).startswith("<think>")
+    assert not plain.startswith("<think>")
+
+
 def test_characters_are_never_cut() -> None:
     text = "a 你好 🛩️ é"
     stream = TextStream(lambda ids: bytes(ids).decode("utf-8", "replace"), hidden={0})

@@ -10,6 +10,7 @@ from typing import Any
 from segue.box import SEEN_PIXELS, Frame, SeenPixels, Size
 from segue.chat import ChatModel, seen_size
 from segue.dialects import DIALECTS, Dialect, Pointed, Spotted, Text
+from segue.dialects.grounding import ask_for
 from segue.doctor.drawings import Drawing, crowd, grounding_drawings, pair
 from segue.doctor.readings import Asked, Reading, best_reading
 from segue.doctor.verdict import Verdict, shown
@@ -19,20 +20,8 @@ from segue.message import Message, Sampling
 from segue.profile import Profile
 
 COUNT_TO = 60
-_QUESTIONS = (
-    "Locate the {} and output its bbox coordinates in JSON format.",
-    "Find the {} in the picture.",
-    "框出图片中{}的位置",
-    "detect {}",
-    "<CAPTION_TO_PHRASE_GROUNDING>{}",
-    "<grounding><phrase>{}</phrase>",
-    "Point to the {}.",
-)
-_FIRST = {
-    "qwen_vl": 1, "qwen2_vl": 1, "qwen2_vl_stripped": 1, "paligemma": 3, "florence2": 4,
-    "kosmos2": 5, "molmo": 6,
-}  # fmt: skip
-"""The question that a dialect's models know best; others begin with the first."""
+_ASKED_LIKE = ("qwen3_vl", "qwen_vl", "gemini", "paligemma", "florence2", "kosmos2", "molmo")
+"""Dialects whose questions are tried, after those of the model's own."""
 
 Tell = Callable[[str], None]
 
@@ -96,7 +85,8 @@ def _speaking(chat: ChatModel, verdict: Verdict) -> None:
     """Streaming and truncation, by a long reply that is known."""
     question = f"Count from 1 to {COUNT_TO}. Write the numbers, separated by spaces, nothing else."
     reply = ask(chat, question, crowd().image)
-    numbers = [int(text) for text in re.findall(r"\d+", reply.text)]
+    words, _ = _read(chat, reply.text)
+    numbers = [int(text) for text in re.findall(r"\d+", words)]
     reached = next((n for n, value in enumerate(numbers) if value != n + 1), len(numbers))
     if reply.pieces == 1 and len(reply.text) > 40:
         verdict.profile = replace(verdict.profile, streams=False)
@@ -123,11 +113,12 @@ def _several_pictures(chat: ChatModel, verdict: Verdict) -> None:
     first, second = pair()
     question = "Which colour has the shape in each of the two pictures? Answer with the colours."
     try:
-        text = ask(chat, question, first.image, second.image).text.lower()
+        reply = ask(chat, question, first.image, second.image)
     except ModelError as error:
         verdict.profile = replace(verdict.profile, pictures=1)
         verdict.add("several pictures", False, f"Two pictures at once are refused. {error}")
         return
+    text = _read(chat, reply.text)[0].lower()
     sees = [any(word in text for word in words) for words in (("red", "红"), ("blue", "蓝"))]
     if all(sees):
         verdict.add("several pictures", True, "It sees both of two pictures.")
@@ -197,12 +188,13 @@ def _boxes(chat: ChatModel, verdict: Verdict, more: Sequence[Drawing]) -> None:
 
 
 def _grounded(chat: ChatModel, drawings: Sequence[Drawing]) -> tuple[list[Asked], Reading | None]:
-    """Ask for every shape, with one question after another until one is understood."""
-    first = _FIRST.get(chat.dialect, 0)
-    questions = (_QUESTIONS[first], *(q for q in _QUESTIONS if q != _QUESTIONS[first]))
+    """Ask for every shape, in one family's way after another until one is understood."""
+    ways: dict[str, str] = {}  # question -> the first dialect that asks so
+    for name in (chat.dialect, *_ASKED_LIKE):
+        ways.setdefault(ask_for(name, ["it"]), name)
     best: tuple[list[Asked], Reading | None] = ([], None)
-    for question in questions:
-        asked = _ask_for_all(chat, drawings, question)
+    for name in ways.values():
+        asked = _ask_for_all(chat, drawings, name)
         reading = best_reading(asked, chat.dialect)
         if not best[0] or (reading and (best[1] is None or reading.score > best[1].score)):
             best = asked, reading
@@ -211,12 +203,12 @@ def _grounded(chat: ChatModel, drawings: Sequence[Drawing]) -> tuple[list[Asked]
     return best
 
 
-def _ask_for_all(chat: ChatModel, drawings: Sequence[Drawing], question: str) -> list[Asked]:
+def _ask_for_all(chat: ChatModel, drawings: Sequence[Drawing], like: str) -> list[Asked]:
     asked = []
     for drawing in drawings:
         seen = seen_size(chat, drawing.image.size)
         for shape in drawing.shapes:
-            text = ask(chat, question.format(shape.phrase), drawing.image).text
+            text = ask(chat, ask_for(like, [shape.phrase]), drawing.image).text
             asked.append(Asked(drawing, shape, seen, text))
     return asked
 

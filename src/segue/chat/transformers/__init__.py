@@ -5,6 +5,7 @@ the checkpoint: network, tokenizer, chat template, treatment of pictures, genera
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from segue.errors import InputError, ModelError
 from segue.image import Image
 from segue.message import Message, Sampling
 from segue.models.qwen_vl.sampling import Choice
+
+THOUGHT = "<think>"
+"""Opened by some chat templates themselves; readers of the reply have to see it."""
 
 
 class TransformersChat:
@@ -68,7 +72,8 @@ class TransformersChat:
         model, pictures = self.model, [self._picture(image) for image in prompt.images]
         inputs = Inputs(self._tensors(prompt, pictures), tuple(i.digest for i in prompt.images))
         rest = PicturesFrom(self.processor, pictures, model.device, model.dtype)
-        return self._writer.stream(inputs, rest, choice)
+        begun = THOUGHT if prompt.text.rstrip().endswith(THOUGHT) else ""
+        return _after(begun, self._writer.stream(inputs, rest, choice))
 
     def _tensors(self, prompt: Prompt, pictures: list[Any]) -> dict[str, Any]:
         options: dict[str, Any] = {"return_tensors": "pt"}
@@ -92,6 +97,14 @@ class TransformersChat:
         size = not_too_long(image.size) if self._patches is not None else image.size
         picture = image.to_pil()
         return picture if size == image.size else picture.resize((size.width, size.height))
+
+
+def _after(begun: str, reply: Generator[str, None, str]) -> Generator[str, None, str]:
+    """A reply with what the prompt had begun of it."""
+    with closing(reply):
+        if begun:
+            yield begun
+        return (yield from reply)
 
 
 def _patches(image_processor: Any) -> Patches | None:
