@@ -2,7 +2,7 @@
 
 A record is what LLaVA-Plus would hold of a scene: a request to segment that calls
 `grounding_dino+sam`, one to find something that calls `grounding_dino`, or a question that needs
-no tool. Half of the ways to ask for a mask, and every eighth noun, are kept for measuring.
+no tool. Every eighth noun is kept for measuring: no request for a mask that is taught names it.
 """
 
 import json
@@ -20,8 +20,6 @@ from segue.embedded.sprites import shipped_bank
 from segue.embedded.vocabulary import nouns
 
 RECIPE = SceneRecipe(counts=(0.3, 0.4, 0.3), restyle=0.0, squeeze=0.0)
-TAUGHT, KEPT = ENGLISH["segment"][0::2], ENGLISH["segment"][1::2]
-"""Ways to ask for a mask that are taught, and others that are only measured with."""
 NEW = frozenset(range(0, len(nouns()), 8))
 """Nouns that are never asked for with the tag while teaching."""
 
@@ -33,7 +31,7 @@ def scenes(count: int, seed: int) -> list[Scene]:
 
 
 def write_records(folder: Path, count: int, seed: int = 1) -> Path:
-    """Draw `count` scenes and write five records about each: `records.json`."""
+    """Draw `count` scenes and write up to six records about each: `records.json`."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     rng, records = np.random.default_rng(seed), []
@@ -41,7 +39,7 @@ def write_records(folder: Path, count: int, seed: int = 1) -> Path:
         name = f"{number:012d}.png"
         Image.fromarray(scene.image).save(pictures / name)
         narrator = Narrator(things_of(scene), scene.background, rng)
-        made = (_mask, _masks, _box, _absent, _plain, _plain)
+        made = [_mask, _mask, _masks, _plain, (_box, _absent, _plain)[number % 3]]
         for place, make in enumerate(made):
             turns = make(narrator, rng)
             if turns:
@@ -62,7 +60,7 @@ def _mask(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
     if not chosen:
         return []
     name = nouns()[chosen[0]].english
-    asked = fill(vary(str(rng.choice(TAUGHT)), rng), name)
+    asked = fill(vary(str(rng.choice(ENGLISH["segment"])), rng), name)
     return _tool("grounding_dino+sam", asked, name, narrator, chosen, "Here it is.")
 
 
@@ -129,8 +127,8 @@ def _tool(
 def write_questions(folder: Path, count: int, seed: int = 2) -> Path:
     """Draw `count` new scenes and write what is asked about them: `questions.jsonl`.
 
-    Of each: a mask of something seen, asked for in a way that was not taught; of every second, of
-    a noun that was not taught either. Two questions for words. For `segue evaluate tags`.
+    Of each: a mask of something seen; of every second, of a noun that was not taught. Two questions
+    for words. For `segue evaluate tags`.
     """
     pictures = folder / "new"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -143,7 +141,7 @@ def write_questions(folder: Path, count: int, seed: int = 2) -> Path:
         if number % 2:
             asked.append(("tag", nouns()[int(rng.choice(sorted(NEW)))].english))
         for place, (expect, name) in enumerate(asked):
-            text = fill(str(rng.choice(KEPT)), name)
+            text = fill(str(rng.choice(ENGLISH["segment"])), name)
             kind = "taught" if place == 0 else "new"
             about = {"question": text, "expect": expect, "phrases": [name]}
             lines.append({"id": f"{number}/{kind}", "image": str(path.resolve()), **about})

@@ -36,7 +36,7 @@ def main() -> None:
     data, adapter = out / "data", out / "run"
     segue(
         *("convert", "llava-plus", records, "--images", out / "pictures", "--out", data),
-        *("--mode", "mixed", "--tool-free", "1.0"),
+        *("--mode", "mixed", "--tool-free", "1.0", "--val", 0.02),
     )
     measured = {"before": measure(options.base, questions, out, "before", options.questions)}
     changes = [f"base={options.base}", f"data={data}/train.qwen-vl.json", f"output={adapter}"]

@@ -1,6 +1,7 @@
 """The example that teaches the tag: what is measured was never taught, and the records are fine."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from segue.convert.image_files import ImageFiles, parse_roots
 from segue.convert.llava_plus import Options, convert_file
 from segue.embedded.vocabulary import nouns
 from segue.evaluate.questions import read_questions
+from segue.finetune.recipe import read_recipe
+from segue.models.qwen_vl import load
 
 HERE = Path(__file__).parents[2] / "examples" / "teach_the_tag"
 
@@ -34,15 +37,26 @@ def test_every_record_is_converted_and_new_nouns_are_never_tagged(scenes, tmp_pa
     assert not tagged & new
 
 
-def test_questions_are_asked_in_ways_that_were_not_taught(scenes, tmp_path) -> None:
+def test_half_of_the_questions_are_about_new_nouns(scenes, tmp_path) -> None:
     questions = list(read_questions(scenes.write_questions(tmp_path, 10)))
     new = {nouns()[number].english for number in scenes.NEW}
     for question in questions:
         assert Path(question.image).exists()
         if question.id.endswith("/new"):
             assert set(question.phrases) <= new
-        if question.expect == "tag":
-            asked = question.text.replace(question.phrases[0], "{n}")
-            assert asked in scenes.KEPT
-            assert asked not in scenes.TAUGHT
     assert {question.expect for question in questions} == {"tag", "plain"}
+
+
+def test_its_recipe_can_be_read_and_the_readme_tells_what_was_measured() -> None:
+    assert read_recipe(HERE / "recipe.toml").base == "examples/teach_the_tag/base"
+    readme = (HERE / "README.md").read_text()
+    measured = json.loads((HERE / "table.json").read_text())
+    for side in ("before", "after"):
+        for name in ("tag-valid rate", "phrase accuracy, exact", "over-trigger rate"):
+            assert f"{measured[side]['tags']['all'][name]:.1%}" in readme
+
+
+def test_the_base_has_no_piece_of_the_tag() -> None:
+    _, processor = load(HERE / "base", device="cpu")
+    pieces = [processor.tokenizer.decode([i]) for i in processor.tokenizer.encode("<gsam>")]
+    assert pieces == ["<", "g", "sa", "m", ">"]

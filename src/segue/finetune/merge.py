@@ -75,10 +75,23 @@ def write_adapter(network: Any, base: str, folder: Path) -> None:
     network.save_pretrained(str(folder))
     config = folder / "adapter_config.json"
     values = json.loads(config.read_text(encoding="utf-8"))
-    local = Path(base).expanduser()
-    values["base_model_name_or_path"] = str(local.resolve()) if local.exists() else base
+    values["base_model_name_or_path"] = lasting_name(base)
     config.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.md").unlink(missing_ok=True)  # a form to fill in
+
+
+def lasting_name(base: str) -> str:
+    """A base as it is found again from any folder, by PEFT itself too: hub id or whole path.
+
+    >>> lasting_name("qwen-vl-chat")
+    'Qwen/Qwen-VL-Chat'
+    """
+    from segue.presets import CARDS
+
+    local, card = Path(base).expanduser(), CARDS.get(base)
+    if card is not None and card.kind == "chat":
+        return card.source
+    return str(local.resolve()) if local.exists() else base
 
 
 def write_model(network: Any, base: Path, folder: Path) -> None:
