@@ -29,12 +29,16 @@ def test_a_server_killed_in_mid_reply_loses_nothing_that_was_finished(open_page,
     expect(page.locator(".phrase")).to_have_text(["dog", "sheep"])
 
 
-def test_a_reply_can_be_stopped(open_page):
+def test_a_reply_can_be_stopped(open_page, server):
     page = open_page()
     begin(page, "meadow")
-    page.locator("#question").fill("What is in the picture?")
-    page.locator("#question").press("Enter")
-    page.locator("#stop").click()
+    server.process.send_signal(signal.SIGSTOP)  # so that the reply is not over too soon
+    try:
+        page.locator("#question").fill("What is in the picture?")
+        page.locator("#question").press("Enter")
+        page.locator("#stop").click()
+    finally:
+        server.process.send_signal(signal.SIGCONT)
     page.locator("#reply").wait_for(state="detached")
     turns = state(page)["turns"]
     field = page.locator("#question")
