@@ -137,6 +137,8 @@ def table(measured: dict[str, Any]) -> str:
         number = first["tag questions"]
         lines.append(f"| {name}, new nouns | {number} | {first[name]:.1%} | {second[name]:.1%} |")
     for key, title in ROWS:
+        if key not in before["skills"]:  # too few scenes to ask about
+            continue
         (first, number), (second, _) = before["skills"][key], after["skills"][key]
         lines.append(f"| {title} | {number} | {first:.1%} | {second:.1%} |")
     return "\n".join(lines) + "\n"

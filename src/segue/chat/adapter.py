@@ -1,5 +1,6 @@
 """LoRA adapters as PEFT writes them: found, and added to a network."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def attach(network: Any, folder: Path) -> Any:
             "Run: pip install 'segue[finetune]'"
         ) from error
     try:
-        adapted = PeftModel.from_pretrained(network, str(folder))
+        with warnings.catch_warnings():  # PEFT asks transformers by names on their way out
+            warnings.simplefilter("ignore", FutureWarning)
+            adapted = PeftModel.from_pretrained(network, str(folder))
     except (ValueError, RuntimeError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"The adapter in {folder} does not fit this base: {reason}") from error
