@@ -70,10 +70,10 @@ COMPOSITIONS = (
     Composition(
         "beach",
         "beach",
-        981,
+        323,
         (
-            Item("noto", "sailboat", (416, 221), 186, 2, flip=True),
-            Item("fluent-flat", "crab", (227, 358), 170, flip=True),
+            Item("fluent-flat", "sailboat", (400, 207), 213, -1),
+            Item("fluent-flat", "crab", (127, 345), 167, flip=True),
         ),
     ),
 )
