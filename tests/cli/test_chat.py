@@ -75,6 +75,15 @@ def test_edits_add_up_are_saved_and_can_be_taken_back(
     assert [edit["operation"] for edit in saved["edits"]] == ["recolour", "blur"]
 
 
+def test_masks_are_written_as_they_were_corrected(
+    run, picture: Path, stages: list[str], tmp_path: Path
+) -> None:
+    lines = f"first\n/masks {tmp_path / 'a'}\n/delete r1\n/masks {tmp_path / 'b'}\n"
+    outcome = run("chat", picture, *stages, stdin=lines)
+    assert "wrote 1 masks" in outcome.out
+    assert "wrote 0 masks" in outcome.out
+
+
 def test_what_goes_wrong_is_said_and_the_talk_goes_on(
     run, picture: Path, stages: list[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,9 +88,13 @@ class Repl:
         COMMANDS[name].run(self, arguments)
 
     def _last(self) -> "Answer":
+        """The last answer, its regions as they were corrected since."""
         if not self.conversation.answers:
             raise InputError("Nothing was asked yet. Ask something about the picture first.")
-        return self.conversation.answers[-1]
+        answer = self.conversation.answers[-1]
+        now = {region.id: region for region in self.conversation.regions}
+        kept = tuple(now[region.id] for region in answer.regions if region.id in now)
+        return replace(answer, regions=kept)
 
     def say(self, text: str) -> None:
         """Report that something was done."""

@@ -77,7 +77,7 @@ class Image:
             name = Path(os.fsdecode(getattr(source, "filename", "") or "")).name
             return cls(pixels.from_pil(source, limits), name)
         if isinstance(source, bytes | bytearray | memoryview):
-            return cls(pixels.decode(bytes(source), "the bytes given", limits))
+            return cls(pixels.decode(bytes(source), "the data given", limits))
         if isinstance(source, str):
             return cls._open_text(source, allow_urls, limits)
         if isinstance(source, os.PathLike):
