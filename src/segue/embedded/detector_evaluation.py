@@ -245,7 +245,7 @@ def calibrate_detector(
     weights: str | Path, *, scenes: int = 200, bank: SpriteBank | None = None
 ) -> DetectorSettings:
     """Choose the threshold on validation scenes of the trained styles and write it to
-    ``segue.json``: of the absent phrases at most 5 % may fire among others and 15 % alone."""
+    ``segue.json``: of the absent phrases at most 5 % may fire among others and 18 % alone."""
     folder = Path(weights)
     model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype="float32").eval()
     settings = read_detector_settings(folder)
@@ -253,7 +253,7 @@ def calibrate_detector(
     alone = asked_alone(cases)
     chosen = max(
         choose_threshold(some, detect(model, some, settings.nms_iou), most_absent)
-        for some, most_absent in ((cases, 0.05), (alone, 0.15))
+        for some, most_absent in ((cases, 0.05), (alone, 0.18))
     )
     settings = replace(settings, box_threshold=chosen, text_threshold=chosen)
     write_settings(folder, settings)
