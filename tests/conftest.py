@@ -2,6 +2,8 @@
 
 import os
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a doctor found on this machine must not change a test."""
     monkeypatch.setenv("SEGUE_HOME", str(ROOT / "tests" / "no-such-home"))
+
+
+@pytest.fixture(autouse=True)
+def small_numbers_stay() -> Iterator[None]:
+    """A training flushes denormal numbers for its whole process; the next test gets them back."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_flush_denormal(False)

@@ -22,7 +22,7 @@ def test_each_name_leads_to_a_function_that_takes_what_is_given(target, keywords
 def test_an_unknown_part_gets_a_hint(tmp_path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'segmenter'"):
         train_part("segmentor", tmp_path)
-    with pytest.raises(UnknownName, match="Known: chat, detector, segmenter"):
+    with pytest.raises(UnknownName, match="Known: chat, detector, routes, segmenter"):
         evaluate_part("nose")
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -28,6 +29,12 @@ from segue.server.settings import Settings
 KEY, OTHER_KEY = "a key of sixteen or more".replace(" ", "-"), "the-key-of-somebody-else"
 PICTURE = Image(np.random.default_rng(5).integers(0, 255, (60, 80, 3)).astype(np.uint8))
 BOXES = "Here <ref>飞机</ref><box>(100,100),(500,500)</box> and <gsam>dog</gsam>, <gsam>cat</gsam>."
+
+
+def apart(call: Callable[[], Any]) -> Any:
+    """Do something in a thread of its own: the browser's driver keeps this one's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
 
 
 def data_url(image: Image = PICTURE) -> str:

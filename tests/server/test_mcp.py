@@ -12,7 +12,7 @@ from mcp import Client, StdioServerParameters
 from segue.image import Image
 from segue.mask import Mask
 from segue.server.mcp import Tools, serve_tools
-from server.conftest import BOXES, PICTURE, data_url, scripted
+from server.conftest import BOXES, PICTURE, apart, data_url, scripted
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def call(tmp_path):
             return await client.call_tool(name, arguments)
 
     def call(name, **arguments):
-        return asyncio.run(through(name, arguments))
+        return apart(lambda: asyncio.run(through(name, arguments)))
 
     return call
 
@@ -38,7 +38,7 @@ def test_the_tools_say_what_they_do(tmp_path):
         async with Client(serve_tools(Tools(scripted, tmp_path, allow_urls=False))) as client:
             return client.instructions, (await client.list_tools()).tools
 
-    instructions, tools = asyncio.run(listed())
+    instructions, tools = apart(lambda: asyncio.run(listed()))
     assert "pixels of the upright picture" in instructions
     assert [tool.name for tool in tools] == ["segment", "ask", "overlay", "edit"]
     assert all(tool.description for tool in tools)
@@ -115,6 +115,6 @@ def test_the_command_speaks_over_stdio(tmp_path):
         async with Client(command) as client:
             return await client.call_tool("ask", {"picture": "scene.png", "question": "what?"})
 
-    answer = asyncio.run(asked()).structured_content
+    answer = apart(lambda: asyncio.run(asked())).structured_content
     assert answer["regions"][0]["phrase"] == "飞机"
     assert answer["not_found"] == ["dog", "cat"]

@@ -12,7 +12,7 @@ from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
 from segue.errors import ModelError
 from segue.segment.box_fill import BoxFill
-from server.conftest import BOXES, KEY, ask, begin, data_url, running, scripted
+from server.conftest import BOXES, KEY, apart, ask, begin, data_url, running, scripted
 
 QUESTION = {
     "model": "segue",
@@ -206,7 +206,7 @@ def test_models_that_cannot_be_loaded_stop_the_server(tmp_path):
         raise ModelError("no weights")
 
     with pytest.raises(ModelError, match="no weights"):
-        serve(Settings(data=tmp_path, port=0), load)
+        apart(lambda: serve(Settings(data=tmp_path, port=0), load))
 
 
 def test_a_server_that_stops_ends_what_it_began_and_takes_nothing_new(tmp_path):
