@@ -61,8 +61,9 @@ def talked_about(page, name: str, *questions: str) -> None:
 
 
 def ask(page, question: str) -> None:
-    """Type a question, and wait until it is answered."""
+    """Type a question as soon as the page takes one, and wait until it is answered."""
     page.locator("#question").fill(question)
+    expect(page.locator("#ask")).to_be_enabled(timeout=ANSWER_MS)
     page.locator("#question").press("Enter")
     answered(page, question)
 
