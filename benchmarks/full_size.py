@@ -4,6 +4,9 @@ from pathlib import Path
 
 import torch
 
+SPREAD = 0.1
+"""Of the decoder's last normalisation: else almost all scores of random weights are 0 or 1."""
+
 
 def write_segmenter(folder: Path) -> None:
     """SAM ViT-B. The stock initialisation leaves the encoder dead, so it is drawn anew."""
@@ -25,7 +28,9 @@ def write_detector(folder: Path) -> None:
 
     torch.manual_seed(0)
     config = GroundingDinoConfig(disable_custom_kernels=True)
-    GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    network = GroundingDinoForObjectDetection(config)
+    network.model.decoder.layer_norm.weight.data.mul_(SPREAD)
+    network.save_pretrained(folder)
     GroundingDinoImageProcessorPil().save_pretrained(folder)
     words = [f"[unused{n}]" for n in range(30522)]
     fixed = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}

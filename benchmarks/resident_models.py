@@ -15,11 +15,13 @@ from pathlib import Path
 
 from benchmarks.full_size import write_detector, write_segmenter
 
-REQUESTS = {
-    "same picture, another phrase": ["dog"],
-    "same picture, same phrase": ["dog"],
-    "same picture, a box": None,
-}
+REQUESTS = (
+    "first request",
+    "same picture, another phrase",
+    "same picture, same phrase",
+    "same picture, a box",
+)
+PHRASES = ["cat", "dog", "dog", None]
 
 
 def serve(folder: Path, phrases: list[str | None]) -> dict[str, object]:
@@ -33,13 +35,14 @@ def serve(folder: Path, phrases: list[str | None]) -> dict[str, object]:
     assistant = segue.load(
         chat=None, detect=str(folder / "detector"), segment=str(folder / "segmenter"), device="cpu"
     )
-    assistant.box_threshold = float((folder / "threshold").read_text())
+    thresholds = json.loads((folder / "thresholds.json").read_text())
     picture = np.load(folder / "picture.npy")
     seconds, regions = [], []
     for phrase in phrases:
         if phrase is None:
             found = assistant.segment(picture, boxes=[segue.Box(100, 80, 300, 260)])
         else:
+            assistant.box_threshold = thresholds[phrase]
             found = assistant.segment(picture, phrase)
         draw_regions(segue.Image.open(picture), found).save(folder / "out.png")
         seconds.append(time.perf_counter() - started)
@@ -62,7 +65,7 @@ def in_a_new_process(folder: Path, phrases: list[str | None]) -> dict[str, objec
 
 
 def calibrate(folder: Path) -> None:
-    """Choose a threshold at which the random detector finds a few boxes."""
+    """Write a picture, and a threshold for each phrase with which a few boxes are found."""
     import numpy as np
 
     import segue
@@ -73,8 +76,9 @@ def calibrate(folder: Path) -> None:
     np.save(folder / "picture.npy", picture)
     detector = load_stage("detect", folder / "detector", device="cpu")
     image = segue.Image.open(picture)
-    scores = [f.score for p in ("cat", "dog") for f in detector.find(image, [p], 0.0, 0.0)[:3]]
-    (folder / "threshold").write_text(str(min(scores) * 0.999))
+    third = {p: detector.find(image, [p], 0.0, 0.0)[2].score for p in ("cat", "dog")}
+    thresholds = {phrase: score * 0.9999 for phrase, score in third.items()}
+    (folder / "thresholds.json").write_text(json.dumps(thresholds))
 
 
 def main() -> None:
@@ -84,15 +88,15 @@ def main() -> None:
         write_detector(folder / "detector")
         write_segmenter(folder / "segmenter")
         calibrate(folder)
-        resident = in_a_new_process(folder, ["cat", "dog", "dog", None])
+        resident = in_a_new_process(folder, PHRASES)
         alone = [in_a_new_process(folder, [phrase]) for phrase in ("cat", "dog", None)]
     per_request = {"cat": alone[0]["wall"], "dog": alone[1]["wall"], None: alone[2]["wall"]}
-    rows = zip(["first request", *REQUESTS], resident["seconds"], ["cat", "dog", "dog", None])
+    rows = zip(REQUESTS, resident["seconds"], PHRASES, resident["regions"])
     print("Grounding DINO tiny + SAM ViT-B, full size, random weights, CPU, 640 x 480")
-    for what, ours, phrase in rows:
+    for what, ours, phrase, regions in rows:
         theirs = per_request[phrase]
         both = f"resident {ours:7.2f} s   new process {theirs:7.2f} s"
-        print(f"  {what:32} {both}   {theirs / ours:7.1f}x")
+        print(f"  {what:32} {both}   {theirs / ours:7.1f}x   {regions} masks")
     peak = max(one["peak_mib"] for one in alone)
     print(f"  peak memory: resident {resident['peak_mib']:.0f} MiB, new process {peak:.0f} MiB")
 
