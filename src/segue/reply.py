@@ -1,6 +1,58 @@
-"""Turns decoded text into what a caller may see: nothing behind a stop string, no loose blanks."""
+"""Turns the tokens of a reply into the text that a caller may see.
 
-from collections.abc import Sequence
+Nothing behind a stop string is shown, no loose blanks, and no half of a character.
+"""
+
+from collections.abc import Collection, Generator, Sequence
+from typing import Protocol
+
+
+class TokenDecoder(Protocol):
+    """Decodes one reply, id by id."""
+
+    def push(self, token_id: int, /) -> str:
+        """Take one id; return the text that is certain now."""
+
+    def finish(self) -> str:
+        """End the text; return what was still held back."""
+
+
+def reply_text(
+    tokens: Generator[int, None, None],
+    ends: Collection[int],
+    decoder: TokenDecoder,
+    stop: Sequence[str] = (),
+) -> Generator[str, None, str]:
+    """Write a reply as text while its ids arrive.
+
+    Args:
+        tokens: the ids; closed at the first end or stop string, and when this stream is closed.
+        ends: ids that end the reply and are no part of it.
+        decoder: a fresh one.
+        stop: texts that end the reply and are no part of it.
+
+    Yields:
+        Pieces that never cut a character; joined they are the reply, without blanks at its ends.
+
+    Returns:
+        "stop" if an end or a stop string ended the reply, "length" if the ids ran out.
+    """
+    reply = ReplyText(stop)
+    finish = "length"
+    try:
+        for token in tokens:
+            if token in ends:
+                finish = "stop"
+                break
+            if piece := reply.push(decoder.push(token)):
+                yield piece
+            if reply.stopped:
+                return "stop"
+    finally:
+        tokens.close()
+    if piece := reply.push(decoder.finish()) + reply.finish():
+        yield piece
+    return "stop" if reply.stopped else finish
 
 
 class ReplyText:

@@ -27,7 +27,7 @@ from segue.chat.transformers.memory import (
 from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
 from segue.errors import ModelError
 from segue.models.qwen_vl.sampling import Choice, Picker
-from segue.reply import ReplyText
+from segue.reply import reply_text
 
 ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Inputs with one entry for each id; all others describe pictures."""
@@ -95,23 +95,8 @@ class Writer:
         """
         self._refuse_too_long(inputs)
         decoder = TextStream(self._decode, self._hidden)
-        reply = ReplyText(choice.stop)
-        finish = "length"
         tokens = self._tokens(inputs, pictures_from, choice)
-        try:
-            for token in tokens:
-                if token in self._ends:
-                    finish = "stop"
-                    break
-                if piece := reply.push(decoder.push(token)):
-                    yield piece
-                if reply.stopped:
-                    return "stop"
-        finally:
-            tokens.close()
-        if piece := reply.push(decoder.finish()) + reply.finish():
-            yield piece
-        return "stop" if reply.stopped else finish
+        return (yield from reply_text(tokens, self._ends, decoder, choice.stop))
 
     def _decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(

@@ -19,7 +19,7 @@ from segue.models.qwen_vl.pictures import Picture, digest
 from segue.models.qwen_vl.processor import QwenVLProcessor
 from segue.models.qwen_vl.prompts import Prompt
 from segue.models.qwen_vl.sampling import Choice, Picker
-from segue.reply import ReplyText
+from segue.reply import reply_text
 
 PIECE = 1024
 """Positions read at once."""
@@ -65,23 +65,7 @@ class Writer:
             ModelError: out of memory.
         """
         decoder = self.processor.tokenizer.text_stream()
-        reply = ReplyText(choice.stop)
-        tokens = self.tokens(prompt, choice)
-        finish = "length"
-        try:
-            for token in tokens:
-                if token in self.ends:
-                    finish = "stop"
-                    break
-                if piece := reply.push(decoder.push(token)):
-                    yield piece
-                if reply.stopped:
-                    return "stop"
-        finally:
-            tokens.close()
-        if piece := reply.push(decoder.finish()) + reply.finish():
-            yield piece
-        return "stop" if reply.stopped else finish
+        return (yield from reply_text(self.tokens(prompt, choice), self.ends, decoder, choice.stop))
 
     def tokens(self, prompt: Prompt, choice: Choice) -> Generator[int, None, None]:
         """Write the reply to a prompt as ids; the id that ends it is the last one yielded."""
