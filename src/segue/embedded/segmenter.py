@@ -10,11 +10,8 @@ started again at any moment, and leaves an ordinary transformers folder in
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,16 +38,14 @@ from segue.embedded.segmenter_samples import (
 )
 from segue.embedded.shapes import cluttered_scene, drop_shapes, photographic
 from segue.embedded.sprites import SpriteBank, best_bank
+from segue.embedded.training_loop import Check, TrainingLoop
 from segue.embedded.training_run import (
     HELD_OUT_STYLE,
-    AveragedWeights,
     Budget,
     Optimisers,
-    RunFolder,
     learning_rate,
-    load_weights,
-    mean_of,
     prepare_processor,
+    save_halves,
 )
 
 SHIPPED_SIZE = SegmenterSize(
@@ -148,12 +143,10 @@ def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     return "embed" not in name and "token" not in name
 
 
-Check = Callable[[SamModel], dict[str, float]]
+class SegmenterTraining(TrainingLoop):
+    """One run of the segmenter."""
 
-
-class SegmenterTraining:
-    """One run: its network, optimisers, data and clock. ``run`` goes on until the budget is
-    spent."""
+    check_every = 300.0
 
     def __init__(
         self,
@@ -163,50 +156,14 @@ class SegmenterTraining:
         draw: Draw,
         check: Check | None,
     ) -> None:
-        self.folder, self.budget, self.recipe, self.check = (
-            RunFolder(Path(out)),
-            budget,
-            recipe,
-            check,
-        )
-        self.model = new_segmenter(recipe.size, recipe.seed)
-        self.optimisers = Optimisers(self.model, is_hidden_matrix)
-        self.average = AveragedWeights(self.model)
-        self.pool = ScenePool(draw, recipe.seed, recipe.pool, recipe.fresh)
-        self.step = 0
-        self.recent: list[tuple[float, float, float, float]] = []
+        model = new_segmenter(recipe.size, recipe.seed)
+        pool = ScenePool(draw, recipe.seed, recipe.pool, recipe.fresh)
+        super().__init__(out, budget, model, Optimisers(model, is_hidden_matrix), pool, check)
+        self.recipe = recipe
 
-    def resume(self) -> bool:
-        """Take up the folder's checkpoint, if there is one."""
-        state = self.folder.load()
-        if state is None:
-            return False
-        self.model.load_state_dict(state["model"])
-        self.optimisers.load_state_dict(state["optimisers"])
-        self.average.state = state["average"]
-        self.step, self.budget.spent = state["step"], state["spent"]
-        self.pool.go_to(state["drawn"])
-        return True
-
-    def save(self) -> None:
-        """Write the checkpoint and the averaged weights."""
-        self.folder.save(
-            {
-                "model": self.model.state_dict(),
-                "optimisers": self.optimisers.state_dict(),
-                "average": self.average.state,
-                "step": self.step,
-                "spent": self.budget.elapsed(),
-                "drawn": self.pool.drawn,
-            }
-        )
-        with self.average.lent_to(self.model) as model:
-            save_segmenter(model, self.folder.weights)
-
-    def one_step(self) -> float:
-        """Draw a batch, learn from it; returns the loss."""
-        recipe, progress = self.recipe, self.budget.progress(self.step)
-        size = recipe.size
+    def learn(self, progress: float) -> float:
+        """One batch: boxes and clicks, or now and then the correction of an answer."""
+        recipe, size = self.recipe, self.recipe.size
         rng, views = self.pool.views(self.step, recipe.batch, size.image)
         plan = choose_plan(rng)
         batch = make_batch(rng, views, plan, size.image, size.mask)
@@ -218,61 +175,23 @@ class SegmenterTraining:
         loss.total.backward()
         rate = learning_rate(recipe.peak_rate, self.step, progress, recipe.warm_up, recipe.hold)
         norm = self.optimisers.step(rate)
-        self.average.update(self.model, self.step)
-        self.step += 1
         value = float(loss.total.detach())
         if not refine:
-            self.recent.append((value, float(loss.box_iou), float(loss.point_iou), norm))
+            ious = {"box_iou": float(loss.box_iou), "point_iou": float(loss.point_iou)}
+            self.recent.append({"loss": value, **ious, "norm": norm})
         return value
 
-    def run(self, save_every: float = 180.0, check_every: float = 300.0, report: int = 25) -> None:
-        """Train until the budget is spent, logging and saving on the way."""
-        self.model.train()
-        saved = checked = self.budget.elapsed()
-        while self.budget.progress(self.step) < 1:
-            self.one_step()
-            now = self.budget.elapsed()
-            if self.step % report == 0:
-                self.report(now)
-            if now - saved > save_every:
-                self.save()
-                saved = self.budget.elapsed()
-            if now - checked > check_every:
-                self.validate()
-                checked = self.budget.elapsed()
-        self.save()
-        self.validate()
-
-    def report(self, now: float) -> None:
-        """One line of the log about the latest steps."""
-        loss, box, point, norm = (mean_of(column) for column in zip(*self.recent, strict=True))
-        self.recent.clear()
-        self.folder.log(
-            step=self.step, minutes=now / 60, cpu=time.process_time() / 60, loss=loss,
-            box_iou=box, point_iou=point, norm=norm,
-        )  # fmt: skip
-
-    def validate(self) -> None:
-        """Run the check on the averaged weights and log what it says."""
-        if self.check is None:
-            return
-        with self.average.lent_to(self.model) as model:
-            measured = self.check(model)
-        self.folder.log(step=self.step, minutes=self.budget.elapsed() / 60, check=measured)
+    def ship(self, model: SamModel, folder: Path) -> None:
+        """See ``save_segmenter``."""
+        save_segmenter(model, folder)
 
 
 def save_segmenter(model: SamModel, folder: Path, zoom: float = 1.3) -> None:
     """Write an ordinary transformers folder in half precision, and ``segue.json`` with the settings
     for looking."""
-    folder.mkdir(parents=True, exist_ok=True)
+    save_halves(model, folder)
     side = model.config.vision_config.image_size
     mask = 4 * side // model.config.vision_config.patch_size
-    halves = {name: value.half() for name, value in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=halves)
-    (folder / "model.safetensors").chmod(0o644)  # it is written for its owner only
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    config["dtype"] = "float16"
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     processor = SamImageProcessor(
         size={"longest_edge": side},
         pad_size={"height": side, "width": side},
@@ -310,16 +229,6 @@ def train_segmenter(
     drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
     budget = Budget(minutes, steps)
     training = SegmenterTraining(out, budget, recipe, drawn_or_cluttered(drawings), check)
-    resumed = resume and training.resume()
-    if start is not None and not resumed:
-        load_weights(training.model, Path(start))
-        training.average = AveragedWeights(training.model)
-    training.folder.log(
-        event="resumed" if resumed else "started", step=training.step, recipe=_plain(recipe)
-    )
+    training.begin(recipe, resume=resume, start=start)
     training.run(save_every=save_every)
     return training.folder.weights
-
-
-def _plain(recipe: Any) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(recipe).items()}

@@ -229,6 +229,25 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
     model.load_state_dict(found)
 
 
+def save_halves(model: PreTrainedModel, folder: Path, **config: Any) -> None:
+    """Write an ordinary transformers folder, in half precision, for everybody to read.
+
+    ``config`` are entries of ``config.json`` to set, in it and in the configs of its parts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    model.save_pretrained(folder, state_dict=halves)
+    (folder / "model.safetensors").chmod(0o644)  # it is written for its owner only
+    written = json.loads((folder / "config.json").read_text("utf-8"))
+    written["dtype"] = "float16"
+    for part in (written, *(v for k, v in written.items() if k.endswith("_config"))):
+        part.update(config)
+    (folder / "config.json").write_text(json.dumps(written, indent=2) + "\n", "utf-8")
+
+
 def prepare_processor(threads: int | None = None) -> None:
     """Settings for training on a processor. Denormal numbers alone make some products 25 times
     slower."""
