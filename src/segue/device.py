@@ -59,6 +59,13 @@ def multiplies_bfloat16(device: "str | torch.device" = "cpu") -> bool:
     return any(there for name, there in features.items() if "bf16" in name)
 
 
+def autocast(device: "torch.device", dtype: "torch.dtype") -> "torch.autocast":
+    """A context in which a float32 network uses `dtype` in the parts that bear half precision."""
+    torch = _torch()
+    half = dtype != torch.float32
+    return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)
+
+
 def _device(device: "str | torch.device | None") -> "torch.device":
     torch = _torch()
     if device is None or str(device) == "auto":

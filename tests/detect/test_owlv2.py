@@ -37,5 +37,5 @@ def test_several_pictures_are_answered_one_by_one(detector):
 
 def test_a_folder_of_another_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "owlvit"}')
-    with pytest.raises(ModelError, match="'owlv2' model, but its config.json says 'owlvit'"):
+    with pytest.raises(ModelError, match="type 'owlv2', but its config.json says 'owlvit'"):
         owlv2.load(tmp_path)

@@ -117,5 +117,5 @@ def test_numbers_that_are_not_finite_are_reported(folder):
 
 def test_a_folder_of_another_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ModelError, match="'sam' model, but its config.json says 'bert'"):
+    with pytest.raises(ModelError, match="type 'sam', but its config.json says 'bert'"):
         sam.load(tmp_path)

@@ -54,5 +54,7 @@ def test_half_precision_keeps_the_maps_in_float32(tmp_path):
 
 def test_a_folder_of_another_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "sam"}')
-    with pytest.raises(ModelError, match="'sam2' model"):
+    with pytest.raises(
+        ModelError, match="type 'sam2' or 'sam2_video', but its config.json says 'sam'"
+    ):
         sam2.load(tmp_path)

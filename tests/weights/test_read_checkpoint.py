@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from transformers import SamModel
 
 from segue.errors import ModelError
-from segue.weights import pretrained, read_json, read_options, read_tensors
+from segue.weights import pretrained, read_json, read_options, read_tensors, require_model_type
 from tiny_models import tiny_sam
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
@@ -96,3 +96,19 @@ def test_a_network_with_a_gap_is_refused(tmp_path):
 def test_a_folder_without_weights_is_explained(tmp_path):
     with pytest.raises(ModelError, match="could not be loaded as SamModel"):
         pretrained(SamModel, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [('{"model_type": "bert"}', "'bert'"), ("{}", "'nothing known'"), (None, "'nothing known'")],
+)
+def test_a_folder_must_say_that_it_holds_the_model(config, said, tmp_path):
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ModelError, match=f"type 'sam' or 'sam2', but its config.json says {said}"):
+        require_model_type(tmp_path, "sam", "sam2")
+
+
+def test_the_kind_of_a_model_is_one_of_several(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "sam2"}')
+    assert require_model_type(tmp_path, "sam", "sam2") == "sam2"

@@ -30,7 +30,7 @@ from segue.detect.suppression import found_of, in_order_of, read_phrases, read_t
 from segue.detect.vocabulary import bert_tokenizer
 from segue.errors import InputError, ModelError
 from segue.image import Image
-from segue.weights import locate, pretrained, read_json, read_options, read_tensors
+from segue.weights import locate, pretrained, read_options, read_tensors, require_model_type
 
 _MODELS = {
     "grounding-dino": "GroundingDinoForObjectDetection",
@@ -101,12 +101,7 @@ def read_grounding_dino(path: Path) -> Any:
     import transformers
 
     if path.is_dir():
-        kind = read_json(path, "config.json").get("model_type", "nothing known")
-        if kind not in _MODELS:
-            raise ModelError(
-                f"{path} must hold a model of type {' or '.join(map(repr, _MODELS))}, but its "
-                f"config.json says {kind!r}."
-            )
+        kind = require_model_type(path, *_MODELS)
         return pretrained(getattr(transformers, _MODELS[kind]), path)
     tensors = read_tensors(path)
     if not is_original_grounding_dino(tensors):
@@ -236,8 +231,7 @@ class GroundingDino:
         Returns:
             logits (N, Q, max_text_len), -inf beyond a caption, and boxes (N, Q, 4) in fractions.
         """
-        half = self.dtype != torch.float32
-        with torch.autocast(self.device.type, dtype=self.dtype if half else None, enabled=half):
+        with devices.autocast(self.device, self.dtype):
             out = self.model(
                 pixel_values=pixels.to(self.device),
                 pixel_mask=inside.to(self.device),

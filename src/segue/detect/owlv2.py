@@ -24,7 +24,7 @@ from segue.detect.resizing import Resizing
 from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
 from segue.errors import ModelError
 from segue.image import Image
-from segue.weights import locate, pretrained, read_json, read_options
+from segue.weights import locate, pretrained, read_json, read_options, require_model_type
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -71,9 +71,7 @@ def load(
 
     place = devices.pick(device, dtype)
     path = locate(source)
-    kind = read_json(path, "config.json").get("model_type", "nothing known")
-    if kind != "owlv2":
-        raise ModelError(f"{path} must hold an 'owlv2' model, but its config.json says {kind!r}.")
+    require_model_type(path, "owlv2")
     model = pretrained(Owlv2ForObjectDetection, path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)

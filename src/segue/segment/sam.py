@@ -25,7 +25,14 @@ from segue.image import Image
 from segue.segment.closer_look import CloserView
 from segue.segment.original_sam import config_of, is_original_sam, renamed
 from segue.segment.sam_view import SamView
-from segue.weights import locate, pretrained, read_json, read_options, read_tensors
+from segue.weights import (
+    locate,
+    pretrained,
+    read_json,
+    read_options,
+    read_tensors,
+    require_model_type,
+)
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]
 
@@ -88,9 +95,7 @@ def read_sam(path: Path) -> Any:
     from transformers import SamModel
 
     if path.is_dir():
-        kind = read_json(path, "config.json").get("model_type", "nothing known")
-        if kind != "sam":
-            raise ModelError(f"{path} must hold a 'sam' model, but its config.json says {kind!r}.")
+        require_model_type(path, "sam")
         return pretrained(SamModel, path)
     tensors = read_tensors(path)
     if not is_original_sam(tensors):

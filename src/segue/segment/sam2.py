@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from segue import device as devices
 from segue.box import Size
-from segue.errors import ModelError
 from segue.segment.sam import Sam, SamOptions
-from segue.weights import locate, pretrained, read_json
+from segue.weights import locate, pretrained, require_model_type
 
 _KINDS = ("sam2", "sam2_video")
 
@@ -46,9 +44,7 @@ def load(
 
     place = devices.pick(device, dtype)
     path = locate(source)
-    kind = read_json(path, "config.json").get("model_type", "nothing known")
-    if kind not in _KINDS:
-        raise ModelError(f"{path} must hold a 'sam2' model, but its config.json says {kind!r}.")
+    require_model_type(path, *_KINDS)
     return Sam2(pretrained(Sam2Model, path), SamOptions.read(path), place, name or str(source))
 
 
@@ -64,8 +60,7 @@ class Sam2(Sam):
         return Size(self.side, self.side)
 
     def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        half = self.dtype != torch.float32
-        with torch.autocast(self.device.type, dtype=self.dtype if half else None, enabled=half):
+        with devices.autocast(self.device, self.dtype):
             maps = self.model.get_image_embeddings(pixels)
         return tuple(one.float() for one in maps)
 

@@ -15,7 +15,13 @@ from pathlib import Path
 
 from segue.errors import InputError, ModelError
 from segue.weights import download, hub
-from segue.weights.checkpoint import pretrained, read_json, read_options, read_tensors
+from segue.weights.checkpoint import (
+    pretrained,
+    read_json,
+    read_options,
+    read_tensors,
+    require_model_type,
+)
 
 __all__ = [
     "CHECKPOINT_SUFFIXES",
@@ -27,6 +33,7 @@ __all__ = [
     "read_json",
     "read_options",
     "read_tensors",
+    "require_model_type",
 ]
 
 ON_BOARD = ("chat", "detector", "segmenter")

@@ -37,6 +37,21 @@ def read_json(place: Path, name: str) -> dict[str, Any]:
     return value
 
 
+def require_model_type(folder: Path, *kinds: str) -> str:
+    """The `model_type` that a folder's `config.json` states.
+
+    Raises:
+        ModelError: it is none of `kinds`.
+    """
+    stated = read_json(folder, "config.json").get("model_type", "nothing known")
+    if stated not in kinds:
+        raise ModelError(
+            f"{folder} must hold a model of type {' or '.join(map(repr, kinds))}, but its "
+            f"config.json says {stated!r}."
+        )
+    return str(stated)
+
+
 def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
     """Read a checkpoint file of any age without running code that is hidden in it.
 
