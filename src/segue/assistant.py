@@ -29,7 +29,7 @@ from segue.message import (
     TextAdded,
 )
 from segue.region import Region
-from segue.routes import ROUTES, Policy, Route, agreement, policy
+from segue.routes import Policy, Route, agreement, check_route, policy
 from segue.segment import Point, Segmenter, View
 from segue.segment.views import Views
 from segue.sight import Sight
@@ -90,8 +90,7 @@ def load(
     chosen = presets.preset(preset)
     if dialect is not None:
         _ = DIALECTS[dialect]
-    if route not in ROUTES:
-        raise InputError(f"A route must be one of {', '.join(ROUTES)}, got {route!r}.")
+    check_route(route)
 
     def stage(kind: str, given: Any, default: str | None) -> Any:
         source = default if given is FROM_PRESET else given

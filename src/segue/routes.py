@@ -58,6 +58,15 @@ def policy(request: Request) -> Choice:
     return Choice("tag", request, f"{named!r} is a category")
 
 
+def check_route(route: str) -> None:
+    """
+    Raises:
+        InputError: there is no such route.
+    """
+    if route not in ROUTES:
+        raise InputError(f"A route must be one of {', '.join(ROUTES)}, got {route!r}.")
+
+
 def choose(
     question: str,
     route: str = "auto",
@@ -79,8 +88,7 @@ def choose(
         InputError: there is no such route, or the stage it needs is missing, or a question for the
             detector holds no phrase.
     """
-    if route not in ROUTES:
-        raise InputError(f"A route must be one of {', '.join(ROUTES)}, got {route!r}.")
+    check_route(route)
     request = read_request(question)
     if route == "auto":
         chosen = policy(request)

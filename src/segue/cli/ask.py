@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
+from segue.cli.option_groups import grouped
 from segue.errors import InputError
 
 
+@grouped
 def ask(
     images: Annotated[
         list[str],
@@ -30,15 +32,8 @@ def ask(
         Path | None,
         typer.Option(help="Keep the conversation in this folder, and go on with what is there."),
     ] = None,
-    preset: options.Preset = "embedded",
-    chat: options.Chat = None,
-    detect: options.Detect = None,
-    segment: options.Segment = None,
-    dialect: options.Dialect = None,
-    teach_tag: options.TeachTag = False,
-    route: options.Route = "reply",
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
+    *,
+    models: options.Models,
     ground: Annotated[
         bool,
         typer.Option(
@@ -50,9 +45,7 @@ def ask(
         typer.Option("--agreement", help="Ask the other route too, and say how far both agree."),
     ] = False,
     allow_urls: options.AllowUrls = False,
-    seed: options.Seed = None,
-    temperature: options.Temperature = None,
-    max_new_tokens: options.MaxNewTokens = None,
+    words: options.Words,
 ) -> None:
     """Ask about pictures; get an answer in words and masks of what it points at."""
     from segue.cli import results
@@ -63,14 +56,10 @@ def ask(
     console = screen(error=to_stdout, quiet=to_stdout)
     pictures = options.open_images(images, allow_urls)
     with waiting(console, "loading the models"):
-        assistant = options.load_assistant(
-            preset, device, dtype, chat=chat, detect=detect, segment=segment,
-            dialect=dialect, teach_tag=teach_tag, route=route,
-        )  # fmt: skip
+        assistant = models.load()
     conversation = results.begin(assistant, session).show(*pictures)
-    how = options.sampling(seed, temperature, max_new_tokens)
     show_route(console, conversation, question)
-    answer = show_stream(console, conversation.stream(question, how, ground=ground))
+    answer = show_stream(console, conversation.stream(question, words.sampling, ground=ground))
     if agreement:
         answer = conversation.checked(answer)
         show_agreement(console, answer)

@@ -6,16 +6,14 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
+from segue.cli.option_groups import grouped
 
 
+@grouped
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to write the pictures.")] = Path("demo-out"),
-    preset: options.Preset = "embedded",
-    chat: options.Chat = None,
-    detect: options.Detect = None,
-    segment: options.Segment = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
+    *,
+    models: options.Models,
 ) -> None:
     """Ask the sample scenes the reference questions, in both languages; look at the masks."""
     import time
@@ -29,9 +27,7 @@ def demo(
     console = screen()
     started = time.perf_counter()
     with waiting(console, "loading the models"):
-        assistant = options.load_assistant(
-            preset, device, dtype, chat=chat, detect=detect, segment=segment
-        )
+        assistant = models.load()
     loaded = time.perf_counter() - started
     table = Table("picture", "question", "answer", "masks", "seconds", box=None, pad_edge=False)
     with waiting(console, "asking"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli import options
+from segue.cli.option_groups import grouped
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from segue.region import Region
 
 
+@grouped
 def edit(
     image: Annotated[str, typer.Argument(help="The picture.")],
     operation: Annotated[str, typer.Argument(help="cutout, blur, recolour, erase or background.")],
@@ -35,11 +37,8 @@ def edit(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="By default PICTURE-OPERATION.png here.")
     ] = None,
-    preset: options.Preset = "embedded",
-    detect: options.Detect = None,
-    segment: options.Segment = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
+    *,
+    models: options.Finders,
     allow_urls: options.AllowUrls = False,
 ) -> None:
     """Edit what phrases, boxes or clicks name; all of it together is the object."""
@@ -50,10 +49,7 @@ def edit(
     (picture,) = options.open_images([image], allow_urls)
     parameters = read_settings(settings or [])
     name = checked_operation(operation, parameters)
-    regions = options.find_regions(
-        console, picture, phrase, box, point, preset=preset, detect=detect, segment=segment,
-        device=device, dtype=dtype,
-    )  # fmt: skip
+    regions = options.find_regions(console, picture, phrase, box, point, models)
     console.print(region_table(regions))
     if not regions:
         raise InputError(f"There is no {' or '.join(phrase or [])} in the picture to edit.")

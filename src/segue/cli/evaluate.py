@@ -1,11 +1,13 @@
 """`segue evaluate`: ask the models many questions, keep the answers, and score them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segue.cli import options
+from segue.cli.option_groups import grouped
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,59 +42,45 @@ Pictures = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Ask the first so many only.")]
 
-SENT = "Where is the {sent}?"
+GREEDY = options.Words(temperature=0.0)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked of the questions in a file."""
+
+    prompt: Prompt = "Where is the {sent}?"
+    images: Pictures = None
+    limit: Limit = None
 
 
 @app.command("predict")
+@grouped
 def predict(
     questions: Annotated[Path, typer.Argument(help="Questions, as JSON lines.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where predictions are kept.")],
-    prompt: Prompt = SENT,
-    images: Pictures = None,
-    limit: Limit = None,
-    preset: options.Preset = "embedded",
-    chat: options.Chat = None,
-    detect: options.Detect = None,
-    segment: options.Segment = None,
-    dialect: options.Dialect = None,
-    teach_tag: options.TeachTag = False,
-    route: options.Route = "reply",
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
-    seed: options.Seed = None,
-    temperature: options.Temperature = 0.0,
-    max_new_tokens: options.MaxNewTokens = None,
+    *,
+    asking: Asking,
+    models: options.Models,
+    words: options.Words = GREEDY,
 ) -> None:
     """Ask every question once and keep the answers; score them later, as often as you like."""
-    models: dict[str, Any] = {"chat": chat, "detect": detect, "segment": segment}
-    models |= {"dialect": dialect, "teach_tag": teach_tag, "route": route}
-    how = options.sampling(seed, temperature, max_new_tokens)
-    _predict(questions, out, prompt, images, limit, preset, device, dtype, models, how)
+    _predict(questions, out, asking, models, words)
 
 
 def _scoring(part: str, summary: str) -> None:
     """Add a command that scores one part, and asks the questions first where need be."""
 
+    @grouped
     def command(
         file: File,
         out: Out = None,
         json: Json = None,
         synonyms: SynonymsFile = None,
-        prompt: Prompt = SENT,
-        images: Pictures = None,
-        limit: Limit = None,
-        preset: options.Preset = "embedded",
-        chat: options.Chat = None,
-        detect: options.Detect = None,
-        segment: options.Segment = None,
-        dialect: options.Dialect = None,
-        teach_tag: options.TeachTag = False,
-        route: options.Route = "reply",
-        device: options.Device = "auto",
-        dtype: options.Dtype = None,
-        seed: options.Seed = None,
-        temperature: options.Temperature = 0.0,
-        max_new_tokens: options.MaxNewTokens = None,
+        *,
+        asking: Asking,
+        models: options.Models,
+        words: options.Words = GREEDY,
     ) -> None:
         predictions = file
         if not _is_predictions(file):
@@ -100,15 +88,11 @@ def _scoring(part: str, summary: str) -> None:
                 raise InputError(
                     f"{file} holds questions, not predictions. Say where the answers go: --out FILE"
                 )
-            models: dict[str, Any] = {"chat": chat, "detect": detect, "segment": segment}
-            models |= {"dialect": dialect, "teach_tag": teach_tag, "route": route}
-            how = options.sampling(seed, temperature, max_new_tokens)
-            _predict(file, out, prompt, images, limit, preset, device, dtype, models, how)
+            _predict(file, out, asking, models, words)
             predictions = out
         _report(predictions, part, json, synonyms)
 
-    command.__doc__ = summary
-    app.command(part)(command)
+    app.command(part, help=summary)(command)
 
 
 _scoring("tags", "Tag-valid rate, phrase accuracy, over-trigger rate, absent objects.")
@@ -140,16 +124,7 @@ def detections(
 
 
 def _predict(
-    questions: Path,
-    out: Path,
-    prompt: str,
-    images: Path | None,
-    limit: int | None,
-    preset: str,
-    device: str,
-    dtype: str | None,
-    models: dict[str, Any],
-    how: Any,
+    questions: Path, out: Path, asking: Asking, models: options.Models, words: options.Words
 ) -> None:
     from rich.console import Console
     from rich.progress import track
@@ -159,10 +134,11 @@ def _predict(
     from segue.evaluate.questions import read_questions
 
     console = screen(error=True)
-    asked = list(read_questions(questions, prompt=prompt, images=images))[:limit]
+    how, limit = words.sampling, asking.limit
+    asked = list(read_questions(questions, prompt=asking.prompt, images=asking.images))[:limit]
     with waiting(console, "loading the models"):
-        assistant = options.load_assistant(preset, device, dtype, **models)
-    about = predictions.manifest(assistant, questions, how, prompt=prompt, limit=limit)
+        assistant = models.load()
+    about = predictions.manifest(assistant, questions, how, prompt=asking.prompt, limit=limit)
     with predictions.PredictionsFile(out, about) as file:
         left = sum(question.id not in file.done for question in asked)
         if left < len(asked):

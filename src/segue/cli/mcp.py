@@ -6,18 +6,16 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
+from segue.cli.option_groups import grouped
 
 
+@grouped
 def mcp(
     root: Annotated[
         Path, typer.Option(help="Folder whose pictures an agent may name.", file_okay=False)
     ] = Path("."),
-    preset: options.Preset = "embedded",
-    chat: options.Chat = None,
-    detect: options.Detect = None,
-    segment: options.Segment = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
+    *,
+    models: options.Models,
     allow_urls: options.AllowUrls = False,
 ) -> None:
     """Serve tools to an agent: segment, ask, overlay, edit (Model Context Protocol, stdio)."""
@@ -27,9 +25,7 @@ def mcp(
         from segue.server.mcp import Tools, serve_tools
 
     tools = Tools(
-        lambda: options.load_assistant(
-            preset, device, dtype, chat=chat, detect=detect, segment=segment
-        ),
+        models.load,
         root,
         allow_urls=allow_urls,
     )

@@ -1,5 +1,6 @@
 """Options that several commands share, and the assistant they describe."""
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,21 +108,75 @@ MaxNewTokens = Annotated[
 ]
 
 
-def load_assistant(
-    preset: str,
-    device: str,
-    dtype: str | None,
-    *,
-    chat: str | None = None,
-    detect: str | None = None,
-    segment: str | None = None,
-    **manner: Any,
-) -> "Assistant":
-    """`segue.load`, where None means "the preset's" and "none" leaves a stage out.
+@dataclass(frozen=True)
+class Finders:
+    """The models of a command that does not chat."""
 
-    Raises:
-        SegueError: as `segue.load`.
-    """
+    preset: Preset = "embedded"
+    detect: Detect = None
+    segment: Segment = None
+    device: Device = "auto"
+    dtype: Dtype = None
+
+    def load(self, *, phrases: bool) -> "Assistant":
+        """An assistant without a chat model, and without a detector unless it looks for phrases.
+
+        Raises:
+            SegueError: as `segue.load`.
+        """
+        given = {**asdict(self), "chat": "none"}
+        return _load(**(given if phrases else {**given, "detect": "none"}))
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a command that asks, and how they work together."""
+
+    preset: Preset = "embedded"
+    chat: Chat = None
+    detect: Detect = None
+    segment: Segment = None
+    dialect: Dialect = None
+    teach_tag: TeachTag = False
+    route: Route = "reply"
+    device: Device = "auto"
+    dtype: Dtype = None
+
+    def __post_init__(self) -> None:
+        """Refuse a route that is none before pictures are read and models loaded."""
+        from segue.routes import check_route
+
+        check_route(self.route)
+
+    def load(self) -> "Assistant":
+        """The assistant.
+
+        Raises:
+            SegueError: as `segue.load`.
+        """
+        return _load(**asdict(self))
+
+
+@dataclass(frozen=True)
+class Words:
+    """How the chat model picks its words."""
+
+    seed: Seed = None
+    temperature: Temperature = None
+    max_new_tokens: MaxNewTokens = None
+
+    @property
+    def sampling(self) -> "Sampling":
+        """The same, as the library takes it."""
+        from segue.message import Sampling
+
+        return Sampling(**asdict(self))
+
+
+def _load(
+    preset: str, chat: str | None, detect: str | None, segment: str | None, **manner: Any
+) -> "Assistant":
+    """`segue.load`, where None means "the preset's" and "none" leaves a stage out."""
     from segue.assistant import load
 
     named = {"chat": chat, "detect": detect, "segment": segment}
@@ -130,7 +185,7 @@ def load_assistant(
         for kind, name in named.items()
         if name is not None
     }
-    return load(preset, device=device, dtype=dtype, **stages, **manner)
+    return load(preset, **stages, **manner)
 
 
 def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":
@@ -150,12 +205,7 @@ def find_regions(
     phrases: list[str] | None,
     boxes: list[str] | None,
     points: list[str] | None,
-    *,
-    preset: str,
-    detect: str | None,
-    segment: str | None,
-    device: str,
-    dtype: str | None,
+    models: Finders,
 ) -> "tuple[Region, ...]":
     """Segment what phrases, boxes and clicks name, and say which phrases are not there.
 
@@ -169,10 +219,7 @@ def find_regions(
     if not (phrases or rectangles or clicks):
         raise InputError("Nothing to segment: give phrases, --box or --point.")
     with waiting(console, "loading the models"):
-        assistant = load_assistant(
-            preset, device, dtype, chat="none", segment=segment,
-            detect=detect if phrases else "none",
-        )  # fmt: skip
+        assistant = models.load(phrases=bool(phrases))
     regions = assistant.segment(
         picture,
         phrases=phrases,
@@ -184,13 +231,6 @@ def find_regions(
         if phrase not in {region.phrase for region in regions}:
             console.print(f"not in the picture: {printable(phrase)}", style="yellow")
     return regions
-
-
-def sampling(seed: int | None, temperature: float | None, max_new_tokens: int | None) -> "Sampling":
-    """How the chat model picks its words."""
-    from segue.message import Sampling
-
-    return Sampling(seed=seed, temperature=temperature, max_new_tokens=max_new_tokens)
 
 
 def numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:

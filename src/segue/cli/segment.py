@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
+from segue.cli.option_groups import grouped
 
 
+@grouped
 def segment(
     image: Annotated[str, typer.Argument(help="The picture.")],
     phrases: Annotated[
@@ -25,11 +27,8 @@ def segment(
     masks: Annotated[
         Path | None, typer.Option(help="Write one PNG a mask into this folder.")
     ] = None,
-    preset: options.Preset = "embedded",
-    detect: options.Detect = None,
-    segment: options.Segment = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
+    *,
+    models: options.Finders,
     allow_urls: options.AllowUrls = False,
 ) -> None:
     """Segment what phrases, boxes or clicks name. All clicks together are one object."""
@@ -38,9 +37,6 @@ def segment(
 
     console = screen(error=json == "-", quiet=json == "-")
     (picture,) = options.open_images([image], allow_urls)
-    regions = options.find_regions(
-        console, picture, phrases, box, point, preset=preset, detect=detect, segment=segment,
-        device=device, dtype=dtype,
-    )  # fmt: skip
+    regions = options.find_regions(console, picture, phrases, box, point, models)
     console.print(region_table(regions))
     results.write_regions(picture, regions, out=out, json_target=json, masks=masks)

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
+from segue.cli.option_groups import grouped
 
 _WHO = "Who may call"
 _LIMITS = "Limits"
 
 
+@grouped
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
@@ -23,12 +25,8 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    preset: options.Preset = "embedded",
-    chat: options.Chat = None,
-    detect: options.Detect = None,
-    segment: options.Segment = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = None,
+    *,
+    models: options.Models,
     keys: Annotated[
         Path | None,
         typer.Option(
@@ -130,9 +128,7 @@ def serve(
 
     run(
         settings,
-        lambda: options.load_assistant(
-            preset, device, dtype, chat=chat, detect=detect, segment=segment
-        ),
+        models.load,
         listening,
     )
 
