@@ -2,6 +2,11 @@
 
 import base64
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +82,43 @@ class Running:
     def close(self) -> None:
         for client in self._opened:
             client.close()
+
+
+class Process:
+    """`segue serve` with scripted replies and no torch, so that it starts at once."""
+
+    def __init__(self, folder: Path, replies: dict[str, str], *options: str) -> None:
+        self.folder = folder
+        script = folder / "script.json"
+        script.write_text(json.dumps(replies))
+        self.command = [
+            sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", "0", "--rate", "0",
+            "--data", str(folder / "data"), "--chat", f"scripted:{script}", "--detect", "none",
+            "--segment", "box_fill:", *options,
+        ]  # fmt: skip
+
+    def start(self) -> httpx.Client:
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "COLUMNS": "200"},
+        )  # fmt: skip
+        said = ""
+        for line in self.process.stdout or ():
+            said += line
+            if found := re.search(r"Listening on (http://[\d.:]+)", line):
+                break
+        else:
+            pytest.fail(f"the server did not start: {said}")
+        self.address = found[1].removeprefix("http://")
+        client = httpx.Client(base_url=found[1], timeout=30, trust_env=False)
+        while client.get("/readyz").status_code != 200:
+            threading.Event().wait(0.02)
+        return client
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
 
 
 @contextmanager

@@ -1,13 +1,8 @@
 """A server process that is killed: nothing finished is lost, nothing is half written."""
 
 import http.client
-import json
-import os
-import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -16,47 +11,17 @@ import numpy as np
 import pytest
 
 from segue.image import Image
-from server.conftest import ask, begin, events
+from server.conftest import Process, ask, begin, events
 
 LONG = "<ref>sky</ref><box>(0,0),(900,500)</box> " + "and so on " * 60_000
 SHORT = "<ref>dog</ref><box>(100,100),(500,500)</box>"
 
 
-class Process:
-    """`segue serve` with scripted replies and no torch, so that it starts at once."""
+class Scripted(Process):
+    """A server process that knows a short and a long reply."""
 
     def __init__(self, folder):
-        self.folder = folder
-        script = folder / "script.json"
-        script.write_text(json.dumps({"short": SHORT, "long": LONG}))
-        self.command = [
-            sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", "0", "--rate", "0",
-            "--data", str(folder / "data"), "--chat", f"scripted:{script}", "--detect", "none",
-            "--segment", "box_fill:",
-        ]  # fmt: skip
-
-    def start(self) -> httpx.Client:
-        self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "COLUMNS": "200"},
-        )  # fmt: skip
-        said = ""
-        for line in self.process.stdout or ():
-            said += line
-            if found := re.search(r"Listening on (http://[\d.:]+)", line):
-                break
-        else:
-            pytest.fail(f"the server did not start: {said}")
-        self.address = found[1].removeprefix("http://")
-        client = httpx.Client(base_url=found[1], timeout=30, trust_env=False)
-        while client.get("/readyz").status_code != 200:
-            threading.Event().wait(0.02)
-        return client
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
+        super().__init__(folder, {"short": SHORT, "long": LONG})
 
     def check_disk(self) -> None:
         data = self.folder / "data"
@@ -69,7 +34,7 @@ class Process:
 
 @pytest.fixture
 def process(tmp_path) -> Iterator[Process]:
-    one = Process(tmp_path)
+    one = Scripted(tmp_path)
     yield one
     if one.process.poll() is None:
         one.kill()

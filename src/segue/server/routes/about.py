@@ -24,7 +24,7 @@ SEGUE = "segue"
 
 @router.get("/about")
 async def about(service: TheService) -> dict[str, Any]:
-    """Version, models, limits, edits and export formats."""
+    """Version, models and how they work together, limits, edits and export formats."""
     settings, ready = service.settings, service.worker.state == "ready"
     assistant = service.worker.assistant if ready else None
     models = {
@@ -38,6 +38,8 @@ async def about(service: TheService) -> dict[str, Any]:
         "key_required": bool(settings.keys),
         "embedded": ready and all(model and model["embedded"] for model in models.values()),
         "models": models,
+        "route": assistant and assistant.route,
+        "teach_tag": assistant and assistant.teach_tag,
         "limits": {
             "body_bytes": settings.max_body_bytes,
             "pixels": settings.max_pixels,
