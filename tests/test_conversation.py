@@ -187,6 +187,6 @@ def test_corrections_come_back_with_the_session(tmp_path):
     assert state(again) == state(conversation)
     assert again.images == conversation.images
     assert again.add(0, box=Box(2, 2, 7, 7)).id == "r4"
-    again.undo()
-    again.undo()
-    assert [region.id for region in again.regions] == ["r3"]
+    taken_back = [str(again.undo()) for _ in range(4)]
+    assert taken_back == ["add r4", "add r3", "delete r2", "change r1"]
+    assert again.regions == asked().regions

@@ -70,6 +70,98 @@ def test_saving_twice_replaces_the_file(saved):
     assert len(resume(folder, an_assistant()).answers) == 1
 
 
+def corrected():
+    """A conversation with every kind of step, the last three of them taken back."""
+    conversation = an_assistant().open(PICTURE)
+    conversation.ask("框出飞机")
+    conversation.change("r1", phrase="plane", points=[(20, 20)])
+    conversation.edit(Edit("erase", ["r1"]))
+    beach = segue.Image.open(np.full((20, 20, 3), 200, np.uint8))
+    conversation.edit(Edit("background", ["r1"], {"picture": "beach"}), {"beach": beach})
+    conversation.drop_edit(0)
+    conversation.add(box=Box(1, 1, 9, 9), phrase="mark")
+    conversation.merge(["r1", "r2"])
+    conversation.ask("segment the dog and the cat")
+    conversation.delete("r3")
+    for _ in range(3):
+        conversation.undo()
+    return conversation
+
+
+def test_every_step_can_be_taken_back_and_done_again_after_opening(tmp_path):
+    conversation = corrected()
+    once = resume(conversation.save(tmp_path / "once"), an_assistant())
+    for again in (once, resume(once.save(tmp_path / "twice"), an_assistant())):
+        assert again.history.steps() == conversation.history.steps()
+        assert str(again.undo()) == "add r2"
+        for _ in range(4):
+            again.redo()
+        assert not again.history.can_redo
+        assert [region.phrase for region in again.regions] == ["plane"]
+        while again.undo():
+            assert again.edited(0)  # backgrounds of steps taken back are there, too
+        assert again.regions == ()
+
+
+def test_what_is_asked_after_opening_forgets_what_was_taken_back(tmp_path):
+    again = resume(corrected().save(tmp_path), an_assistant())
+    assert again.ask("segment the dog and the cat").regions[0].id == "r4"
+    assert again.redo() is None
+    assert str(resume(again.save(tmp_path), an_assistant()).undo()) == "segment the dog and the cat"
+
+
+def test_regions_that_steps_share_are_written_once(tmp_path):
+    conversation = an_assistant().open(PICTURE)
+    conversation.ask("框出飞机")
+    for _ in range(20):
+        conversation.edit(Edit("blur", ["r1"]))
+    history = json.loads((conversation.save(tmp_path) / "session.json").read_text())["history"]
+    assert len(history["steps"]) == 22
+    assert len(history["regions"]) == 1
+
+
+def test_a_file_without_steps_takes_back_whole_questions(saved):
+    conversation, folder = saved
+    conversation.change("r1", phrase="plane")
+    conversation.save(folder)
+    document = json.loads((folder / "session.json").read_text())
+    del document["history"]
+    (folder / "session.json").write_text(json.dumps(document))
+    again = resume(folder, an_assistant())
+    assert str(again.undo()) == "segment the dog and the cat"
+    assert [region.phrase for region in again.regions] == ["plane"]
+    assert str(again.undo()) == "框出飞机"
+    assert again.undo() is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"at": 99},
+        {"at": -1},
+        {"at": True},
+        {"at": 0},  # another number of turns than the conversation has
+        {"steps": []},
+        {"steps": [{}]},
+        {"steps": [{"turns": 0, "regions": [], "edits": [], "backgrounds": {}}] * 102},
+        {"steps": [{"turns": 9, "regions": [], "edits": [], "backgrounds": {}}], "at": 0},
+        {"steps": [{"turns": 2, "regions": [-1], "edits": [], "backgrounds": {}}], "at": 0},
+        {"steps": [{"turns": 2, "regions": [0, 0], "edits": [], "backgrounds": {}}], "at": 0},
+        {"steps": [{"turns": 2, "regions": [], "edits": [], "backgrounds": {"a": "b"}}], "at": 0},
+        {"regions": [{}]},
+        {"later": [{}]},
+    ],
+    ids=str,
+)
+def test_damaged_steps_are_refused(saved, damage):
+    _, folder = saved
+    document = json.loads((folder / "session.json").read_text())
+    document["history"] |= damage
+    (folder / "session.json").write_text(json.dumps(document))
+    with pytest.raises(InputError):
+        resume(folder, an_assistant())
+
+
 def test_a_folder_without_a_session_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"session\.json"):
         resume(tmp_path, an_assistant())

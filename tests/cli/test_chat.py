@@ -1,7 +1,13 @@
 """`segue chat`, typed lines coming from a pipe."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+
+from segue.assistant import Assistant
+from segue.segment.box_fill import BoxFill
+from segue.session import resume
 
 
 def test_each_line_is_a_question(run, picture: Path, stages: list[str]) -> None:
@@ -105,6 +111,30 @@ def test_a_session_folder_keeps_the_talk(
     run("chat", picture, "--session", tmp_path / "talk", *stages, stdin="first\n")
     outcome = run("chat", "--session", tmp_path / "talk", *stages, stdin="second\n")
     assert "A dog" in outcome.out
+
+
+def test_a_talk_that_is_killed_is_kept_with_all_its_steps(
+    picture: Path, stages: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "talk"
+    command = [sys.executable, "-m", "segue.cli", "chat", picture, "--session", folder, *stages]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # What a line says is on the disk when the next one is answered.
+        for line in ("first", "/rename r1 plane", "/add 1,1,9,9 mark", "/undo", "/undo", "/edits"):
+            print(line, file=process.stdin, flush=True)
+        said = next((line for line in process.stdout if "no edits so far" in line), "")
+        process.kill()
+        process.stdin.close()
+    assert said
+    conversation = resume(folder, Assistant(segmenter=BoxFill()))
+    assert [region.phrase for region in conversation.regions] == ["飞机"]
+    assert [str(conversation.redo()) for _ in range(2)] == ["change r1", "add r2"]
+    assert [region.phrase for region in conversation.regions] == ["plane", "mark"]
+    assert [str(conversation.undo()) for _ in range(3)] == ["add r2", "change r1", "first"]
 
 
 def test_regions_are_corrected_by_hand(run, picture: Path, stages: list[str]) -> None:

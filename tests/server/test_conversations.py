@@ -209,7 +209,30 @@ def test_a_session_is_taken_away_and_opened_again(client, talk):
     for key in ("turns", "regions", "edits"):
         assert new[key] == old[key]
     assert names(ask(client, new["id"], "and now?"))[-1] == "done"
-    assert client.post(f"/v1/conversations/{new['id']}/undo").status_code == 200
+    mine = f"/v1/conversations/{new['id']}"
+    assert client.post(f"{mine}/undo").json()["edits"] == old["edits"]
+    assert client.post(f"{mine}/undo").json()["edits"] == []
+    assert client.post(f"{mine}/undo").json()["regions"][0]["phrase"] == "飞机"
+
+
+def test_steps_that_would_fill_the_disk_are_refused(tmp_path):
+    with running(scripted(), tmp_path, max_body_bytes=2**17) as server, server.client() as client:
+        id = begin(client)
+        ask(client, id)
+        saved = client.get(f"/v1/conversations/{id}/export", params={"format": "session"}).content
+        archive = zipfile.ZipFile(io.BytesIO(saved))
+        files = {name: archive.read(name) for name in archive.namelist()}
+        document = json.loads(files["session.json"])
+        document["turns"][0]["text"] = "x" * 20_000
+        document["history"]["steps"] += document["history"]["steps"][-1:] * 90
+        files["session.json"] = json.dumps(document).encode()
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, content in files.items():
+                packed.writestr(name, content)
+        file = {"file": ("talk.zip", out.getvalue())}
+        answer = client.post("/v1/conversations/import", files=file)
+        assert (answer.status_code, "steps to take back" in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ def chat(
     ] = None,
     session: Annotated[
         Path | None,
-        typer.Option(help="Keep the conversation in this folder, and go on with what is there."),
+        typer.Option(
+            help="Keep the conversation in this folder, line by line, and go on with what is there."
+        ),
     ] = None,
     *,
     models: options.Models,
@@ -35,7 +37,7 @@ def chat(
     with waiting(console, "loading the models"):
         assistant = models.load()
     conversation = results.begin(assistant, session).show(*pictures)
-    repl = Repl(conversation, console, words.sampling, allow_urls)
+    repl = Repl(conversation, console, words.sampling, allow_urls, session)
     repl.run(typed_lines(console))
     if session is not None:
         conversation.save(session)

@@ -35,11 +35,14 @@ class Repl:
         console: Console,
         sampling: "Sampling",
         allow_urls: bool = False,
+        keep: Path | None = None,
     ) -> None:
+        """`keep` is a folder where the conversation is saved after every line."""
         self.conversation = conversation
         self.console = console
         self.sampling = sampling
         self.allow_urls = allow_urls
+        self.keep = keep
         self.leaving = False
 
     def run(self, lines: Iterable[str]) -> None:
@@ -52,6 +55,8 @@ class Repl:
                 self.answer(line.strip())
             except SegueError as error:
                 self.console.print(printable(str(error)), style="red")
+            if self.keep is not None and line.strip():
+                self.conversation.save(self.keep)
             if self.leaving:
                 return
 

@@ -26,6 +26,7 @@ from segue.region import Region
 from segue.server.pictures import decoded
 from segue.server.problem import Problem
 from segue.session import FILE, resume
+from segue.session.snapshots import snapshot_to_json
 
 _OWN = {
     "masks": "a PNG for each mask, white on black",
@@ -184,7 +185,18 @@ def read_session(data: bytes, limits: Limits, max_images: int) -> Conversation:
         json.dumps(json.loads(text), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise _bad("holds text that is not Unicode") from error
+    _refuse_large(conversation, limits)
     return _with_plain_times(conversation)
+
+
+def _refuse_large(conversation: Conversation, limits: Limits) -> None:
+    """Every step is stored whole, so a small file with many steps could fill the disk."""
+    left = 4 * limits.max_bytes
+    steps, _ = conversation.history.steps()
+    for _, snapshot in steps:
+        left -= len(json.dumps(snapshot_to_json(snapshot)))
+        if left < 0:
+            raise _bad("has steps to take back that need more room than a request may")
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, limits: Limits) -> None:

@@ -20,7 +20,7 @@ from segue.server.pictures import Pictures, Recent
 from segue.server.problem import Problem, not_found
 from segue.server.store import Document, Record, Shown, Store
 from segue.server.worker import Job
-from segue.session import snapshot_from_json, snapshot_to_json
+from segue.session.snapshots import snapshot_from_json, snapshot_to_json
 
 LIVE_BYTES = 512 * 2**20
 TITLE_LENGTH = 80
@@ -203,12 +203,24 @@ class Talks:
         """What is stored as a conversation of its own, to draw and export it; in any thread."""
         images, memo = self._images(record), self._pictures_of(record.id, record.document)
         now = snapshot_from_json(record.document, {**memo, **{i.digest: i for i in images}})
-        try:
-            assistant = self._models()
-        except Problem:  # still loading: only the models' names are missing then
-            assistant = Assistant()
-        conversation = Conversation(assistant, system=record.system)
+        conversation = Conversation(self._models_if_there(), system=record.system)
         return conversation.restore(images, [(None, now)], 0)
+
+    def whole(self, owner: str, id: str) -> Conversation:
+        """What is stored as a conversation of its own, with all that can be taken back or done
+        again, to save it elsewhere; in any thread.
+
+        Raises:
+            Problem: 404.
+        """
+        with self._lock:
+            return self._read(self.record(owner, id), self._models_if_there())
+
+    def _models_if_there(self) -> Assistant:
+        try:
+            return self._models()
+        except Problem:  # still loading: only the models' names are missing then
+            return Assistant()
 
     def clean(self) -> None:
         """Delete pictures that no conversation names: what a crash left behind."""
@@ -223,11 +235,11 @@ class Talks:
             self.revision(owner, id)
             conversation: Conversation | None = self._asked.get(id) or self._live.get(id)
             if conversation is None:
-                conversation = self._read(self.record(owner, id))
+                conversation = self._read(self.record(owner, id), self._models())
                 self._live.put(id, conversation, _size(conversation))
         return conversation
 
-    def _read(self, record: Record) -> Conversation:
+    def _read(self, record: Record, assistant: Assistant) -> Conversation:
         images = self._images(record)
         by_digest = {image.digest: image for image in images}
         documents, at = self.store.history(record.id)
@@ -235,7 +247,7 @@ class Talks:
         for step, document in documents:
             by_digest |= self._pictures_of(record.id, document, by_digest)
             steps.append((step, snapshot_from_json(document, by_digest)))
-        conversation = Conversation(self._models(), system=record.system)
+        conversation = Conversation(assistant, system=record.system)
         return conversation.restore(images, steps, at)
 
     def _images(self, record: Record) -> list[Image]:

@@ -223,7 +223,9 @@ async def download(
     record = await service.record(owner, id)
 
     def write() -> Any:
-        return export(service.talks.snapshot(record), format, record.title)
+        talks = service.talks
+        found = talks.whole(owner, id) if format == "session" else talks.snapshot(record)
+        return export(found, format, record.title)
 
     made = await service.aside(write)
     named = f"attachment; filename=\"segue-{format}\"; filename*=UTF-8''{quote(made.name)}"

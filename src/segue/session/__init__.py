@@ -1,7 +1,8 @@
 """A conversation as a folder: `session.json` and the pictures, named by their content.
 
 The file keeps what was said and what came of it: raw replies, regions with masks as COCO RLE, what
-a person corrected, the models' names and the version. `resume` opens it to go on talking; `replay`
+a person corrected, all steps that can be taken back or done again, the models' names and the
+version. `resume` opens it to go on talking; `replay`
 reads the raw replies again with today's detector and segmenter, without a chat model, and reports
 what differs.
 """
@@ -9,7 +10,7 @@ what differs.
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,18 @@ from typing import Any
 from segue.assistant import Assistant, load, region_ids
 from segue.collector import Collector
 from segue.conversation import Conversation
-from segue.edit import Edit
 from segue.errors import InputError
-from segue.export.json import region_from_json, region_to_json
-from segue.history import Snapshot, Step
+from segue.export.json import region_from_json
+from segue.history import KEPT, Snapshot, Step
 from segue.image import Image
-from segue.message import Answer, Message
 from segue.region import Region
+from segue.session.snapshots import (
+    Steps,
+    history_from_json,
+    history_to_json,
+    snapshot_from_json,
+    snapshot_to_json,
+)
 from segue.sight import Sight
 from segue.version import __version__
 
@@ -49,8 +55,9 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    shown = (*conversation.images, *conversation.backgrounds.values())
-    pictures = {image.digest: image for image in shown}
+    steps, _ = conversation.history.steps()
+    backgrounds = (image for _, shot in steps for image in shot.backgrounds.values())
+    pictures = {image.digest: image for image in (*conversation.images, *backgrounds)}
     for digest, image in pictures.items():
         file = folder / "images" / f"{digest}.png"
         if not file.exists():
@@ -68,6 +75,7 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
         ],
         "shown": [image.digest for image in conversation.images],
         **snapshot_to_json(conversation.history.now),
+        "history": history_to_json(conversation.history),
     }
     text = json.dumps(document, ensure_ascii=False, indent=1)
     _write(folder / FILE, text.encode())
@@ -80,18 +88,15 @@ def resume(folder: str | Path, assistant: Assistant) -> Conversation:
     Raises:
         InputError: the folder holds no session, or one that cannot be read.
     """
-    document, images = _read(Path(folder))
-    now = snapshot_from_json(document, images)
-    # What was corrected stays with its turn: taking a turn back takes its regions and edits along.
-    steps: list[tuple[Step | None, Snapshot]] = [(None, now.without_turns_from(0))]
-    for number, answer in enumerate(now.answers, 1):
-        steps.append((Step("ask", answer.question), now.without_turns_from(number)))
-    conversation = Conversation(assistant, system=document.get("system"))
-    return conversation.restore(_shown(document, images), steps, len(now.answers))
+    saved = _read(Path(folder))
+    conversation = Conversation(assistant, system=saved.document.get("system"))
+    return conversation.restore(saved.shown, saved.steps, saved.at)
 
 
 def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
     """Read the raw replies again and derive the regions without the chat model.
+
+    What can be taken back afterwards is each question, with what a person did to its regions.
 
     Args:
         folder: where `save` wrote.
@@ -100,7 +105,8 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
     Raises:
         InputError: the folder holds no session, or one that cannot be read.
     """
-    document, images = _read(Path(folder))
+    saved = _read(Path(folder))
+    document, images = saved.document, saved.images
     models = document["models"]
     if assistant is None:
         assistant = load(chat=None, detect=models["detect"], segment=models["segment"])
@@ -117,11 +123,11 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
             gathered.add(event)
         answer = gathered.answer(seen)
         conversation.adopt(turn["question"], answer, shown)
-        saved = [region_from_json(region) for region in turn["regions"]]
-        differences += [f"turn {number}: {d}" for d in _differences(saved, answer.regions)]
+        before = [region_from_json(region) for region in turn["regions"]]
+        differences += [f"turn {number}: {d}" for d in _differences(before, answer.regions)]
         if answer.text != turn["text"]:
             differences.append(f"turn {number}: the text reads differently")
-    saved_now = snapshot_from_json(document, images)
+    _, saved_now = saved.steps[saved.at]
     regions = _carried(saved_now, conversation.regions)
     known = {region.id for region in regions}
     steps, at = conversation.history.steps()
@@ -133,7 +139,7 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
         edits=tuple(edit for edit in saved_now.edits if known.issuperset(edit.regions)),
     )
     steps[at] = (steps[at][0], now)
-    conversation.restore(_shown(document, images), steps, at)
+    conversation.restore(saved.shown, steps, at)
     return Replay(conversation, tuple(differences))
 
 
@@ -147,55 +153,32 @@ def models_of(assistant: Assistant) -> dict[str, str | None]:
     }
 
 
-def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot as plain JSON values; pictures by their digests."""
-    return {
-        "turns": [
-            _turn_to_json(user, answer)
-            for (user, _), answer in zip(snapshot.turns, snapshot.answers)
-        ],
-        "regions": [region_to_json(region) for region in snapshot.regions],
-        "edits": [edit.to_json() for edit in snapshot.edits],
-        "backgrounds": {name: image.digest for name, image in snapshot.backgrounds.items()},
-    }
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """A file that was read and checked."""
 
-
-def snapshot_from_json(document: Mapping[str, Any], images: Mapping[str, Image]) -> Snapshot:
-    """Read what `snapshot_to_json` wrote.
-
-    Args:
-        document: the JSON values; "regions" may be missing, then they are those of the answers.
-        images: the pictures it names, by digest.
-
-    Raises:
-        InputError: a region or an edit makes no sense.
-        KeyError, TypeError, AttributeError: a field is missing or of another kind.
-    """
-    turns: list[tuple[Message, Message]] = []
-    answers: list[Answer] = []
-    seen: tuple[Image, ...] = ()
-    for turn in document["turns"]:
-        shown = tuple(images[digest] for digest in turn["images"])
-        seen += shown
-        answer = replace(_answer_from_json(turn), images=seen)
-        user = Message("user", turn.get("asked", turn["question"]), shown)
-        turns.append((user, Message("assistant", answer.raw)))
-        answers.append(answer)
-    first = [region for answer in answers for region in answer.regions]
-    if "regions" in document:
-        first = [region_from_json(region) for region in document["regions"]]
-    return Snapshot(
-        tuple(turns),
-        tuple(answers),
-        tuple(first),
-        tuple(Edit.from_json(edit) for edit in document["edits"]),
-        {name: images[digest] for name, digest in document["backgrounds"].items()},
-    )
+    document: Mapping[str, Any]
+    images: Mapping[str, Image]
+    """By digest."""
+    shown: Sequence[Image]
+    steps: Steps
+    at: int
 
 
 def _shown(document: Mapping[str, Any], images: Mapping[str, Image]) -> list[Image]:
     asked = [digest for turn in document["turns"] for digest in turn["images"]]
     return [images[digest] for digest in document.get("shown", asked)]
+
+
+def _steps_by_turn(now: Snapshot) -> Steps:
+    """The steps of a file that holds none: each question is one.
+
+    What was corrected stays with its turn: taking a turn back takes its regions and edits along.
+    """
+    steps: Steps = [(None, now.without_turns_from(0))]
+    for number, answer in enumerate(now.answers, 1):
+        steps.append((Step("ask", answer.question), now.without_turns_from(number)))
+    return steps[-KEPT - 1 :]
 
 
 def _carried(saved: Snapshot, derived: tuple[Region, ...]) -> tuple[Region, ...]:
@@ -212,39 +195,7 @@ def _carried(saved: Snapshot, derived: tuple[Region, ...]) -> tuple[Region, ...]
     return (*kept, *by_hand)
 
 
-def _turn_to_json(user: Message, answer: Answer) -> dict[str, Any]:
-    asked = {} if user.text == answer.question else {"asked": user.text}
-    return {
-        "question": answer.question,
-        **asked,
-        "images": [image.digest for image in user.images],
-        "text": answer.text,
-        "raw": answer.raw,
-        "regions": [region_to_json(region) for region in answer.regions],
-        "not_found": list(answer.not_found),
-        "broken": list(answer.broken),
-        "cut": answer.cut,
-        "finish": answer.finish,
-        "seconds": dict(answer.seconds),
-    }
-
-
-def _answer_from_json(turn: Mapping[str, Any]) -> Answer:
-    return Answer(
-        question=turn["question"],
-        text=turn["text"],
-        raw=turn["raw"],
-        regions=tuple(region_from_json(region) for region in turn["regions"]),
-        not_found=tuple(turn["not_found"]),
-        broken=tuple(turn["broken"]),
-        cut=bool(turn.get("cut", False)),
-        finish=turn["finish"],
-        seconds=dict(turn.get("seconds", {})),
-    )
-
-
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
-    """The document and its pictures by digest, checked."""
+def _read(folder: Path) -> _Saved:
     file = folder / FILE
     if not file.is_file():
         raise InputError(f"{folder} holds no {FILE}. Give the folder that `save` wrote.")
@@ -265,13 +216,20 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Image]]:
             if image.digest != digest:
                 raise InputError(f"{folder / 'images' / digest}.png was changed after saving.")
             images[digest] = image
-        _check_regions(snapshot_from_json(document, images), _shown(document, images))
+        shown = _shown(document, images)
+        if "history" in document:
+            steps, at = history_from_json(document["history"], document, images)
+        else:
+            steps = _steps_by_turn(snapshot_from_json(document, images))
+            at = len(steps) - 1
+        for _, snapshot in steps:
+            _check_regions(snapshot, shown)
         Sight.from_json(document.get("sight", {}))
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
-    return document, images
+    return _Saved(document, images, shown, steps, at)
 
 
 def _check_regions(snapshot: Snapshot, shown: list[Image]) -> None:
