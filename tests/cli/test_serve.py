@@ -1,6 +1,7 @@
 """`segue serve` as a process."""
 
 import json
+from contextlib import closing
 
 from server.conftest import Process, ask, begin
 
@@ -15,7 +16,7 @@ def test_questions_take_the_route_of_the_server_unless_they_name_one(tmp_path):
     detector = f"fixed:{tmp_path / 'boxes.json'}"
     server = Process(tmp_path, REPLIES, "--detect", detector, "--route", "auto", "--teach-tag")
     try:
-        with server.start() as client:
+        with closing(server.start()) as client:
             about = client.get("/v1/about").json()
             assert (about["route"], about["teach_tag"]) == ("auto", True)
             id = begin(client)
