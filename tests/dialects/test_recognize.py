@@ -91,6 +91,7 @@ def test_the_name_of_the_model_settles_it(dialect: str) -> None:
         (None, "zai-org/GLM-4.1V-9B-Thinking", "glm_v"),
         (None, "glm-4v-plus", "glm_v"),
         (None, "deepseek-ai/deepseek-vl2-tiny", "deepseek_vl2"),
+        ("deepseek_ocr2", "./my-copy", "deepseek_vl2"),
         (None, "google/paligemma2-3b-mix-448", "paligemma"),
         (None, "google/gemma-3-4b-it", "gemini"),
         (None, "gemini-3.6-flash", "gemini"),

@@ -8,6 +8,7 @@ Sources: model cards and cookbooks of the families, as in their dialect's file; 
 as transformers' processor spells them out. Where a family has no such form the wording is our own.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -177,6 +178,18 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
     ),
 }
 """Dialect -> its questions in English, and in Chinese where the family is asked in it."""
+
+_TAG = re.compile(r"</?[a-z]+>|<\|/?[a-z]+\|>")
+
+QUESTION_TAGS = frozenset(
+    tag
+    for forms in GROUNDINGS.values()
+    for form in forms
+    if form is not None
+    for text in (form.one, form.every, form.also, form.joined)
+    for tag in _TAG.findall(text)
+)
+"""The tags in these questions. Chat models whose tokenizers have them must read them as such."""
 
 _SAME = {"qwen2_vl_stripped": "qwen2_vl", "auto": "qwen3_vl"}
 

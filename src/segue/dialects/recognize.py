@@ -28,6 +28,7 @@ _MODEL_TYPES = {
     "glm46v": "glm_v",
     "deepseek_vl_v2": "deepseek_vl2",
     "deepseek_ocr": "deepseek_vl2",
+    "deepseek_ocr2": "deepseek_vl2",
     "deepseekocr": "deepseek_vl2",
     "paligemma": "paligemma",
     "florence2": "florence2",

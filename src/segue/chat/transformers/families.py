@@ -13,11 +13,7 @@ class Family:
     """False: it has no chat template and answers one question about one picture."""
     mark: str = ""
     """Written before a question for its picture, where there is no chat template to do it."""
-    spoken: tuple[str, ...] = ()
-    """Special tokens that a question may hold, since they are how this family is asked."""
 
-
-_KOSMOS = ("<grounding>", "<phrase>", "</phrase>", "<object>", "</object>")
 
 FAMILIES: dict[str, Family] = {
     "qwen2_vl": Family(resumes=True),
@@ -26,7 +22,7 @@ FAMILIES: dict[str, Family] = {
     "qwen3_vl_moe": Family(resumes=True),
     "qwen3_5": Family(),
     "qwen3_5_moe": Family(),
-    "internvl": Family(resumes=True, spoken=("<ref>", "</ref>")),
+    "internvl": Family(resumes=True),
     "gemma3": Family(),
     "glm4v": Family(resumes=True),
     "glm4v_moe": Family(),
@@ -39,7 +35,7 @@ FAMILIES: dict[str, Family] = {
     "molmo2": Family(),
     "paligemma": Family(turns=False, mark="<image>"),
     "florence2": Family(turns=False),
-    "kosmos-2": Family(turns=False, spoken=_KOSMOS),
+    "kosmos-2": Family(turns=False),
 }
 """By the `model_type` of config.json. Others are tried with the settings of a plain `Family`."""
 

@@ -1,7 +1,8 @@
 """From messages to the text and pictures that a processor of transformers takes.
 
 What a person typed is text: special tokens spelt in it are broken up before the template sees
-them, so a question can neither end its turn nor open a picture.
+them, so a question can neither end its turn nor open a picture. The tags with which some family is
+asked to point at things are left whole.
 """
 
 import re
@@ -13,6 +14,7 @@ from jinja2.exceptions import TemplateError
 
 from segue.chat.transformers.families import Family
 from segue.chat.transformers.text import GROUNDING
+from segue.dialects.grounding import QUESTION_TAGS
 from segue.errors import InputError, ModelError
 from segue.image import Image
 from segue.message import Message, images_of
@@ -40,7 +42,7 @@ class PromptWriter:
         tokens = [token.content for token in processor.tokenizer.added_tokens_decoder.values()]
         marks = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
         spelt = {text for text in (*tokens, *marks) if text and text.strip()}
-        self._special = _pattern(spelt - set(family.spoken))
+        self._special = _pattern(spelt - QUESTION_TAGS)
         self._forbidden = _pattern({text for text in spelt if not GROUNDING.fullmatch(text)})
 
     def write(self, messages: Sequence[Message]) -> Prompt:
