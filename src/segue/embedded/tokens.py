@@ -10,7 +10,7 @@ nothing learned later can cut through them.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
@@ -24,6 +24,7 @@ from segue.models.qwen_vl.tokenizer import SPLIT, QwenVLTokenizer
 
 Ranks = dict[bytes, int]
 Word = tuple[bytes, ...]
+Pair = tuple[bytes, bytes]
 
 _WHOLE = (
     " the| picture| image| shows| there| background| left| right| middle| bottom| many| Picture"
@@ -32,6 +33,8 @@ _WHOLE = (
 )
 """Words taken whole with the space before them."""
 _MARKS = ("<gsam", "</")
+_PIECES = regex.compile(SPLIT)
+_TAGS = regex.compile(r"</?(?:ref|box)>")
 
 
 def build_ranks(size: int = 1700, seed: int = 0, leave_out: Collection[str] = ()) -> Ranks:
@@ -63,7 +66,7 @@ def _hiding_words(ranks: Ranks) -> list[str]:
     texts += [*backgrounds.ENGLISH.values(), *backgrounds.CHINESE.values()]
     known, found = set(noun_tokens(ranks)), set()
     for text in texts:
-        for piece in regex.findall(SPLIT, regex.sub(r"{\w+}", " ", text)):
+        for piece in _PIECES.findall(regex.sub(r"{\w+}", " ", text)):
             word = piece.strip()
             hides = any(token in known for token in encode(word.encode(), ranks))
             if hides and word not in names:
@@ -112,7 +115,9 @@ def _corpus(seed: int, kinds: Sequence[str]) -> Counter[str]:
     """Pieces of many made-up dialogues, with how often they occur."""
     rng = np.random.default_rng(seed)
     pieces: Counter[str] = Counter()
-    frame = "<|im_start|> system\nYou are a helpful assistant. user\nPicture 1: assistant\n"
+    frame = _PIECES.findall(
+        "<|im_start|> system\nYou are a helpful assistant. user\nPicture 1: assistant\n"
+    )
     for number in range(6000):
         values = rng.integers(0, 1000, (int(rng.integers(1, 6)), 4))
         things = [
@@ -123,10 +128,10 @@ def _corpus(seed: int, kinds: Sequence[str]) -> Counter[str]:
         narrator = Narrator(things, background, rng)
         turn = narrator.ask(kinds[number % len(kinds)], bool(rng.random() < 0.5))
         if turn is not None:
-            pieces.update(regex.findall(SPLIT, turn.question))
-            plain = regex.sub(r"</?(?:ref|box)>", " | ", turn.answer)
-            pieces.update(piece for piece in regex.findall(SPLIT, plain) if "|" not in piece)
-        pieces.update(regex.findall(SPLIT, frame))
+            pieces.update(_PIECES.findall(turn.question))
+            plain = _TAGS.sub(" | ", turn.answer)
+            pieces.update(piece for piece in _PIECES.findall(plain) if "|" not in piece)
+        pieces.update(frame)
     return pieces
 
 
@@ -158,10 +163,10 @@ def _add_nouns(ranks: Ranks) -> None:
         parts = {key: merge(word, chosen) for key, word in parts.items()}
 
 
-def _safe_pair(parts: dict[tuple[str, int], Word]) -> tuple[bytes, bytes] | None:
+def _safe_pair(parts: dict[tuple[str, int], Word]) -> Pair | None:
     """The most frequent pair inside noun stems that crosses no stem's end in any word."""
-    counts: Counter[tuple[bytes, bytes]] = Counter()
-    forbidden: set[tuple[bytes, bytes]] = set()
+    counts: Counter[Pair] = Counter()
+    forbidden: set[Pair] = set()
     for (word, border), tokens in parts.items():
         stem, at = len(word[:border].encode()), 0
         for left, right in itertools.pairwise(tokens):
@@ -180,21 +185,43 @@ def _add_frequent(ranks: Ranks, corpus: Counter[str], size: int, fixed: set[byte
     for piece, count in corpus.items():
         for part in _between(encode(piece.encode(), ranks), fixed):
             parts[part] += count
-    words = {part: count for part, count in parts.items() if count > 2}
+    tally = _PairTally(fixed)
+    for part, count in parts.items():
+        if count > 2:
+            tally.add(part, count)
     while len(ranks) < size:
-        counts: Counter[tuple[bytes, bytes]] = Counter()
-        for tokens, count in words.items():
-            for left, right in itertools.pairwise(tokens):
-                counts[left, right] += count
-        pairs = [(count, pair) for pair, count in counts.items() if _may_merge(*pair, fixed)]
-        count, best = max(pairs, default=(0, (b"", b"")))
+        count, best = max(zip(tally.counts.values(), tally.counts), default=(0, (b"", b"")))
         if count < 2:
             return
         ranks[best[0] + best[1]] = len(ranks)
-        merged: Counter[Word] = Counter()
-        for tokens, number in words.items():
-            merged[merge(tokens, best)] += number
-        words = dict(merged)
+        tally.join(best)
+
+
+class _PairTally:
+    """How often each pair that may be merged stands in some words; kept true while they change."""
+
+    def __init__(self, fixed: set[bytes]) -> None:
+        self.fixed = fixed
+        self.words: Counter[Word] = Counter()
+        self.counts: Counter[Pair] = Counter()
+        self.places: defaultdict[Pair, set[Word]] = defaultdict(set)
+        """The words that a pair stands in, and perhaps some that are gone."""
+
+    def add(self, word: Word, count: int) -> None:
+        """Count a word so many times more; a negative number takes it out."""
+        self.words[word] += count
+        for pair in itertools.pairwise(word):
+            if _may_merge(*pair, self.fixed):
+                self.counts[pair] += count
+                self.places[pair].add(word)
+
+    def join(self, pair: Pair) -> None:
+        """Merge a pair in all words."""
+        for word in self.places.pop(pair):
+            if count := self.words[word]:
+                self.add(word, -count)
+                self.add(merge(word, pair), count)
+        del self.counts[pair]
 
 
 def _between(word: Word, fixed: set[bytes]) -> list[Word]:
@@ -229,7 +256,7 @@ def encode(piece: bytes, ranks: Ranks) -> Word:
     return word
 
 
-def merge(word: Sequence[bytes], pair: tuple[bytes, bytes]) -> Word:
+def merge(word: Sequence[bytes], pair: Pair) -> Word:
     """Join every occurrence of `pair`, from the left."""
     joined: list[bytes] = []
     for token in word:
