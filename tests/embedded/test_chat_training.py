@@ -20,20 +20,19 @@ from segue.embedded.chat_vision import (
 )
 from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.sprites import shipped_bank
-from segue.embedded.tokens import build_ranks
 from segue.models.qwen_vl import QwenVLTokenizer, load
 from segue.weights import locate
 
 # No decay within the run, so that two steps and two more are four steps.
-SEE = VisionRecipe(batch=8, warm_up=4, constant=0.99, log_every=1)
+SEE = VisionRecipe(batch=4, warm_up=2, constant=0.99, log_every=1)
 TALK = LanguageRecipe(
     batch=4,
     layers=4,
-    warm_up=4,
+    warm_up=2,
     constant=0.99,
     query_share=0.0,
     late_share=1.0,
-    pool=16,
+    pool=8,
     compiled=False,
     log_every=1,
 )
@@ -56,19 +55,19 @@ def with_steps(recipe, steps):
 
 
 def test_seeing_improves_and_resumes_exactly(shards, tmp_path) -> None:
-    straight = train_vision(shards, tmp_path / "a", with_steps(SEE, 8), {})
-    train_vision(shards, tmp_path / "b", with_steps(SEE, 4), {})
-    resumed = train_vision(shards, tmp_path / "b", with_steps(SEE, 8), {})
+    straight = train_vision(shards, tmp_path / "a", with_steps(SEE, 4), {})
+    train_vision(shards, tmp_path / "b", with_steps(SEE, 2), {})
+    resumed = train_vision(shards, tmp_path / "b", with_steps(SEE, 4), {})
     assert losses(tmp_path / "a")[-1] < 0.9 * losses(tmp_path / "a")[0]
     for name, weight in straight.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
 def test_talking_improves_and_resumes_exactly(shards, tmp_path) -> None:
-    tokenizer, tower = QwenVLTokenizer(build_ranks()), new_tower().state_dict()
-    straight = train_language(shards, tmp_path / "a", tokenizer, tower, with_steps(TALK, 8))
-    train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 4))
-    resumed = train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 8))
+    tokenizer, tower = QwenVLTokenizer.read(locate("embedded/chat")), new_tower().state_dict()
+    straight = train_language(shards, tmp_path / "a", tokenizer, tower, with_steps(TALK, 4))
+    train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 2))
+    resumed = train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 4))
     assert losses(tmp_path / "a")[-1] < 0.9 * losses(tmp_path / "a")[0]
     for name, weight in straight.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name

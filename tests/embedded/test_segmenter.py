@@ -137,16 +137,16 @@ def test_a_short_training_learns(tmp_path):
 
 
 def test_a_resumed_run_goes_on_exactly(tmp_path):
-    whole = training(tmp_path / "whole", 8)
-    for _ in range(8):
+    whole = training(tmp_path / "whole", 4)
+    for _ in range(4):
         whole.one_step()
-    first = training(tmp_path / "parts", 8)
-    for _ in range(5):
+    first = training(tmp_path / "parts", 4)
+    for _ in range(2):
         first.one_step()
     first.save()
-    second = training(tmp_path / "parts", 8)
+    second = training(tmp_path / "parts", 4)
     assert second.resume()
-    for _ in range(3):
+    for _ in range(2):
         second.one_step()
     one, two = whole.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
