@@ -1,5 +1,6 @@
 """A Qwen-VL of random weights in a folder, and recipes for it."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_conversations(tmp_path_factory.mktemp("data"), 12)
 
 
+def small_recipe(base: Path, data: Path, output: Path, /, **changes: object) -> Recipe:
+    """A recipe of a few steps for the tiny model."""
+    values = {
+        "base": str(base), "data": str(data), "output": str(output), "device": "cpu",
+        "lora_r": 4, "max_steps": 4, "batch_size": 2, "gradient_accumulation_steps": 1,
+        "learning_rate": 1e-2, "save_steps": 2, "warmup": 0.0,
+    }  # fmt: skip
+    return make_recipe(values | changes)
+
+
 @pytest.fixture
 def a_recipe(base: Path, data: Path, tmp_path: Path):
     """Makes recipes for the tiny model."""
-
-    def make(**changes: object) -> Recipe:
-        values = {
-            "base": str(base), "data": str(data), "output": str(tmp_path / "run"), "device": "cpu",
-            "lora_r": 4, "max_steps": 4, "batch_size": 2, "gradient_accumulation_steps": 1,
-            "learning_rate": 1e-2, "save_steps": 2, "warmup": 0.0,
-        }  # fmt: skip
-        return make_recipe(values | changes)
-
-    return make
+    return partial(small_recipe, base, data, tmp_path / "run")

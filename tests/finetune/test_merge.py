@@ -8,6 +8,7 @@ from peft import PeftModel
 
 import segue
 from builders import an_image
+from finetune.conftest import small_recipe
 from segue.errors import InputError, ModelError
 from segue.finetune.merge import merge
 from segue.finetune.train import finetune
@@ -17,9 +18,10 @@ from segue.presets import load_stage
 from tiny_qwen_vl import a_processor
 
 
-@pytest.fixture
-def adapter(a_recipe):
-    return finetune(a_recipe(max_steps=6, train_vision="merger"))
+@pytest.fixture(scope="module")
+def adapter(base, data, tmp_path_factory):
+    output = tmp_path_factory.mktemp("adapter") / "run"
+    return finetune(small_recipe(base, data, output, max_steps=6, train_vision="merger"))
 
 
 def logits(model):
