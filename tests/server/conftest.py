@@ -33,6 +33,8 @@ from segue.server.settings import Settings
 
 KEY, OTHER_KEY = "a key of sixteen or more".replace(" ", "-"), "the-key-of-somebody-else"
 PICTURE = Image(np.random.default_rng(5).integers(0, 255, (60, 80, 3)).astype(np.uint8))
+PLAIN = {"trust_env": False, "verify": False}
+"""No proxies, and no certificates: reading them takes longer than most requests."""
 BOXES = "Here <ref>飞机</ref><box>(100,100),(500,500)</box> and <gsam>dog</gsam>, <gsam>cat</gsam>."
 
 
@@ -69,11 +71,11 @@ class Running:
         return httpx.Client(
             base_url=self.url,
             headers={**headers, **options.pop("headers", {})},
-            **{"timeout": 60, "trust_env": False, **options},
+            **{"timeout": 60, **PLAIN, **options},
         )
 
     def openai(self, key: str = KEY, **options: Any) -> openai.OpenAI:
-        http = httpx.Client(trust_env=False)
+        http = httpx.Client(**PLAIN)
         given = {"max_retries": 0, "http_client": http, **options}
         client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **given)
         self._opened.append(client)

@@ -75,7 +75,7 @@ def site() -> Iterator[Site]:
             """A client that goes away is what some tests are about."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     served.address = f"http://127.0.0.1:{server.server_port}"
     yield served
     server.shutdown()
