@@ -401,23 +401,31 @@ class Conversation:
         edits = self.edits[:number] + self.edits[number + 1 :]
         self.history.take(Step("drop edit", self.edits[number].operation), edits=edits)
 
-    def edited(self, image: int | None = None, upto: int | None = None) -> PIL.Image.Image:
+    def edited(
+        self, image: int | None = None, upto: int | None = None, *, whole: bool = False
+    ) -> PIL.Image.Image:
         """A picture with its edits applied.
 
         Args:
             image: which one; by default the newest.
             upto: only so many of all edits, from the first on; None: all.
+            whole: leave crops out, so that the result lies on the picture.
         """
         index = len(self.images) - 1 if image is None else image
-        return self._apply(self.edits[:upto], self.backgrounds, index)
+        return self._apply(self.edits[:upto], self.backgrounds, index, whole=whole)
 
     def _apply(
-        self, edits: Sequence[Edit], backgrounds: Mapping[str, Image], index: int
+        self,
+        edits: Sequence[Edit],
+        backgrounds: Mapping[str, Image],
+        index: int,
+        *,
+        whole: bool = False,
     ) -> PIL.Image.Image:
         here = [region for region in self.regions if region.image == index]
         ids = {region.id for region in here}
         mine = [edit for edit in edits if ids.issuperset(edit.regions)]
-        return apply(self.images[index], here, mine, pictures=backgrounds)
+        return apply(self.images[index], here, mine, pictures=backgrounds, whole=whole)
 
     def save(self, folder: str | Path) -> Path:
         """Write the conversation to a folder: `session.json` and the pictures. See `session`."""

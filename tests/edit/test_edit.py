@@ -45,11 +45,15 @@ def test_feather_zero_gives_a_hard_edge_and_more_is_softer():
     assert soft(feather=0) == 0 < soft() < soft(feather=8)
 
 
-def test_a_cut_out_can_be_cropped_in_the_last_step_only():
+def test_a_cut_out_can_be_cropped_and_the_crop_comes_last():
     crop = Edit("cut_out", ["r1"], {"crop": True, "feather": 0})
     assert apply(IMAGE, [REGION], [crop]).size == (24, 28)
-    with pytest.raises(InputError, match="Edit 2 comes after a crop"):
-        apply(IMAGE, [REGION], [crop, crop])
+    green = Edit("background", ["r1"], {"colour": "#00ff00"})
+    both = apply(IMAGE, [REGION], [crop, green])
+    whole = apply(IMAGE, [REGION], [crop, green], whole=True)
+    assert whole.size == (IMAGE.size.width, IMAGE.size.height)
+    x0, y0, x1, y1 = map(int, REGION.mask.box.corners)
+    assert both == whole.crop((x0, y0, x1, y1))
 
 
 def test_a_soft_edge_takes_no_colour_from_what_was_behind():

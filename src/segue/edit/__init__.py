@@ -88,6 +88,7 @@ def apply(
     *,
     pictures: Mapping[str, Image] | None = None,
     inpainter: Inpainter | None = None,
+    whole: bool = False,
 ) -> PIL.Image.Image:
     """Apply edits one after the other.
 
@@ -97,10 +98,11 @@ def apply(
         edits: the steps. Masks keep their places, whatever earlier steps painted.
         pictures: pictures for new backgrounds, by the names that the edits use.
         inpainter: what fills holes; the one on board ("telea") by default.
+        whole: leave crops out, so that the result lies on the picture.
 
     Returns:
         A PIL image: mode RGB, or RGBA once something was cut out. Its size is that of the picture
-        unless the last edit crops.
+        unless an edit crops; of several crops the last counts.
 
     Raises:
         InputError: an edit names a region that is not there or has no mask, or a parameter does not
@@ -111,13 +113,13 @@ def apply(
         image.array.copy(), None, dict(pictures or {}), inpainter or INPAINTERS.load("telea")
     )
     for number, edit in enumerate(edits, 1):
-        if canvas.crop is not None:
-            raise InputError(f"Edit {number} comes after a crop. Crop in the last edit only.")
         try:
             mask = _mask_of(edit, by_id, image)
             OPERATIONS[edit.operation](canvas, mask, **edit.parameters)
         except InputError as error:
             raise InputError(f"Edit {number} ({edit.operation}): {error}") from error
+    if whole:
+        canvas.crop = None
     return canvas.picture()
 
 

@@ -63,7 +63,7 @@ def cut_out(
 
     Args:
         feather: width of the soft edge in pixels; by default a little, growing with the picture.
-        crop: cut the picture to the object as well (last edit only).
+        crop: cut the picture to the object as well, once all edits are painted.
     """
     cover = _cover(mask, feather, "object")
     canvas.colours = _without_fringe(canvas.colours, mask, cover, feather)

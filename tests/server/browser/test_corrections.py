@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import PIL.Image
+import pytest
 
 from page_steps import (
     begin,
@@ -18,7 +19,7 @@ from page_steps import (
     true_mask,
 )
 from segue.embedded.samples import sample
-from segue.mask import rle
+from segue.mask import Mask, rle
 
 
 def tool(page, name: str) -> None:
@@ -156,6 +157,33 @@ def test_edits_are_previewed_compared_saved_and_taken_back(open_page, tmp_path):
     expect(page.locator("#compare")).to_be_hidden()
     page.locator("#undo").click()
     expect(page.locator("#edits button")).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Save only the part with the regions"), ("zh", "只保存选中区域所在的部分")],
+)
+def test_a_cut_out_is_saved_cropped_and_shown_in_its_place(open_page, tmp_path, language, words):
+    page = open_page(locale="zh-CN" if language == "zh" else "en-GB")
+    talked_about(page, "meadow", "Frame the sheep in the picture.")
+    truth = true_mask("meadow", "sheep")
+    page.locator(".chip").click()
+    page.locator('[data-action="cut_out"]').click()
+    page.get_by_label(words).check()
+    page.locator("#edit-form [type=submit]").click()
+    expect(page.locator("#edits button")).to_have_count(1)
+    page.locator('#canvas:not([data-edited=""])[data-edited]').wait_for()
+    page.locator(".chip").click()
+    page.mouse.move(1, 1)
+    x, y = (int(one) for one in middle(truth))
+    expect_pixel(page, x, y, sample("meadow").image.array[y, x])  # not moved to the corner
+
+    box = Mask(truth).box
+    with PIL.Image.open(export(page, "edited", tmp_path)) as saved:
+        assert saved.mode == "RGBA"
+        assert abs(saved.width - box.width) < 40
+        assert abs(saved.height - box.height) < 40
+    assert state(page)["edits"][0]["parameters"] == {"crop": True}
 
 
 def expect_pixel(page, x: float, y: float, colour) -> None:

@@ -150,14 +150,16 @@ async def edited(
     service: TheService,
     owner: Owner,
     upto: Annotated[int | None, Query(ge=0, le=10_000)] = None,
+    whole: bool = False,
 ) -> Response:
-    """A picture with its edits, or with the first of them."""
+    """A picture with its edits, or with the first of them; `whole`: without crops, so that it lies
+    on the picture."""
     record = await service.record(owner, id)
     if number >= len(record.pictures):
         raise _no_picture(number, len(record.pictures))
 
     def paint() -> bytes:
-        return _png(service.talks.snapshot(record).edited(number, upto))
+        return _png(service.talks.snapshot(record).edited(number, upto, whole=whole))
 
     headers = {"Cache-Control": "private, no-store"}
     return Response(await service.aside(paint), media_type=PNG, headers=headers)

@@ -135,7 +135,7 @@ export async function exported(id, format) {
 
 export const pictureUrl = (id, index) => at(id, `/images/${index}.png`);
 export const thumbnailUrl = (id, index) => at(id, `/images/${index}.png?size=160`);
-export const editedUrl = (id, index, revision) => at(id, `/images/${index}/edited.png?revision=${revision}`);
+export const editedUrl = (id, index, revision) => at(id, `/images/${index}/edited.png?whole=true&revision=${revision}`);
 
 /** A picture's bytes as a bitmap. */
 export async function bitmap(url, signal) {

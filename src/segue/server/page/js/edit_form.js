@@ -67,7 +67,8 @@ const trials = new Latest(async () => {
   const { editing, conversation } = state;
   if (!editing) return;
   try {
-    const trial = await api.editPreview(conversation.id, stepOf(editing));
+    const whole = { ...editing, parameters: { ...editing.parameters, crop: null } }; // to lie on the picture
+    const trial = await api.editPreview(conversation.id, stepOf(whole));
     if (state.editing?.operation === editing.operation) set({ trial });
   } catch (error) {
     showTrouble(error);
@@ -100,7 +101,7 @@ function fill(form, { operation, parameters }) {
 }
 
 const FIELDS = {
-  cut_out: () => [],
+  cut_out: ({ crop }) => [cropField(crop)],
   blur: ({ strength, where }) => [slider("strength", strength, 1, Math.max(60, 2 * strength), 1), whereField(where)],
   recolour: ({ colour, amount, where }) => [...colourOrGrey(colour), slider("amount", amount, 0, 1, 0.05), whereField(where)],
   erase: ({ grow }) => [slider("grow", grow, 0, Math.max(40, 3 * grow), 1)],
@@ -121,6 +122,12 @@ function whereField(where) {
   const input = (event) => change({ where: event.target.value });
   const field = element("select", { name: "where", on: { input } }, option("object", "whereObject"), option("rest", "whereRest"));
   return labelled("where", field);
+}
+
+function cropField(crop) {
+  const input = (event) => change({ crop: event.target.checked || null });
+  const box = element("input", { type: "checkbox", name: "crop", checked: crop, on: { input } });
+  return element("label", { class: "setting check" }, box, element("span", {}, t("crop")));
 }
 
 function colourField(words, value, take) {

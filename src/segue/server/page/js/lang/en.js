@@ -93,6 +93,7 @@ export default {
   recolourText: "Give another colour; light and shade stay.",
   eraseText: "Take the chosen regions away and fill the hole.",
   backgroundText: "Put the chosen regions before a colour or another picture.",
+  crop: "Save only the part with the regions",
   strength: "Strength",
   where: "Where",
   whereObject: "The regions",

@@ -85,6 +85,7 @@ export default {
   recolourText: "换一种颜色，明暗保持不变。",
   eraseText: "去掉选中的区域，并补上空缺。",
   backgroundText: "把选中的区域放到一种颜色或另一幅图片之前。",
+  crop: "只保存选中区域所在的部分",
   strength: "强度",
   where: "位置",
   whereObject: "选中的区域",
