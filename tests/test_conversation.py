@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segue.assistant import Assistant
 from segue.box import Box
 from segue.chat.scripted import Scripted
-from segue.conversation import PREVIEW
+from segue.conversation.by_hand import PREVIEW
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError, UnknownName

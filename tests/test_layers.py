@@ -16,6 +16,7 @@ LAYERS = [
         "assistant",
         "collector",
         "correction",
+        "follower",
         "history",
         "conversation",
         "session",

@@ -1,33 +1,25 @@
 """The one place where the stages meet: chat -> dialect -> detect -> segment.
 
 `load` puts an assistant together, `Assistant.open` begins a conversation about pictures, and
-`Assistant.follow` is the heart: it reads a reply while it is being written and starts detection
-and segmentation the moment a box or a tag closes. There is one stream of events and everything
-else reads it.
+`Assistant.follow` is the heart: it reads a reply while it is being written (`follower.py`). There
+is one stream of events and everything else reads it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from segue import presets
-from segue.box import Box, EitherFrame, known_frame
+from segue.box import Box
 from segue.chat import ChatModel
 from segue.chat_detector import WITHOUT_BOXES, detector_of
 from segue.detect import Detector, Found
-from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Spotted, Text, Wanted
+from segue.dialects import DIALECTS
 from segue.errors import InputError
+from segue.follower import Follower, region_ids
 from segue.image import Image
-from segue.message import (
-    Event,
-    MarkupBroken,
-    MaskReady,
-    NotFound,
-    RegionFound,
-    TextAdded,
-)
+from segue.message import Event
 from segue.region import Region
 from segue.routes import Policy, Route, agreement, check_route, policy
 from segue.segment import Point, Segmenter, View
@@ -189,7 +181,7 @@ class Assistant:
         if named:
             found += self.detect(picture, named)
         if found:
-            found = self._with_masks(found, picture)
+            found = self.with_masks(found, picture)
         if boxes or points:
             found += self._prompted(picture, boxes, points, labels, first=len(found) + 1)
         return tuple(found)
@@ -291,75 +283,12 @@ class Assistant:
         Yields:
             Every event but `Done`, in the order in which things become known.
         """
-        ids = ids or region_ids()
-        name = dialect or self.speaks
-        sight = sight or Sight.of(self.chat)
-        reader: Dialect = DIALECTS.load(name)
-        for event in reader.read(chunks):
-            match event:
-                case Text(text):
-                    yield TextAdded(text)
-                case Malformed(text, cut, reason):
-                    yield MarkupBroken(text, cut, reason)
-                case Pointed() | Spotted() if images:
-                    yield from self._place(event, images, ids, sight)
-                case Wanted() if images:
-                    yield from self._want(event, images, ids)
-                case Pointed(phrase) | Spotted(phrase) | Wanted(phrase):
-                    yield NotFound(phrase, event.span, reason="there is no picture")
+        follower = Follower(self, images, ids or region_ids(), sight or Sight.of(self.chat))
+        return follower.follow(chunks, dialect or self.speaks)
 
-    def _place(
-        self,
-        event: Pointed | Spotted,
-        images: Sequence[Image],
-        ids: Iterator[str],
-        sight: Sight,
-    ) -> Iterator[Event]:
-        """A place that the chat model gave itself: a box, or a point."""
-        index = _index_of(event.image, images)
-        place = sight.framed(event)
-        stated = (place.box if isinstance(place, Pointed) else place.point).frame
-        if isinstance(stated, EitherFrame):
-            reason = f"its frame is ambiguous ({stated}); name the dialect, which settles it"
-            yield NotFound(place.phrase, place.span, index, reason=reason)
-        elif isinstance(place, Pointed):
-            region = _region_of(place, index, images[index], ids, sight)
-            yield RegionFound(region)
-            yield from self._masks([region], images[index])
-        else:
-            yield from self._spot(place, index, images[index], ids, sight)
-
-    def _spot(
-        self, event: Spotted, index: int, image: Image, ids: Iterator[str], sight: Sight
-    ) -> Iterator[Event]:
-        x, y = event.point.to_point(image.size, sight.seen(image.size))
-        box = Box(x, y, x, y)
-        region = Region(next(ids), event.phrase, box, "chat", index, span=event.span, point=(x, y))
-        yield RegionFound(region)
-        if self.segmenter is not None:
-            (mask,) = self.look(image).mask(points=[[(x, y)]])
-            yield MaskReady(replace(region, mask=mask, box=mask.box or box))
-
-    def _want(self, event: Wanted, images: Sequence[Image], ids: Iterator[str]) -> Iterator[Event]:
-        index = _index_of(event.image, images)
-        if self.detector is None:
-            yield NotFound(event.phrase, event.span, index, reason="there is no detector")
-            return
-        regions = [
-            Region(r.id, event.phrase, r.box, "detector", index, score=r.score, span=event.span)
-            for r in self.detect(images[index], [event.phrase], index=index, ids=ids)
-        ]
-        if not regions:
-            yield NotFound(event.phrase, event.span, index)
-        yield from map(RegionFound, regions)
-        yield from self._masks(regions, images[index])
-
-    def _masks(self, regions: list[Region], image: Image) -> Iterator[Event]:
-        if self.segmenter is not None and regions:
-            yield from map(MaskReady, self._with_masks(regions, image))
-
-    def _with_masks(self, regions: list[Region], image: Image) -> list[Region]:
-        """All of one picture's regions in one call of the segmenter."""
+    def with_masks(self, regions: list[Region], image: Image) -> list[Region]:
+        """The regions of one picture with masks, in one call of the segmenter; as they are where
+        there is none."""
         if self.segmenter is None:
             return regions
         masks = self.look(image).mask(boxes=[region.box for region in regions])
@@ -377,31 +306,6 @@ class Assistant:
                 box = mask.box or _around(points if len(masks) == 1 else points[number])
             regions.append(Region(f"r{first + number}", "", box, "person", mask=mask))
         return regions
-
-
-def _region_of(
-    event: Pointed, index: int, image: Image, ids: Iterator[str], sight: Sight
-) -> Region:
-    seen = sight.seen(image.size)
-    quad = None
-    if event.quad is not None:
-        frame = known_frame(event.box.frame, image.size, seen)
-        across, down = image.size.width / frame.width, image.size.height / frame.height
-        quad = tuple((x * across, y * down) for x, y in event.quad)
-    box = event.box.to_box(image.size, seen)
-    return Region(next(ids), event.phrase, box, "chat", index, span=event.span, quad=quad)
-
-
-def region_ids(first: int = 1) -> Iterator[str]:
-    """Names for regions: "r1", "r2", …"""
-    return (f"r{number}" for number in count(first))
-
-
-def _index_of(number: int | None, images: Sequence[Image]) -> int:
-    """The picture a reply means: the one it numbers, else the newest."""
-    if number is not None and 1 <= number <= len(images):
-        return number - 1
-    return len(images) - 1
 
 
 def _around(points: Any) -> Box:

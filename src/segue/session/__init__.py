@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segue.assistant import Assistant, load, region_ids
+from segue.assistant import Assistant, load
 from segue.collector import Collector
 from segue.conversation import Conversation
 from segue.errors import InputError
 from segue.export.json import region_from_json
+from segue.follower import region_ids
 from segue.history import KEPT, Snapshot, Step
 from segue.image import Image
 from segue.region import Region
