@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass, field
 
 from segue.box import FramedBox
+from segue.dialects.json_characters import LIMIT, JsonCharacters
 from segue.dialects.json_meaning import (
     BOX,
     LABEL,
@@ -33,18 +34,10 @@ from segue.dialects.json_meaning import (
     Shape,
     plain_key,
     sides_of,
-    unescaped,
 )
 from segue.dialects.places import Corner, sensible
 
-LIMIT = 2000
-"""Of a longer string only this much is kept; an item's text is quoted up to this length."""
-UNCERTAIN = 20_000
-"""JSON without any place is given up as words after this many characters."""
 DEPTH = 40
-
-_WORDS = ("true", "false", "null", "None", "True", "False", "NaN")
-_NUMERIC = frozenset("0123456789+-.eE")
 
 
 @dataclass(slots=True)
@@ -74,58 +67,15 @@ class _Node:
     seen: set[str] = field(default_factory=set)
 
 
-class JsonBlock:
+class JsonBlock(JsonCharacters):
     """One piece of JSON, from its opening bracket on."""
 
     def __init__(self, shape: Shape) -> None:
+        super().__init__()
         self.shape = shape
         self.out: list[Found | Odd] = []
         """What became certain; whoever reads it empties it."""
-        self.state = "open"
-        """ "open", "closed", or "broken": the next character is no JSON."""
-        self.points = False
-        """It has held a place or tried to: it is not meant to be read by people."""
-        self.opener = ""
-        self.space = ""
-        """White space at its end."""
-        self._raw: list[str] = []
-        self._item: list[str] = []
-        self._length = 0
         self._stack: list[_Node] = []
-        self._quote = ""  # the mark that ends the string being read
-        self._escaped = False
-        self._string_start = 0
-        self._scalar = ""  # the string, number or word being read
-        self._comment = False
-
-    @property
-    def raw(self) -> str:
-        """Its text, while it may still turn out to be words."""
-        return "".join(self._raw)
-
-    @property
-    def in_string(self) -> bool:
-        """Whatever comes next belongs to a string."""
-        return bool(self._quote)
-
-    def feed(self, text: str) -> int:
-        """Read on; returns how many characters were taken. Stops when the state changes."""
-        for at, character in enumerate(text):
-            if not self._take(character):
-                if self._item:
-                    self._item.pop()  # it belongs to what follows
-                self.state = "broken"
-                return at
-            self.opener = self.opener or character
-            if not self.points:
-                self._raw.append(character)
-                if len(self._raw) > UNCERTAIN:
-                    self.state = "broken"
-                    return at + 1
-            if not self._stack:
-                self.state = "closed"
-                return at + 1
-        return len(text)
 
     def give_up(self) -> str:
         """It will not be closed: hand out what is complete.
@@ -140,79 +90,23 @@ class JsonBlock:
         self._stack.clear()
         return "".join(self._item).strip(" \t\r\n,]}")
 
-    # Characters
-
-    def _take(self, character: str) -> bool:
-        if self._length < LIMIT:
-            self._item.append(character)
-            self._length += 1
-        if self._quote:
-            return self._in_string(character)
-        if self._comment:
-            self._comment = character != "\n"
-            return True
-        if self._scalar:
-            if character in _NUMERIC or (character.isalpha() and character.isascii()):
-                self._scalar += character
-                return len(self._scalar) <= 40 and self._plausible()
-            self._end_scalar()
-        if character.isspace():
-            self.space = (self.space + character)[-LIMIT:]
-            return True
-        before, self.space = self.space, ""
-        if self._mark(character):
-            return True
-        self.space = before
-        return False
-
-    def _mark(self, character: str) -> bool:
-        top = self._stack[-1] if self._stack else None
-        if character in "{[":
-            return self._push(character)
-        if character in "}]":
-            return self._pop(character)
-        if character in ",;":
-            self._comma()
-            return top is not None
-        if character == ":":
-            if top is None or top.opener != "{" or top.awaits != "colon":
-                return False
-            top.awaits = "value"
-            return True
-        if character in "\"'":
-            self._quote, self._scalar = character, ""
-            self._string_start = max(len(self._item) - 1, 0)
-            return True
-        if character == "/" and self.points:
-            self._comment = True
-            return True
-        self._scalar = character
-        return character in _NUMERIC or self._plausible()
-
-    def _plausible(self) -> bool:
-        text = self._scalar
-        return set(text) <= _NUMERIC or any(word.startswith(text) for word in _WORDS)
-
-    def _in_string(self, character: str) -> bool:
-        if self._escaped:
-            self._escaped = False
-        elif character == "\\":
-            self._escaped = True
-        elif character == self._quote:
-            text, self._scalar, self._quote = self._scalar, "", ""
-            self._string(unescaped(text))
-            return True
-        elif character == "\n":
-            return False
-        if len(self._scalar) < LIMIT:
-            self._scalar += character
-        return True
-
     # Values
 
-    def _comma(self) -> None:
+    @property
+    def _depth(self) -> int:
+        return len(self._stack)
+
+    def _comma(self) -> bool:
         if self._stack and self._stack[-1].opener == "{":
             self._stack[-1].awaits, self._stack[-1].now = "key", None
+        return bool(self._stack)
+
+    def _colon(self) -> bool:
+        top = self._stack[-1] if self._stack else None
+        if top is None or top.opener != "{" or top.awaits != "colon":
+            return False
+        top.awaits = "value"
+        return True
 
     def _key(self, text: str) -> None:
         node = self._stack[-1]
@@ -255,8 +149,7 @@ class JsonBlock:
             node.fields[key] = values[0]
         return True
 
-    def _end_scalar(self) -> None:
-        text, self._scalar = self._scalar, ""
+    def _number_or_word(self, text: str) -> None:
         if not self._stack:
             return
         node = self._stack[-1]

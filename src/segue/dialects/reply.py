@@ -1,9 +1,9 @@
 """One reply being read: what every dialect shares.
 
 A `Reply` holds back what may become markup and lets go of everything else at once; it keeps count
-of the clean text, so that phrases know their span; it finds out which picture is meant; and it
-reads the tags of a dialect and, in every dialect, `<gsam>`, since a model that was taught the tag
-may speak any of them. A dialect is a `Reply` with its own tags and its own way to read prose.
+of the clean text, so that phrases know their span (`clean_text.py`); and it reads the tags of a
+dialect and, in every dialect, `<gsam>`, since a model that was taught the tag may speak any of
+them. A dialect is a `Reply` with its own tags and its own way to read prose.
 
     <gsam>dog, cup</gsam>     a detector must find these
     <think>…</think>          thoughts: neither shown nor acted on
@@ -16,10 +16,6 @@ What comes out as `Malformed`, word for word: markup that makes no sense. A tag 
 never closed costs its opening tag only, as the words behind it have already been shown. A tag not
 closed within `LIMIT` characters is given up, so memory stays bounded; time is linear. Where the
 reply ends inside markup, what is complete comes out, and `Malformed` says `cut`.
-
-Which picture: the last mention "Picture 2", "图2", "图片2", "第2张" or "第二张" on the same line,
-at most `REACH` characters before the end of the phrase, names the picture. Without one it is the
-newest.
 """
 
 import re
@@ -28,20 +24,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from segue.box import AnyFrame, FramedPoint
-from segue.dialects import Event, Malformed, Pointed, Spotted, Text, Wanted
+from segue.dialects import Event, Malformed, Pointed, Spotted, Wanted
+from segue.dialects.clean_text import CleanText
 from segue.dialects.markup import GSAM, SILENT, Phrase, Tag, Tokens
 from segue.dialects.places import Place
 
 LIMIT = 2000
 """A tag that is not closed within this many characters is given up."""
-REACH = 200
-"""How far back, in characters, the mention of a picture may stand."""
-
 _BETWEEN_PHRASES = re.compile(r"[;；，、。\n]|(?<![0-9])[.,]|[.,](?![0-9])")
-_PICTURE = re.compile(
-    r"(?:Picture |图片? ?)([0-9]{1,3})(?![0-9])|第 ?([0-9]{1,3}|[一二三四五六七八九]) ?[张幅]"
-)
-_DIGITS = "零一二三四五六七八九"
 _AROUND_PHRASES = ' \t\r\n"“”「」'
 _JOINING = " \t\r\n,，、;；:："
 
@@ -61,7 +51,7 @@ class _Open:
     """Places were handed out before it closed."""
 
 
-class Reply:
+class Reply(CleanText):
     """One reply being read. What it does depends on the characters only, not on their chunks."""
 
     tokens: ClassVar[Tokens] = Tokens.of()
@@ -70,6 +60,7 @@ class Reply:
     """Tokens, in lower case, that mean nothing here and are no defect."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._openers = {tag.opener: tag for tag in (*self.tags, GSAM)}
         self._closers = {tag.closer for tag in (*self.tags, GSAM)}
         self._unread = ""  # the beginning of what may become a token
@@ -77,10 +68,6 @@ class Reply:
         self._open: _Open | None = None
         self._named: Phrase | None = None  # the phrase that a coming box belongs to
         self._space: str | None = None  # white space held back behind it; None: not holding
-        self._shown: list[str] = []  # clean text not yet handed out
-        self._position = 0  # length of the clean text
-        self._line = ""  # its last characters, for the mention of a picture
-        self._events: list[Event] = []
 
     def feed(self, chunk: str) -> list[Event]:
         """Read on; returns what became certain."""
@@ -167,12 +154,6 @@ class Reply:
     def _release_space(self) -> None:
         space, self._space = self._space, None
         self.show(space or "")
-
-    def show(self, text: str) -> None:
-        """Add words to the clean text."""
-        if text:
-            self._shown.append(text)
-            self._position += len(text)
 
     # Tags
 
@@ -294,34 +275,6 @@ class Reply:
     def malformed(self, markup: str, cut: bool = False, reason: str = "") -> None:
         """Report markup without sense."""
         self.emit(Malformed(markup, cut, reason))
-
-    def emit(self, event: Event) -> None:
-        """Report an event, behind the words shown so far."""
-        self._flush()
-        self._events.append(event)
-
-    def _flush(self) -> None:
-        text = "".join(self._shown)
-        self._shown.clear()
-        if text:
-            self._events.append(Text(text))
-            self._line = (self._line + text[-REACH:])[-REACH:]
-
-    def _certain(self) -> list[Event]:
-        self._flush()
-        events, self._events = self._events, []
-        return events
-
-    def picture(self, phrase: Phrase) -> int | None:
-        """The number of the picture that was mentioned last before the end of a phrase."""
-        self._flush()
-        behind = self._position - phrase.start - len(phrase.text)
-        before = self._line[: max(len(self._line) - behind, 0)]
-        mentions = _PICTURE.findall(before.rpartition("\n")[2])
-        if not mentions:
-            return None
-        number = "".join(mentions[-1])  # one of its two halves is empty
-        return (int(number) if number.isdecimal() else _DIGITS.index(number)) or None
 
 
 class ReplyDialect:
