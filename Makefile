@@ -15,15 +15,14 @@ help:            ## list these commands
 
 setup: $(READY)  ## make .venv with everything in it (CPU torch first, from constraints.txt)
 
-# Python compiles what is imported when it is imported; of 17,000 files that is a small part.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("segue needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "python3-venv is missing; installing it with apt-get"; \
 	  apt-get update -qq && apt-get install -y -qq python3-venv; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@$(BIN)/python -c 'import importlib.util as u, sys; sys.exit("torchvision must not be installed here: CPU torch and torchvision builds clash") if u.find_spec("torchvision") else None'
 	@touch $@
 
