@@ -84,9 +84,13 @@ def test_a_left_padded_batch_equals_the_original(set_a) -> None:
 def test_loss_and_gradients_equal_the_original(set_a) -> None:
     ids, labels = set_a.numbers["train_ids"].long(), set_a.numbers["train_labels"].long()
     paths = [set_a.folder / "images" / name for name in ("scene.png", "tall.png")]
+    batch = (ids, (ids != 512).long(), set_a.processor.image_processor(paths), labels)
+    with torch.inference_mode():
+        answering = set_a.model(*batch).loss.item()
+    assert answering == pytest.approx(set_a.meta["loss_eval"], abs=1e-5)
     model = set_a.model.train()
     try:
-        loss = model(ids, (ids != 512).long(), set_a.processor.image_processor(paths), labels).loss
+        loss = model(*batch).loss
         loss.backward()
         assert loss.item() == pytest.approx(set_a.meta["loss_train"], abs=1e-5)
         norms = {n: w.grad.norm().item() for n, w in model.named_parameters() if w.grad is not None}

@@ -7,13 +7,13 @@ typed.
 Source: the chat format published with Qwen-VL-Chat in 2023.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from segue.errors import InputError
 from segue.message import Message
 from segue.models.qwen_vl.pictures import Picture
-from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
+from segue.models.qwen_vl.tokenizer import GROUNDING, QwenVLTokenizer
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
 
@@ -72,19 +72,23 @@ class PromptBuilder:
         self.system = system
         self._newline = tokenizer.encode("\n")
 
-    def sequence(self, *parts: Part) -> Prompt:
+    def sequence(self, *parts: Part, live: Collection[str] = ()) -> Prompt:
         """Put parts one behind another; neighbouring texts are encoded as one.
 
         Example: `sequence(PictureAt(image), "Describe the image in English:")`.
+
+        Args:
+            parts: what the sequence is made of.
+            live: special tokens that are read from the texts all the same.
         """
         ids: list[int] = []
         pictures: list[Picture] = []
         tokenizer = self.tokenizer
         for part in _merged(parts):
             if isinstance(part, str):
-                ids += tokenizer.encode(part)
+                ids += tokenizer.encode(part, live=live)
             elif isinstance(part, Markup):
-                ids += tokenizer.encode_markup(part.text)
+                ids += tokenizer.encode(part.text, live=(*GROUNDING, *live))
             else:
                 slots = tokenizer.name_to_slots(part.name, self.n_slots)
                 ids += [tokenizer.picture_start_id, *slots, tokenizer.picture_end_id]
@@ -145,9 +149,9 @@ class PromptBuilder:
                 rounds[-1].append(newline)
         return [join(parts) for parts in rounds]
 
-    def turn(self, role: str, *parts: Part) -> Prompt:
-        """One whole turn, from `<|im_start|>` to `<|im_end|>`."""
-        content = self.sequence(*parts)
+    def turn(self, role: str, *parts: Part, live: Collection[str] = ()) -> Prompt:
+        """One whole turn, from `<|im_start|>` to `<|im_end|>`; `live` as in `sequence`."""
+        content = self.sequence(*parts, live=live)
         ids = [*self._opening(role), *content.ids, self.tokenizer.turn_end_id]
         return Prompt(ids, content.pictures)
 

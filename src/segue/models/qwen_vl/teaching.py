@@ -5,10 +5,13 @@ system's turn the frame (`<|im_start|>`, `<|im_end|>`, the newline after it) and
 turn also every word; "assistant" learns the assistant's words and its `<|im_end|>`, nothing else.
 Role names never are learned.
 
+The published script reads special tokens out of every text, a user's `<|im_end|>` too. Here text
+stays text; `live` brings the published reading back for files that are known to be harmless.
+
 Source: the fine-tuning script published with Qwen-VL in 2023.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +22,11 @@ from segue.errors import InputError
 from segue.message import Message
 from segue.models.qwen_vl.pictures import Picture, PictureProcessor
 from segue.models.qwen_vl.prompts import Markup, PromptBuilder, question
+from segue.models.qwen_vl.tokenizer import PICTURE_END, PICTURE_PAD, PICTURE_START, SPECIALS
 
 IGNORED = -100
+READ_AS_PUBLISHED = frozenset(SPECIALS) - {PICTURE_START, PICTURE_END, PICTURE_PAD}
+"""What the published script reads from texts, pictures left aside: those are never text here."""
 Labelling = Literal["qwen", "assistant"]
 
 
@@ -39,6 +45,8 @@ def example(
     messages: Sequence[Message],
     max_length: int,
     mask: Labelling = "qwen",
+    *,
+    live: Collection[str] = (),
 ) -> Example:
     """Turn a conversation into ids and labels.
 
@@ -49,10 +57,14 @@ def example(
         max_length: cut behind so many ids. A picture that would be cut in two is left out with
             all that follows it.
         mask: what is learned; see the module.
+        live: special tokens that are read from all texts, such as those of `READ_AS_PUBLISHED`;
+            none by default. Only for texts that nobody else wrote.
 
     Raises:
-        InputError: there is no assistant turn to learn.
+        InputError: there is no assistant turn to learn, or `live` would let text open a picture.
     """
+    if opening := sorted({PICTURE_START, PICTURE_END, PICTURE_PAD} & set(live)):
+        raise InputError(f"Text never opens a picture; take {', '.join(opening)} out of live.")
     spoken = [m for m in messages if m.role != "system"]
     while spoken and spoken[0].role != "user":
         spoken.pop(0)
@@ -62,14 +74,14 @@ def example(
             f"{[m.role for m in messages]}. Add an assistant message."
         )
     system = [m.text for m in messages if m.role == "system"] or [builder.system]
-    head = builder.turn("system", "\n".join(system)).ids
+    head = builder.turn("system", "\n".join(system), live=live).ids
     ids, labels = _learned(builder, "system", head, mask)
     pictures: list[Picture] = []
     for message in spoken:
         parts = question(message, len(pictures))
         if message.role == "assistant":
             parts = [Markup(message.text)]
-        turn = builder.turn(message.role, *parts)
+        turn = builder.turn(message.role, *parts, live=live)
         pictures += turn.pictures
         more_ids, more_labels = _learned(builder, message.role, turn.ids, mask)
         ids, labels = ids + more_ids, labels + more_labels
@@ -110,7 +122,7 @@ def collate(
     """Pad examples on the right to one batch.
 
     Returns:
-        `input_ids`, `labels` (B, T) int64, `attention_mask` (B, T), 0 where padded, and, if
+        `input_ids`, `labels` (B, T) int64, `attention_mask` (B, T), 0 at every `pad_id`, and, if
         there is any picture, `pixel_values` (N, 3, S, S) float32.
     """
     length = max(len(one.ids) for one in examples)
@@ -118,12 +130,11 @@ def collate(
     batch = {
         "input_ids": torch.full(shape, pad_id),
         "labels": torch.full(shape, IGNORED),
-        "attention_mask": torch.zeros(shape, dtype=torch.int64),
     }
     for row, one in enumerate(examples):
         batch["input_ids"][row, : len(one.ids)] = torch.tensor(one.ids)
         batch["labels"][row, : len(one.ids)] = torch.tensor(one.labels)
-        batch["attention_mask"][row, : len(one.ids)] = 1
+    batch["attention_mask"] = (batch["input_ids"] != pad_id).long()
     shown = [image for one in examples for image in one.pictures]
     if shown:
         batch["pixel_values"] = pictures(shown)
