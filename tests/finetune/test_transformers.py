@@ -65,6 +65,12 @@ def test_the_prompt_is_the_one_that_it_answers(model, a_recipe, a_lesson) -> Non
         assert torch.equal(value, prompt[name]), name
 
 
+def logits_float64(network, batch) -> torch.Tensor:
+    values = {name: v.double() if v.is_floating_point() else v for name, v in batch.items()}
+    with torch.no_grad():
+        return network.double()(**values).logits
+
+
 def test_it_learns_and_merges(model, a_recipe, data, tmp_path) -> None:
     recipe = a_recipe(
         base=str(model), validation=str(data), eval_steps=2, eval_questions=2,
@@ -79,14 +85,16 @@ def test_it_learns_and_merges(model, a_recipe, data, tmp_path) -> None:
     copied = {path.name for path in model.iterdir()} - {"model.safetensors"}
     for name in copied:
         assert (target / name).read_bytes() == (model / name).read_bytes(), name
-    base, merged = (AutoModelForImageTextToText.from_pretrained(str(f)) for f in (model, target))
-    adapted = PeftModel.from_pretrained(base, str(adapter))
+    base, beside, merged = (
+        AutoModelForImageTextToText.from_pretrained(str(f)) for f in (model, model, target)
+    )
+    adapted = PeftModel.from_pretrained(beside, str(adapter))
     pupil = pupil_of(recipe)
     batch = pupil.collate([pupil.example(next(iter(read(data))))])
-    with torch.no_grad():
-        together, one = adapted(**batch).logits, merged(**batch).logits
-    # Random weights are ill-conditioned: rounding counts in proportion to the logits.
-    assert (together - one).abs().max() < 1e-5 * together.abs().max()
+    # In float64: what float32 arithmetic rounds on the way is more than what merging changes.
+    before, together, one = (logits_float64(net, batch) for net in (base, adapted, merged))
+    assert (together - before).abs().max() > 0.1
+    assert (together - one).abs().max() < 1e-5
     chat = load_stage("chat", f"{model}+{adapter}", device="cpu")
     assert chat.dialect == load_stage("chat", str(target), device="cpu").dialect
 
