@@ -42,6 +42,12 @@ def test_questions_need_a_place_for_the_answers(run, questions):
     assert "--out FILE" in outcome.err
 
 
+def test_an_empty_file_is_called_so(run, tmp_path):
+    (tmp_path / "none.jsonl").touch()
+    outcome = run("evaluate", "masks", tmp_path / "none.jsonl")
+    assert (outcome.code, "none.jsonl is empty" in outcome.err) == (2, True)
+
+
 def test_synonyms_and_limits(run, questions, stages, tmp_path):
     (tmp_path / "words.json").write_text('[["tram", "streetcar"]]')
     out = tmp_path / "p.jsonl"

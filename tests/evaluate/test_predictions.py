@@ -186,3 +186,38 @@ def test_regions_of_one_route(predicted):
 
 def test_no_predictions_have_no_failure_rate():
     assert parse_failures([])["parse-failure rate"] is None
+
+
+def test_files_that_cannot_be_scored_say_which_line_and_why(assistant, questions, tmp_path):
+    out = tmp_path / "p.jsonl"
+    run(assistant, questions, out)
+    manifest_line, first, *_ = out.read_text().splitlines(keepends=True)
+    thin = json.dumps({"manifest": {"format": 1}}) + "\n"
+    unnamed = json.loads(manifest_line)
+    unnamed["manifest"]["models"] = None
+    spoken = {**json.loads(first), "raw": None}
+    broken = {
+        "holds no answer yet": manifest_line,
+        "lacks dialect, models, prompt": thin + first,
+        "must name questions, models": json.dumps(unnamed) + "\n" + first,
+        "not a file of predictions": first,
+        "Answer 2 of .*answered before and would count twice": manifest_line + first + first,
+        "Line 3 of .*, the last, was cut off": manifest_line + first + first[:40],
+        "Line 2 of .* is not JSON": manifest_line + "{\n" + first,
+        "Answer 1 of .*raw is None": manifest_line + json.dumps(spoken) + "\n",
+        "Answer 1 of .*must have question": manifest_line + '{"a": 1}\n',
+        "Line 2 of .* must be a JSON object": manifest_line + "[1]\n",
+    }
+    for message, text in broken.items():
+        out.write_text(text)
+        with pytest.raises(InputError, match=message):
+            report(out)
+    out.write_text("\ufeff" + manifest_line + "\n" + first.strip() + "\r\n")
+    assert report(out)["answers"]["answers"] == 1
+
+
+def test_questions_with_one_id_are_refused(tmp_path):
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"id": 1, "image": "a", "question": "b"}\n' * 2)
+    with pytest.raises(InputError, match=r"Question 2 of .* has the id '1' of an earlier one"):
+        list(read_questions(file))

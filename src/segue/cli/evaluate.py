@@ -219,7 +219,10 @@ def _shown(value: Any) -> str:
 def _is_predictions(file: Path) -> bool:
     from segue.evaluate.questions import json_lines
 
-    return "manifest" in next(json_lines(file), {})
+    first = next(json_lines(file), None)
+    if first is None:
+        raise InputError(f"{file} is empty. Give questions or predictions, as JSON lines.")
+    return "manifest" in first
 
 
 def _listed(values: dict[str, Any]) -> str:

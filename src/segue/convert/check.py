@@ -96,7 +96,7 @@ def problems_of(dialogue: Dialogue) -> Iterator[str]:
     for image in dialogue.images:
         if not Path(image).is_file():
             yield f"picture not found: {image}"
-        elif not _opens(image):
+        elif not opens(image):
             yield f"picture does not open: {image}"
 
 
@@ -125,7 +125,8 @@ def _markup_problems(turn: Turn) -> Iterator[str]:
                 yield f"corners in the wrong order: {numbers}"
 
 
-def _opens(image: str) -> bool:
+def opens(image: str) -> bool:
+    """Whether a picture's header can be read; its pixels are not decoded."""
     import PIL.Image
 
     try:
@@ -136,7 +137,11 @@ def _opens(image: str) -> bool:
 
 
 def _draw(dialogue: Dialogue, folder: Path, number: int) -> list[Path]:
-    """Draw the boxes of one dialogue; nothing when there is no picture to draw on."""
+    """Draw the boxes of one dialogue; nothing when there is no picture to draw on.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
     if len(dialogue.images) != 1:
         return []
     try:
@@ -154,16 +159,23 @@ def _draw(dialogue: Dialogue, folder: Path, number: int) -> list[Path]:
         Region(f"r{n}", event.phrase, event.box.to_box(picture.size), "chat")
         for n, event in enumerate(pointed, 1)
     ]
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{number:03d}.png"
-    draw_regions(picture, regions).save(target)
-    said = "".join(f"<p><b>{turn.role}</b> {html.escape(turn.text)}</p>" for turn in dialogue.turns)
-    with (folder / "index.html").open("a" if number > 1 else "w", encoding="utf-8") as page:
-        if number == 1:
-            page.write(_HEAD)
-        page.write(f'<div><img src="{target.name}" alt=""><h2>{html.escape(dialogue.id)}</h2>')
-        page.write(f"{said}</div>\n")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_regions(picture, regions).save(target)
+        _add_to_page(dialogue, target, first=number == 1)
+    except OSError as error:
+        raise InputError(f"Cannot draw into {folder}: {error.strerror or error}.") from error
     return [target]
+
+
+def _add_to_page(dialogue: Dialogue, picture: Path, *, first: bool) -> None:
+    said = "".join(f"<p><b>{turn.role}</b> {html.escape(turn.text)}</p>" for turn in dialogue.turns)
+    with (picture.parent / "index.html").open("w" if first else "a", encoding="utf-8") as page:
+        if first:
+            page.write(_HEAD)
+        page.write(f'<div><img src="{picture.name}" alt=""><h2>{html.escape(dialogue.id)}</h2>')
+        page.write(f"{said}</div>\n")
 
 
 _HEAD = (

@@ -151,7 +151,7 @@ class Prediction:
         try:
             return cls(
                 question=Question.from_json(value["question"]),
-                raw=str(value["raw"]),
+                raw=_text(value["raw"]),
                 regions=tuple(map(region_from_json, value["regions"])),
                 not_found=tuple(value["not_found"]),
                 broken=tuple(value["broken"]),
@@ -164,6 +164,12 @@ class Prediction:
                 f"A prediction must have question, raw and regions ({type(error).__name__}: "
                 f"{error})."
             ) from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"raw is {value!r}, not a text")
+    return value
 
 
 class PredictionsFile:
@@ -314,18 +320,37 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
             f"{path} is not a file of predictions: its first line must hold a manifest of format "
             f"{FORMAT}. Make one with: segue evaluate predict"
         )
+    lacking = sorted(key for key in _NEEDED if key not in value)
+    if lacking or not all(isinstance(value[key], dict) for key in _NAMED):
+        wrong = f"lacks {', '.join(lacking)}" if lacking else f"must name {', '.join(_NAMED)}"
+        raise InputError(f"The manifest of {path} {wrong}. Make the file anew.")
     return value
+
+
+_NAMED = ("questions", "models", "thresholds", "sampling", "versions")
+_NEEDED = (*_NAMED, "prompt", "dialect")
 
 
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
     """The predictions of a file, in order.
 
     Raises:
-        InputError: as `read_manifest`; or a line makes no sense.
+        InputError: as `read_manifest`; or a line makes no sense, or a question is answered twice.
     """
     read_manifest(path)
-    for value in islice(json_lines(Path(path)), 1, None):
-        yield Prediction.from_json(value)
+    seen: set[str] = set()
+    for number, value in enumerate(islice(json_lines(Path(path)), 1, None), 1):
+        try:
+            prediction = Prediction.from_json(value)
+        except InputError as error:
+            raise InputError(f"Answer {number} of {path}: {error}") from error
+        if prediction.question.id in seen:
+            raise InputError(
+                f"Answer {number} of {path}: the question {prediction.question.id!r} was answered "
+                "before and would count twice. Take one of the lines out."
+            )
+        seen.add(prediction.question.id)
+        yield prediction
 
 
 def parse_failures(predictions: Iterable[Prediction]) -> dict[str, Any]:

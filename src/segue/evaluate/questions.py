@@ -120,9 +120,16 @@ def read_questions(
         InputError: the file cannot be read, or a line makes no sense; the message says which.
     """
     path = Path(path)
+    seen: set[str] = set()
     root = images if images is not None else path.parent
     for number, value in enumerate(json_lines(path), 1):
         question = Question.from_json(value, f"{path.stem}-{number}", prompt)
+        if question.id in seen:
+            raise InputError(
+                f"Question {number} of {path} has the id {question.id!r} of an earlier one. Ids "
+                "tell answers apart: give each its own, or none."
+            )
+        seen.add(question.id)
         yield replace(question, image=str(root / question.image))
 
 
@@ -146,6 +153,11 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: {error}.") from error
     except json.JSONDecodeError as error:
+        if not line.endswith("\n"):
+            raise InputError(
+                f"Line {number} of {path}, the last, was cut off. The command that wrote it goes "
+                "on there; or take the line out."
+            ) from error
         raise InputError(f"Line {number} of {path} is not JSON: {error}.") from error
 
 

@@ -29,7 +29,8 @@ def report(
         values; all rates in [0, 1], None where there was nothing to count.
 
     Raises:
-        InputError: the file cannot be read, or masks were asked for and nothing segmented.
+        InputError: the file cannot be read or holds no answer, or masks were asked for and nothing
+            segmented.
         UnknownName: there is no such part.
     """
     for part in parts:
@@ -42,10 +43,10 @@ def report(
             f"{predictions} was made without a segmenter, so there are no masks to score. "
             "Predict again with one, or score 'boxes'."
         )
-    result: dict[str, Any] = {
-        "manifest": about,
-        "answers": parse_failures(read_predictions(predictions)),
-    }
+    answers = parse_failures(read_predictions(predictions))
+    if not answers["answers"]:
+        raise InputError(f"{predictions} holds no answer yet. Predict first.")
+    result: dict[str, Any] = {"manifest": about, "answers": answers}
     wanted = parts or tuple(part for part in PARTS if part != "masks" or segmented)
     for part in wanted:
         read = read_predictions(predictions)
