@@ -25,6 +25,7 @@ def recipe(tmp_path):
 def test_it_trains_merges_and_says_what_next(run, recipe, tmp_path) -> None:
     done = run("finetune", recipe, "--set", "seed=3")
     assert f"{tmp_path}/run/adapter" in done.out.replace("\n", "")
+    assert "train: 4 of 4 dialogues" in done.out
     assert "step 0: " in done.out
     assert "tag-valid rate 0.000" in done.out
     record = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -42,6 +43,11 @@ def test_it_looks_before_it_trains(run, recipe, tmp_path) -> None:
     assert "4 of 4 dialogues" in shown
     assert "memory, estimated, GB: weights" in shown
     assert not (tmp_path / "run" / "run.json").exists()
+    failed = run("finetune", recipe, "--json", "-")
+    assert (failed.code, "Add --preflight" in failed.err) == (2, True)
+    (tmp_path / "file").touch()
+    failed = run("finetune", recipe, "--preflight", "--set", f"output={tmp_path}/file")
+    assert (failed.code, "Cannot draw into" in failed.err) == (2, True)
 
 
 def test_a_typo_in_a_setting_is_an_error_with_a_hint(run, recipe) -> None:

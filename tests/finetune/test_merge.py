@@ -63,6 +63,27 @@ def test_an_adapter_of_another_model_is_refused(adapter, base) -> None:
         load_stage("chat", f"{base}+{base}", device="cpu")
 
 
+def test_what_stands_in_the_way_of_merging_is_said(adapter, base, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="Cannot write .*file/x"):
+        merge(adapter, tmp_path / "file" / "x")
+    with pytest.raises(InputError, match="dtype must be .*'int8'"):
+        merge(adapter, tmp_path / "merged", dtype="int8")
+    config = adapter / "adapter_config.json"
+    config.write_text(config.read_text().replace(str(base), str(tmp_path / "moved")))
+    with pytest.raises(ModelError, match=r"not where it was.*moved.*--base FOLDER"):
+        merge(adapter, tmp_path / "merged")
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:99])
+    with pytest.raises(ModelError, match="is damaged or cut off"):
+        merge(adapter, tmp_path / "merged", base=str(base))
+    weights.unlink()
+    with pytest.raises(ModelError, match=r"but no adapter_model\.safetensors"):
+        merge(adapter, tmp_path / "merged", base=str(base))
+    left = [path.name for path in tmp_path.iterdir() if "merged" in path.name]
+    assert left == []
+
+
 def test_the_number_format_can_be_chosen(adapter, base, tmp_path) -> None:
     target = merge(adapter, tmp_path / "half", dtype="float16")
     assert json.loads((target / "config.json").read_text())["torch_dtype"] == "float16"

@@ -1,9 +1,15 @@
 """Preflight: counts what would be learned without reading any weight."""
 
+import pytest
+import torch
+
 from segue.finetune.adapt import counted
-from segue.finetune.preflight import preflight, steps_of
+from segue.finetune.data import select
+from segue.finetune.preflight import ALLOWANCE, memory_of, preflight, steps_of
 from segue.finetune.pupil import pupil_of
 from segue.finetune.train import finetune, prepare
+from segue.models.qwen_vl import save
+from tiny_qwen_vl import a_config, a_model, a_processor
 
 
 def test_it_counts_as_the_run_would(a_recipe) -> None:
@@ -15,6 +21,42 @@ def test_it_counts_as_the_run_would(a_recipe) -> None:
     assert found.memory["all"] > found.memory["weights"] > 4 * found.parameters * 0.9
     assert "18 tokens" in found.picture_tokens
     assert found.findings.is_fine
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_activations_and_logits_are_what_autograd_keeps(a_recipe, tmp_path, method) -> None:
+    visual = {**a_config().visual, "output_dim": 96}
+    network = a_model(
+        hidden_size=96, kv_channels=48, num_hidden_layers=3, intermediate_size=512, visual=visual
+    )
+    save(network, a_processor(chat_format="chatml"), tmp_path / "base")
+    recipe = a_recipe(base=str(tmp_path / "base"), method=method, gradient_checkpointing=False)
+    pupil = pupil_of(recipe)
+    network = prepare(recipe, pupil).train()
+    dialogues = select(recipe.data, pupil, 2048).dialogues[:2]
+    batch = pupil.collate([pupil.example(dialogue) for dialogue in dialogues])
+    kept: dict[int, int] = {}
+
+    def pack(value):
+        kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+        network(**batch)
+    weights = {weight.untyped_storage().data_ptr() for weight in network.parameters()}
+    counted_bytes = sum(size for place, size in kept.items() if place not in weights)
+    memory = memory_of(recipe, pupil, network, batch["input_ids"].shape[1])
+    estimate = memory["activations"] + memory["logits"]
+    assert 1.0 <= (1 + ALLOWANCE) * estimate / counted_bytes < 1.4
+
+
+def test_checkpointing_keeps_one_value_a_layer(a_recipe) -> None:
+    found = [preflight(a_recipe(gradient_checkpointing=on), draw=0).memory for on in (True, False)]
+    config = pupil_of(a_recipe()).config
+    longest = max(preflight(a_recipe(), draw=0).train.lengths)
+    assert found[0]["activations"] == 2 * longest * config.hidden_size * 4 * 2  # batch, layers
+    assert found[0]["activations"] < 0.1 * found[1]["activations"]
+    assert found[0]["weights"] == found[1]["weights"]
 
 
 def test_long_conversations_are_counted_and_left_out(a_recipe) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -176,3 +177,72 @@ def test_tied_embeddings_are_not_trained_beside_lora(a_recipe, tmp_path) -> None
         finetune(a_recipe(base=str(tmp_path / "tied"), train_embeddings=True))
     learned = adapter_of(finetune(a_recipe(train_embeddings=True, max_steps=1), fresh=True))
     assert {name.split(".")[-2] for name in learned if "lora_" not in name} == {"wte", "lm_head"}
+
+
+def test_a_run_that_is_finished_is_left_as_it_is(a_recipe) -> None:
+    recipe = a_recipe(max_steps=2)
+    target = finetune(recipe)
+    files = [target / "adapter_model.safetensors", Path(recipe.output) / "run.json"]
+    before = [path.read_bytes() for path in files]
+    heard: list = []
+    assert finetune(recipe, watch=heard.append) == target
+    assert heard == []
+    assert [path.read_bytes() for path in files] == before
+    # Killed between the last checkpoint and the result: written from the checkpoint, no step more.
+    files[0].unlink()
+    record = json.loads(files[1].read_text())
+    record.pop("finished")
+    files[1].write_text(json.dumps(record))
+    finetune(recipe, watch=heard.append)
+    assert files[0].read_bytes() == before[0]
+    assert json.loads(files[1].read_text())["steps"] == 2
+    assert heard == []
+
+
+def test_checkpoints_of_a_run_that_nobody_knows_are_not_gone_on_with(a_recipe) -> None:
+    recipe = a_recipe(max_steps=2)
+    finetune(recipe)
+    record = Path(recipe.output) / "run.json"
+    for damage in (lambda: record.write_text('{"fix'), record.unlink):
+        damage()
+        with pytest.raises(InputError, match=r"run\.json does not say what they are of.*--fresh"):
+            finetune(recipe)
+    assert sorted(p.name for p in (Path(recipe.output) / "checkpoints").iterdir()) == [
+        "checkpoint-2"
+    ]
+
+
+def test_a_full_disk_is_said_in_words_and_the_run_goes_on(a_recipe) -> None:
+    recipe = a_recipe(max_steps=2, save_steps=1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))  # no file may be longer
+    try:
+        with pytest.raises(InputError, match=r"cannot be written any more: .*the same command"):
+            finetune(recipe)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (finetune(recipe) / "adapter_model.safetensors").exists()
+    Path(recipe.output).with_name("file").touch()
+    with pytest.raises(InputError, match="Cannot write into the folder"):
+        finetune(a_recipe(output=str(Path(recipe.output).with_name("file"))))
+
+
+def test_a_damaged_picture_is_named_also_by_a_process_that_reads_ahead(a_recipe, tmp_path) -> None:
+    data = write_conversations(tmp_path, 3)
+    picture = tmp_path / "1.png"
+    picture.write_bytes(picture.read_bytes()[:60])
+    for workers in (0, 1):
+        with pytest.raises(InputError, match=r"1\.png is damaged .*dialogue 'r1'") as raised:
+            finetune(a_recipe(data=str(data), workers=workers), fresh=True)
+        assert "Traceback" not in str(raised.value)
+
+
+def test_what_is_no_base_is_called_so(a_recipe, tmp_path) -> None:
+    adapter = tmp_path / "run" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text("{}")
+    for base in (str(adapter), str(adapter.parent), f"qwen-vl-chat+{adapter}"):
+        with pytest.raises(InputError, match="must be a whole model.*Merge it first: segue merge"):
+            pupil_of(a_recipe(base=base))
+    with pytest.raises(InputError, match=r"no base 'qwen-vl-cat'.*Did you mean 'qwen-vl-chat'"):
+        pupil_of(a_recipe(base="qwen-vl-cat"))

@@ -8,6 +8,7 @@ from segue.errors import InputError, MissingExtra, ModelError
 from segue.weights import read_json
 
 CONFIG = "adapter_config.json"
+WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 
 
 def adapter_folder(place: str | Path) -> Path:
@@ -54,15 +55,24 @@ def attach(network: Any, folder: Path) -> Any:
     """
     try:
         from peft import PeftModel
+        from safetensors import SafetensorError
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "Adapters need the 'finetune' extra (peft is not installed). "
             "Run: pip install 'segue[finetune]'"
         ) from error
+    if not any((folder / name).is_file() for name in WEIGHTS):
+        raise ModelError(
+            f"{folder} holds {CONFIG}, but no {WEIGHTS[0]}. Copy it there, or train again."
+        )
     try:
         with warnings.catch_warnings():  # PEFT asks transformers by names on their way out
             warnings.simplefilter("ignore", FutureWarning)
             adapted = PeftModel.from_pretrained(network, str(folder))
+    except SafetensorError as error:
+        raise ModelError(
+            f"{folder / WEIGHTS[0]} is damaged or cut off ({error}). Copy it again."
+        ) from error
     except (ValueError, RuntimeError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"The adapter in {folder} does not fit this base: {reason}") from error

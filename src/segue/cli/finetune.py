@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segue.errors import InputError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from segue.finetune.data import Selection
     from segue.finetune.preflight import Preflight
 
 
@@ -42,6 +45,8 @@ def finetune(
     from segue.finetune.recipe import read_recipe
 
     read = read_recipe(recipe, settings or ())
+    if json is not None and not preflight:
+        raise InputError("--json writes what --preflight finds. Add --preflight, or leave it out.")
     console = screen(error=json == "-", quiet=json == "-")
     if preflight:
         _look(console, read, json)
@@ -50,7 +55,10 @@ def finetune(
 
     command = ["segue", *sys.argv[1:]]
     with _progress(console) as watch:
-        target = run(read, fresh=fresh, command=command, watch=watch)
+        target = run(
+            read, fresh=fresh, command=command, watch=watch,
+            chosen=lambda name, selection: _show_selection(console, name, selection),
+        )  # fmt: skip
     console.print(f"what was learned is in {target}", soft_wrap=True)
     if read.method != "full":
         console.print(f"use it: segue ask PICTURE QUESTION --chat {shlex.quote(str(target))}")
@@ -94,14 +102,8 @@ def _look(console: "Console", recipe: Any, json: str | None) -> None:
 
 def _show(console: "Console", found: "Preflight") -> None:
     for name, selection in (("train", found.train), ("validation", found.validation)):
-        if selection is None:
-            continue
-        tokens = selection.to_json()["tokens"]
-        spread = ", ".join(f"{key} {value:,}" for key, value in tokens.items())
-        console.print(f"{name}: {len(selection.dialogues):,} of {selection.read:,} dialogues")
-        console.print(f"  tokens: {spread}")
-        for reason, count in selection.dropped.most_common():
-            console.print(f"  left out: {reason} {count:,}", style="yellow")
+        if selection is not None:
+            _show_selection(console, name, selection)
     console.print(f"a picture takes {found.picture_tokens}")
     share = found.trained / found.parameters
     console.print(f"trained: {found.trained:,} of {found.parameters:,} parameters ({share:.2%})")
@@ -113,6 +115,15 @@ def _show(console: "Console", found: "Preflight") -> None:
             console.print(f"  problem in the data: {problem} {count}", style="yellow")
     if found.pictures is not None and found.findings is not None and found.findings.drawn:
         console.print(f"samples with their boxes: {found.pictures / 'index.html'}")
+
+
+def _show_selection(console: "Console", name: str, selection: "Selection") -> None:
+    tokens = selection.to_json()["tokens"]
+    spread = ", ".join(f"{key} {value:,}" for key, value in tokens.items())
+    console.print(f"{name}: {len(selection.dialogues):,} of {selection.read:,} dialogues")
+    console.print(f"  tokens: {spread}")
+    for reason, count in selection.dropped.most_common():
+        console.print(f"  left out: {reason} {count:,}", style="yellow")
 
 
 @contextmanager

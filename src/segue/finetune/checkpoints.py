@@ -133,8 +133,8 @@ def begin(
     """
     now = {name: _plain(getattr(recipe, name)) for name in FIXED}
     now["data"] = data["train"]["sha256"]
-    if folder.last() is not None and folder.record.exists():
-        before = json.loads(folder.record.read_text(encoding="utf-8"))["fixed"]
+    if folder.last() is not None:
+        before = _before(folder)
         differing = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
         if differing:
             changes = "; ".join(f"{k}: {before.get(k)!r} -> {now.get(k)!r}" for k in differing)
@@ -143,10 +143,6 @@ def begin(
                 f"{changes}. Give another output, or start anew with --fresh."
             )
         return
-    try:
-        folder.checkpoints.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the folder {folder.path}: {error.strerror}.") from error
     record = {
         "started": _now(),
         "command": list(command),
@@ -155,7 +151,41 @@ def begin(
         "fixed": now,
         "recipe": {name: _plain(value) for name, value in recipe.to_json().items()},
     }
-    _replace(folder.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    try:
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        _replace(folder.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"Cannot write into the folder {folder.path}: {error.strerror}. Say another output."
+        ) from error
+
+
+def _before(folder: RunFolder) -> dict[str, Any]:
+    """What the run that is there was begun with."""
+    try:
+        before = json.loads(folder.record.read_text(encoding="utf-8"))["fixed"]
+        return dict(before)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder.checkpoints} holds checkpoints, but {folder.record} does not say what they "
+            "are of: it is missing or damaged. Give another output, or start anew with --fresh."
+        ) from error
+
+
+def is_finished(folder: RunFolder, recipe: Recipe) -> bool:
+    """True when the run came to its end and what was learned is there."""
+    with suppress(OSError, ValueError):
+        record = json.loads(folder.record.read_text(encoding="utf-8"))
+        return "finished" in record and folder.result(recipe).is_dir()
+    return False
+
+
+def is_last(checkpoint: Path) -> bool:
+    """True when a checkpoint was made at the last step, so that nothing is left to train."""
+    with suppress(OSError, ValueError, KeyError):
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        return bool(state["global_step"] >= state["max_steps"])
+    return False
 
 
 def finish(folder: RunFolder, **results: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from segue.convert.check import opens
 from segue.convert.dataset import read
 from segue.convert.dialogue import Dialogue, Turn, plain
 from segue.convert.formats.qwen_vl import OBSERVATION
@@ -69,8 +70,11 @@ def select(path: str | Path, pupil: Pupil, max_length: int, *, cut: bool = False
     for dialogue in read(Path(path)):
         adapted, reason = _usable(dialogue, pupil)
         length = pupil.length(adapted) if not reason else 0
-        if not reason and length > max_length and not cut:
-            reason = "longer than max_length"
+        if not reason and length > max_length:
+            if not cut:
+                reason = "longer than max_length"
+            elif not pupil.teaches(adapted):
+                reason = "its answers lie beyond max_length"
         if reason:
             selection.dropped[reason] += 1
             continue
@@ -90,6 +94,8 @@ def _usable(dialogue: Dialogue, pupil: Pupil) -> tuple[Dialogue, str]:
         return dialogue, "without a question"
     if not all(Path(image).is_file() for image in dialogue.images):
         return dialogue, "picture not found"
+    if not all(opens(image) for image in dialogue.images):
+        return dialogue, "picture does not open"
     turns = []
     for turn in dialogue.turns:
         said = pupil.wording(turn, dialogue)
@@ -123,8 +129,18 @@ def _asked(turn: Turn) -> str:
 
 
 def opened(dialogue: Dialogue) -> list[Image]:
-    """The pictures of a dialogue, upright."""
-    return [Image.open(path) for path in dialogue.images]
+    """The pictures of a dialogue, upright.
+
+    Raises:
+        InputError: one of them cannot be decoded.
+    """
+    try:
+        return [Image.open(path) for path in dialogue.images]
+    except InputError as error:
+        raise InputError(
+            f"{error} It belongs to the dialogue {dialogue.id!r}; once it is whole, the same "
+            "command goes on. segue convert --check-pixels leaves such records out."
+        ) from error
 
 
 class Conversations(Dataset[Any]):

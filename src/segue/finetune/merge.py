@@ -6,13 +6,18 @@ write in their place is in a newer form that other programs do not read.
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from transformers.utils import logging
 
 from segue.chat.adapter import adapter_folder, attach, base_of
-from segue.errors import InputError
+from segue.device import pick
+from segue.errors import InputError, ModelError
 from segue.finetune.pupil import base_folder
 from segue.models.qwen_vl import QwenVLForCausalLM
 from segue.weights import read_json
@@ -37,22 +42,59 @@ def merge(
         `out`, in the layout of the base: transformers, vLLM and `segue.load(chat=out)` read it.
 
     Raises:
-        InputError: `out` has something in it, or `adapter` is none.
+        InputError: `out` has something in it or cannot be written, `adapter` is none, or there
+            is no such number format.
         ModelError: the base is missing or does not fit the adapter.
     """
+    dtype = _dtype_name(dtype)
     folder, target = adapter_folder(adapter), Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} has something in it. Name a new folder.")
-    origin = base_folder(base or base_of(folder))
-    network = attach(_load(origin, dtype), folder)
+    origin = _origin(folder, base)
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    write_model(network, origin, part)
-    if target.is_dir():
-        target.rmdir()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part.rename(target)
+    with _writing(target):
+        part.mkdir(parents=True)  # before the long work
+    try:
+        network = attach(_load(origin, dtype), folder)
+        with _writing(target):
+            write_model(network, origin, part)
+            if target.is_dir():
+                target.rmdir()
+            part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return target
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"Cannot write {target}: {reason}. Name another folder, or make room."
+        ) from error
+
+
+def _origin(adapter: Path, base: str | None) -> Path:
+    """Where the base is. Says how to name another place when it is not where it was."""
+    named = base or base_of(adapter)
+    try:
+        return base_folder(named)
+    except (ModelError, InputError) as error:
+        if base is not None:
+            raise
+        raise ModelError(
+            f"The base of this adapter is not where it was: {error} If it was moved, say where "
+            "it is: --base FOLDER."
+        ) from error
+
+
+def _dtype_name(dtype: str | None) -> str | None:
+    """The whole name of a number format."""
+    return None if dtype is None else str(pick("cpu", dtype).dtype).removeprefix("torch.")
 
 
 def _load(folder: Path, dtype: str | None) -> Any:
@@ -96,6 +138,7 @@ def lasting_name(base: str) -> str:
 
 def write_model(network: Any, base: Path, folder: Path) -> None:
     """Write a plain network in the layout of its base, with the base's other files as they are."""
+    logging.disable_progress_bar()
     if isinstance(network, QwenVLForCausalLM):
         from segue.models.qwen_vl import save
         from segue.models.qwen_vl.checkpoint import read_processor

@@ -3,6 +3,7 @@
 No weights are read: networks are built without memory for their values.
 """
 
+import re
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -21,6 +22,7 @@ ADAM_BYTES = 8
 """Two float32 averages for each trained weight."""
 NF4_BYTES = 0.53
 """A weight of 4 bits with its share of the scales."""
+ALLOWANCE = 0.1
 
 
 @dataclass(slots=True)
@@ -96,29 +98,60 @@ def steps_of(recipe: Recipe, examples: int) -> int:
 
 
 def memory_of(recipe: Recipe, pupil: Pupil, network: Any, longest: int) -> dict[str, float]:
-    """Bytes on the device by what they are for, for the longest batch."""
+    """Bytes on the device by what they are for, for the longest batch.
+
+    Kept for the way back are, for each token and layer, eleven values as wide as the model and four
+    as wide as its MLP; with LoRA also the mask by which dropout thins each adapted layer's input.
+    With gradient checkpointing it is one value as wide as the model; one layer in full comes
+    again when the logits are gone. Those exist three times: as they are, as float32 probabilities,
+    and as their gradient. A tenth is added for what lives shortly and for the allocator.
+
+    Not counted: what the vision side keeps when it learns, and the step of the optimiser, which
+    takes once more the trained weights where that is more than activations and logits.
+    """
     trained, parameters = counted(network)
-    bytes_each = 4 if recipe.method == "full" else placement(recipe).dtype.itemsize
-    weights = float(parameters - trained) * bytes_each + trained * 4
+    dtype = placement(recipe).dtype
+    size = dtype.itemsize
+    stored = 4 if recipe.method == "full" else size
+    weights = float(parameters - trained) * stored + trained * 4
+    if recipe.method == "full" and size < 4:
+        weights += trained * size  # autocast keeps each weight in the smaller format too
     if recipe.method == "qlora":
         small = sum(
             module.weight.numel()
             for name, module in network.named_modules()
             if name.endswith(".base_layer") and isinstance(module, torch.nn.Linear)
         )
-        weights -= small * (bytes_each - NF4_BYTES)
+        weights -= small * (stored - NF4_BYTES)
     text = network.config.get_text_config()
-    tokens, size = recipe.batch_size * longest, placement(recipe).dtype.itemsize
-    layer = tokens * (8 * text.hidden_size + 4 * text.intermediate_size) * size
+    tokens, layers = recipe.batch_size * longest, text.num_hidden_layers
+    layer = tokens * (11 * text.hidden_size + 4 * _mlp_width(text)) * size
+    if recipe.lora_dropout:
+        layer += tokens * _adapted_width(network, pupil) / layers * 4
     kept = tokens * text.hidden_size * size
-    layers = text.num_hidden_layers
-    activations = layers * kept + layer if recipe.gradient_checkpointing else layers * layer
     logits = tokens * text.vocab_size * (size + 4 + 4)
+    again = recipe.gradient_checkpointing
     parts = {
         "weights": weights,
         "gradients": trained * 4.0,
         "optimiser": float(trained * ADAM_BYTES),
-        "activations": float(activations),
-        "logits": float(logits),
+        "activations": float(layers * (kept if again else layer)),
+        "logits": float(max(logits, layer) if again else logits),
     }
+    parts["allowance"] = ALLOWANCE * sum(parts.values())
     return {**parts, "all": sum(parts.values())}
+
+
+def _mlp_width(text: Any) -> int:
+    """Of one branch of the gated MLP; the Qwen-VL of 2023 writes down both together."""
+    width = int(text.intermediate_size)
+    return width // 2 if text.model_type == "qwen" else width
+
+
+def _adapted_width(network: Any, pupil: Pupil) -> int:
+    """Channels that enter adapters of the language model, all together."""
+    return sum(
+        module.in_features
+        for name, module in network.named_modules()
+        if hasattr(module, "lora_A") and not re.search(rf"(^|\.){pupil.vision}\.", name)
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from segue.chat import ChatModel
 from segue.convert.dialogue import Dialogue, Turn
-from segue.errors import ModelError
+from segue.errors import InputError, ModelError
 from segue.finetune.recipe import Recipe
 from segue.weights import locate, read_json
 
@@ -38,6 +39,9 @@ class Pupil(Protocol):
     def length(self, dialogue: Dialogue) -> int:
         """Tokens of a dialogue, pictures included; no picture is decoded."""
 
+    def teaches(self, dialogue: Dialogue) -> bool:
+        """Whether anything is left to learn of a dialogue that is cut at `max_length`."""
+
     def example(self, dialogue: Dialogue) -> Any:
         """Ids, labels and pictures of one dialogue."""
 
@@ -58,10 +62,29 @@ def base_folder(base: str) -> Path:
         ModelError: it is not there, or cannot be fetched.
         InputError: it is none of these.
     """
+    from segue.chat.adapter import CONFIG
     from segue.presets import CARDS
 
     card = CARDS.get(base)
-    return locate(card.source if card is not None and card.kind == "chat" else base)
+    if card is not None and card.kind == "chat":
+        return locate(card.source)
+    place = Path(base).expanduser()
+    beside = "+" in base and not place.exists()
+    if beside or any((folder / CONFIG).is_file() for folder in (place, place / "adapter")):
+        raise InputError(
+            f"A base must be a whole model, got the adapter {base!r}. Merge it first: "
+            "segue merge ADAPTER --out FOLDER"
+        )
+    try:
+        return locate(base)
+    except InputError as error:
+        chats = [name for name, card in CARDS.items() if card.kind == "chat"]
+        near = get_close_matches(base, chats, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(
+            f"There is no base {base!r}: it is no folder here and no nickname.{hint} Give a "
+            f"folder, a hub id (owner/name), or one of {', '.join(chats)}."
+        ) from error
 
 
 def pupil_of(recipe: Recipe) -> Pupil:

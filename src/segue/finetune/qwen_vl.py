@@ -17,7 +17,7 @@ from segue.finetune.recipe import Recipe
 from segue.image import Image
 from segue.models.qwen_vl import QwenVLForCausalLM, load
 from segue.models.qwen_vl.checkpoint import read_config, read_processor
-from segue.models.qwen_vl.teaching import Example
+from segue.models.qwen_vl.teaching import IGNORED, Example
 
 BLANK = Image(np.zeros((1, 1, 3), np.uint8))
 """Stands for a picture where only the length counts."""
@@ -64,8 +64,16 @@ class QwenVLPupil:
 
     def length(self, dialogue: Dialogue) -> int:
         """See `Pupil.length`."""
-        blanks = [BLANK] * len(dialogue.images)
-        return len(self.processor.example(messages_of(dialogue, blanks), _BEYOND).ids)
+        return len(self._blank_example(dialogue, _BEYOND).ids)
+
+    def teaches(self, dialogue: Dialogue) -> bool:
+        """See `Pupil.teaches`."""
+        labels = self._blank_example(dialogue, self.recipe.max_length).labels
+        return any(label != IGNORED for label in labels[1:])  # the first is never predicted
+
+    def _blank_example(self, dialogue: Dialogue, max_length: int) -> Example:
+        messages = messages_of(dialogue, [BLANK] * len(dialogue.images))
+        return self.processor.example(messages, max_length, self.recipe.mask)
 
     def example(self, dialogue: Dialogue) -> Example:
         """See `Pupil.example`."""

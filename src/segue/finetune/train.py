@@ -1,18 +1,29 @@
 """One fine-tuning run: transformers' Trainer with our own examples, checkpoints and measures."""
 
+import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from segue.device import Placement, pick
-from segue.errors import InputError
+from segue.errors import InputError, ModelError, SegueError
 from segue.finetune.adapt import adapt, counted, quantise
-from segue.finetune.checkpoints import RunFolder, begin, finish, seal, step_of
+from segue.finetune.checkpoints import (
+    RunFolder,
+    begin,
+    finish,
+    is_finished,
+    is_last,
+    seal,
+    step_of,
+)
 from segue.finetune.data import Conversations, Selection, digest, select
 from segue.finetune.pupil import Pupil, pupil_of
 from segue.finetune.recipe import Recipe
@@ -28,21 +39,26 @@ def finetune(
     fresh: bool = False,
     command: Sequence[str] = (),
     watch: Watcher | None = None,
+    chosen: Callable[[str, Selection], None] | None = None,
 ) -> Path:
     """Fine-tune a chat model; a run that was stopped goes on from its last whole checkpoint.
+
+    A run that came to its end is left as it is.
 
     Args:
         recipe: everything there is to say.
         fresh: begin anew even if there are checkpoints.
         command: what was typed, for `run.json`.
         watch: is told how it goes.
+        chosen: is told of "train" and "validation" what can be learned from, before it begins.
 
     Returns:
         The folder of the adapter, or of the model with method "full".
 
     Raises:
-        InputError: recipe, data and what is in the output folder do not fit together.
-        ModelError: the base cannot be loaded.
+        InputError: recipe, data and what is in the output folder do not fit together, or the
+            folder cannot be written any more.
+        ModelError: the base cannot be loaded, or memory does not suffice.
         MissingExtra: a package that the recipe needs is not installed.
     """
     folder = RunFolder(Path(recipe.output))
@@ -50,8 +66,27 @@ def finetune(
     if fresh:
         folder.forget()
     learn, check = _selections(recipe, pupil)
+    if chosen is not None:
+        chosen("train", learn)
+        if check is not None:
+            chosen("validation", check)
     begin(folder, recipe, _about(recipe, learn, check), command)
+    if is_finished(folder, recipe):
+        return folder.result(recipe)
     checkpoint = folder.last()
+    with _in_words(folder):
+        return _train(recipe, folder, pupil, learn, check, checkpoint, watch)
+
+
+def _train(
+    recipe: Recipe,
+    folder: RunFolder,
+    pupil: Pupil,
+    learn: Selection,
+    check: Selection | None,
+    checkpoint: Path | None,
+    watch: Watcher | None,
+) -> Path:
     folder.rewind(step_of(checkpoint) if checkpoint else -1)
     folder.tidy(recipe.keep_checkpoints)
     network = prepare(recipe, pupil)
@@ -60,18 +95,52 @@ def finetune(
     if check is not None and recipe.eval_questions:
         trainer.add_callback(_Trial(recipe, folder, pupil, check, watch))
     trainer.add_callback(_Seal(folder, recipe.keep_checkpoints))
-    ended = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if checkpoint is not None and is_last(checkpoint):  # killed while it wrote its result
+        trainer._load_from_checkpoint(str(checkpoint))
+        ended = {"steps": step_of(checkpoint)}
+    else:
+        done = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        ended = {"steps": done.global_step, "loss": done.training_loss}
     learning, every = counted(network)
     target = _save(recipe, folder, pupil, trainer)
     finish(
         folder,
-        steps=ended.global_step,
-        loss=ended.training_loss,
+        **ended,
         trained_parameters=learning,
         parameters=every,
         device=str(trainer.args.device),
     )
     return target
+
+
+@contextmanager
+def _in_words(folder: RunFolder) -> Iterator[None]:
+    """What goes wrong while it runs, for a person: a full disk, too little memory, a bad picture.
+
+    Raises:
+        InputError, ModelError: in place of what PyTorch and safetensors raise.
+    """
+    try:
+        yield
+    except InputError as error:  # from a process that reads pictures it comes with its traceback
+        said = str(error)
+        if "Original Traceback" not in said:
+            raise
+        raise InputError(said.rpartition("InputError: ")[2].strip()) from error
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            "The device has too little memory for this run. Lower batch_size, max_length or "
+            "max_pixels, say method = 'qlora', or use a larger device; --preflight estimates it."
+        ) from error
+    except (OSError, SafetensorError, RuntimeError) as error:
+        full = isinstance(error, OSError | SafetensorError) or "Writer failed" in str(error)
+        if not full or isinstance(error, SegueError):
+            raise
+        reason = re.sub(r"^\[.*?\]\s*[.:]?\s*", "", " ".join(str(error).split()))[:200]
+        raise InputError(
+            f"The run in {folder.path} cannot be written any more: {reason}. Make room; the same "
+            "command then goes on from the last checkpoint."
+        ) from error
 
 
 def prepare(recipe: Recipe, pupil: Pupil) -> Any:

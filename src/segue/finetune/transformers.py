@@ -173,6 +173,10 @@ class TransformersPupil:
             done = after[: end + len(self._end)]
             yield done[len(prompt) :], True
 
+    def teaches(self, dialogue: Dialogue) -> bool:
+        """See `Pupil.teaches`; for these families nothing is ever cut."""
+        return True
+
     def example(self, dialogue: Dialogue) -> Lesson:
         """See `Pupil.example`."""
         messages = messages_of(dialogue, opened(dialogue))
