@@ -16,6 +16,7 @@ from segue.chat.transformers.families import FAMILIES
 from segue.chat.transformers.text import TextStream
 from segue.errors import InputError, MissingExtra, ModelError
 from segue.message import Message, Sampling
+from workers import one_worker_each
 
 GREEDY = Sampling(temperature=0, max_new_tokens=12)
 NEEDS_TORCHVISION = "molmo2"
@@ -23,7 +24,7 @@ NEEDS_TORCHVISION = "molmo2"
 HERE = [name for name in tiny_chats.FAMILIES if name != NEEDS_TORCHVISION]
 
 
-@pytest.fixture(scope="module", params=HERE)
+@pytest.fixture(scope="module", params=one_worker_each("family", HERE))
 def chat(request: pytest.FixtureRequest, tmp_path_factory) -> TransformersChat:
     return load(tiny_chats.FAMILIES[request.param](tmp_path_factory.mktemp("tiny")), device="cpu")
 

@@ -15,6 +15,7 @@ from segue.chat.scripted import Scripted
 from segue.dialects import DIALECTS
 from segue.errors import InputError, ModelError
 from segue.message import Message, Sampling
+from workers import one_worker_each
 
 REPLY = "这是<ref>飞机</ref><box>(343,119),(714,261)</box>，a plane 🛩️ at night."
 GREEDY = Sampling(temperature=0, max_new_tokens=24)
@@ -61,7 +62,7 @@ TINY: dict[str, Callable[[Path], ChatModel]] = {
 }
 
 
-@pytest.fixture(scope="module", params=[*CHATS, *FAMILIES, ON_BOARD])
+@pytest.fixture(scope="module", params=one_worker_each("chat", [*CHATS, *FAMILIES, ON_BOARD]))
 def chat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
     if request.param == ON_BOARD:
         try:
@@ -125,7 +126,7 @@ def test_a_stream_closed_early_leaves_the_model_usable(chat: ChatModel) -> None:
 def test_the_end_says_why(chat: ChatModel) -> None:
     _, why = reply_and_end(chat.stream(asked(), Sampling(temperature=0, max_new_tokens=1)))
     assert why == "length"
-    _, why = reply_and_end(chat.stream(asked(), Sampling(temperature=0, max_new_tokens=200)))
+    _, why = reply_and_end(chat.stream(asked(), Sampling(temperature=0, max_new_tokens=40)))
     assert why in {"stop", "length"}
 
 

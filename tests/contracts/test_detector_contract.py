@@ -9,6 +9,7 @@ from segue.errors import InputError, ModelError
 from segue.image import Image
 from segue.weights import locate
 from tiny_models import tiny_grounding_dino, tiny_owlv2
+from workers import one_worker_each
 
 TINY = {"grounding_dino": tiny_grounding_dino, "owlv2": tiny_owlv2}
 ON_BOARD = "grounding_dino on board"
@@ -17,7 +18,7 @@ SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
 PHRASES = ["cat", "hot dog", "dog"]
 
 
-@pytest.fixture(scope="module", params=[*DETECTORS, ON_BOARD])
+@pytest.fixture(scope="module", params=one_worker_each("detector", [*DETECTORS, ON_BOARD]))
 def detector(request, tmp_path_factory):
     name = request.param
     if name == ON_BOARD:

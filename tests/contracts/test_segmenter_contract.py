@@ -10,6 +10,7 @@ from segue.mask import Mask
 from segue.segment import SEGMENTERS, Segmenter
 from segue.weights import locate
 from tiny_models import tiny_sam, tiny_sam2
+from workers import one_worker_each
 
 TINY = {"sam": tiny_sam, "sam2": tiny_sam2}
 ON_BOARD, ZOOMED = "sam on board", "sam with a closer look"
@@ -17,7 +18,9 @@ SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
 BOX = Box(8, 4, 40, 36)
 
 
-@pytest.fixture(scope="module", params=[*SEGMENTERS, ZOOMED, ON_BOARD])
+@pytest.fixture(
+    scope="module", params=one_worker_each("segmenter", [*SEGMENTERS, ZOOMED, ON_BOARD])
+)
 def segmenter(request, tmp_path_factory):
     name = request.param
     if name == ON_BOARD:

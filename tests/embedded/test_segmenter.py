@@ -51,6 +51,9 @@ RECIPE = SegmenterRecipe(
     balanced_until=1.0, focal_from=2.0,
 )  # fmt: skip
 
+pytestmark = pytest.mark.xdist_group("segmenter")
+"""One worker has them all, so that the miniature is trained once."""
+
 
 def squares(rng):
     """Bright squares on dark ground: enough for a network of this size to learn something in
@@ -130,9 +133,9 @@ def test_balanced_loss_pulls_a_small_object_out_of_the_background():
 
 
 def test_a_short_training_learns(tmp_path):
-    recipe = replace(RECIPE, peak_rate=4e-3, fresh=0.0)
-    run = SegmenterTraining(tmp_path, Budget(1, 40), recipe, squares, None)
-    losses = [run.one_step() for _ in range(40)]
+    recipe = replace(RECIPE, peak_rate=1e-2, warm_up=2, pool=4, fresh=0.0)
+    run = SegmenterTraining(tmp_path, Budget(1, 20), recipe, squares, None)
+    losses = [run.one_step() for _ in range(20)]
     assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:6])
 
 
