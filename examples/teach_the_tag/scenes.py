@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from segue.embedded.chat_evaluation import things_of
-from segue.embedded.dialogues import Narrator, fill, none_of, vary
+from segue.embedded.dialogues import Narrator
+from segue.embedded.phrasing import fill, none_of, vary
 from segue.embedded.questions import ENGLISH
 from segue.embedded.scenes import Scene, SceneRecipe, render
 from segue.embedded.sprites import shipped_bank

@@ -27,6 +27,15 @@ def test_an_unknown_part_is_refused(run) -> None:
     assert "nose" in outcome.err
 
 
+def test_weights_to_start_from_belong_to_one_model_and_must_be_there(run, tmp_path: Path) -> None:
+    outcome = run("embedded", "train", "--start", "embedded/chat", "--out", tmp_path)
+    assert outcome.code == 2
+    assert "Name the model" in outcome.err
+    outcome = run("embedded", "train", "chat", "--start", tmp_path / "no", "--out", tmp_path)
+    assert outcome.code == 4
+    assert "There is no file or folder" in outcome.err
+
+
 def test_missing_weights_are_said(run, tmp_path: Path) -> None:
     outcome = run("embedded", "evaluate", "segmenter", "--weights", tmp_path / "none")
     assert outcome.code == 4

@@ -4,12 +4,15 @@ from segue.embedded.chat_evaluation import (
     Asked,
     Tally,
     boxes_in,
+    held_out_scenes,
     listed,
     matched,
     overlap,
+    questions_about,
     score,
 )
 from segue.embedded.dialogues import Thing, Turn
+from segue.embedded.sprites import shipped_bank
 from segue.embedded.vocabulary import by_name
 
 DOG, CAT = by_name()["dog"].index, by_name()["cat"].index
@@ -66,3 +69,41 @@ def test_boxes_are_matched_one_to_one_and_odd_ones_overlap_nothing() -> None:
     assert boxes_in("<box>(1,2),(3,4)</box> and <box>(1,2)</box>") == [(1, 2, 3, 4)]
     assert overlap((5, 5, 1, 1), (0, 0, 10, 10)) == 0
     assert matched([(0, 0, 10, 10)], [(0, 0, 10, 10), (0, 0, 10, 9)]) == [1.0, 0.0]
+
+
+def test_small_talk_is_judged_by_whether_it_stays_small_talk() -> None:
+    name = "small talk, trained wordings"
+    right = judged("talk", "Hello!", answer="Hello!")
+    assert right[f"{name}: no tag, box or description"] == 1
+    assert right[f"{name}: the right answer, en"] == 1
+    other = judged("talk", "Sorry.", answer="Hello!")
+    assert other[f"{name}: no tag, box or description"] == 1
+    assert other[f"{name}: the right answer, en"] == 0
+    shown = judged("talk", "The picture shows a dog. The background is white.", answer="Hello!")
+    assert shown[f"{name}: no tag, box or description"] == 0
+
+
+def test_a_follow_up_must_do_the_same_with_the_right_noun() -> None:
+    before = Turn("segment", "?", "<gsam>cat</gsam>", False, CAT)
+
+    def followed(kind: str, answer: str, said: str) -> float:
+        tally = Tally()
+        score(Asked(0, Turn(kind, "?", answer, False, DOG), THINGS, before), said, tally)
+        return tally.means()[kind][0]
+
+    box = "<ref>dog</ref><box>(100,100),(300,300)</box>"
+    assert followed("ground_again", box, "<ref>dog</ref><box>(110,100),(300,300)</box>") == 1
+    assert followed("ground_again", box, "<ref>cat</ref><box>(110,100),(300,300)</box>") == 0
+    assert followed("ground_again", box, "There is no dog in the picture.") == 0
+    assert followed("segment_again", "<gsam>dog</gsam>", box) == 0
+    assert followed("segment_again", "<gsam>dog</gsam>", "<gsam>dog</gsam>") == 1
+
+
+def test_follow_ups_and_words_after_a_request_are_asked_about_every_scene() -> None:
+    scenes = held_out_scenes(shipped_bank(), 6, 1)
+    asked = questions_about(scenes, 1)
+    kinds = {one.turn.kind for one in asked}
+    assert {"ground_again", "segment_again", "segment_tail", "segment_new_tail"} <= kinds
+    assert {"talk", "talk_held_out"} <= kinds
+    for one in asked:
+        assert (one.before is not None) == one.turn.kind.endswith(("_again", "_other"))

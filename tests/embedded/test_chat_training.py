@@ -20,6 +20,7 @@ from segue.embedded.chat_vision import (
 )
 from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.sprites import shipped_bank
+from segue.errors import ModelError
 from segue.models.qwen_vl import QwenVLTokenizer, load
 from segue.weights import locate
 
@@ -108,6 +109,27 @@ def test_a_whole_training_leaves_weights_that_load_and_can_be_measured(
     write_weights(model, processor.tokenizer, tmp_path / "again")
     table = evaluate_chat(weights, scenes=1)
     assert "describe: recall of nouns" in table
+
+
+def test_training_goes_on_from_weights_and_keeps_their_words_and_eyes(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
+    start = locate("embedded/chat")
+    weights = train_chat(
+        tmp_path / "run", steps=1, shards=1, shard_size=16, language=TALK, start=start
+    )
+    made, given = load(weights)[0].state_dict(), load(start)[0].state_dict()
+    assert made.keys() == given.keys()
+    changed = {n for n, value in made.items() if not torch.allclose(value, given[n], atol=1e-6)}
+    assert "transformer.wte.weight" in changed
+    assert not any("visual.transformer" in name for name in changed)
+    assert all((made[name] - given[name]).abs().max() < 0.01 for name in changed)
+    ranks = QwenVLTokenizer.read(start).ranks
+    assert QwenVLTokenizer.read(weights).ranks == ranks
+    assert sorted(path.name for path in (tmp_path / "run" / "scenes").iterdir()) == ["100"]
+    with pytest.raises(ModelError):
+        train_chat(tmp_path / "other", steps=1, shards=0, start=tmp_path / "nothing")
 
 
 def test_kinds_of_turns_can_be_left_out_and_a_tower_kept(tmp_path, monkeypatch) -> None:

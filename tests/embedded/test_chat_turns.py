@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from segue.embedded.chat_data import SceneArrays, draw_arrays
-from segue.embedded.chat_turns import FULL_MIX, Rows, TurnPacker
+from segue.embedded.chat_looks import Rows
+from segue.embedded.chat_turns import FULL_MIX, TurnPacker
 from segue.embedded.chat_vision import visual_settings
 from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.scenes import SceneRecipe
@@ -59,13 +60,15 @@ def test_only_answers_are_learned() -> None:
 
 
 def test_nobody_is_told_to_look_at_the_future_or_at_another_turn() -> None:
-    _, _, rows, _ = packed()
-    for name, looks in rows.looks.items():
-        assert looks, name
-        for look in looks:
-            assert (look.keys <= look.at).all()
-            turns = rows.turn[look.row, look.keys]
-            assert ((turns == 0) | (turns == rows.turn[look.row, look.at])).all()
+    _, packer, _, arrays = packed()
+    for _ in range(8):
+        rows = packer.pack(arrays.objects, arrays.cells, arrays.backgrounds, FULL_MIX)
+        for name, looks in rows.looks.items():
+            assert looks, name
+            for look in looks:
+                assert (look.keys <= look.at).all()
+                turns = rows.turn[look.row, look.keys]
+                assert ((turns == 0) | (turns == rows.turn[look.row, look.at])).all()
 
 
 def test_a_noun_looks_at_the_cells_of_its_objects() -> None:
@@ -85,6 +88,17 @@ def test_box_tokens_know_their_object() -> None:
     for row, at, number in rows.boxes:
         assert arrays.objects[row, number, 0] >= 0
         assert int(rows.ids[row, at]) != packer.box_end
+
+
+def test_what_follows_a_question_sees_it_and_stands_after_it() -> None:
+    tokenizer, _, rows, _ = packed()
+    followed = [j for j in rows.judged if j.kind.endswith(("_again", "_it", "_other"))]
+    assert followed
+    for judged in followed:
+        own = np.flatnonzero(rows.turn[judged.row] == rows.turn[judged.row, judged.start])
+        before = tokenizer.decode(rows.ids[judged.row, own[own < judged.start]].tolist())
+        assert before.count("<|im_start|>assistant") >= 2
+        assert before.count("<|im_start|>user") == before.count("<|im_start|>assistant") - 1
 
 
 def test_kinds_that_are_left_out_are_never_asked() -> None:

@@ -2,18 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from segue.embedded.dialogues import (
-    KINDS,
-    Narrator,
-    Thing,
-    chinese_count,
-    english_count,
-    join,
-    made_up_word,
-)
+from segue.embedded.dialogues import KINDS, SIDES, Narrator, Thing
 from segue.embedded.questions import HELD_OUT_CHINESE, HELD_OUT_NOUNS
-from segue.embedded.vocabulary import by_name
+from segue.embedded.vocabulary import by_name, nouns
 
 DOG, CAT, AIRPLANE = (by_name()[name].index for name in ("dog", "cat", "airplane"))
 THINGS = (
@@ -90,23 +84,35 @@ def test_new_words_in_training_are_never_the_held_out_ones() -> None:
         assert not words & {phrase, phrase.split(" ")[-1]}
 
 
-def test_a_follow_up_speaks_of_the_noun_as_it() -> None:
-    told = narrator()
-    first = told.ask("ground", False, CAT)
-    assert first is not None
-    then = told.follow(first, False)
-    assert then is not None
-    assert "cat" not in then.question
-    assert "cat" in then.answer
+def test_the_biggest_thing_is_named_where_one_is_clearly_bigger() -> None:
+    turn = Narrator(THINGS[:2], "airport", np.random.default_rng(0)).ask("biggest", False)
+    assert turn is not None
+    assert turn.answer == "The biggest thing is the cat."
+    assert turn.named == ((0,),)
+    assert narrator().ask("biggest", True) is None  # the larger dog is hardly larger
+    assert Narrator(THINGS[:1], "airport", np.random.default_rng(0)).ask("biggest", True) is None
 
 
-def test_counts_and_lists_are_words() -> None:
-    glasses = by_name()["glasses"].index
-    assert english_count(glasses, 2) == "two pairs of glasses"
-    assert chinese_count(DOG, 2) == "两只狗"
-    assert join(["a", "b", "c"], False) == "a, b and c"
+corners = st.tuples(st.sampled_from((DOG, CAT, AIRPLANE)), st.integers(0, 799), st.integers(0, 799))
 
 
-def test_made_up_words_are_letters() -> None:
-    rng = np.random.default_rng(0)
-    assert all(made_up_word(rng).isalpha() for _ in range(50))
+@given(
+    placed=st.lists(corners, min_size=2, max_size=5), seed=st.integers(0, 99), chinese=st.booleans()
+)
+@settings(max_examples=60, deadline=None)
+def test_what_is_said_to_lie_beside_a_thing_lies_there(placed, seed, chinese) -> None:
+    things = [Thing(noun, (x, y, x + 200, y + 200), row) for row, (noun, x, y) in enumerate(placed)]
+    turn = Narrator(things, "sea", np.random.default_rng(seed)).ask("beside", chinese)
+    if turn is None:
+        return
+    said = [side.chinese if chinese else side.english for side in SIDES]
+    (side,) = [side for side, words in zip(SIDES, said, strict=True) if words in turn.answer]
+    (middle,) = [thing.centre[side.axis] for thing in things if thing.noun == turn.noun]
+    beyond = [t for t in things if side.sign * (t.centre[side.axis] - middle) > 0]
+    there = {thing.noun for thing in beyond}
+    told = turn.answer.replace(nouns()[turn.noun].chinese if chinese else "the ", "", 1)
+    for noun in {DOG, CAT, AIRPLANE} - {turn.noun}:
+        word = nouns()[noun].chinese if chinese else nouns()[noun].english
+        assert (word in told) == (noun in there)
+    own = {thing.row for thing in things if thing.noun == turn.noun}
+    assert {row for rows in turn.named for row in rows} == {t.row for t in beyond} | own

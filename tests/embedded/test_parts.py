@@ -11,7 +11,7 @@ from segue.errors import ModelError, UnknownName
 
 @pytest.mark.parametrize(
     ("target", "keywords"),
-    [(target, {"minutes", "steps", "resume"}) for target in TRAIN.values()]
+    [(target, {"minutes", "steps", "resume", "start"}) for target in TRAIN.values()]
     + [(target, {"scenes"}) for target in EVALUATE.values()],
 )
 def test_each_name_leads_to_a_function_that_takes_what_is_given(target, keywords) -> None:
@@ -27,5 +27,7 @@ def test_an_unknown_part_gets_a_hint(tmp_path) -> None:
 
 
 def test_weights_that_are_not_there_are_named(tmp_path) -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        train_part("chat", tmp_path / "run", start=tmp_path / "nowhere")
     with pytest.raises(ModelError, match="nowhere"):
         evaluate_part("segmenter", tmp_path / "nowhere")

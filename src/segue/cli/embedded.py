@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from segue.errors import UnknownName
+from segue.errors import InputError, UnknownName
 
 app = typer.Typer(
     help="Train and measure the models that are on board.",
@@ -96,15 +96,25 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew; otherwise a stopped training goes on.")
     ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights of the one part to begin with: a folder, or embedded/chat and the like."
+        ),
+    ] = None,
 ) -> None:
-    """Train models from scratch on drawn scenes; a stopped training goes on where it was."""
+    """Train models on drawn scenes, from nothing; a stopped training goes on where it was."""
     from segue.cli.screen import screen
     from segue.embedded.parts import TRAIN, train_part
 
     console = screen()
+    if start is not None and part is Part.all:
+        raise InputError("--start gives the weights of one model. Name the model to train.")
     for name in TRAIN if part is Part.all else (part.value,):
         console.print(f"training the {name} in {folder / name}; its log is log.jsonl there")
-        weights = train_part(name, folder / name, minutes=minutes, steps=steps, resume=not fresh)
+        weights = train_part(
+            name, folder / name, minutes=minutes, steps=steps, resume=not fresh, start=start
+        )
         console.print(f"its weights are in {weights}", soft_wrap=True)
 
 

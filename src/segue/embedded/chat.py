@@ -4,6 +4,8 @@
 <folder>/vision/      stage one: checkpoint and log (`chat_vision.py`)
 <folder>/language/    stage two: checkpoint and log (`chat_language.py`)
 <folder>/weights/     the finished model in Qwen-VL's published layout, float16
+
+Trained weights can also be gone on with: then only talking is trained, on new scenes.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from typing import Any
 
 import torch
 
-from segue.embedded.chat_data import draw_arrays, read_shard, write_shard
-from segue.embedded.chat_language import LanguageRecipe, train_language
+from segue.embedded.chat_data import SceneArrays, draw_arrays, read_shard, write_shard
+from segue.embedded.chat_language import CONTINUED, LanguageRecipe, train_language
 from segue.embedded.chat_vision import VisionRecipe, train_vision
 from segue.embedded.scenes import SceneRecipe
 from segue.embedded.sprites import HELD_OUT_STYLE, SpriteBank, best_bank
@@ -23,6 +25,8 @@ from segue.embedded.tokens import build_ranks
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, QwenVLTokenizer, load, save
 from segue.models.qwen_vl.ranks import read_ranks, write_ranks
 
+MORE_SCENES = SceneRecipe(counts=(0.25, 0.3, 0.25, 0.12, 0.08), restyle=0.25)
+"""What training goes on with: fewer objects, and drawings less changed."""
 _CHECKS = {"scenes": 900001, "style": 900002}
 """Seeds of the scenes that stage one is checked on: new compositions, and the held-out style."""
 
@@ -39,6 +43,7 @@ def train_chat(
     language: LanguageRecipe | None = None,
     tower: str | Path | None = None,
     scenes: SceneRecipe | None = None,
+    start: str | Path | None = None,
 ) -> Path:
     """Train both stages and write the weights; a training that was stopped goes on.
 
@@ -54,18 +59,27 @@ def train_chat(
         tower: a folder of weights whose visual tower is taken as it is; then only stage two is
             trained, and has all the minutes.
         scenes: what the scenes to learn from are like; by default as `SceneRecipe` says.
+        start: a folder of weights to go on from: its vocabulary and its tower are kept, only stage
+            two is trained, and has all the minutes; `language` is by default `CONTINUED`.
 
     Returns:
         The folder with the weights.
+
+    Raises:
+        ModelError: there are no weights in `start` or `tower`.
     """
     folder = Path(folder)
     bank = best_bank()
+    if start is not None:
+        draw_shards(folder / "scenes", bank, shards, shard_size, scenes or MORE_SCENES, first=100)
+        talk = replace(language or CONTINUED, minutes=minutes, steps=steps)
+        return _continue(folder, Path(start), talk, resume)
     draw_shards(folder / "scenes", bank, shards, shard_size, scenes)
     share = 0.55 if tower is None else 1.0
     talk = replace(language or LanguageRecipe(), minutes=minutes * share, steps=steps)
     if tower is None:
         see = replace(vision or VisionRecipe(), minutes=minutes * 0.45, steps=steps)
-        held = {name: read_shard(folder / "scenes" / name) for name in _checks(bank)}
+        held = _checks(folder / "scenes", bank, min(300, shard_size))
         model = train_vision(folder / "scenes", folder / "vision", see, held, resume)
         eyes = model.tower.state_dict()
     else:
@@ -77,24 +91,45 @@ def train_chat(
     return folder / "weights"
 
 
-def _checks(bank: SpriteBank) -> dict[str, SpriteBank]:
-    """The drawings of each set of scenes that stage one is checked on."""
-    checks = {"scenes": bank.without(HELD_OUT_STYLE)}
+def _continue(folder: Path, start: Path, talk: LanguageRecipe, resume: bool) -> Path:
+    """Train stage two from the weights in `start`, with its tower and its vocabulary."""
+    given, processor = load(start, dtype="float32", device="cpu")
+    eyes, tokenizer = given.transformer.visual.state_dict(), processor.tokenizer
+    talk = replace(talk, layers=len(given.transformer.h))
+    scenes, out = folder / "scenes", folder / "language"
+    write_weights(
+        train_language(scenes, out, tokenizer, eyes, talk, resume, given),
+        tokenizer,
+        folder / "weights",
+    )
+    return folder / "weights"
+
+
+def _checks(folder: Path, bank: SpriteBank, size: int) -> dict[str, SceneArrays]:
+    """The sets of scenes that stage one is checked on; drawn where they are not there yet."""
+    drawings = {"scenes": bank.without(HELD_OUT_STYLE)}
     if HELD_OUT_STYLE in bank.styles:
-        checks["style"] = bank.only(HELD_OUT_STYLE)
-    return checks
+        drawings["style"] = bank.only(HELD_OUT_STYLE)
+    for name, shown in drawings.items():
+        if not (folder / name).exists():
+            plain = SceneRecipe(restyle=0.0)
+            write_shard(folder / name, draw_arrays(size, _CHECKS[name], shown, plain))
+    return {name: read_shard(folder / name) for name in drawings}
 
 
 def draw_shards(
-    folder: Path, bank: SpriteBank, count: int, size: int, scenes: SceneRecipe | None = None
+    folder: Path,
+    bank: SpriteBank,
+    count: int,
+    size: int,
+    scenes: SceneRecipe | None = None,
+    first: int = 0,
 ) -> None:
-    """Draw the scenes to train on and to check on, but for those that are there already."""
-    for name, drawings in _checks(bank).items():
-        if not (folder / name).exists():
-            plain = SceneRecipe(restyle=0.0)
-            held = draw_arrays(min(300, size), _CHECKS[name], drawings, plain)
-            write_shard(folder / name, held)
-    for number in range(count):
+    """Draw the scenes to train on, but for those that are there already.
+
+    The sets are numbered from `first`; the number is the seed.
+    """
+    for number in range(first, first + count):
         place = folder / f"{number:03d}"
         if not place.exists():
             drawn = draw_arrays(size, number, bank.without(HELD_OUT_STYLE), scenes or SceneRecipe())

@@ -1,33 +1,30 @@
 """Measures of the embedded chat model on held-out scenes, through the ordinary network.
 
 Every number is greedy generation by a loaded checkpoint on scenes drawn from a given seed:
-new compositions of the trained drawing styles, or of the held-out style.
+new compositions of the trained drawing styles, or of the held-out style. The turn before a
+follow-up is the true one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from segue.embedded.chat_data import describe, draw_scenes
-from segue.embedded.dialogues import (
-    Narrator,
-    Thing,
-    Turn,
-    chinese_count,
-    english_count,
-)
+from segue.embedded.chat_replies import Query, replies
+from segue.embedded.dialogues import Narrator, Thing, Turn
+from segue.embedded.follow_ups import again, other
+from segue.embedded.phrasing import chinese_count, english_count, with_tail
+from segue.embedded.questions import HELD_OUT_CHINESE_TAILS, HELD_OUT_TAILS
 from segue.embedded.scenes import Scene, SceneRecipe
+from segue.embedded.small_talk import ANSWERS
 from segue.embedded.sprites import HELD_OUT_STYLE, SpriteBank, best_bank
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, load
-from segue.models.qwen_vl.prompts import PictureAt, join
 
 GridBox = tuple[int, int, int, int]
 
@@ -44,17 +41,19 @@ _COUNTS = {
 ASKED = (
     *("describe", "caption", "absent", "exist", "exist", "count", "where", "side", "background"),
     *("segment", "segment_held_out", "segment_two"),
+    *("biggest", "beside", "talk", "talk_held_out"),
 )
 """What is asked once about every scene; `ground` is asked for each of its nouns."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question about one held-out scene, with the true turn."""
+    """One question about one held-out scene, with the true turn, and the true one before it."""
 
     scene: int
     turn: Turn
     things: tuple[Thing, ...]
+    before: Turn | None = None
 
     def group(self) -> list[GridBox]:
         """The true boxes of the noun that the question is about."""
@@ -97,58 +96,32 @@ def questions_about(scenes: Sequence[Scene], seed: int) -> list[Asked]:
         for place, noun in enumerate(narrator.groups):
             turns.append(narrator.ask("ground", (number + place) % 2 == 1, noun))
         asked += [Asked(number, turn, things) for turn in turns if turn is not None]
-    return sorted(asked, key=lambda one: (one.turn.kind, one.turn.present, one.turn.chinese))
+        asked += _new_skills(narrator, number, things)
+    return asked
 
 
-@torch.no_grad()
-def reply(
-    model: QwenVLForCausalLM,
-    processor: QwenVLProcessor,
-    images: Sequence[NDArray[np.uint8]],
-    questions: Sequence[tuple[int, str]],
-    *,
-    batch: int = 64,
-    longest: int = 160,
-) -> list[str]:
-    """Greedy answers to (image number, question), in order; images are (H, W, 3) uint8.
-
-    Neighbours are answered together, for as long as the longest answer takes: put questions of
-    one kind side by side.
-    """
-    pixels = processor.image_processor(images)
-    parts = (pixels[begin : begin + 32] for begin in range(0, len(pixels), 32))
-    features = torch.cat([model.get_image_features(part) for part in parts])
-    prompts = [_prompt(processor, images[number], text) for number, text in questions]
-    replies: list[str] = []
-    end = processor.tokenizer.turn_end_id
-    for begin in range(0, len(prompts), batch):
-        chosen = range(begin, min(begin + batch, len(prompts)))
-        length = max(len(prompts[at]) for at in chosen)
-        ids = torch.full((len(chosen), length), processor.tokenizer.end_of_text_id)
-        for row, at in enumerate(chosen):
-            ids[row, length - len(prompts[at]) :] = torch.tensor(prompts[at])
-        made = model.generate(
-            ids,
-            attention_mask=(ids != processor.tokenizer.end_of_text_id).long(),
-            image_features=features[[questions[at][0] for at in chosen]],
-            max_new_tokens=longest,
-            do_sample=False,
-            eos_token_id=end,
-            pad_token_id=end,
-        )
-        tails = made[:, length:].tolist()
-        replies += [processor.tokenizer.decode(tail, keep="grounding") for tail in tails]
-    return replies
-
-
-def _prompt(processor: QwenVLProcessor, image: NDArray[np.uint8], text: str) -> list[int]:
-    """What `processor.chat` makes of one picture and one question."""
-    build = processor.prompts
-    newline = build.sequence("\n")
-    question = build.turn("user", "Picture 1: ", PictureAt(image), "\n" + text)
-    opening = build.turn("assistant")
-    whole = join([build.turn("system", build.system), newline, question, newline, opening])
-    return whole.ids[:-1]  # an answer is to come: the turn is not ended yet
+def _new_skills(narrator: Narrator, number: int, things: tuple[Thing, ...]) -> list[Asked]:
+    """Questions that go on from another, and requests with words after the noun."""
+    chinese, asked = number % 2 == 1, []
+    for act in ("ground", "segment"):
+        before = narrator.ask(act, chinese, narrator.present())
+        if before is None:
+            continue
+        for held_out in (False, True):
+            turn = again(narrator, before, chinese, held_out=held_out)
+            if turn is not None:
+                asked.append(Asked(number, turn, things, before))
+        last = other(narrator, before, chinese)
+        if last is not None:
+            asked.append(Asked(number, last, things, before))
+    tails = HELD_OUT_CHINESE_TAILS if chinese else HELD_OUT_TAILS
+    for kind in ("segment", "segment_new"):
+        turn = narrator.ask(kind, chinese)
+        if turn is not None:
+            question = with_tail(turn.question, tails[number % len(tails)])
+            turn = replace(turn, kind=f"{kind}_tail", question=question)
+            asked.append(Asked(number, turn, things))
+    return asked
 
 
 def boxes_in(text: str) -> list[GridBox]:
@@ -201,6 +174,12 @@ def score(asked: Asked, said: str, tally: Tally) -> None:
         _score_caption(asked, said, tally)
     elif turn.kind == "ground" and turn.present:
         _score_box(asked, said, tally, language)
+    elif turn.kind.startswith("talk"):
+        name = f"small talk, {'new' if turn.kind == 'talk_held_out' else 'trained'} wordings"
+        tally.add(f"{name}: no tag, box or description", said in ANSWERS)
+        tally.add(f"{name}: the right answer, {language}", said == turn.answer)
+    elif asked.before is not None:
+        _score_follow_up(turn, said, tally, language)
     elif turn.kind == "exist":
         yes = said.startswith(("Yes", "有"))
         tally.add(f"exist, {'present' if turn.present else 'absent'}", yes == turn.present)
@@ -262,6 +241,17 @@ def _score_box(asked: Asked, said: str, tally: Tally, language: str) -> None:
         tally.add("ground one: Acc@0.5, 3+ nouns", first >= 0.5)
 
 
+def _score_follow_up(turn: Turn, said: str, tally: Tally, language: str) -> None:
+    """Right where it does the same with the right noun: a tag, a box that lies on it, or a no."""
+    right = said == turn.answer
+    if boxes_in(turn.answer):
+        true, found = boxes_in(turn.answer), boxes_in(said)
+        same = said.split("<box>")[0] == turn.answer.split("<box>")[0]
+        right = same and max(matched(found, true)) >= 0.5
+    tally.add(f"{turn.kind}, {language}", right)
+    tally.add(turn.kind, right)
+
+
 def held_out_scenes(bank: SpriteBank, count: int, seed: int) -> list[Scene]:
     """Scenes as they are evaluated: no style changes, no squeezing."""
     stream = draw_scenes(seed, bank, SceneRecipe(restyle=0.0, squeeze=0.0))
@@ -279,9 +269,17 @@ def measure_chat(
     scenes = held_out_scenes(bank, count, seed)
     asked = questions_about(scenes, seed)
     images = [scene.image for scene in scenes]
-    replies = reply(model, processor, images, [(a.scene, a.turn.question) for a in asked])
+    queries = [
+        Query(
+            one.scene,
+            one.turn.question,
+            (one.before.question, one.before.answer) if one.before else None,
+            one.turn.answer,
+        )
+        for one in asked
+    ]
     tally = Tally()
-    for one, said in zip(asked, replies, strict=True):
+    for one, said in zip(asked, replies(model, processor, images, queries), strict=True):
         score(one, said, tally)
     return tally.means()
 

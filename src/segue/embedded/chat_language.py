@@ -8,7 +8,8 @@ the ordinary `segue.models.qwen_vl` one, and nothing but its own weights is kept
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from segue.embedded.chat_losses import (
     run,
 )
 from segue.embedded.chat_start import align, new_model, noun_table
-from segue.embedded.chat_turns import FULL_MIX, LATE_MIX, QUERY_MIX, TurnPacker
+from segue.embedded.chat_turns import FULL_MIX, LATE_MIX, MORE_MIX, QUERY_MIX, TurnPacker
 from segue.embedded.chat_vision import Averages, ShardReader
 from segue.embedded.muon import Muon
 from segue.embedded.training_run import (
@@ -46,10 +47,10 @@ class LanguageRecipe:
     """How stage two is trained; times and shares as in `VisionRecipe`.
 
     For the first `query_share` of the time, turns ask for single nouns; then every kind of
-    question, and after `late_share` more descriptions. `look_weight` falls to `late_look_weight`
-    when single nouns are over. Kinds of turns in `leave_out` are never asked (see
-    `dialogues.KINDS`, and `dialogues.FOLLOW_KINDS` for turns about "it"); `chinese` is the share
-    of turns in Chinese.
+    question, and after `late_share` those of `late_mix`, by default more descriptions.
+    `look_weight` falls to `late_look_weight` when single nouns are over. Kinds of turns in
+    `leave_out` are never asked (see `dialogues.KINDS`, and `dialogues.FOLLOW_KINDS` for turns that
+    go on from another); `chinese` is the share of turns in Chinese.
     """
 
     minutes: float = 60.0
@@ -64,6 +65,7 @@ class LanguageRecipe:
     constant: float = 0.35
     query_share: float = 0.15
     late_share: float = 0.6
+    late_mix: Mapping[str, float] = field(default_factory=lambda: LATE_MIX)
     look_weight: float = 0.5
     late_look_weight: float = 0.15
     coordinate_weight: float = 0.3
@@ -76,6 +78,25 @@ class LanguageRecipe:
     log_every: int = 25
     save_minutes: float = 4.0
     seed: int = 0
+
+
+CONTINUED = LanguageRecipe(
+    batch=14,
+    length=288,
+    rate=8e-4,
+    warm_up=40,
+    constant=0.45,
+    query_share=-1.0,
+    late_share=-1.0,
+    late_mix=MORE_MIX,
+    leave_out=("biggest", "beside"),
+    phrase_weight=0.6,
+    chinese=0.52,
+    pool=2000,
+    log_every=10,
+    seed=1,
+)
+"""How to go on from trained weights: one mix from the first step to the last, and shorter rows."""
 
 
 def batch_loss(
@@ -91,7 +112,7 @@ def batch_loss(
     where = rng.choice(pool.size, recipe.batch, replace=False)
     mix = QUERY_MIX if spent < recipe.query_share else FULL_MIX
     if spent > recipe.late_share:
-        mix = LATE_MIX
+        mix = recipe.late_mix
     rows = packer.pack(pool.objects[where], pool.cells[where], pool.backgrounds[where], mix)
     objects = torch.from_numpy(pool.objects[where].astype(np.int64))
     cells = torch.from_numpy(pool.cells[where].astype(np.int64))
@@ -187,16 +208,18 @@ def train_language(
     tower: dict[str, Tensor],
     recipe: LanguageRecipe,
     resume: bool = True,
+    start: QwenVLForCausalLM | None = None,
 ) -> QwenVLForCausalLM:
     """Train stage two; checkpoint and log are kept in `out`.
 
-    `tower` is the state of the tower that stage one made. Goes on from the checkpoint where there
+    `tower` is the state of the tower that stage one made. `start` is a model with this tokenizer's
+    vocabulary to begin with instead of an untrained one. Goes on from the checkpoint where there
     is one and `resume` is true.
     """
     torch.manual_seed(recipe.seed)
     prepare_processor()
     stage = _Stage(shards, RunFolder(out), tokenizer, tower, recipe)
-    stage.begin(resume)
+    stage.begin(resume, start)
     stage.go()
     return stage.trainee.model
 
@@ -228,12 +251,15 @@ class _Stage:
             tokenizer, recipe.length, self.rng, recipe.leave_out, recipe.chinese
         )
 
-    def begin(self, resume: bool) -> None:
-        """From the checkpoint, or from the start."""
+    def begin(self, resume: bool, start: QwenVLForCausalLM | None) -> None:
+        """From the checkpoint, from trained weights, or from the start."""
         state = self.folder.load() if resume else None
         if state is None:
             self.pool.fill(self.rng)
-            align(self.trainee.model, self.tokenizer, self.pool)
+            if start is None:
+                align(self.trainee.model, self.tokenizer, self.pool)
+            else:
+                self.trainee.model.load_state_dict(start.state_dict())
             return
         self.trainee.load_state_dict(state["trainee"])
         self.optimiser.load(state["optimiser"])

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segue.embedded.chat_data import CELLS
-from segue.embedded.chat_turns import Look, Rows, TurnPacker
+from segue.embedded.chat_looks import Look, Rows
+from segue.embedded.chat_turns import TurnPacker
 from segue.embedded.chat_vision import BINS, bin_loss, box_bins
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.decoder import DecoderBlock
@@ -28,6 +29,8 @@ TAUGHT: dict[str, tuple[tuple[int, tuple[int, ...]], ...]] = {
     "copy": ((2, (3,)), (3, (3,))),
     "previous": ((0, (1,)),),
 }
+_VERDICTS = ("ground", "exist", "ground_again", "ground_other", "exist_again")
+"""Kinds of turns whose first word says whether the thing is there."""
 SAMPLES = {"noun": 320, "box": 320, "list": 320, "carry": 160, "copy": 160, "previous": 160}
 
 
@@ -182,7 +185,7 @@ def judge(packer: TurnPacker, rows: Rows, said: Tensor, told: Tensor) -> dict[st
     for judged in rows.judged:
         place = slice(judged.start, judged.start + judged.length)
         right = guesses[judged.row, place] == rows.ids[judged.row, place]
-        if judged.kind in ("ground", "exist"):
+        if judged.kind in _VERDICTS:
             name = f"{judged.kind}_{'yes' if judged.present else 'no'}"
             found.setdefault(name, []).append(right[0])
         else:

@@ -1,8 +1,8 @@
 """Turns as tokens: many questions about one picture packed into one row, and where to look.
 
-A row is the picture's prompt, then turn after turn. In a packed row each turn sees the prompt and
-itself, and its positions go on from the prompt, so it is exactly the prompt of a single question.
-Some rows are ordinary conversations instead, with history.
+A row is the picture's prompt, then talk after talk: a question alone, or one with what follows it.
+Each talk sees the prompt and itself, and its positions go on from the prompt, so it is exactly what
+the model is given when it is asked. Some rows are one long conversation instead.
 
 Beside the tokens, every row says where attention should go while it is learned (`Look`): a noun
 looks at the cells of its objects, a box at the cells of its object, and so on.
@@ -10,20 +10,19 @@ looks at the cells of its objects, a box at the cells of its object, and so on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.embedded import backgrounds
 from segue.embedded.chat_data import CELLS
+from segue.embedded.chat_looks import Ids, Judged, Rows, TurnLooks
 from segue.embedded.dialogues import Narrator, Thing, Turn, known_kinds
+from segue.embedded.follow_ups import follow
 from segue.embedded.tokens import noun_ids
 from segue.models.qwen_vl.prompts import DEFAULT_SYSTEM
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
-
-Ids = list[int]
 
 QUERY_MIX = {"ground": 0.3, "absent": 0.27, "exist": 0.18, "segment": 0.04, "segment_new": 0.09}
 QUERY_MIX |= {"describe": 0.07, "caption": 0.05}
@@ -39,56 +38,23 @@ FULL_MIX = {
     "where": 0.05,
     "side": 0.03,
     "background": 0.04,
+    "biggest": 0.015,
+    "beside": 0.025,
+    "talk": 0.04,
     "segment": 0.05,
     "segment_new": 0.09,
     "segment_two": 0.03,
 }
 
 
-LATE_MIX = FULL_MIX | {"describe": 0.36, "segment": 0.03, "segment_new": 0.05}
+LATE_MIX = FULL_MIX | {"describe": 0.36, "segment": 0.04, "segment_new": 0.05}
 """What is slowest to learn, the list of a description, gets more room at the end."""
+MORE_MIX = FULL_MIX | {"describe": 0.3, "segment": 0.06, "talk": 0.14}
+"""What training goes on with: more descriptions, and more of what the first one did not have."""
 
-
-@dataclass(frozen=True)
-class Look:
-    """Row `row`, token `at`: the attention of some head should lie on `keys` (token numbers)."""
-
-    row: int
-    at: int
-    keys: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Where an answer stands, so that training can report how well it is predicted."""
-
-    row: int
-    start: int
-    length: int
-    kind: str
-    present: bool
-    nouns: int
-
-
-@dataclass
-class Rows:
-    """A batch: all arrays are (B, T).
-
-    `labels` is -100 where nothing is learned; `turn` is 0 for the prompt, k for turn k, -1 for
-    padding. `looks` are lists by name: noun, box, list, carry, copy, previous. `boxes` are
-    (row, token, object row) for every token of a box; `phrases` are (row, token, noun) for every
-    token before a noun of a list.
-    """
-
-    ids: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    weights: NDArray[np.float32]
-    positions: NDArray[np.int64]
-    turn: NDArray[np.int64]
-    looks: dict[str, list[Look]] = field(default_factory=dict)
-    boxes: list[tuple[int, int, int]] = field(default_factory=list)
-    phrases: list[tuple[int, int, int]] = field(default_factory=list)
-    judged: list[Judged] = field(default_factory=list)
+_LONG, _FOLLOWED, _MORE = 0.12, 0.25, 0.4
+"""Share of rows that are one conversation; of turns outside them that another follows; of turns
+inside a conversation that another follows."""
 
 
 class TurnPacker:
@@ -140,7 +106,7 @@ class TurnPacker:
         objects: NDArray[np.int16],
         cells: NDArray[np.int8],
         places: NDArray[np.int8],
-        mix: dict[str, float],
+        mix: Mapping[str, float],
     ) -> Rows:
         """Rows for some scenes; the arrays are those of `chat_data.SceneArrays`."""
         count = len(objects)
@@ -163,7 +129,7 @@ class TurnPacker:
             self._fill(rows, row, Narrator(things, place, self.rng), cells[row], mix)
         return rows
 
-    def _turns(self, narrator: Narrator, mix: dict[str, float], count: int) -> list[Turn]:
+    def _turns(self, narrator: Narrator, mix: Mapping[str, float], count: int) -> list[Turn]:
         mix = {kind: share for kind, share in mix.items() if kind not in self.leave_out}
         kinds = self.rng.choice(
             list(mix), count, p=np.array(list(mix.values())) / sum(mix.values())
@@ -183,49 +149,54 @@ class TurnPacker:
         row: int,
         narrator: Narrator,
         cells: NDArray[np.int8],
-        mix: dict[str, float],
+        mix: Mapping[str, float],
     ) -> None:
         size = len(self.prompt)
         rows.ids[row, :size] = self.prompt
         rows.turn[row, :size] = 0
         rows.positions[row, :size] = np.arange(size)
-        at, history = size, self.rng.random() < 0.12
-        turns = self._turns(narrator, mix, 16)
-        if history:
-            turns = self._with_follow_ups(narrator, turns)
-        for number, turn in enumerate(turns):
-            lead = self.next_turn if history and number else []
-            question = [*lead, *self.question(turn.question), *self.reply]
-            answer = [*self.answer(turn.answer), self.end]
-            stop = at + len(question) + len(answer)
-            if stop > self.length:
-                if history:
+        start = size
+        for number, talk in enumerate(self._talks(narrator, mix), 1):
+            at = start
+            for turn in talk:
+                lead = self.next_turn if at > start else []
+                question = [*lead, *self.question(turn.question), *self.reply]
+                answer = [*self.answer(turn.answer), self.end]
+                middle, stop = at + len(question), at + len(question) + len(answer)
+                if stop > self.length:
                     break
-                continue
-            begin = at if history else size
-            rows.ids[row, at:stop] = question + answer
-            rows.positions[row, at:stop] = np.arange(begin, begin + stop - at)
-            rows.turn[row, at:stop] = 1 if history else number + 1
-            middle = at + len(question)
-            rows.labels[row, middle:stop] = answer
-            rows.weights[row, middle:stop] = self._weights(turn, answer)
-            _TurnLooks(self, rows, row, at, middle, turn, narrator, cells).add(stop)
-            rows.judged.append(
-                Judged(row, middle, len(answer), turn.kind, turn.present, len(narrator.groups))
-            )
-            at = stop
+                rows.ids[row, at:stop] = question + answer
+                rows.positions[row, at:stop] = np.arange(at, stop) - start + size
+                rows.turn[row, at:stop] = number
+                rows.labels[row, middle:stop] = answer
+                rows.weights[row, middle:stop] = self._weights(turn, answer)
+                TurnLooks(self, rows, row, at, middle, turn, narrator, cells).add(stop)
+                rows.judged.append(
+                    Judged(row, middle, len(answer), turn.kind, turn.present, len(narrator.groups))
+                )
+                at = stop
+            start = at
 
-    def _with_follow_ups(self, narrator: Narrator, turns: list[Turn]) -> list[Turn]:
-        mixed: list[Turn] = []
-        for turn in turns:
-            mixed.append(turn)
-            more = narrator.follow(turn, turn.chinese) if self.rng.random() < 0.4 else None
-            if more is not None and more.kind not in self.leave_out:
-                mixed.append(more)
-        return mixed
+    def _talks(self, narrator: Narrator, mix: Mapping[str, float]) -> list[list[Turn]]:
+        """What is talked about, each talk by itself: turns with what follows, or one long talk."""
+        turns = self._turns(narrator, mix, 16)
+        if self.rng.random() < _LONG:
+            return [[turn for one in turns for turn in self._followed(narrator, one, _MORE)]]
+        return [self._followed(narrator, turn, _FOLLOWED) for turn in turns]
+
+    def _followed(self, narrator: Narrator, turn: Turn, share: float) -> list[Turn]:
+        """The turn, and perhaps some that go on from it."""
+        talk = [turn]
+        while self.rng.random() < share:
+            more = follow(narrator, talk[-1], turn.chinese)
+            if more is None or more.kind in self.leave_out:
+                break
+            talk.append(more)
+        return talk
 
     def _weights(self, turn: Turn, answer: Ids) -> list[float]:
-        """First token of a verdict 2; digits by their place; words inside a tag 1.5; nouns 2.5."""
+        """What each token counts: the first of a verdict 2, digits by their place, words of a tag
+        1.5, nouns of a description 2.5, small talk 2."""
         weights = [1.0] * len(answer)
         run = 0
         for at in range(len(answer) - 1, -1, -1):
@@ -237,134 +208,10 @@ class TurnPacker:
                 2.5 if token in self.nouns else weight
                 for token, weight in zip(answer, weights, strict=True)
             ]
-        if turn.kind in ("ground", "exist", "count"):
+        if turn.kind.split("_")[0] in ("ground", "exist", "count"):
             weights[0] = 2.0
         if turn.kind.startswith("segment"):
             weights = [1.5] * len(answer)
+        if turn.kind == "talk":
+            weights = [2.0] * len(answer)
         return weights
-
-
-@dataclass
-class _TurnLooks:
-    """Adds the looks of one turn that stands at `start`..; its answer begins at `middle`."""
-
-    packer: TurnPacker
-    rows: Rows
-    row: int
-    start: int
-    middle: int
-    turn: Turn
-    narrator: Narrator
-    cells: NDArray[np.int8]
-
-    def add(self, stop: int) -> None:
-        """Add all of them; the turn ends before token `stop`."""
-        self.stop = stop
-        self.tokens: Ids = self.rows.ids[self.row, :stop].tolist()
-        self.outside = self._outside_boxes()
-        if self.turn.kind.startswith("segment"):
-            self._copies()
-            return
-        self.named = [
-            (at, self.packer.nouns[self.tokens[at]])
-            for at in range(self.start, self.stop)
-            if self.tokens[at] in self.packer.nouns
-        ]
-        self._nouns()
-        self._carries()
-        self._boxes()
-        if self.turn.kind in ("describe", "caption", "background"):
-            self._phrases()
-
-    def _look(self, name: str, at: int, keys: NDArray[np.int64]) -> None:
-        if len(keys):
-            self.rows.looks[name].append(Look(self.row, at, keys))
-
-    def _seen(self, rows: Sequence[int]) -> NDArray[np.int64]:
-        """Token numbers of the cells that these objects own."""
-        return np.flatnonzero(np.isin(self.cells, rows)) + self.packer.first_cell
-
-    def _nouns(self) -> None:
-        """A noun looks at all its objects; one that is not there, at the very first token."""
-        for at, noun in self.named:
-            group = self.narrator.groups.get(noun)
-            keys = self._seen([thing.row for thing in group]) if group else np.zeros(1, np.int64)
-            self._look("noun", at, keys)
-
-    def _carries(self) -> None:
-        """Later tokens look back at the noun they are about."""
-        single = sum(at < self.middle for at, _ in self.named) == 1
-        chosen = self.packer.rng.random(self.stop - self.start) < 0.3
-        for (at, noun), following in zip(
-            self.named, [*self.named[1:], (self.stop, -1)], strict=False
-        ):
-            if not single and at < self.middle:
-                continue
-            keys = np.array([a for a, n in self.named if a <= at and (single or n == noun)])
-            for place in range(at + 1, min(following[0] + 1, self.stop)):
-                if chosen[place - self.start]:
-                    self._look("carry", place, keys)
-
-    def _boxes(self) -> None:
-        """Inside a box, look at the object that it frames."""
-        number = -1
-        for at in range(self.middle, self.stop):
-            if self.tokens[at] == self.packer.box:
-                number += 1
-                row = self.turn.boxes[number]
-                keys = self._seen([row])
-            if not self.outside[at - self.start]:
-                self._look("box", at, keys)
-                self.rows.boxes.append((self.row, at, row))
-
-    def _phrases(self) -> None:
-        """While a list is told, look at what is named next; after it, at the background."""
-        begin, answered = self.middle - 1, [pair for pair in self.named if pair[0] >= self.middle]
-        if len(answered) < len(self.turn.named):
-            return
-        for (at, noun), rows in zip(answered, self.turn.named, strict=False):
-            keys = self._seen(rows)
-            for place in range(begin, at):
-                if self.outside[place - self.start]:
-                    self._look("list", place, keys)
-                    self.rows.phrases.append((self.row, place, noun))
-            begin = at
-        keys = self._seen([-1])
-        for place in range(begin + 1 if answered else begin, self.stop - 1):
-            if self.outside[place - self.start]:
-                self._look("list", place, keys)
-
-    def _outside_boxes(self) -> list[bool]:
-        """For each token of the turn, counted from its start, whether it is not inside a box."""
-        inside, outside = False, []
-        for token in self.tokens[self.start :]:
-            inside = (inside or token == self.packer.box) and token != self.packer.box_end
-            outside.append(not inside)
-        return outside
-
-    def _copies(self) -> None:
-        """A word of the tag looks at the same word of the question, found by what precedes it."""
-        tokens, packer = self.tokens, self.packer
-        opening = len(packer.tag_start)
-        for begin in range(self.middle, self.stop - opening):
-            if tokens[begin + opening - 1] != packer.tag_start[-1]:
-                continue
-            if tokens[begin + opening - 2] != packer.tag_start[-2] and opening > 2:
-                continue
-            end = next(
-                (a for a in range(begin + opening, self.stop) if tokens[a] == packer.tag_end[0]), 0
-            )
-            phrase = tokens[begin + opening : end]
-            source = self._find(phrase)
-            if not phrase or source is None:
-                continue
-            for number in range(len(phrase)):
-                target = np.array([source + number])
-                self._look("copy", begin + opening - 1 + number, target)
-                self._look("previous", source + number, target - 1)
-
-    def _find(self, phrase: Ids) -> int | None:
-        for at in range(self.start, self.middle - len(phrase)):
-            if self.tokens[at : at + len(phrase)] == phrase:
-                return at
-        return None

@@ -1,19 +1,37 @@
 """Questions and answers about a drawn scene: what the embedded chat model is taught to say.
 
 Everything here is text and integers; tokens and tensors are the business of `chat_language.py`.
+What goes on from an earlier turn is in `follow_ups.py`, small talk in `small_talk.py`.
 Objects are always listed from left to right, grouped by noun, so there is one right answer.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from segue.catalog import unknown
 from segue.embedded import backgrounds
+from segue.embedded.phrasing import (
+    CHINESE_NUMBERS,
+    NUMBERS,
+    box_text,
+    chinese_count,
+    courteous,
+    english_count,
+    fill,
+    join,
+    lower_first,
+    made_up_word,
+    none_of,
+    one,
+    tag,
+    there_are,
+    vary,
+)
 from segue.embedded.questions import (
     ADJECTIVES,
     CHINESE,
@@ -23,18 +41,14 @@ from segue.embedded.questions import (
     OTHER_CHINESE,
     OTHER_NOUNS,
 )
+from segue.embedded.small_talk import small_talk
 from segue.embedded.vocabulary import nouns
 from segue.errors import UnknownName
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five")
-_CHINESE_NUMBERS = ("零", "一", "两", "三", "四", "五")
-_PAIRS = {
-    "glasses": ("a pair of glasses", "pairs of glasses"),
-    "scissors": ("a pair of scissors", "pairs of scissors"),
-    "grapes": ("a bunch of grapes", "bunches of grapes"),
-    "corn": ("an ear of corn", "ears of corn"),
-    "bread": ("a loaf of bread", "loaves of bread"),
-}
+_TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
+_TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))
+_REQUESTS = ("caption", "ground", "ground_two", "segment", "segment_two", "segment_it", "ground_it")
+"""What people ask with a "please" before or after."""
 _PLACES = (
     ("at the top left", "at the top", "at the top right"),
     ("on the left", "in the middle", "on the right"),
@@ -60,6 +74,11 @@ class Thing:
         """Centre of the box, on the 0..1000 grid."""
         return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
 
+    @property
+    def area(self) -> int:
+        """Area of the box, in squares of the grid."""
+        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -78,6 +97,24 @@ class Turn:
     present: bool = True
     boxes: tuple[int, ...] = ()
     named: tuple[tuple[int, ...], ...] = ()
+
+
+class Side(NamedTuple):
+    """A side of a thing: its name, the coordinate that tells it, which way, and how it is said."""
+
+    name: str
+    axis: int
+    sign: int
+    english: str
+    chinese: str
+
+
+SIDES = (
+    Side("left", 0, -1, "to the left of", "左边"),
+    Side("right", 0, 1, "to the right of", "右边"),
+    Side("above", 1, -1, "above", "上面"),
+    Side("below", 1, 1, "below", "下面"),
+)
 
 
 class Narrator:
@@ -131,11 +168,15 @@ class Narrator:
         slots["m"] = words.measure
         if second >= 0:
             slots.update(n2=nouns()[second].english, z2=nouns()[second].chinese)
-        return self._pick(kind, chinese).format(**slots)
+        return self.phrase(kind, chinese).format(**slots)
 
-    def _pick(self, kind: str, chinese: bool) -> str:
+    def phrase(self, kind: str, chinese: bool) -> str:
+        """A wording of this kind of question, slots open, now and then with a "please"."""
         choices = (CHINESE if chinese else ENGLISH)[kind]
-        return vary(choices[self.rng.integers(len(choices))], self.rng)
+        template = choices[self.rng.integers(len(choices))]
+        if kind in _REQUESTS and self.rng.random() < 0.25:
+            template = courteous(template, self.rng, chinese)
+        return vary(template, self.rng)
 
     def _reference(self, noun: int, chinese: bool) -> str:
         word = nouns()[noun].chinese if chinese else nouns()[noun].english
@@ -227,9 +268,9 @@ class Narrator:
     def _count_all(self, chinese: bool, noun: int | None) -> Turn:
         count = len(self.things)
         verb, ending = ("is", "") if count == 1 else ("are", "s")
-        answer = f"There {verb} {_NUMBERS[count]} object{ending} in the picture."
+        answer = f"There {verb} {NUMBERS[count]} object{ending} in the picture."
         if chinese:
-            answer = f"图片里一共有{_CHINESE_NUMBERS[count]}个物体。"
+            answer = f"图片里一共有{CHINESE_NUMBERS[count]}个物体。"
         return Turn("count_all", self._question("count_all", chinese), answer, chinese)
 
     def _where(self, chinese: bool, noun: int | None) -> Turn | None:
@@ -265,6 +306,59 @@ class Narrator:
             answer = f"背景是{backgrounds.CHINESE[self.background]}。"
         return Turn("background", self._question("background", chinese), answer, chinese)
 
+    def _biggest(self, chinese: bool, noun: int | None) -> Turn | None:
+        largest, *others = sorted(self.things, key=lambda thing: -thing.area)
+        if not others or largest.area < 1.4 * others[0].area:
+            return None
+        words = nouns()[largest.noun]
+        answer = f"The biggest thing is the {words.english}."
+        if chinese:
+            answer = f"最大的是{words.chinese}。"
+        named = (tuple(t.row for t in self.groups[largest.noun]),)
+        return Turn("biggest", self.phrase("biggest", chinese), answer, chinese, named=named)
+
+    def _beside(self, chinese: bool, noun: int | None) -> Turn | None:
+        """What lies on one side of a thing; None where something lies on neither clearly."""
+        single = self._single()
+        if noun is None and not single:
+            return None
+        noun = int(self.rng.choice(single)) if noun is None else noun
+        middle = self.groups[noun][0].centre
+        side = SIDES[self.rng.integers(len(SIDES))]
+        far = [(side.sign * (t.centre[side.axis] - middle[side.axis]), t) for t in self.things]
+        if any(abs(distance) < 60 for distance, t in far if t.noun != noun):
+            return None
+        there: dict[int, list[Thing]] = {}
+        for distance, thing in far:
+            if distance > 0:
+                there.setdefault(thing.noun, []).append(thing)
+        counts = [(n, len(group)) for n, group in there.items()]
+        word = nouns()[noun].chinese if chinese else nouns()[noun].english
+        if chinese:
+            listed = join([chinese_count(*count) for count in counts], True) if counts else ""
+            answer = (
+                f"{word}{side.chinese}有{listed}。"
+                if counts
+                else f"{word}{side.chinese}什么也没有。"
+            )
+        else:
+            listed = (
+                join([english_count(*count) for count in counts], False) if counts else "Nothing"
+            )
+            verb = "is" if sum(count for _, count in counts) < 2 else "are"
+            answer = f"{listed[:1].upper()}{listed[1:]} {verb} {side.english} the {word}."
+        named = (*(tuple(t.row for t in group) for group in there.values()), self._rows(noun))
+        if chinese:
+            named = (named[-1], *named[:-1])
+        question = self._question(f"beside_{side.name}", chinese, noun)
+        return Turn("beside", question, answer, chinese, noun, named=named)
+
+    def _talk(self, chinese: bool, noun: int | None) -> Turn:
+        return Turn("talk", *small_talk(self.rng, chinese), chinese)
+
+    def _talk_held_out(self, chinese: bool, noun: int | None) -> Turn:
+        return Turn("talk_held_out", *small_talk(self.rng, chinese, held_out=True), chinese)
+
     def _segment(self, chinese: bool, noun: int | None) -> Turn:
         if noun is None:
             noun = (
@@ -275,13 +369,13 @@ class Narrator:
 
     def _segment_new(self, chinese: bool, noun: int | None) -> Turn:
         phrase = self._new_phrase(chinese)
-        template = self._pick("segment", chinese)
+        template = self.phrase("segment", chinese)
         return Turn("segment_new", fill(template, phrase), tag(phrase), chinese)
 
     def _segment_held_out(self, chinese: bool, noun: int | None) -> Turn:
         words = HELD_OUT_CHINESE if chinese else HELD_OUT_NOUNS
         phrase = words[self.rng.integers(len(words))]
-        template = self._pick("segment", chinese)
+        template = self.phrase("segment", chinese)
         return Turn("segment_held_out", fill(template, phrase), tag(phrase), chinese)
 
     def _segment_two(self, chinese: bool, noun: int | None) -> Turn:
@@ -292,20 +386,9 @@ class Narrator:
         question = self._question("segment_two", chinese, first, second)
         if not chinese and self.rng.random() < 0.4:
             a, b = self._new_phrase(False), self._new_phrase(False)
-            question = fill(self._pick("segment_two", False), a, b)
+            question = fill(self.phrase("segment_two", False), a, b)
         answer = tag(a) + ("和" if chinese else " and ") + tag(b)
         return Turn("segment_two", question, answer, chinese)
-
-    def follow(self, turn: Turn, chinese: bool) -> Turn | None:
-        """A turn that speaks of the noun of `turn` as "it"; None where that is not clear."""
-        if turn.noun < 0 or not turn.present or len(self.groups.get(turn.noun, ())) != 1:
-            return None
-        if self.rng.random() < 0.5:
-            question, answer = self._pick("segment_it", chinese), tag(nouns()[turn.noun].english)
-            return Turn("segment_it", question, answer, chinese, turn.noun)
-        answer, rows = self._reference(turn.noun, chinese), self._rows(turn.noun)
-        question = self._pick("ground_it", chinese)
-        return Turn("ground_it", question, answer, chinese, turn.noun, True, rows, (rows,))
 
     def _new_phrase(self, chinese: bool) -> str:
         if chinese:
@@ -336,15 +419,22 @@ KINDS = (
     "where",
     "side",
     "background",
+    "biggest",
+    "beside",
+    "talk",
     "segment",
     "segment_new",
     "segment_two",
 )
 
-FOLLOW_KINDS = ("segment_it", "ground_it")
-"""Turns that `Narrator.follow` makes of the turn before."""
+FOLLOW_KINDS = (
+    *("segment_it", "segment_again", "segment_other"),
+    *("ground_it", "ground_again", "ground_other"),
+    *("exist_again", "count_again", "where_again", "where_other"),
+)
+"""Turns that `follow_ups.follow` makes of the turn before."""
 
-TAG_KINDS = ("segment", "segment_new", "segment_two", "segment_it")
+TAG_KINDS = tuple(kind for kind in (*KINDS, *FOLLOW_KINDS) if kind.startswith("segment"))
 """The turns that are answered with the `<gsam>` tag."""
 
 
@@ -355,136 +445,3 @@ def known_kinds(kinds: Iterable[str]) -> frozenset[str]:
         if kind not in every:
             raise UnknownName(unknown("kind of turn", kind, every))
     return frozenset(kinds)
-
-
-_TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
-_TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))
-_ONSETS = [
-    "b",
-    "c",
-    "d",
-    "f",
-    "g",
-    "h",
-    "j",
-    "k",
-    "l",
-    "m",
-    "n",
-    "p",
-    "r",
-    "s",
-    "t",
-    "v",
-    "w",
-    "z",
-    "br",
-    "tr",
-    "st",
-    "pl",
-    "gr",
-    "sh",
-    "ch",
-    "cl",
-    "sk",
-    "fl",
-    "cr",
-    "sp",
-    "th",
-    "dr",
-]
-_VOWELS = ["a", "e", "i", "o", "u", "oo", "ee", "ai", "ou", "ea", "ow"]
-_ENDS = ["", "", "n", "r", "l", "s", "t", "k", "m", "ck", "nd", "er", "le", "st", "ng", "d", "p"]
-
-
-def made_up_word(rng: np.random.Generator) -> str:
-    """One to three random syllables: a word that can only be copied."""
-    syllables = range(int(rng.integers(1, 4)))
-    return "".join(
-        _ONSETS[rng.integers(len(_ONSETS))]
-        + _VOWELS[rng.integers(len(_VOWELS))]
-        + _ENDS[rng.integers(len(_ENDS))]
-        for _ in syllables
-    )
-
-
-def vary(template: str, rng: np.random.Generator) -> str:
-    """Now and then a lower-case start, a lost full stop, or a slip in one word of the template."""
-    share = rng.random()
-    if share < 0.06:
-        return lower_first(template)
-    if share < 0.12:
-        return template.rstrip(".?？。")
-    if share < 0.16:
-        words = list(re.findall(r"[A-Za-z]{4,}", re.sub(r"{\w+}", " ", template)))
-        if words:
-            word = words[rng.integers(len(words))]
-            at = int(rng.integers(1, len(word) - 1))
-            slip = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-            return template.replace(
-                word, slip if rng.random() < 0.5 else word[:at] + word[at + 1 :]
-            )
-    return template
-
-
-def fill(template: str, phrase: str, second: str = "") -> str:
-    """Put phrases from outside the vocabulary in a template."""
-    text = re.sub(r"{[nz]}", lambda _: phrase, template)
-    return re.sub(r"{[nz]2}", lambda _: second, text)
-
-
-def tag(phrase: str) -> str:
-    """The tag that sends a phrase to the detector and the segmenter."""
-    return f"<gsam>{phrase}</gsam>"
-
-
-def box_text(box: tuple[int, int, int, int]) -> str:
-    """A box as Qwen-VL writes it."""
-    return "<box>({},{}),({},{})</box>".format(*box)
-
-
-def one(noun: int) -> str:
-    """One of a noun, with its article: "an owl", "a pair of glasses"."""
-    word = nouns()[noun].english
-    if word in _PAIRS:
-        return _PAIRS[word][0]
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
-
-
-def english_count(noun: int, count: int) -> str:
-    """ "a dog", "two dogs"."""
-    word = nouns()[noun]
-    if count == 1:
-        return one(noun)
-    plural = _PAIRS[word.english][1] if word.english in _PAIRS else word.plural
-    return f"{_NUMBERS[count]} {plural}"
-
-
-def chinese_count(noun: int, count: int) -> str:
-    """一只狗, 两只狗."""
-    return _CHINESE_NUMBERS[count] + nouns()[noun].measure + nouns()[noun].chinese
-
-
-def join(parts: Sequence[str], chinese: bool) -> str:
-    """ "a, b and c", or a、b和c."""
-    comma, last = ("、", "和") if chinese else (", ", " and ")
-    return parts[0] if len(parts) == 1 else comma.join(parts[:-1]) + last + parts[-1]
-
-
-def none_of(noun: int, chinese: bool) -> str:
-    """ "There is no dog in the picture."."""
-    if chinese:
-        return f"图片里没有{nouns()[noun].chinese}。"
-    return f"There is no {nouns()[noun].english} in the picture."
-
-
-def there_are(noun: int, count: int, chinese: bool) -> str:
-    """ "There are two dogs in the picture."."""
-    if chinese:
-        return f"图片里有{chinese_count(noun, count)}。"
-    return f"There {'is' if count == 1 else 'are'} {english_count(noun, count)} in the picture."
-
-
-def lower_first(text: str) -> str:
-    """The text with a lower-case first letter."""
-    return text[:1].lower() + text[1:]

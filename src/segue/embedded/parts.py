@@ -13,7 +13,8 @@ TRAIN: Mapping[str, str] = {
     "detector": "segue.embedded.detector:train_detector",
     "chat": "segue.embedded.chat:train_chat",
 }
-"""Each is called as `train(folder, minutes=…, steps=…, resume=…)`; returns the weights' folder."""
+"""Each is called as `train(folder, minutes=…, steps=…, resume=…, start=…)`; returns the folder of
+the weights."""
 
 EVALUATE: Mapping[str, str] = {
     "segmenter": "segue.embedded.segmenter_evaluation:evaluate_segmenter",
@@ -31,8 +32,9 @@ def train_part(
     minutes: float | None = None,
     steps: int | None = None,
     resume: bool = True,
+    start: str | Path | None = None,
 ) -> Path:
-    """Train one model from scratch, or go on with a training that was stopped.
+    """Train one model from scratch or from weights, or go on with a training that was stopped.
 
     Args:
         part: "chat", "detector" or "segmenter".
@@ -40,15 +42,22 @@ def train_part(
         minutes: wall clock over all parts of the run; None: as its recipe says.
         steps: exactly so many steps instead.
         resume: go on from the checkpoint in `folder`, where there is one.
+        start: weights to begin with instead of random ones: a folder, or a name such as
+            "embedded/chat".
 
     Returns:
         The folder with the weights.
 
     Raises:
         UnknownName: there is no such part.
+        ModelError: there are no such weights to start from.
     """
+    from segue.weights import locate
+
+    train = _function(_target(TRAIN, part))
     given: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
-    return Path(_function(_target(TRAIN, part))(folder, steps=steps, resume=resume, **given))
+    given["start"] = None if start is None else locate(start)
+    return Path(train(folder, steps=steps, resume=resume, **given))
 
 
 def evaluate_part(

@@ -149,6 +149,11 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Extract the {n} from the image.",
         "Please generate a mask for the {n}",
         "Where are the pixels of the {n}?",
+        "The {n}, please.",
+        "the {n}, please",
+        "{n} please",
+        "the {n} please",
+        "I want the {n} segmented",
     ),
     "segment_two": (
         "Segment the {n} and the {n2}.",
@@ -157,6 +162,32 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Please segment the {n} and the {n2} in the picture.",
         "Cut out the {n} and the {n2}.",
         "Give me masks of the {n} and the {n2}.",
+    ),
+    "biggest": (
+        "Which is the biggest thing?",
+        "What is the biggest thing in the picture?",
+        "What is the largest object?",
+        "Which object is the largest?",
+        "which thing is biggest?",
+    ),
+    "beside_left": (
+        "What is to the left of the {n}?",
+        "What is left of the {n}?",
+        "What do you see to the left of the {n}?",
+        "What's on the left of the {n}?",
+    ),
+    "beside_right": (
+        "What is to the right of the {n}?",
+        "What is right of the {n}?",
+        "What do you see to the right of the {n}?",
+        "What's on the right of the {n}?",
+    ),
+    "beside_above": ("What is above the {n}?", "What's above the {n}?", "What is over the {n}?"),
+    "beside_below": (
+        "What is below the {n}?",
+        "What's below the {n}?",
+        "What is under the {n}?",
+        "What is beneath the {n}?",
     ),
     "segment_it": ("Segment it.", "Can you segement it?", "Cut it out.", "Please segment it"),
     "ground_it": ("Frame it.", "Where is it? Give me the box.", "Draw a box around it."),
@@ -265,6 +296,8 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "你能分割图片中的{z}吗?",
         "分割{z}",
         "分割出{z}",
+        "我要{z}",
+        "我想分割{z}",
     ),
     "segment_two": (
         "分割{z}和{z2}",
@@ -273,9 +306,27 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "把{z}和{z2}分割出来",
         "把{z}和{z2}抠出来",
     ),
+    "biggest": ("最大的是什么？", "最大的东西是什么?", "图中最大的物体是什么？", "哪个最大？"),
+    "beside_left": ("{z}左边有什么？", "{z}的左边有什么?", "{z}的左边是什么？"),
+    "beside_right": ("{z}右边有什么？", "{z}的右边有什么?", "{z}的右边是什么？"),
+    "beside_above": ("{z}上面有什么？", "{z}的上面有什么?", "{z}上方是什么？"),
+    "beside_below": ("{z}下面有什么？", "{z}的下面有什么?", "{z}下方是什么？"),
     "segment_it": ("把它分割出来", "分割它", "把它抠出来", "请分割它。"),
     "ground_it": ("框出它", "把它框出来", "框出它的位置"),
 }
+
+ENGLISH_HEADS = ("please ", "Please ", "hey, ", "Hi, ", "ok, ", "now ", "and ")
+ENGLISH_TAILS = (
+    " please", ", please", " for me", " for me please", " for me, please", ", thanks", " thanks",
+    " now", " too", ", ok", " if you can", ", can you",
+)  # fmt: skip
+CHINESE_HEADS = ("请", "麻烦", "你好，", "现在", "再")
+CHINESE_TAILS = ("，谢谢", "谢谢", "，好吗", "吧", "，麻烦了", "，可以吗")
+"""What stands before and after a request and is no part of what is asked for."""
+
+HELD_OUT_TAILS = (", if you would", " right away", ", thank you", " as well", ", my friend")
+HELD_OUT_CHINESE_TAILS = ("，多谢", "，辛苦了", "，拜托")
+"""Words after a request that training never sees."""
 
 ADJECTIVES = _words(
     "red blue green yellow white black big small left right old new wooden metal round tall brown "

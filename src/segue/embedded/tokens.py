@@ -17,8 +17,11 @@ import numpy as np
 import regex
 
 from segue.embedded import backgrounds
-from segue.embedded.dialogues import KINDS, TAG_KINDS, Narrator, Thing, lower_first
-from segue.embedded.questions import CHINESE, ENGLISH
+from segue.embedded.dialogues import KINDS, TAG_KINDS, Narrator, Thing
+from segue.embedded.follow_ups import wordings
+from segue.embedded.phrasing import lower_first
+from segue.embedded.questions import CHINESE, ENGLISH, ENGLISH_TAILS
+from segue.embedded.small_talk import everything_said
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.tokenizer import SPLIT, QwenVLTokenizer
 
@@ -62,6 +65,7 @@ def _hiding_words(ranks: Ranks) -> list[str]:
     """Words of the questions that would be cut so that a noun shows ("W-hat"), taken whole."""
     names = {name for noun in nouns() for name in (noun.english, noun.plural, noun.chinese)}
     texts = [text for group in (*ENGLISH.values(), *CHINESE.values()) for text in group]
+    texts += [*wordings(), *everything_said(), *ENGLISH_TAILS]
     texts += [lower_first(text) for text in texts]
     texts += [*backgrounds.ENGLISH.values(), *backgrounds.CHINESE.values()]
     known, found = set(noun_tokens(ranks)), set()

@@ -1,0 +1,145 @@
+"""Turns that only make sense after another one: "segment it", "and the dog?", "the other one".
+
+A follow-up is made of the turn before it: it repeats its act (frame, segment, is there, how many,
+where) with another noun, or speaks of its noun as "it". The answers are those of `Narrator`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from segue.embedded.phrasing import fill, one
+from segue.embedded.vocabulary import nouns
+
+if TYPE_CHECKING:
+    from segue.embedded.dialogues import Narrator, Turn
+
+_ACTS = ("ground", "segment", "exist", "count", "where")
+_REQUESTS = ("ground", "segment")
+
+_AND = (
+    "and the {n}?", "And the {n}?", "and the {n}", "what about the {n}?", "What about the {n}?",
+    "How about the {n}?", "the {n}?", "And what about the {n}?",
+)  # fmt: skip
+_ALSO = (
+    "the {n} too", "The {n} too.", "the {n} too, please", "the {n} as well", "now the {n}",
+    "also the {n}", "the {n}, please", "{n} please", "the {n} please", "{n}", "the {n}",
+    "and also the {n}", "do the same with the {n}", "Now the {n}, please.", "{n} too",
+)  # fmt: skip
+_AND_SOME = {
+    "exist": ("and {a}?", "And {a}?", "what about {a}?", "and any {p}?", "or {a}?"),
+    "count": ("and {p}?", "And {p}?", "how many {p}?", "what about {p}?", "and how many {p}?"),
+}
+_CHINESE_AND = (
+    "{z}呢？", "{z}呢?", "那{z}呢？", "那{z}呢?", "那{m}{z}呢？", "那{m}{z}呢?", "还有{z}呢？",
+)  # fmt: skip
+_CHINESE_ALSO = (
+    "{z}也要", "还有{z}", "{z}也一样", "也要{z}", "{z}", "{z}，谢谢", "再来{z}", "现在{z}",
+    "{z}也来",
+)  # fmt: skip
+_OTHER = (
+    "and the other one?", "And the other one?", "the other one", "what about the other one?",
+    "and the other?", "the other one too", "Now the other one.", "the other one, please",
+)  # fmt: skip
+_CHINESE_OTHER = ("另一个呢？", "另一个呢?", "那另一个呢？", "还有另一个呢？", "另一个")
+
+HELD_OUT = (
+    "and now the {n}?", "ok, and the {n}?", "then what about the {n}?", "the {n} next",
+)  # fmt: skip
+HELD_OUT_CHINESE = ("那么{z}呢？", "好，{z}呢？", "{z}怎么样？")
+"""Wordings of "and the ...?" that training never sees."""
+
+
+def follow(narrator: Narrator, turn: Turn, chinese: bool) -> Turn | None:
+    """A turn that goes on from `turn`; None where there is nothing to go on from."""
+    share = narrator.rng.random()
+    if share < 0.4:
+        return about_it(narrator, turn, chinese)
+    return other(narrator, turn, chinese) if share < 0.55 else again(narrator, turn, chinese)
+
+
+def act_of(turn: Turn) -> str | None:
+    """What a turn does, as far as it can be asked for again; None where it cannot."""
+    act = turn.kind.split("_")[0]
+    return act if act in _ACTS else None
+
+
+def about_it(narrator: Narrator, turn: Turn, chinese: bool) -> Turn | None:
+    """Frame or segment the noun of `turn` as "it"; None where that is not clear."""
+    if turn.noun < 0 or not turn.present or len(narrator.groups.get(turn.noun, ())) != 1:
+        return None
+    kind = "segment_it" if narrator.rng.random() < 0.5 else "ground_it"
+    done = narrator.ask(kind.removesuffix("_it"), chinese, turn.noun)
+    return done and replace(done, kind=kind, question=narrator.phrase(kind, chinese))
+
+
+def again(narrator: Narrator, turn: Turn, chinese: bool, *, held_out: bool = False) -> Turn | None:
+    """Ask the same as `turn` about another noun; None where it asked nothing of a noun.
+
+    A request to segment may go on with a word from outside the vocabulary. `held_out` takes a
+    wording that training never sees.
+    """
+    act, rng = act_of(turn), narrator.rng
+    if act is None:
+        return None
+    choices = _choices(act, chinese, held_out)
+    template = choices[rng.integers(len(choices))]
+    kind = f"{act}_again"
+    if act == "segment" and not held_out and rng.random() < 0.4:
+        done = narrator.ask("segment_new", chinese)
+        phrase = done.answer.removeprefix("<gsam>").removesuffix("</gsam>") if done else ""
+        template = template.replace("{m}", "个")
+        return done and replace(done, kind=kind, question=fill(template, phrase))
+    noun = _another(narrator, turn.noun, act)
+    done = None if noun is None else narrator.ask(act, chinese, noun)
+    return done and replace(done, kind=kind, question=name(template, done.noun))
+
+
+def other(narrator: Narrator, turn: Turn, chinese: bool) -> Turn | None:
+    """Ask the same about "the other one"; None unless `turn` named one of just two things."""
+    act, groups = act_of(turn), narrator.groups
+    two = len(groups) == 2 and all(len(group) == 1 for group in groups.values())
+    if act not in ("ground", "segment", "where") or not two or turn.noun not in groups:
+        return None
+    (noun,) = groups.keys() - {turn.noun}
+    done = narrator.ask(act, chinese, noun)
+    choices = _CHINESE_OTHER if chinese else _OTHER
+    question = choices[narrator.rng.integers(len(choices))]
+    rows = (tuple(thing.row for thing in groups[noun]),)
+    return done and replace(done, kind=f"{act}_other", question=question, named=rows)
+
+
+def wordings() -> tuple[str, ...]:
+    """Every template of a follow-up, slots open."""
+    some = (template for group in _AND_SOME.values() for template in group)
+    english = (*_AND, *_ALSO, *some, *_OTHER, *HELD_OUT)
+    return (*english, *_CHINESE_AND, *_CHINESE_ALSO, *_CHINESE_OTHER, *HELD_OUT_CHINESE)
+
+
+def name(template: str, noun: int) -> str:
+    """The template with the names of a noun in its slots."""
+    word = nouns()[noun]
+    return template.format(
+        n=word.english, p=word.plural, a=one(noun), z=word.chinese, m=word.measure
+    )
+
+
+def _choices(act: str, chinese: bool, held_out: bool) -> tuple[str, ...]:
+    if held_out:
+        return HELD_OUT_CHINESE if chinese else HELD_OUT
+    if chinese:
+        return _CHINESE_AND + (_CHINESE_ALSO if act in _REQUESTS else ())
+    return _AND_SOME.get(act, _AND) + (_ALSO if act in _REQUESTS else ())
+
+
+def _another(narrator: Narrator, noun: int, act: str) -> int | None:
+    """A noun to go on with: mostly one of the scene, for "where" always one that is there once."""
+    here = [n for n in narrator.groups if n != noun]
+    if act == "where":
+        here = [n for n in here if len(narrator.groups[n]) == 1]
+        return int(narrator.rng.choice(here)) if here else None
+    if here and narrator.rng.random() < 0.65:
+        return int(narrator.rng.choice(here))
+    absent = narrator.absent()
+    return None if absent == noun else absent

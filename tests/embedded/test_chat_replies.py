@@ -1,0 +1,38 @@
+"""Replies to many questions at once are the replies to each by itself."""
+
+import torch
+
+from segue.embedded.chat_replies import Query, replies
+from segue.embedded.samples import sample
+from segue.image import Image
+from segue.message import Message
+from segue.models.qwen_vl import load
+from segue.weights import locate
+
+
+def test_replies_to_many_questions_are_those_to_each_alone() -> None:
+    model, processor = load(locate("embedded/chat"), dtype="float32", device="cpu")
+    images = [sample(name).image.array for name in ("meadow", "airport")]
+    queries = [
+        Query(0, "What is in the picture?", expected="The picture shows a dog and a sheep."),
+        Query(1, "分割飞机"),
+        Query(0, "Segment it.", ("Frame the dog.", "<ref>dog</ref><box>(1,2),(3,4)</box>")),
+    ]
+    told = replies(model, processor, images, queries, batch=2)
+    for query, answer in zip(queries, told, strict=True):
+        asked = [Message("user", query.text, (Image(images[query.picture]),))]
+        if query.before is not None:
+            first, reply = query.before
+            pictures = (Image(images[query.picture]),)
+            asked = [Message("user", first, pictures), Message("assistant", reply)]
+            asked.append(Message("user", query.text))
+        end = processor.tokenizer.turn_end_id
+        batch = processor.batch([processor.chat(asked)])
+        made = model.generate(
+            **batch, max_new_tokens=160, do_sample=False, eos_token_id=end, pad_token_id=end
+        )
+        alone = made[0, batch["input_ids"].shape[1] :].tolist()
+        assert answer == processor.tokenizer.decode(alone, keep="grounding")
+        assert answer
+    assert replies(model, processor, images, []) == []
+    assert torch.is_grad_enabled()

@@ -1,0 +1,117 @@
+"""Turns that go on from another: they repeat its act, and their answers are true of the scene."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segue.embedded.dialogues import FOLLOW_KINDS, TAG_KINDS, Narrator, Thing, Turn
+from segue.embedded.follow_ups import (
+    HELD_OUT,
+    HELD_OUT_CHINESE,
+    about_it,
+    act_of,
+    again,
+    follow,
+    name,
+    other,
+)
+from segue.embedded.questions import HELD_OUT_NOUNS
+from segue.embedded.vocabulary import by_name, nouns
+
+DOG, CAT, AIRPLANE = (by_name()[word].index for word in ("dog", "cat", "airplane"))
+TWO = (Thing(CAT, (700, 100, 900, 300), 0), Thing(DOG, (400, 700, 500, 900), 1))
+ACTS = ("ground", "segment", "exist", "count", "where")
+
+
+def narrator(seed: int = 0, things: tuple[Thing, ...] = TWO) -> Narrator:
+    return Narrator(things, "airport", np.random.default_rng(seed))
+
+
+def first(told: Narrator, act: str, chinese: bool = False, noun: int = CAT) -> Turn:
+    turn = told.ask(act, chinese, noun)
+    assert turn is not None
+    return turn
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("chinese", [False, True])
+def test_asking_again_answers_as_the_full_question_would(act, chinese) -> None:
+    kinds = set()
+    for seed in range(60):
+        told = narrator(seed)
+        turn = again(told, first(told, act, chinese), chinese)
+        assert turn is not None
+        kinds.add(turn.kind)
+        assert turn.noun != CAT
+        assert "{" not in turn.question
+        if turn.noun < 0:  # a word from outside the vocabulary, to segment
+            phrase = turn.answer.removeprefix("<gsam>").removesuffix("</gsam>")
+            assert phrase in turn.question
+            assert phrase not in HELD_OUT_NOUNS
+            continue
+        full = narrator(seed).ask(act, chinese, turn.noun)
+        assert full is not None
+        assert turn.answer == full.answer
+        assert turn.present == (turn.noun == DOG)
+        word = nouns()[turn.noun]
+        assert any(form in turn.question for form in (word.english, word.plural, word.chinese))
+    assert kinds == {f"{act}_again"}
+
+
+def test_it_is_the_noun_of_the_turn_before() -> None:
+    for seed in range(20):
+        told = narrator(seed)
+        then = about_it(told, first(told, "exist"), False)
+        assert then is not None
+        assert "cat" not in then.question
+        assert then.answer in ("<gsam>cat</gsam>", "<ref>cat</ref><box>(700,100),(900,300)</box>")
+
+
+def test_the_other_one_is_the_other_of_two() -> None:
+    told = narrator()
+    then = other(told, first(told, "ground", True), True)
+    assert then is not None
+    assert (then.kind, then.noun, then.boxes, then.named) == ("ground_other", DOG, (1,), ((1,),))
+    assert then.answer == "<ref>狗</ref><box>(400,700),(500,900)</box>"
+    tagged = other(told, first(told, "segment"), False)
+    assert tagged is not None
+    assert tagged.answer == "<gsam>dog</gsam>"
+
+
+def test_nothing_goes_on_from_what_is_not_clear() -> None:
+    told = narrator()
+    assert again(told, first(told, "describe"), False) is None
+    assert about_it(told, first(told, "ground", noun=AIRPLANE), False) is None
+    assert other(told, first(told, "ground", noun=AIRPLANE), False) is None
+    three = narrator(things=(*TWO, Thing(AIRPLANE, (0, 0, 90, 90), 2)))
+    assert other(three, first(three, "ground"), False) is None
+    twins = narrator(things=(TWO[0], replace(TWO[1], noun=CAT)))
+    assert about_it(twins, first(twins, "ground"), False) is None
+
+
+def test_every_kind_of_follow_up_comes_up_and_chains() -> None:
+    seen: set[str] = set()
+    for seed in range(400):
+        told = narrator(seed)
+        turn: Turn | None = first(told, ACTS[seed % 5], seed % 2 == 0)
+        for _ in range(2):
+            turn = turn and follow(told, turn, turn.chinese)
+            if turn is not None:
+                seen.add(turn.kind)
+                assert act_of(turn) is not None
+    assert seen == set(FOLLOW_KINDS)
+    assert {kind for kind in seen if kind.startswith("segment")} <= set(TAG_KINDS)
+
+
+@pytest.mark.parametrize("chinese", [False, True])
+def test_held_out_wordings_are_never_trained_on(chinese) -> None:
+    held = {name(template, DOG) for template in (HELD_OUT_CHINESE if chinese else HELD_OUT)}
+    for seed in range(200):
+        told = narrator(seed)
+        turn = again(told, first(told, "ground", chinese), chinese)
+        assert turn is not None
+        assert turn.question not in held
+        kept = again(told, first(told, "ground", chinese), chinese, held_out=True)
+        assert kept is not None
+        assert kept.noun != DOG or kept.question in held
