@@ -21,7 +21,10 @@ SCENES = SceneRecipe(counts=(0.3, 0.4, 0.3), restyle=0.2, squeeze=0.2)
 """One to three objects, and drawings less changed than for the model on board."""
 
 RECIPE = LanguageRecipe(
-    leave_out=(*TAG_KINDS, "caption", "ground_two", "count", "count_all", "side"),
+    leave_out=(
+        *TAG_KINDS,
+        *("caption", "ground_two", "count", "count_all", "side", "biggest", "beside", "talk"),
+    ),
     chinese=0.0,
     batch=6,
     pool=1500,

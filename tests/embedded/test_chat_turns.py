@@ -12,16 +12,16 @@ from segue.embedded.chat_vision import visual_settings
 from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.scenes import SceneRecipe
 from segue.embedded.sprites import shipped_bank
-from segue.embedded.tokens import build_ranks
 from segue.errors import UnknownName
 from segue.image import Image
 from segue.message import Message
 from segue.models.qwen_vl import QwenVLProcessor, QwenVLTokenizer, VisualConfig
+from segue.weights import locate
 
 
 @cache
 def packed() -> tuple[QwenVLTokenizer, TurnPacker, Rows, SceneArrays]:
-    tokenizer = QwenVLTokenizer(build_ranks())
+    tokenizer = QwenVLTokenizer.read(locate("embedded/chat"))
     packer = TurnPacker(tokenizer, 384, np.random.default_rng(0))
     arrays = draw_arrays(8, 1, shipped_bank(), SceneRecipe())
     rows = packer.pack(arrays.objects, arrays.cells, arrays.backgrounds, FULL_MIX)

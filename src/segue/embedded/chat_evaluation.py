@@ -40,7 +40,7 @@ _COUNTS = {
 
 ASKED = (
     *("describe", "caption", "absent", "exist", "exist", "count", "where", "side", "background"),
-    *("segment", "segment_held_out", "segment_two"),
+    *("segment", "segment_held_out", "segment_bare", "segment_two"),
     *("biggest", "beside", "talk", "talk_held_out"),
 )
 """What is asked once about every scene; `ground` is asked for each of its nouns."""

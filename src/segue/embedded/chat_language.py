@@ -110,7 +110,7 @@ def batch_loss(
     """The whole loss on some scenes of the pool, and what to log."""
     rng = packer.rng
     where = rng.choice(pool.size, recipe.batch, replace=False)
-    mix = QUERY_MIX if spent < recipe.query_share else FULL_MIX
+    mix: Mapping[str, float] = QUERY_MIX if spent < recipe.query_share else FULL_MIX
     if spent > recipe.late_share:
         mix = recipe.late_mix
     rows = packer.pack(pool.objects[where], pool.cells[where], pool.backgrounds[where], mix)

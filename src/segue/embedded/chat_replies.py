@@ -22,6 +22,8 @@ from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
 
 _PICTURES = 50
 """How many pictures' beginnings are held at a time."""
+_MORE = 60
+"""A reply is cut when it is so many tokens longer than the longest that is expected beside it."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,17 @@ def replies(
         if not chosen:
             continue
         prompts = {n: _prompt(processor, images[queries[n].picture], queries[n]) for n in chosen}
-        chosen.sort(key=lambda n: len(processor.tokenizer.encode_markup(queries[n].expected)))
+        sizes = {n: len(processor.tokenizer.encode_markup(queries[n].expected)) for n in chosen}
+        chosen.sort(key=sizes.__getitem__)
         split = _shared(processor, prompts[chosen[0]])
         held = _begin(model, processor, shown, prompts[chosen[0]][:split])
         for start in range(0, len(chosen), batch):
             some = chosen[start : start + batch]
             rows = torch.tensor([queries[number].picture - first for number in some])
             tails = [prompts[number][split:] for number in some]
-            made = _go_on(model, processor, [(k[rows], v[rows]) for k, v in held], tails, longest)
+            known = all(queries[number].expected for number in some)
+            most = min(longest, sizes[some[-1]] + _MORE) if known else longest
+            made = _go_on(model, processor, [(k[rows], v[rows]) for k, v in held], tails, most)
             for number, ids in zip(some, made, strict=True):
                 told[number] = processor.tokenizer.decode(ids, keep="grounding")
     return told

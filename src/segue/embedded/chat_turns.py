@@ -43,18 +43,19 @@ FULL_MIX = {
     "talk": 0.04,
     "segment": 0.05,
     "segment_new": 0.09,
+    "segment_bare": 0.015,
     "segment_two": 0.03,
 }
 
 
 LATE_MIX = FULL_MIX | {"describe": 0.36, "segment": 0.04, "segment_new": 0.05}
 """What is slowest to learn, the list of a description, gets more room at the end."""
-MORE_MIX = FULL_MIX | {"describe": 0.3, "segment": 0.06, "talk": 0.14}
+MORE_MIX = FULL_MIX | {"describe": 0.3, "where": 0.08, "segment": 0.06, "talk": 0.12}
 """What training goes on with: more descriptions, and more of what the first one did not have."""
 
-_LONG, _FOLLOWED, _MORE = 0.12, 0.25, 0.4
+_LONG, _FOLLOWED, _MORE, _THANKED = 0.12, 0.25, 0.4, 0.2
 """Share of rows that are one conversation; of turns outside them that another follows; of turns
-inside a conversation that another follows."""
+inside a conversation that another follows; of those that follow, the share of small talk."""
 
 
 class TurnPacker:
@@ -188,7 +189,12 @@ class TurnPacker:
         """The turn, and perhaps some that go on from it."""
         talk = [turn]
         while self.rng.random() < share:
-            more = follow(narrator, talk[-1], turn.chinese)
+            chat = "talk" not in self.leave_out and self.rng.random() < _THANKED
+            more = (
+                narrator.ask("talk", turn.chinese)
+                if chat
+                else follow(narrator, talk[-1], turn.chinese)
+            )
             if more is None or more.kind in self.leave_out:
                 break
             talk.append(more)

@@ -8,7 +8,7 @@ Objects are always listed from left to right, grouped by noun, so there is one r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -372,6 +372,15 @@ class Narrator:
         template = self.phrase("segment", chinese)
         return Turn("segment_new", fill(template, phrase), tag(phrase), chinese)
 
+    def _segment_bare(self, chinese: bool, noun: int | None) -> Turn:
+        known = noun is not None or self.rng.random() < 0.5
+        turn = (self._segment if known else self._segment_new)(chinese, noun)
+        template = self.phrase("segment_bare", chinese)
+        said = template.format(n=nouns()[turn.noun].english, z=nouns()[turn.noun].chinese)
+        if turn.noun < 0:
+            said = fill(template, turn.answer.removeprefix("<gsam>").removesuffix("</gsam>"))
+        return replace(turn, kind="segment_bare", question=said)
+
     def _segment_held_out(self, chinese: bool, noun: int | None) -> Turn:
         words = HELD_OUT_CHINESE if chinese else HELD_OUT_NOUNS
         phrase = words[self.rng.integers(len(words))]
@@ -424,6 +433,7 @@ KINDS = (
     "talk",
     "segment",
     "segment_new",
+    "segment_bare",
     "segment_two",
 )
 

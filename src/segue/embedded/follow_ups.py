@@ -86,7 +86,8 @@ def again(narrator: Narrator, turn: Turn, chinese: bool, *, held_out: bool = Fal
     choices = _choices(act, chinese, held_out)
     template = choices[rng.integers(len(choices))]
     kind = f"{act}_again"
-    if act == "segment" and not held_out and rng.random() < 0.4:
+    alone = template in ("{n}", "{z}")  # an unknown word by itself may be anything
+    if act == "segment" and not held_out and not alone and rng.random() < 0.4:
         done = narrator.ask("segment_new", chinese)
         phrase = done.answer.removeprefix("<gsam>").removesuffix("</gsam>") if done else ""
         template = template.replace("{m}", "个")
@@ -139,7 +140,7 @@ def _another(narrator: Narrator, noun: int, act: str) -> int | None:
     if act == "where":
         here = [n for n in here if len(narrator.groups[n]) == 1]
         return int(narrator.rng.choice(here)) if here else None
-    if here and narrator.rng.random() < 0.65:
+    if here and narrator.rng.random() < 0.55:
         return int(narrator.rng.choice(here))
     absent = narrator.absent()
     return None if absent == noun else absent
