@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from drawings import COLOURS, KINDS
 
 SPECIAL = (
     "<|im_start|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>",
@@ -17,6 +18,12 @@ TEMPLATE = (
     "{% if p.type == 'image' %}" + PICTURE + "{% else %}{{ p.text }}{% endif %}{% endfor %}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+SAID = [
+    f"user assistant Find the {colour} {kind} in the picture. "
+    f'```json\n[{{"bbox_2d": [1, 2, 3, 4], "label": "{colour} {kind}"}}]\n```'
+    for colour in COLOURS
+    for kind in KINDS
+]
 ROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 4, 4]}
 PIXELS = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "merge_size": 2}
 
@@ -76,14 +83,18 @@ def _marks(ids: dict[str, int]) -> dict[str, int]:
 
 
 def _tokenizer(folder: Path) -> dict[str, int]:
-    """Single bytes and a few marks; returns the ids of the marks."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    """Byte pairs of what is said here, each digit alone as in the real ones; ids of the marks."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    plain = Tokenizer(models.BPE({c: i for i, c in enumerate(letters)}, []))
-    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    plain = Tokenizer(models.BPE())
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    whole_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    plain.pre_tokenizer = pre_tokenizers.Sequence([digits, whole_bytes])
     plain.decoder = decoders.ByteLevel()
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=letters, show_progress=False)
+    plain.train_from_iterator(SAID * 2, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, eos_token=END, pad_token=PAD)
     tokenizer.add_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
     tokenizer.chat_template = TEMPLATE

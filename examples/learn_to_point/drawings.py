@@ -10,6 +10,7 @@ from segue.box import Box, FramedBox, Size
 
 SIDE = 112
 COLOURS = {"red": (210, 50, 50), "green": (50, 160, 70), "blue": (60, 90, 210)}
+KINDS = ["square", "circle"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Drawing:
 def drawing(seed: int) -> Drawing:
     """The drawing of that seed: a square or circle on a plain light ground."""
     rng = np.random.default_rng(seed)
-    colour, kind = str(rng.choice(list(COLOURS))), str(rng.choice(["square", "circle"]))
+    colour, kind = str(rng.choice(list(COLOURS))), str(rng.choice(KINDS))
     width, height = (int(v) for v in rng.integers(SIDE * 0.35, SIDE * 0.75, 2))
     x, y = int(rng.integers(0, SIDE - width)), int(rng.integers(0, SIDE - height))
     ground = tuple(int(v) for v in rng.integers(225, 256, 3))

@@ -17,7 +17,9 @@ from pathlib import Path
 import base as bases
 import numpy as np
 from drawings import Drawing, drawing
+from sheet import sheet
 
+SHOWN = 6
 RECIPE = """
 base = "{out}/base"
 data = "{out}/train.json"
@@ -47,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--family", choices=sorted(bases.FAMILIES), default="qwen3_vl")
     parser.add_argument("--out", type=Path, default=Path("runs/point"))
-    parser.add_argument("--drawings", type=int, default=3000, help="drawings to learn from")
+    parser.add_argument("--drawings", type=int, default=6000, help="drawings to learn from")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--questions", type=int, default=50, help="new drawings to ask about")
@@ -59,7 +61,7 @@ def main() -> None:
     print("$ segue", *command[3:], flush=True)
     subprocess.run(command, check=True)
     minutes = (time.monotonic() - begun) / 60
-    scores = measure(out / "run" / "model", options.questions)
+    scores = measure(out / "run" / "model", options.questions, out / "answers.png")
     scores["minutes"] = round(minutes, 1)
     (out / "scores.json").write_text(json.dumps(scores, indent=1), encoding="utf-8")
     print(json.dumps(scores, indent=1))
@@ -92,13 +94,16 @@ def write(out: Path, part: str, seeds: range) -> None:
     (out / f"{part}.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
-def measure(model: Path, count: int) -> dict[str, float]:
-    """Boxes and masks for drawings that were never seen, against the true ones."""
+def measure(model: Path, count: int, picture: Path | None = None) -> dict[str, float]:
+    """Boxes and masks for drawings that were never seen, against the true ones.
+
+    The first answers are drawn into `picture`.
+    """
     import segue
     from segue.message import Sampling
 
     assistant = segue.load(chat=model, detect=None, segment="embedded-segmenter", device="cpu")
-    overlaps, boxes = [], []
+    overlaps, boxes, shown = [], [], []
     for seed in range(2 * 10**6, 2 * 10**6 + count):
         scene: Drawing = drawing(seed)
         answer = assistant.open(scene.picture).ask(
@@ -108,9 +113,13 @@ def measure(model: Path, count: int) -> dict[str, float]:
         mask = region.mask if region is not None else None
         overlaps.append(_iou(mask.array, scene.mask) if mask is not None else 0.0)
         boxes.append(region.box.iou(scene.box) if region is not None else 0.0)
+        shown.append((scene.question, answer.raw, answer.draw()))
+    if picture is not None:
+        sheet(shown[:SHOWN]).save(picture)
     return {
         "questions": count,
         "boxes: mean IoU": round(float(np.mean(boxes)), 3),
+        "boxes: IoU at least .5": round(float(np.mean(np.array(boxes) >= 0.5)), 3),
         "masks: mean IoU": round(float(np.mean(overlaps)), 3),
         "masks: IoU at least .5": round(float(np.mean(np.array(overlaps) >= 0.5)), 3),
     }
