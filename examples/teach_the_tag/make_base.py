@@ -26,7 +26,7 @@ RECIPE = LanguageRecipe(
         *("caption", "ground_two", "count", "count_all", "side", "biggest", "beside", "talk"),
     ),
     chinese=0.0,
-    batch=6,
+    batch=8,
     pool=1500,
     late_share=0.5,
 )

@@ -25,8 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/teach"))
     parser.add_argument("--base", type=Path, default=HERE / "base")
-    parser.add_argument("--scenes", type=int, default=500, help="scenes to learn from")
-    parser.add_argument("--questions", type=int, default=60, help="new scenes to ask about")
+    parser.add_argument("--scenes", type=int, default=800, help="scenes to learn from")
+    parser.add_argument("--questions", type=int, default=100, help="new scenes to ask about")
     parser.add_argument("--steps", type=int, help="steps of training; by default the recipe's")
     options = parser.parse_args()
     out: Path = options.out
