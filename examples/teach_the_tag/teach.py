@@ -88,7 +88,8 @@ def skills(chat: object, count: int) -> dict[str, tuple[float, int]]:
     """What the base could do before: describe, frame, say that something is not there."""
     import numpy as np
 
-    from segue.embedded.chat_evaluation import Asked, Tally, reply, score, things_of
+    from segue.embedded.chat_evaluation import Asked, Tally, score, things_of
+    from segue.embedded.chat_replies import Query, replies
     from segue.embedded.dialogues import Narrator
     from segue.presets import load_stage
 
@@ -102,8 +103,8 @@ def skills(chat: object, count: int) -> dict[str, tuple[float, int]]:
         asked += [Asked(number, turn, things) for turn in turns if turn is not None]
     asked.sort(key=lambda one: (one.turn.kind, one.turn.present))
     pictures = [scene.image for scene in drawn]
-    wanted = [(one.scene, one.turn.question) for one in asked]
-    said = reply(model.model, model.processor, pictures, wanted, longest=64)
+    wanted = [Query(o.scene, o.turn.question, expected=o.turn.answer) for o in asked]
+    said = replies(model.model, model.processor, pictures, wanted, longest=64)
     tally = Tally()
     for one, words in zip(asked, said, strict=True):
         score(one, words, tally)

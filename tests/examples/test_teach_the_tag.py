@@ -56,6 +56,15 @@ def test_its_recipe_can_be_read_and_the_readme_tells_what_was_measured() -> None
             assert f"{measured[side]['tags']['all'][name]:.1%}" in readme
 
 
+def test_the_skills_of_the_base_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    import teach
+
+    found = teach.skills(HERE / "base", 2)
+    assert found["background"] == (1.0, 2)
+    assert found["describe: recall of nouns"][1] == 2
+
+
 def test_the_base_has_no_piece_of_the_tag() -> None:
     _, processor = load(HERE / "base", device="cpu")
     pieces = [processor.tokenizer.decode([i]) for i in processor.tokenizer.encode("<gsam>")]
