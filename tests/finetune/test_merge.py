@@ -1,6 +1,7 @@
 """Merged weights answer as base and adapter do; the base's files stay as they are."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -64,6 +65,7 @@ def test_an_adapter_of_another_model_is_refused(adapter, base) -> None:
 
 
 def test_what_stands_in_the_way_of_merging_is_said(adapter, base, tmp_path) -> None:
+    adapter = shutil.copytree(adapter, tmp_path / "adapter")
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Cannot write .*file/x"):
         merge(adapter, tmp_path / "file" / "x")
