@@ -27,18 +27,25 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
     index = answer.regions[0].image if answer.regions else len(answer.images) - 1
     return {
         "image": answer.images[index].name if answer.images else None,
+        **reply_to_json(answer),
+        "question": answer.question,
+        "images": [
+            {"name": image.name, "size": list(image.size), "digest": image.digest}
+            for image in answer.images
+        ],
+    }
+
+
+def reply_to_json(answer: Answer) -> dict[str, Any]:
+    """What the model said and what came of it, without question and pictures."""
+    return {
         "text": answer.text,
         "raw": answer.raw,
         "regions": [region_to_json(region) for region in answer.regions],
         "not_found": list(answer.not_found),
         "broken": list(answer.broken),
         "cut": answer.cut,
-        "question": answer.question,
         "finish": answer.finish,
-        "images": [
-            {"name": image.name, "size": list(image.size), "digest": image.digest}
-            for image in answer.images
-        ],
     }
 
 

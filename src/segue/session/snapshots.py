@@ -6,7 +6,7 @@ from typing import Any
 
 from segue.edit import Edit
 from segue.errors import InputError
-from segue.export.json import region_from_json, region_to_json
+from segue.export.json import region_from_json, region_to_json, reply_to_json
 from segue.history import KEPT, History, Snapshot, Step
 from segue.image import Image
 from segue.message import Answer, Message
@@ -155,13 +155,7 @@ def _turn_to_json(user: Message, answer: Answer) -> dict[str, Any]:
         "question": answer.question,
         **asked,
         "images": [image.digest for image in user.images],
-        "text": answer.text,
-        "raw": answer.raw,
-        "regions": [region_to_json(region) for region in answer.regions],
-        "not_found": list(answer.not_found),
-        "broken": list(answer.broken),
-        "cut": answer.cut,
-        "finish": answer.finish,
+        **reply_to_json(answer),
         "seconds": dict(answer.seconds),
     }
 
