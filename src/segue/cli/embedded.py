@@ -103,7 +103,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train models on drawn scenes, from nothing; a stopped training goes on where it was."""
+    """Train models on drawn scenes, from nothing or from weights; a stopped training goes on."""
     from segue.cli.screen import screen
     from segue.embedded.parts import TRAIN, train_part
 
