@@ -40,3 +40,9 @@ def test_missing_weights_are_said(run, tmp_path: Path) -> None:
     outcome = run("embedded", "evaluate", "segmenter", "--weights", tmp_path / "none")
     assert outcome.code == 4
     assert "There is no file or folder" in outcome.err
+
+
+def test_a_sheet_is_refused_where_there_is_none(run, tmp_path: Path) -> None:
+    outcome = run("embedded", "evaluate", "segmenter", "--sheet", tmp_path / "sheet.png")
+    assert outcome.code == 2
+    assert "--sheet draws chat or routes" in outcome.err

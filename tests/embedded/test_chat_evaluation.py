@@ -11,8 +11,8 @@ from segue.embedded.chat_evaluation import (
     questions_about,
     score,
 )
-from segue.embedded.dialogues import Thing, Turn
 from segue.embedded.sprites import shipped_bank
+from segue.embedded.turn import Thing, Turn
 from segue.embedded.vocabulary import by_name
 
 DOG, CAT = by_name()["dog"].index, by_name()["cat"].index
@@ -105,5 +105,10 @@ def test_follow_ups_and_words_after_a_request_are_asked_about_every_scene() -> N
     kinds = {one.turn.kind for one in asked}
     assert {"ground_again", "segment_again", "segment_tail", "segment_new_tail"} <= kinds
     assert {"talk", "talk_held_out"} <= kinds
+    second = {"second picture: frame", "second picture: absent"}
+    back = {f"picture before, {which} wordings" for which in ("trained", "new")}
+    assert second | back <= kinds
     for one in asked:
-        assert (one.before is not None) == one.turn.kind.endswith(("_again", "_other"))
+        on = one.turn.kind.endswith(("_again", "_other"))
+        assert (one.before is not None) == (on or one.turn.kind in second | back)
+        assert one.earlier == (one.scene - 1 if one.turn.kind in second | back else None)

@@ -17,15 +17,16 @@ def test_replies_to_many_questions_are_those_to_each_alone() -> None:
         Query(0, "What is in the picture?", expected="The picture shows a dog and a sheep."),
         Query(1, "分割飞机"),
         Query(0, "Segment it.", ("Frame the dog.", "<ref>dog</ref><box>(1,2),(3,4)</box>")),
+        Query(1, "Frame the airplane.", ("What is this?", "A dog."), earlier=0),
     ]
     told = replies(model, processor, images, queries, batch=2)
     for query, answer in zip(queries, told, strict=True):
         asked = [Message("user", query.text, (Image(images[query.picture]),))]
         if query.before is not None:
             first, reply = query.before
-            pictures = (Image(images[query.picture]),)
-            asked = [Message("user", first, pictures), Message("assistant", reply)]
-            asked.append(Message("user", query.text))
+            shown = [Image(images[n]) for n in (query.earlier, query.picture) if n is not None]
+            asked = [Message("user", first, (shown[0],)), Message("assistant", reply)]
+            asked.append(Message("user", query.text, tuple(shown[1:])))
         end = processor.tokenizer.turn_end_id
         batch = processor.batch([processor.chat(asked)])
         made = model.generate(

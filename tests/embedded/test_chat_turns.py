@@ -7,7 +7,7 @@ import pytest
 
 from segue.embedded.chat_data import SceneArrays, draw_arrays
 from segue.embedded.chat_looks import Rows
-from segue.embedded.chat_turns import FULL_MIX, TurnPacker
+from segue.embedded.chat_turns import FULL_MIX, PackedScenes, TurnPacker
 from segue.embedded.chat_vision import visual_settings
 from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.scenes import SceneRecipe
@@ -19,12 +19,16 @@ from segue.models.qwen_vl import QwenVLProcessor, QwenVLTokenizer, VisualConfig
 from segue.weights import locate
 
 
+def told(arrays: SceneArrays) -> PackedScenes:
+    return PackedScenes(arrays.objects, arrays.cells, arrays.backgrounds, arrays.colours)
+
+
 @cache
 def packed() -> tuple[QwenVLTokenizer, TurnPacker, Rows, SceneArrays]:
     tokenizer = QwenVLTokenizer.read(locate("embedded/chat"))
     packer = TurnPacker(tokenizer, 384, np.random.default_rng(0))
     arrays = draw_arrays(8, 1, shipped_bank(), SceneRecipe())
-    rows = packer.pack(arrays.objects, arrays.cells, arrays.backgrounds, FULL_MIX)
+    rows = packer.pack(told(arrays), FULL_MIX)
     return tokenizer, packer, rows, arrays
 
 
@@ -62,7 +66,7 @@ def test_only_answers_are_learned() -> None:
 def test_nobody_is_told_to_look_at_the_future_or_at_another_turn() -> None:
     _, packer, _, arrays = packed()
     for _ in range(8):
-        rows = packer.pack(arrays.objects, arrays.cells, arrays.backgrounds, FULL_MIX)
+        rows = packer.pack(told(arrays), FULL_MIX)
         for name, looks in rows.looks.items():
             assert looks, name
             for look in looks:
@@ -73,7 +77,10 @@ def test_nobody_is_told_to_look_at_the_future_or_at_another_turn() -> None:
 
 def test_a_noun_looks_at_the_cells_of_its_objects() -> None:
     _, packer, rows, arrays = packed()
+    two = {row for row, _, _ in rows.pictures}
     for look in rows.looks["noun"]:
+        if look.row in two:
+            continue
         noun = packer.nouns[int(rows.ids[look.row, look.at])]
         owner = arrays.cells[look.row]
         named = arrays.objects[look.row, np.maximum(owner, 0), 0]
@@ -85,8 +92,8 @@ def test_a_noun_looks_at_the_cells_of_its_objects() -> None:
 def test_box_tokens_know_their_object() -> None:
     _, packer, rows, arrays = packed()
     assert rows.boxes
-    for row, at, number in rows.boxes:
-        assert arrays.objects[row, number, 0] >= 0
+    for row, at, scene, number in rows.boxes:
+        assert arrays.objects[scene, number, 0] >= 0
         assert int(rows.ids[row, at]) != packer.box_end
 
 
@@ -109,10 +116,46 @@ def test_kinds_that_are_left_out_are_never_asked() -> None:
     )
     texts = []
     for _ in range(6):
-        rows = packer.pack(arrays.objects, arrays.cells, arrays.backgrounds, FULL_MIX)
+        rows = packer.pack(told(arrays), FULL_MIX)
         assert not {j.kind for j in rows.judged} & {*TAG_KINDS, "count", "count_all"}
         texts += [tokenizer.decode(ids) for ids in rows.ids]
     assert not any("gsam" in text or "How many" in text for text in texts)
     assert all(text.isascii() for text in texts)
     with pytest.raises(UnknownName, match="segment_two"):
         TurnPacker(tokenizer, 384, rng, leave_out=("segment_tow",))
+
+
+def test_a_second_picture_stands_as_the_processor_writes_it_and_is_what_is_looked_at() -> None:
+    tokenizer, _, _, arrays = packed()
+    packer = TurnPacker(tokenizer, 384, np.random.default_rng(4))
+    processor = QwenVLProcessor(tokenizer, VisualConfig.read(visual_settings()))
+    found = 0
+    for _ in range(6):
+        rows = packer.pack(told(arrays), FULL_MIX)
+        for row, first_cell, scene in rows.pictures:
+            pads = rows.ids[row] == tokenizer.picture_pad_id
+            cells = np.r_[packer.first_cell : packer.first_cell + 64, first_cell : first_cell + 64]
+            assert np.array_equal(np.flatnonzero(pads), cells)
+            text = tokenizer.decode(
+                [int(i) for i in rows.ids[row] if i != tokenizer.picture_pad_id]
+            )
+            said = [part.split("<|im_end|>")[0] for part in text.split("<|im_start|>")[2:]]
+            messages = []
+            for number, part in enumerate(said[:-1]):
+                shown = tuple(
+                    Image(arrays.images[picture].copy())
+                    for name, picture in (("Picture 1: ", row), ("Picture 2: ", scene))
+                    if name in part
+                )
+                content = part.split("\n", 1)[1]
+                for name in ("Picture 1: ", "Picture 2: "):
+                    content = content.replace(f"{name}<img></img>\n", "")
+                messages.append(Message("assistant" if number % 2 else "user", content, shown))
+            ids = processor.chat(messages).ids
+            assert rows.ids[row, : len(ids)].tolist() == ids
+            for look in rows.looks["box"]:
+                if look.row == row and look.at > first_cell:
+                    later = look.keys >= first_cell
+                    assert later.all() or not later.any()
+                    found += bool(later.all())
+    assert found

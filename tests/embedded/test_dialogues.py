@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.embedded.dialogues import KINDS, SIDES, Narrator, Thing
+from segue.embedded import colours
+from segue.embedded.dialogues import KINDS, Narrator
 from segue.embedded.questions import HELD_OUT_CHINESE, HELD_OUT_NOUNS
+from segue.embedded.relations import SIDES
+from segue.embedded.turn import Thing
 from segue.embedded.vocabulary import by_name, nouns
 
 DOG, CAT, AIRPLANE = (by_name()[name].index for name in ("dog", "cat", "airplane"))
@@ -54,6 +57,16 @@ def test_places_and_sides_are_told() -> None:
     assert where is not None
     assert where.answer == "The cat is at the top right of the picture."
     assert narrator().ask("side", False) is None  # only one noun is there once
+
+
+def test_the_colour_of_a_thing_is_told_where_it_has_one() -> None:
+    red = Thing(CAT, (700, 100, 900, 300), 0, colours.NAMES.index("red"))
+    told = Narrator([red, *THINGS[1:]], "airport", np.random.default_rng(0))
+    for chinese, answer in ((False, "The cat is red."), (True, "猫是红色的。")):
+        turn = told.ask("colour", chinese)
+        assert turn is not None
+        assert turn.answer == answer
+    assert narrator().ask("colour", False) is None
 
 
 def test_a_chinese_request_to_segment_gets_the_english_tag() -> None:

@@ -5,18 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segue.embedded.dialogues import FOLLOW_KINDS, TAG_KINDS, Narrator, Thing, Turn
+from segue.embedded.dialogues import EARLIER_KINDS, FOLLOW_KINDS, TAG_KINDS, Narrator
 from segue.embedded.follow_ups import (
     HELD_OUT,
     HELD_OUT_CHINESE,
     about_it,
     act_of,
     again,
+    earlier,
     follow,
     name,
     other,
 )
 from segue.embedded.questions import HELD_OUT_NOUNS
+from segue.embedded.turn import Thing, Turn
 from segue.embedded.vocabulary import by_name, nouns
 
 DOG, CAT, AIRPLANE = (by_name()[word].index for word in ("dog", "cat", "airplane"))
@@ -102,6 +104,23 @@ def test_every_kind_of_follow_up_comes_up_and_chains() -> None:
                 assert act_of(turn) is not None
     assert seen == set(FOLLOW_KINDS)
     assert {kind for kind in seen if kind.startswith("segment")} <= set(TAG_KINDS)
+
+
+@pytest.mark.parametrize("chinese", [False, True])
+def test_questions_about_an_earlier_picture_name_it_and_are_answered_without_boxes(chinese) -> None:
+    seen: set[str] = set()
+    for seed in range(200):
+        turn = earlier(narrator(seed), chinese, 2, held_out=seed % 4 == 0)
+        if turn is None:
+            continue
+        seen.add(turn.kind)
+        assert any(
+            word in turn.question for word in ("picture 2", "Picture 2", "second", "图2", "第2")
+        )
+        assert "{" not in turn.question
+        assert "<box>" not in turn.answer
+        assert "<gsam>" not in turn.answer
+    assert seen == set(EARLIER_KINDS)
 
 
 @pytest.mark.parametrize("chinese", [False, True])

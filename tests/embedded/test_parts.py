@@ -5,14 +5,15 @@ from inspect import signature
 
 import pytest
 
-from segue.embedded.parts import EVALUATE, TRAIN, evaluate_part, train_part
+from segue.embedded.parts import DRAW, EVALUATE, TRAIN, draw_part, evaluate_part, train_part
 from segue.errors import ModelError, UnknownName
 
 
 @pytest.mark.parametrize(
     ("target", "keywords"),
     [(target, {"minutes", "steps", "resume", "start"}) for target in TRAIN.values()]
-    + [(target, {"scenes"}) for target in EVALUATE.values()],
+    + [(target, {"scenes"}) for target in EVALUATE.values()]
+    + [(target, {"scenes", "seed", "side"}) for target in DRAW.values()],
 )
 def test_each_name_leads_to_a_function_that_takes_what_is_given(target, keywords) -> None:
     module, _, name = target.partition(":")
@@ -24,6 +25,8 @@ def test_an_unknown_part_gets_a_hint(tmp_path) -> None:
         train_part("segmentor", tmp_path)
     with pytest.raises(UnknownName, match="Known: chat, detector, routes, segmenter"):
         evaluate_part("nose")
+    with pytest.raises(UnknownName, match="Known: chat, routes"):
+        draw_part("segmenter")
 
 
 def test_weights_that_are_not_there_are_named(tmp_path) -> None:

@@ -136,7 +136,10 @@ def evaluate(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(help="Also draw questions and answers of the models on board as a picture."),
+        typer.Option(
+            help="Also draw a picture: of chat, the first right and wrong answer of each kind; of "
+            "routes or all, questions and masks as they come."
+        ),
     ] = None,
 ) -> None:
     """Measure models on scenes they were not trained on."""
@@ -148,6 +151,8 @@ def evaluate(
     from segue.cli.screen import screen, waiting
     from segue.embedded.parts import EVALUATE, evaluate_part
 
+    if sheet is not None and part in (Measured.detector, Measured.segmenter):
+        raise InputError(f"--sheet draws chat or routes, not the {part.value}. Name one of them.")
     console = screen(error=json == "-", quiet=json == "-")
     measured = {}
     for name in EVALUATE if part is Measured.all else (part.value,):
@@ -159,11 +164,10 @@ def evaluate(
                 table.add_row(row, figure, f"{value:g}")
         console.print(table)
     if sheet is not None:
-        from segue.assistant import load
-        from segue.embedded.routes_evaluation import result_sheet
+        from segue.embedded.parts import draw_part
 
         with waiting(console, "drawing results"):
-            save_picture(result_sheet(load("embedded")), sheet)
+            save_picture(draw_part("chat" if part is Measured.chat else "routes", weights), sheet)
         console.print(f"wrote {sheet}", style="dim")
     if json is not None:
         write_text(_json.dumps(measured, ensure_ascii=False, indent=2) + "\n", json)

@@ -7,6 +7,7 @@ A shard is a folder of `.npy` files, one row per scene:
     patches      (N, P * P)   int8       the object that owns each patch of the vision tower, or -1
     cells        (N, C * C)   int8       the same for the resampler's tokens
     backgrounds  (N,)         int8       index in `backgrounds.NAMES`
+    colours      (N, 5)       int8       of each object, index in `colours.NAMES`, or -1
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.embedded import backgrounds
+from segue.embedded.colours import colours_of
 from segue.embedded.scenes import Scene, SceneRecipe, render
 from segue.embedded.sprites import SpriteBank
 
@@ -26,7 +29,7 @@ SIDE = 192
 PATCHES = 12
 CELLS = 8
 MOST_OBJECTS = 5
-_FIELDS = ("images", "objects", "patches", "cells", "backgrounds")
+_FIELDS = ("images", "objects", "patches", "cells", "backgrounds", "colours")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class SceneArrays:
     patches: NDArray[np.int8]
     cells: NDArray[np.int8]
     backgrounds: NDArray[np.int8]
+    colours: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.objects)
@@ -65,17 +69,28 @@ def grid_box(box: tuple[float, float, float, float], height: int, width: int) ->
     return [min(999, max(0, round(value))) for value in scaled]
 
 
-def describe(scene: Scene) -> tuple[NDArray[np.int16], NDArray[np.int8], NDArray[np.int8], int]:
-    """The rows of one scene: objects, patches, cells, background."""
+class SceneRows(NamedTuple):
+    """What the arrays of a shard say of one scene, picture excepted."""
+
+    objects: NDArray[np.int16]
+    patches: NDArray[np.int8]
+    cells: NDArray[np.int8]
+    background: int
+    colours: NDArray[np.int8]
+
+
+def describe(scene: Scene) -> SceneRows:
+    """The truth about one scene, as a shard keeps it."""
     height, width = scene.labels.shape
     objects = np.full((MOST_OBJECTS, 5), -1, np.int16)
     for row, placed in zip(objects, scene.objects, strict=False):
         row[:] = [placed.noun, *grid_box(placed.box, height, width)]
-    return (
+    return SceneRows(
         objects,
         owners(scene.labels, PATCHES),
         owners(scene.labels, CELLS),
         backgrounds.NAMES.index(scene.background),
+        colours_of(scene.image, scene.labels, MOST_OBJECTS),
     )
 
 
@@ -94,6 +109,7 @@ def empty(count: int) -> SceneArrays:
         np.full((count, PATCHES**2), -1, np.int8),
         np.full((count, CELLS**2), -1, np.int8),
         np.zeros(count, np.int8),
+        np.full((count, MOST_OBJECTS), -1, np.int8),
     )
 
 
@@ -102,9 +118,9 @@ def draw_arrays(count: int, seed: int, bank: SpriteBank, recipe: SceneRecipe) ->
     arrays = empty(count)
     for row, scene in zip(range(count), draw_scenes(seed, bank, recipe), strict=False):
         arrays.images[row] = scene.image
-        parts = describe(scene)
-        arrays.objects[row], arrays.patches[row], arrays.cells[row] = parts[:3]
-        arrays.backgrounds[row] = parts[3]
+        truth = describe(scene)
+        arrays.objects[row], arrays.patches[row], arrays.cells[row] = truth[:3]
+        arrays.backgrounds[row], arrays.colours[row] = truth.background, truth.colours
     return arrays
 
 
@@ -140,4 +156,5 @@ def mirrored(arrays: SceneArrays) -> SceneArrays:
         arrays.patches.reshape(count, PATCHES, PATCHES)[..., ::-1].reshape(count, -1),
         arrays.cells.reshape(count, CELLS, CELLS)[..., ::-1].reshape(count, -1),
         arrays.backgrounds,
+        arrays.colours,
     )

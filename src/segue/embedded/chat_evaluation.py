@@ -16,13 +16,14 @@ import numpy as np
 
 from segue.embedded.chat_data import describe, draw_scenes
 from segue.embedded.chat_replies import Query, replies
-from segue.embedded.dialogues import Narrator, Thing, Turn
-from segue.embedded.follow_ups import again, other
+from segue.embedded.dialogues import Narrator
+from segue.embedded.follow_ups import again, earlier, other
 from segue.embedded.phrasing import chinese_count, english_count, with_tail
 from segue.embedded.questions import HELD_OUT_CHINESE_TAILS, HELD_OUT_TAILS
 from segue.embedded.scenes import Scene, SceneRecipe
 from segue.embedded.small_talk import ANSWERS
 from segue.embedded.sprites import HELD_OUT_STYLE, SpriteBank, best_bank
+from segue.embedded.turn import Thing, Turn
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, load
 
@@ -39,7 +40,8 @@ _COUNTS = {
 
 
 ASKED = (
-    *("describe", "caption", "absent", "exist", "exist", "count", "where", "side", "background"),
+    *("describe", "caption", "absent", "exist", "exist", "count", "where", "side"),
+    *("colour", "background"),
     *("segment", "segment_held_out", "segment_bare", "segment_two"),
     *("biggest", "beside", "talk", "talk_held_out"),
 )
@@ -48,12 +50,14 @@ ASKED = (
 
 @dataclass(frozen=True)
 class Asked:
-    """One question about one held-out scene, with the true turn, and the true one before it."""
+    """One question about one held-out scene, with the true turn, and the true one before it, which
+    was about scene number `earlier` where that is another."""
 
     scene: int
     turn: Turn
     things: tuple[Thing, ...]
     before: Turn | None = None
+    earlier: int | None = None
 
     def group(self) -> list[GridBox]:
         """The true boxes of the noun that the question is about."""
@@ -77,10 +81,12 @@ class Tally:
 
 def things_of(scene: Scene) -> tuple[Thing, ...]:
     """The objects of a scene, as the narrator wants them."""
-    rows = describe(scene)[0]
+    truth = describe(scene)
     return tuple(
-        Thing(int(row[0]), (int(row[1]), int(row[2]), int(row[3]), int(row[4])), number)
-        for number, row in enumerate(rows)
+        Thing(
+            int(row[0]), (int(row[1]), int(row[2]), int(row[3]), int(row[4])), number, int(colour)
+        )
+        for number, (row, colour) in enumerate(zip(truth.objects, truth.colours, strict=True))
         if row[0] >= 0
     )
 
@@ -89,6 +95,7 @@ def questions_about(scenes: Sequence[Scene], seed: int) -> list[Asked]:
     """All questions of an evaluation; languages alternate."""
     rng = np.random.default_rng(seed)
     asked: list[Asked] = []
+    last: Narrator | None = None
     for number, scene in enumerate(scenes):
         things = things_of(scene)
         narrator = Narrator(things, scene.background, rng)
@@ -97,6 +104,9 @@ def questions_about(scenes: Sequence[Scene], seed: int) -> list[Asked]:
             turns.append(narrator.ask("ground", (number + place) % 2 == 1, noun))
         asked += [Asked(number, turn, things) for turn in turns if turn is not None]
         asked += _new_skills(narrator, number, things)
+        if last is not None:
+            asked += _second_picture(last, narrator, number, things)
+        last = narrator
     return asked
 
 
@@ -122,6 +132,24 @@ def _new_skills(narrator: Narrator, number: int, things: tuple[Thing, ...]) -> l
             turn = replace(turn, kind=f"{kind}_tail", question=question)
             asked.append(Asked(number, turn, things))
     return asked
+
+
+def _second_picture(
+    first: Narrator, second: Narrator, number: int, things: tuple[Thing, ...]
+) -> list[Asked]:
+    """Questions with the picture of scene `number`, after a turn about the scene before it: about
+    the new picture, and about the one before in wordings of training and in others."""
+    chinese = number % 2 == 1
+    before = first.ask("ground", chinese, first.present())
+    noun = int(second.rng.choice([*second.groups, second.absent()]))
+    turn = second.ask("ground", chinese, noun)
+    kinds = {True: "second picture: frame", False: "second picture: absent"}
+    turns = [turn and replace(turn, kind=kinds[turn.present])]
+    for held_out in (False, True):
+        asked = earlier(first, chinese, 1, held_out=held_out)
+        wording = "new" if held_out else "trained"
+        turns.append(asked and replace(asked, kind=f"picture before, {wording} wordings"))
+    return [Asked(number, one, things, before, number - 1) for one in turns if one is not None]
 
 
 def boxes_in(text: str) -> list[GridBox]:
@@ -181,12 +209,26 @@ def score(asked: Asked, said: str, tally: Tally) -> None:
     elif asked.before is not None:
         _score_follow_up(turn, said, tally, language)
     elif turn.kind == "exist":
-        yes = said.startswith(("Yes", "有"))
-        tally.add(f"exist, {'present' if turn.present else 'absent'}", yes == turn.present)
+        verdict = said.startswith(("Yes", "有") if turn.present else ("No", "没有"))
+        tally.add(f"exist, {'present' if turn.present else 'absent'}", verdict)
     else:
         name = "absent: says so" if turn.kind == "ground" else turn.kind
         tally.add(name, said == turn.answer)
         tally.add(f"{name}, {language}", said == turn.answer)
+
+
+def right(asked: Asked, said: str) -> bool:
+    """Whether a reply is right, by the first measure of its kind."""
+    tally = Tally()
+    score(asked, said, tally)
+    return next(iter(tally.scores.values()))[0] == 1
+
+
+def query_of(asked: Asked) -> Query:
+    """The question as it is put to the model."""
+    before = None if asked.before is None else (asked.before.question, asked.before.answer)
+    turn = asked.turn
+    return Query(asked.scene, turn.question, before, turn.answer, asked.earlier)
 
 
 def _score_description(asked: Asked, said: str, tally: Tally) -> None:
@@ -269,15 +311,7 @@ def measure_chat(
     scenes = held_out_scenes(bank, count, seed)
     asked = questions_about(scenes, seed)
     images = [scene.image for scene in scenes]
-    queries = [
-        Query(
-            one.scene,
-            one.turn.question,
-            (one.before.question, one.before.answer) if one.before else None,
-            one.turn.answer,
-        )
-        for one in asked
-    ]
+    queries = [query_of(one) for one in asked]
     tally = Tally()
     for one, said in zip(asked, replies(model, processor, images, queries), strict=True):
         score(one, said, tally)

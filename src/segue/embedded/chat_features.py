@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.embedded.chat_data import CELLS, MOST_OBJECTS
+from segue.embedded.chat_turns import PackedScenes
 from segue.embedded.chat_vision import ShardReader, to_pixels
 from segue.embedded.training_run import training_precision
 from segue.models.qwen_vl.visual import VisualTower
 
-_ARRAYS = ("normal", "objects", "cells", "backgrounds")
+_ARRAYS = ("normal", "objects", "cells", "backgrounds", "colours")
 
 
 @torch.no_grad()
@@ -41,6 +42,7 @@ class FeaturePool:
         self.objects = np.zeros((size, MOST_OBJECTS, 5), np.int16)
         self.cells = np.zeros((size, CELLS**2), np.int8)
         self.backgrounds = np.zeros(size, np.int8)
+        self.colours = np.zeros((size, MOST_OBJECTS), np.int8)
 
     def fill(self, rng: np.random.Generator) -> None:
         """Look at enough pictures to start with."""
@@ -54,8 +56,14 @@ class FeaturePool:
         where = np.arange(self.at, self.at + count) % self.size
         self.normal[where] = resampled(self.tower, arrays.images).numpy()
         self.objects[where], self.cells[where] = arrays.objects, arrays.cells
-        self.backgrounds[where] = arrays.backgrounds
+        self.backgrounds[where], self.colours[where] = arrays.backgrounds, arrays.colours
         self.at = (self.at + count) % self.size
+
+    def told(self, where: NDArray[np.int64]) -> PackedScenes:
+        """What is told of some of the pictures."""
+        return PackedScenes(
+            self.objects[where], self.cells[where], self.backgrounds[where], self.colours[where]
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on later."""

@@ -113,7 +113,7 @@ def batch_loss(
     mix: Mapping[str, float] = QUERY_MIX if spent < recipe.query_share else FULL_MIX
     if spent > recipe.late_share:
         mix = recipe.late_mix
-    rows = packer.pack(pool.objects[where], pool.cells[where], pool.backgrounds[where], mix)
+    rows = packer.pack(pool.told(where), mix)
     objects = torch.from_numpy(pool.objects[where].astype(np.int64))
     cells = torch.from_numpy(pool.cells[where].astype(np.int64))
     seen = finish(trainee.model.transformer.visual, torch.from_numpy(pool.normal[where]).float())

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.embedded.dialogues import Narrator, Turn
+from segue.embedded.dialogues import Narrator
+from segue.embedded.turn import Turn
 
 if TYPE_CHECKING:
     from segue.embedded.chat_turns import TurnPacker
@@ -49,8 +50,9 @@ class Rows:
 
     `labels` is -100 where nothing is learned; `turn` is 0 for the prompt, k for turn k, -1 for
     padding. `looks` are lists by name: noun, box, list, carry, copy, previous. `boxes` are
-    (row, token, object row) for every token of a box; `phrases` are (row, token, noun) for every
-    token before a noun of a list.
+    (row, token, scene, object row) for every token of a box; `phrases` are (row, token, noun) for
+    every token before a noun of a list. Row k begins with the picture of scene k; `pictures` are
+    (row, first token, scene) of those that come later.
     """
 
     ids: NDArray[np.int64]
@@ -59,14 +61,27 @@ class Rows:
     positions: NDArray[np.int64]
     turn: NDArray[np.int64]
     looks: dict[str, list[Look]] = field(default_factory=dict)
-    boxes: list[tuple[int, int, int]] = field(default_factory=list)
+    boxes: list[tuple[int, int, int, int]] = field(default_factory=list)
     phrases: list[tuple[int, int, int]] = field(default_factory=list)
+    pictures: list[tuple[int, int, int]] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of a row: the number of its scene, who tells of it, the object that owns each of
+    its cells, and the token at which these begin."""
+
+    scene: int
+    narrator: Narrator
+    cells: NDArray[np.int8]
+    first_cell: int
 
 
 @dataclass
 class TurnLooks:
-    """Adds the looks of one turn that stands at `start`..; its answer begins at `middle`."""
+    """Adds the looks of one turn that stands at `start`.. and is about `shown`; its answer begins
+    at `middle`."""
 
     packer: TurnPacker
     rows: Rows
@@ -74,8 +89,7 @@ class TurnLooks:
     start: int
     middle: int
     turn: Turn
-    narrator: Narrator
-    cells: NDArray[np.int8]
+    shown: Shown
 
     def add(self, stop: int) -> None:
         """Add all of them; the turn ends before token `stop`."""
@@ -100,7 +114,11 @@ class TurnLooks:
             self._phrases()
 
     def _by_list(self) -> bool:
-        return self.turn.kind in _LISTED or self.turn.kind.endswith("_other")
+        return self._kind() in _LISTED or self.turn.kind.endswith("_other")
+
+    def _kind(self) -> str:
+        """The kind of turn, whatever it goes on from."""
+        return self.turn.kind.split("_")[0]
 
     def _look(self, name: str, at: int, keys: NDArray[np.int64]) -> None:
         if len(keys):
@@ -108,12 +126,12 @@ class TurnLooks:
 
     def _seen(self, rows: Sequence[int]) -> NDArray[np.int64]:
         """Token numbers of the cells that these objects own."""
-        return np.flatnonzero(np.isin(self.cells, rows)) + self.packer.first_cell
+        return np.flatnonzero(np.isin(self.shown.cells, rows)) + self.shown.first_cell
 
     def _nouns(self) -> None:
         """A noun looks at all its objects; one that is not there, at the very first token."""
         for at, noun in self.named:
-            group = self.narrator.groups.get(noun)
+            group = self.shown.narrator.groups.get(noun)
             keys = self._seen([thing.row for thing in group]) if group else np.zeros(1, np.int64)
             self._look("noun", at, keys)
 
@@ -141,7 +159,7 @@ class TurnLooks:
                 keys = self._seen([row])
             if not self.outside[at - self.start]:
                 self._look("box", at, keys)
-                self.rows.boxes.append((self.row, at, row))
+                self.rows.boxes.append((self.row, at, self.shown.scene, row))
 
     def _phrases(self) -> None:
         """While a list is told, look at what is named next; after it, at the background."""
@@ -155,7 +173,7 @@ class TurnLooks:
                     self._look("list", place, keys)
                     self.rows.phrases.append((self.row, place, noun))
             begin = at
-        if self.turn.kind not in _WITH_BACKGROUND:
+        if self._kind() not in _WITH_BACKGROUND:
             return
         keys = self._seen([-1])
         for place in range(begin + 1 if answered else begin, self.stop - 1):

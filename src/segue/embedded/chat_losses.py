@@ -20,16 +20,21 @@ from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 
 HEADS, HEAD_WIDTH = 4, 64
 WIDTH = HEADS * HEAD_WIDTH
+LISTING = 3
+"""The last block whose heads look at what is named next."""
 # Which heads each look teaches: (layer, heads).
 TAUGHT: dict[str, tuple[tuple[int, tuple[int, ...]], ...]] = {
     "noun": ((1, (0, 1)),),
     "box": ((2, (0, 1)),),
-    "list": ((2, (0, 1)),),
+    "list": ((2, (0, 1)), (3, (0, 1))),
     "carry": ((0, (0,)), (2, (2,))),
     "copy": ((2, (3,)), (3, (3,))),
     "previous": ((0, (1,)),),
 }
-_VERDICTS = ("ground", "exist", "ground_again", "ground_other", "exist_again")
+_VERDICTS = (
+    *("ground", "exist", "ground_again", "ground_other", "exist_again"),
+    "exist_earlier",
+)
 """Kinds of turns whose first word says whether the thing is there."""
 SAMPLES = {"noun": 320, "box": 320, "list": 320, "carry": 160, "copy": 160, "previous": 160}
 
@@ -74,11 +79,14 @@ class Trace(NamedTuple):
 
 
 def run(trainee: Trainee, rows: Rows, seen: Tensor, first_cell: int) -> Trace:
-    """The decoder on packed rows; `seen` (B, 64, 256) stands in the picture's slots."""
+    """The decoder on packed rows; `seen` (B, 64, 256) stands in the pictures' slots."""
     core = trainee.model.transformer
     ids, turn = torch.from_numpy(rows.ids), torch.from_numpy(rows.turn)
     x = core.wte(ids)
     x = torch.cat([x[:, :first_cell], seen, x[:, first_cell + CELLS**2 :]], 1)
+    if rows.pictures:
+        row, at, scene = torch.tensor(rows.pictures).T
+        x = x.index_put((row[:, None], at[:, None] + torch.arange(CELLS**2)), seen[scene])
     rates = 10000 ** (-torch.arange(0, HEAD_WIDTH, 2) / HEAD_WIDTH)
     angles = torch.from_numpy(rows.positions)[:, None, :, None] * rates
     angles = torch.cat([angles, angles], -1)
@@ -137,9 +145,9 @@ def coordinate_loss(
     """Read the framed object's coordinates off the state that enters block 3."""
     boxes = np.array(rows.boxes)
     boxes = boxes[rng.choice(len(boxes), min(len(boxes), 500), replace=False)]
-    row, at, number = (torch.from_numpy(column) for column in boxes.T)
+    row, at, scene, number = (torch.from_numpy(column) for column in boxes.T)
     read = trainee.coordinates(trace.entering[3][row, at].float()).unflatten(-1, (4, BINS))
-    truth = objects[row, number, 1:].float() / 1000
+    truth = objects[scene, number, 1:].float() / 1000
     with torch.no_grad():
         error = (box_bins(read) - truth).abs().mean()
     return bin_loss(read, truth), float(error)
@@ -165,9 +173,11 @@ def name_loss(
 
 
 def phrase_loss(trainee: Trainee, rows: Rows, trace: Trace, names: Tensor) -> Tensor:
-    """Before a noun of a list, the state that enters block 3 should already point to its name."""
+    """Before a noun of a list, the state after the heads that look at it should point to its
+    name."""
     row, at, noun = (torch.from_numpy(column) for column in np.array(rows.phrases).T)
-    state = F.normalize(trace.entering[3][row, at].float(), dim=-1)
+    after = min(LISTING + 1, len(trace.entering) - 1)
+    state = F.normalize(trace.entering[after][row, at].float(), dim=-1)
     loss = torch.zeros(())
     for language in (0, 1):
         table = F.normalize(trainee.model.transformer.wte(names[:, language]).float(), dim=-1)

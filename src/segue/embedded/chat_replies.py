@@ -1,8 +1,9 @@
 """Greedy replies to many questions about many pictures, for measuring.
 
 Every question about a picture begins alike, up to the picture's end: that part is computed once a
-picture, and what it left in the cache is shared by all questions about it. The replies are those
-of `generate`.
+picture, and what it left in the cache is shared by all questions about it. Questions in whose
+conversation another picture was shown before are asked as they are. The replies are those of
+`generate`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from transformers import DynamicCache
 from segue.image import Image
 from segue.message import Message
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
+from segue.models.qwen_vl.prompts import Prompt
 
 _PICTURES = 50
 """How many pictures' beginnings are held at a time."""
@@ -28,16 +30,19 @@ _MORE = 60
 
 @dataclass(frozen=True)
 class Query:
-    """A question about picture number `picture`.
+    """A question with picture number `picture`.
 
-    `before` is the question and reply of the turn before it, if there was one. `expected` is a
-    reply of about the right length: questions that take equally long are answered together.
+    `before` is the question and reply of the turn before it, if there was one. That turn showed
+    the same picture, or picture number `earlier` where given, and then `picture` is shown with the
+    question. `expected` is a reply of about the right length: questions that take equally long are
+    answered together.
     """
 
     picture: int
     text: str
     before: tuple[str, str] | None = None
     expected: str = ""
+    earlier: int | None = None
 
 
 @torch.no_grad()
@@ -52,24 +57,31 @@ def replies(
 ) -> list[str]:
     """Greedy answers to all queries, in order; images are (H, W, 3) uint8."""
     told = [""] * len(queries)
+    two = [number for number, query in enumerate(queries) if query.earlier is not None]
+    few = max(1, batch // 4)
+    for start in range(0, len(two), few):
+        some = two[start : start + few]
+        prompts = [_prompt(processor, images, queries[number]) for number in some]
+        for number, said in zip(some, _generated(model, processor, prompts, longest), strict=True):
+            told[number] = said
     for first in range(0, len(images), _PICTURES):
         shown = images[first : first + _PICTURES]
         chosen = [
             number
             for number, query in enumerate(queries)
-            if first <= query.picture < first + _PICTURES
+            if query.earlier is None and first <= query.picture < first + _PICTURES
         ]
         if not chosen:
             continue
-        prompts = {n: _prompt(processor, images[queries[n].picture], queries[n]) for n in chosen}
+        asked = {number: _prompt(processor, images, queries[number]).ids for number in chosen}
         sizes = {n: len(processor.tokenizer.encode_markup(queries[n].expected)) for n in chosen}
         chosen.sort(key=sizes.__getitem__)
-        split = _shared(processor, prompts[chosen[0]])
-        held = _begin(model, processor, shown, prompts[chosen[0]][:split])
+        split = _shared(processor, asked[chosen[0]])
+        held = _begin(model, processor, shown, asked[chosen[0]][:split])
         for start in range(0, len(chosen), batch):
             some = chosen[start : start + batch]
             rows = torch.tensor([queries[number].picture - first for number in some])
-            tails = [prompts[number][split:] for number in some]
+            tails = [asked[number][split:] for number in some]
             known = all(queries[number].expected for number in some)
             most = min(longest, sizes[some[-1]] + _MORE) if known else longest
             made = _go_on(model, processor, [(k[rows], v[rows]) for k, v in held], tails, most)
@@ -78,13 +90,34 @@ def replies(
     return told
 
 
-def _prompt(processor: QwenVLProcessor, image: NDArray[np.uint8], query: Query) -> list[int]:
-    asked = [query.text] if query.before is None else [*query.before, query.text]
-    turns = [
-        Message("assistant" if place % 2 else "user", text, () if place else (Image(image.copy()),))
-        for place, text in enumerate(asked)
-    ]
-    return processor.chat(turns).ids
+def _prompt(
+    processor: QwenVLProcessor, images: Sequence[NDArray[np.uint8]], query: Query
+) -> Prompt:
+    shown = (Image(images[query.picture].copy()),)
+    if query.before is None:
+        return processor.chat([Message("user", query.text, shown)])
+    question, reply = query.before
+    if query.earlier is None:
+        turns = [Message("user", question, shown), Message("user", query.text)]
+    else:
+        first = (Image(images[query.earlier].copy()),)
+        turns = [Message("user", question, first), Message("user", query.text, shown)]
+    return processor.chat([turns[0], Message("assistant", reply), turns[1]])
+
+
+def _generated(
+    model: QwenVLForCausalLM,
+    processor: QwenVLProcessor,
+    prompts: Sequence[Prompt],
+    longest: int,
+) -> list[str]:
+    """What the model says to each prompt, whatever pictures it has."""
+    end, batch = processor.tokenizer.turn_end_id, processor.batch(prompts)
+    made = model.generate(
+        **batch, max_new_tokens=longest, do_sample=False, eos_token_id=end, pad_token_id=end
+    )
+    ids = made[:, batch["input_ids"].shape[1] :].tolist()
+    return [processor.tokenizer.decode(row, keep="grounding") for row in ids]
 
 
 def _shared(processor: QwenVLProcessor, ids: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segue.embedded.chat_features import FeaturePool
-from segue.embedded.chat_losses import HEAD_WIDTH, HEADS, WIDTH
+from segue.embedded.chat_losses import HEAD_WIDTH, HEADS, LISTING, WIDTH
 from segue.embedded.chat_vision import visual_settings
 from segue.embedded.tokens import noun_ids
 from segue.embedded.vocabulary import nouns
@@ -63,7 +63,8 @@ def align(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer, pool: FeaturePoo
     """Start with eyes and words in one space, and with heads that compare and copy.
 
     The tower's last layer becomes a whitening of what the pool has seen, of norm 8; a noun's
-    embedding leans towards the direction that tells its cells from all others.
+    embedding leans towards the direction that tells its cells from all others. The heads that look
+    at what is named next pass on the nouns' subspace.
     """
     tower = model.transformer.visual
     directions = _whiten(tower, pool)
@@ -75,11 +76,20 @@ def align(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer, pool: FeaturePoo
     plain = wte[: len(tokenizer.ranks)]
     shapes = torch.linalg.svd(plain - plain.mean(0), full_matrices=False)[2]
     for number, layer in enumerate((2, 3)):
-        attention = blocks[layer].attn
-        basis = shapes[64 * number : 64 * (number + 1)]
-        attention.c_attn.weight[2 * WIDTH + 192 : 3 * WIDTH] = basis
-        attention.c_attn.bias[2 * WIDTH + 192 : 3 * WIDTH] = 0
-        attention.c_proj.weight[:, 192:256] = basis.T * 0.3
+        _pass_on(blocks[layer], 3, shapes[64 * number : 64 * (number + 1)])
+    if len(blocks) > LISTING:
+        names = torch.linalg.svd(directions, full_matrices=True)[2]
+        for head in (0, 1):
+            _pass_on(blocks[LISTING], head, names[64 * head : 64 * (head + 1)])
+
+
+def _pass_on(block: DecoderBlock, head: int, basis: Tensor) -> None:
+    """Make a head write what it looks at into the state, as far as it lies in `basis` (64, 256)."""
+    begin = head * HEAD_WIDTH
+    values = slice(2 * WIDTH + begin, 2 * WIDTH + begin + HEAD_WIDTH)
+    block.attn.c_attn.weight[values] = basis
+    block.attn.c_attn.bias[values] = 0
+    block.attn.c_proj.weight[:, begin : begin + HEAD_WIDTH] = basis.T * 0.3
 
 
 def _whiten(tower: VisualTower, pool: FeaturePool) -> Tensor:

@@ -2,7 +2,8 @@
 
 A row is the picture's prompt, then talk after talk: a question alone, or one with what follows it.
 Each talk sees the prompt and itself, and its positions go on from the prompt, so it is exactly what
-the model is given when it is asked. Some rows are one long conversation instead.
+the model is given when it is asked. Some rows are one long conversation instead, and in some of
+these a second picture is shown on the way.
 
 Beside the tokens, every row says where attention should go while it is learned (`Look`): a noun
 looks at the cells of its objects, a box at the cells of its object, and so on.
@@ -11,16 +12,19 @@ looks at the cells of its objects, a box at the cells of its object, and so on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.embedded import backgrounds
 from segue.embedded.chat_data import CELLS
-from segue.embedded.chat_looks import Ids, Judged, Rows, TurnLooks
-from segue.embedded.dialogues import Narrator, Thing, Turn, known_kinds
-from segue.embedded.follow_ups import follow
+from segue.embedded.chat_looks import Ids, Judged, Rows, Shown, TurnLooks
+from segue.embedded.dialogues import Narrator, known_kinds
+from segue.embedded.follow_ups import earlier, follow
 from segue.embedded.tokens import noun_ids
+from segue.embedded.turn import Thing, Turn
 from segue.models.qwen_vl.prompts import DEFAULT_SYSTEM
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
 
@@ -37,6 +41,7 @@ FULL_MIX = {
     "count_all": 0.01,
     "where": 0.05,
     "side": 0.03,
+    "colour": 0.03,
     "background": 0.04,
     "biggest": 0.015,
     "beside": 0.025,
@@ -56,6 +61,27 @@ MORE_MIX = FULL_MIX | {"describe": 0.3, "where": 0.08, "segment": 0.06, "talk": 
 _LONG, _FOLLOWED, _MORE, _THANKED = 0.12, 0.25, 0.4, 0.2
 """Share of rows that are one conversation; of turns outside them that another follows; of turns
 inside a conversation that another follows; of those that follow, the share of small talk."""
+_SECOND, _AT_ONCE, _BACK = 0.08, 0.3, 0.25
+"""Share of rows with a second picture; of these, the share where it comes together with the first;
+of the turns after it, the share that asks about the first."""
+
+
+class PackedScenes(NamedTuple):
+    """What is told of some scenes; the arrays are those of `chat_data.SceneArrays`."""
+
+    objects: NDArray[np.int16]
+    cells: NDArray[np.int8]
+    backgrounds: NDArray[np.int8]
+    colours: NDArray[np.int8]
+
+
+class Place(NamedTuple):
+    """Where the next turn goes: the row, the number of the talk, its first token, the next."""
+
+    row: int
+    number: int
+    start: int
+    at: int
 
 
 class TurnPacker:
@@ -85,12 +111,13 @@ class TurnPacker:
         encode = tokenizer.encode
         start, end = tokenizer.turn_start_id, tokenizer.turn_end_id
         newline = encode("\n")
-        slots = [tokenizer.picture_pad_id] * CELLS**2
+        self.newline, self.slots = newline, [tokenizer.picture_pad_id] * CELLS**2
+        self.picture_start, self.picture_end = tokenizer.picture_start_id, tokenizer.picture_end_id
         system = [start, *encode(f"system\n{DEFAULT_SYSTEM}"), end, *newline]
         user = [start, *encode("user"), *newline]
-        before = [*system, *user, *encode("Picture 1: "), tokenizer.picture_start_id]
+        before = [*system, *user, *encode("Picture 1: "), self.picture_start]
         self.first_cell = len(before)
-        self.prompt = [*before, *slots, tokenizer.picture_end_id, *newline]
+        self.prompt = [*before, *self.slots, self.picture_end, *newline]
         self.reply = [end, *newline, start, *encode("assistant"), *newline]
         self.next_turn = [*newline, *user]
         self.end = end
@@ -102,15 +129,9 @@ class TurnPacker:
         self.reference = tokenizer.specials["<ref>"]
         self.tag_start, self.tag_end = encode("<gsam>"), encode("</")
 
-    def pack(
-        self,
-        objects: NDArray[np.int16],
-        cells: NDArray[np.int8],
-        places: NDArray[np.int8],
-        mix: Mapping[str, float],
-    ) -> Rows:
-        """Rows for some scenes; the arrays are those of `chat_data.SceneArrays`."""
-        count = len(objects)
+    def pack(self, scenes: PackedScenes, mix: Mapping[str, float]) -> Rows:
+        """One row for each of some scenes."""
+        count = len(scenes.objects)
         shape = (count, self.length)
         rows = Rows(
             ids=np.full(shape, self.end, np.int64),
@@ -120,15 +141,27 @@ class TurnPacker:
             turn=np.full(shape, -1, np.int64),
             looks={name: [] for name in ("noun", "box", "list", "carry", "copy", "previous")},
         )
+        shown = [self._shown(scenes, number) for number in range(count)]
         for row in range(count):
-            things = [
-                Thing(int(values[0]), tuple(int(v) for v in values[1:]), number)  # type: ignore[arg-type]
-                for number, values in enumerate(objects[row])
-                if values[0] >= 0
-            ]
-            place = backgrounds.NAMES[places[row]]
-            self._fill(rows, row, Narrator(things, place, self.rng), cells[row], mix)
+            self._begin(rows, row)
+            if count > 1 and self.rng.random() < _SECOND:
+                self._fill_two(rows, shown[row], shown[(row + 1) % count], mix)
+            else:
+                self._fill(rows, shown[row], mix)
         return rows
+
+    def _shown(self, scenes: PackedScenes, number: int) -> Shown:
+        """One scene as the picture that a row begins with."""
+        things = [
+            Thing(int(noun), (int(x0), int(y0), int(x1), int(y1)), row, int(colour))
+            for row, ((noun, x0, y0, x1, y1), colour) in enumerate(
+                zip(scenes.objects[number], scenes.colours[number], strict=True)
+            )
+            if noun >= 0
+        ]
+        place = backgrounds.NAMES[scenes.backgrounds[number]]
+        narrator = Narrator(things, place, self.rng)
+        return Shown(number, narrator, scenes.cells[number], self.first_cell)
 
     def _turns(self, narrator: Narrator, mix: Mapping[str, float], count: int) -> list[Turn]:
         mix = {kind: share for kind, share in mix.items() if kind not in self.leave_out}
@@ -144,39 +177,61 @@ class TurnPacker:
                 turns.append(turn)
         return turns
 
-    def _fill(
-        self,
-        rows: Rows,
-        row: int,
-        narrator: Narrator,
-        cells: NDArray[np.int8],
-        mix: Mapping[str, float],
-    ) -> None:
+    def _begin(self, rows: Rows, row: int) -> None:
         size = len(self.prompt)
         rows.ids[row, :size] = self.prompt
         rows.turn[row, :size] = 0
         rows.positions[row, :size] = np.arange(size)
-        start = size
-        for number, talk in enumerate(self._talks(narrator, mix), 1):
-            at = start
+
+    def _fill(self, rows: Rows, shown: Shown, mix: Mapping[str, float]) -> None:
+        start = len(self.prompt)
+        for number, talk in enumerate(self._talks(shown.narrator, mix), 1):
+            place = Place(shown.scene, number, start, start)
             for turn in talk:
-                lead = self.next_turn if at > start else []
-                question = [*lead, *self.question(turn.question), *self.reply]
-                answer = [*self.answer(turn.answer), self.end]
-                middle, stop = at + len(question), at + len(question) + len(answer)
-                if stop > self.length:
-                    break
-                rows.ids[row, at:stop] = question + answer
-                rows.positions[row, at:stop] = np.arange(at, stop) - start + size
-                rows.turn[row, at:stop] = number
-                rows.labels[row, middle:stop] = answer
-                rows.weights[row, middle:stop] = self._weights(turn, answer)
-                TurnLooks(self, rows, row, at, middle, turn, narrator, cells).add(stop)
-                rows.judged.append(
-                    Judged(row, middle, len(answer), turn.kind, turn.present, len(narrator.groups))
-                )
-                at = stop
-            start = at
+                lead = self.next_turn if place.at > start else []
+                place = self._add(rows, place, lead, turn, shown)
+            start = place.at
+
+    def _fill_two(self, rows: Rows, first: Shown, second: Shown, mix: Mapping[str, float]) -> None:
+        """A conversation in which a second picture is shown, at once or after some turns."""
+        rng, size = self.rng, len(self.prompt)
+        place = Place(first.scene, 1, size, size)
+        if rng.random() >= _AT_ONCE:
+            for turn in self._turns(first.narrator, mix, int(rng.integers(1, 3))):
+                lead = self.next_turn if place.at > size else []
+                place = self._add(rows, place, lead, turn, first)
+        lead = self.next_turn if place.at > size else []
+        before = [*lead, *self.question("Picture 2: "), self.picture_start]
+        second = replace(second, first_cell=place.at + len(before))
+        lead = [*before, *self.slots, self.picture_end, *self.newline]
+        for turn in self._turns(second.narrator, mix, 8):
+            back = bool(rng.random() < _BACK)
+            asked = earlier(first.narrator, turn.chinese, 1) if back else turn
+            if asked is not None and not self.leave_out & {asked.kind, asked.kind.split("_")[0]}:
+                reached = self._add(rows, place, lead, asked, first if back else second)
+                if lead is not self.next_turn and reached.at > place.at:
+                    rows.pictures.append((first.scene, second.first_cell, second.scene))
+                    lead = self.next_turn
+                place = reached
+
+    def _add(self, rows: Rows, place: Place, lead: Ids, turn: Turn, shown: Shown) -> Place:
+        """Write one turn about a picture; returns where the next may stand, which is the same
+        place where there is no room."""
+        row, number, start, at = place
+        question = [*lead, *self.question(turn.question), *self.reply]
+        answer = [*self.answer(turn.answer), self.end]
+        middle, stop = at + len(question), at + len(question) + len(answer)
+        if stop > self.length:
+            return place
+        rows.ids[row, at:stop] = question + answer
+        rows.positions[row, at:stop] = np.arange(at, stop) - start + len(self.prompt)
+        rows.turn[row, at:stop] = number
+        rows.labels[row, middle:stop] = answer
+        rows.weights[row, middle:stop] = self._weights(turn, answer)
+        TurnLooks(self, rows, row, at, middle, turn, shown).add(stop)
+        groups = len(shown.narrator.groups)
+        rows.judged.append(Judged(row, middle, len(answer), turn.kind, turn.present, groups))
+        return place._replace(at=stop)
 
     def _talks(self, narrator: Narrator, mix: Mapping[str, float]) -> list[list[Turn]]:
         """What is talked about, each talk by itself: turns with what follows, or one long talk."""
@@ -209,7 +264,7 @@ class TurnPacker:
             run = run + 1 if answer[at] in self.digits else 0
             if run:
                 weights[at] = (0.3, 1.0, 1.5)[min(run, 3) - 1]
-        if turn.kind in ("describe", "caption"):
+        if turn.kind.split("_")[0] in ("describe", "caption"):
             weights = [
                 2.5 if token in self.nouns else weight
                 for token, weight in zip(answer, weights, strict=True)

@@ -1,20 +1,20 @@
 """Questions and answers about a drawn scene: what the embedded chat model is taught to say.
 
 Everything here is text and integers; tokens and tensors are the business of `chat_language.py`.
-What goes on from an earlier turn is in `follow_ups.py`, small talk in `small_talk.py`.
+What is told of one thing beside its name is in `relations.py`, what goes on from an earlier turn in
+`follow_ups.py`, small talk in `small_talk.py`.
 Objects are always listed from left to right, grouped by noun, so there is one right answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
 from segue.catalog import unknown
-from segue.embedded import backgrounds
+from segue.embedded import backgrounds, relations
 from segue.embedded.phrasing import (
     CHINESE_NUMBERS,
     NUMBERS,
@@ -42,6 +42,7 @@ from segue.embedded.questions import (
     OTHER_NOUNS,
 )
 from segue.embedded.small_talk import small_talk
+from segue.embedded.turn import Thing, Turn
 from segue.embedded.vocabulary import nouns
 from segue.errors import UnknownName
 
@@ -49,72 +50,6 @@ _TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
 _TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))
 _REQUESTS = ("caption", "ground", "ground_two", "segment", "segment_two", "segment_it", "ground_it")
 """What people ask with a "please" before or after."""
-_PLACES = (
-    ("at the top left", "at the top", "at the top right"),
-    ("on the left", "in the middle", "on the right"),
-    ("at the bottom left", "at the bottom", "at the bottom right"),
-)
-_CHINESE_PLACES = (
-    ("左上角", "上方", "右上角"),
-    ("左边", "中间", "右边"),
-    ("左下角", "下方", "右下角"),
-)
-
-
-@dataclass(frozen=True)
-class Thing:
-    """One object of a scene: its noun, its box on the 0..1000 grid, and its row in the truth."""
-
-    noun: int
-    box: tuple[int, int, int, int]
-    row: int
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Centre of the box, on the 0..1000 grid."""
-        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
-
-    @property
-    def area(self) -> int:
-        """Area of the box, in squares of the grid."""
-        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One question and its answer.
-
-    `kind` names what is asked; `noun` is the noun it is about (-1: none, or one outside the
-    vocabulary) and `present` whether the scene has it. `boxes` are the truth rows of the boxes in
-    the answer, in order; `named` the groups of rows that the answer names, in order.
-    """
-
-    kind: str
-    question: str
-    answer: str
-    chinese: bool
-    noun: int = -1
-    present: bool = True
-    boxes: tuple[int, ...] = ()
-    named: tuple[tuple[int, ...], ...] = ()
-
-
-class Side(NamedTuple):
-    """A side of a thing: its name, the coordinate that tells it, which way, and how it is said."""
-
-    name: str
-    axis: int
-    sign: int
-    english: str
-    chinese: str
-
-
-SIDES = (
-    Side("left", 0, -1, "to the left of", "左边"),
-    Side("right", 0, 1, "to the right of", "右边"),
-    Side("above", 1, -1, "above", "上面"),
-    Side("below", 1, 1, "below", "下面"),
-)
 
 
 class Narrator:
@@ -139,6 +74,8 @@ class Narrator:
 
         `noun` is what to ask about; left out, one is drawn.
         """
+        if kind in relations.KINDS:
+            return relations.KINDS[kind](self, chinese, noun)
         turn: Turn | None = getattr(self, f"_{kind}")(chinese, noun)
         return turn
 
@@ -154,15 +91,18 @@ class Narrator:
             pass
         return noun
 
-    def _single(self) -> list[int]:
+    def single(self) -> list[int]:
+        """The nouns that the scene has just once."""
         return [noun for noun, group in self.groups.items() if len(group) == 1]
 
-    def _rows(self, noun: int) -> tuple[int, ...]:
+    def rows(self, noun: int) -> tuple[int, ...]:
+        """Truth rows of all things of a noun, from left to right."""
         return tuple(thing.row for thing in self.groups.get(noun, ()))
 
     # Phrasing -------------------------------------------------------------------------------
 
-    def _question(self, kind: str, chinese: bool, noun: int = -1, second: int = -1) -> str:
+    def question(self, kind: str, chinese: bool, noun: int = -1, second: int = -1) -> str:
+        """A wording of this kind of question about one noun, or two."""
         words = nouns()[noun]
         slots = {"n": words.english, "p": words.plural, "a": one(noun), "z": words.chinese}
         slots["m"] = words.measure
@@ -185,7 +125,7 @@ class Narrator:
     # The kinds ------------------------------------------------------------------------------
 
     def _describe(self, chinese: bool, noun: int | None) -> Turn:
-        named = tuple(self._rows(n) for n in self.groups)
+        named = tuple(self.rows(n) for n in self.groups)
         counts = [(n, len(group)) for n, group in self.groups.items()]
         if chinese:
             listed = join([chinese_count(*count) for count in counts], True)
@@ -194,7 +134,7 @@ class Narrator:
             listed = join([english_count(*count) for count in counts], False)
             place = backgrounds.ENGLISH[self.background]
             answer = f"The picture shows {listed}. The background is {place}."
-        return Turn("describe", self._question("describe", chinese), answer, chinese, named=named)
+        return Turn("describe", self.question("describe", chinese), answer, chinese, named=named)
 
     def _caption(self, chinese: bool, noun: int | None) -> Turn:
         count = chinese_count if chinese else english_count
@@ -204,19 +144,19 @@ class Narrator:
         ]
         return Turn(
             "caption",
-            self._question("caption", chinese),
+            self.question("caption", chinese),
             join(parts, chinese) + ("。" if chinese else "."),
             chinese,
             boxes=tuple(t.row for group in self.groups.values() for t in group),
-            named=tuple(self._rows(n) for n in self.groups),
+            named=tuple(self.rows(n) for n in self.groups),
         )
 
     def _ground(self, chinese: bool, noun: int | None) -> Turn:
         noun = self.present() if noun is None else noun
-        question = self._question("ground", chinese, noun)
+        question = self.question("ground", chinese, noun)
         if noun not in self.groups:
             return Turn("ground", question, none_of(noun, chinese), chinese, noun, False)
-        answer, rows = self._reference(noun, chinese), self._rows(noun)
+        answer, rows = self._reference(noun, chinese), self.rows(noun)
         return Turn("ground", question, answer, chinese, noun, True, rows, (rows,))
 
     def _absent(self, chinese: bool, noun: int | None) -> Turn:
@@ -228,9 +168,9 @@ class Narrator:
         first, second = (int(n) for n in self.rng.permutation(list(self.groups))[:2])
         if self.rng.random() < 0.2:
             second = self.absent()
-        question = self._question("ground_two", chinese, first, second)
+        question = self.question("ground_two", chinese, first, second)
         answer = self._reference(first, chinese)
-        rows, more = self._rows(first), self._rows(second)
+        rows, more = self.rows(first), self.rows(second)
         if more:
             joiner = "和" if chinese else " and "
             answer += joiner + self._reference(second, chinese)
@@ -243,14 +183,14 @@ class Narrator:
     def _exist(self, chinese: bool, noun: int | None) -> Turn:
         if noun is None:
             noun = self.present() if self.rng.random() < 0.5 else self.absent()
-        question, count = self._question("exist", chinese, noun), len(self.groups.get(noun, ()))
+        question, count = self.question("exist", chinese, noun), len(self.groups.get(noun, ()))
         if not count:
             lead = "没有，" if chinese else "No, "
             answer = lead + lower_first(none_of(noun, chinese))
             return Turn("exist", question, answer, chinese, noun, False)
         lead = "有，" if chinese else "Yes, "
         answer = lead + lower_first(there_are(noun, count, chinese))
-        return Turn("exist", question, answer, chinese, noun, named=(self._rows(noun),))
+        return Turn("exist", question, answer, chinese, noun, named=(self.rows(noun),))
 
     def _count(self, chinese: bool, noun: int | None) -> Turn:
         if noun is None:
@@ -259,10 +199,10 @@ class Narrator:
             noun = self.absent() if share < 0.15 else self.present()
             if several and 0.15 <= share < 0.6:
                 noun = int(self.rng.choice(several))
-        question, count = self._question("count", chinese, noun), len(self.groups.get(noun, ()))
+        question, count = self.question("count", chinese, noun), len(self.groups.get(noun, ()))
         if not count:
             return Turn("count", question, none_of(noun, chinese), chinese, noun, False)
-        answer, named = there_are(noun, count, chinese), (self._rows(noun),)
+        answer, named = there_are(noun, count, chinese), (self.rows(noun),)
         return Turn("count", question, answer, chinese, noun, named=named)
 
     def _count_all(self, chinese: bool, noun: int | None) -> Turn:
@@ -271,87 +211,13 @@ class Narrator:
         answer = f"There {verb} {NUMBERS[count]} object{ending} in the picture."
         if chinese:
             answer = f"图片里一共有{CHINESE_NUMBERS[count]}个物体。"
-        return Turn("count_all", self._question("count_all", chinese), answer, chinese)
-
-    def _where(self, chinese: bool, noun: int | None) -> Turn | None:
-        single = self._single()
-        if noun is None and not single:
-            return None
-        noun = int(self.rng.choice(single)) if noun is None else noun
-        thing = self.groups[noun][0]
-        column, line = (min(2, int(value / 333.4)) for value in thing.centre)
-        words = nouns()[noun]
-        answer = f"The {words.english} is {_PLACES[line][column]} of the picture."
-        if chinese:
-            answer = f"{words.chinese}在图片的{_CHINESE_PLACES[line][column]}。"
-        question = self._question("where", chinese, noun)
-        return Turn("where", question, answer, chinese, noun, named=(self._rows(noun),))
-
-    def _side(self, chinese: bool, noun: int | None) -> Turn | None:
-        single = self._single()
-        if len(single) < 2:
-            return None
-        first, second = (int(n) for n in self.rng.permutation(single)[:2])
-        left = self.groups[first][0].centre[0] < self.groups[second][0].centre[0]
-        a, b = nouns()[first], nouns()[second]
-        answer = f"The {a.english} is to the {'left' if left else 'right'} of the {b.english}."
-        if chinese:
-            answer = f"{a.chinese}在{b.chinese}的{'左边' if left else '右边'}。"
-        question = self._question("side", chinese, first, second)
-        return Turn("side", question, answer, chinese)
+        return Turn("count_all", self.question("count_all", chinese), answer, chinese)
 
     def _background(self, chinese: bool, noun: int | None) -> Turn:
         answer = f"The background is {backgrounds.ENGLISH[self.background]}."
         if chinese:
             answer = f"背景是{backgrounds.CHINESE[self.background]}。"
-        return Turn("background", self._question("background", chinese), answer, chinese)
-
-    def _biggest(self, chinese: bool, noun: int | None) -> Turn | None:
-        largest, *others = sorted(self.things, key=lambda thing: -thing.area)
-        if not others or largest.area < 1.4 * others[0].area:
-            return None
-        words = nouns()[largest.noun]
-        answer = f"The biggest thing is the {words.english}."
-        if chinese:
-            answer = f"最大的是{words.chinese}。"
-        named = (tuple(t.row for t in self.groups[largest.noun]),)
-        return Turn("biggest", self.phrase("biggest", chinese), answer, chinese, named=named)
-
-    def _beside(self, chinese: bool, noun: int | None) -> Turn | None:
-        """What lies on one side of a thing; None where something lies on neither clearly."""
-        single = self._single()
-        if noun is None and not single:
-            return None
-        noun = int(self.rng.choice(single)) if noun is None else noun
-        middle = self.groups[noun][0].centre
-        side = SIDES[self.rng.integers(len(SIDES))]
-        far = [(side.sign * (t.centre[side.axis] - middle[side.axis]), t) for t in self.things]
-        if any(abs(distance) < 60 for distance, t in far if t.noun != noun):
-            return None
-        there: dict[int, list[Thing]] = {}
-        for distance, thing in far:
-            if distance > 0:
-                there.setdefault(thing.noun, []).append(thing)
-        counts = [(n, len(group)) for n, group in there.items()]
-        word = nouns()[noun].chinese if chinese else nouns()[noun].english
-        if chinese:
-            listed = join([chinese_count(*count) for count in counts], True) if counts else ""
-            answer = (
-                f"{word}{side.chinese}有{listed}。"
-                if counts
-                else f"{word}{side.chinese}什么也没有。"
-            )
-        else:
-            listed = (
-                join([english_count(*count) for count in counts], False) if counts else "Nothing"
-            )
-            verb = "is" if sum(count for _, count in counts) < 2 else "are"
-            answer = f"{listed[:1].upper()}{listed[1:]} {verb} {side.english} the {word}."
-        named = (*(tuple(t.row for t in group) for group in there.values()), self._rows(noun))
-        if chinese:
-            named = (named[-1], *named[:-1])
-        question = self._question(f"beside_{side.name}", chinese, noun)
-        return Turn("beside", question, answer, chinese, noun, named=named)
+        return Turn("background", self.question("background", chinese), answer, chinese)
 
     def _talk(self, chinese: bool, noun: int | None) -> Turn:
         return Turn("talk", *small_talk(self.rng, chinese), chinese)
@@ -364,7 +230,7 @@ class Narrator:
             noun = (
                 self.present() if self.rng.random() < 0.4 else int(self.rng.integers(len(nouns())))
             )
-        question, answer = self._question("segment", chinese, noun), tag(nouns()[noun].english)
+        question, answer = self.question("segment", chinese, noun), tag(nouns()[noun].english)
         return Turn("segment", question, answer, chinese, noun, noun in self.groups)
 
     def _segment_new(self, chinese: bool, noun: int | None) -> Turn:
@@ -392,7 +258,7 @@ class Narrator:
         if len(self.groups) > 1 and self.rng.random() < 0.6:
             first, second = (int(n) for n in self.rng.permutation(list(self.groups))[:2])
         a, b = nouns()[first].english, nouns()[second].english
-        question = self._question("segment_two", chinese, first, second)
+        question = self.question("segment_two", chinese, first, second)
         if not chinese and self.rng.random() < 0.4:
             a, b = self._new_phrase(False), self._new_phrase(False)
             question = fill(self.phrase("segment_two", False), a, b)
@@ -427,6 +293,7 @@ KINDS = (
     "count_all",
     "where",
     "side",
+    "colour",
     "background",
     "biggest",
     "beside",
@@ -444,13 +311,18 @@ FOLLOW_KINDS = (
 )
 """Turns that `follow_ups.follow` makes of the turn before."""
 
+EARLIER_KINDS = tuple(
+    f"{kind}_earlier" for kind in ("exist", "count", "where", "describe", "background")
+)
+"""Turns that `follow_ups.earlier` makes about a picture that is not the newest."""
+
 TAG_KINDS = tuple(kind for kind in (*KINDS, *FOLLOW_KINDS) if kind.startswith("segment"))
 """The turns that are answered with the `<gsam>` tag."""
 
 
 def known_kinds(kinds: Iterable[str]) -> frozenset[str]:
     """The kinds as a set. Raises UnknownName where one is not a kind of turn."""
-    every = dict.fromkeys((*KINDS, *FOLLOW_KINDS))
+    every = dict.fromkeys((*KINDS, *FOLLOW_KINDS, *EARLIER_KINDS))
     for kind in kinds:
         if kind not in every:
             raise UnknownName(unknown("kind of turn", kind, every))

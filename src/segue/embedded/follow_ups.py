@@ -9,14 +9,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from segue.embedded.phrasing import fill, one
+from segue.embedded.phrasing import fill, lower_first, one
+from segue.embedded.questions import (
+    CHINESE_EARLIER,
+    EARLIER,
+    HELD_OUT_CHINESE_EARLIER,
+    HELD_OUT_EARLIER,
+)
 from segue.embedded.vocabulary import nouns
 
 if TYPE_CHECKING:
-    from segue.embedded.dialogues import Narrator, Turn
+    from segue.embedded.dialogues import Narrator
+    from segue.embedded.turn import Turn
 
 _ACTS = ("ground", "segment", "exist", "count", "where")
 _REQUESTS = ("ground", "segment")
+_ABOUT_EARLIER = ("exist", "count", "where", "describe", "background")
+"""What is asked about a picture that is not the newest: nothing whose answer has pixels."""
+_ORDINALS = ("first", "second", "third")
 
 _AND = (
     "and the {n}?", "And the {n}?", "and the {n}", "what about the {n}?", "What about the {n}?",
@@ -109,6 +119,23 @@ def other(narrator: Narrator, turn: Turn, chinese: bool) -> Turn | None:
     question = choices[narrator.rng.integers(len(choices))]
     rows = (tuple(thing.row for thing in groups[noun]),)
     return done and replace(done, kind=f"{act}_other", question=question, named=rows)
+
+
+def earlier(
+    narrator: Narrator, chinese: bool, number: int, *, held_out: bool = False
+) -> Turn | None:
+    """A question about picture `number` of the conversation, which is not the newest: `narrator` is
+    its. None where its scene does not allow the kind that was drawn. The answer has no box.
+    `held_out` takes a wording that training never sees."""
+    rng = narrator.rng
+    kind = _ABOUT_EARLIER[rng.integers(len(_ABOUT_EARLIER))]
+    turn = narrator.ask(kind, chinese)
+    leads: tuple[str, ...] = CHINESE_EARLIER if chinese else EARLIER
+    if held_out:
+        leads = HELD_OUT_CHINESE_EARLIER if chinese else HELD_OUT_EARLIER
+    lead = leads[rng.integers(len(leads))].format(k=number, o=_ORDINALS[number - 1])
+    question = lead + lower_first(turn.question) if turn else ""
+    return turn and replace(turn, kind=f"{kind}_earlier", question=question)
 
 
 def wordings() -> tuple[str, ...]:

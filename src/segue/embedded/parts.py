@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
+
 from segue.catalog import unknown
 from segue.errors import UnknownName
 
@@ -23,6 +25,12 @@ EVALUATE: Mapping[str, str] = {
     "routes": "segue.embedded.routes_evaluation:evaluate_routes",
 }
 """Each is called as `evaluate(weights, scenes=…)` and returns rows of named figures."""
+
+DRAW: Mapping[str, str] = {
+    "chat": "segue.embedded.chat_gallery:gallery",
+    "routes": "segue.embedded.routes_evaluation:result_sheet",
+}
+"""Each is called as `draw(weights)` and returns a picture of results."""
 
 
 def train_part(
@@ -85,6 +93,25 @@ def evaluate_part(
     folder = None if source is None else locate(source)
     table = _function(target)(folder, scenes=scenes)
     return {row: dict(figures) for row, figures in table.items()}
+
+
+def draw_part(part: str, weights: str | Path | None = None) -> PIL.Image.Image:
+    """A picture of good and bad answers on held-out scenes.
+
+    Args:
+        part: "chat", or "routes" for both routes end to end.
+        weights: as for `evaluate_part`.
+
+    Raises:
+        UnknownName: there is no picture of such a part.
+        ModelError: there are no such weights.
+    """
+    from segue.weights import locate
+
+    source = "embedded/chat" if weights is None and part == "chat" else weights
+    folder = None if source is None else locate(source)
+    picture: PIL.Image.Image = _function(_target(DRAW, part))(folder)
+    return picture
 
 
 def _target(targets: Mapping[str, str], part: str) -> str:

@@ -117,6 +117,14 @@ ENGLISH: dict[str, tuple[str, ...]] = {
         "Is the {n} on the left or the right of the {n2}?",
         "Is the {n} left or right of the {n2}?",
     ),
+    "colour": (
+        "What colour is the {n}?",
+        "What color is the {n}?",
+        "what color is the {n}",
+        "What is the colour of the {n}?",
+        "What's the color of the {n}?",
+        "Which colour does the {n} have?",
+    ),
     "background": (
         "What is the background?",
         "What's the background?",
@@ -272,6 +280,13 @@ CHINESE: dict[str, tuple[str, ...]] = {
         "{z}在图中的哪里？",
     ),
     "side": ("{z}在{z2}的左边还是右边？", "{z}在{z2}的哪一边?", "{z}在{z2}的左边还是右边?"),
+    "colour": (
+        "{z}是什么颜色？",
+        "{z}是什么颜色的?",
+        "{z}是什么颜色",
+        "{z}的颜色是什么？",
+        "{z}什么颜色?",
+    ),
     "background": (
         "背景是什么颜色？",
         "背景是什么?",
@@ -322,6 +337,14 @@ CHINESE_TAILS = ("，谢谢", "谢谢", "，好吗", "吧", "，麻烦了", "，
 HELD_OUT_TAILS = (", if you would", " right away", ", thank you", " as well", ", my friend")
 HELD_OUT_CHINESE_TAILS = ("，多谢", "，辛苦了", "，拜托")
 """Words after a request that training never sees."""
+
+EARLIER = ("In picture {k}, ", "in picture {k}: ", "Picture {k}: ", "In the {o} picture, ")
+CHINESE_EARLIER = ("图{k}里，", "第{k}张图里，", "在第{k}张图片中，")
+"""What stands before a question about a picture that is not the newest; slots: its number as a
+numeral and as an English ordinal."""
+HELD_OUT_EARLIER = ("Back to picture {k}: ", "About the {o} picture: ")
+HELD_OUT_CHINESE_EARLIER = ("回到图{k}，", "关于第{k}张图，")
+"""Wordings of the same that training never sees."""
 
 ADJECTIVES = _words(
     "red blue green yellow white black big small left right old new wooden metal round tall brown "

@@ -20,9 +20,10 @@ from segue.assistant import Assistant, load
 from segue.draw import draw_regions
 from segue.draw.lettering import font_for
 from segue.embedded.chat_evaluation import held_out_scenes, things_of
-from segue.embedded.dialogues import Narrator, Turn
+from segue.embedded.dialogues import Narrator
 from segue.embedded.scenes import Scene
 from segue.embedded.sprites import HELD_OUT_STYLE, best_bank
+from segue.embedded.turn import Turn
 from segue.errors import ModelError
 from segue.evaluate.metrics import MaskScores
 from segue.message import Answer
@@ -137,16 +138,21 @@ def _assistant(weights: str | Path | None) -> Assistant:
 
 
 def result_sheet(
-    assistant: Assistant, *, scenes: int = 3, seed: int = SEED, side: int = 256
+    answerer: Assistant | str | Path | None = None,
+    *,
+    scenes: int = 3,
+    seed: int = SEED,
+    side: int = 256,
 ) -> PIL.Image.Image:
     """A picture of results as they come, good and bad: four questions a scene, a scene a row.
 
     Args:
-        assistant: who answers.
+        answerer: who answers, or weights as for `evaluate_routes`.
         scenes: rows; the held-out style follows the trained ones where it has been fetched.
         seed: of the scenes.
         side: of each picture, in pixels.
     """
+    assistant = answerer if isinstance(answerer, Assistant) else _assistant(answerer)
     bank = best_bank()
     drawn = held_out_scenes(bank.without(HELD_OUT_STYLE), scenes, seed)
     if HELD_OUT_STYLE in bank.styles:

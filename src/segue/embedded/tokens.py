@@ -17,11 +17,12 @@ import numpy as np
 import regex
 
 from segue.embedded import backgrounds
-from segue.embedded.dialogues import KINDS, TAG_KINDS, Narrator, Thing
+from segue.embedded.dialogues import KINDS, TAG_KINDS, Narrator
 from segue.embedded.follow_ups import wordings
 from segue.embedded.phrasing import lower_first
 from segue.embedded.questions import CHINESE, ENGLISH, ENGLISH_TAILS
 from segue.embedded.small_talk import everything_said
+from segue.embedded.turn import Thing
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.tokenizer import SPLIT, QwenVLTokenizer
 
@@ -125,7 +126,7 @@ def _corpus(seed: int, kinds: Sequence[str]) -> Counter[str]:
     for number in range(6000):
         values = rng.integers(0, 1000, (int(rng.integers(1, 6)), 4))
         things = [
-            Thing(int(rng.integers(len(nouns()))), (int(a), int(b), int(c), int(d)), row)
+            Thing(int(rng.integers(len(nouns()))), (int(a), int(b), int(c), int(d)), row, row)
             for row, (a, b, c, d) in enumerate(values)
         ]
         background = backgrounds.NAMES[rng.integers(len(backgrounds.NAMES))]
