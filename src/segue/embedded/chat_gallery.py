@@ -1,7 +1,7 @@
 """Good and bad answers of the embedded chat model, as one picture.
 
 Nothing is chosen by hand: of each kind of question it is the first right answer and the first wrong
-one on held-out scenes, in the order in which an evaluation asks.
+one on held-out scenes, each kind beginning at a scene of its own.
 """
 
 from __future__ import annotations
@@ -61,12 +61,15 @@ def gallery(
     asked = questions_about(drawn, seed)
     images = [scene.image for scene in drawn]
     said = replies(model, processor, images, [query_of(one) for one in asked])
+    answered = list(zip(asked, said, strict=True))
     cells = []
-    for kind in _KINDS:
+    for number, kind in enumerate(_KINDS):
+        begin = number * len(drawn) // len(_KINDS)
+        answered.sort(key=lambda pair: (pair[0].scene - begin) % len(drawn))
         for good in (True, False):
             fitting = (
                 (one, reply)
-                for one, reply in zip(asked, said, strict=True)
+                for one, reply in answered
                 if _kind(one) == kind and right(one, reply) is good
             )
             found = next(fitting, None)
@@ -106,9 +109,9 @@ def _cell(scenes: Sequence[Scene], one: Asked, said: str, good: bool, side: int)
     cell = _blank(side)
     cell.paste(picture, (4, 4))
     draw = ImageDraw.Draw(cell)
-    reply = re.sub(r"(<box>.*?</box>)+", " ▢", re.sub(r"</?ref>", "", said))
+    reply = re.sub(r"(<box>.*?</box>)+", " □", re.sub(r"</?ref>", "", said))
     lead = "" if one.before is None else "… "
-    lines = [(lead + one.turn.question, "black"), (("✓ " if good else "✗ ") + reply, colour)]
+    lines = [(lead + one.turn.question, "black"), (("√ " if good else "× ") + reply, colour)]
     top = side + 7
     for text, ink in lines:
         for line in _wrapped(draw, text, side, 2 if ink == "black" else 3):
