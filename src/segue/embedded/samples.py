@@ -60,11 +60,11 @@ COMPOSITIONS = (
     Composition(
         "table",
         "table",
-        317,
+        543,
         (
-            Item("noto", "hot-beverage", (122, 290), 157, -2),
-            Item("fluent-flat", "hamburger", (316, 328), 135, -9, flip=True),
-            Item("fluent-flat", "red-apple", (512, 361), 166, 7),
+            Item("noto", "hot-beverage", (113, 288), 168, -2),
+            Item("noto", "hamburger", (311, 322), 132, 6, flip=True),
+            Item("fluent-flat", "red-apple", (506, 355), 177, 7),
         ),
     ),
     Composition(
