@@ -159,3 +159,19 @@ def test_a_second_picture_stands_as_the_processor_writes_it_and_is_what_is_looke
                     assert later.all() or not later.any()
                     found += bool(later.all())
     assert found
+
+
+def test_every_other_talk_may_stand_further_from_its_picture() -> None:
+    tokenizer, _, _, arrays = packed()
+    packer = TurnPacker(tokenizer, 384, np.random.default_rng(2), apart=200)
+    begins = []
+    for _ in range(4):
+        rows = packer.pack(told(arrays), FULL_MIX)
+        for judged in rows.judged:
+            own = np.flatnonzero(rows.turn[judged.row] == rows.turn[judged.row, judged.start])
+            positions = rows.positions[judged.row, own]
+            assert (np.diff(positions) == 1).all()
+            begins.append(int(positions[0]) - len(packer.prompt))
+    assert min(begins) == 0
+    assert 100 < max(begins) < 200
+    assert 0.3 < np.mean(np.array(begins) > 0) < 0.7

@@ -50,7 +50,8 @@ class LanguageRecipe:
     question, and after `late_share` those of `late_mix`, by default more descriptions.
     `look_weight` falls to `late_look_weight` when single nouns are over. Kinds of turns in
     `leave_out` are never asked (see `dialogues.KINDS`, and `dialogues.FOLLOW_KINDS` for turns that
-    go on from another); `chinese` is the share of turns in Chinese.
+    go on from another); `chinese` is the share of turns in Chinese; `long` and `apart` are those of
+    `TurnPacker`.
     """
 
     minutes: float = 60.0
@@ -73,6 +74,8 @@ class LanguageRecipe:
     phrase_weight: float = 0.3
     leave_out: tuple[str, ...] = ()
     chinese: float = 0.47
+    long: float = 0.12
+    apart: int = 0
     pool: int = 3000
     compiled: bool = True
     log_every: int = 25
@@ -83,16 +86,16 @@ class LanguageRecipe:
 CONTINUED = LanguageRecipe(
     batch=14,
     length=288,
-    rate=8e-4,
-    warm_up=40,
-    constant=0.45,
+    rate=6e-4,
+    warm_up=60,
+    constant=0.3,
     query_share=-1.0,
     late_share=-1.0,
     late_mix=MORE_MIX,
-    leave_out=("biggest", "beside"),
-    phrase_weight=0.6,
+    phrase_weight=0.4,
     chinese=0.52,
-    pool=2000,
+    long=0.35,
+    apart=300,
     log_every=10,
     seed=1,
 )
@@ -248,7 +251,13 @@ class _Stage:
         reader.refresh()
         self.pool = FeaturePool(model.transformer.visual, reader, recipe.pool)
         self.packer = TurnPacker(
-            tokenizer, recipe.length, self.rng, recipe.leave_out, recipe.chinese
+            tokenizer,
+            recipe.length,
+            self.rng,
+            recipe.leave_out,
+            recipe.chinese,
+            recipe.long,
+            recipe.apart,
         )
 
     def begin(self, resume: bool, start: QwenVLForCausalLM | None) -> None:

@@ -55,12 +55,21 @@ FULL_MIX = {
 
 LATE_MIX = FULL_MIX | {"describe": 0.36, "segment": 0.04, "segment_new": 0.05}
 """What is slowest to learn, the list of a description, gets more room at the end."""
-MORE_MIX = FULL_MIX | {"describe": 0.3, "where": 0.08, "segment": 0.06, "talk": 0.12}
-"""What training goes on with: more descriptions, and more of what the first one did not have."""
+MORE_MIX = FULL_MIX | {
+    "describe": 0.55,
+    "caption": 0.08,
+    "ground": 0.22,
+    "count": 0.09,
+    "where": 0.12,
+    "side": 0.05,
+    "colour": 0.04,
+    "talk": 0.07,
+}
+"""What training goes on with: mostly descriptions, and more of what was learned least."""
 
-_LONG, _FOLLOWED, _MORE, _THANKED = 0.12, 0.25, 0.4, 0.2
-"""Share of rows that are one conversation; of turns outside them that another follows; of turns
-inside a conversation that another follows; of those that follow, the share of small talk."""
+_FOLLOWED, _MORE, _THANKED = 0.25, 0.4, 0.2
+"""Share of turns outside a conversation that another follows; of turns inside one that another
+follows; of those that follow, the share of small talk."""
 _SECOND, _AT_ONCE, _BACK = 0.08, 0.3, 0.25
 """Share of rows with a second picture; of these, the share where it comes together with the first;
 of the turns after it, the share that asks about the first."""
@@ -76,7 +85,8 @@ class PackedScenes(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the next turn goes: the row, the number of the talk, its first token, the next."""
+    """Where the next turn goes: the row, the number of the talk, the token from which positions
+    count, the next token."""
 
     row: int
     number: int
@@ -93,6 +103,9 @@ class TurnPacker:
         rng: chooses kinds, nouns and phrasings.
         leave_out: kinds of turns that are never asked, whatever the mix says.
         chinese: the share of turns in Chinese, 0..1.
+        long: the share of rows that are one conversation, 0..1.
+        apart: every other talk stands up to so many positions further from its picture, as if
+            other turns lay between.
 
     Raises:
         UnknownName: there is no such kind of turn.
@@ -105,8 +118,11 @@ class TurnPacker:
         rng: np.random.Generator,
         leave_out: Sequence[str] = (),
         chinese: float = 0.47,
+        long: float = 0.12,
+        apart: int = 0,
     ) -> None:
         self.length, self.rng, self.chinese = length, rng, chinese
+        self.long, self.apart = long, apart
         self.leave_out = known_kinds(leave_out)
         encode = tokenizer.encode
         start, end = tokenizer.turn_start_id, tokenizer.turn_end_id
@@ -186,11 +202,16 @@ class TurnPacker:
     def _fill(self, rows: Rows, shown: Shown, mix: Mapping[str, float]) -> None:
         start = len(self.prompt)
         for number, talk in enumerate(self._talks(shown.narrator, mix), 1):
-            place = Place(shown.scene, number, start, start)
+            place = Place(shown.scene, number, start - self._gap(), start)
             for turn in talk:
                 lead = self.next_turn if place.at > start else []
                 place = self._add(rows, place, lead, turn, shown)
             start = place.at
+
+    def _gap(self) -> int:
+        """How far from its picture a talk stands."""
+        far = self.apart > 0 and self.rng.random() < 0.5
+        return int(self.rng.integers(self.apart)) if far else 0
 
     def _fill_two(self, rows: Rows, first: Shown, second: Shown, mix: Mapping[str, float]) -> None:
         """A conversation in which a second picture is shown, at once or after some turns."""
@@ -236,7 +257,7 @@ class TurnPacker:
     def _talks(self, narrator: Narrator, mix: Mapping[str, float]) -> list[list[Turn]]:
         """What is talked about, each talk by itself: turns with what follows, or one long talk."""
         turns = self._turns(narrator, mix, 16)
-        if self.rng.random() < _LONG:
+        if self.rng.random() < self.long:
             return [[turn for one in turns for turn in self._followed(narrator, one, _MORE)]]
         return [self._followed(narrator, turn, _FOLLOWED) for turn in turns]
 

@@ -64,6 +64,10 @@ class DetectorRecipe:
     bfloat16: bool = field(default_factory=multiplies_bfloat16)
 
 
+CONTINUED = DetectorRecipe(batch=12, peak_rate=7e-4, hold=0.33, seed=3)
+"""How to go on from trained weights: a lower rate, that falls for two thirds of the time."""
+
+
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     """Whether Muon should move this parameter: weights of linear layers, not tables or thin
     heads."""
@@ -154,10 +158,11 @@ def train_detector(
     exactly ``steps``;
     ``resume`` takes up the checkpoint in ``out``; ``bank`` are the drawings, of which the held-out
     style is always left out; ``check`` measures the network now and then and its figures go to
-    ``log.jsonl``. ``start`` is a folder of weights to begin with instead of fresh ones.
+    ``log.jsonl``. ``start`` is a folder of weights to begin with instead of fresh ones;
+    ``recipe`` is then by default ``CONTINUED``.
     """
     prepare_processor(threads)
-    recipe = recipe or DetectorRecipe()
+    recipe = recipe or (DetectorRecipe() if start is None else CONTINUED)
     drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
     training = DetectorTraining(out, Budget(minutes, steps), recipe, drawings, check)
     training.begin(recipe, resume=resume, start=start)
