@@ -1,33 +1,33 @@
 """The demonstration, with scripted models."""
 
-from segue.assistant import Assistant
+from segue.assistant import Assistant, load
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.embedded.demo import demonstrate
-from segue.embedded.samples import samples
+from segue.embedded.samples import sample, samples
 from segue.segment.box_fill import BoxFill
 
 
 def test_the_reference_questions_are_asked_about_the_airport() -> None:
-    (airport,) = [sample for sample in samples() if sample.name == "airport"]
+    airport = sample("airport")
     assert "这是什么?" in airport.questions
     assert "框出图片中飞机的位置" in airport.questions
     assert "Can you segement the airplane in this image?" in airport.questions
 
 
 def test_every_question_leaves_an_overlay_and_a_card(tmp_path) -> None:
-    sample = samples()[0]
+    scene = samples()[0]
     said = {
         "这是什么?": "<b>夜</b>",
         "框出图片中飞机的位置": "<ref>飞机</ref><box>(1,2),(300,400)</box>",
     }
     replies = {
-        question: said.get(question, "<gsam>airplane</gsam>") for question in sample.questions
+        question: said.get(question, "<gsam>airplane</gsam>") for question in scene.questions
     }
     chat = Scripted(replies)
     assistant = Assistant(chat, Fixed({"airplane": [(180, 39, 492, 341)]}), BoxFill())
-    shown = list(demonstrate(assistant, [sample], tmp_path))
-    numbers = range(1, len(sample.questions) + 1)
+    shown = list(demonstrate(assistant, [scene], tmp_path))
+    numbers = range(1, len(scene.questions) + 1)
     assert [one.overlay.name for one in shown] == [f"airport-{n}.png" for n in numbers]
     assert all(one.overlay.is_file() for one in shown)
     by_question = {one.answer.question: one.answer for one in shown}
@@ -38,3 +38,14 @@ def test_every_question_leaves_an_overlay_and_a_card(tmp_path) -> None:
     assert "框出图片中飞机的位置" in page
     assert "&lt;b&gt;夜&lt;/b&gt;" in page
     assert "1 masks" in page
+
+
+def test_a_long_conversation_stays_as_it_began() -> None:
+    scene = sample("airport")
+    conversation = load("embedded").open(scene.file)
+    first = conversation.ask("Frame the airplane in the picture.").raw
+    for question in ("hello", "What is in the picture?", "thanks!", "这是什么?", "你好") * 2:
+        conversation.ask(question)
+    assert conversation.ask("Can you segement the airplane?").raw == "<gsam>airplane</gsam>"
+    last = conversation.ask("Frame the airplane in the picture.").raw
+    assert last.split("<box>")[0] == first.split("<box>")[0] == "<ref>airplane</ref>"

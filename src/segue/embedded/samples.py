@@ -60,11 +60,11 @@ COMPOSITIONS = (
     Composition(
         "table",
         "table",
-        543,
+        218,
         (
-            Item("noto", "hot-beverage", (113, 288), 168, -2),
-            Item("noto", "hamburger", (311, 322), 132, 6, flip=True),
-            Item("fluent-flat", "red-apple", (506, 355), 177, 7),
+            Item("noto", "hot-beverage", (124, 286), 178, -2),
+            Item("noto", "hamburger", (322, 332), 136, -3, flip=True),
+            Item("fluent-flat", "red-apple", (514, 356), 170, 7),
         ),
     ),
     Composition(
