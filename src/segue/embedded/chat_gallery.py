@@ -98,8 +98,8 @@ def _empty(kind: str, good: bool, side: int) -> PIL.Image.Image:
 
 def _cell(scenes: Sequence[Scene], one: Asked, said: str, good: bool, side: int) -> PIL.Image.Image:
     """The scene with the boxes of the reply, above the question and the reply."""
-    back = one.earlier is not None and one.turn.kind.startswith("picture before")
-    scene = scenes[one.earlier if back and one.earlier is not None else one.scene]
+    back = one.turn.kind.startswith("picture before")
+    scene = scenes[one.scene - back]
     colour = "#0a7d2c" if good else "#c01f1f"
     picture = PIL.Image.fromarray(np.asarray(scene.image)).resize((side, side))
     draw = ImageDraw.Draw(picture)
