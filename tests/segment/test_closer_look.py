@@ -7,6 +7,7 @@ import torch
 from segue.box import Box, Size
 from segue.errors import ModelError
 from segue.image import Image
+from segue.mask import Mask
 from segue.segment import sam
 from segue.segment.closer_look import CloserView, _reframed, window_around
 from segue.segment.prompts import Prompt
@@ -18,6 +19,22 @@ from tiny_models import tiny_sam
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory):
     return sam.load(tiny_sam(tmp_path_factory.mktemp("sam"), zoom=1.5), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def on_board():
+    try:
+        return sam.load(locate("embedded/segmenter"), device="cpu")
+    except ModelError:
+        pytest.skip("no weights on board")
+
+
+def two_shapes():
+    rows, columns = np.mgrid[:200, :300]
+    array = np.full((200, 300, 3), (90, 140, 200), np.uint8)
+    array[(rows - 90) ** 2 + (columns - 120) ** 2 < 40**2] = (210, 60, 40)
+    array[(rows > 120) & (columns > 220)] = (60, 160, 60)
+    return array
 
 
 def a_picture(height=90, width=140):
@@ -54,15 +71,38 @@ def test_it_counts_its_pixels_too(segmenter):
     assert view.size_bytes == view.maps[0].nbytes + 90 * 140 * 3
 
 
-def test_clicks_are_answered_twice_unless_one_excludes(segmenter):
+def test_each_reading_of_a_click_is_looked_at_again_and_the_best_of_these_looks_is_the_answer(
+    on_board,
+):
+    view, changed = on_board.look(Image(two_shapes())), 0
+    for click in [(120, 90), (100, 70), (260, 170), (290, 130), (50, 30), (270, 60)]:
+        readings, estimates = view.decode([Prompt(None, (click,), (1,))], None, multimask=True)
+        again = [view.mask([Mask(array).box])[0].score for array in view.arrays(readings[0])]
+        (mask,) = view.mask(points=[click])
+        assert mask.score == max(again)
+        best = again.index(mask.score)
+        assert np.array_equal(mask.logits, readings[0, best])  # ready for more clicks on the whole
+        changed += best != int(estimates[0].argmax())
+    assert changed
+
+
+def test_clicks_of_which_one_excludes_are_answered_once(segmenter):
     view = segmenter.look(a_picture())
     once = SamView(segmenter, view.maps, view.size, view.inner)
-    first, second = once.mask(points=[(60, 40)])[0], view.mask(points=[(60, 40)])[0]
-    assert np.array_equal(first.logits, second.logits)  # ready for more clicks on the whole
-    (through,) = view.mask([first.box])
-    assert np.array_equal(second.array, through.array)
     asked = {"points": [(60, 40), (10, 10)], "labels": [1, 0]}
     assert np.array_equal(view.mask(**asked)[0].array, once.mask(**asked)[0].array)
+    several = {"points": [(60, 40), (80, 50)]}
+    (through,) = view.mask([once.mask(**several)[0].box])
+    assert np.array_equal(view.mask(**several)[0].array, through.array)
+
+
+def test_objects_asked_for_together_get_the_answers_they_get_alone(segmenter):
+    view = segmenter.look(a_picture())
+    clicks = [[(60, 40)], [(20, 70), (30, 70)], [(110, 30)]]
+    together = view.mask(points=clicks)
+    for mask, points in zip(together, clicks):
+        (alone,) = view.mask(points=points)
+        assert np.array_equal(mask.array, alone.array)
 
 
 def test_logits_survive_the_way_to_the_window_and_back(segmenter):
@@ -80,23 +120,16 @@ def test_logits_survive_the_way_to_the_window_and_back(segmenter):
     assert (back[0, 8:24, 8:24] - blob[0, 8:24, 8:24]).abs().max() < 2
 
 
-def test_the_network_on_board_answers_as_it_was_measured():
+def test_the_network_on_board_answers_as_it_was_measured(on_board):
     from segue.embedded.segmenter_answers import LookSettings, mask_for_point, masks_for_boxes
 
-    try:
-        segmenter = sam.load(locate("embedded/segmenter"), device="cpu")
-    except ModelError:
-        pytest.skip("no weights on board")
-    rows, columns = np.mgrid[:200, :300]
-    array = np.full((200, 300, 3), (90, 140, 200), np.uint8)
-    array[(rows - 90) ** 2 + (columns - 120) ** 2 < 40**2] = (210, 60, 40)
-    array[(rows > 120) & (columns > 220)] = (60, 160, 60)
-    view = segmenter.look(Image(array))
+    array = two_shapes()
+    view = on_board.look(Image(array))
     boxes = [Box(80, 50, 160, 130), Box(221, 121, 300, 200)]
-    settings = LookSettings(segmenter.options.zoom, segmenter.options.clip_to_box)
-    expected = masks_for_boxes(segmenter.model, array, [box.corners for box in boxes], settings)
+    settings = LookSettings(on_board.options.zoom, on_board.options.clip_to_box)
+    expected = masks_for_boxes(on_board.model, array, [box.corners for box in boxes], settings)
     for mask, one in zip(view.mask(boxes), expected):
         assert (mask.array & one).sum() > 0.995 * (mask.array | one).sum() > 0
-    clicked = mask_for_point(segmenter.model, array, (120.0, 90.0), settings)
+    clicked = mask_for_point(on_board.model, array, (120.0, 90.0), settings)
     (mask,) = view.mask(points=[(120, 90)])
     assert (mask.array & clicked).sum() > 0.99 * (mask.array | clicked).sum() > 0

@@ -6,8 +6,8 @@ backend alike:
 
 ``zoom``         a box is looked at through a window of that many times its longest side (0: the
 whole picture is used).
-                 A point is answered on the whole picture first and then, through its mask's box, a
-                 second time.
+                 A point has three answers on the whole picture; each is looked at again through its
+                 mask's box, and the closer look of which the network thinks best is the answer.
 ``clip_to_box``  nothing outside the prompt box is part of the mask.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -44,41 +45,55 @@ def masks_for_boxes(
     model: SamModel, picture: Picture, boxes: Sequence[Box], settings: LookSettings
 ) -> list[BoolMask]:
     """One (H, W) bool mask for each half-open pixel box of an (H, W, 3) uint8 picture."""
-    height, width = picture.shape[:2]
-    whole = (0, 0, width, height)
-    if settings.zoom:
-        windows = [window_around(box, width, height, settings.zoom) for box in boxes]
-    else:
-        windows = [whole]
-    answers: list[BoolMask] = []
-    embeddings = {w: _embed(model, picture, w) for w in dict.fromkeys(windows)}
-    for index, box in enumerate(boxes):
-        window = windows[index if settings.zoom else 0]
-        logits = _ask_box(model, embeddings[window], window, box)
-        mask = _paste(logits[0], window, (height, width), model.config.vision_config.image_size)
-        answers.append(_clipped(mask, box) if settings.clip_to_box else mask)
-    return answers
+    return [answer.mask for answer in _answers_for_boxes(model, picture, boxes, settings)]
 
 
 def mask_for_point(
     model: SamModel, picture: Picture, point: tuple[float, float], settings: LookSettings
 ) -> BoolMask:
-    """The (H, W) bool mask of what lies under a point: the reading the network itself thinks best,
-    looked at again."""
+    """The (H, W) bool mask of what lies under a point: of its three readings, looked at again, the
+    one that the network itself thinks best."""
     height, width = picture.shape[:2]
     whole = (0, 0, width, height)
-    scale = model.config.vision_config.image_size / max(height, width)
-    clicks = torch.tensor(point, dtype=torch.float32).reshape(1, 1, 1, 2) * scale
+    side = model.config.vision_config.image_size
+    clicks = (
+        torch.tensor(point, dtype=torch.float32).reshape(1, 1, 1, 2) * side / max(height, width)
+    )
     prompts = Prompts(None, clicks, torch.ones(1, 1, 1, dtype=torch.long))
     logits, quality = _decode(model, _embed(model, picture, whole), prompts)
-    best = 1 + int(quality[1:].argmax())
-    mask = _paste(logits[best], whole, (height, width), model.config.vision_config.image_size)
-    box = tight_box(mask)
-    if box is None or not settings.zoom:
-        return mask
+    readings = [_paste(one, whole, (height, width), side) for one in logits[1:]]
+    boxes: list[Box] = [
+        (x0, y0, x1, y1) for x0, y0, x1, y1 in filter(None, map(tight_box, readings))
+    ]
+    if not boxes or not settings.zoom:
+        return readings[int(quality[1:].argmax())]
     again = LookSettings(settings.zoom, clip_to_box=False)
-    x0, y0, x1, y1 = map(float, box)
-    return masks_for_boxes(model, picture, [(x0, y0, x1, y1)], again)[0]
+    closer = _answers_for_boxes(model, picture, boxes, again)
+    return max(closer, key=lambda answer: answer.quality).mask
+
+
+class _Answer(NamedTuple):
+    mask: BoolMask
+    quality: float
+    """IoU with the truth, as the network estimates it."""
+
+
+def _answers_for_boxes(
+    model: SamModel, picture: Picture, boxes: Sequence[Box], settings: LookSettings
+) -> list[_Answer]:
+    height, width = picture.shape[:2]
+    if settings.zoom:
+        windows = [window_around(box, width, height, settings.zoom) for box in boxes]
+    else:
+        windows = [(0, 0, width, height)] * len(boxes)
+    answers: list[_Answer] = []
+    embeddings = {w: _embed(model, picture, w) for w in dict.fromkeys(windows)}
+    for window, box in zip(windows, boxes, strict=True):
+        logits, quality = _ask_box(model, embeddings[window], window, box)
+        mask = _paste(logits[0], window, (height, width), model.config.vision_config.image_size)
+        mask = _clipped(mask, box) if settings.clip_to_box else mask
+        answers.append(_Answer(mask, float(quality[0])))
+    return answers
 
 
 @torch.no_grad()
@@ -100,12 +115,12 @@ def _decode(model: SamModel, embedding: Tensor, prompts: Prompts) -> tuple[Tenso
 
 def _ask_box(
     model: SamModel, embedding: Tensor, window: tuple[int, int, int, int], box: Box
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     x0, y0, x1, y1 = window
     scale = model.config.vision_config.image_size / max(x1 - x0, y1 - y0)
     shifted = (np.array(box) - np.array([x0, y0, x0, y0])) * scale
     asked = torch.tensor(shifted, dtype=torch.float32).reshape(1, 1, 4)
-    return _decode(model, embedding, Prompts(asked, None, None))[0]
+    return _decode(model, embedding, Prompts(asked, None, None))
 
 
 def _paste(

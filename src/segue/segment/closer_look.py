@@ -2,14 +2,17 @@
 
 A network that sees 256 x 256 pixels sees little of a small object. Here each box is answered
 through a window of `zoom` times its longer side, at the network's full resolution; clicks are
-answered on the whole picture first, and then through the box of that answer.
+answered on the whole picture first, and then through the box of that answer. A single click has
+three answers, which may be a part, the whole, or what it lies on; each is looked at again, and
+the network's estimate of the closer looks decides: it is much the better one.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, floor
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +33,16 @@ _REMEMBERED = 16  # windows that a view keeps encoded
 
 Window = tuple[int, int, int, int]
 """x0 y0 x1 y1 in whole pixels of the upright picture, half-open."""
+
+
+class _Closer(NamedTuple):
+    """What to ask through a window."""
+
+    row: int
+    """Of the prompt that is answered."""
+    prompt: Prompt
+    reading: Mask | None
+    """The first look's answer whose box is asked for; None for a box that was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,33 +74,52 @@ class CloserView(SamView):
         """
         prompts = read_prompts(self.size, boxes, points, labels)
         before = None if prior is None else check_prior(prior, prompts, self.sam.logits_side)
-        masks = self._first_look(prompts, before)
-        closer = {row: prompt for row, prompt in enumerate(prompts) if prompt.box is not None}
-        for row, prompt in enumerate(prompts):
-            found = masks[row].box
-            if prompt.box is None and before is None and all(prompt.labels) and found is not None:
-                closer[row] = Prompt(found)  # clicks that exclude are better heard in one look
-        windows: dict[Window, list[int]] = {}
-        for row, prompt in closer.items():
-            if prompt.box is not None and not prompt.is_empty:
-                window = window_around(prompt, self.size, self.sam.options.zoom)
-                windows.setdefault(window, []).append(row)
+        first = self._first_look(prompts, before)
+        windows: dict[Window, list[_Closer]] = {}
+        for closer in self._closer(prompts, first, refined=before is not None):
+            window = window_around(closer.prompt, self.size, self.sam.options.zoom)
+            windows.setdefault(window, []).append(closer)
+        answers: list[list[Mask]] = [[] for _ in prompts]
         for window, view in self._look_through(list(windows)):
-            rows = windows[window]
-            for row, mask in zip(rows, self._ask(view, window, [closer[r] for r in rows], before)):
-                clicked = prompts[row].box is None
-                masks[row] = replace(mask, logits=masks[row].logits) if clicked else mask
-        return masks
+            asked = windows[window]
+            for (row, _, reading), mask in zip(asked, self._ask(view, window, asked, before)):
+                answers[row].append(replace(mask, logits=reading.logits) if reading else mask)
+        return [max(found or seen, key=_score) for found, seen in zip(answers, first)]
 
-    def _first_look(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> list[Mask]:
-        """Answers to clicks on the whole picture; empty masks for boxes, whose turn is later."""
+    def _first_look(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> list[list[Mask]]:
+        """Answers to clicks on the whole picture, three to a single one; for boxes, whose turn is
+        later, an empty mask."""
         asked = [Prompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts]
-        logits, scores = self.answers(asked, prior)
-        low = logits.cpu().numpy()
+        vague = [p.is_vague and prior is None for p in asked]
+        answers: list[list[Mask]] = [[] for _ in prompts]
+        rows = [row for row, one in enumerate(vague) if not one]
+        logits, scores = self.answers([asked[row] for row in rows], prior)
+        for row, one, score in zip(rows, logits, scores):
+            answers[row] = self._whole(one[None], score[None])
+        for row in (row for row, one in enumerate(vague) if one):
+            readings, scores = self.decode([asked[row]], None, multimask=True)
+            answers[row] = self._whole(readings[0], scores[0].clamp(0, 1))
+        return answers
+
+    def _whole(self, logits: Tensor, scores: Tensor) -> list[Mask]:
+        """Masks of the whole picture, from logits (N, s, s) and scores (N,) of the first look."""
         return [
             Mask(array, score=float(score), logits=one)
-            for array, score, one in zip(self.arrays(logits), scores, low)
+            for array, score, one in zip(self.arrays(logits), scores, logits.cpu().numpy())
         ]
+
+    def _closer(
+        self, prompts: Sequence[Prompt], first: Sequence[Sequence[Mask]], *, refined: bool
+    ) -> Iterator[_Closer]:
+        """What to look closer at: boxes, and the boxes of the answers to clicks."""
+        for row, prompt in enumerate(prompts):
+            if prompt.box is not None:
+                if not prompt.is_empty:
+                    yield _Closer(row, prompt, None)
+            elif not refined and all(prompt.labels):  # those that exclude are better heard once
+                for reading in first[row]:
+                    if reading.box is not None:
+                        yield _Closer(row, Prompt(reading.box), reading)
 
     def _look_through(self, windows: Sequence[Window]) -> list[tuple[Window, SamView]]:
         with self._lock:
@@ -106,18 +138,19 @@ class CloserView(SamView):
         return [(window, seen[window]) for window in windows]
 
     def _ask(
-        self, view: SamView, window: Window, prompts: Sequence[Prompt], prior: np.ndarray | None
+        self, view: SamView, window: Window, asked: Sequence[_Closer], prior: np.ndarray | None
     ) -> list[Mask]:
         """Masks of the whole picture, from a view of a window of it."""
         x0, y0, x1, y1 = window
-        here = [_moved(prompt, x0, y0) for prompt in prompts]
+        here = [_moved(closer.prompt, x0, y0) for closer in asked]
         if prior is not None:
             whole = torch.from_numpy(prior).to(self.sam.device)[None]
             prior = _reframed(whole, self, (0, 0), view, (x0, y0))[0].cpu().numpy()
         logits, scores = view.answers(here, prior)
         arrays = view.arrays(logits)
         if self.sam.options.clip_to_box:
-            cut_to_boxes(arrays, [prompt.box for prompt in here])
+            given = [None if one.reading else prompt.box for one, prompt in zip(asked, here)]
+            cut_to_boxes(arrays, given)  # the box of a first answer is only a guess
         low = _reframed(logits, view, (x0, y0), self, (0, 0)).cpu().numpy()
         masks = []
         for array, score, one in zip(arrays, scores, low):
@@ -125,6 +158,10 @@ class CloserView(SamView):
             full[y0:y1, x0:x1] = array
             masks.append(Mask(full, score=float(score), logits=one))
         return masks
+
+
+def _score(mask: Mask) -> float:
+    return mask.score or 0.0
 
 
 def window_around(prompt: Prompt, size: Size, zoom: float) -> Window:

@@ -28,6 +28,11 @@ class Prompt:
         """True when its box holds no pixel, so that no mask can be in it."""
         return self.box is not None and self.box.is_empty
 
+    @property
+    def is_vague(self) -> bool:
+        """True for a single click: it may mean a part or the whole."""
+        return self.box is None and len(self.points) == 1
+
 
 def read_prompts(
     size: Size,

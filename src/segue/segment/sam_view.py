@@ -125,5 +125,5 @@ def _alike(prompts: Sequence[Prompt], refined: bool) -> Iterator[tuple[list[int]
     for row, prompt in enumerate(prompts):
         if not prompt.is_empty:
             groups.setdefault((prompt.box is not None, len(prompt.points)), []).append(row)
-    for (boxed, clicks), rows in groups.items():
-        yield rows, clicks == 1 and not boxed and not refined
+    for rows in groups.values():
+        yield rows, prompts[rows[0]].is_vague and not refined
