@@ -11,13 +11,9 @@ from segue.embedded.chat import draw_shards, train_chat, write_weights
 from segue.embedded.chat_evaluation import evaluate_chat
 from segue.embedded.chat_features import finish, resampled
 from segue.embedded.chat_language import LanguageRecipe, train_language
-from segue.embedded.chat_vision import (
-    VisionRecipe,
-    bin_loss,
-    new_tower,
-    to_pixels,
-    train_vision,
-)
+from segue.embedded.chat_start import noun_table
+from segue.embedded.chat_vision import VisionRecipe, new_tower, to_pixels, train_vision
+from segue.embedded.chat_vision_losses import bin_loss
 from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.sprites import shipped_bank
 from segue.errors import ModelError
@@ -111,25 +107,55 @@ def test_a_whole_training_leaves_weights_that_load_and_can_be_measured(
     assert "describe: recall of nouns" in table
 
 
-def test_training_goes_on_from_weights_and_keeps_their_words_and_eyes(
-    tmp_path, monkeypatch
-) -> None:
+def test_seeing_goes_on_from_a_tower_with_heads_that_can_read_it(shards, tmp_path) -> None:
+    model, processor = load("embedded/chat", dtype="float32", device="cpu")
+    recipe = replace(SEE, steps=2, head_batches=2, head_rounds=6, muon_rate=1e-4, adam_rate=1e-4)
+    words = model.transformer.wte(noun_table(processor.tokenizer)).detach().transpose(0, 1)
+    begun = model.transformer.visual, words
+    straight = train_vision(shards, tmp_path / "a", recipe, {}, True, *begun)
+    train_vision(shards, tmp_path / "b", replace(recipe, steps=1), {}, True, *begun)
+    resumed = train_vision(shards, tmp_path / "b", recipe, {}, True, *begun)
+    rows = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
+    assert rows[0]["words"] > 0.5
+    assert rows[0]["cell_named"] > 0.2  # untrained heads: 0.01
+    for name, weight in straight.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+    given = model.transformer.visual.state_dict()
+    moved = {n: (w - given[n]).abs().max() for n, w in straight.tower.state_dict().items()}
+    assert 0 < max(moved.values()) < 0.01
+
+
+def test_training_goes_on_from_weights_and_keeps_their_words(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
     start = locate("embedded/chat")
+    see = replace(SEE, head_batches=1, head_rounds=1, muon_rate=1e-4, adam_rate=1e-4)
     weights = train_chat(
-        tmp_path / "run", steps=1, shards=1, shard_size=16, language=TALK, start=start
+        tmp_path / "run", steps=1, shards=1, shard_size=16, vision=see, language=TALK, start=start
     )
     made, given = load(weights)[0].state_dict(), load(start)[0].state_dict()
     assert made.keys() == given.keys()
     changed = {n for n, value in made.items() if not torch.allclose(value, given[n], atol=1e-6)}
-    assert "transformer.wte.weight" in changed
-    assert not any("visual.transformer" in name for name in changed)
+    assert {"transformer.wte.weight", "transformer.visual.conv1.weight"} < changed
     assert all((made[name] - given[name]).abs().max() < 0.01 for name in changed)
     ranks = QwenVLTokenizer.read(start).ranks
     assert QwenVLTokenizer.read(weights).ranks == ranks
-    assert sorted(path.name for path in (tmp_path / "run" / "scenes").iterdir()) == ["100"]
+    drawn = sorted(path.name for path in (tmp_path / "run" / "scenes").iterdir())
+    assert [name for name in drawn if name.isdigit()] == ["100"]
     with pytest.raises(ModelError):
         train_chat(tmp_path / "other", steps=1, shards=0, start=tmp_path / "nothing")
+
+
+def test_talking_alone_goes_on_where_the_tower_is_kept(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
+    start = locate("embedded/chat")
+    weights = train_chat(
+        tmp_path / "run", steps=1, shards=1, shard_size=16, language=TALK, start=start, tower=start
+    )
+    made, given = load(weights)[0].state_dict(), load(start)[0].state_dict()
+    changed = {n for n, value in made.items() if not torch.allclose(value, given[n], atol=1e-6)}
+    assert "transformer.wte.weight" in changed
+    assert not any("visual.transformer" in name for name in changed)
+    assert all((made[name] - given[name]).abs().max() < 0.01 for name in changed)
 
 
 def test_kinds_of_turns_can_be_left_out_and_a_tower_kept(tmp_path, monkeypatch) -> None:

@@ -5,7 +5,7 @@
 <folder>/language/    stage two: checkpoint and log (`chat_language.py`)
 <folder>/weights/     the finished model in Qwen-VL's published layout, float16
 
-Trained weights can also be gone on with: then only talking is trained, on new scenes.
+Trained weights can also be gone on with, on new scenes: both stages, or talking alone.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from segue.embedded import chat_vision
 from segue.embedded.chat_data import SceneArrays, draw_arrays, read_shard, write_shard
 from segue.embedded.chat_language import CONTINUED, LanguageRecipe, train_language
+from segue.embedded.chat_start import noun_table
 from segue.embedded.chat_vision import VisionRecipe, train_vision
 from segue.embedded.scenes import SceneRecipe
 from segue.embedded.sprites import HELD_OUT_STYLE, SpriteBank, best_bank
@@ -59,8 +62,8 @@ def train_chat(
         tower: a folder of weights whose visual tower is taken as it is; then only stage two is
             trained, and has all the minutes.
         scenes: what the scenes to learn from are like; by default as `SceneRecipe` says.
-        start: a folder of weights to go on from: its vocabulary and its tower are kept, only stage
-            two is trained, and has all the minutes; `language` is by default `CONTINUED`.
+        start: a folder of weights to go on from; its vocabulary is kept. `vision` and `language`
+            are by default the `CONTINUED` of their modules.
 
     Returns:
         The folder with the weights.
@@ -69,40 +72,38 @@ def train_chat(
         ModelError: there are no weights in `start` or `tower`.
     """
     folder = Path(folder)
-    bank = best_bank()
-    if start is not None:
-        draw_shards(folder / "scenes", bank, shards, shard_size, scenes or MORE_SCENES, first=100)
-        talk = replace(language or CONTINUED, minutes=minutes, steps=steps)
-        return _continue(folder, Path(start), talk, resume)
-    draw_shards(folder / "scenes", bank, shards, shard_size, scenes)
-    share = 0.55 if tower is None else 1.0
-    talk = replace(language or LanguageRecipe(), minutes=minutes * share, steps=steps)
-    if tower is None:
-        see = replace(vision or VisionRecipe(), minutes=minutes * 0.45, steps=steps)
-        held = _checks(folder / "scenes", bank, min(300, shard_size))
-        model = train_vision(folder / "scenes", folder / "vision", see, held, resume)
-        eyes = model.tower.state_dict()
+    bank, shares = best_bank(), (0.45, 0.55)
+    given = None if start is None else load(Path(start), dtype="float32", device="cpu")
+    if given is None:
+        see, talk = vision or VisionRecipe(), language or LanguageRecipe()
+        tokenizer = QwenVLTokenizer(_ranks(folder / "segue.tiktoken", talk.leave_out))
     else:
-        given, _ = load(Path(tower), dtype="float32", device="cpu")
-        eyes = given.transformer.visual.state_dict()
-    tokenizer = QwenVLTokenizer(_ranks(folder / "segue.tiktoken", talk.leave_out))
-    trained = train_language(folder / "scenes", folder / "language", tokenizer, eyes, talk, resume)
+        see, talk = vision or chat_vision.CONTINUED, language or CONTINUED
+        talk = replace(talk, layers=len(given[0].transformer.h))
+        tokenizer, scenes = given[1].tokenizer, scenes or MORE_SCENES
+    drawn = folder / "scenes"
+    draw_shards(drawn, bank, shards, shard_size, scenes, first=0 if given is None else 100)
+    if tower is not None:
+        kept, _ = load(Path(tower), dtype="float32", device="cpu")
+        eyes, shares = kept.transformer.visual.state_dict(), (0.0, 1.0)
+    else:
+        see = replace(see, minutes=minutes * shares[0], steps=steps)
+        held = _checks(drawn, bank, min(300, shard_size))
+        before = (None, None) if given is None else (given[0].transformer.visual, _words(*given))
+        seeing = train_vision(drawn, folder / "vision", see, held, resume, *before)
+        eyes = seeing.tower.state_dict()
+    talk = replace(talk, minutes=minutes * shares[1], steps=steps)
+    begun = None if given is None else given[0]
+    trained = train_language(drawn, folder / "language", tokenizer, eyes, talk, resume, begun)
     write_weights(trained, tokenizer, folder / "weights")
     return folder / "weights"
 
 
-def _continue(folder: Path, start: Path, talk: LanguageRecipe, resume: bool) -> Path:
-    """Train stage two from the weights in `start`, with its tower and its vocabulary."""
-    given, processor = load(start, dtype="float32", device="cpu")
-    eyes, tokenizer = given.transformer.visual.state_dict(), processor.tokenizer
-    talk = replace(talk, layers=len(given.transformer.h))
-    scenes, out = folder / "scenes", folder / "language"
-    write_weights(
-        train_language(scenes, out, tokenizer, eyes, talk, resume, given),
-        tokenizer,
-        folder / "weights",
-    )
-    return folder / "weights"
+def _words(model: QwenVLForCausalLM, processor: QwenVLProcessor) -> Tensor:
+    """The embeddings of the nouns in English and Chinese, (2, 96, 256)."""
+    names = noun_table(processor.tokenizer)
+    embeddings = model.transformer.wte(names)  # (96, 2, 256)
+    return embeddings.detach().transpose(0, 1).clone()
 
 
 def _checks(folder: Path, bank: SpriteBank, size: int) -> dict[str, SceneArrays]:
@@ -138,6 +139,7 @@ def draw_shards(
 
 def _ranks(path: Path, leave_out: tuple[str, ...]) -> dict[bytes, int]:
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_ranks(build_ranks(leave_out=leave_out), path)
     return read_ranks(path)
 

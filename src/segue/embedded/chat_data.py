@@ -158,3 +158,24 @@ def mirrored(arrays: SceneArrays) -> SceneArrays:
         arrays.backgrounds,
         arrays.colours,
     )
+
+
+class ShardReader:
+    """Random scenes from a folder of shards; shards that appear later join in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shards: dict[str, SceneArrays] = {}
+
+    def refresh(self) -> None:
+        """Look for new shards. Their names are numbers."""
+        for path in sorted(self.folder.iterdir()):
+            if path.name.isdigit() and path.name not in self.shards:
+                self.shards[path.name] = read_shard(path)
+
+    def batch(self, rng: np.random.Generator, size: int) -> SceneArrays:
+        """`size` scenes of one shard, half of the time seen in a mirror."""
+        names = sorted(self.shards)
+        shard = self.shards[names[rng.integers(len(names))]]
+        arrays = shard.rows(np.sort(rng.choice(len(shard), size, replace=False)))
+        return mirrored(arrays) if rng.random() < 0.5 else arrays

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.embedded.chat_data import CELLS, MOST_OBJECTS
+from segue.embedded.chat_data import CELLS, MOST_OBJECTS, ShardReader
 from segue.embedded.chat_turns import PackedScenes
-from segue.embedded.chat_vision import ShardReader, to_pixels
+from segue.embedded.chat_vision import to_pixels
 from segue.embedded.training_run import training_precision
 from segue.models.qwen_vl.visual import VisualTower
 

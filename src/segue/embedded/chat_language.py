@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segue.embedded.chat_data import ShardReader
 from segue.embedded.chat_features import FeaturePool, finish
 from segue.embedded.chat_losses import (
     Trainee,
@@ -30,7 +31,7 @@ from segue.embedded.chat_losses import (
 )
 from segue.embedded.chat_start import align, new_model, noun_table
 from segue.embedded.chat_turns import FULL_MIX, LATE_MIX, MORE_MIX, QUERY_MIX, TurnPacker
-from segue.embedded.chat_vision import Averages, ShardReader
+from segue.embedded.chat_vision import Averages
 from segue.embedded.muon import Muon
 from segue.embedded.training_run import (
     Budget,
@@ -83,6 +84,7 @@ class LanguageRecipe:
     seed: int = 0
 
 
+_EYES = "transformer.visual."
 CONTINUED = LanguageRecipe(
     batch=14,
     length=288,
@@ -216,8 +218,8 @@ def train_language(
     """Train stage two; checkpoint and log are kept in `out`.
 
     `tower` is the state of the tower that stage one made. `start` is a model with this tokenizer's
-    vocabulary to begin with instead of an untrained one. Goes on from the checkpoint where there
-    is one and `resume` is true.
+    vocabulary to begin with instead of an untrained one; its own tower is left aside. Goes on from
+    the checkpoint where there is one and `resume` is true.
     """
     torch.manual_seed(recipe.seed)
     prepare_processor()
@@ -268,7 +270,8 @@ class _Stage:
             if start is None:
                 align(self.trainee.model, self.tokenizer, self.pool)
             else:
-                self.trainee.model.load_state_dict(start.state_dict())
+                eyes = self.trainee.model.transformer.visual.state_dict(prefix=_EYES)
+                self.trainee.model.load_state_dict(start.state_dict() | eyes)
             return
         self.trainee.load_state_dict(state["trainee"])
         self.optimiser.load(state["optimiser"])

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from segue.embedded.chat_data import CELLS
 from segue.embedded.chat_looks import Look, Rows
 from segue.embedded.chat_turns import TurnPacker
-from segue.embedded.chat_vision import BINS, bin_loss, box_bins
-from segue.embedded.vocabulary import nouns
+from segue.embedded.chat_vision_losses import BINS, bin_loss, box_bins, words_loss
 from segue.models.qwen_vl.decoder import DecoderBlock
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 
@@ -157,19 +156,8 @@ def name_loss(
     trainee: Trainee, seen: Tensor, cells: Tensor, objects: Tensor, names: Tensor
 ) -> tuple[Tensor, float]:
     """Each object's cells should lie near the embedding of its English and Chinese name."""
-    owned = cells >= 0
-    noun = objects[..., 0].gather(1, cells.clamp(min=0))
-    truth = torch.where(owned, noun, len(nouns()))
-    keep = owned | (torch.rand(owned.shape) < 0.3)
-    looking = F.normalize(seen[keep].float(), dim=-1)
-    loss, named = torch.zeros(()), 0.0
-    for language in (0, 1):
-        table = F.normalize(trainee.model.transformer.wte(names[:, language]).float(), dim=-1)
-        logits = looking @ table.T * trainee.name_scale.exp()
-        logits = torch.cat([logits, trainee.name_none.expand(len(logits), 1)], 1)
-        loss = loss + 0.5 * F.cross_entropy(logits, truth[keep])
-        named += 0.5 * float((logits.argmax(1) == truth[keep])[owned[keep]].float().mean())
-    return loss, named
+    tables = [trainee.model.transformer.wte(names[:, language]) for language in (0, 1)]
+    return words_loss(seen, cells, objects, tables, trainee.name_scale, trainee.name_none)
 
 
 def phrase_loss(trainee: Trainee, rows: Rows, trace: Trace, names: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segue.embedded import backgrounds
-from segue.embedded.chat_data import CELLS, PATCHES, SIDE, SceneArrays, mirrored, read_shard
+from segue.embedded.chat_data import CELLS, PATCHES, SIDE, SceneArrays, ShardReader
+from segue.embedded.chat_vision_losses import BINS, dense_loss, words_loss
 from segue.embedded.muon import Muon
 from segue.embedded.training_run import (
     Budget,
@@ -32,7 +33,6 @@ from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.visual import VisualTower, sine_cosine_table
 
-BINS = 40
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -40,7 +40,11 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 @dataclass(frozen=True)
 class VisionRecipe:
     """How stage one is trained. The learning rate follows the share of `minutes` (or of `steps`,
-    where given) that is spent: warm-up, constant, then linear down to a twentieth."""
+    where given) that is spent: warm-up, constant, then linear down to a fiftieth.
+
+    `words_weight` and the heads' numbers count where a trained tower is gone on with: see
+    `train_vision` and `fit_heads`.
+    """
 
     minutes: float = 55.0
     steps: int | None = None
@@ -53,9 +57,19 @@ class VisionRecipe:
     background_weight: float = 0.3
     box_weight: float = 0.5
     place_weight: float = 0.2
+    words_weight: float = 0.5
+    head_batches: int = 25
+    head_rounds: int = 10
+    head_rate: float = 4e-3
     log_every: int = 25
     check_minutes: float = 4.0
     seed: int = 0
+
+
+CONTINUED = VisionRecipe(
+    batch=40, muon_rate=0.005, adam_rate=5e-4, constant=0.15, warm_up=30, seed=1
+)
+"""How to go on from a trained tower: a quarter of the rate, that falls nearly all the time."""
 
 
 def visual_settings(image_start_id: int = 0) -> dict[str, Any]:
@@ -118,25 +132,45 @@ class DenseHead(nn.Module):
         return self.noun(tokens), self.box(tokens).unflatten(-1, (4, BINS))
 
 
-class VisionTrainee(nn.Module):
-    """The tower with its training-only heads."""
+class Readings(NamedTuple):
+    """What the training-only heads read: nouns and boxes of patches and of cells, and the place."""
 
-    def __init__(self) -> None:
+    patches: tuple[Tensor, Tensor]
+    cells: tuple[Tensor, Tensor]
+    place: Tensor
+    seen: Tensor
+    """The cells themselves, (N, 64, 256)."""
+
+
+class VisionTrainee(nn.Module):
+    """The tower with its training-only heads.
+
+    `words`, (2, 96, 256), are a language model's embeddings of the nouns in two languages: those
+    that its tower should go on to meet.
+    """
+
+    words: Tensor
+
+    def __init__(self, words: Tensor | None = None) -> None:
         super().__init__()
         self.tower = new_tower()
         self.patch_head = DenseHead(self.tower.config.width)
         self.cell_head = DenseHead(self.tower.config.output_dim)
         self.place_norm = nn.LayerNorm(self.tower.config.output_dim)
         self.place = nn.Linear(self.tower.config.output_dim, len(backgrounds.NAMES))
+        self.register_buffer("words", torch.empty(0) if words is None else words)
+        self.word_scale = nn.Parameter(torch.tensor(2.5))
+        self.word_none = nn.Parameter(torch.zeros(()))
 
-    def forward(
-        self, pixels: Tensor
-    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
-        """Normalised pixels (N, 3, S, S) to the patch readings, cell readings, place logits."""
-        patches = self.tower.encode_patches(pixels)
+    def forward(self, pixels: Tensor) -> Readings:
+        """Read normalised pixels (N, 3, S, S)."""
+        return self.read(self.tower.encode_patches(pixels))
+
+    def read(self, patches: Tensor) -> Readings:
+        """Read encoded patches, (N, 144, 192)."""
         cells = self.tower.pool(patches)
         place = self.place(self.place_norm(cells.mean(1)))
-        return self.patch_head(patches), self.cell_head(cells), place
+        return Readings(self.patch_head(patches), self.cell_head(cells), place, cells)
 
 
 def to_pixels(images: NDArray[np.uint8]) -> Tensor:
@@ -145,76 +179,39 @@ def to_pixels(images: NDArray[np.uint8]) -> Tensor:
     return (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
-def box_bins(logits: Tensor) -> Tensor:
-    """The expected coordinate of each bin distribution, 0..1."""
-    return (logits.float().softmax(-1) * torch.linspace(0, 1, BINS)).sum(-1)
-
-
-def bin_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy against the two bins around `target` (0..1), shared by nearness."""
-    place = (target * (BINS - 1)).clamp(0, BINS - 1 - 1e-4)
-    low = place.floor().long()
-    share = place - low
-    chances = F.log_softmax(logits.float(), -1)
-    lower = chances.gather(-1, low[..., None])[..., 0]
-    upper = chances.gather(-1, low[..., None] + 1)[..., 0]
-    return -(lower * (1 - share) + upper * share).mean()
-
-
-def dense_loss(
-    reading: tuple[Tensor, Tensor], owner: Tensor, objects: Tensor, recipe: VisionRecipe
-) -> tuple[Tensor, dict[str, float]]:
-    """Noun and box loss of all tokens, with the accuracy on object tokens.
-
-    `owner` is (N, T), the object of each token or -1; `objects` is (N, 5, 5).
-    """
-    noun_logits, box_logits = reading
-    seen = owner >= 0
-    row = owner.clamp(min=0)
-    noun = torch.where(seen, objects[..., 0].gather(1, row), len(nouns()))
-    weight = torch.where(seen, 1.0, recipe.background_weight).flatten()
-    each = F.cross_entropy(noun_logits.float().flatten(0, 1), noun.flatten(), reduction="none")
-    noun_loss = (each * weight).sum() / weight.sum()
-    target = objects[..., 1:].gather(1, row[..., None].expand(-1, -1, 4))[seen].float() / 1000
-    box_loss = bin_loss(box_logits[seen], target)
-    with torch.no_grad():
-        overlap = iou(box_bins(box_logits[seen]), target)
-        named = (noun_logits.argmax(-1) == noun)[seen].float().mean()
-    figures = {"named": float(named), "boxed": float((overlap > 0.5).float().mean())}
-    return noun_loss + recipe.box_weight * box_loss, figures
-
-
-def iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of paired boxes, both (..., 4) as x0, y0, x1, y1."""
-    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    areas = (a[..., 2:] - a[..., :2]).clamp(min=0).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)
-    return shared / (areas - shared + 1e-6)
-
-
 def batch_loss(
     model: VisionTrainee, arrays: SceneArrays, recipe: VisionRecipe
 ) -> tuple[Tensor, dict[str, float]]:
     """The whole loss on some scenes, and what to log."""
     with training_precision():
-        patches, cells, place = model(to_pixels(arrays.images))
+        readings = model(to_pixels(arrays.images))
+    return readings_loss(model, readings, arrays, recipe)
+
+
+def readings_loss(
+    model: VisionTrainee, readings: Readings, arrays: SceneArrays, recipe: VisionRecipe
+) -> tuple[Tensor, dict[str, float]]:
+    """The whole loss on what was read, and what to log."""
     objects = torch.from_numpy(arrays.objects).long()
-    patch_loss, on_patches = dense_loss(
-        patches, torch.from_numpy(arrays.patches.astype(np.int64)), objects, recipe
-    )
-    cell_loss, on_cells = dense_loss(
-        cells, torch.from_numpy(arrays.cells.astype(np.int64)), objects, recipe
-    )
+    loss, figures = torch.zeros(()), dict[str, float]()
+    owner = {"patch": arrays.patches, "cell": arrays.cells}
+    for name, reading in (("patch", readings.patches), ("cell", readings.cells)):
+        owners = torch.from_numpy(owner[name].astype(np.int64))
+        weights = recipe.background_weight, recipe.box_weight
+        part, found = dense_loss(reading, owners, objects, *weights)
+        loss = loss + part
+        figures |= {f"{name}_{figure}": value for figure, value in found.items()}
     truth = torch.from_numpy(arrays.backgrounds).long()
-    place_loss = F.cross_entropy(place.float(), truth)
-    loss = patch_loss + cell_loss + recipe.place_weight * place_loss
-    figures = {
-        "loss": float(loss.detach()),
-        **{f"patch_{name}": value for name, value in on_patches.items()},
-        **{f"cell_{name}": value for name, value in on_cells.items()},
-        "place": float((place.argmax(-1) == truth).float().mean()),
-    }
-    return loss, figures
+    loss = loss + recipe.place_weight * F.cross_entropy(readings.place.float(), truth)
+    figures["place"] = float((readings.place.argmax(-1) == truth).float().mean())
+    if len(model.words):
+        owners = torch.from_numpy(arrays.cells.astype(np.int64))
+        scale, none = model.word_scale, model.word_none
+        part, figures["words"] = words_loss(
+            readings.seen, owners, objects, list(model.words), scale, none
+        )
+        loss = loss + recipe.words_weight * part
+    return loss, {"loss": float(loss.detach()), **figures}
 
 
 @torch.no_grad()
@@ -225,27 +222,6 @@ def check(model: VisionTrainee, arrays: SceneArrays, recipe: VisionRecipe) -> di
     rows = [batch_loss(model, arrays.rows(part), recipe)[1] for part in parts]
     model.train()
     return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
-
-
-class ShardReader:
-    """Random scenes from a folder of shards; shards that appear later join in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.shards: dict[str, SceneArrays] = {}
-
-    def refresh(self) -> None:
-        """Look for new shards. Their names are numbers."""
-        for path in sorted(self.folder.iterdir()):
-            if path.name.isdigit() and path.name not in self.shards:
-                self.shards[path.name] = read_shard(path)
-
-    def batch(self, rng: np.random.Generator, size: int) -> SceneArrays:
-        """`size` scenes of one shard, half of the time seen in a mirror."""
-        names = sorted(self.shards)
-        shard = self.shards[names[rng.integers(len(names))]]
-        arrays = shard.rows(np.sort(rng.choice(len(shard), size, replace=False)))
-        return mirrored(arrays) if rng.random() < 0.5 else arrays
 
 
 @dataclass
@@ -317,20 +293,55 @@ def rate_share(spent: float, step: int, recipe: VisionRecipe) -> float:
     return min(1.0, (step + 1) / recipe.warm_up) * max(0.02, 1 - 0.98 * fall)
 
 
+def fit_heads(
+    model: VisionTrainee, reader: ShardReader, rng: np.random.Generator, recipe: VisionRecipe
+) -> None:
+    """Teach the training-only heads to read the tower as it is; the tower stays.
+
+    They are not kept with the weights. Untrained ones would spoil the tower with what they do not
+    know yet.
+    """
+    batches = [reader.batch(rng, recipe.batch) for _ in range(recipe.head_batches)]
+    with torch.no_grad():
+        seen = [model.tower.encode_patches(to_pixels(arrays.images)) for arrays in batches]
+    heads = [p for name, p in model.named_parameters() if not name.startswith("tower.")]
+    adam = torch.optim.Adam(heads, lr=recipe.head_rate)
+    for _ in range(recipe.head_rounds):
+        for number in rng.permutation(len(batches)):
+            readings = model.read(seen[number])
+            readings_loss(model, readings, batches[number], recipe)[0].backward()
+            adam.step()
+            model.zero_grad(set_to_none=True)
+        for group in adam.param_groups:
+            group["lr"] *= 0.75
+
+
 def train_vision(
-    shards: Path, out: Path, recipe: VisionRecipe, held: dict[str, SceneArrays], resume: bool = True
+    shards: Path,
+    out: Path,
+    recipe: VisionRecipe,
+    held: dict[str, SceneArrays],
+    resume: bool = True,
+    start: VisualTower | None = None,
+    words: Tensor | None = None,
 ) -> VisionTrainee:
     """Train stage one on the shards in a folder; checkpoint and log are kept in `out`.
 
     Goes on from the checkpoint where there is one and `resume` is true. `held` are scenes to
-    check on, by name.
+    check on, by name. `start` is a trained tower to go on from, `words` the nouns' embeddings,
+    (2, 96, 256), of the language model that it belongs to.
     """
     torch.manual_seed(recipe.seed)
     prepare_processor()
     run, rng = RunFolder(out), np.random.default_rng(recipe.seed)
-    model, reader = VisionTrainee(), ShardReader(shards)
-    optimisers, budget, step = Optimisers(model, recipe), Budget(recipe.minutes, recipe.steps), 0
+    model, reader = VisionTrainee(words), ShardReader(shards)
+    optimisers, step = Optimisers(model, recipe), 0
     state = run.load() if resume else None
+    if state is None and start is not None:
+        reader.refresh()
+        model.tower.load_state_dict(start.state_dict())
+        fit_heads(model, reader, rng, recipe)
+    budget = Budget(recipe.minutes, recipe.steps)
     if state is not None:
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])

@@ -72,6 +72,13 @@ class SegmenterRecipe:
     bfloat16: bool = field(default_factory=multiplies_bfloat16)
 
 
+CONTINUED = SegmenterRecipe(
+    peak_rate=7e-4, warm_up=40, hold=0.2, balanced_until=-0.2, focal_from=-0.1, seed=5
+)
+"""How to go on from trained weights: focal loss from the first step, and a lower rate, that falls
+for four fifths of the time."""
+
+
 def drawn_or_cluttered(bank: SpriteBank) -> Draw:
     """How training scenes are drawn: half are plain drawn scenes, a fifth has shapes dropped on it,
     the rest is clutter."""
@@ -222,10 +229,10 @@ def train_segmenter(
     ``resume`` takes up the checkpoint in ``out``; ``bank`` are the drawings (default: all fetched
     styles, else the shipped sheet; the held-out style is always left out); ``check`` measures the
     network now and then and its figures go to ``log.jsonl``; ``start`` is a folder of weights to
-    begin with instead of fresh ones.
+    begin with instead of fresh ones; ``recipe`` is then by default ``CONTINUED``.
     """
     prepare_processor(threads)
-    recipe = recipe or SegmenterRecipe()
+    recipe = recipe or (SegmenterRecipe() if start is None else CONTINUED)
     drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
     budget = Budget(minutes, steps)
     training = SegmenterTraining(out, budget, recipe, drawn_or_cluttered(drawings), check)
