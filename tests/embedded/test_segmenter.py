@@ -16,9 +16,9 @@ from segue.embedded.segmenter import (
 )
 from segue.embedded.segmenter_answers import (
     LookSettings,
-    mask_for_point,
     mask_iou,
     masks_for_boxes,
+    masks_for_points,
 )
 from segue.embedded.segmenter_evaluation import (
     Case,
@@ -202,7 +202,8 @@ def test_masks_have_the_pictures_size_and_stay_in_their_box():
             assert mask.dtype == bool
             mask[int(y0) : int(y1), int(x0) : int(x1)] = False
             assert not mask.any()
-    assert mask_for_point(model, picture, (20.0, 20.0), LookSettings()).shape == (50, 90)
+    both = masks_for_points(model, picture, [(20.0, 20.0), (60.0, 30.0)], LookSettings())
+    assert [mask.shape for mask in both] == [(50, 90), (50, 90)]
 
 
 def test_baselines_are_what_they_say():

@@ -121,7 +121,7 @@ def test_logits_survive_the_way_to_the_window_and_back(segmenter):
 
 
 def test_the_network_on_board_answers_as_it_was_measured(on_board):
-    from segue.embedded.segmenter_answers import LookSettings, mask_for_point, masks_for_boxes
+    from segue.embedded.segmenter_answers import LookSettings, masks_for_boxes, masks_for_points
 
     array = two_shapes()
     view = on_board.look(Image(array))
@@ -130,6 +130,6 @@ def test_the_network_on_board_answers_as_it_was_measured(on_board):
     expected = masks_for_boxes(on_board.model, array, [box.corners for box in boxes], settings)
     for mask, one in zip(view.mask(boxes), expected):
         assert (mask.array & one).sum() > 0.995 * (mask.array | one).sum() > 0
-    clicked = mask_for_point(on_board.model, array, (120.0, 90.0), settings)
+    (clicked,) = masks_for_points(on_board.model, array, [(120.0, 90.0)], settings)
     (mask,) = view.mask(points=[(120, 90)])
     assert (mask.array & clicked).sum() > 0.99 * (mask.array | clicked).sum() > 0

@@ -48,28 +48,34 @@ def masks_for_boxes(
     return [answer.mask for answer in _answers_for_boxes(model, picture, boxes, settings)]
 
 
-def mask_for_point(
-    model: SamModel, picture: Picture, point: tuple[float, float], settings: LookSettings
-) -> BoolMask:
-    """The (H, W) bool mask of what lies under a point: of its three readings, looked at again, the
-    one that the network itself thinks best."""
+def masks_for_points(
+    model: SamModel,
+    picture: Picture,
+    points: Sequence[tuple[float, float]],
+    settings: LookSettings,
+) -> list[BoolMask]:
+    """The (H, W) bool mask of what lies under each point: of its three readings, looked at again,
+    the one that the network itself thinks best."""
     height, width = picture.shape[:2]
     whole = (0, 0, width, height)
     side = model.config.vision_config.image_size
-    clicks = (
-        torch.tensor(point, dtype=torch.float32).reshape(1, 1, 1, 2) * side / max(height, width)
-    )
-    prompts = Prompts(None, clicks, torch.ones(1, 1, 1, dtype=torch.long))
-    logits, quality = _decode(model, _embed(model, picture, whole), prompts)
-    readings = [_paste(one, whole, (height, width), side) for one in logits[1:]]
-    boxes: list[Box] = [
-        (x0, y0, x1, y1) for x0, y0, x1, y1 in filter(None, map(tight_box, readings))
-    ]
-    if not boxes or not settings.zoom:
-        return readings[int(quality[1:].argmax())]
+    embedding = _embed(model, picture, whole)
     again = LookSettings(settings.zoom, clip_to_box=False)
-    closer = _answers_for_boxes(model, picture, boxes, again)
-    return max(closer, key=lambda answer: answer.quality).mask
+    masks: list[BoolMask] = []
+    for point in points:
+        click = torch.tensor(point, dtype=torch.float32).reshape(1, 1, 1, 2) * side
+        prompts = Prompts(None, click / max(height, width), torch.ones(1, 1, 1, dtype=torch.long))
+        logits, quality = _decode(model, embedding, prompts)
+        readings = [_paste(one, whole, (height, width), side) for one in logits[1:]]
+        boxes: list[Box] = [
+            (x0, y0, x1, y1) for x0, y0, x1, y1 in filter(None, map(tight_box, readings))
+        ]
+        if boxes and settings.zoom:
+            closer = _answers_for_boxes(model, picture, boxes, again)
+            masks.append(max(closer, key=lambda answer: answer.quality).mask)
+        else:
+            masks.append(readings[int(quality[1:].argmax())])
+    return masks
 
 
 class _Answer(NamedTuple):
