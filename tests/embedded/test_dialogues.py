@@ -67,6 +67,7 @@ def test_the_colour_of_a_thing_is_told_where_it_has_one() -> None:
         assert turn is not None
         assert turn.answer == answer
     assert narrator().ask("colour", False) is None
+    assert narrator().ask("colour", False, CAT) is None
 
 
 def test_a_chinese_request_to_segment_gets_the_english_tag() -> None:

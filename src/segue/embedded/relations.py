@@ -6,6 +6,7 @@ the scene does not allow it. `noun` is what to ask about; left out, one is drawn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from segue.embedded import colours
@@ -46,12 +47,18 @@ SIDES = (
 )
 
 
+def _asked_about(told: Narrator, among: Sequence[int], noun: int | None) -> int | None:
+    """The noun that is given, or one drawn from some; None where there is none to draw."""
+    if noun is None and among:
+        return int(told.rng.choice(among))
+    return noun
+
+
 def where(told: Narrator, chinese: bool, noun: int | None) -> Turn | None:
     """In which of nine parts of the picture a thing is."""
-    single = told.single()
-    if noun is None and not single:
+    noun = _asked_about(told, told.single(), noun)
+    if noun is None:
         return None
-    noun = int(told.rng.choice(single)) if noun is None else noun
     thing = told.groups[noun][0]
     column, line = (min(2, int(value / 333.4)) for value in thing.centre)
     words = nouns()[noun]
@@ -79,10 +86,10 @@ def side(told: Narrator, chinese: bool, noun: int | None) -> Turn | None:
 
 def colour(told: Narrator, chinese: bool, noun: int | None) -> Turn | None:
     """The colour of a thing that has one."""
-    single = [n for n in told.single() if told.groups[n][0].colour >= 0]
-    if noun is None and not single:
+    coloured = [n for n in told.single() if told.groups[n][0].colour >= 0]
+    noun = _asked_about(told, coloured, noun)
+    if noun is None or told.groups[noun][0].colour < 0:
         return None
-    noun = int(told.rng.choice(single)) if noun is None else noun
     words, colour = nouns()[noun], told.groups[noun][0].colour
     answer = f"The {words.english} is {colours.NAMES[colour]}."
     if chinese:
@@ -106,10 +113,9 @@ def biggest(told: Narrator, chinese: bool, noun: int | None) -> Turn | None:
 
 def beside(told: Narrator, chinese: bool, noun: int | None) -> Turn | None:
     """What lies on one side of a thing; None where something lies on neither clearly."""
-    single = told.single()
-    if noun is None and not single:
+    noun = _asked_about(told, told.single(), noun)
+    if noun is None:
         return None
-    noun = int(told.rng.choice(single)) if noun is None else noun
     middle = told.groups[noun][0].centre
     side = SIDES[told.rng.integers(len(SIDES))]
     far = [(side.sign * (t.centre[side.axis] - middle[side.axis]), t) for t in told.things]
