@@ -47,24 +47,26 @@ class Composition:
 
 
 COMPOSITIONS = (
-    Composition("airport", "airport", 244, (Item("fluent-flat", "airplane", (304, 171), 304, -7),)),
+    Composition(
+        "airport", "airport", 282, (Item("fluent-flat", "airplane", (290, 178), 316, -11),)
+    ),
     Composition(
         "meadow",
         "meadow",
-        733,
+        612,
         (
-            Item("noto", "dog", (209, 312), 211, 4),
-            Item("noto", "ewe", (445, 275), 225, 10),
+            Item("noto", "dog", (204, 297), 226, 9),
+            Item("noto", "ewe", (440, 254), 235, 4),
         ),
     ),
     Composition(
         "table",
         "table",
-        218,
+        631,
         (
-            Item("noto", "hot-beverage", (124, 286), 178, -2),
-            Item("noto", "hamburger", (322, 332), 136, -3, flip=True),
-            Item("fluent-flat", "red-apple", (514, 356), 170, 7),
+            Item("noto", "hot-beverage", (131, 285), 183, 5),
+            Item("noto", "hamburger", (314, 329), 131, -8, flip=True),
+            Item("fluent-flat", "red-apple", (492, 369), 166, 5),
         ),
     ),
     Composition(
