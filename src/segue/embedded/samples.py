@@ -53,10 +53,10 @@ COMPOSITIONS = (
     Composition(
         "meadow",
         "meadow",
-        612,
+        165,
         (
-            Item("noto", "dog", (204, 297), 226, 9),
-            Item("noto", "ewe", (440, 254), 235, 4),
+            Item("fluent-flat", "dog", (211, 318), 198, -3),
+            Item("noto", "ewe", (426, 254), 209, 12),
         ),
     ),
     Composition(
