@@ -47,9 +47,7 @@ class Composition:
 
 
 COMPOSITIONS = (
-    Composition(
-        "airport", "airport", 282, (Item("fluent-flat", "airplane", (290, 178), 316, -11),)
-    ),
+    Composition("airport", "airport", 616, (Item("fluent-flat", "airplane", (289, 191), 313),)),
     Composition(
         "meadow",
         "meadow",
