@@ -79,10 +79,11 @@ def test_each_reading_of_a_click_is_looked_at_again_and_the_best_of_these_looks_
         readings, estimates = view.decode([Prompt(None, (click,), (1,))], None, multimask=True)
         again = [view.mask([Mask(array).box])[0].score for array in view.arrays(readings[0])]
         (mask,) = view.mask(points=[click])
-        assert mask.score == max(again)
-        best = again.index(mask.score)
-        assert np.array_equal(mask.logits, readings[0, best])  # ready for more clicks on the whole
-        changed += best != int(estimates[0].argmax())
+        assert mask.score == pytest.approx(max(again), abs=1e-5)
+        best = [score > max(again) - 1e-5 for score in again]
+        kept = [np.array_equal(mask.logits, reading) for reading in readings[0]]
+        assert any(kept[row] for row in range(3) if best[row])  # ready for clicks on the whole
+        changed += not best[int(estimates[0].argmax())]
     assert changed
 
 

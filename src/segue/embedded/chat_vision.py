@@ -346,6 +346,7 @@ def train_vision(
         model.load_state_dict(state["model"])
         optimisers.load(state["optimisers"])
         rng.bit_generator.state = state["numpy"]
+        torch.set_rng_state(state["torch"])
         budget.spent, step = state["seconds"], state["step"]
     reader.refresh()
     model.train()
@@ -356,6 +357,7 @@ def train_vision(
                 "model": model.state_dict(),
                 "optimisers": optimisers.state(),
                 "numpy": rng.bit_generator.state,
+                "torch": torch.get_rng_state(),
                 "seconds": budget.elapsed(),
                 "step": step,
             }
