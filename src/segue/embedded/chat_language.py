@@ -87,17 +87,17 @@ class LanguageRecipe:
 _EYES = "transformer.visual."
 CONTINUED = LanguageRecipe(
     batch=14,
-    length=288,
-    rate=6e-4,
-    warm_up=60,
-    constant=0.3,
+    length=304,
+    rate=5e-4,
+    warm_up=30,
+    constant=0.15,
     query_share=-1.0,
     late_share=-1.0,
     late_mix=MORE_MIX,
     phrase_weight=0.4,
     chinese=0.52,
-    long=0.35,
-    apart=300,
+    long=0.4,
+    apart=340,
     log_every=10,
     seed=1,
 )

@@ -58,11 +58,14 @@ LATE_MIX = FULL_MIX | {"describe": 0.36, "segment": 0.04, "segment_new": 0.05}
 MORE_MIX = FULL_MIX | {
     "describe": 0.55,
     "caption": 0.08,
-    "ground": 0.22,
+    "ground": 0.2,
+    "segment_new": 0.14,
     "count": 0.09,
     "where": 0.12,
-    "side": 0.05,
-    "colour": 0.04,
+    "side": 0.08,
+    "colour": 0.05,
+    "beside": 0.05,
+    "biggest": 0.03,
     "talk": 0.07,
 }
 """What training goes on with: mostly descriptions, and more of what was learned least."""
