@@ -72,37 +72,37 @@ def train_chat(
         ModelError: there are no weights in `start` or `tower`.
     """
     folder = Path(folder)
-    bank, shares = best_bank(), (0.45, 0.55)
-    given = None if start is None else load(Path(start), dtype="float32", device="cpu")
-    if given is None:
+    bank, given = best_bank(), None
+    if start is None:
         see, talk = vision or VisionRecipe(), language or LanguageRecipe()
         tokenizer = QwenVLTokenizer(_ranks(folder / "segue.tiktoken", talk.leave_out))
     else:
+        given, processor = load(Path(start), dtype="float32", device="cpu")
         see, talk = vision or chat_vision.CONTINUED, language or CONTINUED
-        talk = replace(talk, layers=len(given[0].transformer.h))
-        tokenizer, scenes = given[1].tokenizer, scenes or MORE_SCENES
+        talk = replace(talk, layers=len(given.transformer.h))
+        tokenizer, scenes = processor.tokenizer, scenes or MORE_SCENES
     drawn = folder / "scenes"
     draw_shards(drawn, bank, shards, shard_size, scenes, first=0 if given is None else 100)
-    if tower is not None:
-        kept, _ = load(Path(tower), dtype="float32", device="cpu")
-        eyes, shares = kept.transformer.visual.state_dict(), (0.0, 1.0)
-    else:
-        see = replace(see, minutes=minutes * shares[0], steps=steps)
+    share = 0.45 if tower is None else 0.0
+    if tower is None:
+        see = replace(see, minutes=minutes * share, steps=steps)
         held = _checks(drawn, bank, min(300, shard_size))
-        before = (None, None) if given is None else (given[0].transformer.visual, _words(*given))
-        seeing = train_vision(drawn, folder / "vision", see, held, resume, *before)
+        before = None if given is None else given.transformer.visual
+        words = None if given is None else _words(given, tokenizer)
+        seeing = train_vision(drawn, folder / "vision", see, held, resume, before, words)
         eyes = seeing.tower.state_dict()
-    talk = replace(talk, minutes=minutes * shares[1], steps=steps)
-    begun = None if given is None else given[0]
-    trained = train_language(drawn, folder / "language", tokenizer, eyes, talk, resume, begun)
+    else:
+        kept, _ = load(Path(tower), dtype="float32", device="cpu")
+        eyes = kept.transformer.visual.state_dict()
+    talk = replace(talk, minutes=minutes * (1 - share), steps=steps)
+    trained = train_language(drawn, folder / "language", tokenizer, eyes, talk, resume, given)
     write_weights(trained, tokenizer, folder / "weights")
     return folder / "weights"
 
 
-def _words(model: QwenVLForCausalLM, processor: QwenVLProcessor) -> Tensor:
+def _words(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer) -> Tensor:
     """The embeddings of the nouns in English and Chinese, (2, 96, 256)."""
-    names = noun_table(processor.tokenizer)
-    embeddings = model.transformer.wte(names)  # (96, 2, 256)
+    embeddings = model.transformer.wte(noun_table(tokenizer))  # (96, 2, 256)
     return embeddings.detach().transpose(0, 1).clone()
 
 

@@ -83,22 +83,25 @@ class CloserView(SamView):
         for window, view in self._look_through(list(windows)):
             asked = windows[window]
             for (row, _, reading), mask in zip(asked, self._ask(view, window, asked, before)):
-                answers[row].append(replace(mask, logits=reading.logits) if reading else mask)
+                answers[row].append(
+                    mask if reading is None else replace(mask, logits=reading.logits)
+                )
         return [max(found or seen, key=_score) for found, seen in zip(answers, first)]
 
     def _first_look(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> list[list[Mask]]:
         """Answers to clicks on the whole picture, three to a single one; for boxes, whose turn is
         later, an empty mask."""
         asked = [Prompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts]
-        vague = [p.is_vague and prior is None for p in asked]
+        vague = [row for row, p in enumerate(asked) if p.is_vague and prior is None]
+        clear = [row for row in range(len(asked)) if row not in vague]
         answers: list[list[Mask]] = [[] for _ in prompts]
-        rows = [row for row, one in enumerate(vague) if not one]
-        logits, scores = self.answers([asked[row] for row in rows], prior)
-        for row, one, score in zip(rows, logits, scores):
-            answers[row] = self._whole(one[None], score[None])
-        for row in (row for row, one in enumerate(vague) if one):
-            readings, scores = self.decode([asked[row]], None, multimask=True)
-            answers[row] = self._whole(readings[0], scores[0].clamp(0, 1))
+        found = self._whole(*self.answers([asked[row] for row in clear], prior))
+        for row, mask in zip(clear, found):
+            answers[row] = [mask]
+        if vague:
+            logits, scores = self.decode([asked[row] for row in vague], None, multimask=True)
+            for row, readings, estimates in zip(vague, logits, scores.clamp(0, 1)):
+                answers[row] = self._whole(readings, estimates)
         return answers
 
     def _whole(self, logits: Tensor, scores: Tensor) -> list[Mask]:
@@ -149,7 +152,7 @@ class CloserView(SamView):
         logits, scores = view.answers(here, prior)
         arrays = view.arrays(logits)
         if self.sam.options.clip_to_box:
-            given = [None if one.reading else prompt.box for one, prompt in zip(asked, here)]
+            given = [p.box if one.reading is None else None for one, p in zip(asked, here)]
             cut_to_boxes(arrays, given)  # the box of a first answer is only a guess
         low = _reframed(logits, view, (x0, y0), self, (0, 0)).cpu().numpy()
         masks = []
