@@ -36,6 +36,8 @@ class Card:
     gated: bool = False
     """True when the hub asks for an account and consent first."""
     note: str = ""
+    scores: str = ""
+    """What was measured on held-out scenes; docs/embedded.md has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,11 @@ CARDS: Mapping[str, Card] = {
         "chat",
         "qwen_vl",
         "embedded/chat",
-        "6 M",
+        "7 M",
         "Apache-2.0",
         note="on board; knows drawn scenes only",
+        scores="frames the one thing asked for .85 (style never trained on: .68), says that an "
+        "absent thing is not there .95 (.92), describes 1 to 3 things without a mistake .46 (.25)",
     ),
     "embedded-detector": Card(
         "detect",
@@ -66,6 +70,7 @@ CARDS: Mapping[str, Card] = {
         "4 M",
         "Apache-2.0",
         note="on board; knows drawn scenes only",
+        scores="AP50 .89 (style never trained on: .83)",
     ),
     "embedded-segmenter": Card(
         "segment",
@@ -74,6 +79,8 @@ CARDS: Mapping[str, Card] = {
         "4 M",
         "Apache-2.0",
         note="on board; trained on drawn scenes",
+        scores="mean IoU from a tight box .92 (style never trained on: .91), from a click .82 "
+        "(.81), from a tight box on photographs .59",
     ),
     "qwen-vl-chat": Card(
         "chat",

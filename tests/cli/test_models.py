@@ -26,6 +26,14 @@ def test_one_preset_is_shown_with_its_stages(run) -> None:
     assert "Tongyi Qianwen" in outcome.out  # the model of the same name, too
 
 
+def test_what_is_on_board_is_shown_with_its_scores(run) -> None:
+    shown = " ".join(run("models", "embedded").out.split())
+    for part in ("chat", "detector", "segmenter"):
+        scores = CARDS[f"embedded-{part}"].scores
+        assert f"embedded-{part} {scores}" in shown
+        assert scores in " ".join(run("models", f"embedded-{part}").out.split())
+
+
 def test_every_dialect_is_listed(run) -> None:
     outcome = run("models", "dialects")
     assert outcome.code == 0

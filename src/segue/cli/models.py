@@ -79,10 +79,17 @@ def _show(name: str) -> None:
         table.add_row("licence", card.licence)
         table.add_row("gated", "yes: the hub asks for an account" if card.gated else "no")
         table.add_row("note", card.note)
+        if card.scores:
+            table.add_row("scores", card.scores)
     if name in PRESETS:
         preset = PRESETS[name]
         table.add_row("preset", f"{name}: {preset.summary}")
-        table.add_row("chat", preset.chat or "none")
-        table.add_row("detect", preset.detect or "none")
-        table.add_row("segment", preset.segment or "none")
+        for stage, chosen in (
+            ("chat", preset.chat),
+            ("detect", preset.detect),
+            ("segment", preset.segment),
+        ):
+            table.add_row(stage, chosen or "none")
+            if chosen is not None and CARDS[chosen].scores:
+                table.add_row("", CARDS[chosen].scores)
     screen().print(table)
