@@ -10,15 +10,29 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from segue.box import Box, EitherFrame, known_frame
-from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Spotted, Text, Wanted
+from segue.dialects import (
+    DIALECTS,
+    Absent,
+    Dialect,
+    Malformed,
+    Pointed,
+    Remark,
+    Spotted,
+    Text,
+    Thought,
+    Wanted,
+)
+from segue.dialects import Event as DialectEvent
 from segue.image import Image
 from segue.message import (
     Event,
     MarkupBroken,
     MaskReady,
     NotFound,
+    Notice,
     RegionFound,
     TextAdded,
+    ThoughtEnded,
 )
 from segue.region import Region
 from segue.sight import Sight
@@ -46,16 +60,35 @@ class Follower:
             sight: how the chat model saw the pictures.
         """
         self.assistant, self.images, self.ids, self.sight = assistant, images, ids, sight
+        self._found: list[str] = []  # ids of the regions of this reply
 
-    def follow(self, chunks: Iterable[str], dialect: str) -> Iterator[Event]:
-        """Read a reply of a dialect. See `Assistant.follow`."""
+    def follow(
+        self, chunks: Iterable[str], dialect: str, *, thinks: bool = False, grounded: bool = False
+    ) -> Iterator[Event]:
+        """Read a reply of a dialect. See `Assistant.follow` and `Dialect.read`."""
         reader: Dialect = DIALECTS.load(dialect)
-        for event in reader.read(chunks):
+        for event in self._act(reader.read(chunks, thinks=thinks, grounded=grounded)):
+            if isinstance(event, RegionFound):
+                self._found.append(event.region.id)
+            yield event
+
+    def _act(self, events: Iterable[DialectEvent]) -> Iterator[Event]:
+        for event in events:
             match event:
                 case Text(text):
                     yield TextAdded(text)
                 case Malformed(text, cut, reason):
                     yield MarkupBroken(text, cut, reason)
+                case Thought(length, retracts, cut):
+                    withdrawn = tuple(self._found) if retracts else ()
+                    yield ThoughtEnded(length, retracts, withdrawn, cut)
+                    self._found = [id for id in self._found if not retracts]
+                case Remark(text):
+                    yield Notice(text)
+                case Absent(phrase):
+                    index = self._index(event.image) if self.images else 0
+                    reason = "the chat model says that it is not in the picture"
+                    yield NotFound(phrase, event.span, index, reason=reason)
                 case Pointed() | Spotted() if self.images:
                     yield from self._place(event)
                 case Wanted() if self.images:

@@ -18,7 +18,7 @@ from segue.dialects.places import corners, lists
 from segue.dialects.probe import Probe
 from segue.dialects.qwen_vl import QwenVLReply
 from segue.dialects.recognize import recognize
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.dialects.reply import Reply, ReplyDialect, read_reply
 
 
 class AmbiguousReply(JsonReply):
@@ -44,12 +44,11 @@ class TaggedReply(QwenVLReply):
 class AutoDialect:
     """Reads replies of any dialect. Holds no state between replies."""
 
-    def read(self, chunks: Iterable[str]) -> Iterator[Event]:
-        """Translate a reply while it streams in; each event comes as soon as it is certain."""
-        reply = _AutoReply()
-        for chunk in chunks:
-            yield from reply.feed(chunk)
-        yield from reply.end()
+    def read(
+        self, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
+    ) -> Iterator[Event]:
+        """Translate a reply while it streams in. See `Dialect.read`."""
+        return read_reply(_AutoReply, chunks, thinks=thinks)
 
 
 class _AutoReply:

@@ -45,7 +45,7 @@ class JsonReply(Reply):
                 text = self._outside(text)
 
     def _token(self, token: str) -> None:
-        if self._block is not None and not self._thinking:
+        if self._block is not None:
             if self._block.in_string:
                 self.prose(token)  # a string may hold anything
                 return

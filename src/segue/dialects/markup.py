@@ -23,8 +23,6 @@ class Tag:
 
 
 GSAM = Tag("<gsam>", "</gsam>", wanted=True)
-SILENT = ("<think>", "</think>", "<answer>", "</answer>")
-"""Thoughts, and the tags around an answer, in every dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,9 @@ class Tokens:
     ) -> "Tokens":
         """Tokens by name, and by a pattern with its stems and the pattern of its beginnings.
 
-        Every dialect knows `<gsam>`, `<think>`, `<answer>` and special tokens, `<|…|>`.
+        Every dialect knows `<gsam>` and special tokens, `<|…|>`.
         """
-        names = (*names, *SILENT, GSAM.opener, GSAM.closer)
+        names = (*names, GSAM.opener, GSAM.closer)
         known = [*names, *(f"{stem} " for stem in stems)]
         prefixes = sorted({re.escape(name[:n]) for name in known for n in range(1, len(name))})
         whole = [*map(re.escape, names), _SPECIAL, *([pattern] if pattern else [])]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from segue.dialects import Wanted
 from segue.dialects.probe import Probe
+from segue.dialects.thoughts import without_thoughts
 
 _MODEL_TYPES = {
     "qwen": "qwen_vl",
@@ -110,7 +111,7 @@ def recognize(reply: str, model_type: str | None = None, name: str = "") -> Reco
     'qwen3_vl'
     """
     probe = Probe()
-    events = [*probe.feed(reply), *probe.end()]
+    events = [*probe.feed(without_thoughts(reply)), *probe.end()]
     known = dialect_of(model_type, name)
     if probe.signs:
         return _by_signs(probe, known)

@@ -6,8 +6,8 @@ dialect and, in every dialect, `<gsam>`, since a model that was taught the tag m
 them. A dialect is a `Reply` with its own tags and its own way to read prose.
 
     <gsam>dog, cup</gsam>     a detector must find these
-    <think>…</think>          thoughts: neither shown nor acted on
-    <answer>…</answer>        the tags do not show, what stands between them does
+
+Thoughts were taken out before (`thoughts.py`).
 
 What shows: the words, those inside tags with words included; never tags or coordinates. White space
 between a phrase and its box does not show either.
@@ -19,15 +19,16 @@ reply ends inside markup, what is complete comes out, and `Malformed` says `cut`
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from segue.box import AnyFrame, FramedPoint
 from segue.dialects import Event, Malformed, Pointed, Spotted, Wanted
 from segue.dialects.clean_text import CleanText
-from segue.dialects.markup import GSAM, SILENT, Phrase, Tag, Tokens
+from segue.dialects.markup import GSAM, Phrase, Tag, Tokens
 from segue.dialects.places import Place
+from segue.dialects.thoughts import Part, ThoughtSplitter
 
 LIMIT = 2000
 """A tag that is not closed within this many characters is given up."""
@@ -64,7 +65,6 @@ class Reply(CleanText):
         self._openers = {tag.opener: tag for tag in (*self.tags, GSAM)}
         self._closers = {tag.closer for tag in (*self.tags, GSAM)}
         self._unread = ""  # the beginning of what may become a token
-        self._thinking = False
         self._open: _Open | None = None
         self._named: Phrase | None = None  # the phrase that a coming box belongs to
         self._space: str | None = None  # white space held back behind it; None: not holding
@@ -87,9 +87,6 @@ class Reply(CleanText):
         """The reply is over: what is still open will not be closed."""
         was_open, cut_off = self._open is not None, self._unread
         self._unread = ""
-        if self._thinking:
-            self.malformed("<think>", cut=True)
-            return self._certain()
         self._give_up(cut=True)
         self._release_space()
         if len(cut_off) > 1 or (cut_off and was_open):
@@ -121,8 +118,6 @@ class Reply(CleanText):
     # Words
 
     def _words(self, text: str) -> None:
-        if self._thinking:
-            return
         while text and self._open is not None:
             head, text = text[: LIMIT - self._open.length], text[LIMIT - self._open.length :]
             self._open.inside.append(head)
@@ -159,9 +154,7 @@ class Reply(CleanText):
 
     def _token(self, token: str) -> None:
         name, opened = token.lower(), self._open
-        if name in SILENT or self._thinking:
-            self._think(name)
-        elif opened is not None and name == opened.tag.closer:
+        if opened is not None and name == opened.tag.closer:
             self._open = None
             self._close(opened, token)
         elif name in self.silent:
@@ -175,14 +168,6 @@ class Reply(CleanText):
                 self._give_up()
             self.interrupt()
             self.stray(token)
-
-    def _think(self, name: str) -> None:
-        if name == "<think>":
-            self._give_up()
-            self.interrupt()
-            self._thinking = True
-        elif name == "</think>":
-            self._thinking = False
 
     def _opened(self, tag: Tag, token: str) -> None:
         opened = self._open
@@ -277,6 +262,50 @@ class Reply(CleanText):
         self.emit(Malformed(markup, cut, reason))
 
 
+class Reader(Protocol):
+    """Reads one reply."""
+
+    def feed(self, chunk: str) -> list[Event]:
+        """Read on; returns what became certain."""
+
+    def end(self) -> list[Event]:
+        """The reply is over; returns what is left."""
+
+
+def read_reply(
+    begin: Callable[[], Reader], chunks: Iterable[str], *, thinks: bool = False
+) -> Iterator[Event]:
+    """Read a reply without its thoughts.
+
+    Args:
+        begin: makes a reader that has read nothing; called again where a thought is withdrawn.
+        chunks: the reply. A generator may return why the reply ended.
+        thinks: see `Dialect.read`.
+    """
+    splitter, reader = ThoughtSplitter(thinks), begin()
+
+    def events(parts: list[Part]) -> Iterator[Event]:
+        nonlocal reader
+        for part in parts:
+            if isinstance(part, str):
+                yield from reader.feed(part)
+                continue
+            if part.retracts:
+                reader = begin()
+            yield part
+
+    finish, source = "stop", iter(chunks)
+    while True:
+        try:
+            chunk = next(source)
+        except StopIteration as end:
+            finish = str(end.value or finish)
+            break
+        yield from events(splitter.feed(chunk))
+    yield from events(splitter.end(finish))
+    yield from reader.end()
+
+
 class ReplyDialect:
     """Reads replies with a kind of `Reply`. Holds no state between replies."""
 
@@ -287,12 +316,11 @@ class ReplyDialect:
         """A reply of which nothing was read yet."""
         return self._kind()
 
-    def read(self, chunks: Iterable[str]) -> Iterator[Event]:
-        """Translate a reply while it streams in; each event comes as soon as it is certain."""
-        reply = self.begin()
-        for chunk in chunks:
-            yield from reply.feed(chunk)
-        yield from reply.end()
+    def read(
+        self, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
+    ) -> Iterator[Event]:
+        """Translate a reply while it streams in. See `Dialect.read`."""
+        return read_reply(self.begin, chunks, thinks=thinks)
 
 
 _LEFT = re.compile(r"[\s,，\[\]]*")
