@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segue.box import GRID_1000, AnyFrame
 from segue.dialects.places import ReadPlaces
 
 _SPECIAL = r"<\|/?[a-z0-9_]{1,24}\|>|<｜[^<>｜\s]{1,24}｜>"
@@ -20,6 +21,8 @@ class Tag:
     """Reads what stands inside as places; None: words stand inside."""
     wanted: bool = False
     """The words are phrases for a detector; otherwise they name the places that follow."""
+    frame: AnyFrame = GRID_1000
+    """Of the places inside."""
 
 
 GSAM = Tag("<gsam>", "</gsam>", wanted=True)
