@@ -101,6 +101,16 @@ class Remark:
 Event = Text | Pointed | Spotted | Wanted | Absent | Malformed | Thought | Remark
 
 
+def standing(events: Iterable[Event]) -> list[Event]:
+    """The events of a whole reply that count: without those that a thought took back."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Thought) and event.retracts:
+            kept.clear()
+        kept.append(event)
+    return kept
+
+
 class Dialect(Protocol):
     """Reads one reply. How the reply was cut into chunks must not matter."""
 

@@ -130,8 +130,8 @@ class FamilyReply(PointsReply, JsonReply):
             super().stray(token)
 
     def _token(self, token: str) -> None:
-        if token.startswith("(") and self._open is not None and self._open.tag.places is not None:
-            self._words(token)  # corners between their tags
+        if token.startswith("(") and self._open is not None:
+            self._words(token)  # corners between tags
             return
         in_string = self._block is not None and self._block.in_string
         if token.lower() in _ANSWER and not in_string:

@@ -189,7 +189,7 @@ class JsonBlock(JsonCharacters):
 
     def _skipped(self, text: str) -> None:
         if self._stack:
-            self._stack[-1].odd.append(Odd(text.strip()))
+            self._stack[-1].skipped.append(Odd(text.strip()))
 
     def _absent(self, node: Item) -> None:
         self.points = node.absent = True

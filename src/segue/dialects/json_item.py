@@ -60,6 +60,8 @@ class Item:
     absent: bool = False
     """It says of its thing that it is not there."""
     odd: list[Odd] = field(default_factory=list)
+    skipped: list[Odd] = field(default_factory=list)
+    """Text behind strings that belongs to nothing; reported where there is a place."""
     fields: dict[str, float] = field(default_factory=dict)
     corner_fields: dict[str, Corner] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
@@ -148,9 +150,10 @@ class Item:
         if self.absent and not places and not self.odd:
             certain.append(Missing(_line(self.labels[0] if self.labels else self.fallback)))
         if certain or self.odd:
-            certain += self.odd
+            certain += [*self.odd, *self.skipped]
             self.labels, self.fallback = [], ""
-            self.places, self.outlines, self.keyed, self.odd = [], [], [], []
+            self.places, self.outlines, self.keyed = [], [], []
+            self.odd, self.skipped = [], []
             self.fields, self.corner_fields, self.absent = {}, {}, False
             self.seen.clear()
         return certain

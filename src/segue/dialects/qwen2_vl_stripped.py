@@ -35,6 +35,7 @@ REACH = 80
 class StrippedReply(FamilyReply):
     """Reads corners in prose."""
 
+    family = "Qwen2-VL without its tokens"
     shape = Shape()
     tokens = family_tokens(pattern=PAIR, begun=BEGUN, starts="<(")
 
