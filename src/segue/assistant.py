@@ -268,6 +268,7 @@ class Assistant:
         dialect: str | None = None,
         sight: Sight | None = None,
         grounded: bool = False,
+        phrases: Sequence[str] = (),
     ) -> Iterator[Event]:
         """Follow a reply while it is written, and act on what it says.
 
@@ -281,11 +282,13 @@ class Assistant:
             dialect: its markup; None: the one this assistant's chat model speaks.
             sight: how the model saw the pictures; None: as the chat model says.
             grounded: the question asked for places, so bare numbers may be some.
+            phrases: what it asked for.
 
         Yields:
             Every event but `Done`, in the order in which things become known.
         """
-        follower = Follower(self, images, ids or region_ids(), sight or Sight.of(self.chat))
+        sight = sight or Sight.of(self.chat)
+        follower = Follower(self, images, ids or region_ids(), sight, phrases)
         thoughtful = dialect is None and thinks(self.chat)
         return follower.follow(chunks, dialect or self.speaks, thinks=thoughtful, grounded=grounded)
 

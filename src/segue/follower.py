@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from segue.assistant import Assistant
 
 
+SMALLEST = 0.5
+"""A box that covers less, in square pixels of the picture, is no place."""
+
+
 def region_ids(first: int = 1) -> Iterator[str]:
     """Names for regions: "r1", "r2", …"""
     return (f"r{number}" for number in count(first))
@@ -50,7 +54,12 @@ class Follower:
     """Acts on one reply."""
 
     def __init__(
-        self, assistant: "Assistant", images: Sequence[Image], ids: Iterator[str], sight: Sight
+        self,
+        assistant: "Assistant",
+        images: Sequence[Image],
+        ids: Iterator[str],
+        sight: Sight,
+        phrases: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -58,8 +67,11 @@ class Follower:
             images: all pictures of the conversation, the newest last.
             ids: names for the regions.
             sight: how the chat model saw the pictures.
+            phrases: what the question asked for; a reply may say that it is not there without
+                naming it.
         """
         self.assistant, self.images, self.ids, self.sight = assistant, images, ids, sight
+        self.phrases = phrases
         self._found: list[str] = []  # ids of the regions of this reply
 
     def follow(
@@ -85,16 +97,21 @@ class Follower:
                     self._found = [id for id in self._found if not retracts]
                 case Remark(text):
                     yield Notice(text)
-                case Absent(phrase):
-                    index = self._index(event.image) if self.images else 0
-                    reason = "the chat model says that it is not in the picture"
-                    yield NotFound(phrase, event.span, index, reason=reason)
+                case Absent():
+                    yield from self._absent(event)
                 case Pointed() | Spotted() if self.images:
                     yield from self._place(event)
                 case Wanted() if self.images:
                     yield from self._want(event)
                 case Pointed(phrase) | Spotted(phrase) | Wanted(phrase):
                     yield NotFound(phrase, event.span, reason="there is no picture")
+
+    def _absent(self, event: Absent) -> Iterator[Event]:
+        """Something that is not in the picture, as the chat model says."""
+        index = self._index(event.image) if self.images else 0
+        reason = "it is not in the picture, the chat model says"
+        for phrase in [event.phrase] if event.phrase else self.phrases or ("what was asked for",):
+            yield NotFound(phrase, event.span, index, reason=reason)
 
     def _place(self, event: Pointed | Spotted) -> Iterator[Event]:
         """A place that the chat model gave itself: a box, or a point."""
@@ -106,6 +123,10 @@ class Follower:
             yield NotFound(place.phrase, place.span, index, reason=reason)
         elif isinstance(place, Pointed):
             region = self._box(place, index)
+            if region.box.area < SMALLEST:
+                reason = "its box lies outside the picture or covers less than a pixel"
+                yield NotFound(place.phrase, place.span, index, reason=reason)
+                return
             yield RegionFound(region)
             yield from self._masks([region], index)
         else:

@@ -124,7 +124,12 @@ class Conversation(ByHand):
             listened = gathered.listen(chunks)
             grounded = chosen.route == "box" or ground or bool(chosen.request.phrases)
             followed = self.assistant.follow(
-                listened, images, self._ids(), dialect, grounded=grounded
+                listened,
+                images,
+                self._ids(),
+                dialect,
+                grounded=grounded,
+                phrases=chosen.request.phrases,
             )
             for event in followed:
                 gathered.add(event)
