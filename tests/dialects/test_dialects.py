@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from benchmarks.fuzz_dialect import PIECES, check_reply, mutated
+from benchmarks.fuzz_dialect import PIECES, check_plain, check_reply, mutated, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,6 +66,7 @@ def test_mutated_replies_keep_every_promise(dialect: str) -> None:
     for number in range(300):
         reply = mutated(rng, own)
         check_reply(dialect, reply)
+        check_plain(dialect, plain(rng))
         if number % 6 == 0:
             assert read(dialect, reply) == read(dialect, [reply])
 

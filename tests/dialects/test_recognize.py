@@ -7,7 +7,7 @@ from benchmarks.fuzz_dialect import mutated
 
 from dialect_replies import FOLDER, cases, read
 from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame
-from segue.dialects import DIALECTS, Pointed, Spotted, Text, Wanted
+from segue.dialects import DIALECTS, Pointed, Remark, Spotted, Text, Wanted
 from segue.dialects.recognize import dialect_of, recognize
 
 RECORDED = [path.stem for path in sorted(FOLDER.glob("*.json"))]
@@ -108,6 +108,11 @@ def test_the_name_of_the_model_settles_it(dialect: str) -> None:
         (None, "microsoft/kosmos-2-patch14-224", "kosmos2"),
         (None, "allenai/Molmo-7B-D-0924", "molmo"),
         (None, "moondream:1.8b", "moondream"),
+        (None, "qwen-vl-max-latest", "qwen2_5_vl"),
+        (None, "qwen-vl-plus", "qwen2_5_vl"),
+        (None, "glm-5v-turbo", "glm_v"),
+        (None, "z-ai/glm-5.3-flash", "glm_v"),
+        (None, "zai-org/GLM-4-9B-0414", "auto"),
         (None, "gpt-9", "auto"),
         (None, "llava-hf/llava-1.5-7b-hf", "auto"),
         ("qwen2_5_vl", "my-tuned-model", "qwen2_5_vl"),
@@ -129,6 +134,19 @@ def test_a_reply_is_worth_more_than_a_name() -> None:
     found = recognize("<|det|>[[1, 2, 3, 4]]<|/det|>", name="qwen3-vl-4b")
     assert found.dialect == "deepseek_vl2"
     assert "although" in found.evidence[-1]
+
+
+@pytest.mark.parametrize("most", [1001, 1050, 1100])
+def test_a_number_a_little_beyond_the_grid_does_not_make_pixels(most: int) -> None:
+    assert recognize(f'[{{"bbox_2d": [120, 300, 480, {most}]}}]').is_ambiguous
+
+
+def test_an_axis_order_that_is_a_guess_is_said_to_be_one() -> None:
+    events = read("auto", ['[{"box_2d": [500, 600, 900, 800], "label": "dog"}]'])
+    assert isinstance(events[-1], Remark)
+    assert "y first" in events[-1].text
+    named = read("gemini", ['[{"box_2d": [500, 600, 900, 800], "label": "dog"}]'])
+    assert not any(isinstance(event, Remark) for event in named)
 
 
 def test_words_alone_say_nothing() -> None:

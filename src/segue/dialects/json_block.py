@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass
 
 from segue.dialects.json_characters import LIMIT, JsonCharacters
-from segue.dialects.json_item import Item
+from segue.dialects.json_item import Item, Said
 from segue.dialects.json_meaning import (
     ABSENT,
     BOX,
@@ -30,7 +30,6 @@ from segue.dialects.json_meaning import (
     NUMBER,
     OTHER,
     POLYGON,
-    Found,
     Missing,
     Odd,
     Shape,
@@ -63,7 +62,7 @@ class JsonBlock(JsonCharacters):
         super().__init__()
         self.shape = shape
         self.reasons = reasons
-        self.out: list[Found | Missing | Odd] = []
+        self.out: list[Said] = []
         """What became certain; whoever reads it empties it."""
         self.asides: list[str] = []
         """Items of a list that say nothing of places, as written."""
@@ -186,6 +185,8 @@ class JsonBlock(JsonCharacters):
                 node.fields[key] = number
             elif text in ("null", "None", "false", "False") and is_place_key(key):
                 self._absent(node)
+            elif text in ("null", "None") and self.reasons.keyed and not OTHER.fullmatch(key):
+                node.absent_keys.append(node.now or "")
 
     def _skipped(self, text: str) -> None:
         if self._stack:
@@ -245,8 +246,11 @@ class JsonBlock(JsonCharacters):
                 node.labels = holder.labels[:1]
             elif not NESTING.fullmatch(node.key) and not pointing and node.shown_key[:1] != "<":
                 node.fallback = node.shown_key
-        if not self._hand_out(node) and above is not None and above.opener == "[":
+        sentence, says = node.fallback, self._hand_out(node)
+        if not says and above is not None and above.opener == "[":
             self.asides += [text] if node.seen and not node.filled else []
+        elif not says and node.filled and len(sentence.split()) > 1:
+            self.asides.append(sentence)  # a sentence beside the things that were found
         if above is not None:
             above.filled = True
 

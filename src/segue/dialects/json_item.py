@@ -15,6 +15,7 @@ from segue.dialects.json_meaning import (
     Missing,
     Odd,
     Shape,
+    Unplaced,
     from_centre,
     from_extent,
     from_rotation,
@@ -25,6 +26,10 @@ from segue.dialects.places import Corner, flaw, meant_frame
 
 LIMIT = 2000
 """Text of an odd place is quoted up to this length."""
+
+
+Said = Found | Missing | Unplaced | Odd
+"""What an object says of one thing."""
 
 
 @dataclass(slots=True)
@@ -59,6 +64,8 @@ class Item:
     there."""
     absent: bool = False
     """It says of its thing that it is not there."""
+    absent_keys: list[str] = field(default_factory=list)
+    """Keys without a value, which may name things that are not there."""
     odd: list[Odd] = field(default_factory=list)
     skipped: list[Odd] = field(default_factory=list)
     """Text behind strings that belongs to nothing; reported where there is a place."""
@@ -133,14 +140,14 @@ class Item:
         self.odd += inner.odd
         self.absent = self.absent or inner.absent
 
-    def resolve(self) -> list[Found | Missing | Odd]:
+    def resolve(self) -> list[Said]:
         """What is certain now that the object is closed; afterwards it is empty.
 
         A point or an outline beside a box is the same thing: the box stands for it. A polygon is
         a place where there is no box.
         """
         places = _without_doubles(self.places, self.outlines) or self.keyed
-        certain: list[Found | Missing | Odd] = []
+        certain: list[Said] = []
         labels = self.labels
         if len(labels) != len(places):
             labels = [labels[0] if labels else self.fallback] * len(places)
@@ -149,8 +156,14 @@ class Item:
             certain.append(replace(place, label=named))
         if self.absent and not places and not self.odd:
             certain.append(Missing(_line(self.labels[0] if self.labels else self.fallback)))
+        has_label = bool(certain)
+        if not places and not self.labels:
+            certain += map(Missing, self.absent_keys)
         if certain or self.odd:
+            if not has_label and (label := _line(self.labels[0] if self.labels else self.fallback)):
+                certain.append(Unplaced(label))
             certain += [*self.odd, *self.skipped]
+            self.absent_keys = []
             self.labels, self.fallback = [], ""
             self.places, self.outlines, self.keyed = [], [], []
             self.odd, self.skipped = [], []
@@ -183,7 +196,9 @@ class Item:
             self.odd.append(Odd(text.strip()[:LIMIT], reason))
             return
         quad = tuple(pairs) if len(pairs) == 4 else None
-        (self.outlines if kind == "outline" else self.places).append(Found("", box, quad))
+        is_reversed = kind == "corners" and box.xb < box.xa and box.yb < box.ya
+        found = Found("", box, quad, is_reversed=is_reversed)
+        (self.outlines if kind == "outline" else self.places).append(found)
 
 
 def _without_doubles(places: list[Found], outlines: list[Found]) -> list[Found]:

@@ -92,11 +92,20 @@ class Found:
     point: Corner | None = None
     frame: AnyFrame = GRID_1000
     """Of the point."""
+    is_reversed: bool = False
+    """The second corner is the upper left one, so that these may be x, y, width and height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
     """The model says that something is not there; "" is no label."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A label whose place makes no sense."""
 
     label: str
 

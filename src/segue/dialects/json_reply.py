@@ -17,12 +17,16 @@ Where the reply ends inside JSON, the items that are complete come out, and a la
 import re
 from typing import ClassVar
 
-from segue.dialects import Absent
+from segue.dialects import Absent, Remark
 from segue.dialects.json_block import JsonBlock, Reasons
-from segue.dialects.json_meaning import Found, Missing, Odd, Shape
+from segue.dialects.json_meaning import Found, Missing, Odd, Shape, Unplaced
 from segue.dialects.markup import Phrase
 from segue.dialects.reply import Reply
 
+REVERSED = (
+    "the corners of a box stand in reverse order; if they are x, y, width and height, the box is "
+    "wrong"
+)
 REACH = 160
 """How far back, in characters, the words may stand that make a list of numbers a place."""
 _START = re.compile(r"(?:```[A-Za-z0-9]{0,10}[ \t\r\n]{0,20})?[\[{]")
@@ -56,6 +60,7 @@ class JsonReply(Reply):
         self._separator: str | None = None  # behind other JSON: what may lead to more of it
         self._empty = ""  # an empty list that may be the whole reply
         self._recent = ""  # the last words shown
+        self._doubted = False  # it was said that corners stand in reverse order
         self._marked = False  # between tags that say that an answer stands there
 
     def prose(self, text: str) -> None:
@@ -238,6 +243,8 @@ class JsonReply(Reply):
             elif isinstance(one, Missing):
                 phrase = self._label(one.label)
                 self.emit(Absent(phrase.text, phrase.span, self.picture(phrase)))
+            elif isinstance(one, Unplaced):
+                self._label(one.label)
             else:
                 self._found(one)
         block.out.clear()
@@ -263,6 +270,9 @@ class JsonReply(Reply):
         named = self._named_before(one.label)
         phrase = named or self._label(one.label)
         self.note_form("JSON")
+        if one.is_reversed and not self._doubted:
+            self._doubted = True
+            self.emit(Remark(REVERSED))
         if one.box is not None:
             self.place((one.box, one.quad), phrase, self.picture(phrase))
         elif one.point is not None:
