@@ -155,7 +155,7 @@ DIALECTS = Catalog(
         ),
         "glm_v": Entry(
             "segue.dialects.glm_v:dialect",
-            "GLM-4.1V to 4.6V: <|begin_of_box|>[[…]] or JSON, a 0-1000 grid",
+            "GLM-4.1V to GLM-5V: <|begin_of_box|>[[…]] or JSON, a 0-1000 grid",
         ),
         "deepseek_vl2": Entry(
             "segue.dialects.deepseek_vl2:dialect",

@@ -122,7 +122,7 @@ class FamilyReply(PointsReply, JsonReply):
             if is_box(token, self._recent) and not self.has_places:
                 self.foreign = "qwen2_vl_stripped"
             else:
-                self.show(token)
+                self._words(token)
             return
         dialects = (name for name, tokens in _FOREIGN if tokens.fullmatch(token))
         self.foreign = "" if self.has_places else next(dialects, "")

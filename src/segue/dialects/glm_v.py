@@ -1,4 +1,4 @@
-"""The dialect of GLM-4.1V, GLM-4.5V and GLM-4.6V: lists or JSON on a 0-1000 grid.
+"""The dialect of GLM-4.1V to GLM-5V: lists or JSON on a 0-1000 grid.
 
     The beer is at <|begin_of_box|>[[94,598,177,991]]<|end_of_box|>.
     <|begin_of_box|>[{"label": "dog", "bbox_2d": [94, 598, 177, 991]}]<|end_of_box|>

@@ -80,7 +80,7 @@ class Probe(JsonReply):
     def stray(self, token: str) -> None:
         """A sign of a dialect, or another token."""
         if token.startswith("(") and not is_box(token, self._recent):
-            self.show(token)
+            self._words(token)
             return
         self._note(token)
         self._in_box = token.lower() == "<box>"
