@@ -109,23 +109,18 @@ def check_reply(dialect: str, reply: str) -> None:
     Raises:
         AssertionError: a promise is broken; the message holds the reply.
     """
-    events = list(DIALECTS.load(dialect).read([reply]))
-    for at, event in enumerate(events):
+    part: list[Event] = []
+    for event in DIALECTS.load(dialect).read([reply]):
         if isinstance(event, Thought) and event.retracts:
-            check_events(dialect, reply, events[:at])
-    kept = max((at for at, one in enumerate(events) if _retracts(one)), default=-1) + 1
-    check_events(dialect, reply, events[kept:])
-
-
-def _retracts(event: Event) -> bool:
-    return isinstance(event, Thought) and event.retracts
+            check_events(dialect, reply, part)
+            part = []
+        else:
+            part.append(event)
+    check_events(dialect, reply, part)
 
 
 def check_events(dialect: str, reply: str, events: Sequence[Event]) -> None:
     """Check the events between two withdrawals."""
-    for at, event in enumerate(events):
-        if _retracts(event):
-            events = events[at + 1 :]
     clean = "".join(event.text for event in events if isinstance(event, Text))
     if not any(mark in reply for mark in "[{"):  # labels of JSON show unescaped, with commas
         rest = iter(reply)

@@ -3,7 +3,7 @@
 import pytest
 
 from dialect_replies import cases, read
-from segue.box import Frame, known_frame
+from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame, Frame, known_frame
 from segue.dialects import DIALECTS, Pointed, Remark, Spotted, Text
 from segue.dialects.family import FamilyReply
 from segue.dialects.reading import reply_of
@@ -29,7 +29,8 @@ def test_every_family_reads_every_form_in_its_own_frame(dialect: str, form: str)
     assert numbers == ([12, 30, 480, 997] if y_first else [30, 12, 997, 480])
     reply = reply_of(dialect)
     assert isinstance(reply, FamilyReply)
-    assert box.box.frame == reply.shape.frame
+    ambiguous = EitherFrame((GRID_1000, SEEN_PIXELS))  # no fractions, so nobody knows
+    assert box.box.frame == (ambiguous if dialect == "moondream" else reply.shape.frame)
     assert box.phrase in ("dog", "")
     assert "".join(event.text for event in events if isinstance(event, Text)) == box.phrase
 

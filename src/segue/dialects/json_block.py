@@ -17,6 +17,7 @@ words before it, a question that asked for places. Everything else is words.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.dialects.json_characters import LIMIT, JsonCharacters
@@ -30,6 +31,7 @@ from segue.dialects.json_meaning import (
     NUMBER,
     OTHER,
     POLYGON,
+    Aside,
     Missing,
     Odd,
     Shape,
@@ -49,6 +51,9 @@ class Reasons:
     """A list of numbers without a key is a place: a tag or words around it say so."""
     sure: bool = False
     """The corners of such a list may stand in any order."""
+    attached: bool = False
+    """A word stands right before it: "a dog[[012,345,678,910]]" is how CogVLM writes a box, and
+    "a dog[0.012,0.345,0.678,0.910]" is how Shikra does."""
     keyed: bool = False
     """{"dog": [1, 2, 3, 4]}: a key may be the label, as the question asked for places."""
     label: str = ""
@@ -62,10 +67,8 @@ class JsonBlock(JsonCharacters):
         super().__init__()
         self.shape = shape
         self.reasons = reasons
-        self.out: list[Said] = []
-        """What became certain; whoever reads it empties it."""
-        self.asides: list[str] = []
-        """Items of a list that say nothing of places, as written."""
+        self.out: list[Said | Aside] = []
+        """What became certain; whoever reads it empties it. Asides count where there is a place."""
         self.holds_nothing = False
         """It is closed, and consists of an empty list where things would be listed."""
         self._stack: list[Item] = []
@@ -125,6 +128,7 @@ class JsonBlock(JsonCharacters):
         node = self._stack[-1]
         if node.opener == "[":
             self._values += bool(text)
+            node.blank = node.blank and bool(ABSENT.fullmatch(text.strip(" .。")))
             if LABEL.fullmatch(node.key):
                 node.labels.append(text)
             elif not self._numbers_in(node, node.key, text):
@@ -174,6 +178,7 @@ class JsonBlock(JsonCharacters):
         if number is not None or text not in ("null", "None"):
             self._values += 1
         if node.opener == "[":
+            node.blank = node.blank and text in ("null", "None")
             if number is None:
                 node.sound = False
             else:
@@ -207,11 +212,13 @@ class JsonBlock(JsonCharacters):
                 return False
             shown = above.now or ""
         start = max(len(self._item) - 1, 0)
-        self._stack.append(Item(opener, start, plain_key(shown), shown))
+        closer = {"{": "}", "[": "]", "(": ")"}[opener]
+        opener = "{" if opener == "{" else "["  # a tuple is a list
+        self._stack.append(Item(opener, start, closer, plain_key(shown), shown))
         return True
 
     def _pop(self, closer: str) -> bool:
-        if not self._stack or "{}[]".index(self._stack[-1].opener) + 1 != "{}[]".index(closer):
+        if not self._stack or self._stack[-1].closer != closer:
             return False
         node = self._stack.pop()
         above = self._stack[-1] if self._stack else None
@@ -248,9 +255,10 @@ class JsonBlock(JsonCharacters):
                 node.fallback = node.shown_key
         sentence, says = node.fallback, self._hand_out(node)
         if not says and above is not None and above.opener == "[":
-            self.asides += [text] if node.seen and not node.filled else []
+            if node.seen and not node.filled:
+                self._say([Aside(text)])
         elif not says and node.filled and len(sentence.split()) > 1:
-            self.asides.append(sentence)  # a sentence beside the things that were found
+            self._say([Aside(sentence)])  # beside the things that were found
         if above is not None:
             above.filled = True
 
@@ -263,6 +271,11 @@ class JsonBlock(JsonCharacters):
         if node.corners:
             flat = [value for corner in node.corners for value in corner]
             self._list(holder, node.key, flat, text)
+        elif node.blank and not node.filled and above is not None and above is holder:
+            if is_place_key(node.key):
+                self._absent(holder)
+            elif self.reasons.keyed and not OTHER.fullmatch(node.key):
+                holder.absent_keys.append(node.shown_key)
         elif not node.sound:
             if is_place_key(node.key):
                 self.points = True
@@ -274,8 +287,6 @@ class JsonBlock(JsonCharacters):
                 self._list(holder, node.key, node.numbers, text, node.shown_key)
         elif node.numbers:
             self._list(holder, node.key, node.numbers, text, node.shown_key)
-        elif above is not None and above is holder and not node.filled and is_place_key(node.key):
-            self._absent(holder)
         if above is not None:
             above.filled = True
 
@@ -289,7 +300,8 @@ class JsonBlock(JsonCharacters):
         elif CORNER.fullmatch(key) and len(values) == 2:
             target.corner_fields[key] = (values[0], values[1])
         elif not key and holder is None:
-            if self.reasons.bare and self._is_ordered(values):
+            attached = self.reasons.attached and self._is_tight(values, text)
+            if (self.reasons.bare or attached) and self._is_ordered(values):
                 target.labels = [self.reasons.label]
                 target.take_list("bbox", values, self.shape, text)
             elif self.points:
@@ -299,6 +311,11 @@ class JsonBlock(JsonCharacters):
         self.points = self.points or target.has_places
         if holder is None:
             self._hand_out(target)
+
+    def _is_tight(self, values: list[float], text: str) -> bool:
+        """Whether a list right behind a word is written as some families write boxes."""
+        doubled = bool(self._stack) or all(value <= 1 and value % 1 for value in values)
+        return doubled and len(values) == 4 and not any(map(str.isspace, text))
 
     def _is_ordered(self, values: list[float]) -> bool:
         """Whether numbers without a key may be a place."""
@@ -314,9 +331,13 @@ class JsonBlock(JsonCharacters):
         if not certain:
             return False
         self.points = self._named = True
+        self._say(certain)
+        return True
+
+    def _say(self, certain: Sequence[Said | Aside]) -> None:
+        """Hand something out; what comes next is another item."""
         self.out += certain
         self._item.clear()
         self._length = 0
         for open_node in self._stack:
             open_node.start = 0
-        return True

@@ -12,6 +12,8 @@ from segue.dialects.json_meaning import unescaped
 
 LIMIT = 2000
 """Of a longer string only this much is kept; an item's text is quoted up to this length."""
+ITEM = 20_000
+"""Of the text of one item this much is kept."""
 UNCERTAIN = 20_000
 """JSON without any place is given up as words after this many characters outside strings."""
 LONGEST = 4_000_000
@@ -126,7 +128,7 @@ class JsonCharacters(ABC):
     # Characters
 
     def _take(self, character: str) -> bool:
-        if self._length < LIMIT:
+        if self._length < ITEM:
             self._item.append(character)
             self._length += 1
         return self._read(character)
@@ -176,7 +178,7 @@ class JsonCharacters(ABC):
             self._debris = character
             return True
         if character in "()" and self._depth:  # a tuple
-            return self._push("[") if character == "(" else self._pop("]")
+            return self._push("(") if character == "(" else self._pop(")")
         self._scalar = character
         return self._plausible()
 

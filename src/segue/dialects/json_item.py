@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from segue.box import FramedBox
 from segue.dialects.json_meaning import (
     CENTRED,
+    LABEL,
+    NESTING,
     PATH,
     POINT,
     POLYGON,
@@ -20,6 +22,8 @@ from segue.dialects.json_meaning import (
     from_extent,
     from_rotation,
     has_some_sides,
+    is_place_key,
+    plain_key,
     sides_of,
 )
 from segue.dialects.places import Corner, flaw, meant_frame
@@ -39,6 +43,7 @@ class Item:
     opener: str
     start: int
     """Where its text begins within that of the block."""
+    closer: str = "}"
     key: str = ""
     """The key it stands under, in plain form; of a list in a list, the outer one's."""
     shown_key: str = ""
@@ -51,6 +56,8 @@ class Item:
     corners: list[Corner] = field(default_factory=list)
     sound: bool = True
     """False when a list holds what is no number."""
+    blank: bool = True
+    """A list holds nothing, or only null and words that say so."""
     filled: bool = False
     """A list holds other lists or objects."""
     labels: list[str] = field(default_factory=list)
@@ -157,8 +164,8 @@ class Item:
         if self.absent and not places and not self.odd:
             certain.append(Missing(_line(self.labels[0] if self.labels else self.fallback)))
         has_label = bool(certain)
-        if not places and not self.labels:
-            certain += map(Missing, self.absent_keys)
+        if not self.places and not self.outlines and not self.labels:
+            certain += [Missing(key) for key in self.absent_keys if _is_name(key)]
         if certain or self.odd:
             if not has_label and (label := _line(self.labels[0] if self.labels else self.fallback)):
                 certain.append(Unplaced(label))
@@ -227,6 +234,13 @@ def _holds(box: Found, point: Found) -> bool:
     inside_x = min(at.xa, at.xb) - across <= x <= max(at.xa, at.xb) + across
     inside_y = min(at.ya, at.yb) - down <= y <= max(at.ya, at.yb) + down
     return box.box.frame == point.frame and inside_x and inside_y
+
+
+def _is_name(key: str) -> bool:
+    """Whether a key may name a thing."""
+    plain = plain_key(key)
+    known = NESTING.fullmatch(plain) or LABEL.fullmatch(plain) or is_place_key(plain)
+    return any(map(str.isalpha, key)) and not known
 
 
 def _line(label: str) -> str:

@@ -111,6 +111,13 @@ class Unplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """Something among places that says nothing of any, as written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Odd:
     """A box or a point without sense, word for word."""
 

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from segue.dialects import Absent, Remark
 from segue.dialects.json_block import JsonBlock, Reasons
-from segue.dialects.json_meaning import Found, Missing, Odd, Shape, Unplaced
+from segue.dialects.json_meaning import Aside, Found, Missing, Odd, Shape, Unplaced
 from segue.dialects.markup import Phrase
 from segue.dialects.reply import Reply
 
@@ -155,7 +155,7 @@ class JsonReply(Reply):
         if _CUE.search(self._recent):
             return Reasons(bare=True, keyed=self.grounded)
         if not self.grounded:
-            return Reasons()
+            return Reasons(attached=self._recent[-1:].isalpha())
         named = _NAME.search(self._recent)
         alone = not self._recent.strip() or self._recent.endswith("\n")
         return Reasons(
@@ -232,17 +232,17 @@ class JsonReply(Reply):
         return waiting[match.end() :]
 
     def _report(self, block: JsonBlock) -> None:
-        if block.points:
-            for aside in block.asides:
-                self._between()
-                self.show(aside)
-            block.asides.clear()
+        if not block.points:
+            return
         for one in block.out:
             if isinstance(one, Odd):
                 self.malformed(one.text, reason=one.reason)
             elif isinstance(one, Missing):
                 phrase = self._label(one.label)
                 self.emit(Absent(phrase.text, phrase.span, self.picture(phrase)))
+            elif isinstance(one, Aside):
+                self._between()
+                self.show(one.text)
             elif isinstance(one, Unplaced):
                 self._label(one.label)
             else:

@@ -15,7 +15,17 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from segue.box import FRACTIONS, GRID_1000, AnyFrame, Frame, FramedBox, FramedPoint, Size
+from segue.box import (
+    FRACTIONS,
+    GRID_1000,
+    SEEN_PIXELS,
+    AnyFrame,
+    EitherFrame,
+    Frame,
+    FramedBox,
+    FramedPoint,
+    Size,
+)
 
 Corner = tuple[float, float]
 BoxPlace = tuple[FramedBox, tuple[Corner, ...] | None]
@@ -39,7 +49,7 @@ _UNIT = Size(1000, 1000)
 
 
 def meant_frame(numbers: Sequence[float], frame: AnyFrame) -> AnyFrame:
-    """The frame of these numbers: fractions are fractions in every dialect.
+    """The frame of these numbers: fractions are fractions in every dialect, and others are none.
 
     Args:
         numbers: of one place.
@@ -48,6 +58,8 @@ def meant_frame(numbers: Sequence[float], frame: AnyFrame) -> AnyFrame:
     >>> str(meant_frame([0.1, 0.2, 0.5, 1], GRID_1000)), str(meant_frame([0, 1, 1, 1], GRID_1000))
     ('fractions 0-1', 'a grid 0-1000')
     """
+    if frame == FRACTIONS and max(numbers) > 2:
+        return EitherFrame((GRID_1000, SEEN_PIXELS))
     if isinstance(frame, Frame) and frame.width <= FEWEST_STEPS:
         return frame
     small = all(-0.5 <= number <= 1.5 for number in numbers)  # some reach beyond the picture
