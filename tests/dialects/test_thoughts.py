@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialect_replies import read
-from segue.dialects import DIALECTS, Pointed, Remark, Text, Thought, standing
+from segue.dialects import DIALECTS, Pointed, Remark, Text, Thought, drop_retracted
 from segue.dialects.thoughts import (
     SILENT,
     THOUGHTS,
@@ -41,7 +41,7 @@ def test_a_closing_mark_alone_takes_back_what_came_before(closing: str) -> None:
     (withdrawal,) = [event for event in events if isinstance(event, Thought)]
     assert withdrawal.retracts
     assert any(isinstance(event, Pointed) for event in events)
-    assert standing(events) == [withdrawal, Text("No.")]
+    assert drop_retracted(events) == [withdrawal, Text("No.")]
 
 
 def test_a_model_that_thinks_hands_out_nothing_early() -> None:
@@ -79,7 +79,7 @@ def test_a_quoted_mark_is_words() -> None:
 
 
 def test_spans_count_from_where_the_answer_begins() -> None:
-    events = standing(
+    events = drop_retracted(
         read("qwen_vl", "Long thought. </think> A <ref>dog</ref><box>(1,2),(3,4)</box>")
     )
     (box,) = [event for event in events if isinstance(event, Pointed)]
@@ -88,7 +88,7 @@ def test_spans_count_from_where_the_answer_begins() -> None:
 
 def test_a_place_given_in_a_thought_and_again_is_no_repetition() -> None:
     box = "<ref>dog</ref><box>(1,2),(30,40)</box>"
-    events = standing(read("qwen_vl", f"{box}</think>{box}"))
+    events = drop_retracted(read("qwen_vl", f"{box}</think>{box}"))
     assert sum(isinstance(event, Pointed) for event in events) == 1
     assert not any(isinstance(event, Remark) for event in events)
 

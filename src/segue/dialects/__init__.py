@@ -101,7 +101,7 @@ class Remark:
 Event = Text | Pointed | Spotted | Wanted | Absent | Malformed | Thought | Remark
 
 
-def standing(events: Iterable[Event]) -> list[Event]:
+def drop_retracted(events: Iterable[Event]) -> list[Event]:
     """The events of a whole reply that count: without those that a thought took back."""
     kept: list[Event] = []
     for event in events:

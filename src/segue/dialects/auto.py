@@ -47,7 +47,7 @@ class Handover:
         """All that was read."""
         return "".join(self._raw)
 
-    def counted(self, events: list[Event]) -> list[Event]:
+    def record(self, events: list[Event]) -> list[Event]:
         """Remember what is handed out."""
         for event in events:
             if isinstance(event, Text):
@@ -106,7 +106,7 @@ class _AutoReply:
         if self._probe.unclear:
             self._held += events
             return []
-        return self._handover.counted(events)
+        return self._handover.record(events)
 
     def end(self) -> list[Event]:
         """The reply is over."""

@@ -193,9 +193,9 @@ class JsonBlock(JsonCharacters):
             elif text in ("null", "None") and self.reasons.keyed and not OTHER.fullmatch(key):
                 node.absent_keys.append(node.now or "")
 
-    def _skipped(self, text: str) -> None:
+    def _take_debris(self, text: str) -> None:
         if self._stack:
-            self._stack[-1].skipped.append(Odd(text.strip()))
+            self._stack[-1].debris.append(Odd(text.strip()))
 
     def _absent(self, node: Item) -> None:
         self.points = node.absent = True
@@ -255,12 +255,12 @@ class JsonBlock(JsonCharacters):
                 node.fallback = node.shown_key
         sentence, says = node.fallback, self._hand_out(node)
         if not says and above is not None and above.opener == "[":
-            if node.seen and not node.filled:
+            if node.seen and not node.has_children:
                 self._say([Aside(text)])
-        elif not says and node.filled and len(sentence.split()) > 1:
+        elif not says and node.has_children and len(sentence.split()) > 1:
             self._say([Aside(sentence)])  # beside the things that were found
         if above is not None:
-            above.filled = True
+            above.has_children = True
 
     def _close_list(self, node: Item, above: Item | None) -> None:
         holder = self._holder()
@@ -271,7 +271,7 @@ class JsonBlock(JsonCharacters):
         if node.corners:
             flat = [value for corner in node.corners for value in corner]
             self._list(holder, node.key, flat, text)
-        elif node.blank and not node.filled and above is not None and above is holder:
+        elif node.blank and not node.has_children and above is not None and above is holder:
             if is_place_key(node.key):
                 self._absent(holder)
             elif self.reasons.keyed and not OTHER.fullmatch(node.key):
@@ -288,7 +288,7 @@ class JsonBlock(JsonCharacters):
         elif node.numbers:
             self._list(holder, node.key, node.numbers, text, node.shown_key)
         if above is not None:
-            above.filled = True
+            above.has_children = True
 
     def _list(
         self, holder: Item | None, key: str, values: list[float], text: str, shown: str = ""

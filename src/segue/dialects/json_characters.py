@@ -112,7 +112,7 @@ class JsonCharacters(ABC):
         """A number, or a word like "true", has ended."""
 
     @abstractmethod
-    def _skipped(self, text: str) -> None:
+    def _take_debris(self, text: str) -> None:
         """Text behind a string that belongs to nothing."""
 
     @property
@@ -221,7 +221,7 @@ class JsonCharacters(ABC):
         assert self._debris is not None
         if character in ",}]" and self._debris.rstrip()[-1:] in ("'", '"'):
             text, self._debris = self._debris, None
-            self._skipped(text)
+            self._take_debris(text)
             return self._mark(character)
         self._debris += character
         return len(self._debris) <= LIMIT

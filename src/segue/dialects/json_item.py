@@ -58,7 +58,7 @@ class Item:
     """False when a list holds what is no number."""
     blank: bool = True
     """A list holds nothing, or only null and words that say so."""
-    filled: bool = False
+    has_children: bool = False
     """A list holds other lists or objects."""
     labels: list[str] = field(default_factory=list)
     fallback: str = ""
@@ -74,7 +74,7 @@ class Item:
     absent_keys: list[str] = field(default_factory=list)
     """Keys without a value, which may name things that are not there."""
     odd: list[Odd] = field(default_factory=list)
-    skipped: list[Odd] = field(default_factory=list)
+    debris: list[Odd] = field(default_factory=list)
     """Text behind strings that belongs to nothing; reported where there is a place."""
     fields: dict[str, float] = field(default_factory=dict)
     corner_fields: dict[str, Corner] = field(default_factory=dict)
@@ -169,11 +169,11 @@ class Item:
         if certain or self.odd:
             if not has_label and (label := _line(self.labels[0] if self.labels else self.fallback)):
                 certain.append(Unplaced(label))
-            certain += [*self.odd, *self.skipped]
+            certain += [*self.odd, *self.debris]
             self.absent_keys = []
             self.labels, self.fallback = [], ""
             self.places, self.outlines, self.keyed = [], [], []
-            self.odd, self.skipped = [], []
+            self.odd, self.debris = [], []
             self.fields, self.corner_fields, self.absent = {}, {}, False
             self.seen.clear()
         return certain

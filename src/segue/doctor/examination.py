@@ -9,7 +9,7 @@ from typing import Any
 
 from segue.box import SEEN_PIXELS, Frame, SeenPixels, Size
 from segue.chat import ChatModel, seen_size, thinks
-from segue.dialects import DIALECTS, Dialect, Pointed, Spotted, Text, standing
+from segue.dialects import DIALECTS, Dialect, Pointed, Spotted, Text, drop_retracted
 from segue.dialects.grounding import ask_for
 from segue.doctor.drawings import Drawing, crowd, grounding_drawings, pair
 from segue.doctor.readings import Asked, Reading, best_reading
@@ -157,7 +157,7 @@ def _counting(chat: ChatModel, verdict: Verdict) -> None:
 def _read(chat: ChatModel, reply: str) -> tuple[str, int]:
     """The words of a reply, and how many boxes and points it holds."""
     dialect: Dialect = DIALECTS.load(chat.dialect)
-    events = standing(dialect.read([reply], thinks=thinks(chat)))
+    events = drop_retracted(dialect.read([reply], thinks=thinks(chat)))
     words = "".join(event.text for event in events if isinstance(event, Text))
     return words, sum(isinstance(event, Pointed | Spotted) for event in events)
 

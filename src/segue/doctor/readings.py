@@ -16,7 +16,7 @@ from segue.box import (
     SeenPixels,
     Size,
 )
-from segue.dialects import DIALECTS, Dialect, Pointed, Remark, Spotted, standing
+from segue.dialects import DIALECTS, Dialect, Pointed, Remark, Spotted, drop_retracted
 from segue.doctor.drawings import Drawing, Shape
 
 FITS = 0.5
@@ -97,7 +97,7 @@ def _marks(name: str, reply: str) -> tuple[list[Mark], bool]:
     dialect: Dialect = DIALECTS.load(name)
     found: list[Mark] = []
     usual = True
-    for event in standing(dialect.read([reply], grounded=True)):
+    for event in drop_retracted(dialect.read([reply], grounded=True)):
         if isinstance(event, Pointed):
             found.append(event.box)
         elif isinstance(event, Spotted):
