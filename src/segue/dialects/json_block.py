@@ -238,7 +238,8 @@ class JsonBlock(JsonCharacters):
 
     def _close_object(self, node: Item, above: Item | None) -> None:
         text = "".join(self._item[node.start :])
-        self.points = node.take_sides(self.shape, text) or self.points
+        is_asked = self.reasons.sure or self.reasons.keyed
+        self.points = node.take_sides(self.shape, text, is_asked) or self.points
         holder = self._holder()
         if above is not None and holder is not None and not node.labels and not node.fallback:
             pointing = is_place_key(node.key)

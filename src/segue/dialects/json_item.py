@@ -121,8 +121,15 @@ class Item:
             probe._box(values, shape, text)
             self.keyed += [replace(one, label=label) for one in probe.places]
 
-    def take_sides(self, shape: Shape, text: str) -> bool:
-        """Places whose numbers stand in fields of their own; returns whether there was one."""
+    def take_sides(self, shape: Shape, text: str, is_asked: bool) -> bool:
+        """Places whose numbers stand in fields of their own; returns whether there was one.
+
+        Args:
+            shape: of the dialect.
+            text: of the object.
+            is_asked: places were asked for. Otherwise x and y alone, as in the data of a chart, are
+                a point only with a label, or under a key that means points.
+        """
         sides = sides_of(self.fields, self.corner_fields)
         if sides is not None:
             if not any(sides):
@@ -130,7 +137,8 @@ class Item:
             else:
                 self._box(sides, shape, text, kind="sides")
             return True
-        if {"x", "y"} <= self.fields.keys():
+        is_point = is_asked or bool(self.labels) or is_place_key(self.key)
+        if {"x", "y"} <= self.fields.keys() and is_point:
             values = [self.fields["x"], self.fields["y"]]
             frame = meant_frame(values, shape.frame)
             self.places.append(Found("", point=(values[0], values[1]), frame=frame))
@@ -188,7 +196,7 @@ class Item:
 
     def _box(self, values: Sequence[float], shape: Shape, text: str, kind: str = "corners") -> None:
         """A box of two corners or around several; sides that have names are never swapped."""
-        frame = meant_frame(values, shape.frame)
+        frame = meant_frame(values[:4] if kind == "rotated" else values, shape.frame)
         if kind == "rotated":
             values = from_rotation(values)
         pairs = list(zip(values[::2], values[1::2], strict=True))

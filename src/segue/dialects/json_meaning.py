@@ -127,7 +127,7 @@ class Odd:
 
 def has_some_sides(fields: Mapping[str, float]) -> bool:
     """Whether some, but not all, sides of a box stand in fields of their own."""
-    return any(len(fields.keys() & set(names)) >= 2 for names in (*_SIDES, *_EXTENTS))
+    return any(len(fields.keys() & set(names)) == 3 for names in (*_SIDES, *_EXTENTS))
 
 
 def plain_key(key: str) -> str:
