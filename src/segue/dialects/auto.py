@@ -15,7 +15,7 @@ from segue.dialects.family import FamilyReply
 from segue.dialects.json_meaning import Shape
 from segue.dialects.probe import Probe
 from segue.dialects.reading import read_reply, reply_of
-from segue.dialects.recognize import recognize
+from segue.dialects.recognize import judge
 from segue.dialects.reply import Reply
 
 Y_FIRST = (
@@ -115,7 +115,7 @@ class _AutoReply:
         events = self._probe.end()
         if not self._probe.founds and not self._probe.signs:
             return self._held + events
-        name = recognize(self._handover.raw, grounded=self._grounded).dialect
+        name = judge(self._probe).dialect
         inner = self._inner_of(name)
         by_key: list[Event] = [] if self._probe.signs or name != "gemini" else [Remark(Y_FIRST)]
         return [*self._handover.to(inner), *inner.end(), *by_key]

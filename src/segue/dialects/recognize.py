@@ -122,15 +122,24 @@ def recognize(
     probe = Probe(grounded)
     events = [*probe.feed(without_thoughts(reply)), *probe.end()]
     known = dialect_of(model_type, name)
-    if probe.signs:
-        return _by_signs(probe, known)
-    if probe.founds:
-        return _by_json(probe, known)
+    if probe.signs or probe.founds:
+        return judge(probe, known)
     if known.dialect != "auto":
         return known
     if any(isinstance(event, Wanted) for event in events):
         return Recognition("gsam", ("<gsam> and no other markup",))
     return Recognition("auto", ("no markup in the reply", *known.evidence))
+
+
+def judge(probe: Probe, known: Recognition | None = None) -> Recognition:
+    """What a probe that has read a whole reply, and found places in it, says of its dialect.
+
+    Args:
+        probe: it has signs or places.
+        known: what the model calls itself.
+    """
+    known = known or dialect_of()
+    return _by_signs(probe, known) if probe.signs else _by_json(probe, known)
 
 
 def _by_signs(probe: Probe, known: Recognition) -> Recognition:
