@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialect_replies import FOLDER, as_json, cases, read
-from segue.dialects import DIALECTS, Text
+from segue.dialects import DIALECTS, Event, Text, drop_retracted
 
 RECORDED = [path.stem for path in sorted(FOLDER.glob("*.json"))]
 CASES = [(dialect, name) for dialect in RECORDED for name in cases(dialect)]
@@ -45,6 +45,11 @@ def test_every_cut_gives_the_same_events(dialect: str) -> None:
             assert read(dialect, [reply[:cut], "", reply[cut:]]) == whole
 
 
+def kept(events: list[Event]) -> list[Event]:
+    """What counts: how much is handed out before a thought takes it back is a matter of time."""
+    return drop_retracted(events)
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @settings(max_examples=60, deadline=None)
 @given(
@@ -56,7 +61,8 @@ def test_any_text_cut_anywhere_gives_the_same_events(
 ) -> None:
     ends = [0, *sorted(cuts), len(reply)]
     chunks = [reply[a:b] for a, b in pairwise(ends)]
-    assert read(dialect, chunks) == read(dialect, [reply]) == read(dialect, reply)
+    whole = kept(read(dialect, [reply]))
+    assert kept(read(dialect, chunks)) == whole == kept(read(dialect, reply))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -68,7 +74,7 @@ def test_mutated_replies_keep_every_promise(dialect: str) -> None:
         check_reply(dialect, reply)
         check_plain(dialect, plain(rng))
         if number % 6 == 0:
-            assert read(dialect, reply) == read(dialect, [reply])
+            assert kept(read(dialect, reply)) == kept(read(dialect, [reply]))
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

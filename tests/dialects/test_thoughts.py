@@ -56,8 +56,8 @@ def test_a_model_that_thinks_hands_out_nothing_early() -> None:
 
     for event in DIALECTS.load("qwen_vl").read(reply(), thinks=True):
         handed_out.append(event)
-    assert isinstance(handed_out[0], Thought)
-    assert not handed_out[0].retracts
+    assert isinstance(handed_out[-1], Thought)
+    assert not handed_out[-1].retracts
 
 
 def test_a_model_that_could_think_and_did_not_loses_nothing() -> None:

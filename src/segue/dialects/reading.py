@@ -37,6 +37,7 @@ def read_reply(
     """
     splitter, reader, repeated = ThoughtSplitter(thinks), begin(), Repetition()
     source, ended = iter(chunks), False
+    thoughts: list[Event] = []  # they withdraw nothing, and what is still held comes before them
     while not ended:
         try:
             parts = splitter.feed(next(source))
@@ -46,15 +47,18 @@ def read_reply(
             if isinstance(part, str):
                 yield from repeated.once(reader.feed(part))
                 if repeated.is_loop:
-                    yield repeated.remark()
+                    yield from (repeated.remark(), *thoughts)
                     return
                 continue
             if part.retracts:
                 reader, repeated = begin(), Repetition()
-            yield part
+                yield part
+            else:
+                thoughts.append(part)
     yield from repeated.once(reader.end())
     if repeated.count:
         yield repeated.remark()
+    yield from thoughts
 
 
 class FallbackReader:
