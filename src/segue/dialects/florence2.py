@@ -45,6 +45,7 @@ class Florence2Reply(FamilyReply):
         self._run: list[str] = []  # location tokens in a row
         self._outline: list[Corner] | None = None  # corners within <poly>; None: not within
         self._name = ""
+        self._poly = "<poly>"  # as written
         self._asked = ""  # tokens of <poly>, as written
 
     def resume(self, before: Reply) -> None:
@@ -59,7 +60,7 @@ class Florence2Reply(FamilyReply):
             self._run.append(token)
         elif lower == "<poly>":
             self._end_run()
-            self._outline = []
+            self._outline, self._poly = [], token
         elif lower == "<sep>":
             self._end_run(between=True)
         elif lower == "</poly>" and self._outline is not None:
@@ -127,7 +128,7 @@ class Florence2Reply(FamilyReply):
             self.place((box, None), phrase, self.picture(phrase))
             written = ""
         if cut or not (box is not None and sensible(box)):
-            self.malformed(written or "<poly>", cut)
+            self.malformed(written or self._poly, cut)
             self._name = ""
 
     def _phrase(self) -> Phrase:
