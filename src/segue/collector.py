@@ -82,7 +82,7 @@ class Collector:
         """What is to be said of how the reply ended."""
         if said := getattr(self.finish, "notice", ""):
             return Notice(said)
-        if self.thought and not self.regions and not "".join(self.text).strip():
+        if self.answer(()).only_thought:
             return Notice(
                 f"the model only thought, {self.thought} characters, and gave no answer; "
                 "raise --max-new-tokens (max_new_tokens)"

@@ -154,6 +154,12 @@ class Answer:
     seconds: dict[str, float] = field(default_factory=dict)
     """Time spent, by stage."""
 
+    @property
+    def only_thought(self) -> bool:
+        """Whether the reply held a thought and nothing else: no word, no finding."""
+        found = self.regions or self.not_found or self.broken
+        return bool(self.thought and not found and not self.text.strip())
+
     def draw(self, image: int | None = None) -> Any:
         """The picture with masks, boxes and phrases drawn on it, as a PIL image.
 
