@@ -199,9 +199,12 @@ def test_a_terminal_says_that_it_still_waits() -> None:
         now[0] += 95
         yield Done(answer)
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     show_stream(a_terminal(terminal), events(), patience_s=30, clock=lambda: now[0])
-    assert threading.active_count() == before
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in left)
     assert "waiting" not in Screen(terminal.getvalue()).text
 
 
