@@ -77,9 +77,16 @@ function chooseAll(ids) {
   set({ chosen: new Set(all ? [] : ids), image });
 }
 
-function stageWords({ stage, position }) {
-  if (stage === "waiting") return t("stageWaiting", position);
+/** What is going on with the reply being written. */
+export function stageWords({ stage, position, silent, text, regions }) {
+  if (stage === "waiting") return t("stageWaiting", position) + (silent ? ` (${t("seconds", silent)})` : "");
+  if (silent) return t(text || regions.length ? "stageStillMore" : "stageStillFirst", silent);
   return t({ reading: "stageReading", writing: "stageWriting", masks: "stageMasks" }[stage]);
+}
+
+/** Whether the reply held a thought and nothing else; then its notice says so. */
+function onlyThought({ thought = 0, text, regions, not_found, broken }) {
+  return thought > 0 && !text.trim() && !regions.length && !not_found.length && !broken.length;
 }
 
 function notesOf(turn) {
@@ -90,7 +97,10 @@ function notesOf(turn) {
   if (missing.length) notes.push(note(t("notFound", missing.join(comma))));
   for (const broken of turn.broken ?? []) notes.push(note(`${t("brokenMarkup")} `, element("code", {}, broken)));
   if (turn.finish === "cancelled") notes.push(note(t("cancelled")));
-  if (turn.finish === "length") notes.push(note(t("cutShort")));
+  if (turn.finish === "error") notes.push(note(t("brokenOff")));
+  if (turn.finish === "refused") notes.push(note(t("refused")));
+  if (turn.finish === "length" && !onlyThought(turn)) notes.push(note(t("cutShort")));
+  for (const sentence of new Set(turn.notices ?? [])) notes.push(note(sentence));
   const seconds = turn.seconds?.total;
   if (seconds !== undefined) notes.push(note(t("seconds", seconds.toFixed(1))));
   return notes;
