@@ -83,6 +83,7 @@ class Collector:
         if said := getattr(self.finish, "notice", ""):
             return Notice(said)
         if self.thought and not self.regions and not "".join(self.text).strip():
+            self.finish = "thought"
             return Notice(
                 f"the model only thought, {self.thought} characters, and gave no answer; "
                 "raise --max-new-tokens (max_new_tokens)"

@@ -145,8 +145,9 @@ class Answer:
     """Markup that could not be read."""
     cut: bool = False
     """The reply ended inside markup: what is complete is here, more might have come."""
-    finish: Literal["stop", "length", "cancelled", "error", "refused"] = "stop"
-    """Why the reply ended. After "error" and "refused" what had been said until then is kept."""
+    finish: Literal["stop", "length", "cancelled", "error", "refused", "thought"] = "stop"
+    """Why the reply ended. After "error" and "refused" what had been said until then is kept;
+    "thought": the model only thought, and gave no answer."""
     thought: int = 0
     """Characters of the reply that were thoughts; they are part of `raw` alone."""
     notices: tuple[str, ...] = ()
