@@ -137,4 +137,9 @@ class ReplyText:
     def _undecided(self) -> int:
         """Length of the longest end of the held text that may begin a stop string."""
         most = min(self._longest, len(self._held))
-        return next((n for n in range(most, 0, -1) if self._held[-n:] in self._beginnings), 0)
+        begun = next((n for n in range(most, 0, -1) if self._held[-n:] in self._beginnings), 0)
+        words = self._held.rstrip() if self._trailing else ""
+        if len(self._held) - len(words) > 256:  # so much white space is no end
+            words = ""
+        ended = next((text for text in self._trailing if words.endswith(text)), "")
+        return max(begun, len(self._held) - len(words) + len(ended) if ended else 0)

@@ -167,7 +167,7 @@ class OpenAIChat:
     def _ended(self, finish: str) -> Finish:
         """Why the reply ended; strangers are not told the endpoint's own words."""
         said = redact(getattr(finish, "notice", ""), *self.address.secrets)
-        if said and self.is_public and finish == "error":
+        if finish == "error" and self.is_public:
             log.error("%s: %s", self.name, said)
             said = "the chat model's endpoint failed in the middle of its reply"
         return Finish(str(finish), said)

@@ -5,7 +5,6 @@ Thoughts that come in a field of their own become part of the reply, between `<t
 """
 
 import json
-import logging
 from collections.abc import Callable, Generator, Iterator
 from time import monotonic
 from typing import Any
@@ -24,8 +23,6 @@ from segue.chat.openai.choices import (
 from segue.chat.openai.documents import Document, End, Idle, Line, Unreadable, lines_of, read_lines
 from segue.chat.openai.transport import HTTP_ERRORS, TIMEOUTS
 from segue.message import Finish
-
-log = logging.getLogger(__name__)
 
 OPENING, CLOSING = "<think>", "</think>"
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl", "text/plain", "")
@@ -106,7 +103,6 @@ class EndpointReply:
         if self._in_thought:
             yield CLOSING
         if failure:
-            log.warning("%s", failure)
             return Finish("error", failure)
         if not self._has_words:
             return (yield from self._without_words())

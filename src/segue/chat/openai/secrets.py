@@ -9,7 +9,11 @@ LEAST = 6
 
 _NAMES = r"(?:api[-_]?key|subscription[-_]key|access[-_]?token|auth[-_]?token|token|secret|sig|key)"
 _SHAPES = (
-    re.compile(r"(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=:-]{4,}", re.IGNORECASE),
+    re.compile(r"(?P<keep>\bbearer\s+)[\w.~+/=:-]{4,}", re.IGNORECASE),
+    re.compile(
+        r"(?P<keep>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic\s+|token\s+)?)[\w.~+/=:-]{4,}",
+        re.IGNORECASE,
+    ),
     re.compile(rf"(?P<keep>[?&]{_NAMES}=)[^&\s\"'<>]+", re.IGNORECASE),
     re.compile(rf"(?P<keep>\b{_NAMES}[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{{8,}}", re.IGNORECASE),
     re.compile(r"(?P<keep>://)[^/@\s:]+:[^/@\s]+(?=@)"),
