@@ -148,7 +148,7 @@ def test_a_model_that_said_anything_did_not_only_think(answer):
     chat = Scripted([f"<think>a dog?</think>{answer}"])
     told = Assistant(chat).open(PICTURE).ask("Where is the dog?")
     assert told.thought == len("a dog?")
-    assert not told.only_thought
+    assert told.finish == "stop"
     assert not any("only thought" in notice for notice in told.notices)
 
 

@@ -82,7 +82,9 @@ class Collector:
         """What is to be said of how the reply ended."""
         if said := getattr(self.finish, "notice", ""):
             return Notice(said)
-        if self.answer(()).only_thought:
+        found = self.regions or self.not_found or self.broken
+        if self.thought and not found and not "".join(self.text).strip():
+            self.finish = "thought"
             return Notice(
                 f"the model only thought, {self.thought} characters, and gave no answer; "
                 "raise --max-new-tokens (max_new_tokens)"

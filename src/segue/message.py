@@ -145,20 +145,15 @@ class Answer:
     """Markup that could not be read."""
     cut: bool = False
     """The reply ended inside markup: what is complete is here, more might have come."""
-    finish: Literal["stop", "length", "cancelled", "error", "refused"] = "stop"
-    """Why the reply ended. After "error" and "refused" what had been said until then is kept."""
+    finish: Literal["stop", "length", "cancelled", "error", "refused", "thought"] = "stop"
+    """Why the reply ended. After "error" and "refused" what had been said until then is kept;
+    "thought": the model only thought, and gave no answer."""
     thought: int = 0
     """Characters of the reply that were thoughts; they are part of `raw` alone."""
     notices: tuple[str, ...] = ()
     """What a user should know of how the answer came about, as sentences."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time spent, by stage."""
-
-    @property
-    def only_thought(self) -> bool:
-        """Whether the reply held a thought and nothing else: no word, no finding."""
-        found = self.regions or self.not_found or self.broken
-        return bool(self.thought and not found and not self.text.strip())
 
     def draw(self, image: int | None = None) -> Any:
         """The picture with masks, boxes and phrases drawn on it, as a PIL image.

@@ -162,7 +162,7 @@ def test_the_end_of_a_reply_is_named_as_what_it_is(finish: str, said: str) -> No
 def test_a_reply_that_was_only_a_thought_is_told_once_how_to_go_on() -> None:
     console = a_pipe()
     said = "the model only thought, 90 characters, and gave no answer; raise --max-new-tokens"
-    answer = an_answer([], text="", finish="length", thought=90, notices=(said,))
+    answer = an_answer([], text="", finish="thought", thought=90, notices=(said,))
     show_stream(console, iter([ThoughtEnded(90, cut=True), Notice(said), Done(answer)]))
     assert console.file.getvalue().count("--max-new-tokens") == 1
 

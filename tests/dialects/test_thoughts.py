@@ -32,7 +32,7 @@ def test_a_thought_between_its_marks_is_left_out(dialect: str, opening: str, clo
         assert events == [Text("No."), Thought(len(thought))]
 
 
-@pytest.mark.parametrize("closing", {closing for _, closing in THOUGHTS})
+@pytest.mark.parametrize("closing", sorted({closing for _, closing in THOUGHTS}))
 def test_a_closing_mark_alone_takes_back_what_came_before(closing: str) -> None:
     reply = f'A cat at {{"bbox_2d": [1, 2, 30, 40], "label": "cat"}}?{closing} No.'
     events = read("qwen3_vl", reply)

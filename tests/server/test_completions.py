@@ -135,6 +135,13 @@ def test_a_reply_that_broke_off_keeps_its_words_and_says_why(tmp_path, why, reas
         assert (last.finish_reason, last.delta.notices) == (reason, choice.message.notices)
 
 
+def test_a_reply_that_is_only_a_thought_was_too_short_for_an_answer(tmp_path):
+    with running(scripted("<think>so it may be"), tmp_path) as server:
+        choice = create(server.openai()).choices[0]
+        assert (choice.finish_reason, choice.message.content) == ("length", "")
+        assert "only thought, 12 characters" in choice.message.notices[0]
+
+
 def test_the_stream_helper_of_the_client_gathers_the_regions(server):
     with server.openai().chat.completions.stream(model="segue", messages=[seen()]) as stream:
         for _ in stream:

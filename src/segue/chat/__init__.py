@@ -84,6 +84,20 @@ def thinks(chat: object) -> bool:
     return chat.thinks if isinstance(chat, Thinking) else False
 
 
+@runtime_checkable
+class Public(Protocol):
+    """A chat model whose errors hold words of others, such as an endpoint's. Optional."""
+
+    is_public: bool
+    """Strangers read its errors: they get neutral sentences, and the log has the rest."""
+
+
+def serve_publicly(chat: object) -> None:
+    """Strangers will read the errors of `chat`."""
+    if isinstance(chat, Public):
+        chat.is_public = True
+
+
 def frame_of(chat: object) -> AnyFrame | None:
     """The frame that `chat` insists on; None: the one of its dialect."""
     return chat.frame if isinstance(chat, Framed) else None

@@ -159,7 +159,7 @@ def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFoun
         )
     if answer.cut:
         console.print("the reply ended inside its markup; what was complete is used", style="dim")
-    if answer.finish == "length" and not answer.only_thought:
+    if answer.finish == "length":
         console.print("the reply was cut off: --max-new-tokens allows a longer one", style="dim")
     if answer.finish in _BROKEN_OFF:
         console.print(_BROKEN_OFF[answer.finish], style="yellow")

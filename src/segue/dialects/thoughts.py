@@ -41,6 +41,8 @@ SILENT = (
 
 _OPENING = frozenset(opening for opening, _ in THOUGHTS)
 _CLOSING = frozenset(closing for _, closing in THOUGHTS)
+_PARTS = frozenset(("<|channel>", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"))
+"""Tokens of which marks of several tokens are made."""
 _MARKS = sorted({*_OPENING, *_CLOSING, *SILENT}, key=len, reverse=True)
 _WHOLE = re.compile("|".join(map(re.escape, _MARKS)), re.IGNORECASE)
 _BEGINNINGS = frozenset(mark[:n] for mark in _MARKS for n in range(1, len(mark)))
@@ -180,6 +182,26 @@ def without_thoughts(reply: str) -> str:
         elif part.retracts:
             words.clear()
     return "".join(words)
+
+
+def is_mark(token: str) -> bool:
+    """Whether a token is, or is part of, a mark of a thought or around an answer.
+
+    >>> is_mark("◁think▷"), is_mark("<|channel>"), is_mark("<|im_end|>")
+    (True, True, False)
+    """
+    text = token.lower().strip()
+    return text in _OPENING | _CLOSING or text in SILENT or text in _PARTS
+
+
+def open_thought(prompt: str) -> str:
+    """The mark with which a prompt ends, where it opens a thought for the model; else "".
+
+    >>> open_thought("<|im_start|>assistant\\n<think>\\n"), open_thought("assistant:")
+    ('<think>', '')
+    """
+    text = prompt.rstrip()
+    return next((mark for mark in _OPENING if text.lower().endswith(mark)), "")
 
 
 _THINKER = re.compile(

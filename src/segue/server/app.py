@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
+from segue.chat import serve_publicly
 from segue.errors import InputError
 from segue.presets import CARDS
 from segue.server.document import documented
@@ -65,7 +66,7 @@ def build(
         max_waiting=settings.max_waiting,
         max_active=settings.max_active,
         waited=metrics.waited.observe,
-        loaded=lambda assistant: share_processor(assistant, settings.threads),
+        loaded=lambda assistant: prepare(assistant, settings.threads),
     )
 
     @asynccontextmanager
@@ -213,6 +214,12 @@ def locked(data: Path) -> Iterator[None]:
                 f"Another server uses {data}. Stop it, or choose another --data."
             ) from error
         yield
+
+
+def prepare(assistant: Assistant, threads: int | None) -> None:
+    """Make the models ready to answer strangers."""
+    serve_publicly(assistant.chat)
+    share_processor(assistant, threads)
 
 
 def share_processor(assistant: Assistant, threads: int | None) -> None:

@@ -127,7 +127,7 @@ def test_a_reply_that_was_only_a_thought_was_not_too_long(open_scene):
     ask(page, "where?")
     expect(page.locator(".note", has_text="the model only thought, 18 char")).to_be_visible()
     expect(page.locator("#log")).not_to_contain_text("cut short")
-    assert state(page)["turns"][0]["thought"] == 18
+    assert [state(page)["turns"][0][name] for name in ("thought", "finish")] == [18, "thought"]
 
 
 def test_the_page_says_that_it_still_waits(open_scene):

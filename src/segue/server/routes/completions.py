@@ -33,7 +33,7 @@ from segue.server.worker import Waiting
 
 router = APIRouter(prefix="/v1", tags=["completions"])
 
-FINISH_REASONS: Mapping[str, str] = {"refused": "content_filter"}
+FINISH_REASONS: Mapping[str, str] = {"refused": "content_filter", "thought": "length"}
 """Where OpenAI's word for the end of a reply is another one."""
 
 _EXAMPLE = {

@@ -84,11 +84,6 @@ export function stageWords({ stage, position, silent, text, regions }) {
   return t({ reading: "stageReading", writing: "stageWriting", masks: "stageMasks" }[stage]);
 }
 
-/** Whether the reply held a thought and nothing else; then its notice says so. */
-function onlyThought({ thought = 0, text, regions, not_found, broken }) {
-  return thought > 0 && !text.trim() && !regions.length && !not_found.length && !broken.length;
-}
-
 function notesOf(turn) {
   const note = (...content) => element("p", { class: "note" }, ...content);
   const notes = [];
@@ -99,7 +94,7 @@ function notesOf(turn) {
   if (turn.finish === "cancelled") notes.push(note(t("cancelled")));
   if (turn.finish === "error") notes.push(note(t("brokenOff")));
   if (turn.finish === "refused") notes.push(note(t("refused")));
-  if (turn.finish === "length" && !onlyThought(turn)) notes.push(note(t("cutShort")));
+  if (turn.finish === "length") notes.push(note(t("cutShort")));
   for (const sentence of new Set(turn.notices ?? [])) notes.push(note(sentence));
   const seconds = turn.seconds?.total;
   if (seconds !== undefined) notes.push(note(t("seconds", seconds.toFixed(1))));
