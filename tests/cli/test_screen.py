@@ -145,18 +145,27 @@ def test_notices_come_last_and_once() -> None:
     ("finish", "said"),
     [
         ("length", "the reply was cut off: --max-new-tokens allows a longer one"),
-        ("error", "the model failed before the end of its reply"),
-        ("refused", "the model's server refused to answer this, or to go on"),
+        ("error", "the reply broke off; what was said until then is kept"),
+        ("refused", "the model refused to answer this, or to go on"),
     ],
 )
 def test_the_end_of_a_reply_is_named_as_what_it_is(finish: str, said: str) -> None:
     console = a_pipe()
-    answer = an_answer(finish=finish, notices=("The server says: no more memory.",))
+    answer = an_answer(finish=finish)
+    show_stream(console, iter([TextAdded(answer.text), Done(answer)]))
+    *_, last = console.file.getvalue().splitlines()
+    assert last == said
+
+
+@pytest.mark.parametrize("finish", ["error", "refused"])
+def test_a_server_that_says_why_it_ended_a_reply_is_quoted(finish: str) -> None:
+    console = a_pipe()
+    answer = an_answer(finish=finish, notices=("the content filter cut the reply off",))
     show_stream(console, iter([TextAdded(answer.text), Done(answer)]))
     shown = console.file.getvalue()
-    assert said in shown
-    assert ("--max-new-tokens" in shown) == (finish == "length")
-    assert "The server says: no more memory." in shown
+    assert shown.splitlines()[-1] == "the content filter cut the reply off"
+    assert "--max-new-tokens" not in shown
+    assert "refused to answer this" not in shown
 
 
 def test_a_reply_that_was_only_a_thought_is_told_once_how_to_go_on() -> None:

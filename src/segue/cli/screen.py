@@ -161,14 +161,10 @@ def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFoun
         console.print("the reply ended inside its markup; what was complete is used", style="dim")
     if answer.finish == "length":
         console.print("the reply was cut off: --max-new-tokens allows a longer one", style="dim")
-    if answer.finish in _BROKEN_OFF:
-        console.print(_BROKEN_OFF[answer.finish], style="yellow")
-
-
-_BROKEN_OFF = {
-    "error": "the model failed before the end of its reply; what it had said until then is kept",
-    "refused": "the model's server refused to answer this, or to go on",
-}
+    if answer.finish == "error":
+        console.print("the reply broke off; what was said until then is kept", style="yellow")
+    if answer.finish == "refused" and not answer.notices:
+        console.print("the model refused to answer this, or to go on", style="yellow")
 
 
 def region_table(regions: "Sequence[Region]", *, several: bool = False) -> Table:

@@ -102,10 +102,10 @@ def test_the_withdrawal_itself_is_shown_while_the_reply_goes_on(open_scene):
 @pytest.mark.parametrize(
     ("language", "why", "words"),
     [
-        ("en-GB", "error", "The model failed before the end of its answer"),
-        ("zh-CN", "error", "模型在回答结束前出错"),
-        ("en-GB", "refused", "The model's server refused to answer this, or to go on."),
-        ("zh-CN", "refused", "模型的服务器拒绝回答"),
+        ("en-GB", "error", "The answer broke off; what was said until then is kept."),
+        ("zh-CN", "error", "回答中断；此前的内容已保留。"),
+        ("en-GB", "refused", "The model refused to answer this, or to go on."),
+        ("zh-CN", "refused", "模型拒绝回答，或拒绝继续。"),
     ],
 )
 def test_the_page_says_why_a_reply_broke_off(open_scene, language, why, words):
