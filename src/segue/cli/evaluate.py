@@ -230,15 +230,12 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _read_json(file: Path) -> Any:
-    import json
+    from segue.text_file import read_json
 
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read {file}: {error}.") from error
+    return read_json(file)
 
 
 def _dumped(value: Any) -> str:
-    import json
+    from segue.atomic_file import json_text
 
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return json_text(value, indent=2) + "\n"

@@ -1,11 +1,11 @@
 """Writing what came out of a command to files, and saying where."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segue.atomic_file import json_text
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,11 +48,9 @@ def save_picture(picture: Any, file: Path) -> None:
     Raises:
         InputError: the name says none, or the file cannot be written.
     """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(file)
-    except (ValueError, OSError) as error:
-        raise InputError(f"Cannot write {file}: {error}. Use a name like overlay.png.") from error
+    from segue.atomic_file import write_picture
+
+    write_picture(file, picture)
 
 
 def write_masks(regions: "Sequence[Region]", folder: Path) -> list[Path]:
@@ -64,7 +62,7 @@ def write_masks(regions: "Sequence[Region]", folder: Path) -> list[Path]:
 
 def write_json(answer: "Answer", target: str) -> None:
     """Write the answer as JSON to a file, or to standard output for "-"."""
-    write_text(json.dumps(answer.to_json(), ensure_ascii=False, indent=2) + "\n", target)
+    write_text(json_text(answer.to_json(), indent=2) + "\n", target)
 
 
 def write_regions(
@@ -85,7 +83,7 @@ def write_regions(
         write_masks(regions, masks)
     if json_target is not None:
         listed = [region_to_json(region) for region in regions]
-        write_text(json.dumps(listed, ensure_ascii=False, indent=2) + "\n", json_target)
+        write_text(json_text(listed, indent=2) + "\n", json_target)
 
 
 def write_text(text: str, target: str) -> None:
@@ -97,6 +95,6 @@ def write_text(text: str, target: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
-    from segue.export import files
+    from segue import atomic_file
 
-    files.write_text(text, Path(target))
+    atomic_file.write_text(target, text)

@@ -38,5 +38,5 @@ def segment(
     console = screen(error=json == "-", quiet=json == "-")
     (picture,) = options.open_images([image], allow_urls)
     regions = options.find_regions(console, picture, phrases, box, point, models)
-    console.print(region_table(regions))
     results.write_regions(picture, regions, out=out, json_target=json, masks=masks)
+    console.print(region_table(regions))

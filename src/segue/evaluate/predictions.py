@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
+from segue.atomic_file import json_text, unwritable
 from segue.box import Box
 from segue.errors import InputError
 from segue.evaluate.questions import Question, json_lines
@@ -191,7 +192,7 @@ class PredictionsFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("wb")
         except OSError as error:
-            raise InputError(f"Cannot write {path}: {error.strerror}.") from error
+            raise unwritable(path, error) from error
         self._put({"manifest": about.to_json()})
 
     def _go_on(self, about: Manifest) -> None:
@@ -239,8 +240,14 @@ class PredictionsFile:
         self.done.add(prediction.question.id)
 
     def _put(self, value: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
+        try:
+            self._file.write(json_text(value).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise InputError(
+                f"Cannot write {self.path}: {error.strerror or error}. All answers but this one "
+                "are kept; the same command goes on there."
+            ) from error
 
     def __enter__(self) -> "PredictionsFile":
         return self

@@ -13,6 +13,9 @@ import numpy as np
 from segue.box import Size
 from segue.errors import InputError
 
+_PIXELS_AT_A_TIME = 4_000_000
+"""Filled in blocks of rows of about so many, so that memory is that of the mask."""
+
 Ring = tuple[tuple[float, float], ...]
 """The corners (x, y) of a closed line, in pixels; the first is not repeated at the end."""
 
@@ -185,6 +188,12 @@ def _parity(rings: list[np.ndarray], height: int, width: int) -> np.ndarray:
     slope = (xb[edge] - xa[edge]) / (yb[edge] - ya[edge])
     crossing = xa[edge] + (row + 0.5 - ya[edge]) * slope
     column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)
-    flips = np.bincount(row * (width + 1) + column, minlength=height * (width + 1))
-    inside = np.cumsum(flips.reshape(height, width + 1)[:, :-1], axis=1) % 2
-    return inside.astype(bool)
+    inside = np.empty((height, width), bool)
+    step = max(1, _PIXELS_AT_A_TIME // (width + 1))
+    for start in range(0, height, step):
+        rows = min(step, height - start)
+        here = slice(None) if rows == height else (row >= start) & (row < start + rows)
+        places = (row[here] - start) * (width + 1) + column[here]
+        flips = np.bincount(places, minlength=rows * (width + 1)).reshape(rows, width + 1)
+        inside[start : start + rows] = np.cumsum(flips[:, :-1], axis=1) % 2
+    return inside
