@@ -1,7 +1,7 @@
 """Writing what came out of a command to files, and saying where."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,35 @@ def begin(assistant: "Assistant", session: Path | None) -> "Conversation":
     from segue.session import FILE, resume
 
     return resume(session, assistant) if (session / FILE).exists() else assistant.open()
+
+
+def keep_inputs(outputs: "Iterable[str | Path | None]", inputs: "Iterable[str | Path]") -> None:
+    """Refuse to write over what is read, before any model is loaded.
+
+    Args:
+        outputs: files that will be written; None and "-" are none.
+        inputs: files that were named to be read; what is no file (a URL) does not matter.
+
+    Raises:
+        InputError: one of them is both.
+    """
+    read = [Path(name) for name in inputs if name]
+    for target in outputs:
+        if target is None or str(target) == "-":
+            continue
+        for source in read:
+            if is_same_file(Path(target), source):
+                raise InputError(
+                    f"{target} is what is read; it would be lost. Write to another file."
+                )
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that is there."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def write_overlays(answer: "Answer", file: Path) -> list[Path]:

@@ -36,6 +36,7 @@ def segment(
     from segue.cli.screen import region_table, screen
 
     console = screen(error=json == "-", quiet=json == "-")
+    results.keep_inputs([out, json], [image])
     (picture,) = options.open_images([image], allow_urls)
     regions = options.find_regions(console, picture, phrases, box, point, models)
     results.write_regions(picture, regions, out=out, json_target=json, masks=masks)
