@@ -1,110 +1,330 @@
 """COCO's `instances_*.json`: pictures, categories, and instances with boxes and masks.
 
-The file is read whole (the one of train2017 takes about 2 GB of memory while it is read).
+The file is read whole (the one of train2017 takes about 2 GB of memory while it is read). Every
+entry is used or named with the reason why it is not; one that is damaged takes nothing with it but
+what would become untrue without it.
 
 Source: the data format page of https://cocodataset.org.
 """
 
-import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from segue.atomic_file import shown
 from segue.box import Box, Size
+from segue.convert.accounts import Accounts
+from segue.convert.dialogue import Dropped, plain
+from segue.convert.exif import UPRIGHT, turned_array
 from segue.errors import InputError, MissingExtra
+from segue.export.fields import (
+    read_flag,
+    read_identity,
+    read_object,
+    read_size,
+    read_xywh,
+    shortened,
+)
+from segue.export.segmentation import read_segmentation
+from segue.mask import rle
+from segue.text_file import read_json
+from segue.unicode_text import well_formed
+
+Id = int | str
+ANNOTATION = "annotation"
+LONGEST_NAME = 120
+"""Characters; a longer category is a sentence that went astray."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One object."""
 
-    id: int
-    image_id: int
+    id: Id
+    image_id: Id
     category: str
     box: Box
-    """In pixels of the picture."""
+    """In pixels of the picture as it was annotated."""
     crowd: bool
     segmentation: Any
-    """Polygons as flat lists of x and y, or an RLE; None when there is none."""
+    """As the file has it, see `segue.export.segmentation`; None when there is none."""
+    place: str = "an annotation"
+    """Where it stands in the file, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One line of `images`."""
 
-    id: int
+    id: Id
     file_name: str
     size: Size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Instances:
     """The file, by picture."""
 
-    pictures: Mapping[int, Picture]
-    by_id: Mapping[int, Instance]
-    by_picture: Mapping[int, Sequence[Instance]]
-    categories: tuple[str, ...]
+    pictures: dict[Id, Picture] = field(default_factory=dict)
+    by_picture: dict[Id, list[Instance]] = field(default_factory=lambda: defaultdict(list))
+    categories: tuple[str, ...] = ()
+    """Names that can be asked for, each once."""
+    dropped: list[Dropped] = field(default_factory=list)
+    """Entries of `images` that are no pictures to ask about."""
+    incomplete: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Picture -> categories of which an annotation could not be used: the others are not all."""
+    named: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Picture -> categories that any entry says are there, in lower case."""
+    unclear: set[Id] = field(default_factory=set)
+    """Pictures with an object of which nobody can say what it is."""
+    unplaced: set[str] = field(default_factory=set)
+    """Categories of objects of which nobody can say where they are, in lower case."""
+    listed_as: dict[Id, Id] = field(default_factory=dict)
+    """Id of a picture that is listed twice -> the id under which it is kept."""
+    known: set[Id] = field(default_factory=set)
+    """Ids of all annotations that can be used."""
+    damaged: set[tuple[Id, Id]] = field(default_factory=set)
+    """(picture, annotation) that are there and cannot be used."""
+
+    def may_be_absent(self, category: str, picture: Id) -> bool:
+        """Whether no entry of the file says, or may mean, that it is in the picture."""
+        name = category.lower()
+        return not (picture in self.unclear or name in self.named[picture] or name in self.unplaced)
+
+    def find(self, picture: Id, annotation: Id) -> Instance | str:
+        """An annotation of a picture, or the reason why there is none to be had."""
+        here = [one for one in self.by_picture.get(picture, ()) if one.id == annotation]
+        if len(here) == 1:
+            return here[0]
+        if here:
+            return "annotation id is used twice in the picture"
+        if (picture, annotation) in self.damaged:
+            return "annotation damaged"
+        if annotation in self.known:
+            return "annotation belongs to another picture"
+        return "annotation not in the instances file"
 
 
-def read_instances(path: str | Path) -> Instances:
+def read_instances(path: str | Path, accounts: Accounts | None = None) -> Instances:
     """Read the file.
+
+    Args:
+        path: the file.
+        accounts: where annotations that cannot be used are counted and named.
 
     Raises:
         InputError: it cannot be read, or lacks images, annotations or categories.
     """
-    path = Path(path)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        names = {int(entry["id"]): str(entry["name"]) for entry in value["categories"]}
-        pictures = {
-            int(entry["id"]): Picture(
-                int(entry["id"]),
-                str(entry["file_name"]),
-                Size(int(entry["height"]), int(entry["width"])),
+    value = read_json(path)
+    lists: dict[str, list[Any]] = {}
+    for key in ("categories", "images", "annotations"):
+        listed = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(listed, list):
+            raise InputError(
+                f"{shown(path)} is not a COCO instances file: {key!r} must be a list, got "
+                f"{shortened(listed)}. It must hold images, annotations and categories."
             )
-            for entry in value["images"]
-        }
-        by_id = {int(entry["id"]): _instance(entry, names) for entry in value["annotations"]}
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is not a COCO instances file ({type(error).__name__}: {error}). It must hold "
-            "images, annotations and categories."
-        ) from error
-    by_picture: dict[int, list[Instance]] = defaultdict(list)
-    for instance in by_id.values():
-        by_picture[instance.image_id].append(instance)
-    return Instances(pictures, by_id, by_picture, tuple(names.values()))
+        lists[key] = listed
+    reader = _Reader(Path(path), accounts or Accounts())
+    reader.categories(lists["categories"])
+    reader.pictures(lists["images"])
+    reader.annotations(lists["annotations"])
+    return reader.content
 
 
-def _instance(entry: Mapping[str, Any], names: Mapping[int, str]) -> Instance:
-    x, y, width, height = (float(value) for value in entry["bbox"])
-    return Instance(
-        id=int(entry["id"]),
-        image_id=int(entry["image_id"]),
-        category=names[int(entry["category_id"])],
-        box=Box(x, y, x + max(width, 0.0), y + max(height, 0.0)),
-        crowd=bool(entry.get("iscrowd", 0)),
-        segmentation=entry.get("segmentation") or None,
-    )
+class _Reader:
+    """Fills `Instances` entry by entry."""
+
+    def __init__(self, path: Path, accounts: Accounts) -> None:
+        self._file = shown(path.name)
+        self._accounts = accounts
+        self._names: dict[Id, str] = {}
+        self._faulty_pictures: set[Id] = set()
+        self.content = Instances()
+
+    def categories(self, entries: Sequence[Any]) -> None:
+        twice: set[Id] = set()
+        for number, entry in enumerate(entries, 1):
+            self._accounts.read("category")
+            place = f"category {number} of {self._file}"
+            try:
+                identity = read_identity(read_object(entry, "it").get("id"), "id")
+            except InputError as error:
+                self._accounts.drop("category", place, "id makes no sense", str(error))
+                continue
+            name, problem = _category_name(entry.get("name"))
+            if identity in self._names and self._names[identity] != name:
+                twice.add(identity)
+                problem = "id is used twice"
+            if problem:
+                self._accounts.drop("category", place, problem, shortened(entry.get("name")))
+            else:
+                self._accounts.use("category")
+                if name != entry["name"]:
+                    self._accounts.note("category", "name cleaned")
+            self._names.setdefault(identity, name if not problem else "")
+        for identity in twice:
+            self._names[identity] = ""
+        self.content.categories = tuple(dict.fromkeys(filter(None, self._names.values())))
+
+    def pictures(self, entries: Sequence[Any]) -> None:
+        known: dict[tuple[str, Size], Id] = {}
+        for number, entry in enumerate(entries, 1):
+            place = f"image {number} of {self._file}"
+            try:
+                identity = read_identity(read_object(entry, "it").get("id"), "id")
+                if not isinstance(entry.get("file_name"), str):
+                    raise InputError(
+                        f"file_name must be a text, got {shortened(entry.get('file_name'))}"
+                    )
+                size = read_size(entry.get("height"), entry.get("width"))
+            except InputError as error:
+                self.content.dropped.append(Dropped(place, "picture entry damaged", str(error)))
+                continue
+            picture = Picture(identity, entry["file_name"], size)
+            self._add_picture(picture, known, place)
+        for identity in self._faulty_pictures:
+            del self.content.pictures[identity]
+
+    def _add_picture(self, picture: Picture, known: dict[tuple[str, Size], Id], place: str) -> None:
+        pictures = self.content.pictures
+        key = (picture.file_name, picture.size)
+        if picture.id in pictures and pictures[picture.id] != picture:
+            if picture.id not in self._faulty_pictures:
+                first = f"{pictures[picture.id].file_name} of {self._file}"
+                self.content.dropped.append(Dropped(first, "picture id is used twice"))
+            self._faulty_pictures.add(picture.id)
+            self.content.dropped.append(Dropped(place, "picture id is used twice"))
+        elif picture.id in pictures or key in known:
+            self.content.listed_as[picture.id] = known[key]
+            self.content.dropped.append(Dropped(place, "picture is listed twice"))
+        else:
+            pictures[picture.id] = picture
+            known[key] = picture.id
+
+    def annotations(self, entries: Sequence[Any]) -> None:
+        self._accounts.read(ANNOTATION, len(entries))
+        seen: Counter[Id] = Counter()
+        for number, entry in enumerate(entries, 1):
+            place = f"annotation {number} of {self._file}"
+            if not isinstance(entry, Mapping):
+                self._drop(place, "no object", f"it must be an object, got {shortened(entry)}")
+                continue
+            image_id, category = self._owner(entry)
+            reason, detail = self._missing(entry, image_id, category)
+            identity = self._identity(entry, number)
+            seen[identity] += 1
+            if seen[identity] == 2:
+                self._accounts.note(ANNOTATION, "id is that of another one too")
+            if not reason and image_id is not None and category:
+                try:
+                    self._add(entry, identity, image_id, category, place)
+                    continue
+                except InputError as error:
+                    reason, detail = "box or flag makes no sense", str(error)
+                    self.content.incomplete[image_id].add(category)
+            if image_id is not None:
+                self.content.damaged.add((image_id, identity))
+            self._drop(place, reason, detail)
+
+    def _identity(self, entry: Mapping[str, Any], number: int) -> Id:
+        try:
+            return read_identity(entry.get("id"), "id")
+        except InputError:
+            self._accounts.note(ANNOTATION, "without an id")
+            return f"number {number}"
+
+    def _owner(self, entry: Mapping[str, Any]) -> tuple[Id | None, str | None]:
+        """Picture and category of an annotation, noted as there; None: it cannot be told."""
+        image_id: Id | None = None
+        category: str | None = None
+        with suppress(InputError, KeyError):
+            category = self._names[read_identity(entry.get("category_id"), "category_id")]
+        try:
+            image_id = read_identity(entry.get("image_id"), "image_id")
+            image_id = self.content.listed_as.get(image_id, image_id)
+        except InputError:
+            if category:
+                self.content.unplaced.add(category.lower())
+            return None, category
+        if category:
+            self.content.named[image_id].add(category.lower())
+        else:
+            self.content.unclear.add(image_id)
+        return image_id, category
+
+    def _missing(
+        self, entry: Mapping[str, Any], image_id: Id | None, category: str | None
+    ) -> tuple[str, str]:
+        """Why an annotation belongs nowhere, as (reason, detail); ("", "") when it does."""
+        if image_id is None:
+            return "image_id makes no sense", f"image_id is {shortened(entry.get('image_id'))}"
+        if image_id in self._faulty_pictures:
+            return "picture id is used twice", f"image_id is {image_id!r}"
+        if image_id not in self.content.pictures:
+            return "picture is not listed", f"image_id is {image_id!r}"
+        if category is None:
+            return "category is not listed", f"category_id is {shortened(entry.get('category_id'))}"
+        if not category:
+            detail = f"category_id is {shortened(entry.get('category_id'))}"
+            return "category cannot be asked for", detail
+        return "", ""
+
+    def _add(
+        self, entry: Mapping[str, Any], identity: Id, image_id: Id, category: str, place: str
+    ) -> None:
+        size = self.content.pictures[image_id].size
+        box = read_xywh(entry.get("bbox"), size)
+        if box.clipped(size).is_empty and not box.is_empty:
+            raise InputError(f"bbox lies outside its picture: {shortened(entry['bbox'])}")
+        if any(abs(a - b) > 1 for a, b in zip(box.corners, box.clipped(size).corners)):
+            self._accounts.note(ANNOTATION, "box cut at the border of its picture")
+        crowd = read_flag(entry.get("iscrowd", 0), "iscrowd")
+        shape = entry.get("segmentation")
+        self.content.known.add(identity)
+        self.content.by_picture[image_id].append(
+            Instance(identity, image_id, category, box, crowd, shape, f"{place} (id {identity})")
+        )
+
+    def _drop(self, place: str, reason: str, detail: str) -> None:
+        self._accounts.drop(ANNOTATION, place, reason, detail)
 
 
-def union_rle(instances: Iterable[Instance], size: Size) -> dict[str, Any] | None:
+def _category_name(value: Any) -> tuple[str, str]:
+    """The name without markup, on one line, and what is wrong with it ("" when nothing is)."""
+    if not isinstance(value, str):
+        return "", "name is no text"
+    name = " ".join(plain(well_formed(value)).split())
+    if not any(character.isalnum() for character in name):
+        return name, "name has no letter or digit"
+    return name, "name is too long" if len(name) > LONGEST_NAME else ""
+
+
+def union_rle(
+    instances: Iterable[Instance], size: Size, orientation: int = UPRIGHT
+) -> dict[str, Any] | None:
     """The pixels of all instances together, as compressed COCO RLE.
 
     Rasterised by COCO's own rules, so that scores compare with published ones. Overlapping
     polygons are one region, never a sum.
+
+    Args:
+        instances: all that are meant.
+        size: of the picture as it was annotated.
+        orientation: of its EXIF data, where the masks lie on the stored pixels; the result lies
+            upright.
 
     Returns:
         None when an instance has no mask.
 
     Raises:
         MissingExtra: faster-coco-eval is not installed.
-        InputError: a mask makes no sense.
+        InputError: a mask makes no sense; the message names the annotation.
     """
     try:
         from faster_coco_eval.core import mask as coco
@@ -115,27 +335,23 @@ def union_rle(instances: Iterable[Instance], size: Size) -> dict[str, Any] | Non
         ) from error
     parts: list[Any] = []
     for instance in instances:
-        shape = instance.segmentation
+        try:
+            shape = read_segmentation(instance.segmentation, size)
+        except InputError as error:
+            raise InputError(f"The mask of annotation {instance.id}: {error}") from error
         if shape is None:
             return None
-        if isinstance(shape, list):
-            polygons = [polygon for polygon in shape if len(polygon) >= 6]
-            if not polygons:
-                return None
-            parts += coco.frPyObjects(polygons, size.height, size.width)
-        else:
-            # Not through the library: its decoder trusts what it is given.
-            from segue.mask import rle
-
-            if list(shape.get("size", ())) != list(size):
-                raise InputError(
-                    f"The mask of annotation {instance.id} is {shape.get('size')}, its picture is "
-                    f"{list(size)} (height, width)."
-                )
-            parts.append(rle.encode(rle.decode(shape)))
+        if shape.rings:
+            flat = [ring.reshape(-1).tolist() for ring in shape.rings]
+            parts += coco.frPyObjects(flat, size.height, size.width)
+        parts += [rle.encode(mask) for mask in shape.masks]
     if not parts:
         return None
     merged = coco.merge(parts)
     counts = merged["counts"]
     text = counts.decode("ascii") if isinstance(counts, bytes) else str(counts)
-    return {"size": list(size), "counts": text}
+    value = {"size": list(size), "counts": text}
+    if orientation == UPRIGHT:
+        return value
+    array: np.ndarray = turned_array(rle.decode(value), orientation)
+    return rle.encode(array)

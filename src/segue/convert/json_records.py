@@ -6,10 +6,13 @@ another). A record must be an object.
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from segue.atomic_file import shown
 from segue.errors import InputError
+from segue.text_file import open_text
 
 PIECE = 1 << 18
 """Characters read at a time."""
@@ -21,6 +24,18 @@ _SLACK = 16
 Record = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A place in a file where there should be a record."""
+
+    number: int
+    """Of the record, from 1."""
+    message: str
+    """What is wrong; names file and record."""
+    final: bool
+    """Whether nothing behind it can be read."""
+
+
 def records(path: str | Path) -> Iterator[Record]:
     """Read the records of a file in order.
 
@@ -28,14 +43,23 @@ def records(path: str | Path) -> Iterator[Record]:
         InputError: the file cannot be read, is not JSON, or holds something that is no object;
             the message says in which record.
     """
+    for item in readings(path):
+        if isinstance(item, Damage):
+            raise InputError(item.message)
+        yield item
+
+
+def readings(path: str | Path) -> Iterator[Record | Damage]:
+    """Read the records of a file in order, and go on behind a damaged one where that can be.
+
+    In JSON lines the next line is read; in a list nothing behind a syntax error can be trusted.
+
+    Raises:
+        InputError: the file cannot be read, or is not text.
+    """
     path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            yield from _Reader(file, path).records()
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: {error}. Convert it first.") from error
+    with open_text(path) as file:
+        yield from _Reader(file, path).readings()
 
 
 class _Reader:
@@ -49,44 +73,64 @@ class _Reader:
         self._number = 0
         self._ended = False
 
-    def records(self) -> Iterator[Record]:
-        first = self._next_character()
-        in_list = first == "["
+    def readings(self) -> Iterator[Record | Damage]:
+        in_list = self._next_character() == "["
         if in_list:
             self._at += 1
             if self._next_character() == "]":
                 return
-        while (first := self._next_character()) != "":
-            if first != "{":
-                raise self._failure(f"expected an object, got {self._window[self._at :][:20]!r}")
-            yield self._record()
+        while self._next_character() != "":
+            try:
+                yield self._record()
+            except _DamagedRecord as error:
+                final = in_list and not error.skipped
+                yield Damage(self._number, self._message(str(error)), final)
+                if final:
+                    return
+                if not error.skipped:
+                    self._skip_line()
+                    continue
             mark = self._next_character()
             if in_list and mark == "]":
                 return
             if in_list and mark != ",":
                 what = "the file ends" if mark == "" else f"got {mark!r}"
-                raise self._failure(f"expected ',' or ']' behind it, but {what}")
+                message = self._message(f"expected ',' or ']' behind it, but {what}")
+                yield Damage(self._number, message, True)
+                return
             self._at += mark == ","
         if in_list:
-            raise self._failure("the file ends inside the list; was it cut off?")
+            message = self._message("the file ends inside the list; was it cut off?")
+            yield Damage(self._number, message, True)
+
+    def _skip_line(self) -> None:
+        while (end := self._window.find("\n", self._at)) < 0 and not self._ended:
+            self._at = len(self._window)
+            self._read(PIECE)
+        self._at = end + 1 if end >= 0 else len(self._window)
 
     def _record(self) -> Record:
         self._number += 1
         decoder = json.JSONDecoder()
         while True:
             try:
-                value: Record
                 value, self._at = decoder.raw_decode(self._window, self._at)
-                return value  # an object, for it begins with "{"
+                if isinstance(value, dict):
+                    return value
+                raise _DamagedRecord(f"expected an object, got {value!r:.40}", skipped=True)
             except json.JSONDecodeError as error:
                 near_the_end = error.pos >= len(self._window) - _SLACK
                 cut = near_the_end or error.msg.startswith("Unterminated string")
                 if self._ended or not cut:
-                    raise self._failure(str(error)) from error
+                    raise _DamagedRecord(str(error)) from error
             except RecursionError as error:
-                raise self._failure("it is nested too deeply") from error
+                raise _DamagedRecord("it is nested too deeply") from error
+            except ValueError as error:
+                if isinstance(error, InputError):
+                    raise
+                raise _DamagedRecord(str(error)) from error
             if len(self._window) - self._at > LARGEST:
-                raise self._failure(f"it has more than {LARGEST} characters")
+                raise _DamagedRecord(f"it has more than {LARGEST} characters")
             # Doubling keeps the work linear: every try reads what failed before once more.
             self._read(max(PIECE, len(self._window) - self._at))
 
@@ -107,8 +151,16 @@ class _Reader:
         self._window = self._window[self._at :] + piece
         self._at = 0
 
-    def _failure(self, what: str) -> InputError:
-        return InputError(
-            f"{self._path} cannot be read at record {self._number} (the first is 1): {what}. "
-            "Expected a JSON list of objects, or one object a line."
+    def _message(self, what: str) -> str:
+        return (
+            f"{shown(self._path)} cannot be read at record {self._number} (the first is 1): "
+            f"{what}. Expected a JSON list of objects, or one object a line."
         )
+
+
+class _DamagedRecord(Exception):
+    """A record that cannot be read; `skipped`: the reader stands behind it."""
+
+    def __init__(self, what: str, *, skipped: bool = False) -> None:
+        super().__init__(what)
+        self.skipped = skipped
