@@ -93,9 +93,10 @@ class Accounts:
         """A line or two for each kind, for a person."""
         lines = []
         for kind, counts in self.kinds.items():
-            lines.append(f"{kind}s: {counts.read} read, {counts.used} used, {counts.dropped} not")
-            for title, reasons in (("not used", counts.reasons), ("repaired", counts.notes)):
-                if reasons:
-                    listed = ", ".join(f"{name} {count}" for name, count in reasons.most_common())
-                    lines.append(f"  {title}: {listed}")
+            plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+            lines.append(f"{plural}: {counts.read} read, {counts.used} used, {counts.dropped} not")
+            for reason, count in counts.reasons.most_common():
+                lines.append(f"  not used: {reason} {count}, first {counts.examples[reason][0]}")
+            for note, count in counts.notes.most_common():
+                lines.append(f"  noted: {note} {count}")
         return lines

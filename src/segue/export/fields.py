@@ -59,6 +59,17 @@ def read_list(value: Any, what: str) -> list[Any]:
     return value
 
 
+def read_string(value: Any, what: str) -> str:
+    """A text.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{what} must be a text, got {shortened(value)}")
+    return value
+
+
 def read_number(value: Any, what: str) -> float:
     """A finite number, or the text of one.
 

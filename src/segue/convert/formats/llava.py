@@ -16,7 +16,7 @@ from segue.convert.dialogue import Dialogue, Dropped, Role, Turn
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, assistant, json_list, read_with
 from segue.convert.formats.image_places import without_image_places
-from segue.export.fields import read_list, read_object
+from segue.export.fields import read_list, read_object, read_string
 
 _SPEAKERS: Mapping[Role, str] = {
     "user": "human",
@@ -67,7 +67,7 @@ def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
     images = [images] if isinstance(images, str) else read_list(images, "images")
     spoken = [read_object(turn, "a turn") for turn in read_list(value["conversations"], "turns")]
     roles = [_ROLES[turn["from"]] for turn in spoken]
-    said = [(role, str(turn["value"])) for role, turn in zip(roles, spoken)]
+    said = [(role, read_string(turn["value"], "value")) for role, turn in zip(roles, spoken)]
     texts = without_image_places(said, len(images))
     turns = [
         assistant(text) if role == "assistant" else Turn(role, text)

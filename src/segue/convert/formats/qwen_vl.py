@@ -17,6 +17,7 @@ from segue.convert.dialogue import Dialogue, Dropped, Turn
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, assistant, json_list, read_with
 from segue.errors import InputError
+from segue.export.fields import read_string
 
 OBSERVATION = "Observation: "
 _PICTURE = re.compile(r"Picture \d+: ?<img>(.*?)</img>\n?", re.DOTALL)
@@ -58,7 +59,7 @@ def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
     images: list[str] = []
     turns: list[Turn] = []
     for turn in value["conversations"]:
-        speaker, text = turn["from"], turn["value"]
+        speaker, text = turn["from"], read_string(turn["value"], "value")
         if speaker == "assistant":
             turns.append(assistant(text))
         elif speaker == "system":

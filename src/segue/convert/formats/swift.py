@@ -25,7 +25,7 @@ from segue.convert.formats.files import absolute, assistant, is_file, json_lines
 from segue.convert.formats.image_places import without_image_places
 from segue.convert.image_files import header
 from segue.errors import InputError
-from segue.export.fields import read_list, read_number, read_object
+from segue.export.fields import read_list, read_number, read_object, read_string
 
 _MARKUP = re.compile(r"<ref>(?P<phrase>.*?)</ref>|<box>\((\d+),(\d+)\),\((\d+),(\d+)\)</box>")
 _HOLES = re.compile("<ref-object>|<bbox>")
@@ -87,7 +87,11 @@ def to_dialogue(value: Mapping[str, Any], name: str, folder: Path = Path()) -> D
     messages = [read_object(one, "a message") for one in read_list(value["messages"], "messages")]
     roles = [str(message["role"]) for message in messages]
     texts = without_image_places(
-        [(role, str(message["content"])) for role, message in zip(roles, messages)], len(images)
+        [
+            (role, read_string(message["content"], "content"))
+            for role, message in zip(roles, messages)
+        ],
+        len(images),
     )
     objects = _Objects(read_object(value.get("objects") or {}, "objects"), images, folder)
     turns = []

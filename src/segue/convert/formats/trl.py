@@ -17,7 +17,7 @@ from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, assistant, json_lines, read_with
 from segue.convert.formats.image_places import IMAGE, without_image_places
 from segue.errors import InputError
-from segue.export.fields import read_list, read_object
+from segue.export.fields import read_list, read_object, read_string
 
 
 def open_writer(path: Path) -> AbstractContextManager[Writer]:
@@ -76,5 +76,5 @@ def _text_of(content: Any) -> str:
         kind = read_object(part, "a part")["type"]
         if kind not in ("image", "text"):
             raise InputError(f"a part of the type {kind!r} cannot be kept")
-        parts.append(IMAGE if kind == "image" else str(part["text"]))
+        parts.append(IMAGE if kind == "image" else read_string(part["text"], "text"))
     return "".join(parts)
