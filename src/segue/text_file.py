@@ -44,13 +44,17 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
         check_regular(path)
         with path.open("rb") as raw:
             encoding = encoding_of(raw.read(4))
-        with path.open(encoding=encoding) as file:
-            yield file
+        file = path.open(encoding=encoding)
     except InputError:
         raise
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeError):
-            raise not_text(path, error) from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system can hold
+        raise unreadable(path, error) from error
+    try:
+        with file:
+            yield file
+    except UnicodeError as error:
+        raise not_text(path, error) from error
+    except OSError as error:
         raise unreadable(path, error) from error
 
 

@@ -28,7 +28,7 @@ from segue.convert.split_name import NO_SPLIT, is_split_name
 from segue.convert.wording import Wording, absence
 from segue.errors import InputError
 from segue.export.fields import read_identity, read_object, shortened
-from segue.unicode_text import well_formed
+from segue.unicode_text import is_well_formed, well_formed
 
 LONGEST_SENTENCE = 400
 """Characters; a longer reference is a text that went astray."""
@@ -138,6 +138,8 @@ class _Maker:
         texts = []
         for text in sentences:
             words = plain(well_formed(text)) if isinstance(text, str) else ""
+            if isinstance(text, str) and not is_well_formed(text):
+                self.accounts.note(SENTENCE, "half a character became U+FFFD")
             if not any(character.isalnum() for character in words):
                 self.accounts.drop(SENTENCE, place, "sentence without words", shortened(text))
             else:

@@ -15,7 +15,7 @@ import numpy as np
 
 from segue.box import Size
 from segue.errors import InputError
-from segue.export.fields import are_near, read_whole, shortened
+from segue.export.fields import are_near, read_list, read_object, read_whole, shortened
 from segue.mask import rle
 from segue.mask.contour import Polygon, fill
 
@@ -88,6 +88,32 @@ def read_rle(value: Mapping[str, Any], size: Size) -> np.ndarray:
         return rle.decode({"size": list(size), "counts": counts})
     except (OverflowError, MemoryError) as error:
         raise InputError(f"the counts of its RLE make no sense ({error})") from error
+
+
+def checked_rle(value: Any, size: Size) -> dict[str, Any]:
+    """Run lengths as compressed COCO RLE, checked without making an array.
+
+    Raises:
+        InputError: they are none, are of another size, or do not add up to it.
+    """
+    value = read_object(value, "an RLE")
+    given, counts = value.get("size"), value.get("counts")
+    sides = given if isinstance(given, list | tuple) and len(given) == 2 else ()
+    if tuple(read_whole(side, "the size of an RLE") for side in sides) != tuple(size):
+        raise InputError(f"an RLE is of {shortened(given)}, not {list(size)} (height, width)")
+    if isinstance(counts, bytes):
+        counts = counts.decode("latin-1")
+    if isinstance(counts, str):
+        runs = rle.counts_of_text(counts)
+    else:
+        listed = read_list(counts, "the counts of an RLE")
+        runs = np.array([read_whole(count, "a count") for count in listed], np.int64)
+    pixels = size.height * size.width
+    if runs.size and (runs.min() < 0 or runs.max() > pixels):
+        raise InputError(f"an RLE has a count outside 0 to {pixels}")
+    if int(runs.sum()) != pixels:
+        raise InputError(f"the counts of an RLE add up to {int(runs.sum())}, not {pixels} pixels")
+    return {"size": list(size), "counts": rle.text_of_counts(runs)}
 
 
 def _from_text(text: str) -> Any:
