@@ -78,7 +78,8 @@ def convert_refer(
         MissingExtra: masks were asked for and faster-coco-eval is not installed.
     """
     made = _Maker(options or ReferOptions(), accounts or Accounts(), files, Path(references).name)
-    made.content = read_instances(instances, Accounts())
+    made.content = read_instances(instances, made.instance_accounts())
+    made.close_instance_accounts()
     yield from made.dialogues(read_references(references))
 
 
@@ -106,6 +107,17 @@ class _Maker:
         self, options: ReferOptions, accounts: Accounts, files: ImageFiles, file: str
     ) -> None:
         self.options, self.accounts, self.files, self.file = options, accounts, files, shown(file)
+
+    def instance_accounts(self) -> Accounts:
+        """Accounts of the instances file, where an annotation that can be read counts as used."""
+        self._instances = Accounts()
+        self._instances.log = self.accounts.log
+        return self._instances
+
+    def close_instance_accounts(self) -> None:
+        for kind, counts in self._instances.kinds.items():
+            counts.used = counts.read - counts.dropped
+            self.accounts.kinds[kind] = counts
 
     def dialogues(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[Dialogue | Dropped]:
         groups: dict[tuple[Id, str], list[_Reference]] = {}

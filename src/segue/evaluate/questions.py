@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from segue.atomic_file import shown
 from segue.box import Box
 from segue.errors import InputError
 from segue.export.fields import read_list, read_number, read_object, read_size, read_string
@@ -109,9 +110,13 @@ class Question:
             )
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise InputError(
-                f"Question {name} cannot be used ({type(error).__name__}: {error}). It must have "
+                f"Question {name} cannot be used: {_reason(error)}. It must have "
                 '"image", and "question" or "sent".'
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
 
 
 def _phrases(value: Any, sent: str | None) -> tuple[str, ...]:
@@ -161,7 +166,10 @@ def read_questions(
     seen: set[str] = set()
     root = images if images is not None else path.parent
     for number, value in enumerate(json_lines(path), 1):
-        question = Question.from_json(value, f"{path.stem}-{number}", prompt)
+        try:
+            question = Question.from_json(value, f"{path.stem}-{number}", prompt)
+        except InputError as error:
+            raise InputError(f"{shown(path)}, question {number}: {error}") from error
         if question.id in seen:
             raise InputError(
                 f"Question {number} of {path} has the id {question.id!r} of an earlier one. Ids "

@@ -129,7 +129,10 @@ def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[A
             identity = read_identity(read_object(entry, "it")["image_id"], "image_id")
             if identity not in pictures:
                 raise ValueError(f"its picture {identity!r} is not listed")
-            label = names[read_identity(entry["category_id"], "category_id")]
+            category = read_identity(entry["category_id"], "category_id")
+            if category not in names:
+                raise ValueError(f"its category {category!r} is not listed")
+            label = names[category]
             here = found[identity]
             here.append(_region(entry, label, pictures[identity].size, len(here) + 1, budget))
     return [

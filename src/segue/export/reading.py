@@ -5,6 +5,7 @@ and the list says of every entry that was left out where it stands and why.
 """
 
 import binascii
+import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from segue.atomic_file import shown
 from segue.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 DAMAGE = (
     InputError,
@@ -67,15 +70,19 @@ class Reading:
         try:
             yield
         except DAMAGE as error:
-            message = f"{self.source}, {place}: {_reason(error)}"
+            named = isinstance(error, InputError) and str(error).startswith(f"{self.source}, ")
+            message = str(error) if named else f"{self.source}, {place}: {_reason(error)}"
             if self._skipped is None:
                 raise InputError(message) from error
             self._skipped.append(message)
 
     def pass_over(self, place: str, reason: str) -> None:
-        """Leave out an entry that is sound but cannot be kept here."""
+        """Leave out an entry that is sound but cannot be kept here; without a list, say so."""
+        message = f"{self.source}, {place}: {reason}"
         if self._skipped is not None:
-            self._skipped.append(f"{self.source}, {place}: {reason}")
+            self._skipped.append(message)
+        else:
+            _log.warning("left out: %s", message)
 
 
 def _reason(error: BaseException) -> str:
