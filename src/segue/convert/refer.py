@@ -146,6 +146,18 @@ class _Maker:
     def _read(self, entry: Mapping[str, Any], place: str, name: str) -> _Reference:
         image_id = read_identity(entry["image_id"], "image_id")
         sentences = [read_object(one, "a sentence")["sent"] for one in entry["sentences"]]
+        annotations, split = _ids(entry["ann_id"]), str(entry["split"])
+        return _Reference(
+            place,
+            name,
+            self.content.listed_as.get(image_id, image_id),
+            annotations,
+            split,
+            self._words(sentences, place),
+        )
+
+    def _words(self, sentences: Sequence[Any], place: str) -> tuple[str, ...]:
+        """The sentences of a sound reference as plain text; those without words are dropped."""
         self.accounts.read(SENTENCE, len(sentences))
         texts = []
         for text in sentences:
@@ -156,14 +168,7 @@ class _Maker:
                 self.accounts.drop(SENTENCE, place, "sentence without words", shortened(text))
             else:
                 texts.append(words)
-        return _Reference(
-            place,
-            name,
-            self.content.listed_as.get(image_id, image_id),
-            _ids(entry["ann_id"]),
-            str(entry["split"]),
-            tuple(texts),
-        )
+        return tuple(texts)
 
     def _drop(self, one: _Reference, reason: str, detail: str = "") -> Dropped:
         self.accounts.drop(REFERENCE, one.place, reason, detail)
