@@ -177,11 +177,18 @@ def _parity(rings: list[np.ndarray], height: int, width: int) -> np.ndarray:
     """Even-odd fill of rings together: (height, width) bool."""
     xa, ya = np.concatenate(rings).T
     xb, yb = np.concatenate([np.roll(ring, -1, 0) for ring in rings]).T
+    # Downwards, all of them: then the two ways along a seam cross a row in the very same place.
+    up = ya > yb
+    xa, xb, ya, yb = (
+        np.where(up, xb, xa),
+        np.where(up, xa, xb),
+        np.where(up, yb, ya),
+        np.where(up, ya, yb),
+    )
     # An edge crosses the centre lines of the rows first <= row < last (half-open, so that a corner
     # on a centre line counts once).
-    top, bottom = np.minimum(ya, yb), np.maximum(ya, yb)
-    first = np.clip(np.ceil(top - 0.5), 0, height).astype(int)
-    last = np.clip(np.ceil(bottom - 0.5), 0, height).astype(int)
+    first = np.clip(np.ceil(ya - 0.5), 0, height).astype(int)
+    last = np.clip(np.ceil(yb - 0.5), 0, height).astype(int)
     edge = np.repeat(np.arange(xa.size), last - first)
     begin = np.cumsum(last - first) - (last - first)
     row = np.arange(edge.size) - begin[edge] + first[edge]
