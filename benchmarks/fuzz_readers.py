@@ -16,6 +16,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +279,7 @@ def _patched(content: bytes, rng: random.Random) -> bytes:
         elif kind == 1 and isinstance(owner, list):
             owner.insert(key, owner[key])
         else:
-            owner[key] = rng.choice(ODD)
+            owner[key] = deepcopy(rng.choice(ODD))
     return "\n".join(json.dumps(value) for value in values).encode()
 
 

@@ -11,6 +11,8 @@ from segue.convert.dialogue import Dialogue, Dropped, Kind, Turn
 from segue.convert.formats import Writer
 from segue.convert.json_records import Damage, readings
 from segue.dialects import DIALECTS, Dialect, Pointed, Wanted
+from segue.errors import InputError
+from segue.export.fields import shortened
 from segue.export.reading import DAMAGE
 
 ToRecords = Callable[[Dialogue], Iterable[Mapping[str, Any]]]
@@ -79,6 +81,19 @@ def assistant(text: str) -> Turn:
     pointed = [event.phrase for event in events if isinstance(event, Pointed)]
     kind: Kind = "tag" if wanted else "box" if pointed else "plain"
     return Turn("assistant", text, kind, tuple(dict.fromkeys(wanted or pointed)))
+
+
+def spoken(role: Any, text: str) -> Turn:
+    """A turn of a role that a file names.
+
+    Raises:
+        InputError: there is no such role.
+    """
+    if role == "assistant":
+        return assistant(text)
+    if role not in ("user", "system", "tool"):
+        raise InputError(f"a turn has the role {shortened(role)}")
+    return Turn(role, text)
 
 
 def absolute(path: str) -> str:

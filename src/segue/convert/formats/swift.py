@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from segue.box import Frame, FramedBox
-from segue.convert.dialogue import Dialogue, Dropped, Turn, grid, plain
+from segue.convert.dialogue import Dialogue, Dropped, grid, plain
 from segue.convert.exif import TURNED, UPRIGHT
 from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, assistant, is_file, json_lines, read_with
+from segue.convert.formats.files import absolute, is_file, json_lines, read_with, spoken
 from segue.convert.formats.image_places import without_image_places
 from segue.convert.image_files import header
 from segue.errors import InputError
@@ -96,12 +96,8 @@ def to_dialogue(value: Mapping[str, Any], name: str, folder: Path = Path()) -> D
     objects = _Objects(read_object(value.get("objects") or {}, "objects"), images, folder)
     turns = []
     for role, text in zip(roles, texts, strict=True):
-        if role == "assistant":
-            turns.append(assistant(objects.in_answer(text)))
-        elif role in ("user", "system", "tool"):
-            turns.append(Turn(role, objects.in_question(text)))  # type: ignore[arg-type]
-        else:
-            raise InputError(f"a message has the role {role!r}")
+        fill = objects.in_answer if role == "assistant" else objects.in_question
+        turns.append(spoken(role, fill(text)))
     objects.end()
     return Dialogue(str(value.get("id") or name), tuple(images), tuple(turns))
 
