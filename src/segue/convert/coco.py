@@ -81,8 +81,8 @@ def _dialogue(
     if isinstance(sheet, Dropped):
         _drop(accounts, here, "its picture was dropped", sheet.reason)
         return sheet
-    rng = random.Random(f"{options.seed} {picture.id}")
-    usable = _usable(here, sheet, content.incomplete[picture.id], options, accounts)
+    rng = random.Random(f"{options.seed} {picture.id!a}")
+    usable = _usable(here, sheet, content.incomplete.get(picture.id, set()), options, accounts)
     rng.shuffle(usable)
     chosen = usable[: options.questions]
     others = [name for name in content.categories if content.may_be_absent(name, picture.id)]

@@ -53,8 +53,15 @@ class Instance:
     crowd: bool
     segmentation: Any
     """As the file has it, see `segue.export.segmentation`; None when there is none."""
-    place: str = "an annotation"
-    """Where it stands in the file, for messages."""
+    number: int = 0
+    """Which annotation of the file it is, from 1."""
+    file: str = ""
+    """The file's name."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        return f"annotation {self.number} of {self.file} (id {self.id})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ class Instances:
     incomplete: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Picture -> categories of which an annotation could not be used: the others are not all."""
     named: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Picture -> categories that any entry says are there, in lower case."""
+    """Picture -> categories that entries which cannot be used say are there, in lower case."""
     unclear: set[Id] = field(default_factory=set)
     """Pictures with an object of which nobody can say what it is."""
     unplaced: set[str] = field(default_factory=set)
@@ -94,7 +101,10 @@ class Instances:
     def may_be_absent(self, category: str, picture: Id) -> bool:
         """Whether no entry of the file says, or may mean, that it is in the picture."""
         name = category.lower()
-        return not (picture in self.unclear or name in self.named[picture] or name in self.unplaced)
+        if picture in self.unclear or name in self.unplaced:
+            return False
+        here = {one.category.lower() for one in self.by_picture.get(picture, ())}
+        return name not in here and name not in self.named.get(picture, ())
 
     def find(self, picture: Id, annotation: Id) -> Instance | str:
         """An annotation of a picture, or the reason why there is none to be had."""
@@ -131,9 +141,10 @@ def read_instances(path: str | Path, accounts: Accounts | None = None) -> Instan
             )
         lists[key] = listed
     reader = _Reader(Path(path), accounts or Accounts())
-    reader.categories(lists["categories"])
-    reader.pictures(lists["images"])
-    reader.annotations(lists["annotations"])
+    del value
+    reader.categories(lists.pop("categories"))
+    reader.pictures(lists.pop("images"))
+    reader.annotations(lists.pop("annotations"))
     return reader.content
 
 
@@ -223,13 +234,15 @@ class _Reader:
                 self._accounts.note(ANNOTATION, "id is that of another one too")
             if not reason and image_id is not None and category:
                 try:
-                    self._add(entry, identity, image_id, category, place)
+                    self._add(entry, identity, image_id, category, number)
                     continue
                 except InputError as error:
                     reason, detail = "box or flag makes no sense", str(error)
                     self.content.incomplete[image_id].add(category)
             if image_id is not None:
                 self.content.damaged.add((image_id, identity))
+                if category:
+                    self.content.named[image_id].add(category.lower())
             self._drop(place, reason, detail)
 
     def _identity(self, entry: Mapping[str, Any], number: int) -> Id:
@@ -252,9 +265,7 @@ class _Reader:
             if category:
                 self.content.unplaced.add(category.lower())
             return None, category
-        if category:
-            self.content.named[image_id].add(category.lower())
-        else:
+        if not category:
             self.content.unclear.add(image_id)
         return image_id, category
 
@@ -276,7 +287,7 @@ class _Reader:
         return "", ""
 
     def _add(
-        self, entry: Mapping[str, Any], identity: Id, image_id: Id, category: str, place: str
+        self, entry: Mapping[str, Any], identity: Id, image_id: Id, category: str, number: int
     ) -> None:
         size = self.content.pictures[image_id].size
         box = read_xywh(entry.get("bbox"), size)
@@ -288,7 +299,7 @@ class _Reader:
         shape = entry.get("segmentation")
         self.content.known.add(identity)
         self.content.by_picture[image_id].append(
-            Instance(identity, image_id, category, box, crowd, shape, f"{place} (id {identity})")
+            Instance(identity, image_id, category, box, crowd, shape, number, self._file)
         )
 
     def _drop(self, place: str, reason: str, detail: str) -> None:

@@ -191,7 +191,7 @@ class _Maker:
                 self._drop(one, sheet.reason, sheet.detail)
             yield sheet
             return
-        rng = random.Random(f"{options.seed} {image_id} {split}")
+        rng = random.Random(f"{options.seed} {image_id!a} {split}")
         asked: list[list[Turn]] = []
         for one in references:
             pairs = self._questions(one, references, sheet, rng)
