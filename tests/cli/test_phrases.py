@@ -56,3 +56,13 @@ def test_the_picture_that_is_read_is_never_written_over(run, tmp_path, monkeypat
     assert outcome.code == 2
     assert "is what is read; it would be lost" in outcome.err
     assert (tmp_path / "p.png").read_bytes() == before
+
+
+def test_a_second_overlay_and_masks_never_take_the_place_of_a_picture(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "o-2.png", "r1-airplane.png"):
+        shutil.copy(sample("airport").file, name)
+    outcome = run("ask", "a.png", "o-2.png", "Hello", "--out", "o.png")
+    assert (outcome.code, "o-2.png is what is read" in outcome.err) == (2, True)
+    outcome = run("segment", "r1-airplane.png", "airplane", "--masks", ".")
+    assert (outcome.code, "a mask may take its place" in outcome.err) == (2, True)

@@ -54,7 +54,8 @@ def ask(
 
     _check(images, question, session)
     question = well_formed(question)
-    results.keep_inputs([out, json], images)
+    results.keep_inputs([json, *results.overlay_files(out, len(images))], images)
+    results.keep_inputs_from(masks, images)
     to_stdout = json == "-"
     console = screen(error=to_stdout, quiet=to_stdout)
     pictures = options.open_images(images, allow_urls)

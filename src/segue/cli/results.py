@@ -1,5 +1,6 @@
 """Writing what came out of a command to files, and saying where."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,6 +47,27 @@ def keep_inputs(outputs: "Iterable[str | Path | None]", inputs: "Iterable[str | 
                 )
 
 
+def keep_inputs_from(masks: Path | None, inputs: "Iterable[str | Path]") -> None:
+    """Refuse a folder for masks in which a picture that is read has the name of a mask.
+
+    Raises:
+        InputError: it has.
+    """
+    for source in inputs:
+        named = re.fullmatch(r"r\d+(-.*)?\.png", Path(source).name)
+        if masks is not None and named and is_same_file(masks, Path(source).parent):
+            raise InputError(
+                f"{source} is what is read, and a mask may take its place. Name another folder."
+            )
+
+
+def overlay_files(file: Path | None, count: int) -> list[Path]:
+    """The files of that many overlays: "name.png", "name-2.png", …"""
+    if file is None:
+        return []
+    return [file.with_stem(f"{file.stem}-{n}") if n > 1 else file for n in range(1, count + 1)]
+
+
 def is_same_file(one: Path, other: Path) -> bool:
     """Whether two paths lead to one file that is there."""
     try:
@@ -63,9 +85,7 @@ def write_overlays(answer: "Answer", file: Path) -> list[Path]:
     if not answer.images:
         raise InputError("There is no picture to draw on. Give one before the question.")
     shown = sorted({region.image for region in answer.regions}) or [len(answer.images) - 1]
-    files = [
-        file.with_stem(f"{file.stem}-{n}") if n > 1 else file for n in range(1, len(shown) + 1)
-    ]
+    files = overlay_files(file, len(shown))
     for image, target in zip(shown, files, strict=True):
         save_picture(answer.draw(image), target)
     return files

@@ -37,6 +37,7 @@ def segment(
 
     console = screen(error=json == "-", quiet=json == "-")
     results.keep_inputs([out, json], [image])
+    results.keep_inputs_from(masks, [image])
     (picture,) = options.open_images([image], allow_urls)
     regions = options.find_regions(console, picture, phrases, box, point, models)
     results.write_regions(picture, regions, out=out, json_target=json, masks=masks)

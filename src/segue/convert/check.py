@@ -61,7 +61,7 @@ def check(
         format_name: None: found out.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or `draw_to` is the folder of its pictures.
         MissingExtra: it is Parquet and pyarrow is not installed.
     """
     findings = Findings()
@@ -82,6 +82,7 @@ def check(
         for problem in problems:
             findings.add(dialogue.id, problem)
         if draw_to is not None and len(findings.drawn) < draw and not problems:
+            _keep_pictures(dialogue, draw_to)
             drawn = _draw(dialogue, draw_to, len(findings.drawn) + 1)
             page += [_entry(dialogue, file) for file in drawn]
             findings.drawn += drawn
@@ -171,6 +172,16 @@ def _draw(dialogue: Dialogue, folder: Path, number: int) -> list[Path]:
     ]
     target = folder / f"{number:03d}.png"
     return [write_picture(target, draw_regions(picture, regions))]
+
+
+def _keep_pictures(dialogue: Dialogue, folder: Path) -> None:
+    """Refuse to draw where the pictures themselves are.
+
+    Raises:
+        InputError: a drawing might take the place of a picture.
+    """
+    if any(Path(image).resolve().parent == folder.resolve() for image in dialogue.images):
+        raise InputError(f"{folder} holds the pictures themselves; draw into another folder.")
 
 
 def _entry(dialogue: Dialogue, picture: Path) -> str:

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from segue.convert.check import opens
 from segue.convert.dataset import read_all
 from segue.convert.dialogue import Dialogue, Dropped, Turn, plain
-from segue.convert.formats.files import is_file
+from segue.convert.formats.files import CUT_OFF, is_file
 from segue.convert.formats.image_places import PLACEHOLDERS
 from segue.convert.formats.qwen_vl import OBSERVATION
 from segue.errors import InputError
@@ -74,6 +74,8 @@ def select(path: str | Path, pupil: Pupil, max_length: int, *, cut: bool = False
     selection = Selection()
     for dialogue in read_all(Path(path)):
         if isinstance(dialogue, Dropped):
+            if dialogue.reason == CUT_OFF:
+                raise InputError(dialogue.detail)
             selection.dropped[dialogue.reason] += 1
             continue
         adapted, reason = _usable(dialogue, pupil)

@@ -17,6 +17,8 @@ from segue.export.reading import DAMAGE
 
 ToRecords = Callable[[Dialogue], Iterable[Mapping[str, Any]]]
 UNREADABLE = "record cannot be read"
+CUT_OFF = "nothing behind it can be read"
+"""The reason of the last record of a file that is damaged in the middle."""
 
 
 class _Lines:
@@ -65,7 +67,7 @@ def read_with(
     for number, value in enumerate(readings(path), 1):
         place = f"Record {number} of {shown(path.name)}"
         if isinstance(value, Damage):
-            yield Dropped(place, UNREADABLE, value.message)
+            yield Dropped(place, CUT_OFF if value.final else UNREADABLE, value.message)
             continue
         try:
             yield _placed(to_dialogue(value, f"{path.stem}-{number}"), path.parent)
