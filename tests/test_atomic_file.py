@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import PIL.Image
@@ -71,3 +73,14 @@ def test_a_link_stays_a_link_and_the_mode_of_a_file_stays(tmp_path):
 def test_a_device_is_written_to_and_not_replaced(tmp_path):
     write_text(os.devnull, "x")
     assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout here")
+@pytest.mark.parametrize("piped", [True, False])
+def test_the_name_of_standard_output_is_written_to(tmp_path, piped):
+    code = "from segue.atomic_file import write_text; write_text('/dev/stdout', 'done')"
+    with (tmp_path / "out").open("wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE if piped else file, check=True
+        )
+    assert (done.stdout if piped else (tmp_path / "out").read_bytes()) == b"done"

@@ -31,10 +31,10 @@ def replacing(file: Path) -> Iterator[Path]:
     """
     part: Path | None = None
     try:
-        target = Path(os.path.realpath(file))
-        if _is_special(target):
-            yield target
+        if _is_special(file):
+            yield file
             return
+        target = Path(os.path.realpath(file))
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise InputError(f"Cannot write {shown(file)}: it is a folder. Name a file.")
@@ -134,7 +134,12 @@ def shown(path: str | Path) -> str:
 
 
 def _is_special(target: Path) -> bool:
-    """Whether there is something that is neither a file nor a folder: a device, a pipe."""
+    """Whether there is something that is neither a file nor a folder: a device, a pipe.
+
+    `/dev/stdout` may lead to a file, which its writer has open and which must not be replaced.
+    """
+    if target.is_relative_to("/dev") or target.is_relative_to("/proc"):
+        return target.exists() and not target.is_dir()
     try:
         mode = target.stat().st_mode
     except OSError:
