@@ -62,7 +62,7 @@ def convert_coco(
         MissingExtra: masks were asked for and faster-coco-eval is not installed.
     """
     options, accounts = options or CocoOptions(), accounts or Accounts()
-    content = read_instances(instances, accounts)
+    content = read_instances(instances, accounts, shapes=options.masks)
     yield from content.dropped
     for number in sorted(content.pictures, key=lambda id: (isinstance(id, str), id)):
         yield _dialogue(content, content.pictures[number], files, options, accounts)

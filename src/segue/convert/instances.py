@@ -1,14 +1,14 @@
 """COCO's `instances_*.json`: pictures, categories, and instances with boxes and masks.
 
-The file is read whole (the one of train2017 takes about 2 GB of memory while it is read). Every
-entry is used or named with the reason why it is not; one that is damaged takes nothing with it but
-what would become untrue without it.
+The file is read entry by entry; kept of each is what the conversion needs. Every entry is used or
+named with the reason why it is not; one that is damaged takes nothing with it but what would become
+untrue without it.
 
 Source: the data format page of https://cocodataset.org.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,18 +21,19 @@ from segue.box import Box, Size
 from segue.convert.accounts import Accounts
 from segue.convert.dialogue import Dropped, plain
 from segue.convert.exif import UPRIGHT, turned_array
+from segue.convert.json_document import Take, read_lists
 from segue.errors import InputError, MissingExtra
 from segue.export.fields import (
     read_flag,
     read_identity,
     read_object,
     read_size,
+    read_string,
     read_xywh,
     shortened,
 )
 from segue.export.segmentation import read_segmentation
 from segue.mask import rle
-from segue.text_file import read_json
 from segue.unicode_text import well_formed
 
 Id = int | str
@@ -94,7 +95,7 @@ class Instances:
     listed_as: dict[Id, Id] = field(default_factory=dict)
     """Id of a picture that is listed twice -> the id under which it is kept."""
     known: set[Id] = field(default_factory=set)
-    """Ids of all annotations that can be used."""
+    """Ids of all annotations."""
     damaged: set[tuple[Id, Id]] = field(default_factory=set)
     """(picture, annotation) that are there and cannot be used."""
 
@@ -120,90 +121,108 @@ class Instances:
         return "annotation not in the instances file"
 
 
-def read_instances(path: str | Path, accounts: Accounts | None = None) -> Instances:
-    """Read the file.
+def read_instances(
+    path: str | Path, accounts: Accounts | None = None, *, shapes: bool = True
+) -> Instances:
+    """Read the file, entry by entry.
 
     Args:
         path: the file.
         accounts: where annotations that cannot be used are counted and named.
+        shapes: keep the segmentations; without them memory stays smaller.
 
     Raises:
         InputError: it cannot be read, or lacks images, annotations or categories.
     """
-    value = read_json(path)
-    lists: dict[str, list[Any]] = {}
+    reader = _Reader(Path(path), accounts or Accounts(), shapes)
+    others = read_lists(path, reader)
     for key in ("categories", "images", "annotations"):
-        listed = value.get(key) if isinstance(value, dict) else None
-        if not isinstance(listed, list):
+        if key not in reader.done:
             raise InputError(
                 f"{shown(path)} is not a COCO instances file: {key!r} must be a list, got "
-                f"{shortened(listed)}. It must hold images, annotations and categories."
+                f"{others.get(key, 'nothing')}. It must hold images, annotations and categories."
             )
-        lists[key] = listed
-    reader = _Reader(Path(path), accounts or Accounts())
-    del value
-    reader.categories(lists.pop("categories"))
-    reader.pictures(lists.pop("images"))
-    reader.annotations(lists.pop("annotations"))
+    if reader.waits:  # the annotations came first
+        read_lists(path, reader)
     return reader.content
 
 
 class _Reader:
-    """Fills `Instances` entry by entry."""
+    """Fills `Instances` entry by entry; a `ListReader`."""
 
-    def __init__(self, path: Path, accounts: Accounts) -> None:
+    def __init__(self, path: Path, accounts: Accounts, shapes: bool) -> None:
         self._file = shown(path.name)
         self._accounts = accounts
+        self._shapes = shapes
         self._names: dict[Id, str] = {}
+        self._sizes: dict[Size, Size] = {}
+        self._names_used_twice: set[Id] = set()
         self._faulty_pictures: set[Id] = set()
+        self._known_pictures: dict[tuple[str, Size], Id] = {}
+        self._seen_twice: set[Id] = set()
+        self.done: set[str] = set()
+        """Lists that were read, or passed over for want of others."""
+        self.waits = False
+        """Whether the annotations stand before what they belong to: read once more, then."""
         self.content = Instances()
 
-    def categories(self, entries: Sequence[Any]) -> None:
-        twice: set[Id] = set()
-        for number, entry in enumerate(entries, 1):
-            self._accounts.read("category")
-            place = f"category {number} of {self._file}"
-            try:
-                identity = read_identity(read_object(entry, "it").get("id"), "id")
-            except InputError as error:
-                self._accounts.drop("category", place, "id makes no sense", str(error))
-                continue
-            name, problem = _category_name(entry.get("name"))
-            if identity in self._names and self._names[identity] != name:
-                twice.add(identity)
-                problem = "id is used twice"
-            if problem:
-                self._accounts.drop("category", place, problem, shortened(entry.get("name")))
-            else:
-                self._accounts.use("category")
-                if name != entry["name"]:
-                    self._accounts.note("category", "name cleaned")
-            self._names.setdefault(identity, name if not problem else "")
-        for identity in twice:
-            self._names[identity] = ""
-        self.content.categories = tuple(dict.fromkeys(filter(None, self._names.values())))
+    def begin(self, key: str) -> Take | None:
+        """What takes the elements of a list."""
+        if key == "annotations":
+            ready = {"images", "categories"} <= self.done
+            self.waits = not ready
+            return self._annotation if ready else None
+        if key in self.done:
+            return None  # the second time through
+        return {"categories": self._category, "images": self._picture}.get(key)
 
-    def pictures(self, entries: Sequence[Any]) -> None:
-        known: dict[tuple[str, Size], Id] = {}
-        for number, entry in enumerate(entries, 1):
-            place = f"image {number} of {self._file}"
-            try:
-                identity = read_identity(read_object(entry, "it").get("id"), "id")
-                if not isinstance(entry.get("file_name"), str):
-                    raise InputError(
-                        f"file_name must be a text, got {shortened(entry.get('file_name'))}"
-                    )
-                size = read_size(entry.get("height"), entry.get("width"))
-            except InputError as error:
-                self.content.dropped.append(Dropped(place, "picture entry damaged", str(error)))
-                continue
-            picture = Picture(identity, entry["file_name"], size)
-            self._add_picture(picture, known, place)
-        for identity in self._faulty_pictures:
-            del self.content.pictures[identity]
+    def end(self, key: str) -> None:
+        """A list is over."""
+        if key == "categories":
+            for identity in self._names_used_twice:
+                self._names[identity] = ""
+            names = dict.fromkeys(filter(None, self._names.values()))
+            self.content.categories = tuple(names)
+        if key == "images":
+            for identity in self._faulty_pictures:
+                self.content.pictures.pop(identity, None)
+            self._known_pictures.clear()
+        self.done.add(key)
 
-    def _add_picture(self, picture: Picture, known: dict[tuple[str, Size], Id], place: str) -> None:
-        pictures = self.content.pictures
+    def _category(self, number: int, entry: Any) -> None:
+        self._accounts.read("category")
+        place = f"category {number} of {self._file}"
+        try:
+            identity = read_identity(read_object(entry, "it").get("id"), "id")
+        except InputError as error:
+            self._accounts.drop("category", place, "id makes no sense", str(error))
+            return
+        name, problem = _category_name(entry.get("name"))
+        if identity in self._names and self._names[identity] != name:
+            self._names_used_twice.add(identity)
+            problem = "id is used twice"
+        if problem:
+            self._accounts.drop("category", place, problem, shortened(entry.get("name")))
+        else:
+            self._accounts.use("category")
+            if name != entry["name"]:
+                self._accounts.note("category", "name cleaned")
+        self._names.setdefault(identity, name if not problem else "")
+
+    def _picture(self, number: int, entry: Any) -> None:
+        place = f"image {number} of {self._file}"
+        try:
+            identity = read_identity(read_object(entry, "it").get("id"), "id")
+            file_name = read_string(entry.get("file_name"), "file_name")
+            size = read_size(entry.get("height"), entry.get("width"))
+        except InputError as error:
+            self.content.dropped.append(Dropped(place, "picture entry damaged", str(error)))
+            return
+        size = self._sizes.setdefault(size, size)  # most pictures share a few
+        self._add_picture(Picture(identity, file_name, size), place)
+
+    def _add_picture(self, picture: Picture, place: str) -> None:
+        pictures, known = self.content.pictures, self._known_pictures
         key = (picture.file_name, picture.size)
         if picture.id in pictures and pictures[picture.id] != picture:
             if picture.id not in self._faulty_pictures:
@@ -218,32 +237,31 @@ class _Reader:
             pictures[picture.id] = picture
             known[key] = picture.id
 
-    def annotations(self, entries: Sequence[Any]) -> None:
-        self._accounts.read(ANNOTATION, len(entries))
-        seen: Counter[Id] = Counter()
-        for number, entry in enumerate(entries, 1):
-            place = f"annotation {number} of {self._file}"
-            if not isinstance(entry, Mapping):
-                self._drop(place, "no object", f"it must be an object, got {shortened(entry)}")
-                continue
-            image_id, category = self._owner(entry)
-            reason, detail = self._missing(entry, image_id, category)
-            identity = self._identity(entry, number)
-            seen[identity] += 1
-            if seen[identity] == 2:
-                self._accounts.note(ANNOTATION, "id is that of another one too")
-            if not reason and image_id is not None and category:
-                try:
-                    self._add(entry, identity, image_id, category, number)
-                    continue
-                except InputError as error:
-                    reason, detail = "box or flag makes no sense", str(error)
-                    self.content.incomplete[image_id].add(category)
-            if image_id is not None:
-                self.content.damaged.add((image_id, identity))
-                if category:
-                    self.content.named[image_id].add(category.lower())
-            self._drop(place, reason, detail)
+    def _annotation(self, number: int, entry: Any) -> None:
+        self._accounts.read(ANNOTATION)
+        place = f"annotation {number} of {self._file}"
+        if not isinstance(entry, Mapping):
+            self._drop(place, "no object", f"it must be an object, got {shortened(entry)}")
+            return
+        image_id, category = self._owner(entry)
+        reason, detail = self._missing(entry, image_id, category)
+        identity = self._identity(entry, number)
+        if identity in self.content.known and identity not in self._seen_twice:
+            self._seen_twice.add(identity)
+            self._accounts.note(ANNOTATION, "id is that of another one too")
+        self.content.known.add(identity)
+        if not reason and image_id is not None and category:
+            try:
+                self._add(entry, identity, image_id, category, number)
+                return
+            except InputError as error:
+                reason, detail = "box or flag makes no sense", str(error)
+                self.content.incomplete[image_id].add(category)
+        if image_id is not None:
+            self.content.damaged.add((image_id, identity))
+            if category:
+                self.content.named[image_id].add(category.lower())
+        self._drop(place, reason, detail)
 
     def _identity(self, entry: Mapping[str, Any], number: int) -> Id:
         try:
@@ -289,15 +307,15 @@ class _Reader:
     def _add(
         self, entry: Mapping[str, Any], identity: Id, image_id: Id, category: str, number: int
     ) -> None:
-        size = self.content.pictures[image_id].size
+        picture = self.content.pictures[image_id]
+        image_id, size = picture.id, picture.size
         box = read_xywh(entry.get("bbox"), size)
         if box.clipped(size).is_empty and not box.is_empty:
             raise InputError(f"bbox lies outside its picture: {shortened(entry['bbox'])}")
         if any(abs(a - b) > 1 for a, b in zip(box.corners, box.clipped(size).corners)):
             self._accounts.note(ANNOTATION, "box cut at the border of its picture")
         crowd = read_flag(entry.get("iscrowd", 0), "iscrowd")
-        shape = entry.get("segmentation")
-        self.content.known.add(identity)
+        shape = entry.get("segmentation") if self._shapes else None
         self.content.by_picture[image_id].append(
             Instance(identity, image_id, category, box, crowd, shape, number, self._file)
         )

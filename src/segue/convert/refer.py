@@ -78,7 +78,7 @@ def convert_refer(
         MissingExtra: masks were asked for and faster-coco-eval is not installed.
     """
     made = _Maker(options or ReferOptions(), accounts or Accounts(), files, Path(references).name)
-    made.content = read_instances(instances, made.instance_accounts())
+    made.content = read_instances(instances, made.instance_accounts(), shapes=made.options.masks)
     made.close_instance_accounts()
     yield from made.dialogues(read_references(references))
 
