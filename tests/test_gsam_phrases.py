@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from segue.convert.dialogue import tags
 from segue.dialects import DIALECTS, Wanted
-from segue.gsam_phrases import quote_phrases, quoted, split_phrases
+from segue.gsam_phrases import quote_phrase, quote_phrases, split_phrases
 
 ODD = st.text(alphabet="ab1 .,;'\"\\\n，。“”飞", min_size=1, max_size=20)
 WORDS = ODD.filter(lambda text: any(map(str.isalnum, text)))
@@ -43,7 +43,7 @@ def test_tags_of_every_model_are_cut_as_before(words, phrases):
 
 
 def test_plain_phrases_are_written_plainly():
-    assert quoted("red cup") == "red cup"
+    assert quote_phrase("red cup") == "red cup"
     assert quote_phrases(["box, red", "cup"]) == '"box, red", cup'
 
 

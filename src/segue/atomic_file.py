@@ -37,7 +37,7 @@ def replacing(file: Path) -> Iterator[Path]:
         target = Path(os.path.realpath(file))
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
-            raise InputError(f"Cannot write {shown(file)}: it is a folder. Name a file.")
+            raise InputError(f"Cannot write {printable_path(file)}: it is a folder. Name a file.")
         part = target.with_name(f".segue-{os.getpid()}-{next(_numbers)}.part")
         yield part
         if target.exists():
@@ -116,7 +116,7 @@ def write_picture(file: str | Path, picture: Any, format_name: str | None = None
         picture.save(buffer, format_name)
     except (ValueError, KeyError, OSError) as error:
         raise InputError(
-            f"Cannot write {shown(file)}: {error}. Use a name like overlay.png."
+            f"Cannot write {printable_path(file)}: {error}. Use a name like overlay.png."
         ) from error
     return write_bytes(file, buffer.getvalue())
 
@@ -124,10 +124,12 @@ def write_picture(file: str | Path, picture: Any, format_name: str | None = None
 def unwritable(file: str | Path, error: Exception) -> InputError:
     """The sentence for a file that cannot be written."""
     reason = getattr(error, "strerror", None) or error
-    return InputError(f"Cannot write {shown(file)}: {reason}. What was there before is unchanged.")
+    return InputError(
+        f"Cannot write {printable_path(file)}: {reason}. What was there before is unchanged."
+    )
 
 
-def shown(path: str | Path) -> str:
+def printable_path(path: str | Path) -> str:
     """A path as a message may hold it: well formed, and cut in the middle where it is endless."""
     text = well_formed(str(path))
     return text if len(text) <= 200 else f"{text[:100]}…{text[-60:]} ({len(text)} characters)"

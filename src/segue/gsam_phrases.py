@@ -6,7 +6,7 @@ quotation mark, is written in double quotes; inside quotes `\\"` is a quote and 
 
     dog, "St. Bernard", "box, red"
 
-`split_phrases(quote_phrases(phrases))` gives the phrases back. Text that was never quoted is cut as
+`split_phrases(quote_phrases(phrases))` gives the phrases back. Text without such quotes is cut as
 it always was, so replies of models that do not know the rule mean what they meant.
 """
 
@@ -27,15 +27,15 @@ def quote_phrases(phrases: Sequence[str]) -> str:
     >>> quote_phrases(["dog", "St. Bernard"])
     'dog, "St. Bernard"'
     """
-    return ", ".join(quoted(phrase) for phrase in phrases)
+    return ", ".join(quote_phrase(phrase) for phrase in phrases)
 
 
-def quoted(phrase: str) -> str:
+def quote_phrase(phrase: str) -> str:
     """One phrase as it stands in a tag: as it is where that is unambiguous, else in quotes.
 
-    >>> quoted("red cup"), quoted("1.5 l bottle"), quoted('the "best" one')
+    >>> quote_phrase("red cup"), quote_phrase("1.5 l bottle"), quote_phrase('the "best" one')
     ('red cup', '1.5 l bottle', 'the "best" one')
-    >>> quoted("box, red")
+    >>> quote_phrase("box, red")
     '"box, red"'
     """
     if not needs_quotes(phrase):

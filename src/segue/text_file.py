@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.errors import InputError
 
 _MARKS = (
@@ -68,7 +68,7 @@ def read_text(path: str | Path) -> str:
         with open_text(path) as file:
             return file.read()
     except MemoryError as error:
-        raise InputError(f"{shown(path)} does not fit in memory.") from error
+        raise InputError(f"{printable_path(path)} does not fit in memory.") from error
 
 
 def read_json(path: str | Path) -> Any:
@@ -83,9 +83,9 @@ def read_json(path: str | Path) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise InputError(f"{shown(path)} is not JSON ({reason}).") from error
+        raise InputError(f"{printable_path(path)} is not JSON ({reason}).") from error
     except MemoryError as error:
-        raise InputError(f"{shown(path)} does not fit in memory.") from error
+        raise InputError(f"{printable_path(path)} does not fit in memory.") from error
 
 
 def check_regular(path: Path) -> None:
@@ -98,17 +98,21 @@ def check_regular(path: Path) -> None:
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
-            f"{shown(path)} is a pipe or a device, expected a file. Write it to a file first."
+            f"{printable_path(path)} is a pipe or a device, expected a file. "
+            "Write it to a file first."
         )
 
 
 def unreadable(path: str | Path, error: Exception) -> InputError:
     """The sentence for a file that cannot be read."""
-    return InputError(f"Cannot read {shown(path)}: {getattr(error, 'strerror', None) or error}.")
+    return InputError(
+        f"Cannot read {printable_path(path)}: {getattr(error, 'strerror', None) or error}."
+    )
 
 
 def not_text(path: str | Path, error: UnicodeError) -> InputError:
     """The sentence for a file in another encoding."""
     return InputError(
-        f"{shown(path)} is not UTF-8 text, nor UTF-16 with a mark: {error}. Convert it first."
+        f"{printable_path(path)} is not UTF-8 text, nor UTF-16 with a mark: {error}. Convert it "
+        "first."
     )

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.cli import (
     ask,
     chat,
@@ -143,7 +143,7 @@ def _run(arguments: Sequence[str] | None) -> int | str | None:
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        where = f" {shown(error.filename)}" if error.filename else ""
+        where = f" {printable_path(error.filename)}" if error.filename else ""
         typer.echo(
             f"segue: Cannot write{where}: {error.strerror}. Make room, or name another place.",
             err=True,

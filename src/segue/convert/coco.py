@@ -16,8 +16,9 @@ from segue.convert.coco_names import CHINESE
 from segue.convert.dialogue import Dialogue, Dropped, Turn, pointing, tags
 from segue.convert.exif import Exif
 from segue.convert.image_files import ImageFiles
-from segue.convert.instances import ANNOTATION, Instance, Instances, Picture, read_instances
-from segue.convert.sheet import Sheet, sheet_of
+from segue.convert.instances import ANNOTATION, Instance, Instances, Picture
+from segue.convert.instances_file import read_instances
+from segue.convert.upright_picture import UprightPicture, upright_picture
 from segue.convert.wording import Wording, absence
 from segue.errors import InputError
 
@@ -77,12 +78,14 @@ def _dialogue(
 ) -> Dialogue | Dropped:
     name = f"coco-{picture.id}"
     here = content.by_picture.get(picture.id, [])
-    sheet = sheet_of(picture, files, options.exif, name)
-    if isinstance(sheet, Dropped):
-        _drop(accounts, here, "its picture was dropped", sheet.reason)
-        return sheet
+    upright = upright_picture(picture, files, options.exif, name)
+    if isinstance(upright, Dropped):
+        _drop(accounts, here, "its picture was dropped", upright.reason)
+        return upright
     rng = random.Random(f"{options.seed} {picture.id!a}")
-    usable = _usable(here, sheet, content.incomplete.get(picture.id, set()), options, accounts)
+    usable = _usable(
+        here, upright, content.incomplete_categories.get(picture.id, set()), options, accounts
+    )
     rng.shuffle(usable)
     chosen = usable[: options.questions]
     others = [name for name in content.categories if content.may_be_absent(name, picture.id)]
@@ -95,17 +98,17 @@ def _dialogue(
             _drop(accounts, group, "beyond the questions of a picture")
     turns: list[Turn] = []
     for category, group in chosen:
-        turns += _turns(category, group, sheet, options, rng, accounts)
+        turns += _turns(category, group, upright, options, rng, accounts)
     if not turns:
         return Dropped(name, "nothing in it to ask for")
     return Dialogue(
         id=name,
-        images=(str(sheet.found.path),),
+        images=(str(upright.found.path),),
         turns=tuple(turns),
         source="coco",
-        image_key=sheet.found.key,
-        size=sheet.found.size,
-        notes=sheet.notes,
+        image_key=upright.found.key,
+        size=upright.found.size,
+        notes=upright.notes,
     )
 
 
@@ -116,7 +119,7 @@ def _drop(accounts: Accounts, group: Sequence[Instance], reason: str, detail: st
 
 def _usable(
     here: Sequence[Instance],
-    sheet: Sheet,
+    upright: UprightPicture,
     incomplete: set[str],
     options: CocoOptions,
     accounts: Accounts,
@@ -125,12 +128,12 @@ def _usable(
     groups: dict[str, list[Instance]] = {}
     for instance in here:
         groups.setdefault(instance.category, []).append(instance)
-    least = options.smallest * sheet.found.size.height * sheet.found.size.width
+    least = options.smallest * upright.found.size.height * upright.found.size.width
     usable = []
     for category, group in groups.items():
         crowds = [one for one in group if one.crowd]
-        specks = [one for one in group if not one.crowd and sheet.box(one).area < least]
-        others = [one for one in group if not one.crowd and sheet.box(one).area >= least]
+        specks = [one for one in group if not one.crowd and upright.box(one).area < least]
+        others = [one for one in group if not one.crowd and upright.box(one).area >= least]
         if category in incomplete:
             _drop(accounts, group, "beside a damaged one of its category")
         elif len(group) > options.most:
@@ -147,7 +150,7 @@ def _usable(
 def _turns(
     category: str,
     group: list[Instance],
-    sheet: Sheet,
+    upright: UprightPicture,
     options: CocoOptions,
     rng: random.Random,
     accounts: Accounts,
@@ -159,13 +162,13 @@ def _turns(
     if not group:
         return [asked, Turn("assistant", absence(label, language, rng), "absent", (category,))]
     try:
-        truth = sheet.truth(group, options.masks)
+        truth = upright.truth(group, options.masks)
     except InputError as error:
         _drop(accounts, group, "a mask of its category makes no sense", str(error))
         return []
     if options.masks and truth.mask is None:
         accounts.note(ANNOTATION, "group without a mask")
-    written = pointing(label, [FramedBox.of(box, sheet.found.size) for box in truth.boxes])
+    written = pointing(label, [FramedBox.of(box, upright.found.size) for box in truth.boxes])
     if options.wording.route == "box" and written.count("<box>") < len(group):
         _drop(accounts, group, "box without area on the grid")
         return []

@@ -23,7 +23,7 @@ from segue.convert.json_records import records
 from segue.convert.report import Report
 from segue.convert.split_name import NO_SPLIT, is_split_name
 from segue.errors import InputError
-from segue.export.fields import shortened
+from segue.export.fields import short_repr
 
 RECORDS = "records.jsonl"
 REPORT = "report.json"
@@ -155,7 +155,7 @@ def _collect(
         if isinstance(item, Dialogue):
             item = item.well_formed()
             if item.split is not None and not is_split_name(item.split):
-                item = Dropped(item.id, NO_SPLIT, shortened(item.split))
+                item = Dropped(item.id, NO_SPLIT, short_repr(item.split))
         if isinstance(item, Dropped):
             _drop(report, log, number, item)
             continue

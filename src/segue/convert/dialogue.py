@@ -14,7 +14,7 @@ from typing import Any, Literal, cast, get_args
 
 from segue.box import Box, FramedBox, Size
 from segue.errors import InputError
-from segue.gsam_phrases import quoted
+from segue.gsam_phrases import quote_phrase
 from segue.unicode_text import is_well_formed, well_formed
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -158,7 +158,7 @@ def tags(phrases: Sequence[str]) -> str:
     >>> tags(["box, red"])
     '<gsam>"box, red"</gsam>'
     """
-    return ", ".join(f"<gsam>{quoted(phrase)}</gsam>" for phrase in phrases)
+    return ", ".join(f"<gsam>{quote_phrase(phrase)}</gsam>" for phrase in phrases)
 
 
 def pointing(phrase: str, boxes: Sequence[FramedBox]) -> str:

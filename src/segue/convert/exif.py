@@ -22,7 +22,7 @@ OTHER_SIZE = "picture has another size"
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ExifTurn:
     """How annotations must be turned to lie on the upright picture, or why they cannot be."""
 
     orientation: int = UPRIGHT
@@ -31,7 +31,9 @@ class Turn:
     detail: str = ""
 
 
-def turn_of(annotated: Size, stored: Size, orientation: int, exif: Exif | None = None) -> Turn:
+def exif_turn(
+    annotated: Size, stored: Size, orientation: int, exif: Exif | None = None
+) -> ExifTurn:
     """Find out on which pixels annotations were drawn.
 
     Args:
@@ -40,26 +42,26 @@ def turn_of(annotated: Size, stored: Size, orientation: int, exif: Exif | None =
         orientation: of its EXIF data, 1 to 8.
         exif: what the caller knows; None: the sizes must tell.
 
-    >>> turn_of(Size(80, 100), Size(80, 100), 6).orientation
+    >>> exif_turn(Size(80, 100), Size(80, 100), 6).orientation
     6
-    >>> turn_of(Size(80, 100), Size(80, 100), 3).reason
+    >>> exif_turn(Size(80, 100), Size(80, 100), 3).reason
     'turned by its EXIF data'
     """
     upright = upright_size(stored, orientation)
     fits = {"stored": annotated == stored, "upright": annotated == upright}
     if orientation == UPRIGHT or exif is not None:
         if fits[exif or "upright"]:
-            return Turn(orientation if exif == "stored" else UPRIGHT)
+            return ExifTurn(orientation if exif == "stored" else UPRIGHT)
     elif stored != upright:
         if fits["upright"]:
-            return Turn()
+            return ExifTurn()
         if fits["stored"]:
-            return Turn(orientation)
+            return ExifTurn(orientation)
     elif fits["stored"]:
         detail = f"orientation {orientation}; say --exif stored or --exif upright"
-        return Turn(reason=TURNED, detail=detail)
+        return ExifTurn(reason=TURNED, detail=detail)
     detail = f"{tuple(upright)}, the annotations say {tuple(annotated)}"
-    return Turn(reason=OTHER_SIZE, detail=detail)
+    return ExifTurn(reason=OTHER_SIZE, detail=detail)
 
 
 def upright_size(stored: Size, orientation: int) -> Size:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.convert.json_window import DamagedValue, JsonWindow
 from segue.errors import InputError
-from segue.export.fields import shortened
+from segue.export.fields import short_repr
 from segue.text_file import open_text
 
 Take = Callable[[int, Any], None]
@@ -28,7 +28,7 @@ def read_lists(path: str | Path, reader: ListReader) -> Mapping[str, str]:
     """Hand over the elements of all lists that stand in the object of a file.
 
     Returns:
-        Key -> the value, shortened, for what is no list.
+        Key -> the value, short_repr, for what is no list.
 
     Raises:
         InputError: the file cannot be read, is no JSON, or no object.
@@ -38,13 +38,15 @@ def read_lists(path: str | Path, reader: ListReader) -> Mapping[str, str]:
         try:
             if window.next_character() != "{":
                 value = window.value()
-                raise InputError(f"{shown(path)} must hold an object, got {shortened(value)}.")
+                raise InputError(
+                    f"{printable_path(path)} must hold an object, got {short_repr(value)}."
+                )
             window.take()
             others = _object(window, reader)
             if window.next_character():
                 raise DamagedValue("something stands behind the object")
         except DamagedValue as error:
-            raise InputError(f"{shown(path)} is not JSON ({error}).") from error
+            raise InputError(f"{printable_path(path)} is not JSON ({error}).") from error
     return others
 
 
@@ -63,7 +65,7 @@ def _object(window: JsonWindow, reader: ListReader) -> dict[str, str]:
             _list(window, reader.begin(key))
             reader.end(key)
         else:
-            others[key] = shortened(window.value())
+            others[key] = short_repr(window.value())
         if _closed(window, "}"):
             return others
 

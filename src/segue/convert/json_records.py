@@ -1,4 +1,4 @@
-"""Reading huge JSON files record by record, in memory that does not grow with the file.
+"""EntryLog huge JSON files record by record, in memory that does not grow with the file.
 
 Understands one list of records, `[{…}, {…}]`, and JSON lines (or records simply one behind
 another). A record must be an object.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.convert.json_window import LARGEST, PIECE, DamagedValue, JsonWindow
 from segue.errors import InputError
 from segue.text_file import open_text
@@ -98,7 +98,7 @@ class _Reader:
 
     def _damage(self, what: str, *, final: bool = False) -> Damage:
         message = (
-            f"{shown(self._path)} cannot be read at record {self._number} (the first is 1): "
-            f"{what}. Expected a JSON list of objects, or one object a line."
+            f"{printable_path(self._path)} cannot be read at record {self._number} (the first is "
+            f"1): {what}. Expected a JSON list of objects, or one object a line."
         )
         return Damage(self._number, message, final)

@@ -14,20 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.box import FramedBox
 from segue.convert.accounts import Accounts
 from segue.convert.captions import LONGEST, phrases_of
 from segue.convert.dialogue import Dialogue, Dropped, Truth, Turn, plain, pointing, tags
 from segue.convert.exif import Exif
 from segue.convert.image_files import ImageFiles
-from segue.convert.instances import Id, Instance, Instances, read_instances
+from segue.convert.instances import Id, Instance, Instances
+from segue.convert.instances_file import read_instances
 from segue.convert.references_file import read_references
-from segue.convert.sheet import Sheet, sheet_of
 from segue.convert.split_name import NO_SPLIT, is_split_name
+from segue.convert.upright_picture import UprightPicture, upright_picture
 from segue.convert.wording import Wording, absence
 from segue.errors import InputError
-from segue.export.fields import read_identity, read_object, shortened
+from segue.export.fields import read_identity, read_object, short_repr
 from segue.unicode_text import is_well_formed, well_formed
 
 LONGEST_SENTENCE = 400
@@ -106,7 +107,12 @@ class _Maker:
     def __init__(
         self, options: ReferOptions, accounts: Accounts, files: ImageFiles, file: str
     ) -> None:
-        self.options, self.accounts, self.files, self.file = options, accounts, files, shown(file)
+        self.options, self.accounts, self.files, self.file = (
+            options,
+            accounts,
+            files,
+            printable_path(file),
+        )
 
     def instance_accounts(self) -> Accounts:
         """Accounts of the instances file, where an annotation that can be read counts as used."""
@@ -124,7 +130,7 @@ class _Maker:
         self.accounts.read(REFERENCE, len(entries))
         for number, entry in enumerate(entries, 1):
             place = f"reference {number} of {self.file}"
-            name = f"{self.options.source}-{shortened(entry.get('ref_id'))}"
+            name = f"{self.options.source}-{short_repr(entry.get('ref_id'))}"
             try:
                 one = self._read(entry, place, name)
             except (InputError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -135,7 +141,7 @@ class _Maker:
             if self.options.splits and one.split not in self.options.splits:
                 self._drop(one, "of a split that was not asked for")
             elif not is_split_name(one.split):
-                yield self._drop(one, NO_SPLIT, shortened(one.split))
+                yield self._drop(one, NO_SPLIT, short_repr(one.split))
             elif not one.sentences:
                 yield self._drop(one, "reference without a sentence")
             else:
@@ -150,7 +156,7 @@ class _Maker:
         return _Reference(
             place,
             name,
-            self.content.listed_as.get(image_id, image_id),
+            self.content.id_of_duplicate.get(image_id, image_id),
             annotations,
             split,
             self._words(sentences, place),
@@ -165,7 +171,7 @@ class _Maker:
             if isinstance(text, str) and not is_well_formed(text):
                 self.accounts.note(SENTENCE, "half a character became U+FFFD")
             if not any(character.isalnum() for character in words):
-                self.accounts.drop(SENTENCE, place, "sentence without words", shortened(text))
+                self.accounts.drop(SENTENCE, place, "sentence without words", short_repr(text))
             else:
                 texts.append(words)
         return tuple(texts)
@@ -183,18 +189,18 @@ class _Maker:
         name = f"{options.source}-{split}-{image_id}"
         picture = self.content.pictures.get(image_id)
         if picture is None:
-            sheet: Sheet | Dropped = Dropped(name, "picture not in the instances file")
+            upright: UprightPicture | Dropped = Dropped(name, "picture not in the instances file")
         else:
-            sheet = sheet_of(picture, self.files, options.exif, name)
-        if isinstance(sheet, Dropped):
+            upright = upright_picture(picture, self.files, options.exif, name)
+        if isinstance(upright, Dropped):
             for one in references:
-                self._drop(one, sheet.reason, sheet.detail)
-            yield sheet
+                self._drop(one, upright.reason, upright.detail)
+            yield upright
             return
         rng = random.Random(f"{options.seed} {image_id!a} {split}")
         asked: list[list[Turn]] = []
         for one in references:
-            pairs = self._questions(one, references, sheet, rng)
+            pairs = self._questions(one, references, upright, rng)
             if isinstance(pairs, Dropped):
                 yield pairs
             else:
@@ -203,20 +209,20 @@ class _Maker:
             turns = tuple(turn for pair in asked[at : at + options.turns] for turn in pair)
             yield Dialogue(
                 id=f"{name}-{number}",
-                images=(str(sheet.found.path),),
+                images=(str(upright.found.path),),
                 turns=turns,
                 source=options.source,
-                image_key=sheet.found.key,
+                image_key=upright.found.key,
                 split=split,
-                size=sheet.found.size,
-                notes=sheet.notes,
+                size=upright.found.size,
+                notes=upright.notes,
             )
 
     def _questions(
         self,
         one: _Reference,
         beside: Sequence[_Reference],
-        sheet: Sheet,
+        upright: UprightPicture,
         rng: random.Random,
     ) -> list[list[Turn]] | Dropped:
         """Question and answer for some sentences of a reference, or why there are none."""
@@ -229,7 +235,7 @@ class _Maker:
         if not group and self._contradicted(one, beside):
             return self._drop(one, "said to be absent, another entry says it is there")
         try:
-            truth = sheet.truth(group, self.options.masks) if group else None
+            truth = upright.truth(group, self.options.masks) if group else None
         except InputError as error:
             return self._drop(one, "mask makes no sense", str(error))
         chosen = list(one.sentences)
@@ -239,9 +245,9 @@ class _Maker:
                 self.accounts.drop(SENTENCE, one.place, "beyond --sentences")
         pairs = []
         for sentence in chosen:
-            turns = _turns(sentence, truth, sheet, self.options, rng)
+            turns = _turns(sentence, truth, upright, self.options, rng)
             if isinstance(turns, str):
-                self.accounts.drop(SENTENCE, one.place, turns, shortened(sentence))
+                self.accounts.drop(SENTENCE, one.place, turns, short_repr(sentence))
                 continue
             self.accounts.use(SENTENCE)
             pairs.append(turns)
@@ -261,7 +267,11 @@ class _Maker:
 
 
 def _turns(
-    sentence: str, truth: Truth | None, sheet: Sheet, options: ReferOptions, rng: random.Random
+    sentence: str,
+    truth: Truth | None,
+    upright: UprightPicture,
+    options: ReferOptions,
+    rng: random.Random,
 ) -> list[Turn] | str:
     """Question and answer, or the reason why the sentence cannot be used."""
     language = options.wording.language(rng)
@@ -277,7 +287,7 @@ def _turns(
         if not phrase or len(phrase) > LONGEST:
             return "phrase is too long" if phrase or len(sentence) > LONGEST else "no phrase in it"
         return [asked, Turn("assistant", tags([phrase]), "tag", (phrase,), truth)]
-    boxes = [FramedBox.of(box, sheet.found.size) for box in truth.boxes]
+    boxes = [FramedBox.of(box, upright.found.size) for box in truth.boxes]
     written = pointing(sentence, boxes)
     if written.count("<box>") < len(boxes):
         return "box without area on the grid"
@@ -305,5 +315,5 @@ def _ids(value: Any) -> tuple[Id, ...]:
     if numbers == [-1] * len(numbers):
         return ()
     if -1 in numbers:
-        raise InputError(f"ann_id means nothing and something: {shortened(value)}")
+        raise InputError(f"ann_id means nothing and something: {short_repr(value)}")
     return tuple(dict.fromkeys(numbers))

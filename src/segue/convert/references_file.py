@@ -1,4 +1,4 @@
-"""Reading files of references: JSON, or pickles of plain values by Python 2 or 3.
+"""EntryLog files of references: JSON, or pickles of plain values by Python 2 or 3.
 
 A pickle is a program; this one may only build lists, dicts, text and numbers. Python 2 wrote text
 as bytes: they are UTF-8 where they can be, else Latin-1, each text by itself.
@@ -9,9 +9,9 @@ import struct
 from pathlib import Path
 from typing import Any, NoReturn
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.errors import InputError
-from segue.export.reading import DAMAGE
+from segue.export.entry_log import DAMAGE
 from segue.text_file import check_regular, read_json
 
 
@@ -35,7 +35,9 @@ def read_references(path: str | Path) -> list[dict[str, Any]]:
     path = Path(path)
     value = read_json(path) if path.suffix.lower() == ".json" else _read_pickle(path)
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise InputError(f"{shown(path)} must hold a list of references, got another value.")
+        raise InputError(
+            f"{printable_path(path)} must hold a list of references, got another value."
+        )
     return value
 
 
@@ -47,11 +49,13 @@ def _read_pickle(path: Path) -> Any:
     except InputError:
         raise
     except OSError as error:
-        raise InputError(f"Cannot read {shown(path)}: {error.strerror or error}.") from error
+        raise InputError(
+            f"Cannot read {printable_path(path)}: {error.strerror or error}."
+        ) from error
     except (*DAMAGE, pickle.UnpicklingError, EOFError, struct.error) as error:
         raise InputError(
-            f"{shown(path)} is not a plain file of references ({error}). Expected refs(unc).p, "
-            "refs(umd).p or grefs(unc).json."
+            f"{printable_path(path)} is not a plain file of references ({error}). Expected "
+            "refs(unc).p, refs(umd).p or grefs(unc).json."
         ) from error
 
 

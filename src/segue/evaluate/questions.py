@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.box import Box
 from segue.errors import InputError
 from segue.export.fields import read_list, read_number, read_object, read_size, read_string
@@ -169,7 +169,7 @@ def read_questions(
         try:
             question = Question.from_json(value, f"{path.stem}-{number}", prompt)
         except InputError as error:
-            raise InputError(f"{shown(path)}, question {number}: {error}") from error
+            raise InputError(f"{printable_path(path)}, question {number}: {error}") from error
         if question.id in seen:
             raise InputError(
                 f"Question {number} of {path} has the id {question.id!r} of an earlier one. Ids "

@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 from segue.box import Size
 from segue.export import Annotated
+from segue.export.entry_log import EntryLog
 from segue.export.fields import (
     MaskBudget,
     read_identity,
@@ -28,7 +29,6 @@ from segue.export.fields import (
 )
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
-from segue.export.reading import Reading
 from segue.export.rings import seamed
 from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
@@ -106,18 +106,18 @@ def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[A
         InputError: it is not such a file; the message names the entry.
     """
     document = read_json(source)
-    reading, budget = Reading(source, skipped), MaskBudget()
+    log, budget = EntryLog(source, skipped), MaskBudget()
     names: dict[int | str, str] = {}
     pictures: dict[int | str, Annotated] = {}
     found: dict[int | str, list[Region]] = {}
-    with reading.whole("a COCO instances file"):
+    with log.whole("a COCO instances file"):
         listed = {key: read_list(document[key], key) for key in ("categories", "images")}
         annotations = read_list(document["annotations"], "annotations")
     for number, entry in enumerate(listed["categories"], 1):
-        with reading.entry(f"category {number}"):
+        with log.entry(f"category {number}"):
             names[read_identity(read_object(entry, "it")["id"], "id")] = str(entry["name"])
     for number, entry in enumerate(listed["images"], 1):
-        with reading.entry(f"image {number}"):
+        with log.entry(f"image {number}"):
             identity = read_identity(read_object(entry, "it")["id"], "id")
             if identity in pictures:
                 raise ValueError(f"the id {identity!r} is that of an earlier one")
@@ -125,7 +125,7 @@ def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[A
             pictures[identity] = Annotated(str(entry["file_name"]), size)
             found[identity] = []
     for number, entry in enumerate(annotations, 1):
-        with reading.entry(f"annotation {number}"):
+        with log.entry(f"annotation {number}"):
             identity = read_identity(read_object(entry, "it")["image_id"], "image_id")
             if identity not in pictures:
                 raise ValueError(f"its picture {identity!r} is not listed")

@@ -19,11 +19,11 @@ import numpy as np
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.entry_log import EntryLog
 from segue.export.fields import MaskBudget, are_near, near, read_number, read_size, read_whole
 from segue.export.files import read_text, write_text
 from segue.export.labels import label_of, labels_of, region_of
-from segue.export.outlines import ellipse, turned
-from segue.export.reading import Reading
+from segue.export.outlines import ellipse, turned_corners
 from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
 from segue.region import Region
@@ -92,15 +92,15 @@ def read_cvat(source: str | Path, *, skipped: list[str] | None = None) -> list[A
     text = read_text(source)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # never needed, and a way to exhaust memory
         raise InputError(f"{source} declares a document type, CVAT files have none.")
-    reading, budget = Reading(source, skipped), MaskBudget()
-    with reading.whole("a CVAT for images file"):
+    log, budget = EntryLog(source, skipped), MaskBudget()
+    with log.whole("a CVAT for images file"):
         images = list(ET.fromstring(text).iter("image"))
         for image in images:
             image.attrib["name"], image.attrib["width"], image.attrib["height"]
     pictures = []
     for number, image in enumerate(images, 1):
-        with reading.entry(f"image {number}"):
-            pictures.append(_picture(image, number, reading, budget))
+        with log.entry(f"image {number}"):
+            pictures.append(_picture(image, number, log, budget))
     return pictures
 
 
@@ -131,16 +131,16 @@ def _add(image: ET.Element, region: Region) -> None:
     )
 
 
-def _picture(image: ET.Element, number: int, reading: Reading, budget: MaskBudget) -> Annotated:
+def _picture(image: ET.Element, number: int, log: EntryLog, budget: MaskBudget) -> Annotated:
     size = read_size(image.attrib["height"], image.attrib["width"])
     regions: list[Region] = []
     for shape in image:
         place = f"image {number}, <{shape.tag}> {len(regions) + 1}"
         if shape.tag in _READ:
-            with reading.entry(place):
+            with log.entry(place):
                 regions.append(_region(len(regions) + 1, shape, size, budget))
         elif shape.tag != "tag":
-            reading.pass_over(place, f"a {shape.tag} has no area")
+            log.pass_over(place, f"a {shape.tag} has no area")
     return Annotated(image.attrib["name"], size, tuple(regions))
 
 
@@ -152,7 +152,7 @@ def _region(number: int, shape: ET.Element, size: Size, budget: MaskBudget) -> R
         box = near(Box.spanning(xa, ya, xb, yb), size, "the box")
         if not angle:
             return region_of(number, label, None, box)
-        quad = turned(box, angle, box.centre)
+        quad = turned_corners(box, angle, box.centre)
         xs, ys = zip(*quad)
         around = Box(min(xs), min(ys), max(xs), max(ys))
         return replace(region_of(number, label, None, around), quad=quad)

@@ -44,7 +44,7 @@ def read_object(value: Any, what: str) -> Mapping[str, Any]:
         InputError: it is something else.
     """
     if not isinstance(value, Mapping):
-        raise InputError(f"{what} must be an object, got {shortened(value)}")
+        raise InputError(f"{what} must be an object, got {short_repr(value)}")
     return value
 
 
@@ -55,7 +55,7 @@ def read_list(value: Any, what: str) -> list[Any]:
         InputError: it is something else.
     """
     if not isinstance(value, list):
-        raise InputError(f"{what} must be a list, got {shortened(value)}")
+        raise InputError(f"{what} must be a list, got {short_repr(value)}")
     return value
 
 
@@ -66,7 +66,7 @@ def read_string(value: Any, what: str) -> str:
         InputError: it is something else.
     """
     if not isinstance(value, str):
-        raise InputError(f"{what} must be a text, got {shortened(value)}")
+        raise InputError(f"{what} must be a text, got {short_repr(value)}")
     return value
 
 
@@ -81,7 +81,7 @@ def read_number(value: Any, what: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"{what} must be a finite number, got {shortened(value)}")
+        raise InputError(f"{what} must be a finite number, got {short_repr(value)}")
     return number
 
 
@@ -93,7 +93,7 @@ def read_whole(value: Any, what: str) -> int:
     """
     number = read_number(value, what)
     if number != int(number):
-        raise InputError(f"{what} must be a whole number, got {shortened(value)}")
+        raise InputError(f"{what} must be a whole number, got {short_repr(value)}")
     return int(number)
 
 
@@ -130,7 +130,7 @@ def read_identity(value: Any, what: str) -> int | str:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise InputError(f"{what} must be a whole number or a text, got {shortened(value)}")
+    raise InputError(f"{what} must be a whole number or a text, got {short_repr(value)}")
 
 
 def read_flag(value: Any, what: str) -> bool:
@@ -142,7 +142,7 @@ def read_flag(value: Any, what: str) -> bool:
     known = {"0": False, "1": True, "false": False, "true": True, "none": False, "": False}
     found = known.get(str(value).strip().lower().removesuffix(".0"))
     if found is None:
-        raise InputError(f"{what} must be 0 or 1, got {shortened(value)}")
+        raise InputError(f"{what} must be 0 or 1, got {short_repr(value)}")
     return found
 
 
@@ -157,10 +157,10 @@ def read_xywh(value: Any, size: Size | None, what: str = "bbox") -> Box:
         InputError: it is something else, has a negative side, or lies far outside the picture.
     """
     if not isinstance(value, list | tuple) or len(value) != 4:
-        raise InputError(f"{what} must be [x, y, width, height], got {shortened(value)}")
+        raise InputError(f"{what} must be [x, y, width, height], got {short_repr(value)}")
     x, y, width, height = (read_number(one, what) for one in value)
     if width < 0 or height < 0:
-        raise InputError(f"{what} has a negative side: {shortened(value)}")
+        raise InputError(f"{what} has a negative side: {short_repr(value)}")
     return near(Box(x, y, x + width, y + height), size, what)
 
 
@@ -181,7 +181,7 @@ def are_near(numbers: Any, size: Size) -> bool:
     return all(-side <= number <= 2 * side for number in numbers)
 
 
-def shortened(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value as a message may show it."""
     try:
         text = repr(value)

@@ -13,6 +13,7 @@ from typing import Any
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.entry_log import EntryLog
 from segue.export.fields import (
     MaskBudget,
     are_near,
@@ -24,7 +25,6 @@ from segue.export.fields import (
 from segue.export.files import read_json, write_json
 from segue.export.json import region_from_json, region_to_json
 from segue.export.label_files import label_files
-from segue.export.reading import Reading
 from segue.mask import Mask
 from segue.mask.contour import Polygon, Ring
 from segue.region import Region
@@ -65,13 +65,13 @@ def read_geojson(source: str | Path, *, skipped: list[str] | None = None) -> Ann
         InputError: it is not such a file.
     """
     document = read_json(source)
-    reading, budget = Reading(source, skipped), MaskBudget()
+    log, budget = EntryLog(source, skipped), MaskBudget()
     regions: list[Region] = []
-    with reading.whole("GeoJSON of a picture"):
+    with log.whole("GeoJSON of a picture"):
         size = read_size(*read_list(document["size"], "size"))
         features, name = read_list(document["features"], "features"), str(document["name"])
     for number, feature in enumerate(features, 1):
-        with reading.entry(f"feature {number}"):
+        with log.entry(f"feature {number}"):
             regions.append(_region(read_object(feature, "it"), size, budget))
     return Annotated(name, size, tuple(regions))
 

@@ -6,12 +6,6 @@ spans, who found a region.
 Read: brushes, rectangles (turned ones too), polygons and ellipses of annotations that were not
 cancelled.
 The labelling setup that the file fits is given by `labelling_setup`.
-
-A brush is the picture's pixels as RGBA, row by row, packed into bits: 32 bits number of values, 5
-bits word size - 1, four times 4 bits "length of a count" - 1, then blocks: 1 bit (1: one value
-repeated, 0: values one by one), 2 bits which length of count, the count - 1, the value or values.
-
-Source: https://github.com/thi-ng/umbrella/tree/develop/packages/rle-pack describes the packing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +20,8 @@ import numpy as np
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.brush import pack, unpack
+from segue.export.entry_log import EntryLog
 from segue.export.fields import (
     MaskBudget,
     are_near,
@@ -38,15 +34,11 @@ from segue.export.fields import (
 )
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
-from segue.export.outlines import ellipse, turned
-from segue.export.reading import Reading
+from segue.export.outlines import ellipse, turned_corners
 from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
 from segue.region import Region
 from segue.unicode_text import well_formed
-
-_LENGTHS = (3, 4, 8, 16)
-"""Bits of a count, as Label Studio itself writes."""
 
 
 def write_label_studio(
@@ -138,15 +130,15 @@ def read_label_studio(source: str | Path, *, skipped: list[str] | None = None) -
     Raises:
         InputError: it is not such a file.
     """
-    reading, budget = Reading(source, skipped), MaskBudget()
-    with reading.whole("a Label Studio file"):
+    log, budget = EntryLog(source, skipped), MaskBudget()
+    with log.whole("a Label Studio file"):
         tasks = [read_object(task, "a task") for task in read_list(read_json(source), "it")]
         for task in tasks:
             read_object(task["data"], "the data of a task")
     pictures = []
     for number, task in enumerate(tasks, 1):
-        with reading.entry(f"task {number}"):
-            if (picture := _picture(task, f"task {number}", reading, budget)) is not None:
+        with log.entry(f"task {number}"):
+            if (picture := _picture(task, f"task {number}", log, budget)) is not None:
                 pictures.append(picture)
     return pictures
 
@@ -155,7 +147,7 @@ _READ = ("brushlabels", "rectanglelabels", "polygonlabels", "ellipselabels")
 
 
 def _picture(
-    task: Mapping[str, Any], place: str, reading: Reading, budget: MaskBudget
+    task: Mapping[str, Any], place: str, log: EntryLog, budget: MaskBudget
 ) -> Annotated | None:
     """The picture of a task; None when nobody drew on it, for then its size is not known."""
     results = []
@@ -163,16 +155,16 @@ def _picture(
         if read_flag(
             read_object(annotation, "an annotation").get("was_cancelled"), "was_cancelled"
         ):
-            reading.pass_over(f"{place}, annotation {number}", "it was cancelled")
+            log.pass_over(f"{place}, annotation {number}", "it was cancelled")
         else:
             results += read_list(annotation.get("result") or [], "result")
     size: Size | None = None
     regions: list[Region] = []
     for number, result in enumerate(results, 1):
         where = f"{place}, result {number}"
-        with reading.entry(where):
+        with log.entry(where):
             if result["type"] not in _READ:
-                reading.pass_over(where, f"{result['type']!r} is no shape with a label")
+                log.pass_over(where, f"{result['type']!r} is no shape with a label")
                 continue
             own = read_size(result["original_height"], result["original_width"])
             size = size or own
@@ -180,7 +172,7 @@ def _picture(
                 raise InputError(f"its picture is {tuple(own)}, others say {tuple(size)}")
             regions.append(_region(len(regions) + 1, result, size, budget))
     if size is None:
-        reading.pass_over(place, "nobody drew on it, so the size of its picture is not known")
+        log.pass_over(place, "nobody drew on it, so the size of its picture is not known")
         return None
     named = next((v for v in task["data"].values() if isinstance(v, str)), "")
     return Annotated(name_of(str(task["data"].get("image", named))), size, tuple(regions))
@@ -206,55 +198,6 @@ def brush(mask: Mask) -> dict[str, Any]:
     """The pixels of a mask, as the value of a result."""
     pixels = mask.array.reshape(-1).astype(np.uint8) * np.uint8(255)
     return {"format": "rle", "rle": pack(np.repeat(pixels, 4))}
-
-
-def pack(values: np.ndarray) -> list[int]:
-    """Pack (N,) uint8 into the bytes of a brush."""
-    edges = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1, [values.size]))
-    bits = [f"{values.size:032b}{7:05b}", *(f"{length - 1:04b}" for length in _LENGTHS)]
-    for start, count in zip(edges[:-1].tolist(), np.diff(edges).tolist(), strict=True):
-        value = f"{int(values[start]):08b}"
-        while count > 0:
-            which = next((n for n, b in enumerate(_LENGTHS) if count <= 1 << b), 3)
-            part = min(count, 1 << _LENGTHS[which])
-            bits.append(f"1{which:02b}{part - 1:0{_LENGTHS[which]}b}{value}")
-            count -= part
-    text = "".join(bits)
-    return np.packbits(np.frombuffer(text.encode(), np.uint8) - 48).tolist()
-
-
-def unpack(packed: list[int], expected: int) -> np.ndarray:
-    """Read the bytes of a brush: (expected,) uint8.
-
-    Raises:
-        InputError: they end early, or hold another number of values.
-    """
-    try:
-        text = "".join(f"{byte:08b}" for byte in bytes(read_list(packed, "a brush")))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"a brush must be a list of bytes ({error})") from error
-    place = 0
-
-    def read(bits: int) -> int:
-        nonlocal place
-        place += bits
-        if place > len(text):
-            raise InputError("a brush ends early")
-        return int(text[place - bits : place], 2)
-
-    count, word = read(32), read(5) + 1
-    lengths = [read(4) + 1 for _ in range(4)]
-    if count != expected or word != 8:
-        raise InputError(f"a brush holds {count} values of {word} bits, expected {expected} of 8")
-    values, done = np.zeros(count, np.uint8), 0
-    while done < count:
-        repeated, end = read(1), done
-        end += read(lengths[read(2)]) + 1
-        if end > count:
-            raise InputError("a brush holds more values than it says")
-        values[done:end] = read(8) if repeated else [read(8) for _ in range(end - done)]
-        done = end
-    return values
 
 
 def _result(region: Region, size: Size) -> dict[str, Any]:
@@ -317,7 +260,7 @@ def _rectangle(
     angle = read_number(value.get("rotation") or 0, "rotation")
     if not angle:
         return region_of(number, label, None, box, score)
-    quad = turned(box, angle, (left, top))
+    quad = turned_corners(box, angle, (left, top))
     xs, ys = zip(*quad)
     around = Box(min(xs), min(ys), max(xs), max(ys))
     return replace(region_of(number, label, None, around, score), quad=quad)

@@ -20,6 +20,7 @@ import PIL.Image
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.entry_log import EntryLog
 from segue.export.fields import (
     MaskBudget,
     are_near,
@@ -33,7 +34,6 @@ from segue.export.files import read_json, write_json
 from segue.export.label_files import label_files
 from segue.export.labels import label_of, region_of
 from segue.export.outlines import ellipse
-from segue.export.reading import Reading
 from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
 from segue.region import Region
@@ -78,18 +78,18 @@ def read_labelme(source: str | Path, *, skipped: list[str] | None = None) -> Ann
         InputError: it is not such a file.
     """
     document = read_json(source)
-    reading, budget = Reading(source, skipped), MaskBudget()
+    log, budget = EntryLog(source, skipped), MaskBudget()
     regions: list[Region] = []
-    with reading.whole("a LabelMe file"):
+    with log.whole("a LabelMe file"):
         size = read_size(document["imageHeight"], document["imageWidth"])
         shapes, name = read_list(document["shapes"], "shapes"), str(document["imagePath"])
     for number, entry in enumerate(shapes, 1):
         place = f"shape {number}"
-        with reading.entry(place):
+        with log.entry(place):
             shape = read_object(entry, "it")
             kind = shape.get("shape_type") or "polygon"
             if kind in ("point", "points", "line", "linestrip"):
-                reading.pass_over(place, f"a {kind} has no area")
+                log.pass_over(place, f"a {kind} has no area")
             else:
                 regions.append(_region(len(regions) + 1, kind, shape, size, budget))
     return Annotated(name, size, tuple(regions))

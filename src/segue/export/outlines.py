@@ -9,7 +9,7 @@ from segue.box import Box, Size
 Corners = tuple[tuple[float, float], ...]
 
 
-def turned(box: Box, degrees: float, pivot: tuple[float, float]) -> Corners:
+def turned_corners(box: Box, degrees: float, pivot: tuple[float, float]) -> Corners:
     """The four corners of a box, turned clockwise on the screen about a point.
 
     Args:
@@ -17,7 +17,7 @@ def turned(box: Box, degrees: float, pivot: tuple[float, float]) -> Corners:
         degrees: the angle.
         pivot: (x, y), which stays where it is.
 
-    >>> [(round(x), round(y)) for x, y in turned(Box(0, 0, 4, 2), 90, (0, 0))]
+    >>> [(round(x), round(y)) for x, y in turned_corners(Box(0, 0, 4, 2), 90, (0, 0))]
     [(0, 0), (0, 4), (-2, 4), (-2, 0)]
     """
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

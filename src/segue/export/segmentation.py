@@ -15,7 +15,7 @@ import numpy as np
 
 from segue.box import Size
 from segue.errors import InputError
-from segue.export.fields import are_near, read_list, read_object, read_whole, shortened
+from segue.export.fields import are_near, read_list, read_object, read_whole, short_repr
 from segue.mask import rle
 from segue.mask.contour import Polygon, fill
 
@@ -58,7 +58,7 @@ def read_segmentation(value: Any, size: Size) -> Segmentation | None:
     if isinstance(value, Mapping):
         return Segmentation(masks=(read_rle(value, size),))
     if not isinstance(value, list | tuple):
-        raise InputError(f"segmentation must be polygons or RLE, got {shortened(value)}")
+        raise InputError(f"segmentation must be polygons or RLE, got {short_repr(value)}")
     parts = _rings(value)
     rings, masks = [], []
     for part in parts:
@@ -79,7 +79,7 @@ def read_rle(value: Mapping[str, Any], size: Size) -> np.ndarray:
     sides = given if isinstance(given, list | tuple) and len(given) == 2 else ()
     if tuple(read_whole(side, "the size of an RLE") for side in sides) != tuple(size):
         raise InputError(
-            f"its mask is of {shortened(given)}, its picture {list(size)} (height, width)"
+            f"its mask is of {short_repr(given)}, its picture {list(size)} (height, width)"
         )
     counts = value.get("counts")
     if isinstance(counts, str | bytes | list | tuple) and len(counts) > 6 * size[0] * size[1] + 16:
@@ -100,7 +100,7 @@ def checked_rle(value: Any, size: Size) -> dict[str, Any]:
     given, counts = value.get("size"), value.get("counts")
     sides = given if isinstance(given, list | tuple) and len(given) == 2 else ()
     if tuple(read_whole(side, "the size of an RLE") for side in sides) != tuple(size):
-        raise InputError(f"an RLE is of {shortened(given)}, not {list(size)} (height, width)")
+        raise InputError(f"an RLE is of {short_repr(given)}, not {list(size)} (height, width)")
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")
     if isinstance(counts, str):
@@ -151,14 +151,14 @@ def _ring(part: Any, size: Size) -> np.ndarray:
         InputError: they are no ring of finite corners near the picture.
     """
     if not isinstance(part, list | tuple):
-        raise InputError(f"segmentation holds {shortened(part)}, which is no polygon")
+        raise InputError(f"segmentation holds {short_repr(part)}, which is no polygon")
     flat = [number for corner in part for number in corner] if all(map(_is_pair, part)) else part
     try:
         if any(isinstance(number, bool | type(None)) for number in flat):
             raise ValueError
         corners = np.array([float(number) for number in flat])
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"a polygon holds what is no number: {shortened(part)}") from error
+        raise InputError(f"a polygon holds what is no number: {short_repr(part)}") from error
     if corners.size < 6 or corners.size % 2:
         raise InputError(
             f"a polygon must have at least three corners, x and y each, got {corners.size} numbers"

@@ -17,11 +17,11 @@ from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
 from segue.export.class_names import read_names, yaml_names
+from segue.export.entry_log import EntryLog
 from segue.export.fields import MaskBudget, near, read_number, read_whole
 from segue.export.files import read_text, write_text
 from segue.export.label_files import label_files
 from segue.export.labels import label_of, labels_of, region_of
-from segue.export.reading import Reading
 from segue.export.rings import one_ring
 from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
@@ -76,18 +76,18 @@ def read_yolo(
     Raises:
         InputError: a file is missing or a line makes no sense.
     """
-    with Reading(Path(source) / "data.yaml", skipped).whole("a list of classes"):
+    with EntryLog(Path(source) / "data.yaml", skipped).whole("a list of classes"):
         labels = read_names(read_text(Path(source) / "data.yaml"))
     asked = [Annotated(name, size) for name, size in sizes.items()]
     budget = MaskBudget()
     pictures = []
     for picture, name in zip(asked, label_files(asked), strict=True):
         file = Path(source) / "labels" / name
-        reading = Reading(file, skipped)
+        log = EntryLog(file, skipped)
         regions: list[Region] = []
         for number, line in enumerate(read_text(file).split("\n"), 1):
             if line.strip():
-                with reading.entry(f"line {number}"):
+                with log.entry(f"line {number}"):
                     regions.append(
                         _region(len(regions) + 1, line.split(), labels, picture.size, budget)
                     )

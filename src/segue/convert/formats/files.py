@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import json_text, shown
+from segue.atomic_file import json_text, printable_path
 from segue.convert.dialogue import Dialogue, Dropped, Kind, Turn
 from segue.convert.formats import Writer
 from segue.convert.json_records import Damage, readings
 from segue.dialects import DIALECTS, Dialect, Pointed, Wanted
 from segue.errors import InputError
-from segue.export.fields import shortened
-from segue.export.reading import DAMAGE
+from segue.export.entry_log import DAMAGE
+from segue.export.fields import short_repr
 
 ToRecords = Callable[[Dialogue], Iterable[Mapping[str, Any]]]
 UNREADABLE = "record cannot be read"
@@ -65,7 +65,7 @@ def read_with(
         InputError: the file cannot be read.
     """
     for number, value in enumerate(readings(path), 1):
-        place = f"Record {number} of {shown(path.name)}"
+        place = f"Record {number} of {printable_path(path.name)}"
         if isinstance(value, Damage):
             yield Dropped(place, CUT_OFF if value.final else UNREADABLE, value.message)
             continue
@@ -85,7 +85,7 @@ def assistant(text: str) -> Turn:
     return Turn("assistant", text, kind, tuple(dict.fromkeys(wanted or pointed)))
 
 
-def spoken(role: Any, text: str) -> Turn:
+def turn_of_role(role: Any, text: str) -> Turn:
     """A turn of a role that a file names.
 
     Raises:
@@ -94,7 +94,7 @@ def spoken(role: Any, text: str) -> Turn:
     if role == "assistant":
         return assistant(text)
     if role not in ("user", "system", "tool"):
-        raise InputError(f"a turn has the role {shortened(role)}")
+        raise InputError(f"a turn has the role {short_repr(role)}")
     return Turn(role, text)
 
 

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import json_text, shown
+from segue.atomic_file import json_text, printable_path
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import Writer
 from segue.convert.formats.files import UNREADABLE, absolute
 from segue.convert.formats.trl import messages
 from segue.errors import InputError, MissingExtra
-from segue.export.reading import DAMAGE
+from segue.export.entry_log import DAMAGE
 from segue.unicode_text import well_formed
 
 ROWS = 1000
@@ -90,7 +90,7 @@ def read(path: Path) -> Iterator[Dialogue | Dropped]:
             for batch in file.iter_batches(ROWS, columns=["dialogue"]):
                 for row in batch.to_pylist():
                     number += 1
-                    yield _dialogue(row["dialogue"], f"Row {number} of {shown(path.name)}")
+                    yield _dialogue(row["dialogue"], f"Row {number} of {printable_path(path.name)}")
     except (OSError, arrow.ArrowException, KeyError, ValueError, MemoryError) as error:
         if isinstance(error, InputError):
             raise

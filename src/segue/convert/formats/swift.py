@@ -21,7 +21,7 @@ from segue.box import Frame, FramedBox
 from segue.convert.dialogue import Dialogue, Dropped, grid, plain
 from segue.convert.exif import TURNED, UPRIGHT
 from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, is_file, json_lines, read_with, spoken
+from segue.convert.formats.files import absolute, is_file, json_lines, read_with, turn_of_role
 from segue.convert.formats.image_places import without_image_places
 from segue.convert.image_files import header
 from segue.errors import InputError
@@ -97,7 +97,7 @@ def to_dialogue(value: Mapping[str, Any], name: str, folder: Path = Path()) -> D
     turns = []
     for role, text in zip(roles, texts, strict=True):
         fill = objects.in_answer if role == "assistant" else objects.in_question
-        turns.append(spoken(role, fill(text)))
+        turns.append(turn_of_role(role, fill(text)))
     objects.end()
     return Dialogue(str(value.get("id") or name), tuple(images), tuple(turns))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, json_lines, read_with, spoken
+from segue.convert.formats.files import absolute, json_lines, read_with, turn_of_role
 from segue.convert.formats.image_places import IMAGE, without_image_places
 from segue.errors import InputError
 from segue.export.fields import read_list, read_object, read_string
@@ -60,7 +60,7 @@ def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
         roles.append(read_object(message, "a message")["role"])
         texts.append(_text_of(message["content"]))
     made = without_image_places(list(zip(roles, texts)), len(images))
-    turns = [spoken(role, text) for role, text in zip(roles, made, strict=True)]
+    turns = [turn_of_role(role, text) for role, text in zip(roles, made, strict=True)]
     return Dialogue(str(value.get("id") or name), tuple(map(str, images)), tuple(turns))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from segue.atomic_file import shown
+from segue.atomic_file import printable_path
 from segue.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ DAMAGE = (
 """What values that make no sense raise, in our code and in the libraries beneath."""
 
 
-class Reading:
+class EntryLog:
     """One file that is being read."""
 
     def __init__(self, source: str | Path, skipped: list[str] | None) -> None:
@@ -43,7 +43,7 @@ class Reading:
             source: the file.
             skipped: gets a sentence for each entry that is left out; None: the first ends it all.
         """
-        self.source = shown(source)
+        self.source = printable_path(source)
         self._skipped = skipped
 
     @contextmanager

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from segue.box import Box
 from segue.convert.dialogue import Dropped, Truth
-from segue.convert.exif import UPRIGHT, Exif, turn_of, turned_box
+from segue.convert.exif import UPRIGHT, Exif, exif_turn, turned_box
 from segue.convert.image_files import ImageFiles, Located, Missing
 from segue.convert.instances import Instance, Picture, union_rle
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class UprightPicture:
     """A picture that was found, with how its annotations lie on it."""
 
     found: Located
@@ -46,7 +46,9 @@ class Sheet:
         return (*self.found.notes, *turned)
 
 
-def sheet_of(picture: Picture, files: ImageFiles, exif: Exif | None, name: str) -> Sheet | Dropped:
+def upright_picture(
+    picture: Picture, files: ImageFiles, exif: Exif | None, name: str
+) -> UprightPicture | Dropped:
     """Find a picture, and how its annotations lie on it.
 
     Args:
@@ -58,7 +60,7 @@ def sheet_of(picture: Picture, files: ImageFiles, exif: Exif | None, name: str) 
     found = files.find(picture.file_name, "coco")
     if isinstance(found, Missing):
         return Dropped(name, found.reason, found.name)
-    turn = turn_of(picture.size, found.stored, found.orientation, exif)
+    turn = exif_turn(picture.size, found.stored, found.orientation, exif)
     if turn.reason:
         return Dropped(name, turn.reason, turn.detail)
-    return Sheet(found, picture, turn.orientation)
+    return UprightPicture(found, picture, turn.orientation)
