@@ -31,6 +31,8 @@ class Profile:
     """Pictures of more pixels are changed on the way, so they are made smaller before."""
     pictures: int | None = None
     """So many pictures, the newest, reach the model; None: all."""
+    thinks: bool | None = None
+    """Replies begin inside a thought that the prompt opened; None: as its name says."""
     streams: bool = True
     """False: replies come all at once."""
     keeps_tokens: bool = True

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Wanted
+from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Wanted, drop_retracted
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.synonyms import Synonyms, normal
 from segue.gsam_phrases import split_phrases
@@ -45,7 +45,7 @@ class Reply:
 def read_reply(raw: str, dialect: str = "qwen_vl") -> Reply:
     """Read the markup of a reply."""
     reader: Dialect = DIALECTS.load(dialect)
-    events = list(reader.read([raw]))
+    events = drop_retracted(reader.read([raw]))
     return Reply(
         tuple(event.phrase for event in events if isinstance(event, Wanted)),
         tuple(event.phrase for event in events if isinstance(event, Pointed)),

@@ -18,12 +18,14 @@ from segue.assistant import Assistant, load
 from segue.atomic_file import write_bytes, write_json
 from segue.collector import Collector
 from segue.conversation import Conversation
+from segue.dialects.thoughts import without_thoughts
 from segue.errors import InputError
 from segue.export.json import region_from_json
 from segue.follower import region_ids
 from segue.history import KEPT, Snapshot, Step
 from segue.image import Image
 from segue.region import Region
+from segue.request import read_request
 from segue.session.snapshots import (
     Steps,
     history_from_json,
@@ -120,8 +122,18 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
         gathered = Collector(turn["question"])
         seen = conversation.images + shown
         first = int(turn["regions"][0]["id"].lstrip("r")) if turn["regions"] else 1
-        chunks = gathered.listen(iter([turn["raw"]]))
-        for event in assistant.follow(chunks, seen, region_ids(first), models["dialect"], sight):
+        gathered.raw.append(turn["raw"])
+        phrases = read_request(turn["question"]).phrases
+        events = assistant.follow(
+            [without_thoughts(turn["raw"])],  # regions that a thought took back have no id here
+            seen,
+            region_ids(first),
+            models["dialect"],
+            sight,
+            grounded=bool(phrases) or "asked" in turn,
+            phrases=phrases,
+        )
+        for event in events:
             gathered.add(event)
         answer = gathered.answer(seen)
         conversation.adopt(turn["question"], answer, shown)
