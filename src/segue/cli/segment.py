@@ -36,7 +36,9 @@ def segment(
     from segue.cli.screen import region_table, screen
 
     console = screen(error=json == "-", quiet=json == "-")
+    results.keep_inputs([out, json], [image])
+    results.keep_inputs_from(masks, [image])
     (picture,) = options.open_images([image], allow_urls)
     regions = options.find_regions(console, picture, phrases, box, point, models)
-    console.print(region_table(regions))
     results.write_regions(picture, regions, out=out, json_target=json, masks=masks)
+    console.print(region_table(regions))
