@@ -12,6 +12,7 @@ from segue.convert.coco import CocoOptions, convert_coco
 from segue.convert.dialogue import Dialogue
 from segue.convert.image_files import ImageFiles
 from segue.convert.wording import Wording
+from segue.errors import InputError
 
 BOX = [8, 8, 16, 16]
 RING = [8, 8, 24, 8, 24, 24, 8, 24]
@@ -232,3 +233,24 @@ def claims(value) -> set[tuple[str, str]]:
         if picture in pictures and category in categories:
             found.add((f"coco/{pictures[picture]}", str(categories[category]).lower()))
     return found
+
+
+def test_the_order_of_the_lists_does_not_matter(convert):
+    value = document(one(1), one(2, image=2, category=2))
+    first, _ = convert(value)
+    turned, counts = convert({key: value[key] for key in ("annotations", "categories", "images")})
+    assert (turned, counts.used) == (first, 2)
+
+
+@pytest.mark.parametrize("key", ["images", "categories", "annotations"])
+def test_a_list_that_comes_twice_is_refused(convert, key):
+    value = document(one(1))
+    text = json.dumps(value)[:-1] + f', "{key}": {json.dumps(value[key])}}}'
+    with pytest.raises(InputError, match=f"holds the list '{key}' twice"):
+        convert(text)
+
+
+@pytest.mark.parametrize("text", ['{"images": [', '{"images": [{}]', '{"images" 3}', "{} x", "{,}"])
+def test_a_file_that_was_cut_off_is_refused(convert, text):
+    with pytest.raises(InputError, match="is not JSON"):
+        convert(text)

@@ -14,7 +14,11 @@ def segment(
     image: Annotated[str, typer.Argument(help="The picture.")],
     phrases: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PHRASE]...", help="What to look for.", show_default=False),
+        typer.Argument(
+            metavar="[PHRASE]...",
+            help="What to look for; one argument may hold several, with commas.",
+            show_default=False,
+        ),
     ] = None,
     box: options.Boxes = None,
     point: options.Points = None,

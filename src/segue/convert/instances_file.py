@@ -53,6 +53,7 @@ def read_instances(
                 f"{others.get(key, 'nothing')}. It must hold images, annotations and categories."
             )
     if reader.waits:  # the annotations came first
+        reader.read_again()
         read_lists(path, reader)
     return reader.content
 
@@ -72,18 +73,26 @@ class _InstancesReader:
         self._seen_twice: set[Id] = set()
         self.done: set[str] = set()
         """Lists that were read, or passed over for want of others."""
+        self._again = False
         self.waits = False
         """Whether the annotations stand before what they belong to: read once more, then."""
         self.content = Instances()
 
+    def read_again(self) -> None:
+        """Go through the file once more, for the annotations only."""
+        self._again = True
+        self.done.discard("annotations")
+
     def begin(self, key: str) -> Take | None:
         """What takes the elements of a list."""
+        if key in self.done and self._again:
+            return None
+        if key in self.done:
+            raise InputError(f"{self._file} holds the list {key!r} twice. Join the two.")
         if key == "annotations":
             ready = {"images", "categories"} <= self.done
             self.waits = not ready
             return self._annotation if ready else None
-        if key in self.done:
-            return None  # the second time through
         return {"categories": self._category, "images": self._picture}.get(key)
 
     def end(self, key: str) -> None:
