@@ -141,6 +141,17 @@ def test_a_thought_that_only_ends_takes_its_words_and_regions_back():
     assert answer.thought == len(reply.partition("</think>")[0])
 
 
+@pytest.mark.parametrize(
+    "answer", ["A dog.", "<ref>dog</ref><box>[0,0,0,0]</box>", "<box>(1,2</box>"], ids=str
+)
+def test_a_model_that_said_anything_did_not_only_think(answer):
+    chat = Scripted([f"<think>a dog?</think>{answer}"])
+    told = Assistant(chat).open(PICTURE).ask("Where is the dog?")
+    assert told.thought == len("a dog?")
+    assert told.finish == "stop"
+    assert not any("only thought" in notice for notice in told.notices)
+
+
 def test_a_model_that_only_thought_is_told_so():
     answer = an_assistant("<think>A dog, or a cat, or").open(PICTURE).ask("where?")
     (notice,) = answer.notices

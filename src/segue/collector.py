@@ -82,7 +82,8 @@ class Collector:
         """What is to be said of how the reply ended."""
         if said := getattr(self.finish, "notice", ""):
             return Notice(said)
-        if self.thought and not self.regions and not "".join(self.text).strip():
+        found = self.regions or self.not_found or self.broken
+        if self.thought and not found and not "".join(self.text).strip():
             self.finish = "thought"
             return Notice(
                 f"the model only thought, {self.thought} characters, and gave no answer; "

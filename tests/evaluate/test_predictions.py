@@ -74,6 +74,21 @@ def test_every_question_is_answered_once_and_can_be_read_back(assistant, questio
     assert back[0].mask is not None
 
 
+def test_thoughts_and_notices_are_kept(questions, tmp_path):
+    replies = dict.fromkeys(REPLIES, "<think>only a thought")
+    (first, *_) = run(Assistant(Scripted(replies), None, None), questions, tmp_path / "p.jsonl", 1)
+    assert first.thought == len("only a thought")
+    assert "only thought" in first.notices[0]
+    assert list(read_predictions(tmp_path / "p.jsonl")) == [first]
+
+
+def test_answers_of_before_have_no_thoughts(assistant, questions, tmp_path):
+    (first, *_) = run(assistant, questions, tmp_path / "p.jsonl", 1)
+    old = first.to_json()
+    del old["thought"], old["notices"]
+    assert Prediction.from_json(old) == first
+
+
 def test_the_manifest_says_what_the_numbers_depend_on(assistant, questions, tmp_path):
     run(assistant, questions, tmp_path / "p.jsonl")
     about = read_manifest(tmp_path / "p.jsonl")

@@ -102,6 +102,10 @@ class Prediction:
     broken: tuple[str, ...] = ()
     """Markup in the reply that could not be read."""
     finish: str = "stop"
+    thought: int = 0
+    """Characters of the reply that were thoughts."""
+    notices: tuple[str, ...] = ()
+    """How the answer came about, where there is something to say."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     """Why there is no answer: the picture does not open, a model failed."""
@@ -126,7 +130,7 @@ class Prediction:
         seconds = {stage: round(value, 4) for stage, value in answer.seconds.items()}
         return cls(
             question, answer.raw, answer.regions, answer.not_found, answer.broken, answer.finish,
-            seconds,
+            answer.thought, answer.notices, seconds,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -138,6 +142,8 @@ class Prediction:
             "not_found": list(self.not_found),
             "broken": list(self.broken),
             "finish": self.finish,
+            "thought": self.thought,
+            "notices": list(self.notices),
             "seconds": dict(self.seconds),
         }
         return value if self.error is None else {**value, "error": self.error}
@@ -157,6 +163,8 @@ class Prediction:
                 not_found=tuple(value["not_found"]),
                 broken=tuple(value["broken"]),
                 finish=str(value["finish"]),
+                thought=int(value.get("thought", 0)),
+                notices=tuple(map(str, value.get("notices", ()))),
                 seconds=dict(value.get("seconds", {})),
                 error=value.get("error"),
             )

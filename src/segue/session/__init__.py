@@ -117,7 +117,8 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
     conversation = Conversation(assistant, system=document.get("system"))
     sight = Sight.from_json(document.get("sight", {}))
     differences: list[str] = []
-    for number, turn in enumerate(document["turns"], 1):
+    _, saved_now = saved.steps[saved.at]
+    for number, (turn, answered) in enumerate(zip(document["turns"], saved_now.answers), 1):
         shown = tuple(images[digest] for digest in turn["images"])
         gathered = Collector(turn["question"])
         seen = conversation.images + shown
@@ -135,13 +136,17 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
         )
         for event in events:
             gathered.add(event)
-        answer = gathered.answer(seen)
+        answer = replace(
+            gathered.answer(seen),
+            thought=answered.thought,  # what the model did stays as it was
+            notices=answered.notices,
+            finish=answered.finish,
+        )
         conversation.adopt(turn["question"], answer, shown)
         before = [region_from_json(region) for region in turn["regions"]]
         differences += [f"turn {number}: {d}" for d in _differences(before, answer.regions)]
         if answer.text != turn["text"]:
             differences.append(f"turn {number}: the text reads differently")
-    _, saved_now = saved.steps[saved.at]
     regions = _carried(saved_now, conversation.regions)
     known = {region.id for region in regions}
     steps, at = conversation.history.steps()
