@@ -12,7 +12,7 @@ from segue.edit import Edit
 from segue.errors import InputError
 from segue.message import Finish
 from segue.segment.box_fill import BoxFill
-from segue.session import resume
+from segue.session import FILE, resume
 
 PICTURE = np.arange(60 * 80 * 3, dtype=np.uint8).reshape(60, 80, 3)
 REPLIES = ["<ref>飞机</ref><box>(100,100),(300,300)</box>", "<gsam>dog</gsam> <gsam>cat</gsam>"]
@@ -250,3 +250,12 @@ def test_a_session_names_no_file_outside_its_folder(saved):
     (folder / "session.json").write_text(json.dumps(document))
     with pytest.raises(InputError):
         resume(folder, an_assistant())
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence_and_the_old_session_stays(saved):
+    conversation, folder = saved
+    before = (folder / FILE).read_bytes()
+    (folder / "blocked").write_text("x")
+    with pytest.raises(InputError, match="Cannot write"):
+        conversation.save(folder / "blocked")
+    assert (folder / FILE).read_bytes() == before

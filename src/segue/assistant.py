@@ -118,8 +118,9 @@ class Assistant:
     detector: Detector | None = None
     segmenter: Segmenter | None = None
     box_threshold: float | None = None
-    """Passed to the detector; None: the detector's own."""
+    """Passed to the detector; None: the detector's own. Lowered alone, it has its effect."""
     text_threshold: float | None = None
+    """Passed to the detector; None: its own, and never above a `box_threshold` that is set."""
     dialect: str | None = None
     """The markup of the chat model's replies; None: as it says of itself."""
     teach_tag: bool = False

@@ -204,3 +204,11 @@ def test_a_large_mask_is_outlined_and_filled_quickly_enough_to_be_exact_on_noise
     array = np.random.default_rng(1).random((120, 160)) < 0.5
     mask = Mask(array)
     assert Mask.from_polygons(mask.polygons, mask.size) == mask
+
+
+def test_a_mask_is_an_array_for_numpy():
+    mask = a_mask()
+    assert np.asarray(mask) is mask.array
+    assert np.asarray(mask, np.uint8).sum() == mask.area
+    assert np.array(mask).flags.writeable
+    assert (np.logical_not(mask) == ~mask.array).all()

@@ -5,7 +5,7 @@ of the clean text, so that phrases know their span (`clean_text.py`); and it rea
 dialect and, in every dialect, `<gsam>`, since a model that was taught the tag may speak any of
 them. A dialect is a `Reply` with its own tags and its own way to read prose.
 
-    <gsam>dog, cup</gsam>     a detector must find these
+    <gsam>dog, cup</gsam>     a detector must find these (how phrases are cut: gsam_phrases.py)
 
 Thoughts were taken out before (`thoughts.py`).
 
@@ -27,11 +27,10 @@ from segue.dialects import Absent, Event, Malformed, Pointed, Spotted, Wanted
 from segue.dialects.clean_text import CleanText
 from segue.dialects.markup import GSAM, Phrase, Tag, Tokens
 from segue.dialects.places import BoxPlace, Place, flaw_inside
+from segue.gsam_phrases import split_phrases
 
 LIMIT = 2000
 """A tag that is not closed within this many characters is given up."""
-_BETWEEN_PHRASES = re.compile(r"[;；，、。\n]|(?<![0-9])[.,]|[.,](?![0-9])")
-_AROUND_PHRASES = ' \t\r\n"“”「」'
 _JOINING = " \t\r\n,，、;；:："
 
 
@@ -335,13 +334,5 @@ def _stripped(opened: _Open) -> Phrase | None:
 
 
 def _phrases(words: str, start: int) -> list[Phrase]:
-    """Cut an enumeration apart; marks between two digits ("1.5", "1,000") do not cut."""
-    found, at = [], 0
-    for cut in [*_BETWEEN_PHRASES.finditer(words), None]:
-        part = words[at : cut.start() if cut else None]
-        phrase = part.strip(_AROUND_PHRASES)
-        if any(character.isalnum() for character in phrase):
-            lead = len(part) - len(part.lstrip(_AROUND_PHRASES))
-            found.append(Phrase(phrase, start + at + lead))
-        at = cut.end() if cut else at
-    return found
+    """The phrases of a tag, by the rule of `gsam_phrases`."""
+    return [Phrase(text, start + at) for text, at in split_phrases(words)]

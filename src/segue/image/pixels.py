@@ -4,12 +4,14 @@ Rules, applied in this order:
 - the size in a file's header is checked before a pixel is decoded;
 - of several frames the first counts;
 - EXIF orientation is applied once;
-- 16-bit values are scaled by 255/65535, 1-bit ones become 0 and 255;
+- 16-bit values are scaled by 255/65535, 1-bit ones become 0 and 255; a 16-bit file of which no
+  value needs more than 12 bits is scaled by the bits it uses, and a warning is logged;
 - CMYK goes through the file's own ICC profile where it has one, else through the plain formula;
 - transparency is composited on white.
 """
 
 import io
+import logging
 import struct
 import threading
 import warnings
@@ -52,6 +54,9 @@ _TURNS = {
     8: PIL.Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+_FULL_DEPTH = 12
+"""Cameras and scanners store up to 12 bits in 16; scaled by 16 bits they would be all but black."""
+_log = logging.getLogger(__name__)
 _warnings_lock = threading.Lock()
 
 
@@ -98,7 +103,7 @@ def from_pil(picture: PIL.Image.Image, limits: Limits, what: str = "the picture"
     try:
         picture.load()
         _check_size(picture.height, picture.width, what, limits)
-        return _rgb(_upright(picture))
+        return _rgb(_upright(picture), stored=picture.format is not None)
     except InputError:
         raise
     except _BROKEN as error:
@@ -178,11 +183,11 @@ def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
     return picture.transpose(turn) if turn is not None else picture
 
 
-def _rgb(picture: PIL.Image.Image) -> np.ndarray:
+def _rgb(picture: PIL.Image.Image, *, stored: bool) -> np.ndarray:
     """Any mode to RGB, transparency on white. `transpose` keeps `info`, so this comes after."""
     mode = picture.mode
     if mode == "I" or mode.startswith("I;16"):
-        return np.repeat(_eight_bits(picture)[:, :, None], 3, axis=2)
+        return np.repeat(_eight_bits(picture, stored)[:, :, None], 3, axis=2)
     if mode == "F":
         raise InputError(
             "A picture of floating point values has no agreed range. Convert it to 8 bits first."
@@ -194,14 +199,18 @@ def _rgb(picture: PIL.Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("RGB")).copy()
 
 
-def _eight_bits(picture: PIL.Image.Image) -> np.ndarray:
+def _eight_bits(picture: PIL.Image.Image, stored: bool) -> np.ndarray:
     values = np.asarray(picture).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise InputError(
             f"A picture of whole numbers must lie in 0..65535, got {values.min()}..{values.max()}. "
             "Convert it to 8 or 16 bits first."
         )
-    return _scaled_16(values)
+    depth = max(8, int(values.max()).bit_length())
+    if not stored or depth > _FULL_DEPTH or not (values % 257).any():  # 257: 8 bits, spread
+        return _scaled_16(values)
+    _log.warning("a 16-bit picture uses %d bits only; it is scaled by those", depth)
+    return ((values * 255 + (1 << depth) // 2) // ((1 << depth) - 1)).clip(0, 255).astype(np.uint8)
 
 
 def _scaled_16(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ what differs.
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.assistant import Assistant, load
+from segue.atomic_file import write_bytes, write_json
 from segue.collector import Collector
 from segue.conversation import Conversation
 from segue.dialects.thoughts import without_thoughts
@@ -55,16 +55,18 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        InputError: it cannot be written; what was saved there before is as it was.
     """
     folder = Path(folder)
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     steps, _ = conversation.history.steps()
     backgrounds = (image for _, shot in steps for image in shot.backgrounds.values())
     pictures = {image.digest: image for image in (*conversation.images, *backgrounds)}
     for digest, image in pictures.items():
         file = folder / "images" / f"{digest}.png"
         if not file.exists():
-            _write(file, image.to_png_bytes())
+            write_bytes(file, image.to_png_bytes())
     document = {
         "format": FORMAT,
         "segue": __version__,
@@ -80,8 +82,7 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
         **snapshot_to_json(conversation.history.now),
         "history": history_to_json(conversation.history),
     }
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    _write(folder / FILE, text.encode())
+    write_json(folder / FILE, document, indent=1)
     return folder
 
 
@@ -282,10 +283,3 @@ def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:
             iou = old.mask.iou(new.mask) if same else 0.0
             found.append(f"{old.id}: the mask changed (IoU {iou:.3f})")
     return found
-
-
-def _write(file: Path, content: bytes) -> None:
-    """All or nothing: a crash leaves the old file or the new one, never half of one."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(file)
