@@ -217,7 +217,7 @@ def test_a_server_that_does_not_stream_is_understood() -> None:
 def test_a_stream_that_breaks_off_keeps_what_came() -> None:
     with FakeOpenAI(cut_after=3, markup="qwen_vl") as server:
         reply, why = ended(chat_of(server), asked())
-        assert ("<ref>red</ref><box>".startswith(reply), why) == (True, "length")
+        assert ("<ref>red</ref><box>".startswith(reply), why) == (True, "error")
     with FakeOpenAI(cut_after=0) as server, pytest.raises(ModelError, match="empty stream"):
         ended(chat_of(server), asked())
 

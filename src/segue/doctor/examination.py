@@ -100,7 +100,7 @@ def _speaking(chat: ChatModel, verdict: Verdict) -> None:
         verdict.add("streaming", True, f"{reply.pieces} pieces in {reply.seconds:.1f} s.")
     if reached >= COUNT_TO:
         verdict.add("length", True, f"A reply of {len(reply.text)} characters came whole.")
-    elif reply.finish == "length" and reached:
+    elif reply.finish in ("length", "error") and reached:
         verdict.add(
             "length", False,
             f"Replies are cut off: {len(reply.text)} characters came, up to the number {reached} "

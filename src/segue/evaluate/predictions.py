@@ -389,7 +389,7 @@ def parse_failures(predictions: Iterable[Prediction]) -> dict[str, Any]:
     for prediction in predictions:
         count += 1
         broken += bool(prediction.broken)
-        cut += prediction.finish == "length"
+        cut += prediction.finish in ("length", "thought")
         failed += prediction.error is not None
     return {
         "answers": count,

@@ -187,7 +187,7 @@ class EndpointReply:
         """Why a reply with words ended, and what else there is to say of it."""
         reason, why, notices = self._ledger.reason, "stop", []
         if reason is None and not self._is_complete:
-            why = "length"
+            why = "error"
             notices.append("the stream ended without a reason, so the reply may be cut off")
         elif reason in LENGTH:
             why = "length"
