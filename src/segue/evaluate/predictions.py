@@ -389,7 +389,7 @@ def parse_failures(predictions: Iterable[Prediction]) -> dict[str, Any]:
     for prediction in predictions:
         count += 1
         broken += bool(prediction.broken)
-        cut += prediction.finish in ("length", "thought")
+        cut += prediction.finish in ("length", "thought", "error")
         failed += prediction.error is not None
     return {
         "answers": count,
