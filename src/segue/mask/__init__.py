@@ -67,13 +67,20 @@ class Mask:
         return cls(contour.fill([Polygon(corners)], size))
 
     @classmethod
-    def from_rle(cls, value: Mapping[str, Any], score: float | None = None) -> "Mask":
+    def from_rle(
+        cls, value: Mapping[str, Any], score: float | None = None, *, size: Size | None = None
+    ) -> "Mask":
         """Read COCO RLE, `{"size": [h, w], "counts": text or list}`.
 
+        Args:
+            value: the RLE.
+            score: the mask's own.
+            size: of the picture it lies on, where that is known: compared before decoding.
+
         Raises:
-            InputError: it is not an RLE, or its counts do not add up to its size.
+            InputError: it is not an RLE, has another size, or its counts do not add up to it.
         """
-        return cls(rle.decode(value), score)
+        return cls(rle.decode(value, expected_size=size), score)
 
     @classmethod
     def from_polygons(
