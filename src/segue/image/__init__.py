@@ -22,6 +22,8 @@ from segue.image.pixels import Limits
 Source = Any
 """Image | str | os.PathLike | bytes | binary file object | PIL.Image.Image | np.ndarray."""
 
+_CHUNK_BYTES = 2**20
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
@@ -114,7 +116,7 @@ class Image:
             if path.is_dir():
                 raise InputError(f"{path} is a folder. Give the path of a picture in it.")
             with path.open("rb") as file:
-                data = file.read(limits.max_bytes + 1)
+                data = _read_at_most(file, limits.max_bytes + 1)
         except FileNotFoundError as error:
             raise InputError(f"There is no file {path}. Check the path.") from error
         except OSError as error:
@@ -123,9 +125,7 @@ class Image:
 
     @classmethod
     def _open_stream(cls, stream: IO[bytes], limits: Limits) -> "Image":
-        data = stream.read(limits.max_bytes + 1)
-        if not isinstance(data, bytes):
-            raise InputError("A file object must be opened in binary mode: open(path, 'rb').")
+        data = _read_at_most(stream, limits.max_bytes + 1)
         name = getattr(stream, "name", "")
         name = Path(name).name if isinstance(name, str) else ""
         return cls(pixels.decode(data, name or "the file object", limits), name)
@@ -144,7 +144,7 @@ class Image:
 
     def to_pil(self) -> PIL.Image.Image:
         """A PIL image, mode RGB, that may be drawn on."""
-        return PIL.Image.fromarray(self.array).copy()
+        return PIL.Image.fromarray(self.array)  # which copies: PIL keeps RGB as four bytes a pixel
 
     def to_png_bytes(self) -> bytes:
         """The picture as a PNG file, without loss."""
@@ -164,3 +164,21 @@ class Image:
 
     def __repr__(self) -> str:
         return f"Image({self.name!r}, {self.size.height} x {self.size.width})"
+
+
+def _read_at_most(stream: IO[bytes], most: int) -> bytes:
+    """What a stream gives, up to `most` bytes. Memory is taken for what comes, not for the limit.
+
+    Raises:
+        InputError: it gives text.
+    """
+    parts, left = [], most
+    while left > 0:
+        part = stream.read(min(left, _CHUNK_BYTES))
+        if not isinstance(part, bytes):
+            raise InputError("A file object must be opened in binary mode: open(path, 'rb').")
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -7,6 +7,10 @@ Rules, applied in this order:
 - 16-bit values are scaled by 255/65535, 1-bit ones become 0 and 255;
 - CMYK goes through the file's own ICC profile where it has one, else through the plain formula;
 - transparency is composited on white.
+
+Memory: what a decoder holds and the RGB array, no more than about 12 bytes a pixel together (the
+figure of every kind is in docs/security.md); and the decodings of the whole process share one
+budget (`budget.py`).
 """
 
 import io
@@ -18,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
-import PIL.ImageCms
 
 from segue.errors import InputError
+from segue.image import budget, conversion, webp
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """What is tried. Formats that run programs or code (EPS, PDF, …) are left out on purpose."""
@@ -42,16 +46,6 @@ _BROKEN = (
     zlib.error,
     Warning,
 )  # what Pillow raises on damaged files, found by trying it
-_TURNS = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
 _warnings_lock = threading.Lock()
 
 
@@ -76,7 +70,7 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
         what: how to call it in error messages.
 
     Returns:
-        (H, W, 3) uint8 RGB, upright.
+        (H, W, 3) uint8 RGB, upright, read-only.
 
     Raises:
         InputError: empty, not a picture, damaged, cut off, or over the limits.
@@ -88,17 +82,41 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
             f"{_start(what)} has more than {limits.max_bytes} bytes. "
             "Make it smaller, or raise Limits(max_bytes=…)."
         )
+    header = webp.read_header(data)
+    if header is not None:
+        _check_size(header.height, header.width, what, limits)
+        with budget.PIXELS.reserved(header.height * header.width):
+            if (decoded := webp.decode(data, header)) is not None:
+                return decoded
     with _opened(data, what, limits) as picture:
-        return from_pil(picture, limits, what)
+        _check_size(picture.height, picture.width, what, limits)
+        with budget.PIXELS.reserved(picture.height * picture.width):
+            return from_pil(picture, limits, what)
+
+
+def size_in_header(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
+    """The (height, width) that a picture file states, before EXIF turns it; nothing is decoded.
+
+    Raises:
+        InputError: it is empty, not a picture, or over the limits.
+    """
+    if (header := webp.read_header(data)) is not None:
+        size = header.height, header.width
+    else:
+        with _opened(data, what, limits) as picture:
+            size = picture.height, picture.width
+    _check_size(*size, what, limits)
+    return size
 
 
 def from_pil(picture: PIL.Image.Image, limits: Limits, what: str = "the picture") -> np.ndarray:
-    """Convert a PIL image of any mode: (H, W, 3) uint8 RGB, upright. It is left unchanged."""
+    """Convert a PIL image of any mode: (H, W, 3) uint8 RGB, upright, read-only. It is left
+    unchanged."""
     _check_size(picture.height, picture.width, what, limits)
     try:
         picture.load()
         _check_size(picture.height, picture.width, what, limits)
-        return _rgb(_upright(picture))
+        return conversion.rgb_of(picture)
     except InputError:
         raise
     except _BROKEN as error:
@@ -134,7 +152,7 @@ def from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
     _check_size(shape[0], shape[1], "the array", limits)
     values = _bytes_of(array).reshape(shape[0], shape[1], -1)
     if values.shape[2] == 4:
-        return _on_white(values)
+        return conversion.on_white(values)
     return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
 
 
@@ -170,68 +188,13 @@ def _check_size(height: int, width: int, what: str, limits: Limits) -> None:
         )
 
 
-def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
-    try:
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    except _BROKEN:  # damaged EXIF says nothing about the pixels
-        turn = None
-    return picture.transpose(turn) if turn is not None else picture
-
-
-def _rgb(picture: PIL.Image.Image) -> np.ndarray:
-    """Any mode to RGB, transparency on white. `transpose` keeps `info`, so this comes after."""
-    mode = picture.mode
-    if mode == "I" or mode.startswith("I;16"):
-        return np.repeat(_eight_bits(picture)[:, :, None], 3, axis=2)
-    if mode == "F":
-        raise InputError(
-            "A picture of floating point values has no agreed range. Convert it to 8 bits first."
-        )
-    if mode == "CMYK" and picture.info.get("icc_profile"):
-        picture = _through_profile(picture)
-    if picture.has_transparency_data:
-        return _on_white(np.asarray(picture.convert("RGBA")))
-    return np.asarray(picture.convert("RGB")).copy()
-
-
-def _eight_bits(picture: PIL.Image.Image) -> np.ndarray:
-    values = np.asarray(picture).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise InputError(
-            f"A picture of whole numbers must lie in 0..65535, got {values.min()}..{values.max()}. "
-            "Convert it to 8 or 16 bits first."
-        )
-    return _scaled_16(values)
-
-
-def _scaled_16(values: np.ndarray) -> np.ndarray:
-    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-
-
-def _through_profile(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """CMYK to RGB as the file's own ICC profile says; unchanged when that cannot be used."""
-    try:
-        profile = PIL.ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
-        srgb = PIL.ImageCms.createProfile("sRGB")
-        return PIL.ImageCms.profileToProfile(picture, profile, srgb, outputMode="RGB") or picture
-    except (PIL.ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return picture
-
-
-def _on_white(rgba: np.ndarray) -> np.ndarray:
-    """Composite (H, W, 4) uint8 with straight alpha on white: (H, W, 3) uint8, rounded."""
-    alpha = rgba[:, :, 3:].astype(np.uint32)
-    mixed = rgba[:, :, :3] * alpha + 255 * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
-
-
 def _bytes_of(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint8:
         return array.copy()
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype == np.uint16:
-        return _scaled_16(array)
+        return conversion.eight_bits_of(array)
     if array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
         if not (low >= 0 and high <= 1):  # NaN fails as well
