@@ -71,6 +71,7 @@ def bomb(kind: str, side: int = SIDE) -> bytes:
     if "palette" in more or format == "gif":
         mode = "P"
     picture = PIL.Image.new(mode, size.get(more, (side, side)))
+    other = PIL.Image.new(mode, picture.size, 9)
     options = {}
     if "palette" in more:
         picture.putpalette([9, 8, 7] * 256)
@@ -91,7 +92,7 @@ def bomb(kind: str, side: int = SIDE) -> bytes:
         "avif": {"speed": 10},
         "avif, transparent": {"speed": 10, "subsampling": "4:4:4"},
         "webp, animation": {
-            "save_all": True, "lossless": True, "append_images": [picture.transpose(0)]
+            "save_all": True, "lossless": True, "append_images": [other]
         },
     }.get(kind, {})  # fmt: skip
     out = io.BytesIO()

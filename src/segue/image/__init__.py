@@ -93,18 +93,10 @@ class Image:
 
     @classmethod
     def _open_text(cls, source: str, allow_urls: bool, limits: Limits) -> "Image":
-        scheme = source[:8].lower()
-        if scheme.startswith("data:"):
-            return cls(pixels.decode(url.read_data(source, limits), "the data: URL", limits))
-        if scheme.startswith(("http://", "https://")):
-            if not allow_urls:
-                raise InputError(
-                    f"Fetching pictures from the network is off: {url.short(source)}. "
-                    "Allow it with allow_urls=True, or download the file first."
-                )
-            data = url.fetch(source, limits)
-            return cls(pixels.decode(data, url.short(source), limits), url.file_name(source))
-        if scheme.startswith("file:"):
+        if source[:8].lower().startswith(("data:", "http://", "https://")):
+            data, what, name = content_of(source, allow_urls=allow_urls, limits=limits)
+            return cls(pixels.decode(data, what, limits), name)
+        if source[:5].lower() == "file:":
             raise InputError(f"file: URLs are not read. Give the path itself, not {source!r}.")
         if not source or "\0" in source:
             raise InputError(f"A path must name a file, got {source!r}.")
@@ -164,6 +156,32 @@ class Image:
 
     def __repr__(self) -> str:
         return f"Image({self.name!r}, {self.size.height} x {self.size.width})"
+
+
+def content_of(source: str | bytes, *, allow_urls: bool, limits: Limits) -> tuple[bytes, str, str]:
+    """The bytes of a picture that is given as bytes or by address, not decoded.
+
+    Args:
+        source: bytes, or a `data:` or http(s) URL.
+        allow_urls: whether http(s) URLs may be fetched.
+        limits: bounds on bytes and seconds.
+
+    Returns:
+        The bytes, what to call them in messages, and a name for people, "" where there is none.
+
+    Raises:
+        InputError: it cannot be fetched, or may not be.
+    """
+    if isinstance(source, bytes):
+        return source, "the data given", ""
+    if source[:5].lower() == "data:":
+        return url.read_data(source, limits), "the data: URL", ""
+    if not allow_urls:
+        raise InputError(
+            f"Fetching pictures from the network is off: {url.short(source)}. "
+            "Allow it with allow_urls=True, or download the file first."
+        )
+    return url.fetch(source, limits), url.short(source), url.file_name(source)
 
 
 def _read_at_most(stream: IO[bytes], most: int) -> bytes:

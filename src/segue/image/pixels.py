@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 
-from segue.errors import InputError
+from segue.errors import InputError, ModelError
 from segue.image import budget, conversion, webp
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
@@ -40,7 +40,6 @@ _BROKEN = (
     AttributeError,
     OverflowError,
     ZeroDivisionError,
-    MemoryError,
     RuntimeError,
     struct.error,
     zlib.error,
@@ -74,6 +73,7 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
 
     Raises:
         InputError: empty, not a picture, damaged, cut off, or over the limits.
+        ModelError: there is not enough memory.
     """
     if not data:
         raise InputError(f"{_start(what)} is empty, expected a picture.")
@@ -86,8 +86,11 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
     if header is not None:
         _check_size(header.height, header.width, what, limits)
         with budget.PIXELS.reserved(header.height * header.width):
-            if (decoded := webp.decode(data, header)) is not None:
-                return decoded
+            try:
+                if (decoded := webp.decode(data, header)) is not None:
+                    return decoded
+            except MemoryError as error:
+                raise _no_memory(what, header.height, header.width) from error
     with _opened(data, what, limits) as picture:
         _check_size(picture.height, picture.width, what, limits)
         with budget.PIXELS.reserved(picture.height * picture.width):
@@ -119,6 +122,8 @@ def from_pil(picture: PIL.Image.Image, limits: Limits, what: str = "the picture"
         return conversion.rgb_of(picture)
     except InputError:
         raise
+    except MemoryError as error:
+        raise _no_memory(what, picture.height, picture.width) from error
     except _BROKEN as error:
         raise InputError(
             f"{_start(what)} is damaged or cut off, it cannot be decoded ({error}). "
@@ -171,6 +176,13 @@ def _opened(data: bytes, what: str, limits: Limits) -> PIL.Image.Image:
         raise InputError(f"{_start(what)} is not a picture we can read. {_advice(data)}") from error
     except _BROKEN as error:
         raise InputError(f"{_start(what)} is damaged, its header makes no sense.") from error
+
+
+def _no_memory(what: str, height: int, width: int) -> ModelError:
+    return ModelError(
+        f"There is not enough memory to decode {what} ({width} x {height} pixels). Make it "
+        "smaller, or free memory."
+    )
 
 
 def _known_formats() -> list[str]:

@@ -47,7 +47,9 @@ def decode(data: bytes, header: Header) -> np.ndarray | None:
 
     try:
         values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
         return None
     if values is None or values.shape[:2] != (header.height, header.width) or values.ndim != 3:
         return None

@@ -82,7 +82,10 @@ class Mask:
         Raises:
             InputError: it is not an RLE, has another size, or its counts do not add up to it.
         """
-        return cls(rle.decode(value, expected_size=size), score)
+        mask = cls(rle.decode(value, expected_size=size), score)
+        if (text := rle.shortest_text(value["counts"])) is not None:
+            mask.__dict__["_counts"] = text  # as `_counts` would find it, without a look at pixels
+        return mask
 
     @classmethod
     def from_polygons(

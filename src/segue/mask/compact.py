@@ -9,6 +9,11 @@ LARGE_PIXELS = 2**20
 """Smaller arrays stay as they are: unpacking would cost more than it saves."""
 
 
+def packed_bytes(pixels: int) -> int:
+    """Memory of a mask of so many pixels while nobody looks at it, in bytes."""
+    return -(-pixels // 8) if pixels >= LARGE_PIXELS else pixels
+
+
 class CompactArray:
     """A field of a frozen dataclass for a (H, W) bool array.
 

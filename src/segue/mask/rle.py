@@ -130,6 +130,15 @@ def counts_of_text(text: str) -> np.ndarray:
     return values
 
 
+def shortest_text(counts: Any) -> str | None:
+    """The text that `encode` gives for counts that `decode` took; None where a run is empty, so
+    that only the pixels tell."""
+    if isinstance(counts, bytes):
+        counts = counts.decode("latin-1")
+    runs = counts_of_text(counts) if isinstance(counts, str) else _whole_numbers(counts)
+    return text_of_counts(runs) if runs.size and (runs[1:] > 0).all() else None
+
+
 def checked_size(
     rle: Mapping[str, Any],
     *,

@@ -29,6 +29,9 @@ LABEL_STUDIO = "/label-studio/"
 NOBODY = "local"
 """Who owns what is made on a server without keys."""
 
+AT_END = "segue.at_end"
+"""In a request's scope: what to call when it is done, however it ends."""
+
 _CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 _OWNERS_REMEMBERED = 1024
 
@@ -104,10 +107,13 @@ class Gate:
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
+        at_end: list[Callable[[], None]] = scope.setdefault(AT_END, [])
         try:
             await self.app(scope, _replayed(body, receive), send)
         finally:
             self._held -= len(body)
+            for call in at_end:
+                call()
 
     def _let_in(self, scope: Scope, headers: Headers) -> None:
         self._check_host(headers.get("host", ""))

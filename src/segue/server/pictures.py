@@ -5,6 +5,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,7 +14,7 @@ import numpy as np
 import PIL.Image
 
 from segue.errors import InputError
-from segue.image import Image
+from segue.image import Image, content_of, pixels
 from segue.image.pixels import Limits
 from segue.server.problem import Problem
 
@@ -63,6 +64,11 @@ class Pictures:
             self._arrays[digest] = array
         return Image(array, name)
 
+    def pixels(self, digest: str) -> int:
+        """Height times width, from the file's header."""
+        with PIL.Image.open(self.file(digest)) as opened:
+            return opened.width * opened.height
+
     def forget(self, digest: str) -> None:
         """Delete a picture."""
         self.file(digest).unlink(missing_ok=True)
@@ -102,7 +108,31 @@ class Recent:
         return sum(size for _, size in tuple(self._held.values()))
 
 
-def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Image:
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture that a request brought; its header was read, its pixels were not."""
+
+    content: bytes
+    what: str
+    """How messages call it."""
+    name: str
+    pixels: int
+    """Height times width, as the header states."""
+    limits: Limits
+
+    def decoded(self) -> Image:
+        """The picture.
+
+        Raises:
+            Problem: 400, it is damaged.
+        """
+        try:
+            return Image(pixels.decode(self.content, self.what, self.limits), self.name)
+        except InputError as error:
+            raise _refused(error) from error
+
+
+def received(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Upload:
     """A picture that a request brought: bytes, or a data: or http(s) address, never a path.
 
     Raises:
@@ -118,12 +148,22 @@ def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str 
             param="image_url",
         )
     try:
-        image = Image.open(source, allow_urls=allow_urls, limits=limits)
+        content, what, named = content_of(source, allow_urls=allow_urls, limits=limits)
+        height, width = pixels.size_in_header(content, what, limits)
     except InputError as error:
-        large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
-        code = "picture_too_large" if large else "picture_unreadable"
-        raise Problem(400, code, _without_advice(str(error)), param="image") from error
-    return Image(image.array, name) if name else image
+        raise _refused(error) from error
+    return Upload(content, what, name or named, height * width, limits)
+
+
+def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Image:
+    """The same, decoded at once."""
+    return received(source, limits, allow_urls=allow_urls, name=name).decoded()
+
+
+def _refused(error: InputError) -> Problem:
+    large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
+    code = "picture_too_large" if large else "picture_unreadable"
+    return Problem(400, code, _without_advice(str(error)), param="image")
 
 
 def _without_advice(message: str) -> str:

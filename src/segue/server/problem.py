@@ -85,6 +85,9 @@ def problem_of(error: BaseException) -> Problem:
         status = STATUS[kind]
         headers = {"Retry-After": "5"} if status == 503 else {}
         return Problem(status, _CODES[status], str(error), headers=headers)
+    if isinstance(error, MemoryError):
+        message = "The server has too little memory for this. Send less, or try again later."
+        return Problem(503, "out_of_memory", message, headers={"Retry-After": "5"})
     log.error("a request failed", exc_info=error)
     return Problem(500, "internal_error", "Something went wrong here; the server's log says more.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segue.errors import InputError
 from segue.image.pixels import Limits
+from segue.session.bounds import SessionLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Settings:
     """Height times width of a picture."""
     max_images: int = 16
     """Pictures in one request, and in one conversation."""
+    max_mask_pixels: int = 2_000_000_000
+    """Objects times pixels of their picture that one request may ask for; a bit each in the end."""
     max_waiting: int = 32
     """Jobs that may wait for the models; beyond that the answer is 429."""
     max_active: int = 4
@@ -82,6 +85,27 @@ class Settings:
             max_bytes=self.max_body_bytes,
             timeout_s=min(10.0, self.deadline_s),
             max_redirects=3,
+        )
+
+    @property
+    def max_total_pixels(self) -> int:
+        """Of all pictures of one request, or of one conversation: as four of the largest."""
+        return 4 * self.max_pixels
+
+    @property
+    def max_held_pixels(self) -> int:
+        """Of the pictures of all requests that are in the works; what does not fit waits."""
+        return 5 * self.max_pixels
+
+    @property
+    def session_limits(self) -> SessionLimits:
+        """Bounds for session files."""
+        return SessionLimits(
+            max_file_bytes=4 * self.max_body_bytes,
+            max_images=4 * self.max_images,
+            max_pixels=self.max_total_pixels,
+            max_mask_bytes=self.max_mask_pixels // 8,
+            picture=self.limits,
         )
 
     @property

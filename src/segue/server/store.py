@@ -49,6 +49,11 @@ class Record:
     can_undo: bool
     can_redo: bool
 
+    @property
+    def pixels(self) -> int:
+        """Of all its pictures; the same one twice is in memory once."""
+        return sum({one.digest: one.width * one.height for one in self.pictures}.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

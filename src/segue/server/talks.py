@@ -20,7 +20,7 @@ from segue.server.pictures import Pictures, Recent
 from segue.server.problem import Problem, not_found
 from segue.server.store import Document, Record, Shown, Store
 from segue.server.worker import Job
-from segue.session.snapshots import snapshot_from_json, snapshot_to_json
+from segue.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
 
 LIVE_BYTES = 512 * 2**20
 TITLE_LENGTH = 80
@@ -163,6 +163,12 @@ class Talks:
             self.pictures.keep(image)
             return self.store.add_background(id, image.digest)
 
+    def pixels(self, record: Record) -> int:
+        """Of all pictures of a conversation, those behind edits included."""
+        behind = set(self.store.backgrounds(record.id).values())
+        behind -= {one.digest for one in record.pictures}
+        return record.pixels + sum(map(self.pictures.pixels, behind))
+
     def background(self, id: str, name: str) -> Image:
         """A picture that edits may name.
 
@@ -244,9 +250,10 @@ class Talks:
         by_digest = {image.digest: image for image in images}
         documents, at = self.store.history(record.id)
         steps: list[tuple[Step | None, Snapshot]] = []
+        region_of = RegionReader()
         for step, document in documents:
             by_digest |= self._pictures_of(record.id, document, by_digest)
-            steps.append((step, snapshot_from_json(document, by_digest)))
+            steps.append((step, snapshot_from_json(document, by_digest, region_of)))
         conversation = Conversation(assistant, system=record.system)
         return conversation.restore(images, steps, at)
 
