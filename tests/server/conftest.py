@@ -29,6 +29,7 @@ from segue.detect.fixed import Fixed
 from segue.image import Image
 from segue.segment.box_fill import BoxFill
 from segue.server.app import build
+from segue.server.connections import protocol_for
 from segue.server.settings import Settings
 
 KEY, OTHER_KEY = "a key of sixteen or more".replace(" ", "-"), "the-key-of-somebody-else"
@@ -129,7 +130,9 @@ def running(assistant: Assistant | Callable[[], Assistant], data: Path, **option
     settings = Settings(**{"data": data, "keys": (KEY, OTHER_KEY), "port": 0, **options})
     load = assistant if callable(assistant) else lambda: assistant
     app = build(settings, load)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on"))
+    bounded = {"http": protocol_for(app.state.connections), "ws": "none"}
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", **bounded)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until = monotonic() + 60

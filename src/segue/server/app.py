@@ -17,6 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from segue.assistant import Assistant
 from segue.errors import InputError
 from segue.presets import CARDS
+from segue.server.connections import Connections, protocol_for
 from segue.server.document import documented
 from segue.server.gate import Gate
 from segue.server.metrics import Metered, Metrics
@@ -104,6 +105,7 @@ def build(
         middleware=middleware,
     )
     app.state.worker = worker
+    app.state.connections = Connections()
     for part in (health, about, completions, segmenting, conversations, regions, page):
         app.include_router(part.router)
     if settings.label_studio:
@@ -113,6 +115,7 @@ def build(
     metrics.watch(
         {
             "segue_queue_waiting": ("Jobs that wait", lambda: worker.waiting),
+            "segue_connections": ("Open connections", lambda: app.state.connections.count),
             "segue_queue_active": ("Jobs that are worked on", lambda: worker.active),
             "segue_views_bytes": ("Encoded pictures in memory", lambda: _view_bytes(worker)),
             "segue_gpu_memory_bytes": ("Memory of the GPU in use", _gpu_bytes),
@@ -175,7 +178,8 @@ def serve(
         timeout_graceful_shutdown=int(settings.grace_s),
         timeout_keep_alive=15,
         server_header=False,
-        limit_concurrency=512,
+        http=protocol_for(app.state.connections),
+        ws="none",
         h11_max_incomplete_event_size=64 * 1024,
     )
     server = Server(config, listening)

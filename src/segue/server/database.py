@@ -41,6 +41,12 @@ CREATE TABLE snapshots (
 CREATE INDEX picture_digests ON pictures (digest);
 CREATE INDEX background_digests ON backgrounds (digest);
 """
+_LATER = """
+CREATE TABLE IF NOT EXISTS session_tokens (
+    digest TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL
+) STRICT;
+"""
+"""What older files lack, and older versions do not mind."""
 
 
 class Database:
@@ -63,7 +69,9 @@ class Database:
             self._connection.executescript(
                 f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
-        elif version != _SCHEMA_VERSION:
+        if version in (0, _SCHEMA_VERSION):
+            self._connection.executescript(_LATER)
+        else:
             raise ModelError(
                 f"{file} was written by another version of segue (its form is {version}, this "
                 f"one reads {_SCHEMA_VERSION}). Use that version, or another folder."

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from segue.image import Image
 from segue.server.answering import call
 from segue.server.gate import AT_END
+from segue.server.keys import Keys, SessionTokens
 from segue.server.metrics import Metrics
 from segue.server.pictures import Recent, Upload, received
 from segue.server.problem import Problem
@@ -32,6 +33,8 @@ class Service:
 
     def __init__(self, settings: Settings, worker: Worker, talks: Talks, metrics: Metrics) -> None:
         self.settings, self.worker, self.talks, self.metrics = settings, worker, talks, metrics
+        self.tokens = SessionTokens(talks.store, Keys(settings.keys).owners)
+        """Logins of browsers."""
         self.recent = Recent()
         """Pictures that requests brought lately, by owner and digest."""
         self.room = Reservations(

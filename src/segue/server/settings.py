@@ -21,6 +21,8 @@ class Settings:
     port: int = 8000
     keys: tuple[str, ...] = ()
     """Who shows one of these may come in; none: nobody is asked (loopback only)."""
+    login_token: str = ""
+    """What the printed address logs a browser in with, as the holder of the first key."""
     allowed_hosts: tuple[str, ...] = ()
     """Values of the Host header that are answered; none: on loopback its own names, else all."""
     cors_origins: tuple[str, ...] = ()

@@ -252,6 +252,35 @@ class Store:
         rows = self._db.read("SELECT digest FROM pictures UNION SELECT digest FROM backgrounds", ())
         return {digest for (digest,) in rows}
 
+    def add_token(self, digest: str, owner: str, expires: float, most: int) -> None:
+        """Keep the digest of a session token; of each owner the newest `most` remain."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM session_tokens WHERE expires < ?", (time.time(),))
+            values = (digest, owner, expires)
+            db.execute("INSERT OR REPLACE INTO session_tokens VALUES (?, ?, ?)", values)
+            db.execute(
+                "DELETE FROM session_tokens WHERE owner = ? AND digest NOT IN (SELECT digest FROM"
+                " session_tokens WHERE owner = ? ORDER BY expires DESC, rowid DESC LIMIT ?)",
+                (owner, owner, most),
+            )
+
+    def token_owner(self, digest: str, now: float) -> str | None:
+        """Whose token has this digest; None when there is none that still counts."""
+        rows = self._db.read(
+            "SELECT owner FROM session_tokens WHERE digest = ? AND expires > ?", (digest, now)
+        )
+        return rows[0][0] if rows else None
+
+    def remove_token(self, digest: str) -> None:
+        """Forget one token."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM session_tokens WHERE digest = ?", (digest,))
+
+    def remove_tokens(self, owner: str) -> None:
+        """Forget all tokens of an owner."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM session_tokens WHERE owner = ?", (owner,))
+
     def _named(self, digest: str) -> bool:
         return any(
             self._db.read(f"SELECT 1 FROM {table} WHERE digest = ? LIMIT 1", (digest,))
