@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "segue"
 LAYERS = [
     {"errors", "version"},
     {"image", "box", "mask", "region", "message", "reply"},
-    {"draw", "edit", "export", "catalog", "weights", "device", "profile", "request"},
+    {"draw", "edit", "export", "catalog", "weights", "device", "memory", "profile", "request"},
     {"models", "dialects", "chat", "detect", "segment"},
     {
         "presets",

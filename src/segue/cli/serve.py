@@ -77,6 +77,7 @@ def serve(
         int,
         typer.Option(min=0, help="Requests a minute and key; 0: any.", rich_help_panel=_LIMITS),
     ] = 1200,
+    memory: options.Memory = None,
     max_mb: Annotated[
         int, typer.Option(min=1, help="Megabytes of a request.", rich_help_panel=_LIMITS)
     ] = 32,
@@ -103,6 +104,7 @@ def serve(
         data=folder,
         host=host,
         port=port,
+        memory=options.budget(memory),
         login_token=secrets.token_urlsafe(32),
         keys=() if no_key else given or (kept_key(folder),),
         allowed_hosts=tuple(allowed_host or ()),

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +67,19 @@ def build(
         max_waiting=settings.max_waiting,
         max_active=settings.max_active,
         waited=metrics.waited.observe,
-        loaded=lambda assistant: share_processor(assistant, settings.threads),
+        loaded=lambda assistant: _prepare(assistant, settings),
     )
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         with locked(settings.data):
             store = Store(settings.data / "conversations.sqlite3")
-            talks = Talks(store, Pictures(settings.data / "pictures"), lambda: worker.assistant)
+            talks = Talks(
+                store,
+                Pictures(settings.data / "pictures"),
+                lambda: worker.assistant,
+                settings.memory.parts["conversations"],
+            )
             talks.clean()
             app.state.service = Service(settings, worker, talks, metrics)
             worker.start(load, on_failure)
@@ -117,7 +123,28 @@ def build(
             "segue_queue_waiting": ("Jobs that wait", lambda: worker.waiting),
             "segue_connections": ("Open connections", lambda: app.state.connections.count),
             "segue_queue_active": ("Jobs that are worked on", lambda: worker.active),
-            "segue_views_bytes": ("Encoded pictures in memory", lambda: _view_bytes(worker)),
+            "segue_memory_budget_bytes": (
+                "What all that follow may hold together",
+                lambda: settings.memory.total,
+            ),
+            "segue_views_bytes": ("Pictures encoded for masks", partial(_kept, app, "views")),
+            "segue_features_bytes": (
+                "Pictures encoded for the chat model",
+                partial(_kept, app, "features"),
+            ),
+            "segue_sequences_bytes": (
+                "Conversations that the chat model has read",
+                partial(_kept, app, "sequences"),
+            ),
+            "segue_pictures_bytes": ("Pictures of requests", partial(_kept, app, "pictures")),
+            "segue_conversations_bytes": (
+                "Conversations at hand",
+                partial(_kept, app, "conversations"),
+            ),
+            "segue_pixels_in_flight": (
+                "Decoded pixels of requests in the works",
+                lambda: app.state.service.room.held,
+            ),
             "segue_gpu_memory_bytes": ("Memory of the GPU in use", _gpu_bytes),
         }
     )
@@ -219,6 +246,11 @@ def locked(data: Path) -> Iterator[None]:
         yield
 
 
+def _prepare(assistant: Assistant, settings: Settings) -> None:
+    assistant.limit_memory(settings.memory)
+    share_processor(assistant, settings.threads)
+
+
 def share_processor(assistant: Assistant, threads: int | None) -> None:
     """Set how many processor threads the models use, in the thread that calls this."""
     stages = (assistant.chat, assistant.detector, assistant.segmenter)
@@ -230,8 +262,13 @@ def share_processor(assistant: Assistant, threads: int | None) -> None:
         torch.set_num_threads(threads or 1)
 
 
-def _view_bytes(worker: Worker) -> float:
-    return float(worker.assistant.views.size_bytes) if worker.state == "ready" else 0.0
+def _kept(app: FastAPI, part: str) -> float:
+    """Memory of one kind of what is remembered."""
+    service: Service = app.state.service
+    own = {"pictures": service.recent.size_bytes, "conversations": service.talks.size_bytes}
+    if part in own or service.worker.state != "ready":
+        return float(own.get(part, 0))
+    return float(service.worker.assistant.memory_bytes()[part])
 
 
 def _gpu_bytes() -> float:

@@ -18,8 +18,6 @@ from segue.image import Image, content_of, pixels
 from segue.image.pixels import Limits
 from segue.server.problem import Problem
 
-REMEMBERED_BYTES = 256 * 2**20
-
 
 class Pictures:
     """A folder of `<digest>.png`. Safe to use from several threads."""
@@ -77,7 +75,7 @@ class Pictures:
 class Recent:
     """What was used lately, within a budget of bytes. Safe to share between threads."""
 
-    def __init__(self, budget_bytes: int = REMEMBERED_BYTES) -> None:
+    def __init__(self, budget_bytes: int) -> None:
         self._budget = budget_bytes
         self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()

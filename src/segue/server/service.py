@@ -35,7 +35,7 @@ class Service:
         self.settings, self.worker, self.talks, self.metrics = settings, worker, talks, metrics
         self.tokens = SessionTokens(talks.store, Keys(settings.keys).owners)
         """Logins of browsers."""
-        self.recent = Recent()
+        self.recent = Recent(settings.memory.parts["pictures"])
         """Pictures that requests brought lately, by owner and digest."""
         self.room = Reservations(
             settings.max_held_pixels,

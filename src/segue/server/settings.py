@@ -2,11 +2,12 @@
 
 import ipaddress
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segue.errors import InputError
 from segue.image.pixels import Limits
+from segue.memory import MemoryBudget
 from segue.session.bounds import SessionLimits
 
 
@@ -21,6 +22,8 @@ class Settings:
     port: int = 8000
     keys: tuple[str, ...] = ()
     """Who shows one of these may come in; none: nobody is asked (loopback only)."""
+    memory: MemoryBudget = field(default_factory=MemoryBudget.of_machine)
+    """How much may be remembered to save time; the work itself comes on top."""
     login_token: str = ""
     """What the printed address logs a browser in with, as the holder of the first key."""
     allowed_hosts: tuple[str, ...] = ()

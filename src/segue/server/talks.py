@@ -7,7 +7,7 @@ stored does not. A conversation is found only with its owner's name.
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from segue.assistant import Assistant
 from segue.conversation import Conversation
@@ -22,7 +22,6 @@ from segue.server.store import Document, Record, Shown, Store
 from segue.server.worker import Job
 from segue.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
 
-LIVE_BYTES = 512 * 2**20
 TITLE_LENGTH = 80
 
 T = TypeVar("T")
@@ -31,15 +30,22 @@ T = TypeVar("T")
 class Talks:
     """The conversations of a server."""
 
-    def __init__(self, store: Store, pictures: Pictures, models: Callable[[], Assistant]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pictures: Pictures,
+        models: Callable[[], Assistant],
+        budget_bytes: int = 256 * 2**20,
+    ) -> None:
         """
         Args:
             store: where they are kept.
             pictures: where their pictures are kept.
             models: the assistant, once it is there.
+            budget_bytes: memory for conversations that nobody is waiting for.
         """
         self.store, self.pictures, self._models = store, pictures, models
-        self._live = Recent(LIVE_BYTES)
+        self._live = Recent(budget_bytes)
         self._asked: dict[str, Conversation] = {}  # being answered: must not be read anew
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()  # adding and deleting pictures, against reading them
@@ -162,6 +168,11 @@ class Talks:
             self.record(owner, id)
             self.pictures.keep(image)
             return self.store.add_background(id, image.digest)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the conversations that are kept at hand."""
+        return self._live.size_bytes
 
     def pixels(self, record: Record) -> int:
         """Of all pictures of a conversation, those behind edits included."""
@@ -307,6 +318,12 @@ def _shown(image: Image) -> Shown:
 
 
 def _size(conversation: Conversation) -> int:
-    masks = [region.mask for region in conversation.regions if region.mask is not None]
-    pictures: list[Any] = [*conversation.images, *masks]
-    return sum(one.array.nbytes for one in pictures)
+    """Memory of a conversation with everything that can be undone, in bytes."""
+    steps, _ = conversation.history.steps()
+    images = {id(image.array): image.array.nbytes for image in conversation.images}
+    masks: dict[int, int] = {}
+    for _, snapshot in steps:
+        images |= {id(i.array): i.array.nbytes for i in snapshot.backgrounds.values()}
+        regions = (*snapshot.regions, *(r for a in snapshot.answers for r in a.regions))
+        masks |= {id(r.mask): r.mask.size_bytes for r in regions if r.mask is not None}
+    return sum(images.values()) + sum(masks.values())
