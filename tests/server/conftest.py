@@ -101,6 +101,14 @@ class Process:
         ]  # fmt: skip
 
     def start(self) -> httpx.Client:
+        """Start it and wait until it is ready."""
+        client = self.start_unready()
+        while client.get("/readyz").status_code != 200:
+            threading.Event().wait(0.02)
+        return client
+
+    def start_unready(self) -> httpx.Client:
+        """Start it and wait until it listens."""
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "COLUMNS": "200"},
@@ -113,10 +121,7 @@ class Process:
         else:
             pytest.fail(f"the server did not start: {said}")
         self.address = found[1].removeprefix("http://")
-        client = httpx.Client(base_url=found[1], timeout=30, trust_env=False)
-        while client.get("/readyz").status_code != 200:
-            threading.Event().wait(0.02)
-        return client
+        return httpx.Client(base_url=found[1], timeout=30, trust_env=False)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -36,8 +37,10 @@ from segue.server.routes import (
 )
 from segue.server.service import Service
 from segue.server.settings import Settings
+from segue.server.storage import Storage, explained, private
 from segue.server.store import Store
 from segue.server.talks import Talks
+from segue.server.trouble import trouble_of
 from segue.server.worker import Worker
 from segue.version import __version__
 
@@ -73,15 +76,18 @@ def build(
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         with locked(settings.data):
-            store = Store(settings.data / "conversations.sqlite3")
+            storage = Storage(settings.data)
+            store = opened(storage)
             talks = Talks(
                 store,
-                Pictures(settings.data / "pictures"),
+                Pictures(storage.pictures),
                 lambda: worker.assistant,
                 settings.memory.parts["conversations"],
+                storage,
             )
             talks.clean()
-            app.state.service = Service(settings, worker, talks, metrics)
+            storage.keep_reserve()
+            app.state.service = Service(settings, worker, talks, metrics, storage)
             worker.start(load, on_failure)
             try:
                 yield
@@ -151,6 +157,23 @@ def build(
     return app
 
 
+def opened(storage: Storage) -> Store:
+    """The conversations of a data folder; on a full disk with the help of its reserve.
+
+    Raises:
+        InputError: the folder or the file cannot be used; the message says why.
+        ModelError: another version wrote the file.
+    """
+    with explained(storage.folder):
+        try:
+            return Store(storage.database)
+        except sqlite3.Error as error:
+            if trouble_of(error) != "storage_full":
+                raise
+            with storage.reserve_used():
+                return Store(storage.database)
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that says when it listens, and takes no new work once told to stop."""
 
@@ -196,6 +219,8 @@ def serve(
         for server in servers:
             server.should_exit = True
 
+    with locked(settings.data):  # what is wrong with the folder is said before anything starts
+        opened(Storage(settings.data)).close()
     app = build(settings, load, give_up)
     config = uvicorn.Config(
         app,
@@ -217,7 +242,7 @@ def serve(
         except SystemExit as error:
             raise InputError(
                 f"Cannot listen on {settings.host}:{settings.port}. Is another server running "
-                "there, or one on the same data folder? Choose another --port or --data."
+                "there? Choose another --port."
             ) from error
     failure = app.state.worker.failure
     if failure is not None:
@@ -231,8 +256,10 @@ def locked(data: Path) -> Iterator[None]:
     Raises:
         InputError: another one does.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data / "lock").open("w") as file:
+    with explained(data):
+        Storage(data).prepare()
+        file = open(data / "lock", "w", opener=private)  # noqa: SIM115, closed below
+    with file:
         try:
             import fcntl
 

@@ -57,8 +57,8 @@ class Database:
 
         Raises:
             ModelError: another version wrote it.
+            sqlite3.Error: it is damaged, or the disk is full or cannot be written.
         """
-        file.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self.lock = threading.RLock()
         """Held for each call; hold it around several that must see the same."""
@@ -94,7 +94,13 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # on a full disk SQLite may have ended it
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    def shrink(self) -> None:
+        """Write the log into the file, and give its room back."""
+        with self.lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

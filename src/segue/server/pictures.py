@@ -17,6 +17,7 @@ from segue.errors import InputError
 from segue.image import Image, content_of, pixels
 from segue.image.pixels import Limits
 from segue.server.problem import Problem
+from segue.server.storage import private
 
 
 class Pictures:
@@ -26,7 +27,7 @@ class Pictures:
         """Open the folder; what a crash left half written is thrown away."""
         self.folder = folder
         self._arrays: WeakValueDictionary[str, np.ndarray] = WeakValueDictionary()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for draft in folder.glob(".*"):
             draft.unlink(missing_ok=True)
 
@@ -43,7 +44,7 @@ class Pictures:
             return
         draft = self.folder / f".{image.digest}.{os.getpid()}.{threading.get_ident()}"
         try:
-            with draft.open("wb") as out:
+            with open(draft, "wb", opener=private) as out:
                 # Little compression: the next one waits for this to be done.
                 PIL.Image.fromarray(image.array).save(out, "PNG", compress_level=1)
                 out.flush()

@@ -18,6 +18,7 @@ from segue.server.pictures import Recent, Upload, received
 from segue.server.problem import Problem
 from segue.server.reservations import Reservations
 from segue.server.settings import Settings
+from segue.server.storage import Storage
 from segue.server.store import Record
 from segue.server.talks import Talks
 from segue.server.worker import Worker
@@ -31,8 +32,16 @@ AT_ONCE = 2
 class Service:
     """Everything that a server has running."""
 
-    def __init__(self, settings: Settings, worker: Worker, talks: Talks, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        worker: Worker,
+        talks: Talks,
+        metrics: Metrics,
+        storage: Storage,
+    ) -> None:
         self.settings, self.worker, self.talks, self.metrics = settings, worker, talks, metrics
+        self.storage = storage
         self.tokens = SessionTokens(talks.store, Keys(settings.keys).owners)
         """Logins of browsers."""
         self.recent = Recent(settings.memory.parts["pictures"])

@@ -1,6 +1,7 @@
 """What a server is started with."""
 
 import ipaddress
+import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,11 @@ from pathlib import Path
 from segue.errors import InputError
 from segue.image.pixels import Limits
 from segue.memory import MemoryBudget
+from segue.server.storage import explained, private
 from segue.session.bounds import SessionLimits
+
+LEAST_KEY = 16
+"""Characters of the shortest key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +75,10 @@ class Settings:
                 f"A server without keys must stay on this machine, got host {self.host!r}. "
                 "Give keys, or use 127.0.0.1."
             )
-        if short := [key for key in self.keys if len(key) < 16 or key != key.strip()]:
+        if short := [key for key in self.keys if len(key) < LEAST_KEY or key != key.strip()]:
             raise InputError(
-                f"A key must have at least 16 characters and no blanks around it, got one of "
-                f"{len(short[0])}. Make one with: python -c 'import secrets; "
+                f"A key must have at least {LEAST_KEY} characters and no blanks around it, got one "
+                f"of {len(short[0])}. Make one with: python -c 'import secrets; "
                 "print(secrets.token_urlsafe(32))'"
             )
 
@@ -138,8 +143,23 @@ def is_loopback(host: str) -> bool:
 def kept_key(data: Path) -> str:
     """The key of this data folder; made at the first start, readable by its owner only."""
     file = data / "key"
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not file.exists():
-        file.touch(0o600)
-        file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-    return file.read_text(encoding="utf-8").strip()
+    with explained(data):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+        if not key:  # none yet, or one that a full disk or a kill left without a letter
+            key = secrets.token_urlsafe(32)
+            draft = data / f".key.{os.getpid()}"
+            try:
+                with open(draft, "w", encoding="utf-8", opener=private) as out:
+                    out.write(key)
+                    out.flush()
+                    os.fsync(out.fileno())
+                draft.replace(file)
+            finally:
+                draft.unlink(missing_ok=True)
+    if len(key) < LEAST_KEY:
+        raise InputError(
+            f"The key in {file} must have at least {LEAST_KEY} characters, got {len(key)}. Delete "
+            "the file to have another one made."
+        )
+    return key

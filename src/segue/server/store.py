@@ -247,6 +247,10 @@ class Store:
             db.execute("DELETE FROM conversations WHERE id = ?", (id,))
             return [digest for digest in sorted(mine) if not self._named(digest)]
 
+    def shrink(self) -> None:
+        """Give the room of what was deleted back to the disk."""
+        self._db.shrink()
+
     def digests(self) -> set[str]:
         """All pictures that some conversation names."""
         rows = self._db.read("SELECT digest FROM pictures UNION SELECT digest FROM backgrounds", ())

@@ -4,6 +4,7 @@ Everything that needs or changes a `Conversation` runs in the worker's thread; r
 stored does not. A conversation is found only with its owner's name.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +19,9 @@ from segue.message import Done, Event, Sampling
 from segue.routes import Route
 from segue.server.pictures import Pictures, Recent
 from segue.server.problem import Problem, not_found
+from segue.server.storage import Storage
 from segue.server.store import Document, Record, Shown, Store
+from segue.server.trouble import trouble_of
 from segue.server.worker import Job
 from segue.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
 
@@ -36,6 +39,7 @@ class Talks:
         pictures: Pictures,
         models: Callable[[], Assistant],
         budget_bytes: int = 256 * 2**20,
+        storage: Storage | None = None,
     ) -> None:
         """
         Args:
@@ -43,7 +47,9 @@ class Talks:
             pictures: where their pictures are kept.
             models: the assistant, once it is there.
             budget_bytes: memory for conversations that nobody is waiting for.
+            storage: the folder of both, whose reserve lets one delete on a full disk.
         """
+        self._storage = storage
         self.store, self.pictures, self._models = store, pictures, models
         self._live = Recent(budget_bytes)
         self._asked: dict[str, Conversation] = {}  # being answered: must not be read anew
@@ -197,8 +203,20 @@ class Talks:
         with self._lock:
             self.record(owner, id)
             self._live.pop(id)
-            for digest in self.store.delete(id):
-                self.pictures.forget(digest)
+            try:
+                freed = self.store.delete(id)
+            except sqlite3.Error as error:
+                if self._storage is None or trouble_of(error) != "storage_full":
+                    raise
+                with self._storage.reserve_used():
+                    freed = self.store.delete(id)
+                    self._forget(freed)
+                    self.store.shrink()
+            self._forget(freed)
+
+    def _forget(self, digests: list[str]) -> None:
+        for digest in digests:
+            self.pictures.forget(digest)
 
     def adopt(self, owner: str, conversation: Conversation, title: str) -> str:
         """Take over a conversation that was saved elsewhere; in any thread."""
