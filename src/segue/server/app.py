@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
 from segue.errors import InputError
 from segue.presets import CARDS
+from segue.server.answering import ClientGone
 from segue.server.connections import Connections, protocol_for
 from segue.server.document import documented
 from segue.server.gate import Gate
@@ -123,6 +124,7 @@ def build(
     if settings.label_studio:
         app.include_router(label_studio.router)
     explain(app)
+    app.add_exception_handler(ClientGone, _nobody_listens)
     app.openapi = documented(app)  # type: ignore[method-assign]
     metrics.watch(
         {
@@ -287,6 +289,11 @@ def share_processor(assistant: Assistant, threads: int | None) -> None:
         return
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(threads or 1)
+
+
+async def _nobody_listens(_request: Request, _error: Exception) -> Response:
+    """The answer to a client that went away; only the log of a proxy sees it."""
+    return Response(status_code=499)
 
 
 def _kept(app: FastAPI, part: str) -> float:

@@ -33,7 +33,7 @@ class SamplingFields(_Body):
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)] | None = None
     stop: Stop = None
     route: Literal["reply", "auto", "box", "tag"] | None = None
     """Who answers: see docs/routes.md. None: as the server was started."""

@@ -159,6 +159,20 @@ def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str 
     return received(source, limits, allow_urls=allow_urls, name=name).decoded()
 
 
+def picture_name(text: str) -> str:
+    """A name for people, from whatever a request or a file called a picture.
+
+    Only the last part of a path, without what does not print, and never one that files cannot
+    have.
+
+    >>> picture_name("C:\\\\x/..\\\\airport.png"), picture_name(".."), picture_name("a/b/")
+    ('airport.png', '', '')
+    """
+    last = text.replace("\\", "/").rpartition("/")[2]
+    name = "".join(c for c in last if c.isprintable()).strip()[:120]
+    return name if name.strip(". ") else ""
+
+
 def _refused(error: InputError) -> Problem:
     large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
     code = "picture_too_large" if large else "picture_unreadable"

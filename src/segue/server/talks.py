@@ -17,7 +17,7 @@ from segue.history import Snapshot, Step
 from segue.image import Image
 from segue.message import Done, Event, Sampling
 from segue.routes import Route
-from segue.server.pictures import Pictures, Recent
+from segue.server.pictures import Pictures, Recent, picture_name
 from segue.server.problem import Problem, not_found
 from segue.server.storage import Storage
 from segue.server.store import Document, Record, Shown, Store
@@ -291,7 +291,7 @@ class Talks:
         for one in record.pictures:
             if one.digest not in found:
                 found[one.digest] = self.pictures.read(one.digest)
-        return [replace(found[one.digest], name=one.name) for one in record.pictures]
+        return [replace(found[one.digest], name=picture_name(one.name)) for one in record.pictures]
 
     def _pictures_of(
         self, id: str, document: Document, known: dict[str, Image] | None = None
@@ -332,7 +332,7 @@ def _title(text: str) -> str:
 
 
 def _shown(image: Image) -> Shown:
-    return Shown(image.digest, image.name, image.size.width, image.size.height)
+    return Shown(image.digest, picture_name(image.name), image.size.width, image.size.height)
 
 
 def _size(conversation: Conversation) -> int:

@@ -27,7 +27,7 @@ from segue.chat.transformers.memory import (
 )
 from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
 from segue.errors import ModelError
-from segue.models.qwen_vl.sampling import Choice, Picker
+from segue.models.qwen_vl.sampling import COLDEST, Choice, Picker
 from segue.reply import reply_text
 
 ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
@@ -256,7 +256,7 @@ class _Run:
             self._queue.put(error)
 
     def _pickers(self) -> list[Any]:
-        if self._choice.temperature == 0:
+        if self._choice.temperature < COLDEST:
             return []
         picker = Picker(self._choice)
 

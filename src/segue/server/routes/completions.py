@@ -81,7 +81,6 @@ async def completions(
             if not isinstance(event, Alive | Waiting):
                 reply.add(event)
     except ClientGone:
-        service.metrics.cancelled.inc()
         return Response(status_code=499)
     return JSONResponse(reply.whole())
 

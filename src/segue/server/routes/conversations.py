@@ -26,6 +26,7 @@ from segue.message import (
 from segue.server.answering import EVENT_STREAM, events_of, shown, streaming, written
 from segue.server.asked import Ask, NewConversation, PictureSource, Rename
 from segue.server.exporting import export, read_session
+from segue.server.pictures import picture_name
 from segue.server.problem import Problem
 from segue.server.service import Owner, Service, TheService
 from segue.server.shapes import line_json, region_json, regions_json, state_json, turn_json
@@ -325,11 +326,5 @@ async def _brought(request: Request, service: Service, owner: str, known: int = 
             f"Send between 1 and {service.settings.max_images} pictures as 'file', "
             f"got {len(files)}.", param="file",
         )  # fmt: skip
-    sources = [(data, _base(name)) for name, data in files]
+    sources = [(data, picture_name(name)) for name, data in files]
     return await service.pictures(request, owner, sources, known)
-
-
-def _base(name: str) -> str:
-    """The last part of a file name, without what would not print."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in last if c.isprintable())[:120]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from segue.errors import InputError
 from segue.image import url as urls
@@ -28,7 +28,7 @@ class Task(BaseModel):
 
 
 class SetupRequest(BaseModel):
-    project: str | int | None = None
+    project: StrictStr | StrictInt | None = None
     label_config: Annotated[str, Field(max_length=200_000, alias="schema")] = ""
 
 
