@@ -76,7 +76,7 @@ def test_transparency_is_exact_in_every_block():
     alpha = rgba[:, :, 3:].astype(np.uint32)
     expected = (rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
     assert np.array_equal(on_white(rgba), expected)
-    assert np.array_equal(Image.open(rgba).array, expected)
+    assert np.array_equal(Image.open(rgba, limits=Limits(max_side=2**19)).array, expected)
 
 
 @pytest.mark.parametrize("source", ["path", "stream"])

@@ -54,6 +54,8 @@ class Limits:
 
     max_pixels: int = 100_000_000
     """Height times width, checked before decoding. The largest phone pictures have 50 million."""
+    max_side: int = 200_000
+    """Height or width: what is resized needs memory for each row and column of the result."""
     max_bytes: int = 100_000_000
     """Length of the file, or of what a URL sends."""
     timeout_s: float = 20.0
@@ -197,6 +199,11 @@ def _check_size(height: int, width: int, what: str, limits: Limits) -> None:
         raise InputError(
             f"{_start(what)} is {width} x {height} = {height * width} pixels, more than the limit "
             f"of {limits.max_pixels}. Make it smaller, or raise Limits(max_pixels=…)."
+        )
+    if max(height, width) > limits.max_side:
+        raise InputError(
+            f"{_start(what)} has a side of {max(height, width)} pixels, more than the limit of "
+            f"{limits.max_side}. Cut it into pieces, or raise Limits(max_side=…)."
         )
 
 

@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
 from segue.errors import InputError
+from segue.image import budget
 from segue.presets import CARDS
 from segue.server.answering import ClientGone
 from segue.server.connections import Connections, protocol_for
@@ -223,6 +224,7 @@ def serve(
 
     with locked(settings.data):  # what is wrong with the folder is said before anything starts
         opened(Storage(settings.data)).close()
+    budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
     app = build(settings, load, give_up)
     config = uvicorn.Config(
         app,

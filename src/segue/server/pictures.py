@@ -181,6 +181,7 @@ def _refused(error: InputError) -> Problem:
 
 def _without_advice(message: str) -> str:
     """Without hints about Python arguments, which a caller over HTTP does not have."""
+    message = re.sub(r" Cut it into pieces, or raise Limits\([^)]*\)\.", "", message)
     message = re.sub(r", or raise Limits\([^)]*\)\.", ".", message)
     message = re.sub(r" Allow it with allow_urls=True, or download", " Download", message)
     return re.sub(r"; to go beyond both, set PIL\S* as well", "", message)
