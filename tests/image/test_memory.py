@@ -2,11 +2,13 @@
 
 import io
 import json
+import struct
 import subprocess
 import sys
 import threading
 import tracemalloc
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import PIL.Image
@@ -18,6 +20,7 @@ from segue.image import Image, webp
 from segue.image.budget import PixelBudget
 from segue.image.conversion import on_white
 from segue.image.pixels import Limits, size_in_header
+from segue.image.url import read_data
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc")
 
@@ -92,6 +95,45 @@ def test_a_file_is_read_as_far_as_it_goes_not_as_far_as_it_may(tmp_path, source)
         assert tracemalloc.get_traced_memory()[1] < 3 * 2**20
     finally:
         tracemalloc.stop()
+
+
+def tiled(width: int, height: int) -> bytes:
+    """A TIFF of 10 x 10 pixels that claims one tile of another size."""
+    tags = {256: 10, 257: 10, 258: 8, 259: 5, 262: 1, 277: 1, 322: width, 323: height, 324: 200,
+            325: 20}  # fmt: skip
+    data = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    for tag, value in tags.items():
+        data += struct.pack("<HHII", tag, 4, 1, value)
+    return (data + bytes(4)).ljust(300, b"\0")
+
+
+@pytest.mark.parametrize(
+    "size", [(40_000, 40_000), (2**16, 2**15), (2**31 - 1, 1), (16_000, 16_000)]
+)
+def test_a_tile_is_compared_with_its_picture(size):
+    with pytest.raises(InputError, match="claims tiles of"):
+        Image.open(tiled(*size))
+    with pytest.raises(InputError, match="cannot be decoded"):
+        Image.open(tiled(16, 16))
+
+
+@pytest.mark.parametrize("body", ["%41" * 300_000, "ab cd " * 150_000, "a%20b\n" * 150_000])
+@pytest.mark.parametrize("head", ["data:,", "data:;base64,"])
+def test_an_address_takes_no_more_than_a_few_times_its_length(head, body):
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError):
+            Image.open(head + body)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("length", [2**16 - 2, 2**16 - 1, 2**16, 2**16 + 1, 3 * 2**16])
+def test_percent_codes_are_read_across_pieces(length):
+    text = "x" * length + "%41%zz%" + "%C3%A9" * 5 + "é"
+    data = read_data("data:," + text, Limits())
+    assert data == unquote_to_bytes(text)
 
 
 def test_decodings_wait_for_one_another_and_the_first_comes_first():

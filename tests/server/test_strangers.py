@@ -205,6 +205,22 @@ def test_idle_connections_make_room_for_those_who_come(tmp_path):
             link.close()
 
 
+def test_half_sent_requests_without_a_key_make_room_too(tmp_path):
+    with running(scripted(), tmp_path) as server:
+        bounds = server.app.state.connections
+        bounds.most, bounds.most_of_address = 12, 12
+        links = [link_to(server) for _ in range(12)]
+        for number, link in enumerate(links):
+            path = "/v1/login" if number % 2 else "/v1/segment"
+            link.sendall(posted(path, 4000) + b"{")
+        for _ in range(6):
+            with server.client() as client:
+                assert client.post("/v1/conversations", json={}).status_code == 201
+        assert bounds.closed["full"] == 0
+        for link in links:
+            link.close()
+
+
 def test_where_everybody_is_busy_a_newcomer_hears_it(tmp_path):
     with running(scripted(delay=0.02, piece=1), tmp_path) as server:
         with server.client() as client:

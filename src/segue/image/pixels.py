@@ -45,6 +45,7 @@ _BROKEN = (
     zlib.error,
     Warning,
 )  # what Pillow raises on damaged files, found by trying it
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 _warnings_lock = threading.Lock()
 
 
@@ -95,6 +96,7 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
                 raise _no_memory(what, header.height, header.width) from error
     with _opened(data, what, limits) as picture:
         _check_size(picture.height, picture.width, what, limits)
+        _check_tiles(picture, what)
         with budget.PIXELS.reserved(picture.height * picture.width):
             return from_pil(picture, limits, what)
 
@@ -178,6 +180,18 @@ def _opened(data: bytes, what: str, limits: Limits) -> PIL.Image.Image:
         raise InputError(f"{_start(what)} is not a picture we can read. {_advice(data)}") from error
     except _BROKEN as error:
         raise InputError(f"{_start(what)} is damaged, its header makes no sense.") from error
+
+
+def _check_tiles(picture: PIL.Image.Image, what: str) -> None:
+    """A TIFF is decoded tile by tile, and may claim tiles far larger than itself."""
+    tags = getattr(picture, "tag_v2", {})
+    width, height = (tags.get(number) or 1 for number in (_TILE_WIDTH, _TILE_LENGTH))
+    whole = isinstance(width, int) and isinstance(height, int)
+    if not whole or width * height > max(2**20, 4 * picture.width * picture.height):
+        raise InputError(
+            f"{_start(what)} is damaged: it claims tiles of {width} x {height} pixels for a "
+            f"picture of {picture.width} x {picture.height}."
+        )
 
 
 def _no_memory(what: str, height: int, width: int) -> ModelError:

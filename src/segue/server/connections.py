@@ -3,7 +3,8 @@
 A connection costs memory and a place before it has shown a key. So a place is lent: a request must
 be there whole within seconds, who does not read the answer is cut off, and when all places are
 taken the connection that has been idle longest makes room, first among those of the address that
-has most. A newcomer is turned away only when nobody is idle.
+has most. A request without a key counts as idle. A newcomer is turned away only when all others
+are being answered.
 """
 
 import asyncio
@@ -14,6 +15,9 @@ from typing import Any
 
 from h11 import CLIENT, IDLE, SERVER, Connection
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+ADMITTED = "segue.admitted"
+"""In a request's scope: whether it came with a key."""
 
 
 @dataclass
@@ -55,7 +59,7 @@ class Connections:
     def _make_room(self, newcomer: "BoundedProtocol", address: str) -> bool:
         """Close the connection of an address that has been idle longest."""
         for other, place in self._open.items():  # in the order in which they became idle
-            if place == address and other is not newcomer and other.is_idle:
+            if place == address and other is not newcomer and other.gives_way:
                 self.closed["idle"] += 1
                 self.remove(other)
                 other.transport.abort()
@@ -90,6 +94,11 @@ class BoundedProtocol(H11Protocol):
     def is_idle(self) -> bool:
         """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it may be closed for another: nobody with a key is being answered."""
+        return self.is_idle or not self.scope.get(ADMITTED, False)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place, or say that there is none."""

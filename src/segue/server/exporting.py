@@ -178,6 +178,8 @@ def read_session(data: bytes, limits: SessionLimits, max_images: int) -> Convers
         Problem: 400, it is no such file, or it holds too much.
         InputError: the session in it is damaged.
     """
+    if data.count(b"PK\x01\x02") > 4 * limits.max_images + 64:  # zipfile would list them all
+        raise _bad("has far more entries than a session")
     with tempfile.TemporaryDirectory(prefix="segue-import-") as place:
         folder = Path(place)
         try:

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from segue.server.bodies import CHANGING, Bodies
+from segue.server.connections import ADMITTED
 from segue.server.keys import Keys, SessionTokens, bearer_of, cookie_of
 from segue.server.problem import Problem
 from segue.server.rates import Rate, WrongKeys
@@ -78,6 +79,7 @@ class Gate:
                 "file 'key' of its data folder, unless others were given to it.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        scope[ADMITTED] = True
         if wait := self.rate.take(owner):
             raise Problem(
                 429,
