@@ -5,22 +5,36 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from segue.dialects import DIALECTS, Dialect, Event, Malformed, Pointed, Spotted, Text, Wanted
+from segue.dialects import (
+    DIALECTS,
+    Absent,
+    Dialect,
+    Event,
+    Malformed,
+    Pointed,
+    Remark,
+    Spotted,
+    Text,
+    Thought,
+    Wanted,
+)
 
 FOLDER = Path(__file__).parent / "dialects" / "cases"
 
 
 def cases(dialect: str) -> dict[str, dict[str, Any]]:
-    """The recorded replies of a dialect by name: "remark", "reply", "events"."""
+    """The recorded replies of a dialect by name: "remark", "reply", "events", "grounded"."""
     document = json.loads((FOLDER / f"{dialect}.json").read_text(encoding="utf-8"))
     return {case["name"]: case for case in document}
 
 
-def read(dialect: str, chunks: Iterable[str]) -> list[Event]:
+def read(
+    dialect: str, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
+) -> list[Event]:
     """All events of a reply, neighbouring words joined."""
     reader: Dialect = DIALECTS.load(dialect)
     joined: list[Event] = []
-    for event in reader.read(chunks):
+    for event in reader.read(chunks, thinks=thinks, grounded=grounded):
         if isinstance(event, Text) and joined and isinstance(joined[-1], Text):
             joined[-1] = Text(joined[-1].text + event.text)
         else:
@@ -40,8 +54,15 @@ def as_json(event: Event) -> dict[str, Any]:
             **({"reason": event.reason} if event.reason else {}),
         }
     written: dict[str, Any]
+    if isinstance(event, Remark):
+        return {"remark": event.text}
+    if isinstance(event, Thought):
+        retracts = {"retracts": True} if event.retracts else {}
+        return {"thought": event.length, **retracts, **({"cut": True} if event.cut else {})}
     if isinstance(event, Wanted):
         written = {"wanted": event.phrase}
+    elif isinstance(event, Absent):
+        written = {"absent": event.phrase}
     elif isinstance(event, Spotted):
         written = {"spotted": event.phrase, "point": [event.point.x, event.point.y]}
     else:

@@ -51,6 +51,15 @@ class Behaviour:
     refused: tuple[str, ...] = ()
     """Fields of a request that it does not know."""
     sends_end_token: bool = False
+    thinks: str = ""
+    """How it thinks before each answer: "aloud" (only the end is marked), "marked", "field" (in a
+    field of its own), "only" (and never answers)."""
+    fails_after: int | None = None
+    """An error comes in the stream after so many pieces."""
+    content: str = "text"
+    """What the content of a message is: "text", or "parts"."""
+    echoes_key: bool = False
+    """Errors repeat the header with the key."""
     models: tuple[str, ...] = ("tiny-vl",)
 
 
@@ -100,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         if behaviour.statuses and (status := behaviour.statuses.pop(0)) != 200:
             return self._error(status, "come back later", {"retry-after-ms": "5"})
         if behaviour.key and self.headers["authorization"] != f"Bearer {behaviour.key}":
-            return self._error(401, "Incorrect API key provided")
+            sent = self.headers["authorization"] if behaviour.echoes_key else ""
+            return self._error(401, f"Incorrect API key provided {sent}".strip())
         if self.path != "/v1/chat/completions":
             return self._error(404, "Not Found")
         if request["model"] not in behaviour.models:
@@ -130,12 +140,18 @@ class _Handler(BaseHTTPRequestHandler):
             reply = reply.partition(stop)[0]
         if behaviour.sends_end_token and request.get("skip_special_tokens") is False:
             reply += "<|im_end|>"
+        thought = "Is it [[1, 2, 3, 4]]? Hm. "
+        reply = {"aloud": thought + "</think>\n\n", "marked": f"<think>{thought}</think>"}.get(
+            behaviour.thinks, ""
+        ) + reply
+        field = thought if behaviour.thinks in ("field", "only") else ""
+        reply = "" if behaviour.thinks == "only" else reply
         if not (behaviour.streams and request.get("stream")):
-            message = {"role": "assistant", "content": reply}
+            message = {"role": "assistant", "content": reply, "reasoning_content": field}
             return self._json(200, {"choices": [{"message": message, "finish_reason": finish}]})
-        return self._stream([reply[i : i + 5] for i in range(0, len(reply), 5)], finish)
+        return self._stream([reply[i : i + 5] for i in range(0, len(reply), 5)], finish, field)
 
-    def _stream(self, pieces: list[str], finish: str) -> None:
+    def _stream(self, pieces: list[str], finish: str, thought: str = "") -> None:
         behaviour = self.server.behaviour
         self.send_response(200)
         self.send_header("content-type", behaviour.content_type)
@@ -144,10 +160,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.server.sent_pieces = 0
         try:
+            if thought:
+                self._event({"choices": [{"index": 0, "delta": {"reasoning_content": thought}}]})
             for number, piece in enumerate(pieces):
                 if number == behaviour.cut_after:
                     return
-                self._event({"choices": [{"index": 0, "delta": {"content": piece}}]})
+                if number == behaviour.fails_after:
+                    self._event({"error": {"message": "CUDA out of memory", "code": 500}})
+                    return
+                parts = [{"type": "text", "text": piece}]
+                content = parts if behaviour.content == "parts" else piece
+                self._event({"choices": [{"index": 0, "delta": {"content": content}}]})
                 self.server.sent_pieces += 1
             self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
             self.wfile.write(b"data: [DONE]\n\n")

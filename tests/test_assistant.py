@@ -8,7 +8,7 @@ from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError, ModelError, UnknownName
-from segue.message import Done, MaskReady, NotFound, RegionFound, TextAdded
+from segue.message import Done, MaskReady, NotFound, RegionFound, TextAdded, ThoughtEnded
 from segue.presets import CARDS, PRESETS, load_stage
 from segue.segment.box_fill import BoxFill
 
@@ -126,6 +126,57 @@ def test_broken_markup_is_kept_and_the_rest_is_used():
     answer = an_assistant("<box>(1,2</box> " + BOX_REPLY).open(PICTURE).ask("where?")
     assert answer.broken == ("<box>(1,2</box>",)
     assert len(answer.regions) == 1
+
+
+def test_a_thought_that_only_ends_takes_its_words_and_regions_back():
+    reply = f"Maybe {BOX_REPLY}? No.\n</think>\n\nIt is {BOX_REPLY}."
+    events = list(an_assistant(reply).open(PICTURE).stream("where?"))
+    (withdrawal,) = [event for event in events if isinstance(event, ThoughtEnded)]
+    assert withdrawal.retracts
+    assert withdrawal.regions == ("r1",)
+    answer = events[-1].answer
+    assert [region.id for region in answer.regions] == ["r2"]
+    assert answer.text.startswith("It is ")
+    assert answer.raw == reply
+    assert answer.thought == len(reply.partition("</think>")[0])
+
+
+@pytest.mark.parametrize(
+    "answer", ["A dog.", "<ref>dog</ref><box>[0,0,0,0]</box>", "<box>(1,2</box>"], ids=str
+)
+def test_a_model_that_said_anything_did_not_only_think(answer):
+    chat = Scripted([f"<think>a dog?</think>{answer}"])
+    told = Assistant(chat).open(PICTURE).ask("Where is the dog?")
+    assert told.thought == len("a dog?")
+    assert told.finish == "stop"
+    assert not any("only thought" in notice for notice in told.notices)
+
+
+def test_a_model_that_only_thought_is_told_so():
+    answer = an_assistant("<think>A dog, or a cat, or").open(PICTURE).ask("where?")
+    (notice,) = answer.notices
+    assert "only thought, 19 characters" in notice
+    assert "--max-new-tokens" in notice
+
+
+def test_nothing_found_without_a_name_is_what_was_asked_for():
+    class Json(Scripted):
+        dialect = "qwen3_vl"
+
+    answer = Assistant(Json(["[]"])).open(PICTURE).ask("Find the dog and the cat")
+    assert answer.not_found == ("dog", "cat")
+    assert answer.text == ""
+
+
+def test_a_box_outside_the_picture_is_no_region():
+    class Pixels(Scripted):
+        dialect = "qwen2_5_vl"
+
+    reply = '[{"bbox_2d": [500, 500, 700, 700], "label": "dog"}]'
+    events = list(Assistant(Pixels([reply])).open(PICTURE).stream("where?"))
+    (missing,) = [event for event in events if isinstance(event, NotFound)]
+    assert "outside the picture" in missing.reason
+    assert events[-1].answer.regions == ()
 
 
 def test_later_turns_count_regions_on_and_speak_of_the_newest_picture():

@@ -8,7 +8,18 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "segue"
 LAYERS = [
     {"errors", "version"},
-    {"image", "box", "mask", "region", "message", "reply"},
+    {
+        "image",
+        "box",
+        "mask",
+        "region",
+        "message",
+        "reply",
+        "unicode_text",
+        "atomic_file",
+        "text_file",
+        "gsam_phrases",
+    },
     {"draw", "edit", "export", "catalog", "weights", "device", "memory", "profile", "request"},
     {"models", "dialects", "chat", "detect", "segment"},
     {

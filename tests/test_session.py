@@ -10,8 +10,9 @@ from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError
+from segue.message import Finish
 from segue.segment.box_fill import BoxFill
-from segue.session import resume
+from segue.session import FILE, resume
 
 PICTURE = np.arange(60 * 80 * 3, dtype=np.uint8).reshape(60, 80, 3)
 REPLIES = ["<ref>飞机</ref><box>(100,100),(300,300)</box>", "<gsam>dog</gsam> <gsam>cat</gsam>"]
@@ -61,6 +62,65 @@ def test_edits_and_their_backgrounds_come_back(saved):
     for again in (resume(folder, an_assistant()), replayed):
         assert again.edits == conversation.edits
         assert np.array_equal(np.asarray(again.edited()), np.asarray(conversation.edited()))
+
+
+ALOUD = (
+    "the <ref>cat</ref><box>(0,0),(90,90)</box>?</think><ref>dog</ref><box>(0,0),(500,500)</box>"
+)
+
+
+def test_thoughts_and_notices_come_back(tmp_path):
+    chat = Scripted([ALOUD, "<think>only a thought"])
+    conversation = Assistant(chat, None, BoxFill()).open(PICTURE)
+    first, second = conversation.ask("the dog"), conversation.ask("and now?")
+    assert first.thought > 0
+    assert [region.phrase for region in first.regions] == ["dog"]
+    (notice,) = second.notices
+    assert "the model only thought" in notice
+    folder = conversation.save(tmp_path)
+    assert resume(folder, an_assistant()).answers == conversation.answers
+    replay = segue.replay(folder, an_assistant())
+    assert replay.differences == ()
+    assert [(one.thought, one.notices) for one in replay.conversation.answers] == [
+        (first.thought, first.notices), (second.thought, second.notices)
+    ]  # fmt: skip
+
+
+def test_why_a_reply_ended_survives_a_replay(tmp_path):
+    class Fails(Scripted):
+        def _pieces(self, reply, sampling):
+            yield reply
+            return Finish("error", "The endpoint failed: out of memory.")
+
+    conversation = Assistant(Fails([REPLIES[0]]), None, BoxFill()).open(PICTURE)
+    answer = conversation.ask("框出飞机")
+    assert (answer.finish, answer.notices) == ("error", ("The endpoint failed: out of memory.",))
+    folder = conversation.save(tmp_path)
+    for again in (
+        resume(folder, an_assistant()),
+        segue.replay(folder, an_assistant()).conversation,
+    ):
+        assert again.answers[0].finish == "error"
+        assert again.answers[0].notices == answer.notices
+
+
+def test_a_file_of_before_has_no_thoughts_and_no_notices(saved):
+    conversation, folder = saved
+    document = json.loads((folder / "session.json").read_text())
+    for turn in document["turns"]:
+        del turn["thought"], turn["notices"]
+    (folder / "session.json").write_text(json.dumps(document))
+    assert resume(folder, an_assistant()).answers == conversation.answers
+
+
+@pytest.mark.parametrize("damage", [{"thought": "x"}, {"notices": [1]}, {"notices": None}])
+def test_damaged_thoughts_and_notices_are_refused(saved, damage):
+    _, folder = saved
+    document = json.loads((folder / "session.json").read_text())
+    document["turns"][0] |= damage
+    (folder / "session.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="damaged"):
+        resume(folder, an_assistant())
 
 
 def test_saving_twice_replaces_the_file(saved):
@@ -190,3 +250,12 @@ def test_a_session_names_no_file_outside_its_folder(saved):
     (folder / "session.json").write_text(json.dumps(document))
     with pytest.raises(InputError):
         resume(folder, an_assistant())
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence_and_the_old_session_stays(saved):
+    conversation, folder = saved
+    before = (folder / FILE).read_bytes()
+    (folder / "blocked").write_text("x")
+    with pytest.raises(InputError, match="Cannot write"):
+        conversation.save(folder / "blocked")
+    assert (folder / FILE).read_bytes() == before

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from segue import presets
 from segue.box import Box
-from segue.chat import ChatModel
+from segue.chat import ChatModel, thinks
 from segue.chat_detector import WITHOUT_BOXES, detector_of
 from segue.detect import Detector, Found
 from segue.dialects import DIALECTS
@@ -124,8 +124,9 @@ class Assistant:
     detector: Detector | None = None
     segmenter: Segmenter | None = None
     box_threshold: float | None = None
-    """Passed to the detector; None: the detector's own."""
+    """Passed to the detector; None: the detector's own. Lowered alone, it has its effect."""
     text_threshold: float | None = None
+    """Passed to the detector; None: its own, and never above a `box_threshold` that is set."""
     dialect: str | None = None
     """The markup of the chat model's replies; None: as it says of itself."""
     teach_tag: bool = False
@@ -291,6 +292,8 @@ class Assistant:
         ids: Iterator[str] | None = None,
         dialect: str | None = None,
         sight: Sight | None = None,
+        grounded: bool = False,
+        phrases: Sequence[str] = (),
     ) -> Iterator[Event]:
         """Follow a reply while it is written, and act on what it says.
 
@@ -303,12 +306,16 @@ class Assistant:
             ids: names for the regions; "r1", "r2", … when left out.
             dialect: its markup; None: the one this assistant's chat model speaks.
             sight: how the model saw the pictures; None: as the chat model says.
+            grounded: the question asked for places, so bare numbers may be some.
+            phrases: what it asked for.
 
         Yields:
             Every event but `Done`, in the order in which things become known.
         """
-        follower = Follower(self, images, ids or region_ids(), sight or Sight.of(self.chat))
-        return follower.follow(chunks, dialect or self.speaks)
+        sight = sight or Sight.of(self.chat)
+        follower = Follower(self, images, ids or region_ids(), sight, phrases)
+        thoughtful = dialect is None and thinks(self.chat)
+        return follower.follow(chunks, dialect or self.speaks, thinks=thoughtful, grounded=grounded)
 
     def with_masks(self, regions: list[Region], image: Image) -> list[Region]:
         """The regions of one picture with masks, in one call of the segmenter; as they are where

@@ -3,9 +3,9 @@
 import re
 
 from segue.box import Box, EitherFrame
-from segue.chat import ChatModel
+from segue.chat import ChatModel, thinks
 from segue.detect.chat import ChatGrounding
-from segue.dialects import DIALECTS, Dialect, Pointed
+from segue.dialects import DIALECTS, Dialect, Pointed, drop_retracted
 from segue.dialects.grounding import ask_for
 from segue.errors import InputError
 from segue.image import Image
@@ -45,7 +45,8 @@ def detector_of(
     def ask(image: Image, phrase: str) -> list[Box]:
         message = Message("user", _question(phrase, question, name), (image,))
         reply = chat.stream([message], Sampling(temperature=0))
-        placed = [sight.framed(e) for e in reader.read(reply) if isinstance(e, Pointed)]
+        events = drop_retracted(reader.read(reply, thinks=thinks(chat), grounded=True))
+        placed = [sight.framed(event) for event in events if isinstance(event, Pointed)]
         return [
             event.box.to_box(image.size, sight.seen(image.size))
             for event in placed

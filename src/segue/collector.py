@@ -1,7 +1,7 @@
 """Collector: gathers the events of one reply into an `Answer`."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from segue.image import Image
@@ -12,8 +12,10 @@ from segue.message import (
     MarkupBroken,
     MaskReady,
     NotFound,
+    Notice,
     RegionFound,
     TextAdded,
+    ThoughtEnded,
 )
 from segue.region import Region
 
@@ -29,11 +31,13 @@ class Collector:
         self.not_found: list[str] = []
         self.broken: list[str] = []
         self.cut = False
+        self.thought = 0
+        self.notices: list[str] = []
         self.finish: Any = "stop"
         self.chat_seconds = 0.0
         self.started = time.perf_counter()
 
-    def listen(self, chunks: Iterator[str]) -> Iterator[str]:
+    def listen(self, chunks: Iterator[str]) -> Generator[str, None, str]:
         """Pass a reply through, remembering it and the time it took to write."""
         while True:
             before = time.perf_counter()
@@ -41,7 +45,7 @@ class Collector:
                 chunk = next(chunks)
             except StopIteration as end:
                 self.finish = end.value or "stop"
-                return
+                return self.finish
             finally:
                 self.chat_seconds += time.perf_counter() - before
             self.raw.append(chunk)
@@ -59,8 +63,33 @@ class Collector:
             case MarkupBroken(text, cut):
                 self.broken.append(text)
                 self.cut = self.cut or cut
+            case ThoughtEnded(characters, retracts):
+                self.thought += characters
+                if retracts:
+                    self._withdraw()
+            case Notice(text):
+                self.notices.append(text)
             case Done():
                 pass
+
+    def _withdraw(self) -> None:
+        """All that came so far was a thought."""
+        for gathered in (self.text, self.regions, self.not_found, self.broken):
+            gathered.clear()
+        self.cut = False
+
+    def notice_at_end(self) -> Notice | None:
+        """What is to be said of how the reply ended."""
+        if said := getattr(self.finish, "notice", ""):
+            return Notice(said)
+        found = self.regions or self.not_found or self.broken
+        if self.thought and not found and not "".join(self.text).strip():
+            self.finish = "thought"
+            return Notice(
+                f"the model only thought, {self.thought} characters, and gave no answer; "
+                "raise --max-new-tokens (max_new_tokens)"
+            )
+        return None
 
     def answer(self, images: Sequence[Image]) -> Answer:
         """What was gathered so far."""
@@ -74,6 +103,8 @@ class Collector:
             not_found=tuple(self.not_found),
             broken=tuple(self.broken),
             cut=self.cut,
-            finish=self.finish,
+            finish=str(self.finish),  # type: ignore[arg-type]
+            thought=self.thought,
+            notices=tuple(self.notices),
             seconds={"chat": self.chat_seconds, "total": total},
         )

@@ -10,21 +10,39 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from segue.box import Box, EitherFrame, known_frame
-from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Spotted, Text, Wanted
+from segue.dialects import (
+    DIALECTS,
+    Absent,
+    Dialect,
+    Malformed,
+    Pointed,
+    Remark,
+    Spotted,
+    Text,
+    Thought,
+    Wanted,
+)
+from segue.dialects import Event as DialectEvent
 from segue.image import Image
 from segue.message import (
     Event,
     MarkupBroken,
     MaskReady,
     NotFound,
+    Notice,
     RegionFound,
     TextAdded,
+    ThoughtEnded,
 )
 from segue.region import Region
 from segue.sight import Sight
 
 if TYPE_CHECKING:
     from segue.assistant import Assistant
+
+
+SMALLEST = 0.5
+"""A box that covers less, in square pixels of the picture, is no place."""
 
 
 def region_ids(first: int = 1) -> Iterator[str]:
@@ -36,7 +54,12 @@ class Follower:
     """Acts on one reply."""
 
     def __init__(
-        self, assistant: "Assistant", images: Sequence[Image], ids: Iterator[str], sight: Sight
+        self,
+        assistant: "Assistant",
+        images: Sequence[Image],
+        ids: Iterator[str],
+        sight: Sight,
+        phrases: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -44,24 +67,51 @@ class Follower:
             images: all pictures of the conversation, the newest last.
             ids: names for the regions.
             sight: how the chat model saw the pictures.
+            phrases: what the question asked for; a reply may say that it is not there without
+                naming it.
         """
         self.assistant, self.images, self.ids, self.sight = assistant, images, ids, sight
+        self.phrases = phrases
+        self._found: list[str] = []  # ids of the regions of this reply
 
-    def follow(self, chunks: Iterable[str], dialect: str) -> Iterator[Event]:
-        """Read a reply of a dialect. See `Assistant.follow`."""
+    def follow(
+        self, chunks: Iterable[str], dialect: str, *, thinks: bool = False, grounded: bool = False
+    ) -> Iterator[Event]:
+        """Read a reply of a dialect. See `Assistant.follow` and `Dialect.read`."""
         reader: Dialect = DIALECTS.load(dialect)
-        for event in reader.read(chunks):
+        for event in self._act(reader.read(chunks, thinks=thinks, grounded=grounded)):
+            if isinstance(event, RegionFound):
+                self._found.append(event.region.id)
+            yield event
+
+    def _act(self, events: Iterable[DialectEvent]) -> Iterator[Event]:
+        for event in events:
             match event:
                 case Text(text):
                     yield TextAdded(text)
                 case Malformed(text, cut, reason):
                     yield MarkupBroken(text, cut, reason)
+                case Thought(length, retracts, cut):
+                    withdrawn = tuple(self._found) if retracts else ()
+                    yield ThoughtEnded(length, retracts, withdrawn, cut)
+                    self._found = [id for id in self._found if not retracts]
+                case Remark(text):
+                    yield Notice(text)
+                case Absent():
+                    yield from self._absent(event)
                 case Pointed() | Spotted() if self.images:
                     yield from self._place(event)
                 case Wanted() if self.images:
                     yield from self._want(event)
                 case Pointed(phrase) | Spotted(phrase) | Wanted(phrase):
                     yield NotFound(phrase, event.span, reason="there is no picture")
+
+    def _absent(self, event: Absent) -> Iterator[Event]:
+        """Something that is not in the picture, as the chat model says."""
+        index = self._index(event.image) if self.images else 0
+        reason = "it is not in the picture, the chat model says"
+        for phrase in [event.phrase] if event.phrase else self.phrases or ("what was asked for",):
+            yield NotFound(phrase, event.span, index, reason=reason)
 
     def _place(self, event: Pointed | Spotted) -> Iterator[Event]:
         """A place that the chat model gave itself: a box, or a point."""
@@ -73,6 +123,10 @@ class Follower:
             yield NotFound(place.phrase, place.span, index, reason=reason)
         elif isinstance(place, Pointed):
             region = self._box(place, index)
+            if region.box.area < SMALLEST:
+                reason = "its box lies outside the picture or covers less than a pixel"
+                yield NotFound(place.phrase, place.span, index, reason=reason)
+                return
             yield RegionFound(region)
             yield from self._masks([region], index)
         else:

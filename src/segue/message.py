@@ -80,6 +80,55 @@ class MarkupBroken:
 
 
 @dataclass(frozen=True, slots=True)
+class ThoughtEnded:
+    """The model thought for a while; what it thought is neither shown nor acted on."""
+
+    characters: int
+    """Length of the thought."""
+    retracts: bool = False
+    """Its beginning was not marked, so all earlier events of this reply belong to it and no longer
+    count: words, regions, what was not found. The clean text begins anew."""
+    regions: tuple[str, ...] = ()
+    """Ids of the regions that are withdrawn."""
+    cut: bool = False
+    """The reply ended inside the thought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a user should know of how an answer came about: a fall-back, a loop, a server's word."""
+
+    text: str
+    """A sentence."""
+
+
+class Finish(str):
+    """Why a reply ended, as the return value of a chat model's stream, with a word about it.
+
+    It equals the plain text: "stop", "length", "cancelled", "error" (the endpoint failed in the
+    middle; what it had said is kept) or "refused".
+
+    >>> Finish("error", "The endpoint failed: out of memory.") == "error"
+    True
+    """
+
+    notice: str
+    """A sentence for the user; "" where there is nothing to say."""
+
+    __slots__ = ("notice",)
+
+    def __new__(cls, why: str, notice: str = "") -> "Finish":
+        """
+        Args:
+            why: one of the texts above.
+            notice: see the attribute.
+        """
+        finish = super().__new__(cls, why)
+        finish.notice = notice
+        return finish
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Everything one question brought."""
 
@@ -96,8 +145,13 @@ class Answer:
     """Markup that could not be read."""
     cut: bool = False
     """The reply ended inside markup: what is complete is here, more might have come."""
-    finish: Literal["stop", "length", "cancelled"] = "stop"
-    """Why the reply ended."""
+    finish: Literal["stop", "length", "cancelled", "error", "refused", "thought"] = "stop"
+    """Why the reply ended. After "error" and "refused" what had been said until then is kept;
+    "thought": the model only thought, and gave no answer."""
+    thought: int = 0
+    """Characters of the reply that were thoughts; they are part of `raw` alone."""
+    notices: tuple[str, ...] = ()
+    """What a user should know of how the answer came about, as sentences."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time spent, by stage."""
 
@@ -128,7 +182,7 @@ class Done:
     answer: Answer
 
 
-Event = TextAdded | RegionFound | MaskReady | NotFound | MarkupBroken | Done
+Event = TextAdded | RegionFound | MaskReady | NotFound | MarkupBroken | ThoughtEnded | Notice | Done
 
 
 def images_of(messages: Sequence[Message]) -> tuple[Image, ...]:

@@ -193,7 +193,6 @@ PRESETS: Mapping[str, Preset] = {
         "grounding-dino-tiny",
         "sam-vit-huge",
         box_threshold=0.3,
-        text_threshold=0.3,
         summary="Qwen-VL-Chat + Grounding DINO + SAM ViT-H at full size",
     ),
 }

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from segue.atomic_file import write_json
 from segue.box import SEEN_PIXELS, Frame, SeenPixels
 from segue.errors import InputError
 
@@ -30,6 +31,8 @@ class Profile:
     """Pictures of more pixels are changed on the way, so they are made smaller before."""
     pictures: int | None = None
     """So many pictures, the newest, reach the model; None: all."""
+    thinks: bool | None = None
+    """Replies begin inside a thought that the prompt opened; None: as its name says."""
     streams: bool = True
     """False: replies come all at once."""
     keeps_tokens: bool = True
@@ -75,11 +78,7 @@ def file_of(name: str) -> Path:
 def save(profile: Profile) -> Path:
     """Write a profile, in place of an older one of the same chat model."""
     file = file_of(profile.name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(profile.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
-    draft.replace(file)
-    return file
+    return write_json(file, profile.to_json(), indent=1)
 
 
 def load(name: str) -> Profile:

@@ -59,7 +59,8 @@ class ReplyText:
     """Releases the text of a reply as soon as it is certain.
 
     Blanks at both ends of the reply are dropped (before a stop string they stay), and what may be
-    the beginning of a stop string waits until it is clear whether it is one.
+    the beginning of a stop string waits until it is clear whether it is one. Time is linear in the
+    length of the reply, whatever it consists of.
 
     Attributes:
         stopped: a stop string has come; nothing more is released.
@@ -70,9 +71,20 @@ class ReplyText:
         (['a', 'b', ' ENT c', '', ''], '')
     """
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    def __init__(self, stop: Sequence[str] = (), trailing: Sequence[str] = ()) -> None:
+        """
+        Args:
+            stop: texts that end the reply and are no part of it.
+            trailing: texts that are left out where the reply ends with them.
+        """
         self._stop = tuple(text for text in stop if text)
-        self._held = ""
+        self._trailing = tuple(text for text in trailing if text)
+        texts = (*self._stop, *self._trailing)
+        self._beginnings = frozenset(text[:n] for text in texts for n in range(1, len(text)))
+        self._beginnings |= frozenset(self._trailing)
+        self._longest = max(map(len, texts), default=0)
+        self._blanks: list[str] = []  # held back, and too old to be part of a stop string
+        self._held = ""  # blanks, then what may begin a stop string
         self._begun = False
         self.stopped = False
 
@@ -84,29 +96,50 @@ class ReplyText:
         if not self._begun:
             self._held = self._held.lstrip()
             self._begun = bool(self._held)
-        places = [place for text in self._stop if (place := self._held.find(text)) >= 0]
-        if places:
-            self.stopped = True
-            shown, self._held = self._held[: min(places)], ""
-            return shown
         certain = len(self._held) - self._undecided()
-        certain = len(self._held[:certain].rstrip())
-        shown, self._held = self._held[:certain], self._held[certain:]
-        return shown
+        end = self._end()
+        if end is not None and end <= certain:  # an earlier stop string may still become whole
+            return self._stop_at(end)
+        words = len(self._held[:certain].rstrip())
+        if words:
+            shown, self._held = self._held[:words], self._held[words:]
+            return self._with_blanks(shown)
+        old = certain - self._longest
+        if old > self._longest + 256:
+            self._blanks.append(self._held[:old])
+            self._held = self._held[old:]
+        return ""
 
     def finish(self) -> str:
         """End the reply; return what was still held back."""
-        shown, self._held = self._held.rstrip(), ""
+        end = None if self.stopped else self._end()
+        if end is not None:
+            return self._stop_at(end)
+        shown, self._held = self._with_blanks(self._held).rstrip(), ""
+        while ended := next((text for text in self._trailing if shown.endswith(text)), ""):
+            shown = shown.removesuffix(ended).rstrip()
         return shown
+
+    def _end(self) -> int | None:
+        """Where the first stop string begins in the held text."""
+        places = [place for text in self._stop if (place := self._held.find(text)) >= 0]
+        return min(places, default=None)
+
+    def _stop_at(self, end: int) -> str:
+        self.stopped = True
+        shown, self._held = self._held[:end], ""
+        return self._with_blanks(shown)
+
+    def _with_blanks(self, text: str) -> str:
+        blanks, self._blanks = self._blanks, []
+        return "".join((*blanks, text))
 
     def _undecided(self) -> int:
         """Length of the longest end of the held text that may begin a stop string."""
-        return max(
-            (
-                length
-                for text in self._stop
-                for length in range(1, min(len(text) - 1, len(self._held)) + 1)
-                if self._held.endswith(text[:length])
-            ),
-            default=0,
-        )
+        most = min(self._longest, len(self._held))
+        begun = next((n for n in range(most, 0, -1) if self._held[-n:] in self._beginnings), 0)
+        words = self._held.rstrip() if self._trailing else ""
+        if len(self._held) - len(words) > 256:  # so much white space is no end
+            words = ""
+        ended = next((text for text in self._trailing if words.endswith(text)), "")
+        return max(begun, len(self._held) - len(words) + len(ended) if ended else 0)

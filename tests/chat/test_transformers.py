@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 import tiny_chats
 from builders import an_image
@@ -13,7 +14,8 @@ from segue import presets
 from segue.box import Size
 from segue.chat.transformers import TransformersChat, load
 from segue.chat.transformers.families import FAMILIES
-from segue.chat.transformers.text import TextStream
+from segue.chat.transformers.loading import leave_narrow_layers_unpacked
+from segue.chat.transformers.text import TextStream, kept_ids
 from segue.errors import InputError, MissingExtra, ModelError
 from segue.message import Message, Sampling
 from workers import one_worker_each
@@ -291,6 +293,40 @@ def test_quantised_weights_leave_the_vision_tower_alone(folder, kind) -> None:
     } == {linear}
     assert linear not in {k for n, k in kinds.items() if "visual" in n}
     assert said(chat, asked("what?", 0)) is not None
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (128, 96), (16, 32), (48, 64), (64, 40), (100, 30)])
+def test_layers_of_any_width_work_in_4_bits_on_this_processor(shape) -> None:
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    rows, columns = shape
+    plain = torch.nn.Linear(columns, rows, bias=False)
+    small = bitsandbytes.nn.Linear4bit(columns, rows, bias=False, quant_type="nf4")
+    small.weight = bitsandbytes.nn.Params4bit(
+        plain.weight.data.clone(), requires_grad=False, quant_type="nf4"
+    )
+    network = torch.nn.ModuleList([small.to("cpu")]).eval()
+    leave_narrow_layers_unpacked(network)
+    inputs = torch.randn(5, columns)
+    with torch.inference_mode():
+        wanted, found = plain(inputs), network[0](inputs)
+    assert (found - wanted).norm() / wanted.norm() < 0.2  # four bits are coarse
+
+
+def test_a_template_may_open_a_thought_with_any_mark(folder) -> None:
+    chat = load(folder, device="cpu")
+    opener = "{% if add_generation_prompt %}◁think▷\n{% endif %}"
+    chat.processor.chat_template += opener
+    reply = "".join(chat.stream([asked("what?", 0)], Sampling(max_new_tokens=3, temperature=0)))
+    assert reply.startswith("◁think▷")
+
+
+def test_thoughts_that_are_special_tokens_stay_in_the_reply(tmp_path) -> None:
+    special = ["<think>", "</think>", "<|im_end|>", "<|channel>"]
+    tiny_chats.tiny_tokenizer(tmp_path, special)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    kept = {tokenizer.convert_ids_to_tokens(i) for i in kept_ids(tokenizer)}
+    assert kept >= {"<think>", "</think>", "<|channel>"}
+    assert "<|im_end|>" not in kept
 
 
 def test_a_model_may_be_spread_over_devices(folder) -> None:

@@ -111,3 +111,55 @@ def test_an_unknown_route_is_refused(run, picture: Path, stages: list[str]) -> N
     outcome = run("ask", picture, "where?", "--route", "both", *stages)
     assert outcome.code == 2
     assert "reply, auto, box, tag" in outcome.err
+
+
+def thinking_aloud(tmp_path: Path, reply: str) -> list[str]:
+    """Options for a chat model that says this one reply."""
+    (tmp_path / "aloud.json").write_text(json.dumps([reply]), encoding="utf-8")
+    return [
+        *("--chat", f"scripted:{tmp_path / 'aloud.json'}"),
+        *("--detect", "none", "--segment", "box_fill:"),
+    ]
+
+
+ALOUD = (
+    "Is it <ref>a cat</ref><box>(0,0),(900,900)</box> or <gsam>a yeti</gsam>?</think>\n\n"
+    "<ref>A dog</ref><box>(125,125),(375,375)</box>."
+)
+
+
+def test_files_hold_only_what_counts(run, picture: Path, tmp_path: Path) -> None:
+    result, masks, out = tmp_path / "a.json", tmp_path / "masks", tmp_path / "out.png"
+    files = ["--json", result, "--masks", masks, "--out", out]
+    outcome = run("ask", picture, "?", *files, *thinking_aloud(tmp_path, ALOUD))
+    assert outcome.code == 0, outcome.err
+    first, said, answer, _, region, *wrote = outcome.out.splitlines()
+    assert first == "Is it a cat or a yeti?"
+    assert said == "(What stands above was a thought of the model and does not count.)"
+    assert answer == "A dog."
+    assert region.split()[1:4] == ["r2", "A", "dog"]
+    assert "yeti" not in "".join(wrote)
+    written = json.loads(result.read_text("utf-8"))
+    assert [region["phrase"] for region in written["regions"]] == ["A dog"]
+    assert (written["text"], written["not_found"]) == ("A dog.", [])
+    assert written["thought"] > 0
+    assert [mask.stem for mask in masks.iterdir()] == ["r2-A-dog"]
+    plain, drawn = Image.open(picture).array, Image.open(out).array
+    assert (plain[40:, 50:] == drawn[40:, 50:]).all()  # the cat's mask would reach there
+
+
+def test_a_reply_that_is_only_a_thought_says_what_to_do(run, picture: Path, tmp_path: Path) -> None:
+    stages = thinking_aloud(tmp_path, "<think>" + "so it may be a dog, " * 30)
+    outcome = run("ask", picture, "?", "--max-new-tokens", "20", *stages)
+    said = "the model only thought, 73 characters, and gave no answer; raise --max-new-tokens"
+    assert outcome.out.split("\n")[1].startswith(said)
+    assert outcome.out.count("--max-new-tokens") == 1
+
+
+def test_an_answer_of_nothing_but_an_absence_is_an_answer(
+    run, picture: Path, tmp_path: Path
+) -> None:
+    stages = thinking_aloud(tmp_path, "<think>no dog here</think>[]")
+    outcome = run("ask", picture, "Where is the dog?", "--dialect", "qwen2_5_vl", *stages)
+    assert "dog: it is not in the picture, the chat model says" in outcome.out
+    assert "only thought" not in outcome.out

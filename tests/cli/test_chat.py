@@ -18,6 +18,23 @@ def test_each_line_is_a_question(run, picture: Path, stages: list[str]) -> None:
     assert "r2" in outcome.out
 
 
+def test_a_thought_leaves_no_regions_behind(run, picture: Path, tmp_path: Path) -> None:
+    cat, dog = "<box>(0,0),(900,900)</box>", "<box>(125,125),(375,375)</box>"
+    replies = [f"<ref>cat</ref>{cat}?</think>A <ref>dog</ref>{dog}.", "<think>so it may be"]
+    (tmp_path / "aloud.json").write_text(json.dumps(replies), encoding="utf-8")
+    chat = ["--chat", f"scripted:{tmp_path / 'aloud.json'}", "--detect", "none"]
+    outcome = run(
+        "chat", picture, *chat, "--segment", "box_fill:", stdin="where?\n/regions\nand now?\n"
+    )
+    assert outcome.code == 0, outcome.err
+    aloud, said, answer, _, first, _, again, _, only = outcome.out.splitlines()
+    assert (aloud, answer) == ("cat?", "A dog.")
+    assert said == "(What stands above was a thought of the model and does not count.)"
+    assert first == again
+    assert first.split()[1:3] == ["r2", "dog"]
+    assert only.startswith("the model only thought, 12 characters")
+
+
 def test_commands_work_on_the_conversation(
     run, picture: Path, stages: list[str], tmp_path: Path
 ) -> None:

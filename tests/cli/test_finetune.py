@@ -47,7 +47,7 @@ def test_it_looks_before_it_trains(run, recipe, tmp_path) -> None:
     assert (failed.code, "Add --preflight" in failed.err) == (2, True)
     (tmp_path / "file").touch()
     failed = run("finetune", recipe, "--preflight", "--set", f"output={tmp_path}/file")
-    assert (failed.code, "Cannot draw into" in failed.err) == (2, True)
+    assert (failed.code, "Cannot write" in failed.err) == (2, True)
 
 
 def test_a_typo_in_a_setting_is_an_error_with_a_hint(run, recipe) -> None:

@@ -1,11 +1,14 @@
 """Looking at converted files."""
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
 from segue.convert.check import check, problems_of
 from segue.convert.dialogue import Dialogue, Turn
 from segue.convert.formats import FORMATS
+from segue.errors import InputError
 
 BOX = "<ref>cat</ref><box>(100,200),(500,800)</box>"
 
@@ -69,3 +72,9 @@ def test_missing_pictures_and_doubles_of_an_id_are_counted(tmp_path, picture):
     assert not found.is_fine
     assert found.problems == {"id is not unique": 1, "picture not found": 1}
     assert found.examples[1] == "d3: picture not found: /none.jpg"
+
+
+def test_drawings_never_take_the_place_of_pictures(tmp_path, picture):
+    file = written(tmp_path, dialogue(picture))
+    with pytest.raises(InputError, match="holds the pictures themselves"):
+        check(file, draw_to=Path(picture).parent)

@@ -3,12 +3,14 @@
 import json
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from llava_plus_records import a_record, asked, said
 from segue.convert.dataset import Plan, names, read, split_of, write
 from segue.convert.dialogue import Dialogue, Dropped, Turn
+from segue.convert.formats import FORMATS
 from segue.convert.image_files import ImageFiles
 from segue.convert.llava_plus import convert
 from segue.errors import InputError, UnknownName
@@ -140,3 +142,40 @@ def test_thousands_of_records_need_little_memory(tmp_path, folder):
     tracemalloc.stop()
     assert report.kept == 1000
     assert peak < 1_500_000  # the records have 3 MB
+
+
+@pytest.mark.parametrize("split", ["../../evil", "/abs/pwned", "a/b", "", "a.b", "x" * 99])
+def test_a_split_that_leads_elsewhere_is_dropped_and_nothing_lands_outside(tmp_path, split):
+    (bad,), good = dialogues(1), list(dialogues(3))[1:]
+    report = write([bad.with_split(split), *good], tmp_path / "a" / "out", PLAN)
+    assert report.reasons == {"split is no file name": 1}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
+        "train.dialogues.jsonl", "report.json", "records.jsonl",
+    }  # fmt: skip
+
+
+def test_half_characters_are_replaced_counted_and_written_in_every_format(tmp_path):
+    made = [
+        replace(d, id=f"{d.id}\ud83d", turns=(replace(d.turns[0], text="\ud83d?"), *d.turns[1:]))
+        for d in dialogues(2, per_image=2)
+    ]
+    plan = Plan(formats=tuple(FORMATS), val=0)
+    report = write(made[:1], tmp_path, plan)
+    assert report.notes == {"half a character became U+FFFD": 1}
+    assert kept(tmp_path)[0].turns[0].text == "\ufffd?"
+    assert len(report.files) == len(FORMATS)
+
+
+def test_the_file_that_is_read_is_never_written_over(tmp_path):
+    source = tmp_path / "train.dialogues.jsonl"
+    source.write_text("precious")
+    with pytest.raises(InputError, match="is what is read; it would be lost"):
+        write(dialogues(2), tmp_path, PLAN, sources=(source,))
+    assert source.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="Cannot write"):
+        write(dialogues(2), tmp_path / "file" / "out", PLAN)

@@ -82,3 +82,22 @@ def test_roots_are_read_as_they_are_typed():
 def test_a_root_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="no folder"):
         ImageFiles({"": [Path("/nowhere/at/all")]})
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".jpg", "a/" * 3000 + "b.jpg"])
+def test_endless_names_are_a_reason_and_not_an_exception(files, name):
+    found = files.find(name)
+    assert (type(found), found.reason) == (Missing, "picture name is too long")
+    assert len(found.name) < 200
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "\ud83d.jpg", "caf\udce9.jpg"])
+def test_names_that_no_file_system_holds_are_not_found(files, name):
+    assert files.find(name).reason == "picture not found"
+
+
+def test_a_picture_of_another_folder_is_taken_with_a_note(folder):
+    root = folder(["1.png", "sub/2.png"])
+    files = ImageFiles({"": [root]})
+    assert files.find("sub/1.png").notes == ("picture found under another folder than named",)
+    assert files.find("sub/2.png").notes == files.find("1.png").notes == ()

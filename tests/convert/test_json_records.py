@@ -62,8 +62,8 @@ def test_where_the_pieces_are_cut_does_not_matter(tmp_path_factory, values, piec
         ('[{"a": 1}, {"a": 2}', 2),
         ('[{"a": 1}, {"a": "cut o', 2),
         ('[{"a": 1} {"a": 2}]', 1),
-        ('[{"a": 1}, 3]', 1),
-        ('{"a": 1}\nwords\n', 1),
+        ('[{"a": 1}, 3]', 2),
+        ('{"a": 1}\nwords\n', 2),
     ],
 )
 def test_damage_is_reported_with_the_number_of_the_record(tmp_path, text, number):

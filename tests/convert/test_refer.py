@@ -6,6 +6,8 @@ import pickle
 
 import pytest
 
+from segue.convert.accounts import Accounts
+from segue.convert.dialogue import Dropped
 from segue.convert.image_files import ImageFiles
 from segue.convert.refer import ReferOptions, convert_refer, read_references
 from segue.convert.wording import Wording
@@ -30,16 +32,17 @@ def refer(tmp_path, folder):
          "segmentation": [square]}
         for n in (1, 2)
     ]  # fmt: skip
+    annotations.append({**annotations[0], "id": 3, "image_id": 8})
     picture = {"id": 7, "file_name": "COCO_train2014_000000000007.jpg", "height": 48, "width": 64}
     value = {
-        "images": [picture],
+        "images": [picture, {**picture, "id": 8, "file_name": "other.jpg"}],
         "categories": [{"id": 1, "name": "man"}],
         "annotations": annotations,
     }
     (tmp_path / "instances.json").write_text(json.dumps(value))
     files = ImageFiles({"": [folder(["000000000007.jpg"])]})
 
-    def convert(*references: dict, pickled: bool = True, **options):
+    def convert(*references: dict, pickled: bool = True, accounts=None, **options):
         file = tmp_path / ("refs(unc).p" if pickled else "grefs(unc).json")
         if pickled:
             file.write_bytes(pickle.dumps(list(references), protocol=2))
@@ -47,7 +50,7 @@ def refer(tmp_path, folder):
             file.write_text(json.dumps(references))
         wording = Wording(chinese=0, typos=0, route=options.pop("route", "box"))
         chosen = ReferOptions(wording=wording, **options)
-        return list(convert_refer(file, tmp_path / "instances.json", files, chosen))
+        return list(convert_refer(file, tmp_path / "instances.json", files, chosen, accounts))
 
     return convert
 
@@ -117,3 +120,62 @@ def test_pickles_of_python_2_are_read(tmp_path):
     # {"sent": "caf\xe9"} as Python 2 wrote it, protocol 0.
     (tmp_path / "refs.p").write_bytes(b"(lp0\n(dp1\nS'sent'\np2\nS'caf\\xe9'\np3\nsa.")
     assert read_references(tmp_path / "refs.p") == [{"sent": "café"}]
+
+
+@pytest.mark.parametrize(
+    "split", ["../../evil", "/abs/dir/pwned", "a/b", "", "..", "x" * 300, "a\0b"]
+)
+def test_a_split_never_chooses_a_place(refer, split):
+    (dropped,) = refer(reference(1, 1, split, "man"))
+    assert dropped.reason == "split is no file name"
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (reference(1, 3, "val", "a"), "annotation belongs to another picture"),
+        ({**reference(1, 1, "val", "a"), "image_id": 99}, "picture not in the instances file"),
+        (reference(1, 1, "val"), "reference without a sentence"),
+        (reference(1, 1, "val", " . "), "reference without a sentence"),
+        (reference(1, 1, "val", "x" * 500), "none of its sentences can be used"),
+        (reference(1, [1, -1], "val", "a"), "reference damaged"),
+        (reference(1, [-1], "val", "the man"), "said to be absent, another entry says it is there"),
+    ],
+)
+def test_every_reference_that_is_not_used_has_its_reason(refer, entry, reason):
+    accounts = Accounts()
+    good = reference(2, 2, "val", "man on the right")
+    made = refer(entry, good, accounts=accounts)
+    assert [item.reason for item in made if isinstance(item, Dropped)] == [reason]
+    counts = accounts.of("reference")
+    assert (counts.read, counts.used, counts.reasons) == (2, 1, {reason: 1})
+    sentences = accounts.of("sentence")
+    assert sentences.read == sentences.used + sentences.dropped
+
+
+def test_what_another_sentence_points_at_is_not_taught_as_absent(refer):
+    made = refer(reference(1, 1, "val", "left man"), reference(2, [-1], "val", "The left man"))
+    assert [getattr(item, "reason", "kept") for item in made] == [
+        "said to be absent, another entry says it is there", "kept",
+    ]  # fmt: skip
+
+
+def test_pickles_of_python_2_hold_utf_8_or_latin_1_text_by_text(tmp_path):
+    (tmp_path / "refs.p").write_bytes(
+        b"(lp0\n(dp1\nS'sent'\np2\nS'caf\\xc3\\xa9'\np3\nsS'raw'\nS'caf\\xe9'\nsa."
+    )
+    assert read_references(tmp_path / "refs.p") == [{"sent": "café", "raw": "café"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_references_with_a_mark_are_read(tmp_path, encoding):
+    (tmp_path / "grefs.json").write_text('[{"a": "é"}]', encoding=encoding)
+    assert read_references(tmp_path / "grefs.json") == [{"a": "é"}]
+
+
+def test_a_pickle_that_holds_itself_is_refused(tmp_path):
+    value: list = [{}]
+    value[0]["again"] = value
+    (tmp_path / "refs.p").write_bytes(pickle.dumps(value))
+    with pytest.raises(InputError, match="not a plain file of references"):
+        read_references(tmp_path / "refs.p")

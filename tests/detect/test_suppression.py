@@ -11,6 +11,7 @@ from segue.detect.suppression import (
     keep_best,
     read_phrases,
     read_threshold,
+    score_floor,
 )
 from segue.errors import InputError
 
@@ -65,3 +66,11 @@ def test_a_threshold_is_a_fraction():
     for wrong in (-0.1, 1.5, float("nan"), 30):
         with pytest.raises(InputError, match=r"box_threshold must be in \[0, 1\]"):
             read_threshold(wrong, 0.3, "box_threshold")
+
+
+@pytest.mark.parametrize(
+    ("box", "text", "floor"),
+    [(None, None, 0.51), (0.1, None, 0.1), (0.7, None, 0.7), (0.1, 0.4, 0.4), (None, 0.8, 0.8)],
+)
+def test_a_box_threshold_lowered_alone_has_its_effect(box, text, floor):
+    assert score_floor(box, text, 0.51, 0.51) == floor

@@ -224,7 +224,9 @@ def test_random_boxes_on_random_pictures_come_back(dialect: str, data: st.DataOb
     boxes = []
     for _ in range(data.draw(st.integers(1, 5))):
         (x0, x1), (y0, y1) = data.draw(sides), data.draw(sides)
-        boxes.append(Box(x0 * size.width, y0 * size.height, x1 * size.width, y1 * size.height))
+        box = Box(x0 * size.width, y0 * size.height, x1 * size.width, y1 * size.height)
+        if all(box.iou(other) < 0.95 for other in boxes):  # equal places count once
+            boxes.append(box)
     found = places(dialect, written(dialect, boxes, size))
     assert len(found) == len(boxes)
     steps = WRITERS[dialect][-1]

@@ -43,12 +43,33 @@ def test_a_good_endpoint_has_no_defects_and_its_dialect_is_found(model, markup) 
     ({"streams": False}, "streaming", "does not stream"),
     ({"miscounts": True}, "counting", "counts 7 circles where there are 5"),
     ({"statuses": [429, 500]}, "load", "2 requests had to be repeated"),
+    ({"thinks": "aloud"}, "thoughts", "It thinks aloud"),
+    ({"thinks": "only"}, "thoughts", "It only thinks"),
+    ({"fails_after": 3}, "errors", "CUDA out of memory"),
 ])  # fmt: skip
 def test_each_defect_is_named(behaviour, what, words) -> None:
     verdict = examined(**behaviour)
     assert what in defects(verdict)
     assert words in " ".join(finding.text for finding in verdict.defects)
     assert verdict.profile.found
+
+
+def test_a_server_that_thinks_aloud_is_waited_for_from_then_on() -> None:
+    verdict = examined(thinks="aloud")
+    assert verdict.profile.thinks is True
+    assert verdict.profile.dialect == "qwen3_vl"
+    assert {finding.what for finding in verdict.defects} == {"thoughts"}
+
+
+@pytest.mark.parametrize("thinks", ["marked", "field"])
+def test_thoughts_that_are_marked_are_no_defect(thinks) -> None:
+    verdict = examined(thinks=thinks)
+    assert defects(verdict) == set()
+    assert verdict.profile.thinks is False
+
+
+def test_content_in_parts_is_no_defect() -> None:
+    assert defects(examined(content="parts")) == set()
 
 
 def test_a_server_that_resizes_is_caught_and_worked_around() -> None:

@@ -74,6 +74,21 @@ def test_every_question_is_answered_once_and_can_be_read_back(assistant, questio
     assert back[0].mask is not None
 
 
+def test_thoughts_and_notices_are_kept(questions, tmp_path):
+    replies = dict.fromkeys(REPLIES, "<think>only a thought")
+    (first, *_) = run(Assistant(Scripted(replies), None, None), questions, tmp_path / "p.jsonl", 1)
+    assert first.thought == len("only a thought")
+    assert "only thought" in first.notices[0]
+    assert list(read_predictions(tmp_path / "p.jsonl")) == [first]
+
+
+def test_answers_of_before_have_no_thoughts(assistant, questions, tmp_path):
+    (first, *_) = run(assistant, questions, tmp_path / "p.jsonl", 1)
+    old = first.to_json()
+    del old["thought"], old["notices"]
+    assert Prediction.from_json(old) == first
+
+
 def test_the_manifest_says_what_the_numbers_depend_on(assistant, questions, tmp_path):
     run(assistant, questions, tmp_path / "p.jsonl")
     about = read_manifest(tmp_path / "p.jsonl")
@@ -154,7 +169,7 @@ def test_reports_hold_the_manifest_and_every_part(assistant, questions, tmp_path
     result = report(tmp_path / "p.jsonl")
     assert list(result) == ["manifest", "answers", "tags", "boxes", "masks"]
     assert result["answers"] == {
-        "answers": 5, "unreadable markup": 1, "parse-failure rate": 0.2, "cut off": 0, "errors": 1,
+        "answers": 5, "unreadable markup": 1, "parse-failure rate": 0.25, "cut off": 0, "errors": 1,
     }  # fmt: skip
     assert result["tags"]["all"]["tag-valid rate"] == 1.0
     assert result["tags"]["all"]["absent: looked in vain"] == 1.0

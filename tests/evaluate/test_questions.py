@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from segue.box import Box
 from segue.errors import InputError
 from segue.evaluate.questions import Question, read_questions
+from segue.mask import rle
 
 
 def write(tmp_path, *lines):
@@ -50,7 +52,7 @@ def test_what_convert_writes_evaluate_reads(tmp_path):
     from segue.convert.dialogue import Dialogue, Truth, Turn
     from segue.convert.formats import FORMATS
 
-    truth = Truth((Box(1, 2, 3, 4),), {"size": [48, 64], "counts": "x"})
+    truth = Truth((Box(1, 2, 3, 4),), rle.encode(np.ones((48, 64), bool)))
     turns = (
         Turn("user", "Hello"),
         Turn("assistant", "Hi"),

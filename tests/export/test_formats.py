@@ -13,9 +13,10 @@ from segue.export import FORMATS, Annotated, annotated
 from segue.export.coco import coco, read_coco, write_coco
 from segue.export.cvat import read_cvat
 from segue.export.geojson import read_geojson
+from segue.export.label_files import label_files
 from segue.export.label_studio import labelling_setup, pack, read_label_studio, unpack
 from segue.export.labelme import read_labelme
-from segue.export.yolo import label_files, read_yolo, write_yolo
+from segue.export.yolo import read_yolo, write_yolo
 from segue.mask import Mask
 
 theirs_warns = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -166,7 +167,7 @@ def test_coco_with_a_mask_of_another_size_is_refused(tmp_path):
     document = coco(PICTURES[:1])
     document["images"][0]["width"] = 63
     (tmp_path / "a.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match="Annotation 1 has a mask of"):
+    with pytest.raises(InputError, match="annotation 1: its mask is of"):
         read_coco(tmp_path / "a.json")
 
 
@@ -185,15 +186,15 @@ def test_yolo_files_have_the_usual_layout(tmp_path):
 
 
 def test_label_files_never_leave_their_folder_or_collide():
-    names = ["../../etc/x.png", "/abs/x.png", "a.png", "a.jpg", "..", "C:\\pics\\y.png"]
+    names = ["../../etc/x.png", "/abs/x.png", "a.png", "A.png", "..", "C:\\pics\\y.png"]
     pictures = [Annotated(name, SIZE) for name in names]
     assert label_files(pictures) == [
         "etc/x.txt",
         "abs/x.txt",
         "a.txt",
-        "a-2.txt",
+        "A.txt",
         "picture.txt",
-        "C:/pics/y.txt",
+        "pics/y.txt",
     ]
 
 

@@ -93,3 +93,13 @@ def test_length_is_known_without_the_picture(pupil, tmp_path) -> None:
     dialogue = Dialogue("d", (str(picture),), turns)
     assert pupil.length(dialogue) == len(pupil.example(dialogue).ids)
     assert opened(dialogue)[0].size == an_image().size
+
+
+def test_a_file_that_was_cut_off_is_refused_and_a_damaged_line_is_left_out(pupil, tmp_path) -> None:
+    record = '{"id": "a", "conversations": [{"from": "user", "value": "Hi"}, {"from": "assistant",'
+    record += ' "value": "Hello"}]}'
+    (tmp_path / "cut.json").write_text(f"[{record}, {record[:30]}")
+    with pytest.raises(InputError, match="cannot be read at record 2"):
+        select(tmp_path / "cut.json", pupil, 100)
+    (tmp_path / "lines.jsonl").write_text(f"{record}\n{record[:30]}\n{record}\n")
+    assert select(tmp_path / "lines.jsonl", pupil, 100).dropped == {"record cannot be read": 1}

@@ -1,8 +1,11 @@
 """Preflight: counts what would be learned without reading any weight."""
 
+import json
+
 import pytest
 import torch
 
+from segue.errors import InputError
 from segue.finetune.adapt import counted
 from segue.finetune.data import select
 from segue.finetune.preflight import ALLOWANCE, memory_of, preflight, steps_of
@@ -96,3 +99,20 @@ def test_steps_are_those_of_the_trainer(a_recipe) -> None:
         heard = []
         finetune(recipe, fresh=True, watch=heard.append)
         assert heard[-1]["of"] == heard[-1]["step"] == expected, changes
+
+
+@pytest.mark.parametrize("question", ["Find the <ref-object> in the picture", "In <image>, what?"])
+def test_sentences_with_holes_are_refused_before_money_is_spent(
+    a_recipe, data, tmp_path, question
+) -> None:
+    records = json.loads(data.read_text(encoding="utf-8"))
+    first = records[0]["conversations"][0]
+    picture = first["value"].rpartition("</img>\n")[0]
+    first["value"] = f"{picture}</img>\n{question}"
+    file = tmp_path / "holes.json"
+    file.write_text(json.dumps(records), encoding="utf-8")
+    recipe = a_recipe(data=str(file))
+    with pytest.raises(InputError, match="1 placeholders that nothing fills"):
+        preflight(recipe)
+    dropped = select(file, pupil_of(recipe), 2048).dropped
+    assert dropped == {"placeholder that nothing fills": 1}

@@ -229,3 +229,11 @@ def test_the_mask_of_a_large_picture_takes_an_eighth_of_it():
     assert Mask.from_rle(mask.rle) == mask
     small = Mask(np.ones((10, 10), bool))
     assert small.size_bytes == 100
+
+
+def test_a_mask_is_an_array_for_numpy():
+    mask = a_mask()
+    assert np.asarray(mask) is mask.array
+    assert np.asarray(mask, np.uint8).sum() == mask.area
+    assert np.array(mask).flags.writeable
+    assert (np.logical_not(mask) == ~mask.array).all()

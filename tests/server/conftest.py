@@ -27,6 +27,7 @@ from segue.box import Box
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.image import Image
+from segue.message import Finish
 from segue.segment.box_fill import BoxFill
 from segue.server.app import build
 from segue.server.connections import protocol_for
@@ -37,6 +38,12 @@ PICTURE = Image(np.random.default_rng(5).integers(0, 255, (60, 80, 3)).astype(np
 PLAIN = {"trust_env": False, "verify": False}
 """No proxies, and no certificates: reading them takes longer than most requests."""
 BOXES = "Here <ref>飞机</ref><box>(100,100),(500,500)</box> and <gsam>dog</gsam>, <gsam>cat</gsam>."
+
+ALOUD = (
+    "Is it <ref>飞机</ref><box>(100,100),(500,500)</box> or <gsam>cat</gsam>? <box>(1,2</box>"
+    "</think>\n\nIt is a <gsam>dog</gsam>."
+)
+"""A reply whose first half is a thought that its prompt had opened."""
 
 
 def apart(call: Callable[[], Any]) -> Any:
@@ -54,6 +61,23 @@ def scripted(*replies: str, delay: float | None = None, piece: int = 4) -> Assis
     """An assistant whose replies are known; there is one dog."""
     chat = Scripted(list(replies or [BOXES] * 50), delay=delay, piece=piece)
     return Assistant(chat, Fixed({"dog": [Box(10, 10, 40, 30)]}), BoxFill())
+
+
+class BreaksOff(Scripted):
+    """Its replies end for a reason of their own."""
+
+    def __init__(self, finish: Finish, *replies: str) -> None:
+        super().__init__(list(replies))
+        self.finish = finish
+
+    def _pieces(self, reply: str, sampling: Any) -> Any:
+        yield from super()._pieces(reply, sampling)
+        return self.finish
+
+
+def breaking_off(why: str, notice: str, reply: str = BOXES) -> Assistant:
+    """An assistant whose replies end with a word about it."""
+    return Assistant(BreaksOff(Finish(why, notice), reply, reply), None, BoxFill())
 
 
 class Running:

@@ -5,7 +5,16 @@ import pytest
 
 from segue.embedded.samples import sample
 from segue.mask import Mask
-from server.conftest import BOXES, KEY, OTHER_KEY, data_url, running, scripted
+from server.conftest import (
+    ALOUD,
+    BOXES,
+    KEY,
+    OTHER_KEY,
+    breaking_off,
+    data_url,
+    running,
+    scripted,
+)
 
 TEXT = "Here 飞机 and dog, cat."
 
@@ -63,6 +72,74 @@ def test_a_stream_says_the_same_as_the_whole(server):
     finishes = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
     assert finishes[-1] == "stop"
     assert set(finishes[:-1]) == {None}
+
+
+def test_only_what_counts_is_in_a_message(tmp_path):
+    with running(scripted(ALOUD), tmp_path) as server:
+        message = create(server.openai()).choices[0].message
+        assert message.content == "It is a dog."
+        assert [region["phrase"] for region in message.regions] == ["dog"]
+        assert (message.not_found, message.broken, message.notices) == ([], [], [])
+        assert message.thought == len(ALOUD.partition("</think>")[0])
+        assert message.raw == ALOUD
+
+
+def replayed(chunks):
+    """Text and regions as a client has them that heeds `withdrawn`."""
+    text, regions = "", []
+    for delta in (chunk.choices[0].delta for chunk in chunks):
+        if withdrawn := getattr(delta, "withdrawn", None):
+            assert withdrawn["characters"] == len(text)
+            assert withdrawn["regions"] == [region["id"] for region in regions]
+            text, regions = "", []
+        text += delta.content or ""
+        regions += getattr(delta, "regions", [])
+    return text, regions
+
+
+def test_a_stream_says_what_of_it_does_not_count(tmp_path):
+    with running(scripted(ALOUD), tmp_path) as server:
+        client = server.openai()
+        chunks = list(create(client, stream=True))
+        text, regions = replayed(chunks)
+        whole = create(client).choices[0].message
+        assert text == whole.content
+        assert [region["id"] for region in regions] == [region["id"] for region in whole.regions]
+        last = chunks[-1].choices[0].delta
+        assert (last.raw, last.thought) == (ALOUD, whole.thought)
+        assert not hasattr(last, "not_found")
+        options = {"extra_body": {"segue": {"content": "raw"}}}
+        raw = list(create(client, stream=True, **options))
+        withdrawn = [
+            w for chunk in raw if (w := getattr(chunk.choices[0].delta, "withdrawn", None))
+        ]
+        assert withdrawn == [{"characters": 0, "regions": ["r1"]}]
+
+
+def test_nothing_is_withdrawn_of_a_thought_that_was_never_sent(tmp_path):
+    with running(scripted("<think>a cat?</think>A <gsam>dog</gsam>."), tmp_path) as server:
+        chunks = list(create(server.openai(), stream=True))
+        assert not any(hasattr(chunk.choices[0].delta, "withdrawn") for chunk in chunks)
+        assert replayed(chunks)[0] == "A dog."
+        assert chunks[-1].choices[0].delta.thought == len("a cat?")
+
+
+@pytest.mark.parametrize(("why", "reason"), [("error", "error"), ("refused", "content_filter")])
+def test_a_reply_that_broke_off_keeps_its_words_and_says_why(tmp_path, why, reason):
+    with running(breaking_off(why, "The endpoint says: enough."), tmp_path) as server:
+        client = server.openai()
+        choice = create(client).choices[0]
+        assert (choice.finish_reason, choice.message.content) == (reason, TEXT)
+        assert choice.message.notices == ["The endpoint says: enough."]
+        last = list(create(client, stream=True))[-1].choices[0]
+        assert (last.finish_reason, last.delta.notices) == (reason, choice.message.notices)
+
+
+def test_a_reply_that_is_only_a_thought_was_too_short_for_an_answer(tmp_path):
+    with running(scripted("<think>so it may be"), tmp_path) as server:
+        choice = create(server.openai()).choices[0]
+        assert (choice.finish_reason, choice.message.content) == ("length", "")
+        assert "only thought, 12 characters" in choice.message.notices[0]
 
 
 def test_the_stream_helper_of_the_client_gathers_the_regions(server):

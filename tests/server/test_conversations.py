@@ -2,7 +2,10 @@
 
 import io
 import json
+import sqlite3
 import zipfile
+import zlib
+from contextlib import closing
 
 import numpy as np
 import PIL.Image
@@ -12,11 +15,13 @@ from segue.embedded.samples import sample
 from segue.image import Image
 from segue.mask import Mask
 from server.conftest import (
+    ALOUD,
     BOXES,
     OTHER_KEY,
     PICTURE,
     ask,
     begin,
+    breaking_off,
     data_url,
     running,
     scripted,
@@ -65,6 +70,78 @@ def test_an_answer_comes_as_events_and_is_kept(client):
     assert (line["turns"], line["title"]) == (1, "where?")
     small = PIL.Image.open(io.BytesIO(client.get(line["thumbnail"]).content))
     assert max(small.size) <= 160
+
+
+def test_what_was_a_thought_is_withdrawn_and_not_kept(tmp_path):
+    with running(scripted(ALOUD), tmp_path) as server, server.client() as client:
+        id = begin(client)
+        found = ask(client, id)
+        order = [name for name in names(found) if name != "text"]
+        assert order == ["region", "mask", "not_found", "broken", "thought", "region", "mask",
+                         "done"]  # fmt: skip
+        at = names(found).index("thought")
+        aloud = "".join(data["text"] for name, data in found[:at] if name == "text")
+        assert aloud.startswith("Is it 飞机 or cat?")
+        written = ALOUD.partition("</think>")[0]
+        ended = {"characters": len(written), "retracts": True, "regions": ["r1"]}
+        assert found[at] == ("thought", ended)
+        text = "".join(data["text"] for name, data in found[at:] if name == "text")
+        turn = found[-1][1]["turn"]
+        assert text == turn["text"] == "It is a dog."
+        assert (turn["regions"], turn["not_found"], turn["broken"]) == (["r2"], [], [])
+        assert (turn["thought"], turn["notices"]) == (len(written), [])
+        now = state(client, id)
+        assert now["turns"] == [turn]
+        assert [region["id"] for region in now["regions"]] == ["r2"]
+
+
+def test_a_notice_comes_as_an_event_and_is_kept_when_the_server_starts_again(tmp_path):
+    chat = scripted("<think>it may be a dog")
+    with running(chat, tmp_path) as server, server.client() as client:
+        id = begin(client)
+        found = ask(client, id)
+        said = "the model only thought, 15 characters, and gave no answer"
+        assert names(found) == ["thought", "notice", "done"]
+        assert found[0][1] == {"characters": 15, "retracts": False, "regions": []}
+        assert found[1][1]["text"].startswith(said)
+        before = state(client, id)
+        assert before["turns"][0]["notices"] == [found[1][1]["text"]]
+        file = client.get(f"/v1/conversations/{id}/export?format=session").content
+    with running(scripted(), tmp_path) as server, server.client() as client:
+        assert state(client, id)["turns"] == before["turns"]
+        upload = {"file": ("talk.zip", file)}
+        imported = client.post("/v1/conversations/import", files=upload).json()
+        assert imported["turns"] == before["turns"]
+
+
+@pytest.mark.parametrize("why", ["error", "refused"])
+def test_what_was_said_before_a_reply_broke_off_is_kept(tmp_path, why):
+    chat = breaking_off(why, "The endpoint says: enough.")
+    with running(chat, tmp_path) as server, server.client() as client:
+        id = begin(client)
+        found = ask(client, id)
+        assert names(found)[-2:] == ["notice", "done"]
+        turn = found[-1][1]["turn"]
+        assert (turn["finish"], turn["notices"]) == (why, ["The endpoint says: enough."])
+        assert turn["text"] == "Here 飞机 and dog, cat."
+        assert turn["regions"] == ["r1"]
+
+
+def test_turns_that_were_stored_before_there_were_notices_are_shown(tmp_path):
+    with running(scripted(), tmp_path) as server, server.client() as client:
+        id = begin(client)
+        ask(client, id)
+        before = state(client, id)
+    with closing(sqlite3.connect(tmp_path / "conversations.sqlite3")) as database, database:
+        ((blob,),) = database.execute("SELECT document FROM snapshots WHERE turns = 1").fetchall()
+        document = json.loads(zlib.decompress(blob))
+        del document["turns"][0]["thought"], document["turns"][0]["notices"]
+        blob = zlib.compress(json.dumps(document).encode())
+        database.execute("UPDATE snapshots SET document = ? WHERE turns = 1", (blob,))
+    with running(scripted(), tmp_path) as server, server.client() as client:
+        assert state(client, id)["turns"] == before["turns"]
+        ask(client, id)
+        assert len(state(client, id)["turns"]) == 2
 
 
 def test_pictures_come_as_files_samples_and_data_addresses(client):

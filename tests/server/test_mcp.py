@@ -12,7 +12,7 @@ from mcp import Client, StdioServerParameters
 from segue.image import Image
 from segue.mask import Mask
 from segue.server.mcp import Tools, serve_tools
-from server.conftest import BOXES, PICTURE, apart, data_url, scripted
+from server.conftest import ALOUD, BOXES, PICTURE, apart, breaking_off, data_url, scripted
 
 
 @pytest.fixture
@@ -64,6 +64,24 @@ def test_a_question_is_answered_with_regions(call):
     assert answer["text"] == "Here 飞机 and dog, cat."
     assert [region["phrase"] for region in answer["regions"]] == ["飞机", "dog"]
     assert BOXES
+
+
+def test_an_agent_is_told_how_an_answer_came_about(tmp_path):
+    (tmp_path / "scene.png").write_bytes(PICTURE.to_png_bytes())
+    failing = breaking_off("error", "The endpoint says: enough.")
+    for chat, text, said in (
+        (failing, "Here 飞机 and dog, cat.", ["The endpoint says: enough."]),
+        (scripted(ALOUD), "It is a dog.", []),
+    ):
+        tools = Tools(lambda chat=chat: chat, tmp_path, allow_urls=False)
+
+        async def through(tools=tools):
+            async with Client(serve_tools(tools)) as client:
+                return await client.call_tool("ask", {"picture": "scene.png", "question": "what?"})
+
+        answer = apart(lambda: asyncio.run(through())).structured_content
+        assert (answer["text"], answer["notices"]) == (text, said)
+        assert len(answer["regions"]) == 1
 
 
 def test_an_overlay_and_an_edit_are_pictures(call):

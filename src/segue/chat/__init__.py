@@ -29,8 +29,10 @@ class ChatModel(Protocol):
 
         Yields:
             Pieces of the reply in order, markup included, never cutting a character. Joined they
-            are the reply, free of end-of-turn tokens. The generator's return value is "stop" or
-            "length". Closing it early stops the model and leaves it usable.
+            are the reply, free of end-of-turn tokens. Thoughts are part of it, between one of the
+            pairs of marks in `segue.dialects.thoughts`. The generator's return value says why the
+            reply ended, "stop" or "length", or a `message.Finish` with a word about it. Closing it
+            early stops the model and leaves it usable.
 
         Raises:
             InputError: there is no user message to answer.
@@ -58,6 +60,15 @@ class Framed(Protocol):
         """Replaces the frame of every box and point of its replies; None: as the dialect says."""
 
 
+@runtime_checkable
+class Thinking(Protocol):
+    """A chat model whose replies may begin inside a thought that its prompt opened. Optional."""
+
+    @property
+    def thinks(self) -> bool:
+        """Nothing of a reply is shown before its thought, or the reply itself, has ended."""
+
+
 def token_counts(chat: object, messages: Sequence[Message], reply: str) -> tuple[int, int] | None:
     """Tokens of a prompt and of a reply; None when the model does not count."""
     return chat.count_tokens(messages, reply) if isinstance(chat, CountsTokens) else None
@@ -66,6 +77,25 @@ def token_counts(chat: object, messages: Sequence[Message], reply: str) -> tuple
 def seen_size(chat: object, size: Size) -> Size:
     """How large `chat` sees a picture of `size`; a model that does not say does not resize."""
     return chat.seen_size(size) if isinstance(chat, Resizing) else size
+
+
+def thinks(chat: object) -> bool:
+    """Whether replies of `chat` may begin inside a thought."""
+    return chat.thinks if isinstance(chat, Thinking) else False
+
+
+@runtime_checkable
+class Public(Protocol):
+    """A chat model whose errors hold words of others, such as an endpoint's. Optional."""
+
+    is_public: bool
+    """Strangers read its errors: they get neutral sentences, and the log has the rest."""
+
+
+def serve_publicly(chat: object) -> None:
+    """Strangers will read the errors of `chat`."""
+    if isinstance(chat, Public):
+        chat.is_public = True
 
 
 def frame_of(chat: object) -> AnyFrame | None:

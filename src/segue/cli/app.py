@@ -9,8 +9,8 @@ Exit codes:
     4   weights are missing, unreadable, or the model failed
 """
 
+import errno
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from segue.atomic_file import printable_path
 from segue.cli import (
     ask,
     chat,
@@ -34,6 +35,7 @@ from segue.cli import (
     segment,
     serve,
 )
+from segue.cli.output import patient_output
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
 from segue.version import __version__
 
@@ -114,15 +116,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always, with one of the exit codes above.
     """
+    with patient_output() as streams:
+        code = _run(arguments)
+    failures = [stream.failure for stream in streams if stream.failure is not None]
+    if failures and failures[0].errno != errno.EPIPE and code in (0, None):
+        typer.echo(
+            f"segue: Cannot write standard output: {failures[0].strerror}. Files that were asked "
+            "for are written.",
+            err=True,
+        )
+        code = 2
+    raise SystemExit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int | str | None:
+    """Run one command; returns the exit code."""
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="segue")
+    except SystemExit as leaving:
+        return leaving.code
     except SegueError as error:
         if logging.getLogger("segue").isEnabledFor(logging.DEBUG):
             traceback.print_exception(error)
         typer.echo(f"segue: {error}", err=True)
-        raise SystemExit(exit_code(error)) from None
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `segue models | head`. Not an error, and the
-        # interpreter must not stumble over it again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        return exit_code(error)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        where = f" {printable_path(error.filename)}" if error.filename else ""
+        typer.echo(
+            f"segue: Cannot write{where}: {error.strerror}. Make room, or name another place.",
+            err=True,
+        )
+        return 2
+    return 0
+
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""No room, in any of its forms: nothing that a program could mend."""

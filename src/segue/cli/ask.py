@@ -8,6 +8,7 @@ import typer
 from segue.cli import options
 from segue.cli.option_groups import grouped
 from segue.errors import InputError
+from segue.unicode_text import well_formed
 
 
 @grouped
@@ -52,6 +53,9 @@ def ask(
     from segue.cli.screen import screen, show_agreement, show_route, show_stream, waiting
 
     _check(images, question, session)
+    question = well_formed(question)
+    results.keep_inputs([json, *results.overlay_files(out, len(images))], images)
+    results.keep_inputs_from(masks, images)
     to_stdout = json == "-"
     console = screen(error=to_stdout, quiet=to_stdout)
     pictures = options.open_images(images, allow_urls)

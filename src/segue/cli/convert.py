@@ -12,6 +12,8 @@ from segue.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from segue.convert.accounts import Accounts
+    from segue.convert.dataset import Plan
     from segue.convert.dialogue import Dialogue, Dropped
     from segue.convert.image_files import ImageFiles
 
@@ -54,6 +56,13 @@ class Route(StrEnum):
     tag = "tag"
 
 
+class Pixels(StrEnum):
+    """What annotations were drawn on."""
+
+    stored = "stored"
+    upright = "upright"
+
+
 Images = Annotated[
     list[str],
     typer.Option(
@@ -73,6 +82,15 @@ Val = Annotated[float, typer.Option(min=0, max=1, help="Share of the pictures fo
 Seed = Annotated[int, typer.Option(help="Another seed, another choice.")]
 CheckPixels = Annotated[
     bool, typer.Option("--check-pixels", help="Decode every picture; finds those cut off. Slow.")
+]
+ExifOption = Annotated[
+    Pixels | None,
+    typer.Option(
+        "--exif",
+        help="What boxes were drawn on where EXIF data turn a picture: the pixels as stored, or as "
+        "shown upright. By default its size tells, and where it cannot the picture is dropped.",
+        show_default=False,
+    ),
 ]
 Chinese = Annotated[float, typer.Option(min=0, max=1, help="Share of questions in Chinese.")]
 Typos = Annotated[float, typer.Option(min=0, max=1, help="Share of questions with a typo.")]
@@ -107,12 +125,17 @@ def llava_plus(
     val: Val = 0.05,
     seed: Seed = 0,
     check_pixels: CheckPixels = False,
+    exif: ExifOption = None,
 ) -> None:
     """Convert LLaVA-Plus tool-use records; the assistant learns to answer with <gsam>."""
     from segue.convert.llava_plus import TOOL_FREE, Options, convert_file
 
     options = Options(
-        mode=mode.value, absent=absent.value, detections=detections.value, normalise=not keep_case
+        mode=mode.value,
+        absent=absent.value,
+        detections=detections.value,
+        normalise=not keep_case,
+        exif=exif.value if exif else None,
     )
     settings = {
         "from": records.name,
@@ -120,7 +143,8 @@ def llava_plus(
     }
     ratio = TOOL_FREE[mode.value] if tool_free is None else tool_free
     made = convert_file(records, _files(images, check_pixels), options)
-    _write(made, out, formats, val, seed, settings, ratio)
+    plan = _plan(formats, val, seed, ratio)
+    _write(made, out, plan, settings, None, (records,))
 
 
 @app.command("coco")
@@ -140,8 +164,10 @@ def coco(
     val: Val = 0.05,
     seed: Seed = 0,
     check_pixels: CheckPixels = False,
+    exif: ExifOption = None,
 ) -> None:
     """Convert COCO instances to questions for a category, in Chinese and English."""
+    from segue.convert.accounts import Accounts
     from segue.convert.coco import CocoOptions, convert_coco
     from segue.convert.wording import Wording
 
@@ -150,11 +176,14 @@ def coco(
         questions=questions,
         absent=absent,
         masks=masks,
+        exif=exif.value if exif else None,
         seed=seed,
     )
     settings = {"from": instances.name, "route": route.value, "chinese": chinese, "typos": typos}
-    made = convert_coco(instances, _files(images, check_pixels), options)
-    _write(made, out, formats, val, seed, settings, None)
+    accounts = Accounts()
+    made = convert_coco(instances, _files(images, check_pixels), options, accounts)
+    plan = _plan(formats, val, seed, None)
+    _write(made, out, plan, settings, accounts, (instances,))
 
 
 @app.command("refcoco")
@@ -176,8 +205,10 @@ def refcoco(
     formats: Formats = ["qwen-vl"],  # noqa: B006
     seed: Seed = 0,
     check_pixels: CheckPixels = False,
+    exif: ExifOption = None,
 ) -> None:
     """Convert RefCOCO, RefCOCO+, RefCOCOg or gRefCOCO. Splits are those of the source."""
+    from segue.convert.accounts import Accounts
     from segue.convert.refer import ReferOptions, convert_refer
     from segue.convert.wording import Wording
 
@@ -186,11 +217,14 @@ def refcoco(
         splits=tuple(splits or ()),
         sentences=sentences,
         masks=masks,
+        exif=exif.value if exif else None,
         seed=seed,
     )
     settings = {"from": references.name, "route": route.value, "chinese": chinese, "typos": typos}
-    made = convert_refer(references, instances, _files(images, check_pixels), options)
-    _write(made, out, formats, 0.0, seed, settings, None)
+    accounts = Accounts()
+    made = convert_refer(references, instances, _files(images, check_pixels), options, accounts)
+    plan = _plan(formats, 0.0, seed, None)
+    _write(made, out, plan, settings, accounts, (references, instances))
 
 
 @app.command("check")
@@ -206,7 +240,7 @@ def check(
     ] = None,
 ) -> None:
     """Check a converted file, and draw its boxes back on the pictures. Exit code 2 on problems."""
-    from segue.cli.screen import screen
+    from segue.cli.screen import printable, screen
     from segue.convert.check import check as look
 
     console = screen()
@@ -215,11 +249,11 @@ def check(
     for title, counts in (("kinds", found.kinds), ("languages", found.languages)):
         console.print(f"{title}: {', '.join(f'{k} {n}' for k, n in counts.most_common())}")
     frequent = ", ".join(f"{phrase} {n}" for phrase, n in found.phrases.most_common(10))
-    console.print(f"phrases: {len(found.phrases)} different; most frequent: {frequent}")
+    console.print(f"phrases: {len(found.phrases)} different; most frequent: {printable(frequent)}")
     if found.drawn and draw_to is not None:
         console.print(f"drew {len(found.drawn)} pictures, see {draw_to / 'index.html'}")
     for example in found.examples:
-        console.print(f"  {example}", style="yellow")
+        console.print(f"  {printable(example)}", style="yellow")
     if not found.is_fine:
         listed = ", ".join(f"{problem} {n}" for problem, n in found.problems.most_common())
         raise InputError(f"{file} has problems: {listed or 'it holds no dialogue'}.")
@@ -232,23 +266,27 @@ def _files(images: list[str], check_pixels: bool) -> "ImageFiles":
     return ImageFiles(parse_roots(images), check_pixels=check_pixels)
 
 
+def _plan(formats: list[str], val: float, seed: int, tool_free: float | None) -> "Plan":
+    from segue.convert.dataset import Plan, names
+
+    return Plan(formats=names(formats), val=val, seed=seed, tool_free=tool_free)
+
+
 def _write(
     made: "Iterable[Dialogue | Dropped]",
     out: Path,
-    formats: list[str],
-    val: float,
-    seed: int,
+    plan: "Plan",
     settings: "Mapping[str, object]",
-    tool_free: float | None,
+    accounts: "Accounts | None",
+    sources: tuple[Path, ...],
 ) -> None:
-    from segue.cli.screen import screen
-    from segue.convert.dataset import Plan, names, write
+    from segue.cli.screen import printable, screen
+    from segue.convert.dataset import write
 
     console = screen()
-    plan = Plan(formats=names(formats), val=val, seed=seed, tool_free=tool_free)
     with _counting(made) as counted:
-        report = write(counted, out, plan, settings)
-    console.print(report.summary())
+        report = write(counted, out, plan, settings, accounts, sources)
+    console.print(printable(report.summary()))
     console.print(f"wrote {out}: {', '.join(file.name for file in report.files)}", style="dim")
 
 

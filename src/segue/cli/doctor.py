@@ -102,11 +102,11 @@ def _show(console: "Console", verdict: "Verdict") -> None:
 
 def _write(console: "Console", verdict: "Verdict", out: Path | None, keep: bool) -> None:
     from segue import profile
+    from segue.atomic_file import write_picture
 
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         for name, picture in verdict.pictures.items():
-            picture.save(out / f"{name}.png")
+            write_picture(out / f"{name}.png", picture)
         console.print(f"pictures: {out}")
     if keep:
         console.print(f"profile: {profile.save(verdict.profile)}")

@@ -49,13 +49,14 @@ def edit(
     (picture,) = options.open_images([image], allow_urls)
     parameters = read_settings(settings or [])
     name = checked_operation(operation, parameters)
+    target = out or Path(f"{Path(picture.name).stem or 'picture'}-{name}.png")
+    results.keep_inputs([target], [image, str(parameters.get("picture", ""))])
     regions = options.find_regions(console, picture, phrase, box, point, models)
-    console.print(region_table(regions))
     if not regions:
         raise InputError(f"There is no {' or '.join(phrase or [])} in the picture to edit.")
     edited = edit_regions(picture, regions, name, parameters)
-    target = out or Path(f"{Path(picture.name).stem or 'picture'}-{name}.png")
     results.save_picture(edited, target)
+    console.print(region_table(regions))
     console.print(f"wrote {target}", style="dim")
 
 

@@ -8,6 +8,7 @@ import typer
 
 from segue.cli import options
 from segue.cli.option_groups import grouped
+from segue.cli.results import keep_inputs
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _scoring(part: str, summary: str) -> None:
         models: options.Models,
         words: options.Words = GREEDY,
     ) -> None:
+        keep_inputs([json, out], [file, *([synonyms] if synonyms else [])])
         predictions = file
         if not _is_predictions(file):
             if out is None:
@@ -114,6 +116,7 @@ def detections(
     from segue.cli.screen import screen
     from segue.evaluate.metrics import average_precision
 
+    keep_inputs([json], [truth, results])
     scores = average_precision(
         _read_json(truth), _read_json(results), "segm" if masks else "bbox", most
     )
@@ -230,15 +233,12 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _read_json(file: Path) -> Any:
-    import json
+    from segue.text_file import read_json
 
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read {file}: {error}.") from error
+    return read_json(file)
 
 
 def _dumped(value: Any) -> str:
-    import json
+    from segue.atomic_file import json_text
 
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return json_text(value, indent=2) + "\n"

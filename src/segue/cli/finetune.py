@@ -87,8 +87,7 @@ def merge(
 
 
 def _look(console: "Console", recipe: Any, json: str | None) -> None:
-    import json as _json
-
+    from segue.atomic_file import json_text
     from segue.cli.results import write_text
     from segue.cli.screen import waiting
     from segue.finetune.preflight import preflight
@@ -97,7 +96,7 @@ def _look(console: "Console", recipe: Any, json: str | None) -> None:
         found = preflight(recipe)
     _show(console, found)
     if json is not None:
-        write_text(_json.dumps(found.to_json(), ensure_ascii=False, indent=2) + "\n", json)
+        write_text(json_text(found.to_json(), indent=2) + "\n", json)
 
 
 def _show(console: "Console", found: "Preflight") -> None:

@@ -223,8 +223,10 @@ def find_regions(
     Raises:
         SegueError: nothing was asked for, or as `Assistant.segment`.
     """
+    from segue.cli.phrases import read_phrases
     from segue.cli.screen import printable, waiting
 
+    phrases = read_phrases(console, phrases or [])
     rectangles = [read_box(text) for text in boxes or []]
     clicks = [read_click(text) for text in points or []]
     if not (phrases or rectangles or clicks):
@@ -238,7 +240,7 @@ def find_regions(
         points=[(x, y) for x, y, _ in clicks] or None,
         labels=[label for _, _, label in clicks] or None,
     )
-    for phrase in phrases or []:
+    for phrase in phrases:
         if phrase not in {region.phrase for region in regions}:
             console.print(f"not in the picture: {printable(phrase)}", style="yellow")
     return regions

@@ -1,12 +1,14 @@
 """What a person sees of an answer: words with coloured phrases, and a table of regions.
 
 In a terminal the words are redrawn as they come, since a phrase gets its colour only when its box
-is known; into a pipe or file they are written once and plain.
+is known, and are taken back where they turn out to be a thought; into a pipe or file they are
+written once and plain.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -44,41 +46,86 @@ def waiting(console: Console, what: str) -> Iterator[None]:
         yield
 
 
-def show_stream(console: Console, events: "Iterable[Event]") -> "Answer":
+PATIENCE_S = 30.0
+"""After so long without an event a person is told that the answer is still waited for."""
+
+
+def show_stream(
+    console: Console,
+    events: "Iterable[Event]",
+    *,
+    patience_s: float = PATIENCE_S,
+    clock: Callable[[], float] = monotonic,
+) -> "Answer":
     """Show an answer while it is written, then the table of its regions.
+
+    Args:
+        console: where it is shown.
+        events: the stream of one answer.
+        patience_s: see PATIENCE_S.
+        clock: seconds, from any beginning.
 
     Returns:
         The answer.
     """
-    from segue.message import Done, MarkupBroken, NotFound, TextAdded
+    from segue.message import Done
 
-    words = _Words()
-    missing: list[NotFound] = []
-    reasons: dict[str, None] = {}  # in order, each once
+    reply = _ReplyView(patience_s, clock)
     answer: Answer | None = None
-    live = Live(console=console, refresh_per_second=12) if console.is_terminal else None
-    with live or _nothing():
+    with _watched(console, reply):
         for event in events:
-            words.add(event)
-            if isinstance(event, NotFound):
-                missing.append(event)
-            if isinstance(event, MarkupBroken) and event.reason:
-                reasons[event.reason] = None
+            if not console.is_terminal:
+                _write(console, event, reply.text)
+            reply.add(event)
             if isinstance(event, Done):
                 answer = event.answer
-            elif live is not None:
-                live.update(words.coloured())
-            elif isinstance(event, TextAdded):
-                console.out(printable(event.text), end="", highlight=False)
-                console.file.flush()
-    if live is None:
+    if not console.is_terminal:
         console.out("")
     if answer is None:
         raise AssertionError("a stream ends with Done")
-    show_findings(console, answer, missing)
-    for reason in reasons:
-        console.print(printable(reason), style="dim")
+    show_findings(console, answer, reply.missing)
+    for sentence in dict.fromkeys((*reply.reasons, *answer.notices)):
+        console.print(printable(sentence), style="dim")
     return answer
+
+
+@contextmanager
+def _watched(console: Console, reply: "_ReplyView") -> Iterator[None]:
+    """Draw the reply again and again, where somebody watches.
+
+    A quiet console leaves no trace, but says that the reply is waited for while it is.
+    """
+    quiet = console.quiet
+    watching = screen(error=True) if quiet else console
+    if not watching.is_terminal:
+        yield
+        return
+    drawn = reply.waiting if quiet else reply.coloured
+    with Live(console=watching, refresh_per_second=12, get_renderable=drawn, transient=quiet):
+        try:
+            yield
+        finally:
+            reply.ended = True
+
+
+def _write(console: Console, event: "Event", before: str) -> None:
+    """An event as it goes into a pipe or file, where nothing can be taken back.
+
+    Args:
+        console: that.
+        event: what comes now.
+        before: the words that were written and count so far.
+    """
+    from segue.message import TextAdded, ThoughtEnded
+
+    if isinstance(event, TextAdded):
+        console.out(printable(event.text), end="", highlight=False)
+    elif isinstance(event, ThoughtEnded) and event.retracts and before.strip():
+        console.out("" if before.endswith("\n") else "\n", end="")
+        console.out("(What stands above was a thought of the model and does not count.)")
+    else:
+        return
+    console.file.flush()
 
 
 def show_route(console: Console, conversation: "Conversation", question: str) -> None:
@@ -114,6 +161,10 @@ def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFoun
         console.print("the reply ended inside its markup; what was complete is used", style="dim")
     if answer.finish == "length":
         console.print("the reply was cut off: --max-new-tokens allows a longer one", style="dim")
+    if answer.finish == "error":
+        console.print("the reply broke off; what was said until then is kept", style="yellow")
+    if answer.finish == "refused" and not answer.notices:
+        console.print("the model refused to answer this, or to go on", style="yellow")
 
 
 def region_table(regions: "Sequence[Region]", *, several: bool = False) -> Table:
@@ -157,30 +208,52 @@ def printable(text: str) -> str:
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-class _Words:
-    """The clean text so far and the regions that were found."""
+class _ReplyView:
+    """What counts of a reply so far: words, regions, what is missing. Drawn by another thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float, clock: Callable[[], float]) -> None:
+        self.ended = False
+        self.reasons: tuple[str, ...] = ()
+        self._patience_s, self._clock = patience_s, clock
+        self._heard = clock()
+        self._withdraw()
+
+    def _withdraw(self) -> None:
         self.text = ""
-        self.regions: list[Region] = []
+        self.regions: tuple[Region, ...] = ()
+        self.missing: tuple[NotFound, ...] = ()
+        self.reasons = ()
 
     def add(self, event: "Event") -> None:
-        from segue.message import RegionFound, TextAdded
+        from segue.message import MarkupBroken, NotFound, RegionFound, TextAdded, ThoughtEnded
 
-        if isinstance(event, TextAdded):
-            self.text += event.text
-        elif isinstance(event, RegionFound):
-            self.regions.append(event.region)
+        self._heard = self._clock()
+        match event:
+            case TextAdded(text):
+                self.text += text
+            case RegionFound(region):
+                self.regions += (region,)
+            case NotFound():
+                self.missing += (event,)
+            case MarkupBroken(reason=str(reason)) if reason:
+                self.reasons += (reason,)
+            case ThoughtEnded(retracts=True):
+                self._withdraw()
 
     def coloured(self) -> Text:
-        text = Text(printable(self.text))
-        colours = colours_of(self.regions)
-        for region in self.regions:
+        """The words in their colours, and below them that more is waited for."""
+        regions, text = self.regions, Text(printable(self.text))
+        colours = colours_of(regions)
+        for region in regions:
             if region.span is not None:
                 text.stylize(f"bold {colours[region.phrase]}", *region.span)
-        return text
+        waiting = self.waiting()
+        return text.append("\n" if text and waiting else "").append_text(waiting)
 
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+    def waiting(self) -> Text:
+        """That nothing came for long; no text where something did."""
+        silent_s = self._clock() - self._heard
+        if self.ended or silent_s < self._patience_s:
+            return Text()
+        what = "for more" if self.text.strip() or self.regions else "for the first word"
+        return Text(f"still waiting {what} ({silent_s:.0f} s)", style="dim")

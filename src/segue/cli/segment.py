@@ -14,7 +14,11 @@ def segment(
     image: Annotated[str, typer.Argument(help="The picture.")],
     phrases: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PHRASE]...", help="What to look for.", show_default=False),
+        typer.Argument(
+            metavar="[PHRASE]...",
+            help="What to look for; one argument may hold several, with commas.",
+            show_default=False,
+        ),
     ] = None,
     box: options.Boxes = None,
     point: options.Points = None,
@@ -36,7 +40,9 @@ def segment(
     from segue.cli.screen import region_table, screen
 
     console = screen(error=json == "-", quiet=json == "-")
+    results.keep_inputs([out, json], [image])
+    results.keep_inputs_from(masks, [image])
     (picture,) = options.open_images([image], allow_urls)
     regions = options.find_regions(console, picture, phrases, box, point, models)
-    console.print(region_table(regions))
     results.write_regions(picture, regions, out=out, json_target=json, masks=masks)
+    console.print(region_table(regions))

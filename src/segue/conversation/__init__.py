@@ -122,7 +122,16 @@ class Conversation(ByHand):
             chunks = self._reply(user, question, sampling)
         try:
             listened = gathered.listen(chunks)
-            for event in self.assistant.follow(listened, images, self._ids(), dialect):
+            grounded = chosen.route == "box" or ground or bool(chosen.request.phrases)
+            followed = self.assistant.follow(
+                listened,
+                images,
+                self._ids(),
+                dialect,
+                grounded=grounded,
+                phrases=chosen.request.phrases,
+            )
+            for event in followed:
                 gathered.add(event)
                 yield event
         except GeneratorExit:
@@ -134,6 +143,9 @@ class Conversation(ByHand):
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
+        if notice := gathered.notice_at_end():
+            gathered.add(notice)
+            yield notice
         answer = gathered.answer(images)
         self._keep(user, answer)
         yield Done(answer)

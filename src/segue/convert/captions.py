@@ -3,9 +3,8 @@
 import re
 
 from segue.convert.dialogue import plain
+from segue.gsam_phrases import BETWEEN
 
-_BETWEEN = re.compile(r"[;；，、。\n]|(?<![0-9])[.,]|[.,](?![0-9])")
-"""Where the dialect cuts the words of one tag apart; a phrase must not hold any of it."""
 _ARTICLE = re.compile(r"^(?:a|an|the)\s+", re.IGNORECASE)
 LONGEST = 120
 """Characters; a longer "phrase" is a sentence that went astray."""
@@ -22,7 +21,7 @@ def phrases_of(caption: str, normalise: bool = True) -> list[str]:
     ['stove left', 'girl']
     """
     found: list[str] = []
-    for part in _BETWEEN.split(plain(caption)):
+    for part in BETWEEN.split(plain(caption)):
         phrase = re.sub(r"\s+", " ", part.replace("<", " ").replace(">", " "))
         phrase = phrase.strip(" \t\"'“”「」:：!?！？()[]{}")
         if normalise:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from segue.atomic_file import write_picture, write_text
 from segue.box import Size
-from segue.convert.dataset import read
-from segue.convert.dialogue import Dialogue, Turn, has_markup
+from segue.convert.dataset import read_all
+from segue.convert.dialogue import Dialogue, Dropped, Turn, has_markup
+from segue.convert.formats.files import is_file
+from segue.convert.formats.image_places import PLACEHOLDERS
+from segue.convert.image_files import header
 from segue.dialects import DIALECTS, Dialect, Event, Malformed, Pointed
 from segue.draw import draw_regions
 from segue.errors import InputError
@@ -34,6 +38,12 @@ class Findings:
     """"id: problem", the first few."""
     drawn: list[Path] = field(default_factory=list)
 
+    def add(self, id: str, problem: str) -> None:
+        """Count a problem, written "what: detail", and list it while there is room."""
+        self.problems[problem.partition(":")[0]] += 1
+        if len(self.examples) < LISTED:
+            self.examples.append(f"{id}: {problem}")
+
     @property
     def is_fine(self) -> bool:
         return self.dialogues > 0 and not self.problems
@@ -51,12 +61,16 @@ def check(
         format_name: None: found out.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or `draw_to` is the folder of its pictures.
         MissingExtra: it is Parquet and pyarrow is not installed.
     """
     findings = Findings()
     ids: set[int] = set()
-    for dialogue in read(path, format_name):
+    page: list[str] = []
+    for dialogue in read_all(path, format_name):
+        if isinstance(dialogue, Dropped):
+            findings.add(dialogue.id, f"{dialogue.reason}: {dialogue.detail}")
+            continue
         findings.dialogues += 1
         findings.kinds[dialogue.kind] += 1
         findings.languages[dialogue.language] += 1
@@ -66,13 +80,14 @@ def check(
             problems.append("id is not unique")
         ids.add(hash(dialogue.id))
         for problem in problems:
-            findings.problems[problem.partition(":")[0]] += 1
-            if len(findings.examples) < LISTED:
-                findings.examples.append(f"{dialogue.id}: {problem}")
+            findings.add(dialogue.id, problem)
         if draw_to is not None and len(findings.drawn) < draw and not problems:
-            findings.drawn += _draw(dialogue, draw_to, len(findings.drawn) + 1)
+            _keep_pictures(dialogue, draw_to)
+            drawn = _draw(dialogue, draw_to, len(findings.drawn) + 1)
+            page += [_entry(dialogue, file) for file in drawn]
+            findings.drawn += drawn
     if draw_to is not None and findings.drawn:
-        _close_page(draw_to)
+        write_text(draw_to / "index.html", f"{_HEAD}{''.join(page)}</html>\n")
     return findings
 
 
@@ -91,10 +106,12 @@ def problems_of(dialogue: Dialogue) -> Iterator[str]:
             yield f"empty turn: {turn.role}"
         if turn.role == "assistant":
             yield from _markup_problems(turn)
-        elif has_markup(turn.text):
+        if hole := PLACEHOLDERS.search(turn.text):
+            yield f"placeholder that nothing fills: {hole[0]} in {turn.text[:60]!r}"
+        elif turn.role != "assistant" and has_markup(turn.text):
             yield f"markup in what should be plain: {turn.text[:60]!r}"
     for image in dialogue.images:
-        if not Path(image).is_file():
+        if not is_file(Path(image)):
             yield f"picture not found: {image}"
         elif not opens(image):
             yield f"picture does not open: {image}"
@@ -127,13 +144,7 @@ def _markup_problems(turn: Turn) -> Iterator[str]:
 
 def opens(image: str) -> bool:
     """Whether a picture's header can be read; its pixels are not decoded."""
-    import PIL.Image
-
-    try:
-        with PIL.Image.open(image):
-            return True
-    except (OSError, SyntaxError, ValueError):
-        return False
+    return header(Path(image)) is not None
 
 
 def _draw(dialogue: Dialogue, folder: Path, number: int) -> list[Path]:
@@ -160,22 +171,23 @@ def _draw(dialogue: Dialogue, folder: Path, number: int) -> list[Path]:
         for n, event in enumerate(pointed, 1)
     ]
     target = folder / f"{number:03d}.png"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draw_regions(picture, regions).save(target)
-        _add_to_page(dialogue, target, first=number == 1)
-    except OSError as error:
-        raise InputError(f"Cannot draw into {folder}: {error.strerror or error}.") from error
-    return [target]
+    return [write_picture(target, draw_regions(picture, regions))]
 
 
-def _add_to_page(dialogue: Dialogue, picture: Path, *, first: bool) -> None:
+def _keep_pictures(dialogue: Dialogue, folder: Path) -> None:
+    """Refuse to draw where the pictures themselves are.
+
+    Raises:
+        InputError: a drawing might take the place of a picture.
+    """
+    if any(Path(image).resolve().parent == folder.resolve() for image in dialogue.images):
+        raise InputError(f"{folder} holds the pictures themselves; draw into another folder.")
+
+
+def _entry(dialogue: Dialogue, picture: Path) -> str:
     said = "".join(f"<p><b>{turn.role}</b> {html.escape(turn.text)}</p>" for turn in dialogue.turns)
-    with (picture.parent / "index.html").open("w" if first else "a", encoding="utf-8") as page:
-        if first:
-            page.write(_HEAD)
-        page.write(f'<div><img src="{picture.name}" alt=""><h2>{html.escape(dialogue.id)}</h2>')
-        page.write(f"{said}</div>\n")
+    heading = f'<img src="{picture.name}" alt=""><h2>{html.escape(dialogue.id)}</h2>'
+    return f"<div>{heading}{said}</div>\n"
 
 
 _HEAD = (
@@ -184,8 +196,3 @@ _HEAD = (
     "padding:1em 0;overflow:auto}img{max-width:45%;float:left;margin-right:1em}"
     "p{white-space:pre-wrap}h2{font-size:1em}</style>\n"
 )
-
-
-def _close_page(folder: Path) -> None:
-    with (folder / "index.html").open("a", encoding="utf-8") as page:
-        page.write("</html>\n")

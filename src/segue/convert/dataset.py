@@ -11,14 +11,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from segue.atomic_file import json_text, unwritable, write_json
+from segue.convert.accounts import Accounts
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import FORMATS, Writer
 from segue.convert.json_records import records
 from segue.convert.report import Report
+from segue.convert.split_name import NO_SPLIT, is_split_name
 from segue.errors import InputError
+from segue.export.fields import short_repr
 
 RECORDS = "records.jsonl"
 REPORT = "report.json"
@@ -53,6 +58,8 @@ def write(
     folder: Path,
     plan: Plan,
     settings: Mapping[str, Any] | None = None,
+    accounts: Accounts | None = None,
+    sources: Sequence[Path] = (),
 ) -> Report:
     """Write a data set: `<split>.<format>.<suffix>`, `report.json`, and `records.jsonl`.
 
@@ -65,36 +72,64 @@ def write(
         folder: where to; it is made when it is not there.
         plan: formats, split, ratio.
         settings: how the dialogues were made, for the report.
+        accounts: what the reader counts its entries in, for the report; it is full when `made` is
+            through.
+        sources: files that are read meanwhile, and must not be written over.
 
     Returns:
         The report, as written.
 
     Raises:
-        InputError: not one dialogue was worth keeping, or the folder cannot be written.
+        InputError: not one dialogue was worth keeping, the folder cannot be written, or a file to
+            write is one of the sources.
     """
+    report = Report(settings={**(settings or {}), "seed": plan.seed, "val": plan.val})
+    report.accounts = accounts or report.accounts
+    drafts: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _write_all(made, folder, plan, report, drafts, sources)
     except OSError as error:
-        raise InputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
-    report = Report(settings={**(settings or {}), "seed": plan.seed, "val": plan.val})
-    spool = folder / ".dialogues.jsonl"
-    told = folder / f".{RECORDS}"
-    try:
-        with spool.open("w", encoding="utf-8") as kept, told.open("w", encoding="utf-8") as log:
-            chances = _collect(made, plan, report, kept, log)
-            chosen = _chosen(chances, plan, report)
-            written = _copy(spool, folder, plan, report, log, chosen)
-        for part, target in written:
-            part.replace(target)
-            report.files.append(target)
-        told.replace(folder / RECORDS)
-        _write_json(folder / REPORT, report.to_json())
+        raise unwritable(error.filename or folder, error) from error
     finally:
-        for file in (spool, told):
+        for file in drafts:
             file.unlink(missing_ok=True)
     if not report.kept:
         raise InputError(f"Of {report.read} records none could be kept. {report.summary()}")
     return report
+
+
+def _write_all(
+    made: Iterable[Dialogue | Dropped],
+    folder: Path,
+    plan: Plan,
+    report: Report,
+    drafts: list[Path],
+    sources: Sequence[Path],
+) -> None:
+    """Both passes into drafts, and only then, all together, into their places."""
+    spool, records_draft = folder / ".dialogues.jsonl", folder / f".{RECORDS}"
+    drafts += [spool, records_draft]
+    with (
+        spool.open("w", encoding="utf-8") as kept,
+        records_draft.open("w", encoding="utf-8") as log,
+    ):
+        report.accounts.log = partial(_log_entry, log)
+        chances = _collect(made, plan, report, kept, log)
+        chosen = _chosen(chances, plan, report)
+        written = _copy(spool, folder, plan, report, log, chosen, drafts)
+    for _, target in written:
+        if any(_same(target, source) for source in sources):
+            raise InputError(f"{target} is what is read; it would be lost. Name another folder.")
+    for part, target in written:
+        part.replace(target)
+        report.files.append(target)
+    records_draft.replace(folder / RECORDS)
+    write_json(folder / REPORT, report.to_json(), indent=2)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def split_of(key: str, seed: int, val: float) -> str:
@@ -117,6 +152,10 @@ def _collect(
     chances: list[float] = []
     for number, item in enumerate(made, 1):
         report.read = number
+        if isinstance(item, Dialogue):
+            item = item.well_formed()
+            if item.split is not None and not is_split_name(item.split):
+                item = Dropped(item.id, NO_SPLIT, short_repr(item.split))
         if isinstance(item, Dropped):
             _drop(report, log, number, item)
             continue
@@ -165,7 +204,13 @@ def _chosen(chances: list[float], plan: Plan, report: Report) -> float:
 
 
 def _copy(
-    spool: Path, folder: Path, plan: Plan, report: Report, log: TextIO, chosen: float
+    spool: Path,
+    folder: Path,
+    plan: Plan,
+    report: Report,
+    log: TextIO,
+    chosen: float,
+    drafts: list[Path],
 ) -> list[tuple[Path, Path]]:
     """Second pass; returns (written file, its final name)."""
     writers: dict[tuple[str, str], Writer] = {}
@@ -188,6 +233,7 @@ def _copy(
                         ".parquet.parquet", ".parquet"
                     )
                     part = target.with_name(f".{target.name}.part")
+                    drafts.append(part)
                     writers[split, name] = closing.enter_context(FORMATS[name].open(part))
                     files.append((part, target))
                 writers[split, name].write(dialogue)
@@ -201,13 +247,12 @@ def _drop(report: Report, log: TextIO, number: int, dropped: Dropped) -> None:
 
 
 def _log(log: TextIO, number: int, id: str, **what: Any) -> None:
-    log.write(json.dumps({"record": number, "id": id, **what}, ensure_ascii=False) + "\n")
+    log.write(json_text({"record": number, "id": id, **what}) + "\n")
 
 
-def _write_json(file: Path, value: Any) -> None:
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    part.replace(file)
+def _log_entry(log: TextIO, kind: str, id: str, reason: str, detail: str) -> None:
+    value = {"entry": kind, "id": id, "became": "dropped", "reason": reason, "detail": detail}
+    log.write(json_text(value) + "\n")
 
 
 def read(path: Path, format_name: str | None = None) -> Iterator[Dialogue]:
@@ -218,7 +263,19 @@ def read(path: Path, format_name: str | None = None) -> Iterator[Dialogue]:
         format_name: from `FORMATS`; None: found out from the name and the first record.
 
     Raises:
-        InputError: it cannot be read, or has none of the forms.
+        InputError: it cannot be read, has none of the forms, or a record of it makes no sense.
+    """
+    for item in read_all(path, format_name):
+        if isinstance(item, Dropped):
+            raise InputError(f"{item.id}: {item.reason}: {item.detail}.")
+        yield item
+
+
+def read_all(path: Path, format_name: str | None = None) -> Iterator[Dialogue | Dropped]:
+    """Read as `read` does, with a `Dropped` for each record that makes no sense.
+
+    Raises:
+        InputError: the file cannot be read, or has none of the forms.
     """
     from segue.convert.formats import recognise
 

@@ -14,6 +14,8 @@ from typing import Any, Literal, cast, get_args
 
 from segue.box import Box, FramedBox, Size
 from segue.errors import InputError
+from segue.gsam_phrases import quote_phrase
+from segue.unicode_text import is_well_formed, well_formed
 
 Role = Literal["system", "user", "assistant", "tool"]
 Kind = Literal["tag", "box", "absent", "plain"]
@@ -86,6 +88,20 @@ class Dialogue:
         """The same dialogue, assigned to a split."""
         return replace(self, split=split)
 
+    def well_formed(self) -> "Dialogue":
+        """The same with U+FFFD for each half character in its words; paths stay as they are."""
+        texts = [self.id, *(text for turn in self.turns for text in (turn.text, *turn.phrases))]
+        if all(map(is_well_formed, texts)):
+            return self
+        turns = tuple(
+            replace(
+                turn, text=well_formed(turn.text), phrases=tuple(map(well_formed, turn.phrases))
+            )
+            for turn in self.turns
+        )
+        notes = (*self.notes, "half a character became U+FFFD")
+        return replace(self, id=well_formed(self.id), turns=turns, notes=notes)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` reads them."""
         return {
@@ -139,8 +155,10 @@ def tags(phrases: Sequence[str]) -> str:
 
     >>> tags(["basket", "blanket"])
     '<gsam>basket</gsam>, <gsam>blanket</gsam>'
+    >>> tags(["box, red"])
+    '<gsam>"box, red"</gsam>'
     """
-    return ", ".join(f"<gsam>{phrase}</gsam>" for phrase in phrases)
+    return ", ".join(f"<gsam>{quote_phrase(phrase)}</gsam>" for phrase in phrases)
 
 
 def pointing(phrase: str, boxes: Sequence[FramedBox]) -> str:

@@ -1,6 +1,8 @@
 """Where the pictures of a data set lie: names as records write them -> files that open."""
 
 import re
+import struct
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import PIL.Image
 
 from segue.box import Size
+from segue.convert.exif import UPRIGHT, upright_size
 from segue.errors import InputError
 
 _COCO = re.compile(r"(?:COCO_(?:train|val|test)\d{4}_)?(\d{12})\.jpg", re.IGNORECASE)
@@ -21,7 +24,23 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
 KEPT = 4096
 """Answers remembered, so that memory does not grow with the number of pictures."""
 _ORIENTATION = 0x0112
-_LYING = (5, 6, 7, 8)
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    PIL.Image.DecompressionBombError,
+)
+"""What Pillow raises on damaged files."""
+LONGEST_PATH = 4096
+"""Characters; no file system has longer paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,12 @@ class Located:
     """Upright."""
     key: str
     """The same for all file names of one picture."""
+    stored: Size
+    """As it is stored, before its EXIF data turn it."""
+    orientation: int = 1
+    """Of its EXIF data, 1 to 8; 1: it is stored upright."""
+    notes: tuple[str, ...] = ()
+    """What had to be assumed to find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +99,22 @@ class ImageFiles:
         return self._find(name, source.lower())
 
     def _search(self, name: str, source: str) -> Located | Missing:
+        if len(name) > LONGEST_PATH or any(len(part) > 1000 for part in re.split(r"[/\\]", name)):
+            return Missing(f"{name[:60]}… ({len(name)} characters)", "picture name is too long")
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
             return Missing(name, "picture name leads outside its folder")
         broken = False
         for candidate in self._candidates(path, source):
-            if candidate.is_file():
-                size = self._size(candidate)
-                if size is not None:
-                    return Located(candidate, size, image_key(name, source))
+            if _is_file(candidate):
+                read = header(candidate, check_pixels=self._check_pixels)
+                if read is not None:
+                    stored, orientation = read
+                    moved = len(path.parts) > 1 and not str(candidate).endswith(str(path))
+                    notes = (MOVED,) if moved and not _COCO.fullmatch(path.name) else ()
+                    size = upright_size(stored, orientation)
+                    key = image_key(name, source)
+                    return Located(candidate, size, key, stored, orientation, notes)
                 broken = True
         return Missing(name, "picture does not open" if broken else "picture not found")
 
@@ -99,17 +131,44 @@ class ImageFiles:
                 if folder and source:
                     yield from (root / source / folder / name for name in names)
 
-    def _size(self, path: Path) -> Size | None:
-        """Upright size; None when it does not open."""
-        try:
+
+def header(path: Path, *, check_pixels: bool = False) -> tuple[Size, int] | None:
+    """Size as stored, and EXIF orientation; None when it does not open.
+
+    Args:
+        path: of the picture.
+        check_pixels: decode it whole too.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             with PIL.Image.open(path) as picture:
                 width, height = picture.size
-                lying = picture.getexif().get(_ORIENTATION) in _LYING
-                if self._check_pixels:
+                orientation = _orientation(picture)
+                if check_pixels:
                     picture.load()
-        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
-            return None
-        return Size(width, height) if lying else Size(height, width)
+    except _UNREADABLE:
+        return None
+    return Size(height, width), orientation
+
+
+MOVED = "picture found under another folder than named"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or that no file system can hold
+        return False
+
+
+def _orientation(picture: PIL.Image.Image) -> int:
+    """1 to 8; damaged EXIF data say nothing."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, UPRIGHT)
+    except _UNREADABLE:
+        return UPRIGHT
+    return value if value in range(1, 9) else UPRIGHT
 
 
 def image_key(name: str, source: str = "") -> str:

@@ -1,110 +1,125 @@
 """COCO's `instances_*.json`: pictures, categories, and instances with boxes and masks.
 
-The file is read whole (the one of train2017 takes about 2 GB of memory while it is read).
-
 Source: the data format page of https://cocodataset.org.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from segue.box import Box, Size
+from segue.convert.dialogue import Dropped
+from segue.convert.exif import UPRIGHT, turned_array
 from segue.errors import InputError, MissingExtra
+from segue.export.segmentation import read_segmentation
+from segue.mask import rle
+
+Id = int | str
+ANNOTATION = "annotation"
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One object."""
 
-    id: int
-    image_id: int
+    id: Id
+    image_id: Id
     category: str
     box: Box
-    """In pixels of the picture."""
+    """In pixels of the picture as it was annotated."""
     crowd: bool
     segmentation: Any
-    """Polygons as flat lists of x and y, or an RLE; None when there is none."""
+    """As the file has it, see `segue.export.segmentation`; None when there is none."""
+    number: int = 0
+    """Which annotation of the file it is, from 1."""
+    file: str = ""
+    """The file's name."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages."""
+        return f"annotation {self.number} of {self.file} (id {self.id})"
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One line of `images`."""
 
-    id: int
+    id: Id
     file_name: str
     size: Size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Instances:
     """The file, by picture."""
 
-    pictures: Mapping[int, Picture]
-    by_id: Mapping[int, Instance]
-    by_picture: Mapping[int, Sequence[Instance]]
-    categories: tuple[str, ...]
+    pictures: dict[Id, Picture] = field(default_factory=dict)
+    by_picture: dict[Id, list[Instance]] = field(default_factory=lambda: defaultdict(list))
+    categories: tuple[str, ...] = ()
+    """Names that can be asked for, each once."""
+    dropped: list[Dropped] = field(default_factory=list)
+    """Entries of `images` that are no pictures to ask about."""
+    incomplete_categories: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Picture -> categories of which an annotation could not be used: the others are not all."""
+    named_categories: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Picture -> categories that entries which cannot be used say are there, in lower case."""
+    unclear_pictures: set[Id] = field(default_factory=set)
+    """Pictures with an object of which nobody can say what it is."""
+    unplaced_categories: set[str] = field(default_factory=set)
+    """Categories of objects of which nobody can say where they are, in lower case."""
+    id_of_duplicate: dict[Id, Id] = field(default_factory=dict)
+    """Id of a picture that is listed twice -> the id under which it is kept."""
+    annotation_ids: set[Id] = field(default_factory=set)
+    """Ids of all annotations."""
+    damaged_annotations: set[tuple[Id, Id]] = field(default_factory=set)
+    """(picture, annotation) that are there and cannot be used."""
+
+    def may_be_absent(self, category: str, picture: Id) -> bool:
+        """Whether no entry of the file says, or may mean, that it is in the picture."""
+        name = category.lower()
+        if picture in self.unclear_pictures or name in self.unplaced_categories:
+            return False
+        here = {one.category.lower() for one in self.by_picture.get(picture, ())}
+        return name not in here and name not in self.named_categories.get(picture, ())
+
+    def find(self, picture: Id, annotation: Id) -> Instance | str:
+        """An annotation of a picture, or the reason why there is none to be had."""
+        here = [one for one in self.by_picture.get(picture, ()) if one.id == annotation]
+        if len(here) == 1:
+            return here[0]
+        if here:
+            return "annotation id is used twice in the picture"
+        if (picture, annotation) in self.damaged_annotations:
+            return "annotation damaged"
+        if annotation in self.annotation_ids:
+            return "annotation belongs to another picture"
+        return "annotation not in the instances file"
 
 
-def read_instances(path: str | Path) -> Instances:
-    """Read the file.
-
-    Raises:
-        InputError: it cannot be read, or lacks images, annotations or categories.
-    """
-    path = Path(path)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        names = {int(entry["id"]): str(entry["name"]) for entry in value["categories"]}
-        pictures = {
-            int(entry["id"]): Picture(
-                int(entry["id"]),
-                str(entry["file_name"]),
-                Size(int(entry["height"]), int(entry["width"])),
-            )
-            for entry in value["images"]
-        }
-        by_id = {int(entry["id"]): _instance(entry, names) for entry in value["annotations"]}
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is not a COCO instances file ({type(error).__name__}: {error}). It must hold "
-            "images, annotations and categories."
-        ) from error
-    by_picture: dict[int, list[Instance]] = defaultdict(list)
-    for instance in by_id.values():
-        by_picture[instance.image_id].append(instance)
-    return Instances(pictures, by_id, by_picture, tuple(names.values()))
-
-
-def _instance(entry: Mapping[str, Any], names: Mapping[int, str]) -> Instance:
-    x, y, width, height = (float(value) for value in entry["bbox"])
-    return Instance(
-        id=int(entry["id"]),
-        image_id=int(entry["image_id"]),
-        category=names[int(entry["category_id"])],
-        box=Box(x, y, x + max(width, 0.0), y + max(height, 0.0)),
-        crowd=bool(entry.get("iscrowd", 0)),
-        segmentation=entry.get("segmentation") or None,
-    )
-
-
-def union_rle(instances: Iterable[Instance], size: Size) -> dict[str, Any] | None:
+def union_rle(
+    instances: Iterable[Instance], size: Size, orientation: int = UPRIGHT
+) -> dict[str, Any] | None:
     """The pixels of all instances together, as compressed COCO RLE.
 
     Rasterised by COCO's own rules, so that scores compare with published ones. Overlapping
     polygons are one region, never a sum.
+
+    Args:
+        instances: all that are meant.
+        size: of the picture as it was annotated.
+        orientation: of its EXIF data, where the masks lie on the stored pixels; the result lies
+            upright.
 
     Returns:
         None when an instance has no mask.
 
     Raises:
         MissingExtra: faster-coco-eval is not installed.
-        InputError: a mask makes no sense.
+        InputError: a mask makes no sense; the message names the annotation.
     """
     try:
         from faster_coco_eval.core import mask as coco
@@ -115,27 +130,23 @@ def union_rle(instances: Iterable[Instance], size: Size) -> dict[str, Any] | Non
         ) from error
     parts: list[Any] = []
     for instance in instances:
-        shape = instance.segmentation
+        try:
+            shape = read_segmentation(instance.segmentation, size)
+        except InputError as error:
+            raise InputError(f"The mask of annotation {instance.id}: {error}") from error
         if shape is None:
             return None
-        if isinstance(shape, list):
-            polygons = [polygon for polygon in shape if len(polygon) >= 6]
-            if not polygons:
-                return None
-            parts += coco.frPyObjects(polygons, size.height, size.width)
-        else:
-            # Not through the library: its decoder trusts what it is given.
-            from segue.mask import rle
-
-            if list(shape.get("size", ())) != list(size):
-                raise InputError(
-                    f"The mask of annotation {instance.id} is {shape.get('size')}, its picture is "
-                    f"{list(size)} (height, width)."
-                )
-            parts.append(rle.encode(rle.decode(shape)))
+        if shape.rings:
+            flat = [ring.reshape(-1).tolist() for ring in shape.rings]
+            parts += coco.frPyObjects(flat, size.height, size.width)
+        parts += [rle.encode(mask) for mask in shape.masks]
     if not parts:
         return None
     merged = coco.merge(parts)
     counts = merged["counts"]
     text = counts.decode("ascii") if isinstance(counts, bytes) else str(counts)
-    return {"size": list(size), "counts": text}
+    value = {"size": list(size), "counts": text}
+    if orientation == UPRIGHT:
+        return value
+    array: np.ndarray = turned_array(rle.decode(value), orientation)
+    return rle.encode(array)

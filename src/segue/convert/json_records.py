@@ -1,24 +1,32 @@
-"""Reading huge JSON files record by record, in memory that does not grow with the file.
+"""EntryLog huge JSON files record by record, in memory that does not grow with the file.
 
 Understands one list of records, `[{…}, {…}]`, and JSON lines (or records simply one behind
 another). A record must be an object.
 """
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from segue.atomic_file import printable_path
+from segue.convert.json_window import LARGEST, PIECE, DamagedValue, JsonWindow
 from segue.errors import InputError
-
-PIECE = 1 << 18
-"""Characters read at a time."""
-LARGEST = 1 << 26
-"""A record with more characters is taken for a damaged file."""
-_SLACK = 16
-"""A failure this near to the end of what was read may be a value that was cut in two."""
+from segue.text_file import open_text
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A place in a file where there should be a record."""
+
+    number: int
+    """Of the record, from 1."""
+    message: str
+    """What is wrong; names file and record."""
+    final: bool
+    """Whether nothing behind it can be read."""
 
 
 def records(path: str | Path) -> Iterator[Record]:
@@ -28,87 +36,69 @@ def records(path: str | Path) -> Iterator[Record]:
         InputError: the file cannot be read, is not JSON, or holds something that is no object;
             the message says in which record.
     """
+    for item in readings(path):
+        if isinstance(item, Damage):
+            raise InputError(item.message)
+        yield item
+
+
+def readings(path: str | Path) -> Iterator[Record | Damage]:
+    """Read the records of a file in order, and go on behind a damaged one where that can be.
+
+    In JSON lines the next line is read; in a list nothing behind a syntax error can be trusted.
+
+    Raises:
+        InputError: the file cannot be read, or is not text.
+    """
     path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            yield from _Reader(file, path).records()
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: {error}. Convert it first.") from error
+    with open_text(path) as file:
+        yield from _Reader(JsonWindow(file, PIECE, LARGEST), path).readings()
 
 
 class _Reader:
-    """A window on the text that always begins at the next unread character."""
+    """Knows where one record ends and the next begins."""
 
-    def __init__(self, file: TextIO, path: Path) -> None:
-        self._file = file
+    def __init__(self, window: JsonWindow, path: Path) -> None:
+        self._window = window
         self._path = path
-        self._window = ""
-        self._at = 0
         self._number = 0
-        self._ended = False
 
-    def records(self) -> Iterator[Record]:
-        first = self._next_character()
-        in_list = first == "["
+    def readings(self) -> Iterator[Record | Damage]:
+        window = self._window
+        in_list = window.next_character() == "["
         if in_list:
-            self._at += 1
-            if self._next_character() == "]":
+            window.take()
+            if window.next_character() == "]":
                 return
-        while (first := self._next_character()) != "":
-            if first != "{":
-                raise self._failure(f"expected an object, got {self._window[self._at :][:20]!r}")
-            yield self._record()
-            mark = self._next_character()
+        while window.next_character() != "":
+            self._number += 1
+            try:
+                value = window.value()
+            except DamagedValue as error:
+                yield self._damage(str(error), final=in_list)
+                if in_list:
+                    return
+                window.skip_line()
+                continue
+            if isinstance(value, dict):
+                yield value
+            else:
+                yield self._damage(f"expected an object, got {value!r:.40}")
+            mark = window.next_character()
             if in_list and mark == "]":
                 return
             if in_list and mark != ",":
                 what = "the file ends" if mark == "" else f"got {mark!r}"
-                raise self._failure(f"expected ',' or ']' behind it, but {what}")
-            self._at += mark == ","
+                yield self._damage(f"expected ',' or ']' behind it, but {what}", final=True)
+                return
+            if mark == ",":
+                window.take()
         if in_list:
-            raise self._failure("the file ends inside the list; was it cut off?")
+            yield self._damage("the file ends inside the list; was it cut off?", final=True)
 
-    def _record(self) -> Record:
-        self._number += 1
-        decoder = json.JSONDecoder()
-        while True:
-            try:
-                value: Record
-                value, self._at = decoder.raw_decode(self._window, self._at)
-                return value  # an object, for it begins with "{"
-            except json.JSONDecodeError as error:
-                near_the_end = error.pos >= len(self._window) - _SLACK
-                cut = near_the_end or error.msg.startswith("Unterminated string")
-                if self._ended or not cut:
-                    raise self._failure(str(error)) from error
-            except RecursionError as error:
-                raise self._failure("it is nested too deeply") from error
-            if len(self._window) - self._at > LARGEST:
-                raise self._failure(f"it has more than {LARGEST} characters")
-            # Doubling keeps the work linear: every try reads what failed before once more.
-            self._read(max(PIECE, len(self._window) - self._at))
-
-    def _next_character(self) -> str:
-        """The next one that is not white space, not yet taken; "" at the end."""
-        while True:
-            while self._at < len(self._window):
-                if not self._window[self._at].isspace():
-                    return self._window[self._at]
-                self._at += 1
-            if self._ended:
-                return ""
-            self._read(PIECE)
-
-    def _read(self, count: int) -> None:
-        piece = self._file.read(count)
-        self._ended = not piece
-        self._window = self._window[self._at :] + piece
-        self._at = 0
-
-    def _failure(self, what: str) -> InputError:
-        return InputError(
-            f"{self._path} cannot be read at record {self._number} (the first is 1): {what}. "
-            "Expected a JSON list of objects, or one object a line."
+    def _damage(self, what: str, *, final: bool = False) -> Damage:
+        message = (
+            f"{printable_path(self._path)} cannot be read at record {self._number} (the first is "
+            f"1): {what}. Expected a JSON list of objects, or one object a line."
         )
+        return Damage(self._number, message, final)

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from segue.box import FramedBox
+from segue.box import Box, FramedBox, Size
 from segue.convert.captions import phrases_of
 from segue.convert.dialogue import Dialogue, Dropped, Turn, plain, pointing, tags
+from segue.convert.exif import TURNED, UPRIGHT, Exif, turned_box
 from segue.convert.image_files import ImageFiles, Missing
-from segue.convert.json_records import records
+from segue.convert.json_records import Damage, readings
 from segue.convert.llava_plus_record import Round, image_name, record_id, rounds_of
 from segue.errors import InputError
 
@@ -51,6 +52,9 @@ class Options:
     """What a call of a detector alone becomes: boxes, a tag, or the end of the dialogue."""
     normalise: bool = True
     """Phrases in lower case and without an article."""
+    exif: Exif | None = None
+    """What reported boxes lie on where a picture is turned by its EXIF data; None: nothing tells,
+    so dialogues with boxes of such pictures are dropped."""
 
     def __post_init__(self) -> None:
         for name, choices in (("mode", Mode), ("absent", Absent), ("detections", Detections)):
@@ -69,8 +73,13 @@ def convert_file(
     Raises:
         InputError: the file cannot be read, or is not JSON.
     """
-    for record in records(path):
-        yield convert(record, files, options)
+    for item in readings(path):
+        if not isinstance(item, Damage):
+            yield convert(item, files, options)
+        elif item.final:
+            raise InputError(item.message)
+        else:
+            yield Dropped(f"Record {item.number}", "record cannot be read", item.message)
 
 
 def convert(
@@ -82,10 +91,14 @@ def convert(
     rounds, notes = rounds_of(record)
     if not rounds:
         return Dropped(name, "no question in it")
+    image, source = image_name(record), str(record.get("data_source") or "")
+    found = files.find(image, source) if image else Missing("", "names no picture")
+    orientation = UPRIGHT if isinstance(found, Missing) else found.orientation
+    turned = orientation if options.exif == "stored" else UPRIGHT
     turns: list[Turn] = []
     end = ""
     for one in rounds:
-        made = _turns(one, options, notes)
+        made = _turns(one, options, notes, turned)
         if isinstance(made, str):
             end = made
             break
@@ -95,13 +108,11 @@ def convert(
         return Dropped(name, reason, detail)
     if end:
         notes.append(f"cut short: {end}")
-    image = image_name(record)
-    if not image:
-        return Dropped(name, "names no picture")
-    source = str(record.get("data_source") or "")
-    found = files.find(image, source)
     if isinstance(found, Missing):
         return Dropped(name, found.reason, found.name)
+    has_boxes = any(turn.kind == "box" for turn in turns)
+    if orientation != UPRIGHT and has_boxes and options.exif is None:
+        return Dropped(name, TURNED, "say --exif stored or --exif upright")
     return Dialogue(
         id=name,
         images=(str(found.path),),
@@ -109,11 +120,11 @@ def convert(
         source=source or "llava-plus",
         image_key=found.key,
         size=found.size,
-        notes=tuple(notes),
+        notes=(*notes, *found.notes),
     )
 
 
-def _turns(one: Round, options: Options, notes: list[str]) -> list[Turn] | str:
+def _turns(one: Round, options: Options, notes: list[str], orientation: int) -> list[Turn] | str:
     """The turns of one round, or the reason why the dialogue ends before it."""
     if not one.question:
         return "question without words"
@@ -131,7 +142,7 @@ def _turns(one: Round, options: Options, notes: list[str]) -> list[Turn] | str:
     as_boxes = tools <= DETECTING and options.detections == "box"
     if tools & DETECTING and options.detections == "cut":
         return f"detection only: {', '.join(sorted(tools))}"
-    answer = _boxes(one, options) if as_boxes else _tags(one, options)
+    answer = _boxes(one, options, orientation) if as_boxes else _tags(one, options)
     if isinstance(answer, str):
         return answer
     in_words = as_boxes or (options.absent == "say" and options.mode != "tool")
@@ -151,14 +162,14 @@ def _tags(one: Round, options: Options) -> Turn | str:
     return Turn("assistant", tags(phrases), "tag", tuple(phrases))
 
 
-def _boxes(one: Round, options: Options) -> Turn | str:
+def _boxes(one: Round, options: Options, orientation: int) -> Turn | str:
     grouped: dict[str, list[FramedBox]] = {}
     if not one.outputs or any(output.found is None for output in one.outputs):
         return "boxes not reported: " + ", ".join(call.tool for call in one.calls)
     for output in one.outputs:
         for phrase, box in output.found or ():
             named = phrases_of(phrase, options.normalise)
-            grouped.setdefault(" ".join(named) or "object", []).append(box)
+            grouped.setdefault(" ".join(named) or "object", []).append(_upright(box, orientation))
     if not grouped:
         asked_for = [p for call in one.calls for p in phrases_of(call.caption, options.normalise)]
         return Turn("assistant", "", "absent", tuple(asked_for) or ("such thing",))
@@ -167,6 +178,15 @@ def _boxes(one: Round, options: Options) -> Turn | str:
     if not text:
         return "boxes without area"
     return Turn("assistant", text, "box", tuple(phrase for phrase, part in parts.items() if part))
+
+
+def _upright(box: FramedBox, orientation: int) -> FramedBox:
+    """A box in fractions of the stored picture, in those of the upright one."""
+    if orientation == UPRIGHT:
+        return box
+    whole = Size(1, 1)
+    turned = turned_box(Box.spanning(box.xa, box.ya, box.xb, box.yb), orientation, whole)
+    return FramedBox(*turned.corners, box.frame)
 
 
 def _found_nothing(one: Round) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segue.convert.accounts import Accounts
 from segue.convert.dialogue import Dialogue
 from segue.version import __version__
 
@@ -30,6 +31,8 @@ class Report:
     notes: Counter[str] = field(default_factory=Counter)
     files: list[Path] = field(default_factory=list)
     """What was written."""
+    accounts: Accounts = field(default_factory=Accounts)
+    """What became of the entries behind the records."""
 
     @property
     def kept(self) -> int:
@@ -73,6 +76,7 @@ class Report:
                 for reason, count in self.reasons.most_common()
             },
             "repaired": _sorted(self.notes),
+            "entries": self.accounts.to_json(),
             "files": [file.name for file in self.files],
         }
 
@@ -88,6 +92,7 @@ class Report:
             if counts:
                 listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
                 lines.append(f"{title}: {listed}")
+        lines += self.accounts.summary()
         return "\n".join(lines)
 
 

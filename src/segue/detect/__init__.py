@@ -43,7 +43,8 @@ class Detector(Protocol):
             phrases: what to look for, in plain words; case and final dots do not matter.
             box_threshold: keep boxes scoring above this, in [0, 1]; None: the weights' own
                 setting, 0.3 where they state none.
-            text_threshold: a phrase counts as meant above this, in [0, 1]; None: as above, 0.25.
+            text_threshold: a phrase counts as meant above this, in [0, 1]; None: the weights' own,
+                else 0.25, and never above a `box_threshold` that is given.
 
         Returns:
             Grouped by phrase in the order given, best score first. Nothing found is an empty

@@ -7,6 +7,8 @@ phrase, so which columns belong to which phrase is known, never guessed from dec
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from segue.unicode_text import well_formed
+
 CLS, SEP, DOT, QUESTION = 101, 102, 1012, 1029
 """Ids in bert-base-uncased. The network treats exactly these as the borders of phrases."""
 
@@ -34,6 +36,7 @@ def cleaned(phrase: str) -> str:
     >>> cleaned("mr. smith?")
     'mr smith'
     """
+    phrase = well_formed(phrase)  # no tokenizer reads half a character
     for separator in ".?？":
         phrase = phrase.replace(separator, " ")
     return " ".join(phrase.lower().split()).strip(_EDGES)

@@ -11,7 +11,7 @@ import numpy as np
 from segue.box import Box
 from segue.detect import Found
 from segue.detect.captions import cleaned
-from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
+from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
 from segue.image import Image
 
 Ask = Callable[[Image, str], Sequence[Box]]
@@ -45,8 +45,7 @@ class ChatGrounding:
         text_threshold: float | None = None,
     ) -> list[Found]:
         """Ask for each phrase. See `segue.detect.Detector.find`."""
-        read_threshold(box_threshold, 0.3, "box_threshold")
-        read_threshold(text_threshold, 0.25, "text_threshold")
+        score_floor(box_threshold, text_threshold)
         asked, answers = read_phrases(phrases), {}
         for phrase in dict.fromkeys(asked):
             boxes = self.ask(image, phrase) if cleaned(phrase) else []

@@ -9,7 +9,7 @@ import numpy as np
 from segue.box import Box
 from segue.detect import Found
 from segue.detect.captions import cleaned
-from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
+from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
 from segue.errors import InputError
 from segue.image import Image
 
@@ -47,10 +47,7 @@ class Fixed:
         text_threshold: float | None = None,
     ) -> list[Found]:
         """Look the phrases up. See `segue.detect.Detector.find`."""
-        floor = max(
-            read_threshold(box_threshold, 0.3, "box_threshold"),
-            read_threshold(text_threshold, 0.25, "text_threshold"),
-        )
+        floor = score_floor(box_threshold, text_threshold)
         asked, answers = read_phrases(phrases), {}
         for phrase in asked:
             rows = self.table.get(cleaned(phrase), np.zeros((0, 5)))

@@ -26,7 +26,7 @@ from segue.detect import Found
 from segue.detect.captions import Caption, captions, cleaned
 from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
 from segue.detect.resizing import Resizing
-from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
+from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
 from segue.detect.vocabulary import bert_tokenizer
 from segue.errors import InputError, ModelError
 from segue.image import Image
@@ -171,10 +171,8 @@ class GroundingDino:
             ModelError: the network gave numbers that are not finite.
         """
         asked = _for_each(images, phrases)
-        floor = max(
-            read_threshold(box_threshold, self.options.box_threshold, "box_threshold"),
-            read_threshold(text_threshold, self.options.text_threshold, "text_threshold"),
-        )
+        own = self.options
+        floor = score_floor(box_threshold, text_threshold, own.box_threshold, own.text_threshold)
         found: list[dict[str, list[Found]]] = [{} for _ in images]
         runs = [
             (row, caption) for row, names in enumerate(asked) for caption in self.captions(names)

@@ -21,7 +21,7 @@ from segue.box import Size
 from segue.detect import Found
 from segue.detect.captions import cleaned
 from segue.detect.resizing import Resizing
-from segue.detect.suppression import found_of, in_order_of, read_phrases, read_threshold
+from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
 from segue.errors import ModelError
 from segue.image import Image
 from segue.weights import locate, pretrained, read_json, read_options, require_model_type
@@ -127,10 +127,7 @@ class Owlv2:
         in one text here, so there is nothing for the second one to tell apart.
         """
         asked = read_phrases(phrases)
-        floor = max(
-            read_threshold(box_threshold, self.options.box_threshold, "box_threshold"),
-            read_threshold(text_threshold, 0.0, "text_threshold"),
-        )
+        floor = score_floor(box_threshold, text_threshold, self.options.box_threshold, 0.0)
         names = [name for name in dict.fromkeys(cleaned(phrase) for phrase in asked) if name]
         if not names:
             return []

@@ -103,3 +103,28 @@ def read_threshold(given: float | None, default: float, name: str) -> float:
     if not (math.isfinite(value) and 0 <= value <= 1):
         raise InputError(f"The {name} must be in [0, 1], got {value!r}.")
     return float(value)
+
+
+def score_floor(
+    box_threshold: float | None,
+    text_threshold: float | None,
+    default_box: float = 0.3,
+    default_text: float = 0.25,
+) -> float:
+    """The score above which a box answers a phrase.
+
+    A phrase's score is that of its best word, so both thresholds ask of one number. A text
+    threshold that nobody named follows a box threshold that somebody lowered; one that is named
+    counts as it is.
+
+    Raises:
+        InputError: a threshold is not in [0, 1].
+
+    >>> score_floor(None, None, 0.3, 0.3), score_floor(0.1, None, 0.3, 0.3)
+    (0.3, 0.1)
+    >>> score_floor(0.1, 0.2), score_floor(None, 0.4)
+    (0.2, 0.4)
+    """
+    box = read_threshold(box_threshold, default_box, "box_threshold")
+    follows = default_text if box_threshold is None else min(default_text, box)
+    return max(box, read_threshold(text_threshold, follows, "text_threshold"))

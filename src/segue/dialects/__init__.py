@@ -68,14 +68,63 @@ class Malformed:
     """For people, where it is more than that it makes no sense."""
 
 
-Event = Text | Pointed | Spotted | Wanted | Malformed
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The model says itself that something is not in the picture."""
+
+    phrase: str
+    span: tuple[int, int] | None = None
+    image: int | None = None
+    """1-based number of the picture, when the reply names one; None: the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """The model thought; what it thought is neither shown nor acted on."""
+
+    length: int
+    """In characters."""
+    retracts: bool = False
+    """Its beginning was not marked: all events before this one belong to it and no longer count.
+    The clean text, and with it every later span, begins anew."""
+    cut: bool = False
+    """The reply ended inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a user should know of how the reply was read: a fall-back, a loop that was cut."""
+
+    text: str
+
+
+Event = Text | Pointed | Spotted | Wanted | Absent | Malformed | Thought | Remark
+
+
+def drop_retracted(events: Iterable[Event]) -> list[Event]:
+    """The events of a whole reply that count: without those that a thought took back."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Thought) and event.retracts:
+            kept.clear()
+        kept.append(event)
+    return kept
 
 
 class Dialect(Protocol):
     """Reads one reply. How the reply was cut into chunks must not matter."""
 
-    def read(self, chunks: Iterable[str]) -> Iterator[Event]:
-        """Translate a reply while it streams in; each event comes as soon as it is certain."""
+    def read(
+        self, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
+    ) -> Iterator[Event]:
+        """Translate a reply while it streams in; each event comes as soon as it is certain.
+
+        Args:
+            chunks: the reply. A generator may return why the reply ended, as chat models do.
+            thinks: the model may begin inside a thought that its prompt opened: nothing is
+                handed out before the thought has ended, or the reply.
+            grounded: the question asked for places, so bare numbers may be some.
+        """
 
 
 DIALECTS = Catalog(
@@ -106,7 +155,7 @@ DIALECTS = Catalog(
         ),
         "glm_v": Entry(
             "segue.dialects.glm_v:dialect",
-            "GLM-4.1V to 4.6V: <|begin_of_box|>[[…]] or JSON, a 0-1000 grid",
+            "GLM-4.1V to GLM-5V: <|begin_of_box|>[[…]] or JSON, a 0-1000 grid",
         ),
         "deepseek_vl2": Entry(
             "segue.dialects.deepseek_vl2:dialect",

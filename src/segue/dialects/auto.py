@@ -10,87 +10,45 @@ Naming the dialect is better where it is known: places in JSON then come while t
 from collections.abc import Iterable, Iterator
 
 from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame
-from segue.dialects import DIALECTS, Event, Text
+from segue.dialects import Event, Remark, Text
+from segue.dialects.family import FamilyReply
 from segue.dialects.json_meaning import Shape
-from segue.dialects.json_reply import JsonReply
-from segue.dialects.markup import Tag, Tokens
-from segue.dialects.places import corners, lists
 from segue.dialects.probe import Probe
-from segue.dialects.qwen_vl import QwenVLReply
-from segue.dialects.recognize import recognize
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.dialects.reading import read_reply, reply_of
+from segue.dialects.recognize import judge
+from segue.dialects.reply import Reply
+
+Y_FIRST = (
+    'the key "box_2d" is read y first, as Gemini writes it; other models write it x first: where '
+    "boxes lie across, name the dialect"
+)
 
 
-class AmbiguousReply(JsonReply):
-    """Reads JSON whose frame nobody knows."""
+class AmbiguousReply(FamilyReply):
+    """Reads places whose frame nobody knows."""
 
     shape = Shape(EitherFrame((GRID_1000, SEEN_PIXELS)))
 
 
-class TaggedReply(QwenVLReply):
-    """Reads `<ref>` and `<box>` as Qwen-VL and InternVL write them."""
-
-    tags = (
-        Tag("<ref>", "</ref>"),
-        Tag("<box>", "</box>", lists()),
-        Tag("<quad>", "</quad>", corners(4)),
-    )
-    tokens = Tokens.of(
-        *("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>"),
-        *("<img>", "</img>", "<imgpad>", "<IMG_CONTEXT>"),
-    )
-
-
-class AutoDialect:
-    """Reads replies of any dialect. Holds no state between replies."""
-
-    def read(self, chunks: Iterable[str]) -> Iterator[Event]:
-        """Translate a reply while it streams in; each event comes as soon as it is certain."""
-        reply = _AutoReply()
-        for chunk in chunks:
-            yield from reply.feed(chunk)
-        yield from reply.end()
-
-
-class _AutoReply:
-    """One reply, first looked at by a probe, then read in the dialect that it shows."""
+class Handover:
+    """What was handed out of a reply before it was read anew in another way."""
 
     def __init__(self) -> None:
-        self._probe = Probe()
-        self._inner: Reply | None = None
         self._raw: list[str] = []
-        self._words = 0  # characters of the clean text handed out so far
-        self._others = 0  # other events handed out so far
-        self._held: list[Event] = []  # what families read in different ways
+        self._words = 0  # characters of the clean text
+        self._others = 0  # other events
 
-    def feed(self, chunk: str) -> list[Event]:
-        """Read on; returns what became certain."""
-        if self._inner is not None:
-            return self._inner.feed(chunk)
+    def keep(self, chunk: str) -> None:
+        """Remember what was read."""
         self._raw.append(chunk)
-        events = self._probe.feed(chunk)
-        if self._probe.signs:
-            sign = next(iter(self._probe.signs))
-            return self._decide(_reply_of(sign))
-        if self._probe.founds:
-            return []  # only the whole reply can tell its frame
-        if self._probe.unclear:
-            self._held += events
-            return []
-        return self._counted(events)
 
-    def end(self) -> list[Event]:
-        """The reply is over."""
-        if self._inner is not None:
-            return self._inner.end()
-        events = self._probe.end()
-        if not self._probe.founds and not self._probe.signs:
-            return self._held + events
-        name = recognize("".join(self._raw)).dialect
-        inner = AmbiguousReply() if name == "ambiguous" else _reply_of(name)
-        return self._decide(inner) + inner.end()
+    @property
+    def raw(self) -> str:
+        """All that was read."""
+        return "".join(self._raw)
 
-    def _counted(self, events: list[Event]) -> list[Event]:
+    def record(self, events: list[Event]) -> list[Event]:
+        """Remember what is handed out."""
         for event in events:
             if isinstance(event, Text):
                 self._words += len(event.text)
@@ -98,12 +56,11 @@ class _AutoReply:
                 self._others += 1
         return events
 
-    def _decide(self, inner: Reply) -> list[Event]:
-        """Read what came so far in the dialect; returns what was not handed out before."""
-        self._inner = inner
+    def to(self, reply: Reply) -> list[Event]:
+        """Read all of it as another reply; returns what was not handed out before."""
         left: list[Event] = []
         words, others = self._words, self._others
-        for event in inner.feed("".join(self._raw)):
+        for event in reply.feed(self.raw):
             if isinstance(event, Text):
                 rest = event.text[words:]
                 words = max(words - len(event.text), 0)
@@ -115,12 +72,58 @@ class _AutoReply:
         return left
 
 
-def _reply_of(name: str) -> Reply:
-    if name == "qwen_vl":
-        return TaggedReply()
-    dialect = DIALECTS.load(name)
-    assert isinstance(dialect, ReplyDialect)
-    return dialect.begin()
+class AutoDialect:
+    """Reads replies of any dialect. Holds no state between replies."""
+
+    def read(
+        self, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
+    ) -> Iterator[Event]:
+        """Translate a reply while it streams in. See `Dialect.read`."""
+        return read_reply(lambda: _AutoReply(grounded), chunks, thinks=thinks)
+
+
+class _AutoReply:
+    """One reply, first looked at by a probe, then read in the dialect that it shows."""
+
+    def __init__(self, grounded: bool) -> None:
+        self._grounded = grounded
+        self._probe = Probe(grounded)
+        self._inner: Reply | None = None
+        self._handover = Handover()
+        self._held: list[Event] = []  # what families read in different ways
+
+    def feed(self, chunk: str) -> list[Event]:
+        """Read on; returns what became certain."""
+        if self._inner is not None:
+            return self._inner.feed(chunk)
+        self._handover.keep(chunk)
+        events = self._probe.feed(chunk)
+        if self._probe.signs:
+            self._inner = self._inner_of(next(iter(self._probe.signs)))
+            return self._handover.to(self._inner)
+        if self._probe.founds:
+            return []  # only the whole reply can tell its frame
+        if self._probe.unclear:
+            self._held += events
+            return []
+        return self._handover.record(events)
+
+    def end(self) -> list[Event]:
+        """The reply is over."""
+        if self._inner is not None:
+            return self._inner.end()
+        events = self._probe.end()
+        if not self._probe.founds and not self._probe.signs:
+            return self._held + events
+        name = judge(self._probe).dialect
+        inner = self._inner_of(name)
+        by_key: list[Event] = [] if self._probe.signs or name != "gemini" else [Remark(Y_FIRST)]
+        return [*self._handover.to(inner), *inner.end(), *by_key]
+
+    def _inner_of(self, name: str) -> Reply:
+        """A reply of the dialect that was recognised."""
+        ambiguous = name == "ambiguous"
+        return AmbiguousReply(self._grounded) if ambiguous else reply_of(name, self._grounded)
 
 
 def dialect() -> AutoDialect:

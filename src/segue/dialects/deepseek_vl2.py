@@ -13,19 +13,18 @@ Source: the model card of DeepSeek-VL2 and the drawing code of its demonstration
 """
 
 from segue.box import Frame
-from segue.dialects.markup import Tag, Tokens
-from segue.dialects.places import lists
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.dialects.family import FamilyReply, family_tokens
+from segue.dialects.json_meaning import Shape
+from segue.dialects.reading import ReplyDialect
 
 
-class DeepSeekVL2Reply(Reply):
+class DeepSeekVL2Reply(FamilyReply):
     """Reads `<|ref|>` and `<|det|>`."""
 
-    tags = (
-        Tag("<|ref|>", "<|/ref|>"),
-        Tag("<|det|>", "<|/det|>", lists(Frame(999, 999))),
-    )
-    tokens = Tokens.of("<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<|grounding|>", "<image>")
+    family = "DeepSeek-VL2"
+    forms = frozenset({"<|det|>"})
+    shape = Shape(Frame(999, 999))
+    tokens = family_tokens("<|grounding|>", "<image>")
     silent = ("<|grounding|>", "<｜end▁of▁sentence｜>")
 
 

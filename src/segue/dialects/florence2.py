@@ -15,34 +15,43 @@ Source: `Florence2PostProcessor` in transformers' processing_florence2.py.
 """
 
 from segue.box import GRID_1000, SEEN_PIXELS, FramedBox
+from segue.dialects.family import FamilyReply, family_tokens
 from segue.dialects.json_meaning import Shape
-from segue.dialects.json_reply import JsonReply
-from segue.dialects.markup import Phrase, Tokens
-from segue.dialects.places import Corner, Place, around, sensible
-from segue.dialects.reply import ReplyDialect
+from segue.dialects.markup import Phrase
+from segue.dialects.places import BoxPlace, Corner, around, sensible
+from segue.dialects.reading import ReplyDialect
+from segue.dialects.reply import Reply
 
 REACH = 300
 """A name is at most this many characters."""
 
 
-class Florence2Reply(JsonReply):
+class Florence2Reply(FamilyReply):
     """Reads `<loc_N>`, `<poly>` and processed replies."""
 
+    family = "Florence-2"
+    forms = frozenset({"JSON"})
     shape = Shape(SEEN_PIXELS)
-    tokens = Tokens.of(
+    tokens = family_tokens(
         *("<poly>", "</poly>", "<sep>", "<s>", "</s>", "<pad>", "<od>", "</od>"),
         pattern=r"<loc_[0-9]{1,3}>",
-        stems=("<loc_",),
-        begun=r"<loc_[0-9]{0,3}",
+        begun=r"<l(?:oc?)?|<loc_[0-9]{0,3}",
+        foreign=False,
     )
     silent = ("<s>", "</s>", "<pad>", "<od>", "</od>")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, grounded: bool = False) -> None:
+        super().__init__(grounded)
         self._run: list[str] = []  # location tokens in a row
         self._outline: list[Corner] | None = None  # corners within <poly>; None: not within
         self._name = ""
+        self._poly = "<poly>"  # as written
         self._asked = ""  # tokens of <poly>, as written
+
+    def resume(self, before: Reply) -> None:
+        """Read on where another dialect left off, whose last words may be a name."""
+        super().resume(before)
+        self._name = self._recent[-REACH:]
 
     def stray(self, token: str) -> None:
         """A location token, or another."""
@@ -51,7 +60,7 @@ class Florence2Reply(JsonReply):
             self._run.append(token)
         elif lower == "<poly>":
             self._end_run()
-            self._outline = []
+            self._outline, self._poly = [], token
         elif lower == "<sep>":
             self._end_run(between=True)
         elif lower == "</poly>" and self._outline is not None:
@@ -72,7 +81,7 @@ class Florence2Reply(JsonReply):
         super().show(text)
         self._name = (self._name + text)[-REACH:]
 
-    def place(self, place: Place, phrase: Phrase, picture: int | None) -> None:
+    def place(self, place: BoxPlace, phrase: Phrase, picture: int | None) -> None:
         """A name belongs to one row of places."""
         super().place(place, phrase, picture)
         self._name = ""
@@ -119,7 +128,7 @@ class Florence2Reply(JsonReply):
             self.place((box, None), phrase, self.picture(phrase))
             written = ""
         if cut or not (box is not None and sensible(box)):
-            self.malformed(written or "<poly>", cut)
+            self.malformed(written or self._poly, cut)
             self._name = ""
 
     def _phrase(self) -> Phrase:
@@ -129,13 +138,13 @@ class Florence2Reply(JsonReply):
         return Phrase(name, self._position - len(words) + lead) if name else Phrase("", 0)
 
 
-def _boxes(values: list[float]) -> tuple[list[Place], int]:
+def _boxes(values: list[float]) -> tuple[list[BoxPlace], int]:
     """The boxes of a row of numbers, and how many numbers they took from its beginning."""
     if len(values) == 8 and values[4] > values[6]:
         corners = tuple(zip(values[::2], values[1::2], strict=True))
         box = around(corners, GRID_1000)
         return ([(box, corners)], 8) if sensible(box) else ([], 0)
-    places: list[Place] = []
+    places: list[BoxPlace] = []
     for at in range(0, len(values) - 3, 4):
         xa, ya, xb, yb = values[at : at + 4]
         box = FramedBox(xa, ya, xb, yb, GRID_1000)

@@ -11,14 +11,16 @@ Source: Google's documentation of image understanding with Gemini, "Object detec
 "Segmentation".
 """
 
+from segue.dialects.family import FamilyReply
 from segue.dialects.json_meaning import Shape
-from segue.dialects.json_reply import JsonReply
-from segue.dialects.reply import ReplyDialect
+from segue.dialects.reading import ReplyDialect
 
 
-class GeminiReply(JsonReply):
+class GeminiReply(FamilyReply):
     """Reads JSON with y before x."""
 
+    family = "Gemini"
+    forms = frozenset({"JSON"})
     shape = Shape(y_first=True)
 
 

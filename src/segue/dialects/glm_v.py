@@ -1,4 +1,4 @@
-"""The dialect of GLM-4.1V, GLM-4.5V and GLM-4.6V: lists or JSON on a 0-1000 grid.
+"""The dialect of GLM-4.1V to GLM-5V: lists or JSON on a 0-1000 grid.
 
     The beer is at <|begin_of_box|>[[94,598,177,991]]<|end_of_box|>.
     <|begin_of_box|>[{"label": "dog", "bbox_2d": [94, 598, 177, 991]}]<|end_of_box|>
@@ -11,16 +11,17 @@ without a key has no phrase.
 Source: zai-org's grounding skill for GLM-V, and recorded replies of GLM-4.6V in its readme.
 """
 
+from segue.dialects.family import FamilyReply
 from segue.dialects.json_meaning import Shape
-from segue.dialects.json_reply import JsonReply
-from segue.dialects.reply import ReplyDialect
+from segue.dialects.reading import ReplyDialect
 
 
-class GLMVReply(JsonReply):
+class GLMVReply(FamilyReply):
     """Reads lists and JSON between `<|begin_of_box|>` and `<|end_of_box|>`, or without them."""
 
-    shape = Shape(bare_points=True)
-    silent = ("<|begin_of_box|>", "<|end_of_box|>")
+    family = "GLM-V"
+    forms = frozenset({"JSON"})
+    shape = Shape()
 
 
 def dialect() -> ReplyDialect:

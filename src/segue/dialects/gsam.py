@@ -5,7 +5,8 @@
 Every dialect reads the tag; this one reads nothing else: boxes of another markup stay words.
 """
 
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.dialects.reading import ReplyDialect
+from segue.dialects.reply import Reply
 
 
 def dialect() -> ReplyDialect:

@@ -10,16 +10,18 @@ Source: InternVL's documentation, "Grounding/Detection Data" of the chat data fo
 cards' prompt "Please provide the bounding box coordinate of the region this sentence describes".
 """
 
-from segue.dialects.markup import Tag, Tokens
-from segue.dialects.places import lists
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.dialects.family import FamilyReply, family_tokens
+from segue.dialects.json_meaning import Shape
+from segue.dialects.reading import ReplyDialect
 
 
-class InternVLReply(Reply):
+class InternVLReply(FamilyReply):
     """Reads `<ref>` and `<box>` with lists of boxes."""
 
-    tags = (Tag("<ref>", "</ref>"), Tag("<box>", "</box>", lists()))
-    tokens = Tokens.of("<ref>", "</ref>", "<box>", "</box>", "<img>", "</img>", "<IMG_CONTEXT>")
+    family = "InternVL"
+    forms = frozenset({"<box>"})
+    shape = Shape()
+    tokens = family_tokens("<img>", "</img>", "<IMG_CONTEXT>")
 
 
 def dialect() -> ReplyDialect:

@@ -1,81 +1,79 @@
 """JSON that points at things, read character by character while it is written.
 
 Models write JSON of many shapes, cut off in the middle, with repeated keys and comments. So this is
-no JSON parser: it follows the brackets, remembers what each object says of one thing, and hands it
-out the moment nothing can change it any more.
+no JSON parser: it follows the brackets, remembers what each object says of one thing
+(`json_item.py`), and hands it out the moment nothing can change it any more.
 
     [{"bbox_2d": [1, 2, 3, 4], "label": "dog"}, …]      label and box, in any order
     {"point_2d": [5, 6], "label": "dog"}                a point
     {"label": "a", "bbox": […], "label": "b", …}        keys repeated instead of objects
-    {"dog": [1, 2, 3, 4]}                               the key is the label
-    {"objects": [{"x_min": 0.1, …}]}                    corners by name
+    {"objects": [{"x_min": 0.1, …}]}                    corners by name; x, y, width, height
     {"bboxes": [[…], […]], "labels": ["dog", "cat"]}    side by side
-    [[1, 2, 3, 4], …]                                   boxes without a name
+    {"bbox_2d": null, "label": "dog"}                   the dog is not there
 
-A list of eight numbers, or of four corners, is a quadrilateral; of more corners the rectangle
-around them is taken. Strings may stand in single quotes. A box key whose value is no box is odd and
-reported; other keys mean nothing.
+Numbers are a place only with a reason. A key that means a place is one. Without such a key a list
+of numbers is one where whoever reads the block knows of a reason (`Reasons`): a tag around it,
+words before it, a question that asked for places. Everything else is words.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from segue.box import FramedBox
 from segue.dialects.json_characters import LIMIT, JsonCharacters
+from segue.dialects.json_item import Item, Said
 from segue.dialects.json_meaning import (
+    ABSENT,
     BOX,
+    CORNER,
     LABEL,
     NESTING,
     NUMBER,
     OTHER,
-    POINT,
-    Found,
+    POLYGON,
+    Aside,
+    Missing,
     Odd,
     Shape,
+    is_place_key,
+    path_numbers,
     plain_key,
-    sides_of,
 )
-from segue.dialects.places import Corner, sensible
 
 DEPTH = 40
 
 
-@dataclass(slots=True)
-class _Node:
-    """An object or a list that is open."""
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why numbers of a block may be places although no key says so."""
 
-    opener: str
-    start: int
-    """Where its text begins within the item's."""
-    key: str = ""
-    """The key it stands under, in plain form; of a list in a list, the outer one's."""
-    shown_key: str = ""
-    """The same as written."""
-    now: str | None = None
-    """Of an object: the key whose value is coming."""
-    awaits: str = "key"
-    """Of an object: "key", "colon", "value" or "comma"."""
-    numbers: list[float] = field(default_factory=list)
-    corners: list[Corner] = field(default_factory=list)
-    sound: bool = True
-    """False when a list holds what is no number."""
-    labels: list[str] = field(default_factory=list)
-    fallback: str = ""
-    """The first text that stands under no known key."""
-    places: list[Found] = field(default_factory=list)
-    fields: dict[str, float] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    bare: bool = False
+    """A list of numbers without a key is a place: a tag or words around it say so."""
+    sure: bool = False
+    """The corners of such a list may stand in any order."""
+    attached: bool = False
+    """A word stands right before it: "a dog[[012,345,678,910]]" is how CogVLM writes a box, and
+    "a dog[0.012,0.345,0.678,0.910]" is how Shikra does."""
+    keyed: bool = False
+    """{"dog": [1, 2, 3, 4]}: a key may be the label, as the question asked for places."""
+    label: str = ""
+    """Of numbers without a key."""
 
 
 class JsonBlock(JsonCharacters):
     """One piece of JSON, from its opening bracket on."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, reasons: Reasons = Reasons()) -> None:
         super().__init__()
         self.shape = shape
-        self.out: list[Found | Odd] = []
-        """What became certain; whoever reads it empties it."""
-        self._stack: list[_Node] = []
+        self.reasons = reasons
+        self.out: list[Said | Aside] = []
+        """What became certain; whoever reads it empties it. Asides count where there is a place."""
+        self.holds_nothing = False
+        """It is closed, and consists of an empty list where things would be listed."""
+        self._stack: list[Item] = []
+        self._named = False  # something was handed out
+        self._values = 0  # numbers, words and texts that are not empty
 
     def give_up(self) -> str:
         """It will not be closed: hand out what is complete.
@@ -88,7 +86,8 @@ class JsonBlock(JsonCharacters):
             if node.opener == "{":
                 self._hand_out(node)
         self._stack.clear()
-        return "".join(self._item).strip(" \t\r\n,]}")
+        rest = "".join(self._item)
+        return rest.removesuffix(self.unfinished).strip(" \t\r\n,]}")
 
     # Values
 
@@ -96,22 +95,29 @@ class JsonBlock(JsonCharacters):
     def _depth(self) -> int:
         return len(self._stack)
 
+    @property
+    def _in_object(self) -> bool:
+        return bool(self._stack) and self._stack[-1].opener == "{"
+
+    @property
+    def _awaits_key(self) -> bool:
+        return self._in_object and self._stack[-1].awaits == "key"
+
     def _comma(self) -> bool:
-        if self._stack and self._stack[-1].opener == "{":
+        if self._in_object:
             self._stack[-1].awaits, self._stack[-1].now = "key", None
         return bool(self._stack)
 
     def _colon(self) -> bool:
-        top = self._stack[-1] if self._stack else None
-        if top is None or top.opener != "{" or top.awaits != "colon":
+        if not self._in_object or self._stack[-1].awaits != "colon":
             return False
-        top.awaits = "value"
+        self._stack[-1].awaits = "value"
         return True
 
     def _key(self, text: str) -> None:
         node = self._stack[-1]
         plain = plain_key(text)
-        if plain in node.seen and node.places and (node.labels or node.fallback):
+        if plain in node.seen and node.is_complete:
             written = self._item[self._string_start :]
             self._hand_out(node)
             self._item, self._length = written, len(written)
@@ -121,6 +127,8 @@ class JsonBlock(JsonCharacters):
     def _string(self, text: str) -> None:
         node = self._stack[-1]
         if node.opener == "[":
+            self._values += bool(text)
+            node.blank = node.blank and bool(ABSENT.fullmatch(text.strip(" .。")))
             if LABEL.fullmatch(node.key):
                 node.labels.append(text)
             elif not self._numbers_in(node, node.key, text):
@@ -128,14 +136,24 @@ class JsonBlock(JsonCharacters):
         elif node.awaits != "value":
             self._key(text)
         else:
-            plain = plain_key(node.now or "")
+            self._values += bool(text)
             node.awaits = "comma"
-            if LABEL.fullmatch(plain):
-                node.labels.append(text)
-            elif not self._numbers_in(node, plain, text) and not OTHER.fullmatch(plain):
-                node.fallback = node.fallback or text
+            self._text_value(node, plain_key(node.now or ""), text)
 
-    def _numbers_in(self, node: _Node, key: str, text: str) -> bool:
+    def _text_value(self, node: Item, key: str, text: str) -> None:
+        if LABEL.fullmatch(key):
+            node.labels.append(text)
+        elif self._numbers_in(node, key, text):
+            return
+        elif is_place_key(key):
+            if numbers := path_numbers(text):
+                self._list(node, key, numbers, text)
+            elif ABSENT.fullmatch(text.strip(" .。")):
+                self._absent(node)
+        elif not OTHER.fullmatch(key):
+            node.fallback = node.fallback or text
+
+    def _numbers_in(self, node: Item, key: str, text: str) -> bool:
         """Numbers written as text: "12" in a list, "1, 2, 3, 4" under a key."""
         parts = [part for part in re.split(r"[\s,()\[\]]+", text) if part]
         if not parts or not all(NUMBER.fullmatch(part) for part in parts):
@@ -143,7 +161,7 @@ class JsonBlock(JsonCharacters):
         values = [float(part) for part in parts]
         if node.opener == "[":
             node.numbers += values
-        elif BOX.fullmatch(key) or POINT.fullmatch(key):
+        elif is_place_key(key):
             self._list(node, key, values, text)
         elif len(values) == 1:
             node.fields[key] = values[0]
@@ -153,16 +171,34 @@ class JsonBlock(JsonCharacters):
         if not self._stack:
             return
         node = self._stack[-1]
+        if self._awaits_key:
+            self._key(text)  # without quotation marks
+            return
         number = float(text) if NUMBER.fullmatch(text) else None
+        if number is not None or text not in ("null", "None"):
+            self._values += 1
         if node.opener == "[":
+            node.blank = node.blank and text in ("null", "None")
             if number is None:
                 node.sound = False
             else:
                 node.numbers.append(number)
         elif node.awaits == "value":
             node.awaits = "comma"
+            key = plain_key(node.now or "")
             if number is not None:
-                node.fields[plain_key(node.now or "")] = number
+                node.fields[key] = number
+            elif text in ("null", "None", "false", "False") and is_place_key(key):
+                self._absent(node)
+            elif text in ("null", "None") and self.reasons.keyed and not OTHER.fullmatch(key):
+                node.absent_keys.append(node.now or "")
+
+    def _take_debris(self, text: str) -> None:
+        if self._stack:
+            self._stack[-1].debris.append(Odd(text.strip()))
+
+    def _absent(self, node: Item) -> None:
+        self.points = node.absent = True
 
     # Brackets
 
@@ -176,11 +212,13 @@ class JsonBlock(JsonCharacters):
                 return False
             shown = above.now or ""
         start = max(len(self._item) - 1, 0)
-        self._stack.append(_Node(opener, start, plain_key(shown), shown))
+        closer = {"{": "}", "[": "]", "(": ")"}[opener]
+        opener = "{" if opener == "{" else "["  # a tuple is a list
+        self._stack.append(Item(opener, start, closer, plain_key(shown), shown))
         return True
 
     def _pop(self, closer: str) -> bool:
-        if not self._stack or "{}[]".index(self._stack[-1].opener) + 1 != "{}[]".index(closer):
+        if not self._stack or self._stack[-1].closer != closer:
             return False
         node = self._stack.pop()
         above = self._stack[-1] if self._stack else None
@@ -190,111 +228,116 @@ class JsonBlock(JsonCharacters):
             self._close_object(node, above)
         else:
             self._close_list(node, above)
+        if not self._stack and not self.points and not self._values:
+            named = node.seen or {""}
+            self.holds_nothing = all(not key or NESTING.fullmatch(key) for key in named)
         return True
 
-    def _close_object(self, node: _Node, above: _Node | None) -> None:
-        box = sides_of(node.fields)
-        if box is not None:
-            self._place(node, box, "box", "")
-        elif {"x", "y"} <= node.fields.keys():
-            self._place(node, [node.fields["x"], node.fields["y"]], "point", "")
-        holder = next((n for n in reversed(self._stack) if n.opener == "{"), None)
+    def _holder(self) -> Item | None:
+        return next((node for node in reversed(self._stack) if node.opener == "{"), None)
+
+    def _close_object(self, node: Item, above: Item | None) -> None:
+        text = "".join(self._item[node.start :])
+        is_asked = self.reasons.sure or self.reasons.keyed
+        self.points = node.take_sides(self.shape, text, is_asked) or self.points
+        holder = self._holder()
         if above is not None and holder is not None and not node.labels and not node.fallback:
-            pointing = BOX.fullmatch(node.key) or POINT.fullmatch(node.key)
+            pointing = is_place_key(node.key)
             if pointing and above.opener == "{":
-                holder.places += node.places  # {"bbox": {"x1": …}}: the outer object has the label
+                holder.adopt(node)  # {"bbox": {"x1": …}}: the outer object has the label
+                return
+            if above.opener == "{" and CORNER.fullmatch(node.key):
+                if {"x", "y"} <= node.fields.keys():
+                    holder.corner_fields[node.key] = (node.fields["x"], node.fields["y"])
                 return
             if holder.labels:
                 node.labels = holder.labels[:1]
-            elif not NESTING.fullmatch(node.key) and not pointing:
+            elif not NESTING.fullmatch(node.key) and not pointing and node.shown_key[:1] != "<":
                 node.fallback = node.shown_key
-        self._hand_out(node)
+        sentence, says = node.fallback, self._hand_out(node)
+        if not says and above is not None and above.opener == "[":
+            if node.seen and not node.has_children:
+                self._say([Aside(text)])
+        elif not says and node.has_children and len(sentence.split()) > 1:
+            self._say([Aside(sentence)])  # beside the things that were found
+        if above is not None:
+            above.has_children = True
 
-    def _close_list(self, node: _Node, above: _Node | None) -> None:
-        holder = next((n for n in reversed(self._stack) if n.opener == "{"), None)
+    def _close_list(self, node: Item, above: Item | None) -> None:
+        holder = self._holder()
         if holder is not None and node.labels and not node.numbers:
             (above if above is not None and above.opener == "[" else holder).labels += node.labels
             return
         text = "".join(self._item[node.start :])
-        pointing = BOX.fullmatch(node.key) or POINT.fullmatch(node.key)
         if node.corners:
             flat = [value for corner in node.corners for value in corner]
             self._list(holder, node.key, flat, text)
+        elif node.blank and not node.has_children and above is not None and above is holder:
+            if is_place_key(node.key):
+                self._absent(holder)
+            elif self.reasons.keyed and not OTHER.fullmatch(node.key):
+                holder.absent_keys.append(node.shown_key)
         elif not node.sound:
-            if pointing:
-                self._odd(text)
+            if is_place_key(node.key):
+                self.points = True
+                (holder.odd if holder is not None else self.out).append(Odd(text.strip()[:LIMIT]))
         elif len(node.numbers) == 2 and above is not None and above.opener == "[":
-            if BOX.fullmatch(node.key):
+            if BOX.fullmatch(node.key) or POLYGON.fullmatch(node.key):
                 above.corners.append((node.numbers[0], node.numbers[1]))
             else:
                 self._list(holder, node.key, node.numbers, text, node.shown_key)
         elif node.numbers:
             self._list(holder, node.key, node.numbers, text, node.shown_key)
+        if above is not None:
+            above.has_children = True
 
     def _list(
-        self, holder: _Node | None, key: str, values: list[float], text: str, shown: str = ""
+        self, holder: Item | None, key: str, values: list[float], text: str, shown: str = ""
     ) -> None:
         """A list of numbers under a key; "" is none."""
-        count = len(values)
-        target = holder if holder is not None else _Node("{", 0)
-        if POINT.fullmatch(key) and count == 4:
-            self._place(target, values, "box", text)  # a box under the key of points
-        elif POINT.fullmatch(key):
-            for at in range(0, count - count % 2, 2):
-                self._place(target, values[at : at + 2], "point", text)
-            if count % 2:
-                self._odd(text)
-        elif BOX.fullmatch(key) or (not key and holder is None and count == 4):
-            kind = "box" if count == 4 else "quad" if count >= 6 and count % 2 == 0 else ""
-            kind = "point" if count == 2 else kind
-            self._place(target, values, kind, text) if kind else self._odd(text)
-        elif not key and holder is None and count == 2 and self.shape.bare_points:
-            self._place(target, values, "point", text)
-        elif not key and holder is None and self.points:
-            self._odd(text)
-        elif key and count == 4 and not OTHER.fullmatch(key) and not LABEL.fullmatch(key):
-            self._place(target, values, "box", text, shown)
+        target = holder if holder is not None else Item("{", 0)
+        if is_place_key(key):
+            target.take_list(key, values, self.shape, text)
+        elif CORNER.fullmatch(key) and len(values) == 2:
+            target.corner_fields[key] = (values[0], values[1])
+        elif not key and holder is None:
+            attached = self.reasons.attached and self._is_tight(values, text)
+            if (self.reasons.bare or attached) and self._is_ordered(values):
+                target.labels = [self.reasons.label]
+                target.take_list("bbox", values, self.shape, text)
+            elif self.points:
+                target.odd.append(Odd(text.strip()[:LIMIT]))
+        elif self.reasons.keyed and len(values) == 4 and not OTHER.fullmatch(key):
+            target.take_keyed(shown, values, self.shape, text)
+        self.points = self.points or target.has_places
         if holder is None:
             self._hand_out(target)
 
-    # Places
+    def _is_tight(self, values: list[float], text: str) -> bool:
+        """Whether a list right behind a word is written as some families write boxes."""
+        doubled = bool(self._stack) or all(value <= 1 and value % 1 for value in values)
+        return doubled and len(values) == 4 and not any(map(str.isspace, text))
 
-    def _place(
-        self, node: _Node, values: list[float], kind: str, text: str, label: str = ""
-    ) -> None:
-        swap = self.shape.y_first and text != ""  # sides by name are never swapped
-        pairs = list(zip(values[::2], values[1::2], strict=True))
-        pairs = [(b, a) for a, b in pairs] if swap else pairs
-        self.points = True
-        if kind == "point":
-            node.places.append(Found(label, point=pairs[0]))
-            return
-        across, down = [x for x, _ in pairs], [y for _, y in pairs]
-        box = FramedBox(min(across), min(down), max(across), max(down), self.shape.frame)
-        if kind == "box":
-            box = FramedBox(*pairs[0], *pairs[1], self.shape.frame)
-        quad = tuple(pairs) if kind == "quad" and len(pairs) == 4 else None
-        if sensible(box):
-            node.places.append(Found(label, box, quad))
-        else:
-            self._odd(text or "".join(self._item[node.start :]))
+    def _is_ordered(self, values: list[float]) -> bool:
+        """Whether numbers without a key may be a place."""
+        if self.reasons.sure or len(values) != 4:
+            return len(values) in (2, 4, 8)
+        return values[0] < values[2] and values[1] < values[3]
 
-    def _odd(self, text: str) -> None:
-        self.points = True
-        self.out.append(Odd(text.strip()[:LIMIT]))
+    def _hand_out(self, node: Item) -> bool:
+        """What an object says is certain; returns whether it says something."""
+        certain = node.resolve()
+        if self._named:  # an empty list beside things that were found means nothing
+            certain = [one for one in certain if not (isinstance(one, Missing) and not one.label)]
+        if not certain:
+            return False
+        self.points = self._named = True
+        self._say(certain)
+        return True
 
-    def _hand_out(self, node: _Node) -> None:
-        """What an object says is certain: pair its labels with its places."""
-        places, labels = node.places, node.labels
-        if not places:
-            return
-        if len(labels) != len(places):
-            labels = [labels[0] if labels else node.fallback] * len(places)
-        for place, label in zip(places, labels, strict=True):
-            named = place.label or label
-            self.out.append(Found(named.strip(), place.box, place.quad, place.point))
-        node.places, node.labels, node.fallback, node.fields = [], [], "", {}
-        node.seen.clear()
+    def _say(self, certain: Sequence[Said | Aside]) -> None:
+        """Hand something out; what comes next is another item."""
+        self.out += certain
         self._item.clear()
         self._length = 0
         for open_node in self._stack:

@@ -14,9 +14,11 @@ microsoft/unilm kosmos-2/demo/decode_string.py.
 import re
 
 from segue.box import Frame, FramedBox
-from segue.dialects.markup import Tag, Tokens
+from segue.dialects.family import FamilyReply, family_tokens
+from segue.dialects.json_meaning import Shape
+from segue.dialects.markup import Tag
 from segue.dialects.places import Place, sensible
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.dialects.reading import ReplyDialect
 
 _SIDE = 32
 _CELLS = Frame(_SIDE, _SIDE)
@@ -54,11 +56,17 @@ def _box(first: int, last: int) -> FramedBox | None:
     return box if sensible(box) else None
 
 
-class Kosmos2Reply(Reply):
+class Kosmos2Reply(FamilyReply):
     """Reads `<phrase>` and `<object>`."""
 
+    family = "Kosmos-2"
+    forms = frozenset({"<object>"})
+    shape = Shape()
     tags = (Tag("<phrase>", "</phrase>"), Tag("<object>", "</object>", cells))
-    tokens = Tokens.of("<phrase>", "</phrase>", "<object>", "</object>", "<grounding>", "<image>")
+    tokens = family_tokens(
+        *("<phrase>", "</phrase>", "<object>", "</object>", "<grounding>", "<image>"),
+        foreign=False,
+    )
     silent = ("<grounding>",)
 
 

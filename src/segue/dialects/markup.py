@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segue.box import GRID_1000, AnyFrame
 from segue.dialects.places import ReadPlaces
 
 _SPECIAL = r"<\|/?[a-z0-9_]{1,24}\|>|<｜[^<>｜\s]{1,24}｜>"
@@ -20,11 +21,11 @@ class Tag:
     """Reads what stands inside as places; None: words stand inside."""
     wanted: bool = False
     """The words are phrases for a detector; otherwise they name the places that follow."""
+    frame: AnyFrame = GRID_1000
+    """Of the places inside."""
 
 
 GSAM = Tag("<gsam>", "</gsam>", wanted=True)
-SILENT = ("<think>", "</think>", "<answer>", "</answer>")
-"""Thoughts, and the tags around an answer, in every dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class Tokens:
     ) -> "Tokens":
         """Tokens by name, and by a pattern with its stems and the pattern of its beginnings.
 
-        Every dialect knows `<gsam>`, `<think>`, `<answer>` and special tokens, `<|…|>`.
+        Every dialect knows `<gsam>` and special tokens, `<|…|>`.
         """
-        names = (*names, *SILENT, GSAM.opener, GSAM.closer)
+        names = (*names, GSAM.opener, GSAM.closer)
         known = [*names, *(f"{stem} " for stem in stems)]
         prefixes = sorted({re.escape(name[:n]) for name in known for n in range(1, len(name))})
         whole = [*map(re.escape, names), _SPECIAL, *([pattern] if pattern else [])]

@@ -10,14 +10,16 @@ Source: Moondream's documentation of its skills `detect` and `point`.
 """
 
 from segue.box import FRACTIONS
+from segue.dialects.family import FamilyReply
 from segue.dialects.json_meaning import Shape
-from segue.dialects.json_reply import JsonReply
-from segue.dialects.reply import ReplyDialect
+from segue.dialects.reading import ReplyDialect
 
 
-class MoondreamReply(JsonReply):
+class MoondreamReply(FamilyReply):
     """Reads JSON in fractions."""
 
+    family = "Moondream"
+    forms = frozenset({"JSON"})
     shape = Shape(FRACTIONS)
 
 

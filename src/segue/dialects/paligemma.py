@@ -15,9 +15,11 @@ transformers' processing_paligemma.py.
 import re
 
 from segue.box import Frame, FramedBox
-from segue.dialects.markup import Phrase, Tokens
+from segue.dialects.family import FamilyReply, family_tokens
+from segue.dialects.json_meaning import Shape
+from segue.dialects.markup import Phrase
 from segue.dialects.places import sensible
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.dialects.reading import ReplyDialect
 
 _STEPS = Frame(1024, 1024)
 _END = re.compile(r"[;\n]")
@@ -26,20 +28,21 @@ LONGEST = 200
 NOT_DECODED = "masks of PaliGemma are not decoded; the box is used"
 
 
-class PaliGemmaReply(Reply):
+class PaliGemmaReply(FamilyReply):
     """Reads `<locNNNN>` and `<segNNN>`."""
 
-    tokens = Tokens.of(
-        "<eos>",
-        "<bos>",
+    family = "PaliGemma"
+    shape = Shape()
+    tokens = family_tokens(
+        *("<eos>", "<bos>"),
         pattern=r"<loc[0-9]{4}>|<seg[0-9]{3}>",
-        stems=("<loc", "<seg"),
-        begun=r"<loc[0-9]{0,4}|<seg[0-9]{0,3}",
+        begun=r"<(?:l(?:oc?)?|loc[0-9]{0,4}|se?|seg[0-9]{0,3})",
+        foreign=False,
     )
     silent = ("<eos>", "<bos>")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, grounded: bool = False) -> None:
+        super().__init__(grounded)
         self._locations: list[str] = []  # tokens of a box that is not complete
         self._segments: list[str] = []
         self._boxes: list[FramedBox] = []  # complete, waiting for their name
@@ -84,10 +87,8 @@ class PaliGemmaReply(Reply):
             text = text[len(part) :]
             if text or end:
                 self._name_boxes()
-        self.show(text)
-
-    def interrupt(self) -> None:
-        """A tag of another kind ends a name."""
+        if text:
+            super().prose(text)
 
     def _token(self, token: str) -> None:
         lower = token[:4].lower()
@@ -97,6 +98,7 @@ class PaliGemmaReply(Reply):
 
     def finish(self) -> None:
         """The reply is over."""
+        super().finish()
         self._name_boxes(cut=True)
 
     def _named_yet(self) -> bool:

@@ -3,27 +3,29 @@
 import re
 
 from segue.box import SEEN_PIXELS
+from segue.dialects.bare_corners import BEGUN as PAIR_BEGUN
+from segue.dialects.bare_corners import PAIR, is_box
 from segue.dialects.json_block import JsonBlock
-from segue.dialects.json_meaning import Found, Odd, Shape
+from segue.dialects.json_meaning import Found, Shape
 from segue.dialects.json_reply import JsonReply
 from segue.dialects.markup import Tokens
-from segue.dialects.qwen2_vl_stripped import BEGUN as PAIR_BEGUN
-from segue.dialects.qwen2_vl_stripped import PAIR
 
 _SIGNS = (
-    ("qwen2_vl", r"<\|(?:object_ref|box|quad)_(?:start|end)\|>|<\|extra_[0-3]\|>"),
+    ("qwen2_vl", r"<\|(?:object_ref|box|quad|point)_(?:start|end)\|>|<\|extra_[0-3]\|>"),
     ("deepseek_vl2", r"<\|/?(?:ref|det|grounding)\|>"),
     ("glm_v", r"<\|(?:begin|end)_of_box\|>"),
     ("kosmos2", r"</?(?:phrase|object)>|<grounding>|<patch_index_.*"),
     ("paligemma", r"<(?:loc[0-9]{4}|seg[0-9]{3})>"),
     ("florence2", r"<loc_[0-9]{1,3}>|</?poly>"),
     ("molmo", r"<points?\s.*"),
-    ("qwen_vl", r"</?(?:ref|box|quad)>"),
+    ("qwen_vl", r"</?(?:ref|box|bbox|quad|point)>"),
     ("qwen2_vl_stripped", r"\(.*"),
 )
 _DIALECT_OF = [(dialect, re.compile(sign, re.I | re.S | re.A)) for dialect, sign in _SIGNS]
 _LONGEST = 8000
-_NUMBERS = re.compile(r"\[[\s\[\]\d.,;+-]*,[\s\[\]\d.,;+-]*")
+_BEYOND_PERCENT = re.compile(
+    r"\s[xy][0-9]{0,4}\s*=\s*[\"']\s*(?:11[1-9]|1[2-9][0-9]|[2-9][0-9]{2}|[0-9]{4})"
+)
 
 
 class Probe(JsonReply):
@@ -32,6 +34,7 @@ class Probe(JsonReply):
     shape = Shape(SEEN_PIXELS)  # the one in which no number is beyond the picture
     tokens = Tokens.of(
         *("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>", "<phrase>", "</phrase>"),
+        *("<bbox>", "</bbox>", "<point>"),
         *("<object>", "</object>", "<grounding>", "<poly>", "</poly>", "<img>", "</img>"),
         *("<imgpad>", "<IMG_CONTEXT>", "<image>", "<s>", "</s>", "<pad>", "<bos>", "<eos>"),
         *("</point>", "</points>", "<sep>", "<od>", "</od>"),
@@ -44,8 +47,8 @@ class Probe(JsonReply):
         longest=_LONGEST,
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, grounded: bool = False) -> None:
+        super().__init__(grounded)
         self.signs: dict[str, str] = {}
         """Dialect -> its first sign, in the order in which they came."""
         self.founds: list[Found] = []
@@ -76,6 +79,9 @@ class Probe(JsonReply):
 
     def stray(self, token: str) -> None:
         """A sign of a dialect, or another token."""
+        if token.startswith("(") and not is_box(token, self._recent):
+            self._words(token)
+            return
         self._note(token)
         self._in_box = token.lower() == "<box>"
         super().stray(token)
@@ -90,6 +96,8 @@ class Probe(JsonReply):
     def _note(self, token: str) -> None:
         for dialect, sign in _DIALECT_OF:
             if sign.fullmatch(token):
+                if dialect == "molmo" and _BEYOND_PERCENT.search(token):
+                    dialect = "ambiguous"  # points as XML, and not in percent
                 self.signs.setdefault(dialect, token if len(token) < 40 else token[:39] + "…")
                 return
         self.unclear = True
@@ -101,13 +109,8 @@ class Probe(JsonReply):
             self._in_box = False
         super().prose(text)
 
-    def _leave(self, block: JsonBlock) -> None:
-        if _NUMBERS.fullmatch(block.raw):
-            self.unclear = True  # words to one family, a point to another
-        super()._leave(block)
-
     def _report(self, block: JsonBlock) -> None:
-        found = [one for one in block.out if not isinstance(one, Odd)]
+        found = [one for one in block.out if isinstance(one, Found)]
         if found:
             self.founds += found
             self.keys += block.raw

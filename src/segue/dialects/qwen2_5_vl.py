@@ -13,17 +13,18 @@ Source: the spatial understanding cookbook of Qwen2.5-VL, and issues QwenLM/Qwen
 """
 
 from segue.box import SEEN_PIXELS
+from segue.dialects.family import FamilyReply
 from segue.dialects.json_meaning import Shape
-from segue.dialects.json_reply import JsonReply
-from segue.dialects.qwen2_vl import token_tags
-from segue.dialects.reply import ReplyDialect
+from segue.dialects.qwen2_vl import TOKENS
+from segue.dialects.reading import ReplyDialect
 
 
-class Qwen25VLReply(JsonReply):
+class Qwen25VLReply(FamilyReply):
     """Reads JSON in pixels of the resized picture."""
 
+    family = "Qwen2.5-VL"
+    forms = frozenset({"JSON", *TOKENS})
     shape = Shape(SEEN_PIXELS)
-    tags = token_tags(SEEN_PIXELS)
 
 
 def dialect() -> ReplyDialect:

@@ -11,34 +11,22 @@ Sources: the model card of Qwen2-VL and its tokenizer's special tokens; for `<|e
 QwenLM/Qwen3-VL#342 and QwenLM/Qwen-VL#374.
 """
 
-from segue.box import GRID_1000, AnyFrame
-from segue.dialects.markup import Tag, Tokens
-from segue.dialects.places import corners
-from segue.dialects.qwen_vl import QwenVLReply
-from segue.dialects.reply import ReplyDialect
+from segue.dialects.bare_corners import BEGUN, PAIR
+from segue.dialects.family import FamilyReply, family_tokens
+from segue.dialects.json_meaning import Shape
+from segue.dialects.reading import ReplyDialect
+
+TOKENS = ("<|box_start|>", "<|quad_start|>")
+"""Opening tokens of places."""
 
 
-def token_tags(frame: AnyFrame = GRID_1000) -> tuple[Tag, ...]:
-    """The special tokens as tags, with numbers in a frame."""
-    return (
-        Tag("<|object_ref_start|>", "<|object_ref_end|>"),
-        Tag("<|box_start|>", "<|box_end|>", corners(2, frame)),
-        Tag("<|quad_start|>", "<|quad_end|>", corners(4, frame)),
-    )
-
-
-class Qwen2VLReply(QwenVLReply):
+class Qwen2VLReply(FamilyReply):
     """Reads the special tokens, and the tags of Qwen-VL."""
 
-    tags = (
-        *QwenVLReply.tags,
-        *token_tags(),
-        Tag("<|extra_0|>", "<|extra_1|>"),
-        Tag("<|extra_2|>", "<|extra_3|>", corners(2)),
-    )
-    tokens = Tokens.of(
-        *("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>", "<img>", "</img>"),
-    )
+    family = "Qwen2-VL"
+    forms = frozenset({"<box>", "<quad>", "<|extra_2|>", *TOKENS})
+    shape = Shape()
+    tokens = family_tokens("<img>", "</img>", pattern=PAIR, begun=BEGUN, starts="<(")
 
 
 def dialect() -> ReplyDialect:

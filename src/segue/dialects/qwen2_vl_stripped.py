@@ -15,17 +15,16 @@ Source: vllm-project/vllm#27636.
 
 import re
 
-from segue.box import FramedBox
-from segue.dialects.markup import Phrase, Tokens
-from segue.dialects.places import sensible
-from segue.dialects.reply import Reply, ReplyDialect
+from segue.box import GRID_1000, FramedBox
+from segue.dialects.bare_corners import BEGUN, PAIR
+from segue.dialects.family import FamilyReply, family_tokens
+from segue.dialects.json_meaning import Shape
+from segue.dialects.markup import Phrase
+from segue.dialects.places import meant_frame, sensible
+from segue.dialects.reading import ReplyDialect
+from segue.dialects.reply import Reply
 
-_N = r"[-+]?[0-9]{1,6}(?:\.[0-9]{1,4})?"
-_POINT = rf"\(\s?{_N}\s?,\s?{_N}\s?\)"
-PAIR = rf"{_POINT}\s?,\s?{_POINT}"
-"""Two corners."""
-_NUMBERS = re.compile(_N, re.ASCII)
-_LONGEST = 80
+_NUMBERS = re.compile(r"[-+]?[0-9]{1,6}(?:\.[0-9]{1,4})?", re.ASCII)
 _CLAUSE = re.compile(r"[.,;:!?。，、；：！？\n()（）\"“”]")
 _ARTICLE = re.compile(r"\b(?:the|an?|one|two|three|four|five|another|this|that)\s", re.IGNORECASE)
 _CHINESE = re.compile(r"(?:在|是|有|和|与|以及|还有|一个|一只|一架|一辆|这是|的位置)")
@@ -33,26 +32,22 @@ REACH = 80
 """A phrase is at most this long."""
 
 
-def _begun() -> str:
-    """Any beginning of two corners: each part is optional once what stands before it is there."""
-    number = r"[-+]?[0-9]{0,6}(?:\.[0-9]{0,4})?"
-    point_begun = rf"\(\s?(?:{number}|{_N}\s?(?:,\s?(?:{number}|{_N}\s?)?)?)"
-    return rf"{point_begun}|{_POINT}\s?(?:,\s?(?:{point_begun})?)?"
-
-
-BEGUN = _begun()
-"""Any beginning of two corners."""
-
-
-class StrippedReply(Reply):
+class StrippedReply(FamilyReply):
     """Reads corners in prose."""
 
-    tokens = Tokens.of(pattern=PAIR, begun=BEGUN, starts="<(", longest=_LONGEST)
+    family = "Qwen2-VL without its tokens"
+    shape = Shape()
+    tokens = family_tokens(pattern=PAIR, begun=BEGUN, starts="<(")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, grounded: bool = False) -> None:
+        super().__init__(grounded)
         self._clause = ""  # the last words, as far as they may be a phrase
         self._last: Phrase | None = None  # the phrase of the box just before
+
+    def resume(self, before: Reply) -> None:
+        """Read on where another dialect left off, whose last words may be a phrase."""
+        super().resume(before)
+        self._clause = self._recent[-REACH:]
 
     def show(self, text: str) -> None:
         """Words, the last of which may be a phrase."""
@@ -68,7 +63,7 @@ class StrippedReply(Reply):
             super().stray(token)
             return
         xa, ya, xb, yb = map(float, _NUMBERS.findall(token))
-        box = FramedBox(xa, ya, xb, yb)
+        box = FramedBox(xa, ya, xb, yb, meant_frame((xa, ya, xb, yb), GRID_1000))
         phrase = self._last or self._phrase()
         self._clause = ""
         if not sensible(box):

@@ -12,17 +12,18 @@ read.
 Source: the 2D grounding cookbook of Qwen3-VL, and issue QwenLM/Qwen3-VL#1720 for repeated keys.
 """
 
+from segue.dialects.family import FamilyReply
 from segue.dialects.json_meaning import Shape
-from segue.dialects.json_reply import JsonReply
-from segue.dialects.qwen2_vl import token_tags
-from segue.dialects.reply import ReplyDialect
+from segue.dialects.qwen2_vl import TOKENS
+from segue.dialects.reading import ReplyDialect
 
 
-class Qwen3VLReply(JsonReply):
+class Qwen3VLReply(FamilyReply):
     """Reads JSON on a 0-1000 grid."""
 
+    family = "Qwen3-VL"
+    forms = frozenset({"JSON", *TOKENS})
     shape = Shape()
-    tags = token_tags()
 
 
 def dialect() -> ReplyDialect:

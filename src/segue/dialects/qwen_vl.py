@@ -13,24 +13,20 @@ Source: the Qwen-VL technical report (arXiv:2308.12966), section 2.2, for the ma
 tolerated (see reply.py and places.py) is our own.
 """
 
-from typing import ClassVar
+from segue.dialects.bare_corners import BEGUN, PAIR
+from segue.dialects.family import FamilyReply, family_tokens
+from segue.dialects.json_meaning import Shape
+from segue.dialects.reading import ReplyDialect
 
-from segue.dialects.markup import Tag, Tokens
-from segue.dialects.places import corners
-from segue.dialects.reply import Reply, ReplyDialect
 
-
-class QwenVLReply(Reply):
+class QwenVLReply(FamilyReply):
     """Reads `<ref>`, `<box>` and `<quad>`."""
 
-    tags: ClassVar[tuple[Tag, ...]] = (
-        Tag("<ref>", "</ref>"),
-        Tag("<box>", "</box>", corners(2)),
-        Tag("<quad>", "</quad>", corners(4)),
-    )
-    tokens = Tokens.of(
-        *("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>"),
-        *("<img>", "</img>", "<imgpad>"),
+    family = "Qwen-VL"
+    forms = frozenset({"<box>", "<quad>"})
+    shape = Shape()
+    tokens = family_tokens(
+        "<img>", "</img>", "<imgpad>", "<IMG_CONTEXT>", pattern=PAIR, begun=BEGUN, starts="<("
     )
 
 

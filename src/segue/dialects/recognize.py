@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from segue.dialects import Wanted
 from segue.dialects.probe import Probe
+from segue.dialects.thoughts import without_thoughts
 
 _MODEL_TYPES = {
     "qwen": "qwen_vl",
@@ -45,9 +46,13 @@ _NAMES = (
     (r"qwen[-_.]?2[-_.]5[-_.]?(?:vl|omni)", "qwen2_5_vl"),
     (r"qwen[-_.]?2[-_.]?vl|qvq", "qwen2_vl"),
     (r"qwen[-_.]?3[-_.]?(?:vl|omni)|qwen[-_.]?3[-_.][5-9]", "qwen3_vl"),
+    (r"qwen[-_.]?vl[-_.]?(?:max|plus|ocr)", "qwen2_5_vl"),
+    (r"rex[-_.]?(?:omni|seek)", "qwen2_vl"),
+    (r"ui[-_.]?tars[-_.]?1\.5|holo1(?!\.)|infigui|mimo[-_.]?vl", "qwen2_5_vl"),
+    (r"ui[-_.]?tars(?![-_.]?2)", "qwen2_vl"),
     (r"qwen[-_.]?vl", "qwen_vl"),
-    (r"intern[-_.]?vl", "internvl"),
-    (r"glm[-_.]?4(?:[-_.][0-9]+)?v|glm[-_.]?4v|glm[-_.]?v|autoglm", "glm_v"),
+    (r"intern[-_.]?(?:vl|s1)|vlaser", "internvl"),
+    (r"glm[-_.]?[4-9](?:[-_.][0-9]+)?(?:[-_.]?v|[-_.]flash)(?![a-z])|glm[-_.]?v|autoglm", "glm_v"),
     (r"deepseek[-_.]?(?:vl2|ocr)", "deepseek_vl2"),
     (r"pali[-_.]?gemma", "paligemma"),
     (r"florence[-_.]?2", "florence2"),
@@ -56,8 +61,10 @@ _NAMES = (
     (r"gemini|gemma[-_.]?[3-9]", "gemini"),
     (r"moondream", "moondream"),
 )
-_JSON = ("qwen2_5_vl", "qwen3_vl", "gemini", "moondream", "glm_v")
 _UNSETTLED = ("qwen2_5_vl", "qwen3_vl")
+_SETTLED_BY = "the model's name or --dialect settles it"
+OVERSHOOT = 1100
+"""Numbers on a grid 0-1000 may lie a little beyond it: only larger ones must be pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +101,16 @@ def dialect_of(model_type: str | None = None, name: str = "") -> Recognition:
     return Recognition("auto", ("neither the model's type nor its name is known",))
 
 
-def recognize(reply: str, model_type: str | None = None, name: str = "") -> Recognition:
+def recognize(
+    reply: str, model_type: str | None = None, name: str = "", *, grounded: bool = False
+) -> Recognition:
     """The dialect of a reply, with what is known of the model that wrote it.
 
     Args:
         reply: as the model wrote it.
         model_type: of the model's config.json; None: not known.
         name: of the model; "": not known.
+        grounded: the question asked for places.
 
     >>> recognize("<|ref|>dog<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>").dialect
     'deepseek_vl2'
@@ -109,13 +119,11 @@ def recognize(reply: str, model_type: str | None = None, name: str = "") -> Reco
     >>> recognize('[{"bbox_2d": [10, 20, 300, 400]}]', name="qwen3-vl-4b").dialect
     'qwen3_vl'
     """
-    probe = Probe()
-    events = [*probe.feed(reply), *probe.end()]
+    probe = Probe(grounded)
+    events = [*probe.feed(without_thoughts(reply)), *probe.end()]
     known = dialect_of(model_type, name)
-    if probe.signs:
-        return _by_signs(probe, known)
-    if probe.founds:
-        return _by_json(probe, known)
+    if probe.signs or probe.founds:
+        return judge(probe, known)
     if known.dialect != "auto":
         return known
     if any(isinstance(event, Wanted) for event in events):
@@ -123,10 +131,25 @@ def recognize(reply: str, model_type: str | None = None, name: str = "") -> Reco
     return Recognition("auto", ("no markup in the reply", *known.evidence))
 
 
+def judge(probe: Probe, known: Recognition | None = None) -> Recognition:
+    """What a probe that has read a whole reply, and found places in it, says of its dialect.
+
+    Args:
+        probe: it has signs or places.
+        known: what the model calls itself.
+    """
+    known = known or dialect_of()
+    return _by_signs(probe, known) if probe.signs else _by_json(probe, known)
+
+
 def _by_signs(probe: Probe, known: Recognition) -> Recognition:
     """Tokens and tags that only one family writes."""
     signs = probe.signs
     dialect = next((d for d in signs if d != "qwen2_vl_stripped"), "qwen2_vl_stripped")
+    if dialect == "ambiguous":
+        if known.dialect != "auto":
+            return known
+        return Recognition("ambiguous", ("points as XML beyond 100; " + _SETTLED_BY,), _UNSETTLED)
     if "qwen2_vl" in signs and dialect == "qwen_vl":
         dialect = "qwen2_vl"  # it reads the tags of Qwen-VL as well
     evidence = [f"{signs[dialect]} in the reply"]
@@ -145,16 +168,16 @@ def _by_signs(probe: Probe, known: Recognition) -> Recognition:
 def _by_json(probe: Probe, known: Recognition) -> Recognition:
     """JSON: by its keys and numbers, else by the model, else ambiguous."""
     keys = probe.keys
-    if known.dialect in (*_JSON, "florence2"):
+    if known.dialect != "auto":
         return Recognition(known.dialect, ("JSON with places in the reply", *known.evidence))
     if re.search(r"[\"']box_2d", keys):
-        return Recognition("gemini", ('the key "box_2d"',))
+        return Recognition("gemini", ('the key "box_2d", which some models write x first',))
     if re.search(r"[\"']<[A-Z_]{2,40}>[\"']", keys):
         return Recognition("florence2", ("a task of Florence-2 as a key",))
     numbers = probe.numbers
     if max(numbers) <= 1.5 and any(number % 1 for number in numbers):
         return Recognition("moondream", ("all numbers are fractions",))
-    if max(numbers) > 1000:
+    if max(numbers) > OVERSHOOT:
         reason = f"{max(numbers):g} lies beyond a grid 0-1000, so the numbers are pixels"
         return Recognition("qwen2_5_vl", (reason,))
     candidates: tuple[str, ...] = _UNSETTLED
@@ -162,9 +185,6 @@ def _by_json(probe: Probe, known: Recognition) -> Recognition:
         candidates = (*_UNSETTLED, "gemini")
     return Recognition(
         "ambiguous",
-        (
-            "JSON whose numbers fit a grid 0-1000 as well as pixels of the picture; "
-            "the model's name or --dialect settles it",
-        ),
+        ("JSON whose numbers fit a grid 0-1000 as well as pixels of the picture; " + _SETTLED_BY,),
         candidates,
     )

@@ -5,9 +5,9 @@ of the clean text, so that phrases know their span (`clean_text.py`); and it rea
 dialect and, in every dialect, `<gsam>`, since a model that was taught the tag may speak any of
 them. A dialect is a `Reply` with its own tags and its own way to read prose.
 
-    <gsam>dog, cup</gsam>     a detector must find these
-    <think>…</think>          thoughts: neither shown nor acted on
-    <answer>…</answer>        the tags do not show, what stands between them does
+    <gsam>dog, cup</gsam>     a detector must find these (how phrases are cut: gsam_phrases.py)
+
+Thoughts were taken out before (`thoughts.py`).
 
 What shows: the words, those inside tags with words included; never tags or coordinates. White space
 between a phrase and its box does not show either.
@@ -19,20 +19,18 @@ reply ends inside markup, what is complete comes out, and `Malformed` says `cut`
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from segue.box import AnyFrame, FramedPoint
-from segue.dialects import Event, Malformed, Pointed, Spotted, Wanted
+from segue.dialects import Absent, Event, Malformed, Pointed, Spotted, Wanted
 from segue.dialects.clean_text import CleanText
-from segue.dialects.markup import GSAM, SILENT, Phrase, Tag, Tokens
-from segue.dialects.places import Place
+from segue.dialects.markup import GSAM, Phrase, Tag, Tokens
+from segue.dialects.places import BoxPlace, Place, flaw_inside
+from segue.gsam_phrases import split_phrases
 
 LIMIT = 2000
 """A tag that is not closed within this many characters is given up."""
-_BETWEEN_PHRASES = re.compile(r"[;；，、。\n]|(?<![0-9])[.,]|[.,](?![0-9])")
-_AROUND_PHRASES = ' \t\r\n"“”「」'
 _JOINING = " \t\r\n,，、;；:："
 
 
@@ -59,12 +57,20 @@ class Reply(CleanText):
     silent: ClassVar[tuple[str, ...]] = ()
     """Tokens, in lower case, that mean nothing here and are no defect."""
 
-    def __init__(self) -> None:
+    def __init__(self, grounded: bool = False) -> None:
+        """
+        Args:
+            grounded: see `Dialect.read`.
+        """
         super().__init__()
+        self.grounded = grounded
+        self.has_places = False
+        """A place was handed out."""
+        self.foreign = ""
+        """A dialect whose tokens came, while this one had found no place."""
         self._openers = {tag.opener: tag for tag in (*self.tags, GSAM)}
         self._closers = {tag.closer for tag in (*self.tags, GSAM)}
         self._unread = ""  # the beginning of what may become a token
-        self._thinking = False
         self._open: _Open | None = None
         self._named: Phrase | None = None  # the phrase that a coming box belongs to
         self._space: str | None = None  # white space held back behind it; None: not holding
@@ -78,18 +84,37 @@ class Reply(CleanText):
                 break  # it may be part of a longer token
             self._words(text[at : match.start()])
             self._token(match.group())
+            if self.foreign:
+                self._unread = text[match.start() :]
+                return self._certain()
             at = match.end()
         self._unread = text[max(begun, at) :]
         self._words(text[at : max(begun, at)])
         return self._certain()
 
+    @property
+    def unread(self) -> str:
+        """What was held back, or is left to another dialect."""
+        return self._unread
+
+    def leave(self) -> list[Event]:
+        """Another dialect reads on: hand out what is still open."""
+        self._give_up()
+        self._release_space()
+        self.interrupt()
+        return self._certain()
+
+    def resume(self, before: "Reply") -> None:
+        """Read on where another dialect left off."""
+        self._position, self._line = before._position, before._line
+
     def end(self) -> list[Event]:
         """The reply is over: what is still open will not be closed."""
         was_open, cut_off = self._open is not None, self._unread
         self._unread = ""
-        if self._thinking:
-            self.malformed("<think>", cut=True)
-            return self._certain()
+        if self._open is not None and self._open.tag.places is not None and cut_off[:1] == "(":
+            self._open.inside.append(cut_off)  # corners that were not complete
+            cut_off = ""
         self._give_up(cut=True)
         self._release_space()
         if len(cut_off) > 1 or (cut_off and was_open):
@@ -112,6 +137,9 @@ class Reply(CleanText):
         self._release_space()
         self.malformed(token)
 
+    def note_form(self, form: str) -> None:
+        """The coming place is written in this form."""
+
     def interrupt(self) -> None:
         """A tag opens or a stray token comes: what prose left waiting waits no longer."""
 
@@ -121,8 +149,6 @@ class Reply(CleanText):
     # Words
 
     def _words(self, text: str) -> None:
-        if self._thinking:
-            return
         while text and self._open is not None:
             head, text = text[: LIMIT - self._open.length], text[LIMIT - self._open.length :]
             self._open.inside.append(head)
@@ -159,8 +185,14 @@ class Reply(CleanText):
 
     def _token(self, token: str) -> None:
         name, opened = token.lower(), self._open
-        if name in SILENT or self._thinking:
-            self._think(name)
+        if (
+            opened is not None
+            and opened.tag.places is not None
+            and name != opened.tag.closer
+            and name not in self.silent
+        ):
+            self._give_up()  # what stood inside is words, and may change what the token means
+            self._token(token)
         elif opened is not None and name == opened.tag.closer:
             self._open = None
             self._close(opened, token)
@@ -170,19 +202,10 @@ class Reply(CleanText):
             self.interrupt()
             self._opened(self._openers[name], token)
         else:
-            closes = name in self._closers or name.startswith("</")
-            if closes or (opened is not None and opened.tag.places is not None):
+            if name in self._closers or name.startswith("</"):
                 self._give_up()
             self.interrupt()
             self.stray(token)
-
-    def _think(self, name: str) -> None:
-        if name == "<think>":
-            self._give_up()
-            self.interrupt()
-            self._thinking = True
-        elif name == "</think>":
-            self._thinking = False
 
     def _opened(self, tag: Tag, token: str) -> None:
         opened = self._open
@@ -205,12 +228,17 @@ class Reply(CleanText):
                 self.malformed(opened.opener + inside + closer)
         elif opened.tag.places is None:
             self._named, self._space = _stripped(opened), ""
+        elif self._named is not None and not opened.taken and _NOTHING.fullmatch(inside):
+            self._space = ""
+            picture = self.picture(self._named)
+            self.emit(Absent(self._named.text, self._named.span, picture))
         else:
             places, rest = opened.tag.places(inside, True)
-            self._point(places)
+            self._point(places, opened.opener)
             if rest is not None and not (opened.taken and _LEFT.fullmatch(rest)):
                 self._release_space()
-                self.malformed(opened.opener + rest + closer)
+                reason = flaw_inside(rest, opened.tag.frame)
+                self.malformed(opened.opener + rest + closer, reason=reason)
 
     def _take_places(self, opened: _Open) -> None:
         """Hand out the places that are complete before the tag is."""
@@ -219,16 +247,20 @@ class Reply(CleanText):
         places, rest = opened.tag.places(inside, False)
         if places and rest is not None:
             opened.inside, opened.length, opened.taken = [rest], len(rest), True
-            self._point(places)
+            self._point(places, opened.opener)
 
-    def _point(self, places: list[Place]) -> None:
+    def _point(self, places: list[Place], opener: str) -> None:
         if not places:
             return
+        self.note_form(opener)
         self._space = None if self._named is None else ""
         phrase = self._named or Phrase("", self._position)
         picture = self.picture(phrase)
         for place in places:
-            self.place(place, phrase, picture)
+            if isinstance(place, FramedPoint):
+                self.spot(place.x, place.y, place.frame, phrase, picture)
+            else:
+                self.place(place, phrase, picture)
 
     def _give_up(self, cut: bool = False) -> None:
         """The open tag will not be closed: report it, and let no word of it get lost."""
@@ -241,8 +273,9 @@ class Reply(CleanText):
         inside = "".join(opened.inside)
         if cut and not inside[-1:].isdigit():
             places, rest = opened.tag.places(inside, True)
-            if places and rest is None:
-                self._point(places)
+            half = any(isinstance(place, FramedPoint) for place in places)  # of a box
+            if places and rest is None and not (half and "point" not in opened.tag.opener):
+                self._point(places, opened.opener)
                 self.malformed(opened.opener, cut)
                 return
         self._release_space()
@@ -253,9 +286,10 @@ class Reply(CleanText):
 
     # Events
 
-    def place(self, place: Place, phrase: Phrase, picture: int | None) -> None:
+    def place(self, place: BoxPlace, phrase: Phrase, picture: int | None) -> None:
         """Report a box."""
         box, quad = place
+        self.has_places = True
         self.emit(Pointed(phrase.text, box, phrase.span, quad, picture))
 
     def spot(
@@ -269,6 +303,7 @@ class Reply(CleanText):
     ) -> None:
         """Report a point; `unnamed` is its name where no phrase of the text is."""
         point = FramedPoint(x, y, frame)
+        self.has_places = True
         picture = picture or self.picture(phrase)
         self.emit(Spotted(phrase.text or unnamed, point, phrase.span, picture))
 
@@ -277,25 +312,13 @@ class Reply(CleanText):
         self.emit(Malformed(markup, cut, reason))
 
 
-class ReplyDialect:
-    """Reads replies with a kind of `Reply`. Holds no state between replies."""
-
-    def __init__(self, kind: type[Reply]) -> None:
-        self._kind = kind
-
-    def begin(self) -> Reply:
-        """A reply of which nothing was read yet."""
-        return self._kind()
-
-    def read(self, chunks: Iterable[str]) -> Iterator[Event]:
-        """Translate a reply while it streams in; each event comes as soon as it is certain."""
-        reply = self.begin()
-        for chunk in chunks:
-            yield from reply.feed(chunk)
-        yield from reply.end()
-
-
 _LEFT = re.compile(r"[\s,，\[\]]*")
+_NOTHING = re.compile(
+    r"[\s\[\]()]*|[\s\[\](]*(?:none|null|n/?a|not found|absent|无|没有)[\s\[\]).]*"
+    r"|[\s\[\](),]*(?:0(?:\.0+)?[\s,()]+){3}0(?:\.0+)?[\s\[\]()]*",
+    re.IGNORECASE,
+)
+"""What stands between the tags of a place where the thing before them is not there."""
 _COORDINATES = re.compile(
     r"(?:[\s\d()\[\].,;+\-（）［］，．；、－＋]|</?[a-z_0-9]{1,40}/?>?)*", re.IGNORECASE
 )
@@ -311,13 +334,5 @@ def _stripped(opened: _Open) -> Phrase | None:
 
 
 def _phrases(words: str, start: int) -> list[Phrase]:
-    """Cut an enumeration apart; marks between two digits ("1.5", "1,000") do not cut."""
-    found, at = [], 0
-    for cut in [*_BETWEEN_PHRASES.finditer(words), None]:
-        part = words[at : cut.start() if cut else None]
-        phrase = part.strip(_AROUND_PHRASES)
-        if any(character.isalnum() for character in phrase):
-            lead = len(part) - len(part.lstrip(_AROUND_PHRASES))
-            found.append(Phrase(phrase, start + at + lead))
-        at = cut.end() if cut else at
-    return found
+    """The phrases of a tag, by the rule of `gsam_phrases`."""
+    return [Phrase(text, start + at) for text, at in split_phrases(words)]

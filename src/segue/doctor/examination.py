@@ -8,9 +8,10 @@ from time import perf_counter
 from typing import Any
 
 from segue.box import SEEN_PIXELS, Frame, SeenPixels, Size
-from segue.chat import ChatModel, seen_size
-from segue.dialects import DIALECTS, Dialect, Pointed, Spotted, Text
+from segue.chat import ChatModel, seen_size, thinks
+from segue.dialects import DIALECTS, Dialect, Pointed, Spotted, Text, Thought, drop_retracted
 from segue.dialects.grounding import ask_for
+from segue.dialects.thoughts import split_thoughts
 from segue.doctor.drawings import Drawing, crowd, grounding_drawings, pair
 from segue.doctor.readings import Asked, Reading, best_reading
 from segue.doctor.verdict import Verdict, shown
@@ -88,6 +89,10 @@ def _speaking(chat: ChatModel, verdict: Verdict) -> None:
     words, _ = _read(chat, reply.text)
     numbers = [int(text) for text in re.findall(r"\d+", words)]
     reached = next((n for n, value in enumerate(numbers) if value != n + 1), len(numbers))
+    _thoughts(chat, verdict, reply)
+    if reply.finish in ("error", "refused"):
+        why = getattr(reply.finish, "notice", "") or reply.finish
+        verdict.add("errors", False, f"Its replies end in an error: {why}.")
     if reply.pieces == 1 and len(reply.text) > 40:
         verdict.profile = replace(verdict.profile, streams=False)
         verdict.add("streaming", False, "Replies come all at once: it does not stream.")
@@ -107,6 +112,37 @@ def _speaking(chat: ChatModel, verdict: Verdict) -> None:
             "length", None,
             f"It does not count to {COUNT_TO}, so a cut cannot be told from its own end.",
         )  # fmt: skip
+
+
+def _thoughts(chat: ChatModel, verdict: Verdict, reply: Reply) -> None:
+    """Whether it thinks, and whether it says where a thought begins."""
+    parts = list(split_thoughts(reply.text))
+    found = [part for part in parts if isinstance(part, Thought)]
+    if any(thought.retracts for thought in found):
+        verdict.profile = replace(verdict.profile, thinks=True)
+        verdict.add(
+            "thoughts", False,
+            "It thinks aloud: its replies begin inside a thought, and only its end is marked. From "
+            "now on nothing is shown before the thought has ended. Better: switch the server's "
+            "reasoning parser on.",
+        )  # fmt: skip
+    elif any(thought.cut for thought in found) or (found and not _words(parts)):
+        verdict.add(
+            "thoughts", False,
+            f"It only thinks: {sum(thought.length for thought in found)} characters, and no answer "
+            "within the limit. Raise --max-new-tokens, or switch its thinking off.",
+        )  # fmt: skip
+    elif found:
+        verdict.profile = replace(verdict.profile, thinks=False)
+        verdict.add("thoughts", True, "It thinks, and marks its thoughts: they stay out.")
+    else:
+        if thinks(chat):
+            verdict.profile = replace(verdict.profile, thinks=False)
+        verdict.add("thoughts", True, "It answers without thinking aloud.")
+
+
+def _words(parts: Sequence[str | Thought]) -> str:
+    return "".join(part for part in parts if isinstance(part, str)).strip()
 
 
 def _several_pictures(chat: ChatModel, verdict: Verdict) -> None:
@@ -157,7 +193,7 @@ def _counting(chat: ChatModel, verdict: Verdict) -> None:
 def _read(chat: ChatModel, reply: str) -> tuple[str, int]:
     """The words of a reply, and how many boxes and points it holds."""
     dialect: Dialect = DIALECTS.load(chat.dialect)
-    events = list(dialect.read([reply]))
+    events = drop_retracted(dialect.read([reply], thinks=thinks(chat)))
     words = "".join(event.text for event in events if isinstance(event, Text))
     return words, sum(isinstance(event, Pointed | Spotted) for event in events)
 

@@ -16,7 +16,7 @@ from segue.box import (
     SeenPixels,
     Size,
 )
-from segue.dialects import DIALECTS, Dialect, Pointed, Spotted
+from segue.dialects import DIALECTS, Dialect, Pointed, Remark, Spotted, drop_retracted
 from segue.doctor.drawings import Drawing, Shape
 
 FITS = 0.5
@@ -48,6 +48,8 @@ class Reading:
     """None: one per picture, fitted to the truth: the picture was resized on the way."""
     own_frame: bool
     """The frame is the one that the dialect states."""
+    own_form: bool
+    """The replies are written in a form that the family usually writes."""
     score: float
     """Mean IoU with the truth, in [0, 1]; points count 1 on their shape and 0 beside it."""
     resized: tuple[Size, ...] = ()
@@ -71,33 +73,38 @@ def best_reading(asked: Sequence[Asked], preferred: str) -> Reading | None:
     stated: list[Reading] = []
     fitted: list[Reading] = []
     for name in names:
-        marks = [_marks(name, one.reply) for one in asked]
+        marked = [_marks(name, one.reply) for one in asked]
+        marks, usual = [found for found, _ in marked], all(own for _, own in marked)
         if not any(marks):
             continue
         own = next(mark[0].frame for mark in marks if mark)
         others = [frame for frame in _FRAMES if frame != own]
         frames = others if isinstance(own, EitherFrame) else [own, *others]
-        stated += [_read(name, frame, asked, marks, own) for frame in frames]
+        stated += [_read(name, frame, asked, marks, own, usual) for frame in frames]
         if (free := _fitted(name, asked, marks)) is not None:
             fitted.append(free)
     if not stated:
         return None
-    best = max(stated, key=lambda reading: (round(reading.score, 2), reading.own_frame))
+    best = max(stated, key=lambda one: (round(one.score, 2), one.own_frame, one.own_form))
     free = max(fitted, key=lambda reading: round(reading.score, 2), default=None)
     if free is not None and free.fits and free.score > best.score + BETTER:
         return free
     return best
 
 
-def _marks(name: str, reply: str) -> list[Mark]:
+def _marks(name: str, reply: str) -> tuple[list[Mark], bool]:
+    """The places of a reply, and whether they are written as the dialect's family does."""
     dialect: Dialect = DIALECTS.load(name)
     found: list[Mark] = []
-    for event in dialect.read([reply]):
+    usual = True
+    for event in drop_retracted(dialect.read([reply], grounded=True)):
         if isinstance(event, Pointed):
             found.append(event.box)
         elif isinstance(event, Spotted):
             found.append(event.point)
-    return found
+        elif isinstance(event, Remark):
+            usual = False
+    return found, usual
 
 
 def _read(
@@ -106,11 +113,12 @@ def _read(
     asked: Sequence[Asked],
     marks: Sequence[list[Mark]],
     own: AnyFrame,
+    usual: bool,
 ) -> Reading:
     pairs = [_nearest(one, found, frame) for one, found in zip(asked, marks, strict=True)]
     score = sum(score for score, _ in pairs) / len(pairs)
     boxes = tuple(box for _, box in pairs)
-    return Reading(name, frame, frame == own, score, boxes=boxes)
+    return Reading(name, frame, frame == own, usual, score, boxes=boxes)
 
 
 def _nearest(asked: Asked, marks: Sequence[Mark], frame: AnyFrame) -> tuple[float, Box | None]:
@@ -148,7 +156,7 @@ def _fitted(name: str, asked: Sequence[Asked], marks: Sequence[list[Mark]]) -> R
         scores.append(score)
         boxes.append(box)
     sizes = tuple(Size(round(f.height), round(f.width)) for f in frames.values())
-    return Reading(name, None, False, sum(scores) / len(scores), sizes, tuple(boxes))
+    return Reading(name, None, False, True, sum(scores) / len(scores), sizes, tuple(boxes))
 
 
 def _scaled(size: Size, pairs: Sequence[tuple[Mark, Box]]) -> Frame | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segue.assistant import Assistant
+from segue.atomic_file import write_picture, write_text
 from segue.embedded.samples import SampleScene
 from segue.message import Answer
 
@@ -45,10 +46,10 @@ def demonstrate(
             answer = conversation.ask(question)
             seconds = time.perf_counter() - started
             overlay = folder / f"{sample.name}-{number}.png"
-            answer.draw().save(overlay)
+            write_picture(overlay, answer.draw())
             shown.append(Shown(sample.name, answer, overlay, seconds))
             yield shown[-1]
-    (folder / PAGE).write_text(page(shown), encoding="utf-8")
+    write_text(folder / PAGE, page(shown))
 
 
 def page(shown: Sequence[Shown]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from segue.box import Box
 from segue.errors import InputError, MissingExtra
+from segue.evaluate.detections import checked_detections
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -39,6 +40,8 @@ class MaskScores:
     """Questions without a target that got no mask, as they should."""
     invented: int = 0
     """Questions without a target that got a mask."""
+    failed: int = 0
+    """Questions without a target that could not be asked: nothing was declined."""
 
     def add(
         self,
@@ -94,6 +97,21 @@ class MaskScores:
             self.passed[threshold] += iou >= threshold
         return iou
 
+    def fail(self, target: np.ndarray | None) -> float:
+        """Take a question into account that could not be asked: it is wrong, whatever it was.
+
+        Args:
+            target: (H, W) bool; None or no pixel: there was nothing to find.
+
+        Returns:
+            0.0, the IoU of this question. A target's pixels join the union.
+        """
+        if target is not None and target.any():
+            return self.add(None, target)
+        self.questions += 1
+        self.failed += 1
+        return 0.0
+
     def __add__(self, other: "MaskScores") -> "MaskScores":
         both = {t: self.passed[t] + other.passed[t] for t in self.passed}
         return MaskScores(
@@ -106,6 +124,7 @@ class MaskScores:
             self.unanswered + other.unanswered,
             self.declined + other.declined,
             self.invented + other.invented,
+            self.failed + other.failed,
         )
 
     @property
@@ -124,8 +143,8 @@ class MaskScores:
 
     @property
     def n_acc(self) -> float | None:
-        """N-acc: share of the questions *without* a target that got no mask."""
-        return _ratio(self.declined, self.declined + self.invented)
+        """N-acc: share of the questions *without* a target that were asked and got no mask."""
+        return _ratio(self.declined, self.declined + self.invented + self.failed)
 
     @property
     def t_acc(self) -> float | None:
@@ -229,7 +248,7 @@ def average_precision(
 
     Raises:
         MissingExtra: faster-coco-eval is not installed.
-        InputError: kind is something else.
+        InputError: kind is something else, or an entry makes no sense; the message names it.
 
     A chat model names things without a score; ask a detector for each category, or report recall of
     phrases instead.
@@ -245,9 +264,9 @@ def average_precision(
             "AP needs the 'evaluate' extra (faster-coco-eval is not installed). "
             "Run: pip install 'segue[evaluate]'"
         ) from error
-    complete = {"info": {}, "licenses": [], **truth}
+    complete, results = checked_detections(truth, detections, kind)
     reference = COCO(complete)
-    evaluation = COCOeval_faster(reference, reference.loadRes(list(detections)), kind)
+    evaluation = COCOeval_faster(reference, reference.loadRes(results), kind)
     evaluation.params.maxDets = [1, 10, max_detections]
     evaluation.evaluate()
     evaluation.accumulate()

@@ -56,7 +56,8 @@ def score_boxes(predictions: Iterable[Prediction]) -> PlaceReport:
 def score_masks(predictions: Iterable[Prediction]) -> PlaceReport:
     """gIoU, cIoU, P@X, N-acc and T-acc of questions with a true mask, or with nothing to find.
 
-    An answer is the union of all its masks. It is empty when there was no box and no tag, or when
+    A question that could not be asked is wrong, also where silence would have been right. An answer
+    is the union of all its masks. It is empty when there was no box and no tag, or when
     the detector found nothing above its threshold: always state the thresholds with the number.
 
     Raises:
@@ -69,14 +70,32 @@ def score_masks(predictions: Iterable[Prediction]) -> PlaceReport:
         if not question.has_place:
             report.left_out += 1
             continue
-        target = rle.decode(question.mask) if question.mask is not None else None
-        ignore = rle.decode(question.ignore) if question.ignore is not None else None
+        target = _decoded(question.mask, "mask", question.id)
+        ignore = _decoded(question.ignore, "ignore", question.id)
+        if prediction.error is not None:
+            for scores in (total, *_own(report, prediction, None, MaskScores)):
+                scores.fail(target)
+            continue
         answer = prediction.mask
         predicted = answer.array if answer is not None else None
         _check(question.id, predicted, target)
         for scores in (total, *_own(report, prediction, _route(prediction), MaskScores)):
             scores.add(predicted, target, ignore)
     return report
+
+
+def _decoded(value: Any, field: str, question: str) -> np.ndarray | None:
+    """A mask of a question; None when there is none.
+
+    Raises:
+        InputError: it makes no sense; the message names question and field.
+    """
+    if value is None:
+        return None
+    try:
+        return rle.decode(value)
+    except InputError as error:
+        raise InputError(f"The {field!r} of question {question}: {error}") from error
 
 
 def _route(prediction: Prediction) -> str | None:

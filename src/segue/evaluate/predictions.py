@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from segue.box import Box
+from segue.atomic_file import json_text, unwritable
+from segue.box import Box, Size
 from segue.errors import InputError
 from segue.evaluate.questions import Question, json_lines
 from segue.export.json import region_from_json, region_to_json
@@ -101,6 +102,10 @@ class Prediction:
     broken: tuple[str, ...] = ()
     """Markup in the reply that could not be read."""
     finish: str = "stop"
+    thought: int = 0
+    """Characters of the reply that were thoughts."""
+    notices: tuple[str, ...] = ()
+    """How the answer came about, where there is something to say."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     """Why there is no answer: the picture does not open, a model failed."""
@@ -125,7 +130,7 @@ class Prediction:
         seconds = {stage: round(value, 4) for stage, value in answer.seconds.items()}
         return cls(
             question, answer.raw, answer.regions, answer.not_found, answer.broken, answer.finish,
-            seconds,
+            answer.thought, answer.notices, seconds,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -137,6 +142,8 @@ class Prediction:
             "not_found": list(self.not_found),
             "broken": list(self.broken),
             "finish": self.finish,
+            "thought": self.thought,
+            "notices": list(self.notices),
             "seconds": dict(self.seconds),
         }
         return value if self.error is None else {**value, "error": self.error}
@@ -156,6 +163,8 @@ class Prediction:
                 not_found=tuple(value["not_found"]),
                 broken=tuple(value["broken"]),
                 finish=str(value["finish"]),
+                thought=int(value.get("thought", 0)),
+                notices=tuple(map(str, value.get("notices", ()))),
                 seconds=dict(value.get("seconds", {})),
                 error=value.get("error"),
             )
@@ -191,7 +200,7 @@ class PredictionsFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("wb")
         except OSError as error:
-            raise InputError(f"Cannot write {path}: {error.strerror}.") from error
+            raise unwritable(path, error) from error
         self._put({"manifest": about.to_json()})
 
     def _go_on(self, about: Manifest) -> None:
@@ -239,8 +248,14 @@ class PredictionsFile:
         self.done.add(prediction.question.id)
 
     def _put(self, value: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
+        try:
+            self._file.write(json_text(value).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise InputError(
+                f"Cannot write {self.path}: {error.strerror or error}. All answers but this one "
+                "are kept; the same command goes on there."
+            ) from error
 
     def __enter__(self) -> "PredictionsFile":
         return self
@@ -298,6 +313,7 @@ def _ask(assistant: "Assistant", question: Question, sampling: "Sampling") -> Pr
 
     try:
         shown = assistant.open(question.image).images
+        _check_size(question, shown[0].size)
         conversation = assistant.open(*(() if question.history else shown))
         for number, (asked, raw) in enumerate(question.history):
             said = Answer(asked, raw, raw)
@@ -305,6 +321,20 @@ def _ask(assistant: "Assistant", question: Question, sampling: "Sampling") -> Pr
         return Prediction.of(question, conversation.ask(question.text, sampling))
     except (InputError, ModelError) as error:
         return Prediction(question, error=str(error))
+
+
+def _check_size(question: Question, size: Size) -> None:
+    """Compare the true masks with the picture before anything is asked.
+
+    Raises:
+        InputError: one of them is of another size.
+    """
+    for field_name, mask in (("mask", question.mask), ("ignore", question.ignore)):
+        if mask is not None and list(mask.get("size", ())) != list(size):
+            raise InputError(
+                f"the {field_name!r} is of {mask.get('size')}, its picture {list(size)} (height, "
+                "width). Is it of another file, or turned by its EXIF data?"
+            )
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:
@@ -364,7 +394,7 @@ def parse_failures(predictions: Iterable[Prediction]) -> dict[str, Any]:
     return {
         "answers": count,
         "unreadable markup": broken,
-        "parse-failure rate": broken / count if count else None,
+        "parse-failure rate": broken / (count - failed) if count > failed else None,
         "cut off": cut,
         "errors": failed,
     }

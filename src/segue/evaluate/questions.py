@@ -13,8 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from segue.atomic_file import printable_path
 from segue.box import Box
 from segue.errors import InputError
+from segue.export.fields import read_list, read_number, read_object, read_size, read_string
+from segue.export.segmentation import checked_rle
+from segue.text_file import open_text
+from segue.unicode_text import well_formed
 
 Expect = Literal["tag", "box", "absent", "plain", "any"]
 """tag: a request for masks. box: a request for boxes. absent: for something that is not there.
@@ -80,7 +85,11 @@ class Question:
         try:
             sent = value.get("sent")
             asked_for = sent is not None and "question" not in value
-            text = prompt.replace("{sent}", str(sent)) if asked_for else value["question"]
+            sent = None if sent is None else well_formed(read_string(sent, "sent"))
+            words = value.get("question") if not asked_for else prompt.replace("{sent}", sent or "")
+            text = well_formed(read_string(words, "question"))
+            if not text.strip():
+                raise ValueError("question has no words")
             expect = str(value.get("expect") or ("box" if sent is not None else "any"))
             if expect not in get_args(Expect):
                 raise ValueError(f"expect is {expect!r}, not one of {', '.join(get_args(Expect))}")
@@ -88,22 +97,56 @@ class Question:
             if boxes is None and value.get("bbox") is not None:
                 boxes = [value["bbox"]]
             return cls(
-                id=str(value.get("id", name)),
-                image=str(value["image"]),
-                text=str(text),
+                id=str(name if value.get("id") is None else value["id"]),
+                image=read_string(value["image"], "image"),
+                text=text,
                 expect=cast("Expect", expect),
-                phrases=tuple(map(str, value.get("phrases") or ([sent] if sent else ()))),
-                language=str(value.get("language") or _language(str(text))),
-                boxes=None if boxes is None else tuple(Box.spanning(*map(float, b)) for b in boxes),
-                mask=value.get("mask"),
-                ignore=value.get("ignore"),
-                history=tuple((str(q), str(a)) for q, a in value.get("history") or ()),
+                phrases=_phrases(value.get("phrases"), sent),
+                language=str(value.get("language") or _language(text)),
+                boxes=None if boxes is None else tuple(map(_box, read_list(boxes, "boxes"))),
+                mask=_mask(value.get("mask"), "mask"),
+                ignore=_mask(value.get("ignore"), "ignore"),
+                history=tuple(map(_exchange, read_list(value.get("history") or [], "history"))),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise InputError(
-                f"Question {name} cannot be used ({type(error).__name__}: {error}). It must have "
+                f"Question {name} cannot be used: {_reason(error)}. It must have "
                 '"image", and "question" or "sent".'
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+
+
+def _phrases(value: Any, sent: str | None) -> tuple[str, ...]:
+    if not value:
+        return (sent,) if sent else ()
+    listed = [value] if isinstance(value, str) else read_list(value, "phrases")
+    return tuple(well_formed(read_string(phrase, "a phrase")) for phrase in listed)
+
+
+def _box(value: Any) -> Box:
+    numbers = [read_number(corner, "a corner of a box") for corner in read_list(value, "a box")]
+    if len(numbers) != 4:
+        raise ValueError(f"a box must be four numbers, got {len(numbers)}")
+    return Box.spanning(*numbers)
+
+
+def _mask(value: Any, what: str) -> Mapping[str, Any] | None:
+    """A mask that can be decoded, found out before hours of asking."""
+    if value is None:
+        return None
+    try:
+        size = read_size(*read_list(read_object(value, what).get("size"), "size"))
+        return checked_rle(value, size)
+    except (InputError, TypeError) as error:
+        raise InputError(f"its {what!r} makes no sense: {error}") from error
+
+
+def _exchange(pair: Any) -> tuple[str, str]:
+    asked, raw = read_list(pair, "a turn of the history")
+    return well_formed(read_string(asked, "a question")), read_string(raw, "an answer")
 
 
 def read_questions(
@@ -123,7 +166,10 @@ def read_questions(
     seen: set[str] = set()
     root = images if images is not None else path.parent
     for number, value in enumerate(json_lines(path), 1):
-        question = Question.from_json(value, f"{path.stem}-{number}", prompt)
+        try:
+            question = Question.from_json(value, f"{path.stem}-{number}", prompt)
+        except InputError as error:
+            raise InputError(f"{printable_path(path)}, question {number}: {error}") from error
         if question.id in seen:
             raise InputError(
                 f"Question {number} of {path} has the id {question.id!r} of an earlier one. Ids "
@@ -140,7 +186,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
         InputError: it cannot be read, or a line is no JSON object.
     """
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
@@ -148,10 +194,8 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
                 if not isinstance(value, dict):
                     raise InputError(f"Line {number} of {path} must be a JSON object.")
                 yield value
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: {error}.") from error
+    except RecursionError as error:
+        raise InputError(f"Line {number} of {path} is nested too deeply.") from error
     except json.JSONDecodeError as error:
         if not line.endswith("\n"):
             raise InputError(

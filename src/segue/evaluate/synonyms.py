@@ -4,12 +4,12 @@ The groups are for common things in photographs. Add your own with a JSON file t
 groups, `[["tram", "streetcar", "有轨电车"], …]`.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segue.errors import InputError
+from segue.text_file import read_json
 
 _GROUPS = """
 airplane, plane, aeroplane, aircraft, jet, 飞机
@@ -96,10 +96,7 @@ class Synonyms:
         Raises:
             InputError: it cannot be read, or is no list of lists of words.
         """
-        try:
-            groups = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"Cannot read synonyms from {path}: {error}.") from error
+        groups = read_json(path)
         fine = isinstance(groups, list) and all(
             isinstance(group, list) and all(isinstance(word, str) for word in group)
             for group in groups

@@ -9,6 +9,8 @@ applied to an old file. Definitions:
   case and without articles; tolerant: singular and plural, and synonyms, count as equal. A reply
   without a valid tag is wrong;
 - over-trigger rate: of the questions that want words only, the share whose reply has a tag;
+- a question that could not be asked is wrong where the first two rates ask for something, and is no
+  evidence where a rate counts what a reply should not have; how many there were is said beside;
 - absent objects: of the questions for something that is not there, the share that says so in words,
   that asks the detector and it finds nothing, and that comes back with a region all the same.
 """
@@ -18,9 +20,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Wanted
+from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Wanted, drop_retracted
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.synonyms import Synonyms, normal
+from segue.gsam_phrases import split_phrases
 
 LISTED = 10
 """Wrong phrases that a report shows."""
@@ -42,7 +45,7 @@ class Reply:
 def read_reply(raw: str, dialect: str = "qwen_vl") -> Reply:
     """Read the markup of a reply."""
     reader: Dialect = DIALECTS.load(dialect)
-    events = list(reader.read([raw]))
+    events = drop_retracted(reader.read([raw]))
     return Reply(
         tuple(event.phrase for event in events if isinstance(event, Wanted)),
         tuple(event.phrase for event in events if isinstance(event, Pointed)),
@@ -63,7 +66,11 @@ class TagScores:
     """Box questions whose reply has a box and no broken markup."""
     box_with_tag: int = 0
     """Box questions whose reply has a tag: the other route was taken."""
+    box_answered: int = 0
+    """Box questions that could be asked."""
     plain_questions: int = 0
+    plain_answered: int = 0
+    """Plain questions that could be asked: silence of a failure is no restraint."""
     over_triggered: int = 0
     boxes_unasked: int = 0
     """Questions for words that were answered with a box."""
@@ -71,12 +78,15 @@ class TagScores:
     """Behaviour -> count: "said so", "looked in vain", "looked", "found something", "error"."""
     replies: int = 0
     broken: int = 0
+    failed: int = 0
+    """Questions that could not be asked; they have no reply."""
 
     def to_json(self) -> dict[str, Any]:
         """Rates in [0, 1]; None where there was no such question."""
         absent = self.absent.total()
         return {
             "replies": self.replies,
+            "could not be asked": self.failed,
             "parse-failure rate": _rate(self.broken, self.replies),
             "tag questions": self.tag_questions,
             "tag-valid rate": _rate(self.tag_valid, self.tag_questions),
@@ -84,10 +94,10 @@ class TagScores:
             "phrase accuracy, tolerant": _rate(self.phrase_tolerant, self.tag_questions),
             "box questions": self.box_questions,
             "box-valid rate": _rate(self.box_valid, self.box_questions),
-            "tag on a box question": _rate(self.box_with_tag, self.box_questions),
+            "tag on a box question": _rate(self.box_with_tag, self.box_answered),
             "plain questions": self.plain_questions,
-            "over-trigger rate": _rate(self.over_triggered, self.plain_questions),
-            "box on a plain question": _rate(self.boxes_unasked, self.plain_questions),
+            "over-trigger rate": _rate(self.over_triggered, self.plain_answered),
+            "box on a plain question": _rate(self.boxes_unasked, self.plain_answered),
             "absent questions": absent,
             **{f"absent: {name}": _rate(self.absent[name], absent) for name in ABSENT},
         }
@@ -142,9 +152,7 @@ def score_tags(
         for scores in (report.all, own):
             _count(scores, prediction, reply, synonyms, detector)
         question = prediction.question
-        if question.expect == "tag" and not _same(
-            question.phrases, reply.wanted, synonyms.canonical
-        ):
+        if question.expect == "tag" and not _alike(question.phrases, reply.wanted, synonyms):
             report.wrong["; ".join(question.phrases), "; ".join(reply.wanted)] += 1
     return report
 
@@ -153,7 +161,9 @@ def _count(
     scores: TagScores, prediction: Prediction, reply: Reply, synonyms: Synonyms, detector: bool
 ) -> None:
     phrases = prediction.question.phrases
-    scores.replies += 1
+    asked = prediction.error is None
+    scores.replies += asked
+    scores.failed += not asked
     scores.broken += reply.broken
     match prediction.question.expect:
         case "tag":
@@ -161,13 +171,15 @@ def _count(
             scores.tag_questions += 1
             scores.tag_valid += valid
             scores.phrase_exact += valid and _same(phrases, reply.wanted, normal)
-            scores.phrase_tolerant += valid and _same(phrases, reply.wanted, synonyms.canonical)
+            scores.phrase_tolerant += valid and _alike(phrases, reply.wanted, synonyms)
         case "box":
             scores.box_questions += 1
+            scores.box_answered += asked
             scores.box_valid += bool(reply.pointed) and not reply.broken
             scores.box_with_tag += bool(reply.wanted)
         case "plain":
             scores.plain_questions += 1
+            scores.plain_answered += asked
             scores.over_triggered += bool(reply.wanted)
             scores.boxes_unasked += bool(reply.pointed)
         case "absent":
@@ -189,6 +201,17 @@ def _behaviour(prediction: Prediction, reply: Reply, detector: bool) -> str:
 def _same(expected: Iterable[str], given: Iterable[str], form: Callable[[str], str]) -> bool:
     wanted = {form(phrase) for phrase in expected}
     return bool(wanted) and wanted == {form(phrase) for phrase in given}
+
+
+def _alike(expected: Iterable[str], given: Iterable[str], synonyms: Synonyms) -> bool:
+    """The tolerant comparison: synonyms, and commas that were not put in quotes."""
+    return _same(expected, given, synonyms.canonical) or _same(
+        _cut(expected), _cut(given), synonyms.canonical
+    )
+
+
+def _cut(phrases: Iterable[str]) -> list[str]:
+    return [text for phrase in phrases for text, _ in split_phrases(phrase)]
 
 
 def _rate(part: int, whole: int) -> float | None:

@@ -5,11 +5,13 @@ holds enough to come back, `read_<format>`. Each says in its first lines what it
 inside this package are exact, and COCO RLE (coco.py, json.py) keeps them so.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 
 from segue.box import Size
 from segue.catalog import Catalog, Entry
+from segue.errors import InputError
 from segue.export.names import unique_names
 from segue.message import Answer
 from segue.region import Region
@@ -25,23 +27,62 @@ class Annotated:
     regions: tuple[Region, ...] = ()
 
 
-def annotated(answers: Iterable[Answer]) -> list[Annotated]:
+def annotated(
+    answers: Iterable[Answer], names: Sequence[str | Sequence[str]] | None = None
+) -> list[Annotated]:
     """The pictures of conversations with all that was found on them, ready to be written.
 
-    Answers of one conversation share their pictures; a picture is known by its content. Names that
-    are missing or taken become "image.png", "image-2.png", …
+    Answers of one conversation share their pictures. A picture is known by its name and content, so
+    two files with equal pixels stay two. Where two entries would have a region of one id, the later
+    one is numbered on.
+
+    Args:
+        answers: of one conversation or many.
+        names: for each answer the name of its picture, or of all its pictures, as the data set
+            knows them ("train/1.png"); None: the pictures' own names, of which those that are
+            missing or taken become "image.png", "image-2.png", …
+
+    Raises:
+        InputError: there are more or fewer names than pictures.
     """
-    pictures: dict[str, tuple[str, Size, list[Region]]] = {}
-    for answer in answers:
-        for index, image in enumerate(answer.images):
+    pictures: dict[tuple[str, str], tuple[Size, list[Region]]] = {}
+    listed = list(answers)
+    if names is not None and len(names) != len(listed):
+        raise InputError(f"There are {len(listed)} answers and {len(names)} names; give each one.")
+    for number, answer in enumerate(listed):
+        called = [image.name or "image.png" for image in answer.images]
+        if names is not None:
+            given = names[number]
+            called = [given] if isinstance(given, str) else list(given)
+            if len(called) != len(answer.images):
+                raise InputError(
+                    f"Answer {number + 1} has {len(answer.images)} pictures, got {len(called)} "
+                    "names for them."
+                )
+        for index, (name, image) in enumerate(zip(called, answer.images, strict=True)):
             found = [region for region in answer.regions if region.image == index]
-            entry = pictures.setdefault(image.digest, (image.name or "image.png", image.size, []))
-            entry[2].extend(found)
-    names = unique_names(name for name, _, _ in pictures.values())
+            _, regions = pictures.setdefault((name, image.digest), (image.size, []))
+            regions.extend(found)
+    unique = unique_names(name for name, _ in pictures)
     return [
-        Annotated(name, size, tuple(regions))
-        for name, (_, size, regions) in zip(names, pictures.values(), strict=True)
+        Annotated(name, size, _numbered(regions))
+        for name, (size, regions) in zip(unique, pictures.values(), strict=True)
     ]
+
+
+def _numbered(regions: Sequence[Region]) -> tuple[Region, ...]:
+    """The regions with ids of their own: a second "r1" takes the next number that is free."""
+    taken: set[str] = set()
+    known = {region.id for region in regions}
+    unique = []
+    for region in regions:
+        if region.id in taken:
+            number = next(n for n in count(1) if f"r{n}" not in known)
+            region = replace(region, id=f"r{number}")
+            known.add(region.id)
+        taken.add(region.id)
+        unique.append(region)
+    return tuple(unique)
 
 
 FORMATS = Catalog(

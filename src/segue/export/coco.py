@@ -6,7 +6,7 @@ Lost: spans, quadrilaterals, the masks' own scores; several spaces in a phrase; 
 without a phrase was so ("object").
 With `polygons=True` masks become lists of corners along pixel edges, holes tied in by a seam: exact
 when filled by pixel centres, as here and by pycocotools; a program that draws the lines as well
-makes shapes a pixel larger to the right and below. Masks without a pixel become boxes only.
+makes shapes a pixel larger to the right and below. A mask without a pixel stays run lengths.
 
 Source: https://cocodataset.org/#format-data
 """
@@ -15,19 +15,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from segue.box import Box, Size
-from segue.errors import InputError
+from segue.box import Size
 from segue.export import Annotated
+from segue.export.entry_log import EntryLog
+from segue.export.fields import (
+    MaskBudget,
+    read_identity,
+    read_list,
+    read_number,
+    read_object,
+    read_size,
+    read_xywh,
+)
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.rings import seamed
+from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
-from segue.mask.contour import Polygon
 from segue.region import FoundBy, Region
 
 
 def write_coco(
-    pictures: Sequence[Annotated], target: str | Path, *, polygons: bool = False
+    pictures: Sequence[Annotated],
+    target: str | Path,
+    *,
+    polygons: bool = False,
+    categories: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write all pictures into one file.
 
@@ -35,16 +48,26 @@ def write_coco(
         pictures: what to write; ids count from 1 in their order.
         target: the .json file.
         polygons: write corners instead of run lengths.
+        categories: the classes in the order of their ids, from 1, with those that have no object;
+            None: in the order in which they occur. Give it where files of several parts must agree.
 
     Returns:
         The one file.
+
+    Raises:
+        InputError: a region is called by none of the categories, or the file cannot be written.
     """
-    return [write_json(coco(pictures, polygons=polygons), Path(target))]
+    return [write_json(coco(pictures, polygons=polygons, categories=categories), Path(target))]
 
 
-def coco(pictures: Sequence[Annotated], *, polygons: bool = False) -> dict[str, Any]:
+def coco(
+    pictures: Sequence[Annotated],
+    *,
+    polygons: bool = False,
+    categories: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """The contents of the file, as JSON values."""
-    categories = {label: number for number, label in enumerate(labels_of(pictures), 1)}
+    ids = {label: number for number, label in enumerate(labels_of(pictures, categories), 1)}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, picture in enumerate(pictures, 1):
@@ -61,40 +84,61 @@ def coco(pictures: Sequence[Annotated], *, polygons: bool = False) -> dict[str, 
                 {
                     "id": len(annotations) + 1,
                     "image_id": image_id,
-                    "category_id": categories[label_of(region)],
+                    "category_id": ids[label_of(region)],
                     **_shape(region, polygons),
                 }
             )
     return {
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": n, "name": label} for label, n in categories.items()],
+        "categories": [{"id": n, "name": label} for label, n in ids.items()],
     }
 
 
-def read_coco(source: str | Path) -> list[Annotated]:
-    """Read a COCO instances file, written here or elsewhere: RLE of both kinds, or polygons.
+def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[Annotated]:
+    """Read a COCO instances file, written here or elsewhere; see `segmentation` for its shapes.
+
+    Args:
+        source: the file.
+        skipped: gets a sentence for each entry that is left out; None: the first ends it all.
 
     Raises:
         InputError: it is not such a file; the message names the entry.
     """
     document = read_json(source)
-    try:
-        names = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
-        sizes = {e["id"]: Size(int(e["height"]), int(e["width"])) for e in document["images"]}
-        files = {entry["id"]: str(entry["file_name"]) for entry in document["images"]}
-        found: dict[Any, list[Region]] = {image_id: [] for image_id in sizes}
-        for entry in document["annotations"]:
-            here = found[entry["image_id"]]
-            label, size = names[entry["category_id"]], sizes[entry["image_id"]]
-            here.append(_region(entry, label, size, len(here) + 1))
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise InputError(f"{source}: {error}") from error
-        raise InputError(
-            f"{source} is not a COCO instances file: {type(error).__name__} {error}."
-        ) from error
-    return [Annotated(files[i], size, tuple(found[i])) for i, size in sizes.items()]
+    log, budget = EntryLog(source, skipped), MaskBudget()
+    names: dict[int | str, str] = {}
+    pictures: dict[int | str, Annotated] = {}
+    found: dict[int | str, list[Region]] = {}
+    with log.whole("a COCO instances file"):
+        listed = {key: read_list(document[key], key) for key in ("categories", "images")}
+        annotations = read_list(document["annotations"], "annotations")
+    for number, entry in enumerate(listed["categories"], 1):
+        with log.entry(f"category {number}"):
+            names[read_identity(read_object(entry, "it")["id"], "id")] = str(entry["name"])
+    for number, entry in enumerate(listed["images"], 1):
+        with log.entry(f"image {number}"):
+            identity = read_identity(read_object(entry, "it")["id"], "id")
+            if identity in pictures:
+                raise ValueError(f"the id {identity!r} is that of an earlier one")
+            size = read_size(entry["height"], entry["width"])
+            pictures[identity] = Annotated(str(entry["file_name"]), size)
+            found[identity] = []
+    for number, entry in enumerate(annotations, 1):
+        with log.entry(f"annotation {number}"):
+            identity = read_identity(read_object(entry, "it")["image_id"], "image_id")
+            if identity not in pictures:
+                raise ValueError(f"its picture {identity!r} is not listed")
+            category = read_identity(entry["category_id"], "category_id")
+            if category not in names:
+                raise ValueError(f"its category {category!r} is not listed")
+            label = names[category]
+            here = found[identity]
+            here.append(_region(entry, label, pictures[identity].size, len(here) + 1, budget))
+    return [
+        Annotated(picture.name, picture.size, tuple(found[identity]))
+        for identity, picture in pictures.items()
+    ]
 
 
 def _shape(region: Region, polygons: bool) -> dict[str, Any]:
@@ -111,33 +155,27 @@ def _shape(region: Region, polygons: bool) -> dict[str, Any]:
     if region.mask is not None:
         shape["area"] = float(region.mask.area)
         shape["segmentation"] = region.mask.rle
-        if polygons:
+        if polygons and not region.mask.is_empty:  # no corners say "nothing"; run lengths do
             rings = [seamed((p.outer, *p.holes)) for p in region.mask.polygons]
             shape["segmentation"] = [[v for corner in ring for v in corner] for ring in rings]
     return shape
 
 
-def _region(entry: Mapping[str, Any], label: str, size: Size, number: int) -> Region:
-    shape = entry.get("segmentation")
-    mask = None
-    if isinstance(shape, Mapping):
-        mask = Mask.from_rle(shape)
-        if mask.size != size:
-            raise InputError(
-                f"Annotation {entry.get('id')} has a mask of {tuple(mask.size)}, its picture is "
-                f"{tuple(size)} (height, width)."
-            )
-    elif shape:
-        rings = [tuple(zip(flat[::2], flat[1::2], strict=True)) for flat in shape]
-        mask = Mask.from_polygons([Polygon(ring) for ring in rings], size)
-    box = None
+def _region(
+    entry: Mapping[str, Any], label: str, size: Size, number: int, budget: MaskBudget
+) -> Region:
+    mask = box = score = None
+    if entry.get("segmentation"):
+        budget.spend(size)
+        shape = read_segmentation(entry["segmentation"], size)
+        mask = Mask(shape.filled(size)) if shape is not None else None
     if entry.get("bbox"):
-        x, y, width, height = (float(v) for v in entry["bbox"])
-        box = Box(x, y, x + width, y + height)
-    score = entry.get("score")
-    region = region_of(number, label, mask, box, None if score is None else float(score))
-    found_by = entry.get("found_by", "person")
-    if found_by not in get_args(FoundBy):
-        found_by = "person"
+        box = read_xywh(entry["bbox"], size)
+    if entry.get("score") is not None:
+        score = read_number(entry["score"], "score")
+    region = region_of(number, label, mask, box, score)
+    found_by: FoundBy = "person"
+    if entry.get("found_by") in get_args(FoundBy):
+        found_by = entry["found_by"]
     identity = str(entry.get("region_id") or region.id)
     return Region(identity, label, region.box, found_by, mask=mask, score=region.score)

@@ -1,59 +1,43 @@
 """Writing and reading files of data sets, with failures that name the file."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 
-from segue.errors import InputError
+from segue import atomic_file, text_file
 
 
 def write_text(text: str, file: Path) -> Path:
-    """Write UTF-8 text; folders on the way are made.
+    """Write UTF-8 text, all or nothing; folders on the way are made.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written; an older file is as it was.
     """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"Cannot write {file}: {error.strerror or error}.") from error
-    return file
+    return atomic_file.write_text(file, text)
 
 
 def write_json(value: Any, file: Path) -> Path:
-    """Write JSON as UTF-8 text."""
-    return write_text(json.dumps(value, ensure_ascii=False), file)
+    """Write JSON as UTF-8 text, all or nothing."""
+    return atomic_file.write_json(file, value)
 
 
 def write_picture(picture: PIL.Image.Image, file: Path) -> Path:
-    """Write a PIL image as PNG; folders on the way are made.
+    """Write a PIL image as PNG, all or nothing; folders on the way are made.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written; an older file is as it was.
     """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(file, "PNG")
-    except OSError as error:
-        raise InputError(f"Cannot write {file}: {error.strerror or error}.") from error
-    return file
+    return atomic_file.write_picture(file, picture, "PNG")
 
 
 def read_text(file: str | Path) -> str:
-    """Read UTF-8 text.
+    """Read text in UTF-8, or in UTF-16 with a mark.
 
     Raises:
         InputError: there is no such file, or it is not text.
     """
-    try:
-        return Path(file).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"Cannot read {file}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not UTF-8 text.") from error
+    return text_file.read_text(file)
 
 
 def read_json(file: str | Path) -> Any:
@@ -62,7 +46,4 @@ def read_json(file: str | Path) -> Any:
     Raises:
         InputError: there is no such file, or it is not JSON.
     """
-    try:
-        return json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not JSON ({error}).") from error
+    return text_file.read_json(file)

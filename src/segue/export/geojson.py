@@ -6,16 +6,25 @@ Lost: spans, quadrilaterals. Coordinates are pixels with y down, not degrees on 
 RFC 7946 but as QuPath and others read it; rings turn as that RFC asks if y were up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.entry_log import EntryLog
+from segue.export.fields import (
+    MaskBudget,
+    are_near,
+    read_list,
+    read_number,
+    read_object,
+    read_size,
+)
 from segue.export.files import read_json, write_json
 from segue.export.json import region_from_json, region_to_json
-from segue.export.yolo import label_files
+from segue.export.label_files import label_files
 from segue.mask import Mask
 from segue.mask.contour import Polygon, Ring
 from segue.region import Region
@@ -24,11 +33,14 @@ _KEPT = ("id", "phrase", "box", "score", "found_by")
 
 
 def write_geojson(pictures: Sequence[Annotated], target: str | Path) -> list[Path]:
-    """Write one file for each picture into a folder, named like it with .geojson."""
-    names = [Path(name).with_suffix(".geojson") for name in label_files(pictures)]
+    """Write one file for each picture into a folder, named like it with .geojson.
+
+    Raises:
+        InputError: two pictures would share a file, or it cannot be written.
+    """
     return [
         write_json(geojson(picture), Path(target) / name)
-        for picture, name in zip(pictures, names, strict=True)
+        for picture, name in zip(pictures, label_files(pictures, ".geojson"), strict=True)
     ]
 
 
@@ -42,19 +54,26 @@ def geojson(picture: Annotated) -> dict[str, Any]:
     }
 
 
-def read_geojson(source: str | Path) -> Annotated:
+def read_geojson(source: str | Path, *, skipped: list[str] | None = None) -> Annotated:
     """Read one file that `write_geojson` wrote.
+
+    Args:
+        source: the file.
+        skipped: gets a sentence for each feature that is left out; None: the first ends it all.
 
     Raises:
         InputError: it is not such a file.
     """
     document = read_json(source)
-    try:
-        size = Size(*(int(side) for side in document["size"]))
-        regions = tuple(_region(feature, size) for feature in document["features"])
-        return Annotated(str(document["name"]), size, regions)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{source} is not GeoJSON of a picture: {error}.") from error
+    log, budget = EntryLog(source, skipped), MaskBudget()
+    regions: list[Region] = []
+    with log.whole("GeoJSON of a picture"):
+        size = read_size(*read_list(document["size"], "size"))
+        features, name = read_list(document["features"], "features"), str(document["name"])
+    for number, feature in enumerate(features, 1):
+        with log.entry(f"feature {number}"):
+            regions.append(_region(read_object(feature, "it"), size, budget))
+    return Annotated(name, size, tuple(regions))
 
 
 def _feature(region: Region) -> dict[str, Any]:
@@ -69,14 +88,20 @@ def _feature(region: Region) -> dict[str, Any]:
     }
 
 
-def _region(feature: dict[str, Any], size: Size) -> Region:
-    properties = feature["properties"]
+def _region(feature: Mapping[str, Any], size: Size, budget: MaskBudget) -> Region:
+    properties = dict(read_object(feature["properties"], "properties"))
     region = region_from_json(properties | {"mask": None})
     if not properties.get("mask"):
         return region
+    budget.spend(size)
     polygons = []
     for rings in feature["geometry"]["coordinates"]:
-        outer, *holes = (tuple((float(x), float(y)) for x, y in ring[:-1]) for ring in rings)
+        outer, *holes = (
+            tuple((read_number(x, "a corner"), read_number(y, "a corner")) for x, y in ring[:-1])
+            for ring in rings
+        )
+        if not all(are_near(corner, size) for ring in (outer, *holes) for corner in ring):
+            raise InputError("a ring lies far outside its picture")
         polygons.append(Polygon(outer, tuple(holes)))
     return region.with_mask(Mask.from_polygons(polygons, size))
 

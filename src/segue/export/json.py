@@ -4,6 +4,7 @@
      "regions": [{"id", "phrase", "box": [x0, y0, x1, y1], "score", "found_by",
                   "span": [start, end], "image": index, "mask": {"size": [h, w], "counts": "…"}}],
      "not_found": [phrase, …], "broken": [text, …], "cut": whether the reply ended inside markup,
+     "thought": characters that were thoughts, "notices": [sentence, …],
      "images": [{"name", "size": [h, w], "digest"}]}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
@@ -46,6 +47,8 @@ def reply_to_json(answer: Answer) -> dict[str, Any]:
         "broken": list(answer.broken),
         "cut": answer.cut,
         "finish": answer.finish,
+        "thought": answer.thought,
+        "notices": list(answer.notices),
     }
 
 
@@ -154,8 +157,12 @@ def _list(value: Any, field: str) -> list[Any]:
 
 
 def _is_number(value: Any) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _index(value: Any) -> int:

@@ -3,18 +3,16 @@
 Kept: phrases, masks exactly (brush run lengths), boxes of regions without masks, ids, scores.
 Lost: regions whose mask is empty; boxes of regions with masks (the tight box takes their place),
 spans, who found a region.
+Read: brushes, rectangles (turned ones too), polygons and ellipses of annotations that were not
+cancelled.
 The labelling setup that the file fits is given by `labelling_setup`.
-
-A brush is the picture's pixels as RGBA, row by row, packed into bits: 32 bits number of values, 5
-bits word size - 1, four times 4 bits "length of a count" - 1, then blocks: 1 bit (1: one value
-repeated, 0: values one by one), 2 bits which length of count, the count - 1, the value or values.
-
-Source: https://github.com/thi-ng/umbrella/tree/develop/packages/rle-pack describes the packing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, unquote_plus
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -22,13 +20,25 @@ import numpy as np
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.brush import pack, unpack
+from segue.export.entry_log import EntryLog
+from segue.export.fields import (
+    MaskBudget,
+    are_near,
+    near,
+    read_flag,
+    read_list,
+    read_number,
+    read_object,
+    read_size,
+)
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
+from segue.export.outlines import ellipse, turned_corners
+from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
 from segue.region import Region
-
-_LENGTHS = (3, 4, 8, 16)
-"""Bits of a count, as Label Studio itself writes."""
+from segue.unicode_text import well_formed
 
 
 def write_label_studio(
@@ -39,11 +49,13 @@ def write_label_studio(
     Args:
         pictures: what to write.
         target: the file.
-        image_url: what stands before a picture's name so that Label Studio finds it.
+        image_url: what stands before a picture's name so that Label Studio finds it. The name is
+            quoted as in any URL; behind another scheme than http(s), "s3://bucket/", it stands as
+            it is, for that is how those name their files.
     """
     tasks = [
         {
-            "data": {"image": image_url + picture.name},
+            "data": {"image": address_of(picture.name, image_url)},
             "annotations": [
                 {
                     "result": [
@@ -59,9 +71,45 @@ def write_label_studio(
     return [write_json(tasks, Path(target))]
 
 
-def labelling_setup(pictures: Sequence[Annotated]) -> str:
-    """The XML to paste into the project's labelling interface."""
-    labels = "".join(f"<Label value={quoteattr(label)}/>" for label in labels_of(pictures))
+def address_of(name: str, image_url: str) -> str:
+    """The address under which Label Studio asks for a picture.
+
+    >>> address_of("a+b&c#d%41.png", "/data/local-files/?d=")
+    '/data/local-files/?d=a%2Bb%26c%23d%2541.png'
+    """
+    scheme, separator, _ = image_url.partition("://")
+    if separator and scheme.lower() not in ("http", "https"):
+        return image_url + well_formed(name)
+    try:
+        content = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        content = well_formed(name).encode()
+    return image_url + quote(content, safe="/")
+
+
+def name_of(address: str) -> str:
+    """The picture's name in an address: the file that `?d=` names, else the last part.
+
+    >>> name_of("/data/local-files/?d=sub/a%2Bb.png"), name_of("s3://bucket/a b.png")
+    ('sub/a+b.png', 'a b.png')
+    """
+    _, separator, query = address.partition("?d=")
+    if separator:
+        return unquote_plus(query.partition("&")[0], errors="surrogateescape")
+    scheme, separator, _ = address.partition("://")
+    if separator and scheme.lower() not in ("http", "https"):
+        return address.rpartition("/")[2]
+    return unquote(address.partition("?")[0].rpartition("/")[2], errors="surrogateescape")
+
+
+def labelling_setup(pictures: Sequence[Annotated], categories: Sequence[str] | None = None) -> str:
+    """The XML to paste into the project's labelling interface.
+
+    Raises:
+        InputError: a region is called by none of the categories.
+    """
+    listed = labels_of(pictures, categories)
+    labels = "".join(f"<Label value={quoteattr(well_formed(label))}/>" for label in listed)
     return (
         '<View><Image name="image" value="$image" zoom="true"/>'
         f'<BrushLabels name="brush" toName="image">{labels}</BrushLabels>'
@@ -69,31 +117,65 @@ def labelling_setup(pictures: Sequence[Annotated]) -> str:
     )
 
 
-def read_label_studio(source: str | Path) -> list[Annotated]:
-    """Read tasks with brushes and rectangles; other results are passed over.
+def read_label_studio(source: str | Path, *, skipped: list[str] | None = None) -> list[Annotated]:
+    """Read tasks with brushes, rectangles, polygons and ellipses.
 
-    A picture's name is the last part of its address. A task without results has no size and is
-    passed over too.
+    A task without results has no size and is passed over.
+
+    Args:
+        source: the file.
+        skipped: gets a sentence for everything that is left out: cancelled annotations, results of
+            other kinds, tasks without results, damage; None: the first damage ends it all.
 
     Raises:
         InputError: it is not such a file.
     """
-    tasks = read_json(source)
-    if not isinstance(tasks, list):
-        raise InputError(f"{source} is not a Label Studio file: expected a list of tasks.")
-    pictures = []
-    try:
+    log, budget = EntryLog(source, skipped), MaskBudget()
+    with log.whole("a Label Studio file"):
+        tasks = [read_object(task, "a task") for task in read_list(read_json(source), "it")]
         for task in tasks:
-            results = [r for a in task["annotations"] for r in a["result"]]
-            known = [r for r in results if r["type"] in ("brushlabels", "rectanglelabels")]
-            if known:
-                size = Size(int(known[0]["original_height"]), int(known[0]["original_width"]))
-                regions = tuple(_region(n, r, size) for n, r in enumerate(known, 1))
-                name = str(task["data"]["image"]).replace("=", "/").rpartition("/")[2]
-                pictures.append(Annotated(name, size, regions))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(f"{source} is not a Label Studio file: {error}.") from error
+            read_object(task["data"], "the data of a task")
+    pictures = []
+    for number, task in enumerate(tasks, 1):
+        with log.entry(f"task {number}"):
+            if (picture := _picture(task, f"task {number}", log, budget)) is not None:
+                pictures.append(picture)
     return pictures
+
+
+_READ = ("brushlabels", "rectanglelabels", "polygonlabels", "ellipselabels")
+
+
+def _picture(
+    task: Mapping[str, Any], place: str, log: EntryLog, budget: MaskBudget
+) -> Annotated | None:
+    """The picture of a task; None when nobody drew on it, for then its size is not known."""
+    results = []
+    for number, annotation in enumerate(read_list(task.get("annotations") or [], "annotations"), 1):
+        if read_flag(
+            read_object(annotation, "an annotation").get("was_cancelled"), "was_cancelled"
+        ):
+            log.pass_over(f"{place}, annotation {number}", "it was cancelled")
+        else:
+            results += read_list(annotation.get("result") or [], "result")
+    size: Size | None = None
+    regions: list[Region] = []
+    for number, result in enumerate(results, 1):
+        where = f"{place}, result {number}"
+        with log.entry(where):
+            if result["type"] not in _READ:
+                log.pass_over(where, f"{result['type']!r} is no shape with a label")
+                continue
+            own = read_size(result["original_height"], result["original_width"])
+            size = size or own
+            if own != size:
+                raise InputError(f"its picture is {tuple(own)}, others say {tuple(size)}")
+            regions.append(_region(len(regions) + 1, result, size, budget))
+    if size is None:
+        log.pass_over(place, "nobody drew on it, so the size of its picture is not known")
+        return None
+    named = next((v for v in task["data"].values() if isinstance(v, str)), "")
+    return Annotated(name_of(str(task["data"].get("image", named))), size, tuple(regions))
 
 
 def rectangle(box: Box, size: Size) -> dict[str, Any]:
@@ -118,52 +200,6 @@ def brush(mask: Mask) -> dict[str, Any]:
     return {"format": "rle", "rle": pack(np.repeat(pixels, 4))}
 
 
-def pack(values: np.ndarray) -> list[int]:
-    """Pack (N,) uint8 into the bytes of a brush."""
-    edges = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1, [values.size]))
-    bits = [f"{values.size:032b}{7:05b}", *(f"{length - 1:04b}" for length in _LENGTHS)]
-    for start, count in zip(edges[:-1].tolist(), np.diff(edges).tolist(), strict=True):
-        value = f"{int(values[start]):08b}"
-        while count > 0:
-            which = next((n for n, b in enumerate(_LENGTHS) if count <= 1 << b), 3)
-            part = min(count, 1 << _LENGTHS[which])
-            bits.append(f"1{which:02b}{part - 1:0{_LENGTHS[which]}b}{value}")
-            count -= part
-    text = "".join(bits)
-    return np.packbits(np.frombuffer(text.encode(), np.uint8) - 48).tolist()
-
-
-def unpack(packed: Sequence[int], expected: int) -> np.ndarray:
-    """Read the bytes of a brush: (expected,) uint8.
-
-    Raises:
-        InputError: they end early, or hold another number of values.
-    """
-    text = "".join(f"{byte:08b}" for byte in bytes(packed))
-    place = 0
-
-    def read(bits: int) -> int:
-        nonlocal place
-        place += bits
-        if place > len(text):
-            raise InputError("a brush ends early")
-        return int(text[place - bits : place], 2)
-
-    count, word = read(32), read(5) + 1
-    lengths = [read(4) + 1 for _ in range(4)]
-    if count != expected or word != 8:
-        raise InputError(f"a brush holds {count} values of {word} bits, expected {expected} of 8")
-    values, done = np.zeros(count, np.uint8), 0
-    while done < count:
-        repeated, end = read(1), done
-        end += read(lengths[read(2)]) + 1
-        if end > count:
-            raise InputError("a brush holds more values than it says")
-        values[done:end] = read(8) if repeated else [read(8) for _ in range(end - done)]
-        done = end
-    return values
-
-
 def _result(region: Region, size: Size) -> dict[str, Any]:
     result: dict[str, Any] = {
         "id": region.id,
@@ -181,13 +217,50 @@ def _result(region: Region, size: Size) -> dict[str, Any]:
     return {**result, "type": "brushlabels", "from_name": "brush", "value": value}
 
 
-def _region(number: int, result: dict[str, Any], size: Size) -> Region:
-    value, score = result["value"], result.get("score")
-    if result["type"] == "rectanglelabels":
-        x, y = float(value["x"]) * size.width / 100, float(value["y"]) * size.height / 100
-        across, down = float(value["width"]) / 100, float(value["height"]) / 100
-        box = Box(x, y, x + across * size.width, y + down * size.height)
-        return region_of(number, str(value["rectanglelabels"][0]), None, box, score)
-    values = unpack(value["rle"], 4 * size.height * size.width)
-    mask = Mask(values.reshape(*size, 4)[:, :, 3] > 0)
-    return region_of(number, str(value["brushlabels"][0]), mask, None, score)
+def _region(number: int, result: Mapping[str, Any], size: Size, budget: MaskBudget) -> Region:
+    value, kind = read_object(result["value"], "value"), str(result["type"])
+    if read_number(result.get("image_rotation") or 0, "image_rotation"):
+        raise InputError("it was drawn on a picture that was turned in the tool")
+    label = str(read_list(value[kind], kind)[0])
+    score = None if result.get("score") is None else read_number(result["score"], "score")
+    if kind == "rectanglelabels":
+        return _rectangle(number, value, label, score, size)
+    budget.spend(size)
+    if kind == "brushlabels":
+        values = unpack(value["rle"], 4 * size.height * size.width)
+        mask = Mask(values.reshape(*size, 4)[:, :, 3] > 0)
+    elif kind == "polygonlabels":
+        percents = [read_number(v, "a corner") for point in value["points"] for v in point]
+        sides = (size.width, size.height)
+        flat = [v * sides[n % 2] / 100 for n, v in enumerate(percents)]
+        outline = read_segmentation([flat], size)
+        assert outline is not None
+        mask = Mask(outline.filled(size))
+    else:
+        x, y, rx, ry = (read_number(value[k], k) for k in ("x", "y", "radiusX", "radiusY"))
+        centre = (x * size.width / 100, y * size.height / 100)
+        radii = (rx * size.width / 100, ry * size.height / 100)
+        reach = max(map(abs, radii))
+        if not are_near([v + d for v in centre for d in (-reach, reach)], size):
+            raise InputError("an ellipse lies far outside its picture")
+        angle = read_number(value.get("rotation") or 0, "rotation")
+        mask = Mask(ellipse(centre, radii, angle, size))
+    return region_of(number, label, mask, None, score)
+
+
+def _rectangle(
+    number: int, value: Mapping[str, Any], label: str, score: float | None, size: Size
+) -> Region:
+    """Turned rectangles turn about their upper left corner; the box is the one around them."""
+    keys = ("x", "y", "width", "height")
+    x, y, width, height = (read_number(value[key], key) / 100 for key in keys)
+    left, top = x * size.width, y * size.height
+    box = Box.spanning(left, top, left + width * size.width, top + height * size.height)
+    near(box, size, "the rectangle")
+    angle = read_number(value.get("rotation") or 0, "rotation")
+    if not angle:
+        return region_of(number, label, None, box, score)
+    quad = turned_corners(box, angle, (left, top))
+    xs, ys = zip(*quad)
+    around = Box(min(xs), min(ys), max(xs), max(ys))
+    return replace(region_of(number, label, None, around, score), quad=quad)

@@ -4,13 +4,13 @@ Kept: phrases, masks exactly (shapes of type "mask", a small PNG in the file), b
 without masks; scores and ids in the shape's description.
 Lost: regions whose mask is empty; boxes of regions with masks (the tight box takes their place),
 spans, who found a region.
+Read: shapes with an area, which are mask, rectangle, polygon, circle and oriented rectangle.
 """
 
 import base64
-import binascii
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,9 +20,21 @@ import PIL.Image
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.entry_log import EntryLog
+from segue.export.fields import (
+    MaskBudget,
+    are_near,
+    near,
+    read_list,
+    read_number,
+    read_object,
+    read_size,
+)
 from segue.export.files import read_json, write_json
+from segue.export.label_files import label_files
 from segue.export.labels import label_of, region_of
-from segue.export.yolo import label_files
+from segue.export.outlines import ellipse
+from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
 from segue.region import Region
 
@@ -31,11 +43,13 @@ def write_labelme(pictures: Sequence[Annotated], target: str | Path) -> list[Pat
     """Write a file for each picture into a folder, named like it with .json.
 
     LabelMe looks for the picture beside its file; the pictures themselves are not copied.
+
+    Raises:
+        InputError: two pictures would share a file, or it cannot be written.
     """
-    names = [Path(name).with_suffix(".json") for name in label_files(pictures)]
     return [
         write_json(labelme(picture), Path(target) / name)
-        for picture, name in zip(pictures, names, strict=True)
+        for picture, name in zip(pictures, label_files(pictures, ".json"), strict=True)
     ]
 
 
@@ -52,20 +66,33 @@ def labelme(picture: Annotated) -> dict[str, Any]:
     }
 
 
-def read_labelme(source: str | Path) -> Annotated:
-    """Read one file: shapes of type mask and rectangle.
+def read_labelme(source: str | Path, *, skipped: list[str] | None = None) -> Annotated:
+    """Read one file: all shapes that have an area.
+
+    Args:
+        source: the file.
+        skipped: gets a sentence for each shape that is left out: points and lines, and damaged
+            ones; None: points and lines are passed over, damage ends it all.
 
     Raises:
-        InputError: it is not such a file, or holds other shapes.
+        InputError: it is not such a file.
     """
     document = read_json(source)
-    try:
-        size = Size(int(document["imageHeight"]), int(document["imageWidth"]))
-        shapes = enumerate(document["shapes"], 1)
-        regions = tuple(_region(number, shape, size) for number, shape in shapes)
-        return Annotated(str(document["imagePath"]), size, regions)
-    except (KeyError, TypeError, ValueError, binascii.Error, OSError) as error:
-        raise InputError(f"{source} cannot be read as a LabelMe file: {error}.") from error
+    log, budget = EntryLog(source, skipped), MaskBudget()
+    regions: list[Region] = []
+    with log.whole("a LabelMe file"):
+        size = read_size(document["imageHeight"], document["imageWidth"])
+        shapes, name = read_list(document["shapes"], "shapes"), str(document["imagePath"])
+    for number, entry in enumerate(shapes, 1):
+        place = f"shape {number}"
+        with log.entry(place):
+            shape = read_object(entry, "it")
+            kind = shape.get("shape_type") or "polygon"
+            if kind in ("point", "points", "line", "linestrip"):
+                log.pass_over(place, f"a {kind} has no area")
+            else:
+                regions.append(_region(len(regions) + 1, kind, shape, size, budget))
+    return Annotated(name, size, tuple(regions))
 
 
 def _shapes(region: Region) -> list[dict[str, Any]]:
@@ -96,17 +123,44 @@ def _shapes(region: Region) -> list[dict[str, Any]]:
     ]
 
 
-def _region(number: int, shape: dict[str, Any], size: Size) -> Region:
-    label, kind = str(shape["label"]), shape.get("shape_type")
-    (xa, ya), (xb, yb) = shape["points"]
+def _region(
+    number: int, kind: str, shape: Mapping[str, Any], size: Size, budget: MaskBudget
+) -> Region:
+    label = str(shape["label"])
+    points = [(read_number(x, "a corner"), read_number(y, "a corner")) for x, y in shape["points"]]
     if kind == "rectangle":
-        return region_of(number, label, None, Box.spanning(xa, ya, xb, yb))
-    if kind != "mask":
-        raise InputError(f"Shape {number} has the type {kind!r}, expected mask or rectangle.")
-    with PIL.Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as picture:
-        if picture.width > size.width or picture.height > size.height:
-            raise InputError(f"Shape {number} has a mask larger than the picture.")
-        part = np.asarray(picture.convert("L")) > 0
-    array, x, y = np.zeros(size, bool), int(xa), int(ya)
+        if len(points) < 2:
+            raise InputError("a rectangle needs two corners")
+        xs, ys = zip(*points)
+        box = near(Box(min(xs), min(ys), max(xs), max(ys)), size, "the rectangle")
+        return region_of(number, label, None, box)
+    budget.spend(size)
+    if kind == "mask":
+        return region_of(number, label, _mask(shape["mask"], points[0], size), None)
+    if kind == "circle":
+        (x, y), (on_x, on_y) = points
+        radius = float(np.hypot(on_x - x, on_y - y))
+        if not are_near((x - radius, x + radius, y - radius, y + radius), size):
+            raise InputError("a circle lies far outside its picture")
+        return region_of(number, label, Mask(ellipse((x, y), (radius, radius), 0, size)), None)
+    if kind not in ("polygon", "oriented_rectangle"):
+        raise InputError(f"shapes of the type {kind!r} are not known here")
+    outline = read_segmentation([[value for point in points for value in point]], size)
+    assert outline is not None
+    return region_of(number, label, Mask(outline.filled(size)), None)
+
+
+def _mask(encoded: Any, corner: tuple[float, float], size: Size) -> Mask:
+    """A mask given as a small PNG whose upper left pixel lies at `corner`."""
+    content = io.BytesIO(base64.b64decode(encoded))
+    try:
+        with PIL.Image.open(content, formats=["PNG"]) as picture:
+            x, y = int(corner[0]), int(corner[1])
+            if min(x, y) < 0 or x + picture.width > size.width or y + picture.height > size.height:
+                raise InputError("a mask reaches beyond its picture")
+            part = np.asarray(picture.convert("L")) > 0
+    except PIL.Image.DecompressionBombError as error:
+        raise InputError(f"a mask is too large: {error}") from error
+    array = np.zeros(size, bool)
     array[y : y + part.shape[0], x : x + part.shape[1]] = part
-    return region_of(number, label, Mask(array), None)
+    return Mask(array)

@@ -1,6 +1,7 @@
 """The labels of a data set: which phrase is which class, and regions read back from files."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from segue.box import Box
 from segue.errors import InputError
@@ -14,12 +15,39 @@ UNNAMED = "object"
 
 def label_of(region: Region) -> str:
     """The region's phrase without line breaks and outer spaces, or "object"."""
-    return " ".join(region.phrase.split()) or UNNAMED
+    return label_text(region.phrase) or UNNAMED
 
 
-def labels_of(pictures: Iterable[Annotated]) -> list[str]:
-    """All labels, in the order in which they first occur."""
-    return list(dict.fromkeys(label_of(r) for picture in pictures for r in picture.regions))
+def label_text(phrase: str) -> str:
+    """A phrase on one line; spaces of other scripts and joiners stay as they are."""
+    return re.sub(r"[ \t\r\n\v\f\x1c-\x1f\x85\u2028\u2029]+", " ", phrase).strip(" ")
+
+
+def labels_of(pictures: Iterable[Annotated], categories: Sequence[str] | None = None) -> list[str]:
+    """All labels in the order of their numbers.
+
+    Args:
+        pictures: what is written.
+        categories: the classes in their order, those without any object too; None: the labels in
+            the order in which they first occur, which differs between parts of a data set.
+
+    Raises:
+        InputError: a class is listed twice or has no name, or a region has a label that is not in
+            the list.
+    """
+    found = list(dict.fromkeys(label_of(r) for picture in pictures for r in picture.regions))
+    if categories is None:
+        return found
+    listed = [label_text(name) for name in categories]
+    twice = sorted({name for name in listed if listed.count(name) > 1 or not name})
+    if twice:
+        raise InputError(f"Each category must have a name of its own, got {twice[0]!r} again.")
+    if unknown := [label for label in found if label not in set(listed)]:
+        raise InputError(
+            f"The categories given lack {', '.join(map(repr, unknown[:5]))}. Add what regions are "
+            "called, or leave those regions out."
+        )
+    return listed
 
 
 def region_of(

@@ -10,77 +10,92 @@ usual trainers fill border pixels in and so see each seam as a line one pixel wi
 a mask is written as the rectangle of its box.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from segue.box import Size
+from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export import Annotated
+from segue.export.class_names import read_names, yaml_names
+from segue.export.entry_log import EntryLog
+from segue.export.fields import MaskBudget, near, read_number, read_whole
 from segue.export.files import read_text, write_text
+from segue.export.label_files import label_files
 from segue.export.labels import label_of, labels_of, region_of
-from segue.export.names import safe_name, unique_names
 from segue.export.rings import one_ring
+from segue.export.segmentation import read_segmentation
 from segue.mask import Mask
-from segue.mask.contour import Polygon, Ring
+from segue.mask.contour import Ring
 from segue.region import Region
 
 
-def write_yolo(pictures: Sequence[Annotated], target: str | Path) -> list[Path]:
+def write_yolo(
+    pictures: Sequence[Annotated],
+    target: str | Path,
+    *,
+    categories: Sequence[str] | None = None,
+) -> list[Path]:
     """Write the data set into a folder.
 
     A picture's label file has its name with .txt; the pictures themselves are not copied.
 
+    Args:
+        pictures: what to write.
+        target: the folder.
+        categories: the classes in the order of their numbers, from 0, with those that have no
+            object; None: in the order in which they occur. Give it where parts must agree.
+
     Returns:
         data.yaml, then one file for each picture, empty where nothing was found.
+
+    Raises:
+        InputError: two pictures would share a label file, a region is called by none of the
+            categories, or a file cannot be written.
     """
-    folder, labels = Path(target), labels_of(pictures)
-    listed = "".join(
-        f"  {n}: {json.dumps(name, ensure_ascii=False)}\n" for n, name in enumerate(labels)
-    )
-    text = f"path: .\ntrain: images\nval: images\nnames:{' {}' if not labels else ''}\n{listed}"
+    folder, labels = Path(target), labels_of(pictures, categories)
+    names = label_files(pictures)
+    text = f"path: .\ntrain: images\nval: images\n{yaml_names(labels)}"
     files = [write_text(text, folder / "data.yaml")]
-    for picture, name in zip(pictures, label_files(pictures), strict=True):
-        lines = [_line(region, labels, picture.size) for region in picture.regions]
+    numbers = {label: number for number, label in enumerate(labels)}
+    for picture, name in zip(pictures, names, strict=True):
+        lines = [_line(region, numbers, picture.size) for region in picture.regions]
         files.append(write_text("".join(line for line in lines if line), folder / "labels" / name))
     return files
 
 
-def label_files(pictures: Sequence[Annotated]) -> list[str]:
-    """The name of each picture's label file. Folders in a name stay folders, but only downwards."""
-    names = []
-    for picture in pictures:
-        parts = PurePosixPath(picture.name.replace("\\", "/")).with_suffix("").parts
-        kept = [part for part in parts if part not in ("/", "..", ".") and safe_name(part)]
-        names.append("/".join(kept or ["picture"]) + ".txt")
-    return unique_names(names)
-
-
-def read_yolo(source: str | Path, sizes: Mapping[str, Size]) -> list[Annotated]:
-    """Read the label files of a folder.
+def read_yolo(
+    source: str | Path, sizes: Mapping[str, Size], *, skipped: list[str] | None = None
+) -> list[Annotated]:
+    """Read the label files of a folder: rows of corners, and rows of boxes, with scores or without.
 
     Args:
         source: the folder with data.yaml and labels/.
         sizes: the size of each picture to read, by its name; the files do not hold it.
+        skipped: gets a sentence for each line that is left out; None: the first ends it all.
 
     Raises:
         InputError: a file is missing or a line makes no sense.
     """
-    labels = _names(read_text(Path(source) / "data.yaml"))
+    with EntryLog(Path(source) / "data.yaml", skipped).whole("a list of classes"):
+        labels = read_names(read_text(Path(source) / "data.yaml"))
     asked = [Annotated(name, size) for name, size in sizes.items()]
+    budget = MaskBudget()
     pictures = []
     for picture, name in zip(asked, label_files(asked), strict=True):
         file = Path(source) / "labels" / name
-        rows = [line.split() for line in read_text(file).splitlines() if line.strip()]
-        try:
-            regions = [_region(n, row, labels, picture.size) for n, row in enumerate(rows, 1)]
-        except (ValueError, KeyError) as error:
-            raise InputError(f"{file} is not a YOLO label file: {error}.") from error
+        log = EntryLog(file, skipped)
+        regions: list[Region] = []
+        for number, line in enumerate(read_text(file).split("\n"), 1):
+            if line.strip():
+                with log.entry(f"line {number}"):
+                    regions.append(
+                        _region(len(regions) + 1, line.split(), labels, picture.size, budget)
+                    )
         pictures.append(Annotated(picture.name, picture.size, tuple(regions)))
     return pictures
 
 
-def _line(region: Region, labels: list[str], size: Size) -> str:
+def _line(region: Region, numbers: Mapping[str, int], size: Size) -> str:
     ring: Ring = ()
     if region.mask is not None:
         ring = one_ring(region.mask.polygons)
@@ -90,23 +105,26 @@ def _line(region: Region, labels: list[str], size: Size) -> str:
     if not ring:
         return ""
     corners = " ".join(f"{x / size.width:.6f} {y / size.height:.6f}" for x, y in ring)
-    return f"{labels.index(label_of(region))} {corners}\n"
+    return f"{numbers[label_of(region)]} {corners}\n"
 
 
-def _region(number: int, row: list[str], labels: Mapping[int, str], size: Size) -> Region:
-    label, values = labels[int(row[0])], [float(value) for value in row[1:]]
-    corners = zip(values[::2], values[1::2], strict=True)
-    ring = tuple((x * size.width, y * size.height) for x, y in corners)
-    return region_of(number, label, Mask.from_polygons([Polygon(ring)], size), None)
-
-
-def _names(text: str) -> dict[int, str]:
-    """The classes of a data.yaml as `write_yolo` writes it, one "number: name" a line."""
-    _, _, listed = text.partition("names:")
-    names = {}
-    for line in listed.splitlines():
-        number, colon, name = line.strip().partition(":")
-        if colon and number.isdigit():
-            name = name.strip()
-            names[int(number)] = json.loads(name) if name.startswith('"') else name.strip("'")
-    return names
+def _region(
+    number: int, row: list[str], labels: Mapping[int, str], size: Size, budget: MaskBudget
+) -> Region:
+    """A line: class and corners x y x y …, or class and box cx cy w h; then perhaps a score."""
+    index = read_whole(row[0], "the class")
+    if index not in labels:
+        raise InputError(f"there is no class {index} in data.yaml")
+    label = labels[index]
+    values = [read_number(value, "a coordinate") for value in row[1:]]
+    score = values.pop() if len(values) % 2 else None
+    if len(values) == 4:
+        x, y, width, height = values
+        left, top = (x - width / 2) * size.width, (y - height / 2) * size.height
+        box = Box(left, top, left + width * size.width, top + height * size.height)
+        return region_of(number, label, None, near(box, size, "the box"), score)
+    budget.spend(size)
+    sides = (size.width, size.height)
+    outline = read_segmentation([[v * sides[n % 2] for n, v in enumerate(values)]], size)
+    assert outline is not None
+    return region_of(number, label, Mask(outline.filled(size)), None, score)

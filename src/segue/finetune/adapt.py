@@ -133,6 +133,7 @@ def quantise(network: nn.Module, pupil: Pupil, compute_dtype: torch.dtype) -> nn
         small.weight = bnb.nn.Params4bit(
             module.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=True
         )
+        small.support_avx512bf16_for_cpu = False  # weights packed for that kernel have no gradient
         if module.bias is not None:
             small.bias = nn.Parameter(module.bias.data, requires_grad=False)
         parent, _, leaf = name.rpartition(".")

@@ -8,7 +8,6 @@
 """
 
 import json
-import os
 import platform
 import re
 import shutil
@@ -20,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from segue.atomic_file import json_text, write_bytes
 from segue.errors import InputError
 from segue.finetune.recipe import Recipe
 from segue.version import __version__
@@ -83,7 +83,7 @@ class RunFolder:
     def note(self, **fields: Any) -> None:
         """Add a line to the log."""
         with self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+            file.write(json_text(fields) + "\n")
 
     def rewind(self, step: int) -> None:
         """Take lines of later steps out of the log; they will be written again."""
@@ -153,7 +153,7 @@ def begin(
     }
     try:
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
-        _replace(folder.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        _replace(folder.record, json_text(record, indent=2) + "\n")
     except OSError as error:
         raise InputError(
             f"Cannot write into the folder {folder.path}: {error.strerror}. Say another output."
@@ -192,7 +192,7 @@ def finish(folder: RunFolder, **results: Any) -> None:
     """Add to `run.json` how the run ended."""
     record = json.loads(folder.record.read_text(encoding="utf-8"))
     record |= {"finished": _now(), **results}
-    _replace(folder.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    _replace(folder.record, json_text(record, indent=2) + "\n")
 
 
 def versions() -> dict[str, str]:
@@ -213,9 +213,4 @@ def _now() -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_bytes(path, text.encode(), durable=True)

@@ -14,13 +14,18 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from segue.convert.check import opens
-from segue.convert.dataset import read
-from segue.convert.dialogue import Dialogue, Turn, plain
+from segue.convert.dataset import read_all
+from segue.convert.dialogue import Dialogue, Dropped, Turn, plain
+from segue.convert.formats.files import CUT_OFF, is_file
+from segue.convert.formats.image_places import PLACEHOLDERS
 from segue.convert.formats.qwen_vl import OBSERVATION
 from segue.errors import InputError
 from segue.finetune.pupil import Pupil
 from segue.image import Image
 from segue.message import Message
+
+HOLE = "placeholder that nothing fills"
+"""Reason for which a dialogue is left out: taken out, it would leave a hole in the sentence."""
 
 
 @dataclass(slots=True)
@@ -67,7 +72,12 @@ def select(path: str | Path, pupil: Pupil, max_length: int, *, cut: bool = False
         InputError: the file cannot be read, or nothing in it can be used.
     """
     selection = Selection()
-    for dialogue in read(Path(path)):
+    for dialogue in read_all(Path(path)):
+        if isinstance(dialogue, Dropped):
+            if dialogue.reason == CUT_OFF:
+                raise InputError(dialogue.detail)
+            selection.dropped[dialogue.reason] += 1
+            continue
         adapted, reason = _usable(dialogue, pupil)
         length = pupil.length(adapted) if not reason else 0
         if not reason and length > max_length:
@@ -92,7 +102,9 @@ def _usable(dialogue: Dialogue, pupil: Pupil) -> tuple[Dialogue, str]:
         return dialogue, "without an answer"
     if not any(turn.role == "user" for turn in dialogue.turns):
         return dialogue, "without a question"
-    if not all(Path(image).is_file() for image in dialogue.images):
+    if any(PLACEHOLDERS.search(turn.text) for turn in dialogue.turns):
+        return dialogue, HOLE
+    if not all(is_file(Path(image)) for image in dialogue.images):
         return dialogue, "picture not found"
     if not all(opens(image) for image in dialogue.images):
         return dialogue, "picture does not open"

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from transformers.utils import logging
 
+from segue.atomic_file import write_json
 from segue.chat.adapter import adapter_folder, attach, base_of
 from segue.device import pick
 from segue.errors import InputError, ModelError
@@ -118,7 +119,7 @@ def write_adapter(network: Any, base: str, folder: Path) -> None:
     config = folder / "adapter_config.json"
     values = json.loads(config.read_text(encoding="utf-8"))
     values["base_model_name_or_path"] = lasting_name(base)
-    config.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(config, values, indent=2)
     (folder / "README.md").unlink(missing_ok=True)  # a form to fill in
 
 
@@ -160,5 +161,4 @@ def _say_dtype(config: Path, dtype: str) -> None:
     if not named or any(values[key] != dtype for key in named):
         for key in named or ["torch_dtype"]:
             values[key] = dtype
-        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-        config.write_text(text, encoding="utf-8")
+        write_json(config, values, indent=2)

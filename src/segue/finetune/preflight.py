@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from segue.convert.check import Findings, check
+from segue.errors import InputError
 from segue.finetune.adapt import adapt, counted
-from segue.finetune.data import Selection, select
+from segue.finetune.data import HOLE, Selection, select
 from segue.finetune.pupil import Pupil, pupil_of
 from segue.finetune.recipe import Recipe
 from segue.finetune.train import placement
@@ -64,8 +65,10 @@ def preflight(recipe: Recipe, *, draw: int = 16) -> Preflight:
         draw: how many samples to draw into `preflight/` of the output folder; 0: none.
 
     Raises:
-        InputError, ModelError: as `finetune`.
+        InputError, ModelError: as `finetune`; and where questions or answers have placeholders that
+            nothing fills, for what is left of them would be learned.
     """
+    refuse_holes(recipe)
     pupil = pupil_of(recipe)
     cut = recipe.too_long == "cut"
     train = select(recipe.data, pupil, recipe.max_length, cut=cut)
@@ -87,6 +90,22 @@ def preflight(recipe: Recipe, *, draw: int = 16) -> Preflight:
         found.pictures = Path(recipe.output) / "preflight"
         found.findings = check(Path(recipe.data), draw_to=found.pictures, draw=draw)
     return found
+
+
+def refuse_holes(recipe: Recipe) -> None:
+    """Refuse data that would teach sentences with holes, "Find the  in the picture".
+
+    Raises:
+        InputError: there is a placeholder that nothing fills, or the data cannot be read.
+    """
+    for file in filter(None, (recipe.data, recipe.validation)):
+        findings = check(Path(file))
+        if count := findings.problems[HOLE]:
+            example = next((line for line in findings.examples if HOLE in line), "")
+            raise InputError(
+                f"{file} has {count} placeholders that nothing fills, and what is left of their "
+                f"sentences would be learned. {example}. Convert the file anew, or take them out."
+            )
 
 
 def steps_of(recipe: Recipe, examples: int) -> int:

@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from segue.errors import InputError
+from segue.text_file import read_text
 
 Method = Literal["lora", "qlora", "full"]
 Mask = Literal["assistant", "qwen"]
@@ -139,7 +140,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             value has the wrong type or makes no sense.
     """
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(read_text(path))
     except OSError as error:
         raise InputError(f"Cannot read the recipe {path}: {error.strerror or error}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

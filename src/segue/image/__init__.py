@@ -18,6 +18,7 @@ from segue.box import Size
 from segue.errors import InputError
 from segue.image import pixels, url
 from segue.image.pixels import Limits
+from segue.text_file import check_regular
 
 Source = Any
 """Image | str | os.PathLike | bytes | binary file object | PIL.Image.Image | np.ndarray."""
@@ -107,6 +108,7 @@ class Image:
         try:
             if path.is_dir():
                 raise InputError(f"{path} is a folder. Give the path of a picture in it.")
+            check_regular(path)
             with path.open("rb") as file:
                 data = _read_at_most(file, limits.max_bytes + 1)
         except FileNotFoundError as error:

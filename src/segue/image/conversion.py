@@ -5,6 +5,7 @@ few megabytes, whatever has to be converted, composited or turned.
 """
 
 import io
+import logging
 import struct
 from collections.abc import Callable, Iterator
 
@@ -16,6 +17,9 @@ from segue.errors import InputError
 
 _BLOCK_PIXELS = 2**18
 _ORIENTATION = 0x0112
+_FULL_DEPTH = 12
+"""Cameras and scanners store up to 12 bits in 16; scaled by 16 bits they would be all but black."""
+_log = logging.getLogger(__name__)
 _STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
@@ -30,18 +34,22 @@ _STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 Box = tuple[int, int, int, int]
 
 
-def rgb_of(picture: PIL.Image.Image) -> np.ndarray:
+def rgb_of(picture: PIL.Image.Image, *, stored: bool) -> np.ndarray:
     """Convert a loaded PIL image: (H, W, 3) uint8 RGB, upright, transparency on white, read-only.
+
+    Args:
+        picture: of any mode.
+        stored: whether it comes from a file: 16 bits of which few are used are scaled by those.
 
     Raises:
         InputError: its values have no agreed range.
         Whatever Pillow raises on damaged files.
     """
-    convert = _converter(picture)
-    upright, stored = arrays_for(picture.height, picture.width, orientation_of(picture.getexif))
+    convert = _converter(picture, stored)
+    upright, as_stored = arrays_for(picture.height, picture.width, orientation_of(picture.getexif))
     for box in _blocks(picture.width, picture.height):
         left, top, right, bottom = box
-        stored[top:bottom, left:right] = convert(picture.crop(box))
+        as_stored[top:bottom, left:right] = convert(picture.crop(box))
     upright.setflags(write=False)
     return upright
 
@@ -112,11 +120,11 @@ def _blocks(width: int, height: int) -> Iterator[Box]:
             yield left, top, min(left + across, width), min(top + down, height)
 
 
-def _converter(picture: PIL.Image.Image) -> Callable[[PIL.Image.Image], np.ndarray]:
+def _converter(picture: PIL.Image.Image, stored: bool) -> Callable[[PIL.Image.Image], np.ndarray]:
     """How a block of this picture becomes (h, w, 3) or (h, w, 1) values."""
     mode = picture.mode
     if mode == "I" or mode.startswith("I;16"):
-        return _grey_of_16
+        return _grey_converter(picture, stored)
     if mode == "F":
         raise InputError(
             "A picture of floating point values has no agreed range. Convert it to 8 bits first."
@@ -128,15 +136,31 @@ def _converter(picture: PIL.Image.Image) -> Callable[[PIL.Image.Image], np.ndarr
     return lambda block: np.asarray(block.convert("RGB"))
 
 
-def _grey_of_16(block: PIL.Image.Image) -> np.ndarray:
-    values = np.asarray(block)
-    low, high = int(values.min()), int(values.max())
+def _grey_converter(
+    picture: PIL.Image.Image, stored: bool
+) -> Callable[[PIL.Image.Image], np.ndarray]:
+    """How a block of 16-bit grey becomes 8 bits; all blocks are looked at first."""
+    low, high, odd = 0, 0, False
+    for box in _blocks(picture.width, picture.height):
+        values = np.asarray(picture.crop(box))
+        low, high = min(low, int(values.min())), max(high, int(values.max()))
+        odd = odd or bool((values % 257).any())  # 257: 8 bits, spread
     if low < 0 or high > 65535:
         raise InputError(
             f"A picture of whole numbers must lie in 0..65535, got {low}..{high}. "
             "Convert it to 8 or 16 bits first."
         )
-    return eight_bits_of(values)[:, :, None]
+    depth = max(8, high.bit_length())
+    if not stored or depth > _FULL_DEPTH or not odd:
+        return lambda block: eight_bits_of(np.asarray(block))[:, :, None]
+    _log.warning("a 16-bit picture uses %d bits only; it is scaled by those", depth)
+    most = (1 << depth) - 1
+
+    def scaled(block: PIL.Image.Image) -> np.ndarray:
+        values = np.asarray(block).astype(np.int64) * 255 + (1 << depth) // 2
+        return (values // most).clip(0, 255).astype(np.uint8)[:, :, None]
+
+    return scaled
 
 
 def _profile_transform(picture: PIL.Image.Image) -> PIL.ImageCms.ImageCmsTransform | None:

@@ -4,7 +4,8 @@ Rules, applied in this order:
 - the size in a file's header is checked before a pixel is decoded;
 - of several frames the first counts;
 - EXIF orientation is applied once;
-- 16-bit values are scaled by 255/65535, 1-bit ones become 0 and 255;
+- 16-bit values are scaled by 255/65535, 1-bit ones become 0 and 255; a 16-bit file of which no
+  value needs more than 12 bits is scaled by the bits it uses, and a warning is logged;
 - CMYK goes through the file's own ICC profile where it has one, else through the plain formula;
 - transparency is composited on white.
 
@@ -123,7 +124,7 @@ def from_pil(picture: PIL.Image.Image, limits: Limits, what: str = "the picture"
     try:
         picture.load()
         _check_size(picture.height, picture.width, what, limits)
-        return conversion.rgb_of(picture)
+        return conversion.rgb_of(picture, stored=picture.format is not None)
     except InputError:
         raise
     except MemoryError as error:

@@ -101,6 +101,11 @@ class Mask:
         """
         return cls(contour.fill(polygons, size), score)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """What `np.asarray(mask)` gives: the (H, W) bool array, read-only unless copied."""
+        array = self.array if dtype is None else self.array.astype(dtype, copy=False)
+        return array.copy() if copy and array is self.array else array
+
     @property
     def size(self) -> Size:
         height, width = CompactArray.shape_of(self)

@@ -13,6 +13,9 @@ import numpy as np
 from segue.box import Size
 from segue.errors import InputError
 
+_PIXELS_AT_A_TIME = 4_000_000
+"""Filled in blocks of rows of about so many, so that memory is that of the mask."""
+
 Ring = tuple[tuple[float, float], ...]
 """The corners (x, y) of a closed line, in pixels; the first is not repeated at the end."""
 
@@ -174,17 +177,30 @@ def _parity(rings: list[np.ndarray], height: int, width: int) -> np.ndarray:
     """Even-odd fill of rings together: (height, width) bool."""
     xa, ya = np.concatenate(rings).T
     xb, yb = np.concatenate([np.roll(ring, -1, 0) for ring in rings]).T
+    # Downwards, all of them: then the two ways along a seam cross a row in the very same place.
+    up = ya > yb
+    xa, xb, ya, yb = (
+        np.where(up, xb, xa),
+        np.where(up, xa, xb),
+        np.where(up, yb, ya),
+        np.where(up, ya, yb),
+    )
     # An edge crosses the centre lines of the rows first <= row < last (half-open, so that a corner
     # on a centre line counts once).
-    top, bottom = np.minimum(ya, yb), np.maximum(ya, yb)
-    first = np.clip(np.ceil(top - 0.5), 0, height).astype(int)
-    last = np.clip(np.ceil(bottom - 0.5), 0, height).astype(int)
+    first = np.clip(np.ceil(ya - 0.5), 0, height).astype(int)
+    last = np.clip(np.ceil(yb - 0.5), 0, height).astype(int)
     edge = np.repeat(np.arange(xa.size), last - first)
     begin = np.cumsum(last - first) - (last - first)
     row = np.arange(edge.size) - begin[edge] + first[edge]
     slope = (xb[edge] - xa[edge]) / (yb[edge] - ya[edge])
     crossing = xa[edge] + (row + 0.5 - ya[edge]) * slope
     column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)
-    flips = np.bincount(row * (width + 1) + column, minlength=height * (width + 1))
-    inside = np.cumsum(flips.reshape(height, width + 1)[:, :-1], axis=1) % 2
-    return inside.astype(bool)
+    inside = np.empty((height, width), bool)
+    step = max(1, _PIXELS_AT_A_TIME // (width + 1))
+    for start in range(0, height, step):
+        rows = min(step, height - start)
+        here = slice(None) if rows == height else (row >= start) & (row < start + rows)
+        places = (row[here] - start) * (width + 1) + column[here]
+        flips = np.bincount(places, minlength=rows * (width + 1)).reshape(rows, width + 1)
+        inside[start : start + rows] = np.cumsum(flips[:, :-1], axis=1) % 2
+    return inside

@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
+from segue.chat import serve_publicly
 from segue.errors import InputError
 from segue.image import budget
 from segue.presets import CARDS
@@ -278,6 +279,8 @@ def locked(data: Path) -> Iterator[None]:
 
 
 def _prepare(assistant: Assistant, settings: Settings) -> None:
+    """Make the models ready to answer strangers."""
+    serve_publicly(assistant.chat)
     assistant.limit_memory(settings.memory)
     share_processor(assistant, settings.threads)
 

@@ -52,6 +52,8 @@ STATE: Json = {
             "not_found": [],
             "broken": [],
             "finish": "stop",
+            "thought": 0,
+            "notices": [],
             "seconds": {"chat": 0.2, "total": 0.3},
             "images": [0],
             "regions": ["r1"],

@@ -190,12 +190,24 @@ def read_session(data: bytes, limits: SessionLimits, max_images: int) -> Convers
             raise _bad(f"is not a zip file that can be read ({error})") from error
         try:
             conversation = resume(folder, Assistant(), limits)
+            _refuse_half_characters(folder / FILE)
         except InputError as error:
             raise InputError(without_folder(str(error), folder, "the session")) from error
     if len(conversation.images) > max_images:
         raise _bad(f"holds {len(conversation.images)} pictures, more than {max_images}")
     _refuse_large(conversation, limits.max_file_bytes)
     return _with_plain_times(conversation)
+
+
+def _refuse_half_characters(file: Path) -> None:
+    """Half of a surrogate pair can be written in JSON, but goes into no database and no answer."""
+    text = file.read_text(encoding="utf-8")
+    if "\\ud" not in text.lower():
+        return
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _bad("holds text that is not Unicode") from error
 
 
 def without_folder(message: str, folder: Path, name: str) -> str:

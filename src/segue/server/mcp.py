@@ -77,13 +77,18 @@ class Tools:
         }
 
     def ask(self, picture: str, question: str, masks: Masks = "rle") -> dict[str, Any]:
-        """Ask about a picture in Chinese or English; what the answer points at has masks."""
+        """Ask about a picture in Chinese or English; what the answer points at has masks.
+
+        "notices" say how the answer came about where there is something to say: that it broke off,
+        was refused, or that the model only thought.
+        """
         with self._lock:
             answer = self._models().open(self._open(picture)).ask(question)
         return {
             "text": answer.text,
             "regions": [_shape(region, masks) for region in answer.regions],
             "not_found": list(answer.not_found),
+            "notices": list(answer.notices),
         }
 
     def overlay(

@@ -49,6 +49,8 @@ def turn_json(document: Document, number: int) -> Json:
     return {
         "index": number,
         **{key: turn[key] for key in kept},
+        "thought": turn.get("thought", 0),  # turns that were stored before have neither
+        "notices": turn.get("notices", []),
         "images": list(range(first, first + len(turn["images"]))),
         "regions": [region["id"] for region in turn["regions"] if region["id"] in now],
     }

@@ -8,7 +8,6 @@ what differs.
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from segue.assistant import Assistant, load
+from segue.atomic_file import write_bytes, write_json
 from segue.collector import Collector
 from segue.conversation import Conversation
+from segue.dialects.thoughts import without_thoughts
 from segue.errors import InputError
 from segue.export.json import region_from_json
 from segue.follower import region_ids
 from segue.history import KEPT, Snapshot, Step
 from segue.image import Image
 from segue.region import Region
+from segue.request import read_request
 from segue.session.bounds import SessionLimits, check_file, check_masks, check_pictures
 from segue.session.snapshots import (
     Steps,
@@ -54,16 +56,18 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        InputError: it cannot be written; what was saved there before is as it was.
     """
     folder = Path(folder)
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     steps, _ = conversation.history.steps()
     backgrounds = (image for _, shot in steps for image in shot.backgrounds.values())
     pictures = {image.digest: image for image in (*conversation.images, *backgrounds)}
     for digest, image in pictures.items():
         file = folder / "images" / f"{digest}.png"
         if not file.exists():
-            _write(file, image.to_png_bytes())
+            write_bytes(file, image.to_png_bytes())
     document = {
         "format": FORMAT,
         "segue": __version__,
@@ -79,15 +83,7 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
         **snapshot_to_json(conversation.history.now),
         "history": history_to_json(conversation.history),
     }
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    try:
-        content = text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"A session must be Unicode text, but it holds {text[error.start]!r}. "
-            "Rename or take back what holds it."
-        ) from error
-    _write(folder / FILE, content)
+    write_json(folder / FILE, document, indent=1)
     return folder
 
 
@@ -134,21 +130,36 @@ def replay(
     conversation = Conversation(assistant, system=document.get("system"))
     sight = Sight.from_json(document.get("sight", {}))
     differences: list[str] = []
-    for number, turn in enumerate(document["turns"], 1):
+    _, saved_now = saved.steps[saved.at]
+    for number, (turn, answered) in enumerate(zip(document["turns"], saved_now.answers), 1):
         shown = tuple(images[digest] for digest in turn["images"])
         gathered = Collector(turn["question"])
         seen = conversation.images + shown
         first = int(turn["regions"][0]["id"].lstrip("r")) if turn["regions"] else 1
-        chunks = gathered.listen(iter([turn["raw"]]))
-        for event in assistant.follow(chunks, seen, region_ids(first), models["dialect"], sight):
+        gathered.raw.append(turn["raw"])
+        phrases = read_request(turn["question"]).phrases
+        events = assistant.follow(
+            [without_thoughts(turn["raw"])],  # regions that a thought took back have no id here
+            seen,
+            region_ids(first),
+            models["dialect"],
+            sight,
+            grounded=bool(phrases) or "asked" in turn,
+            phrases=phrases,
+        )
+        for event in events:
             gathered.add(event)
-        answer = gathered.answer(seen)
+        answer = replace(
+            gathered.answer(seen),
+            thought=answered.thought,  # what the model did stays as it was
+            notices=answered.notices,
+            finish=answered.finish,
+        )
         conversation.adopt(turn["question"], answer, shown)
         before = [region_from_json(region) for region in turn["regions"]]
         differences += [f"turn {number}: {d}" for d in _differences(before, answer.regions)]
         if answer.text != turn["text"]:
             differences.append(f"turn {number}: the text reads differently")
-    _, saved_now = saved.steps[saved.at]
     regions = _carried(saved_now, conversation.regions)
     known = {region.id for region in regions}
     steps, at = conversation.history.steps()
@@ -249,8 +260,6 @@ def _document(file: Path) -> dict[str, Any]:
             f"{file} has format {str(document['format'])[:40]!r}; this version reads up to "
             f"{FORMAT}. Open it with the version that wrote it."
         )
-    if "\\ud" in text.lower():  # half of a surrogate pair could be read, but never written again
-        json.dumps(document, ensure_ascii=False).encode()
     return dict(document)
 
 
@@ -291,10 +300,3 @@ def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:
             iou = old.mask.iou(new.mask) if same else 0.0
             found.append(f"{old.id}: the mask changed (IoU {iou:.3f})")
     return found
-
-
-def _write(file: Path, content: bytes) -> None:
-    """All or nothing: a crash leaves the old file or the new one, never half of one."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(file)

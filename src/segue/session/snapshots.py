@@ -196,5 +196,13 @@ def _answer_from_json(
         broken=tuple(turn["broken"]),
         cut=bool(turn.get("cut", False)),
         finish=turn["finish"],
+        thought=int(turn.get("thought", 0)),
+        notices=tuple(map(_sentence, turn.get("notices", ()))),
         seconds=dict(turn.get("seconds", {})),
     )
+
+
+def _sentence(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a notice is {value!r}, not a text")
+    return value

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from segue.box import Box, Size
+from segue.convert.dataset import read
 from segue.convert.dialogue import Dialogue, Truth, Turn
 from segue.convert.formats import FORMATS, recognise
 from segue.errors import InputError
@@ -156,4 +157,4 @@ def test_files_of_another_form_are_refused(tmp_path, text, message):
     file = tmp_path / "x.json"
     file.write_text(text)
     with pytest.raises(InputError, match=message):
-        list(FORMATS[recognise(file)].read(file))
+        list(read(file))

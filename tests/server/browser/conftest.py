@@ -114,7 +114,7 @@ def open_page(browser, server) -> Iterator[OpenPage]:
     contexts = []
     troubles = []
 
-    def open_page(path: str = "/", *, context=None, **options):
+    def open_page(path: str = "/", *, context=None, url: str = server.url, **options):
         if context is None:
             context = browser.new_context(
                 **{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options}
@@ -127,7 +127,7 @@ def open_page(browser, server) -> Iterator[OpenPage]:
             "console",
             lambda line: "Content Security Policy" in line.text and troubles.append(line.text),
         )
-        page.goto(server.url + path)
+        page.goto(url + path)
         page.wait_for_selector("html[data-ready]")
         return page
 

@@ -5,9 +5,11 @@ changes them and the frame of the boxes is known. What differs from server to se
 found out by `segue doctor` and kept in a profile.
 """
 
+import logging
 import re
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from time import sleep
 from typing import Any
 from weakref import finalize
 
@@ -16,19 +18,26 @@ import openai
 from segue import profile as profiles
 from segue.box import Frame, SeenPixels, Size
 from segue.chat.openai.address import Address
-from segue.chat.openai.replies import ENDS, pieces, told
+from segue.chat.openai.end_tokens import COMMON_ENDS, END_TOKENS, ENDS
+from segue.chat.openai.problems import trouble_of
+from segue.chat.openai.replies import EndpointReply, Unanswered
 from segue.chat.openai.requests import body
+from segue.chat.openai.retries import pause_before_retry
+from segue.chat.openai.secrets import KeyFilter, redact
 from segue.chat.resizing import Patches
 from segue.dialects.recognize import dialect_of
-from segue.errors import InputError
-from segue.message import Message, Sampling
+from segue.dialects.thoughts import thinks_by_name
+from segue.errors import InputError, ModelError
+from segue.message import Finish, Message, Sampling
 from segue.profile import Profile
 from segue.reply import ReplyText
+
+log = logging.getLogger(__name__)
 
 CONNECT_S = 10.0
 READ_S = 300.0
 """The longest wait for the next piece of a reply; large pictures take their time on a CPU."""
-TRIES = 4
+RETRIES = 4
 """So many times more is a request made that met a full, restarting or unreachable server."""
 
 PATCHES = {
@@ -67,7 +76,7 @@ class OpenAIChat:
             client: how to connect; None: with the key of the environment.
         """
         self.address = address
-        self.name = name or f"openai:{address.model}@{address.url}"
+        self.name = name or address.name
         self.profile = profile or Profile(name=self.name)
         by_name = dialect_of(name=address.model).dialect
         self.dialect = self.profile.dialect or by_name
@@ -77,9 +86,21 @@ class OpenAIChat:
         """Fields that this server does not know."""
         self.repeated = 0
         """Requests that had to be made again."""
+        self.retries = RETRIES
+        """So many times more is a request made that met a full or unreachable server."""
+        self.is_public = False
+        """Strangers read its errors: they get neutral sentences, and the log has the rest."""
+        self._ends = END_TOKENS.get(self.dialect, COMMON_ENDS)
+        self._tries = 0  # of the request at hand
         self._client = client or _client_of(address)
         if client is None:  # its connections end with this object, not whenever they are collected
             finalize(self, self._client.close)
+
+    @property
+    def thinks(self) -> bool:
+        """Whether replies may begin inside a thought. See `Thinking`."""
+        by_name = thinks_by_name(self.address.model)
+        return by_name if self.profile.thinks is None else self.profile.thinks
 
     def with_profile(self, profile: Profile) -> "OpenAIChat":
         """The same endpoint, used as another profile says."""
@@ -110,38 +131,73 @@ class OpenAIChat:
         return self._reply(request, sampling)
 
     def _reply(self, request: dict[str, Any], sampling: Sampling) -> Generator[str, None, str]:
-        reply, finish = ReplyText((*sampling.stop, *ENDS)), "stop"
+        reply = ReplyText((*sampling.stop, *self._ends), trailing=ENDS)
+        keys = KeyFilter(self.address.key)
+        finish: str = "stop"
         try:
-            with self._sent(request) as response, closing(pieces(response)) as chunks:
-                while not reply.stopped:
-                    try:
-                        shown = reply.push(next(chunks))
-                    except StopIteration as end:
-                        finish = end.value
-                        break
-                    if shown:
-                        yield shown
-        except openai.OpenAIError as error:
-            raise told(error, self.address, self._models(error)) from error
-        if rest := reply.finish():
+            with self._sent(request) as response:
+                incoming = EndpointReply(response, READ_S)
+                with closing(incoming.pieces()) as chunks:
+                    while not reply.stopped:
+                        try:
+                            shown = keys.push(reply.push(next(chunks)))
+                        except StopIteration as end:
+                            finish = end.value
+                            break
+                        if shown:
+                            yield shown
+        except (openai.OpenAIError, Unanswered) as error:
+            raise self._failure(error) from None
+        if rest := keys.push(reply.finish()) + keys.finish():
             yield rest
-        return "stop" if reply.stopped else finish
+        if keys.count:
+            log.warning("the endpoint wrote the key that was sent to it %d times", keys.count)
+        if reply.stopped:
+            return "stop"
+        return self._ended(finish)
+
+    def _failure(self, error: Exception) -> ModelError:
+        known = [redact(model, *self.address.secrets) for model in self._models(error)]
+        trouble = trouble_of(error, self.address, tries=self._tries, known=known)
+        if not self.is_public:
+            return trouble.error()
+        log.error("%s: %s", self.name, trouble.sentence)
+        return ModelError(trouble.neutral)
+
+    def _ended(self, finish: str) -> Finish:
+        """Why the reply ended; strangers are not told the endpoint's own words."""
+        said = redact(getattr(finish, "notice", ""), *self.address.secrets)
+        if finish == "error" and self.is_public:
+            log.error("%s: %s", self.name, said)
+            said = "the chat model's endpoint failed in the middle of its reply"
+        return Finish(str(finish), said)
 
     def _sent(self, request: dict[str, Any]) -> closing[Any]:
-        """The head of the response; the request goes without fields that the server refuses."""
+        """The head of the response; the request goes without fields that the server refuses.
+
+        A server that is full, restarting or not to be reached is asked again, with growing pauses.
+        One that took the question and does not answer is not: it may be at work on it.
+        """
+        self._tries = 0
         while True:
             fields = {k: v for k, v in request.items() if k not in self.refused}
             extra = {k: fields.pop(k) for k in ("skip_special_tokens",) if k in fields}
             create = self._client.chat.completions.with_streaming_response.create
+            self._tries += 1
             try:
-                response = create(**fields, extra_body=extra or None).__enter__()
-                self.repeated += response.retries_taken
-                return closing(response)
+                return closing(create(**fields, extra_body=extra or None).__enter__())
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 named = _field_of(error, request, self.refused)
                 if named is None:
                     raise
                 self.refused.add(named)
+                self._tries -= 1
+            except openai.OpenAIError as error:
+                pause = pause_before_retry(error, self._tries)
+                if pause is None or self._tries > self.retries:
+                    raise
+                self.repeated += 1
+                sleep(pause)
 
     def _models(self, error: Exception) -> list[str]:
         """What the endpoint has, where it says that it has not what was asked for."""
@@ -156,9 +212,10 @@ class OpenAIChat:
 def _client_of(address: Address) -> openai.OpenAI:
     return openai.OpenAI(
         base_url=address.url,
+        default_query=dict(address.query),
         api_key=address.key or "none",
         timeout=openai.Timeout(READ_S, connect=CONNECT_S),
-        max_retries=TRIES,
+        max_retries=0,  # see OpenAIChat._sent
     )
 
 
@@ -183,5 +240,5 @@ def load(source: str, *, name: str = "") -> OpenAIChat:
         InputError: it is no such address, or the profile is damaged.
     """
     address = Address.parse(source)
-    name = name or f"openai:{address.model}@{address.url}"
+    name = name or address.name
     return OpenAIChat(address, name, profile=profiles.load(name))

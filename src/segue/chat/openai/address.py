@@ -1,8 +1,9 @@
 """Which model at which address, and with which key."""
 
 import os
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from segue.errors import InputError
 
@@ -11,13 +12,19 @@ KEYS = ("SEGUE_API_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key, the first that is set counts."""
 
 
+_SECRET = re.compile(r"key|token|secret|sig|code|auth|password", re.IGNORECASE)
+"""Names in a query whose values are keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One model of one endpoint."""
 
     model: str
     url: str
-    """Up to and with "/v1"; without key."""
+    """Up to and with "/v1"; without query."""
+    query: tuple[tuple[str, str], ...] = ()
+    """Goes with every request, as Azure's api-version does."""
 
     @classmethod
     def parse(cls, text: str) -> "Address":
@@ -45,7 +52,20 @@ class Address:
             raise InputError(
                 f"An endpoint must be MODEL@http://host:port/v1, got {text!r} without a model."
             )
-        return cls(model.strip(), url.rstrip("/"))
+        bare = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+        return cls(model.strip(), bare, tuple(parse_qsl(parts.query, keep_blank_values=True)))
+
+    @property
+    def name(self) -> str:
+        """For reports, profiles and sessions: model and address, without the keys of its query."""
+        shown = [(name, value) for name, value in self.query if not _SECRET.search(name)]
+        return f"openai:{self.model}@{self.url}{'?' + urlencode(shown) if shown else ''}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must come back in no text: the key, and keys of the query."""
+        hidden = [value for name, value in self.query if _SECRET.search(name)]
+        return tuple(key for key in (self.key, *hidden) if key)
 
     @property
     def official(self) -> bool:

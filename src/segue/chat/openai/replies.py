@@ -1,149 +1,214 @@
-"""Reads what an endpoint sends back, streamed or not, and says what went wrong in words."""
+"""Reads a reply from an endpoint, streamed or not, and how it ended.
+
+Thoughts that come in a field of their own become part of the reply, between `<think>` and
+`</think>`, so that nothing is lost and every reader of replies leaves them out.
+"""
 
 import json
-import logging
-import re
-from collections.abc import Generator, Iterator
-from difflib import get_close_matches
+from collections.abc import Callable, Generator, Iterator
+from time import monotonic
 from typing import Any
 
-import openai
-
-from segue.chat.openai.address import KEYS, Address
-from segue.errors import ModelError
-
-log = logging.getLogger(__name__)
-
-ENDS = (
-    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>",
-    "<end_of_utterance>", "<｜end▁of▁sentence｜>", "<|user|>", "<eos>", "</s>",
-)  # fmt: skip
-"""End-of-turn tokens; a server that keeps special tokens may send them along."""
-
-_TOO_LONG = re.compile(
-    r"context.{0,20}(length|size|window)|maximum.{0,30}(tokens|length)|too (long|many tokens)"
-    r"|max_model_len|exceeds? .{0,40}(context|tokens)",
-    re.IGNORECASE | re.DOTALL,
+from segue.chat.openai.choices import (
+    FILTERS,
+    LENGTH,
+    STOP,
+    TOOLS,
+    Ledger,
+    Reasoning,
+    Spoken,
+    UpstreamError,
+    reason_of,
 )
-_PICTURE = re.compile(r"image|picture|multi-?modal|vision|mmproj", re.IGNORECASE)
+from segue.chat.openai.documents import Document, End, Idle, Line, Unreadable, lines_of, read_lines
+from segue.chat.openai.transport import HTTP_ERRORS, TIMEOUTS
+from segue.message import Finish
+
+OPENING, CLOSING = "<think>", "</think>"
+STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl", "text/plain", "")
 
 
-def pieces(response: Any) -> Generator[str, None, str]:
-    """The text of a reply as it comes.
+class Unanswered(Exception):
+    """The endpoint said nothing; the message is a sentence about why."""
 
-    Returns:
-        "stop" or "length"; a stream that breaks off counts as "length".
-
-    Raises:
-        ModelError: the answer is none, or the server reports an error in it.
-    """
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        return (yield from _whole(response))
-    if kind not in ("text/event-stream", "application/x-ndjson", "text/plain", ""):
-        raise ModelError(
-            f"The endpoint answered with {kind or 'no content type'}, not with a chat completion. "
-            "Is the address right? It usually ends in /v1."
-        )
-    return (yield from _streamed(response.parse()))
+    def __init__(self, sentence: str, reason: str = "") -> None:
+        """
+        Args:
+            sentence: about why.
+            reason: the endpoint's own words, where it gave some.
+        """
+        super().__init__(sentence)
+        self.reason = reason
 
 
-def _whole(response: Any) -> Generator[str, None, str]:
-    """A server that does not stream."""
-    try:
-        choice = json.loads(response.read())["choices"][0]
-        text, why = choice["message"]["content"] or "", choice.get("finish_reason")
-    except (ValueError, LookupError, TypeError) as error:
-        raise ModelError(
-            "The endpoint answered with JSON that is no chat completion. Is the address right?"
-        ) from error
-    yield text
-    return _finish(why, bool(text))
+class Silence(Exception):
+    """Nothing of the reply came for too long, although the connection was open."""
 
 
-def _streamed(chunks: Iterator[Any]) -> Generator[str, None, str]:
-    why, begun = None, False
-    try:
-        for chunk in chunks:
-            for choice in chunk.choices or ():
-                if text := (choice.delta and choice.delta.content) or "":
-                    begun = True
-                    yield text
-                why = choice.finish_reason or why
-    except (openai.APIConnectionError, ValueError) as error:  # ValueError: half a line of JSON
-        if not begun:
-            raise ModelError(
-                f"The endpoint broke off before it said anything ({error})."
-            ) from error
-        log.warning("the endpoint broke the stream off: %s", error)
-        return "length"
-    if why is None and not begun:
-        raise ModelError("The endpoint sent an empty stream: neither text nor a reason to end.")
-    return _finish(why, begun)
+class EndpointReply:
+    """One reply while it comes."""
 
+    def __init__(
+        self, response: Any, read_s: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """
+        Args:
+            response: of the openai client, its body not yet read.
+            read_s: the longest wait, in seconds, for the next piece of the reply. Comments and
+                other signs of life are no piece.
+            clock: seconds since any time.
+        """
+        self._response, self._read_s, self._clock = response, read_s, clock
+        self._ledger = Ledger()
+        self._in_thought = False
+        self._has_words = self._has_thoughts = False
+        self._is_complete = False  # the endpoint said that all was sent
+        self._unreadable: list[str] = []
 
-def _finish(why: str | None, begun: bool) -> str:
-    if why == "content_filter" and not begun:
-        raise ModelError("The endpoint's content filter refused to answer.")
-    return "stop" if why in ("stop", "eos", "end_turn", "tool_calls") else "length"
+    def pieces(self) -> Generator[str, None, Finish]:
+        """The text of the reply as it comes.
 
+        Returns:
+            Why it ended.
 
-def told(error: Exception, address: Address, known: list[str]) -> ModelError:
-    """An error of the client as a sentence.
+        Raises:
+            Unanswered: nothing was said, and the sentence is why.
+        """
+        kind = self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in (*STREAMS, "application/json") and not kind.endswith("+json"):
+            raise Unanswered(
+                f"The endpoint answered with {kind}, not with a chat completion. Is the address "
+                "right? It usually ends in /v1."
+            )
+        failure = ""
+        try:
+            for spoken in self._spoken(self._lines(kind)):
+                yield from self._written(spoken)
+        except UpstreamError as error:
+            if not self._has_words and not self._has_thoughts:
+                raise Unanswered(f"The endpoint reports an error: {error}", str(error)) from error
+            failure = f"the endpoint failed in the middle of its reply: {error}"
+        except (Silence, *TIMEOUTS) as error:  # type: ignore[misc]
+            failure = f"nothing more came for {self._read_s:.0f} s, so the reply was ended"
+            if not self._has_words and not self._has_thoughts:
+                raise Unanswered(
+                    f"The endpoint accepted the question and said nothing for {self._read_s:.0f} s."
+                ) from error
+        except HTTP_ERRORS as error:
+            if not self._has_words and not self._has_thoughts:
+                raise Unanswered(
+                    f"The endpoint broke off before it said anything ({error})."
+                ) from error
+            failure = f"the connection broke off before the reply had ended ({error})"
+        if self._in_thought:
+            yield CLOSING
+        if failure:
+            return Finish("error", failure)
+        if not self._has_words:
+            return (yield from self._without_words())
+        return self._finish()
 
-    Args:
-        error: what it raised.
-        address: who was asked.
-        known: models that the endpoint says it has, if it was asked.
-    """
-    where = address.url
-    message = " ".join(str(getattr(error, "message", error)).split())[:300]
-    if isinstance(error, openai.APITimeoutError):
-        return ModelError(f"{where} did not answer in time. Is it overloaded? Try again later.")
-    if isinstance(error, openai.APIConnectionError):
-        return ModelError(
-            f"Nothing answers at {where} ({_cause(error)}). Is the server running, and the address "
-            "right?"
-        )
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        has = f"the one in {' or '.join(KEYS)} was refused" if address.key else f"set {KEYS[0]}"
-        return ModelError(f"{where} asks for a key: {has}. ({message})")
-    if isinstance(error, openai.RateLimitError):
-        return ModelError(f"{where} has too much to do, also after several tries. ({message})")
-    if isinstance(error, openai.NotFoundError):
-        return _not_found(address, message, known)
-    if isinstance(error, openai.APIStatusError) and error.status_code < 500:
-        return _refused(address, error.status_code, message)
-    return ModelError(f"{where} failed, also after several tries: {message}")
+    def _lines(self, kind: str) -> Iterator[Line]:
+        if kind in STREAMS:
+            yield from read_lines(lines_of(self._response.iter_bytes()))
+            return
+        text = b"".join(self._response.iter_bytes()).decode("utf-8", "replace")
+        self._is_complete = True
+        try:
+            yield Document(json.loads(text))
+        except (ValueError, RecursionError):
+            yield from read_lines(text.splitlines())
 
+    def _spoken(self, lines: Iterator[Line]) -> Iterator[Spoken]:
+        last = self._clock()
+        for line in lines:
+            match line:
+                case Document(value, is_error):
+                    if is_error:
+                        raise UpstreamError(reason_of(value) or "an error without a reason")
+                    for spoken in self._ledger.read(value):
+                        yield spoken
+                        last = self._clock()
+                case End():
+                    self._is_complete = True
+                    return
+                case Unreadable(text):
+                    self._unreadable.append(text)
+                case Idle():
+                    pass
+            if self._clock() - last > self._read_s:
+                raise Silence
 
-def _not_found(address: Address, message: str, known: list[str]) -> ModelError:
-    if not known:
-        return ModelError(
-            f"{address.url} has no model {address.model!r}, or is no endpoint: the address "
-            f"usually ends in /v1. ({message})"
-        )
-    near = get_close_matches(address.model, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ModelError(
-        f"{address.url} has no model {address.model!r}.{hint} It has: {', '.join(known[:20])}."
-    )
+    def _written(self, spoken: Spoken) -> Iterator[str]:
+        if isinstance(spoken, Reasoning) != self._in_thought:
+            self._in_thought = not self._in_thought
+            yield OPENING if self._in_thought else CLOSING
+        self._has_words = self._has_words or not self._in_thought
+        self._has_thoughts = self._has_thoughts or self._in_thought
+        yield spoken.text
 
+    def _without_words(self) -> Generator[str, None, Finish]:
+        """The end of a reply that has no words, unless the model's refusal is some."""
+        ledger, reason = self._ledger, self._ledger.reason
+        if ledger.refusal:
+            yield ledger.refusal
+            return Finish("refused", "the model refused to answer")
+        if ledger.tools or reason in TOOLS:
+            names = ", ".join(dict.fromkeys(name for name in ledger.tools if name))
+            raise Unanswered(
+                f"The model asked for a tool{f' ({names})' if names else ''} instead of answering. "
+                "It was offered none: switch tools off at the server."
+            )
+        if reason in FILTERS:
+            raise Unanswered("The endpoint's content filter refused to answer.")
+        if self._has_thoughts:
+            return Finish("length" if reason in LENGTH else "stop")
+        if reason in STOP:
+            return Finish("stop", "the model answered nothing")
+        if reason in LENGTH:
+            return Finish("length", "the model reached its limit of length before it said anything")
+        if reason is not None:
+            raise Unanswered(
+                f"The endpoint ended the reply with {reason!r} before it said anything."
+            )
+        raise Unanswered(self._no_completion())
 
-def _refused(address: Address, status: int, message: str) -> ModelError:
-    if _TOO_LONG.search(message):
-        return ModelError(
-            f"The conversation is too long for {address.model}. Use fewer or shorter turns, or "
-            f"smaller pictures. ({message})"
-        )
-    if status == 413 or _PICTURE.search(message):
-        return ModelError(
-            f"{address.model} refused the picture. Does this model see, and so many pictures? "
-            f"({message})"
-        )
-    return ModelError(f"{address.url} refused the request with status {status}: {message}")
+    def _no_completion(self) -> str:
+        if self._unreadable:
+            return (
+                "The endpoint sent what is no chat completion: "
+                f"{' '.join(self._unreadable[0].split())[:200]!r}. Is the address right?"
+            )
+        if self._ledger.had_choices or not self._is_complete:
+            return "The endpoint sent an empty stream: neither text nor a reason to end."
+        return "The endpoint answered with JSON that is no chat completion. Is the address right?"
 
+    def _finish(self) -> Finish:
+        """Why a reply with words ended, and what else there is to say of it."""
+        reason, why, notices = self._ledger.reason, "stop", []
+        if reason is None and not self._is_complete:
+            why = "length"
+            notices.append("the stream ended without a reason, so the reply may be cut off")
+        elif reason in LENGTH:
+            why = "length"
+        elif reason in FILTERS:
+            why = "refused"
+            notices.append("the endpoint's content filter cut the reply off")
+        elif reason is not None and reason not in (*STOP, *TOOLS):
+            why = "error"
+            notices.append(f"the endpoint ended the reply with {reason!r}")
+        return Finish(why, "; ".join([*notices, *self._left_out()]))
 
-def _cause(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return " ".join(str(cause).split())[:200]
+    def _left_out(self) -> Iterator[str]:
+        ledger = self._ledger
+        if ledger.others:
+            yield f"{len(ledger.others)} other choices of the endpoint are left out"
+        if ledger.parts:
+            kinds = ", ".join(sorted(ledger.parts))
+            yield f"parts of the reply that are no text are left out: {kinds}"
+        if ledger.tools:
+            names = ", ".join(dict.fromkeys(filter(None, ledger.tools)))
+            tool = f"a tool ({names})" if names else "a tool"
+            yield f"the model also asked for {tool}, which it was not offered"
+        if self._unreadable:
+            yield f"{len(self._unreadable)} lines of the stream could not be read"

@@ -9,6 +9,7 @@ from typing import Any
 import PIL.Image
 
 from segue.box import Size
+from segue.dialects.thoughts import without_thoughts
 from segue.image import Image
 from segue.message import Message, Sampling
 
@@ -49,6 +50,8 @@ def body(
     for message in messages:
         images = message.images[min(skip, len(message.images)) :]
         skip -= len(message.images) - len(images)
+        if message.role == "assistant" and not without_thoughts(message.text).strip():
+            continue  # some services refuse an empty turn
         turns.append(_turn(message, images, sent_size))
     wanted = {
         "temperature": sampling.temperature,
@@ -65,7 +68,7 @@ def _turn(
     message: Message, images: Sequence[Image], sent_size: Callable[[Size], Size]
 ) -> dict[str, Any]:
     if message.role == "assistant":
-        return {"role": "assistant", "content": message.text}
+        return {"role": "assistant", "content": without_thoughts(message.text)}
     text = _SPECIAL.sub(lambda match: match[0][0] + _BREAK + match[0][1:], message.text)
     if not images:
         return {"role": message.role, "content": text}

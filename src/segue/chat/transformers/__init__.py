@@ -16,13 +16,11 @@ from segue.chat.transformers.families import family_of
 from segue.chat.transformers.prompts import Prompt, PromptWriter
 from segue.chat.transformers.writing import Inputs, PicturesFrom, Writer
 from segue.dialects.recognize import dialect_of
+from segue.dialects.thoughts import open_thought
 from segue.errors import InputError, ModelError
 from segue.image import Image
 from segue.message import Message, Sampling
 from segue.models.qwen_vl.sampling import Choice
-
-THOUGHT = "<think>"
-"""Opened by some chat templates themselves; readers of the reply have to see it."""
 
 
 class TransformersChat:
@@ -80,7 +78,7 @@ class TransformersChat:
         model, pictures = self.model, [self._picture(image) for image in prompt.images]
         inputs = Inputs(self._tensors(prompt, pictures), tuple(i.digest for i in prompt.images))
         rest = PicturesFrom(self.processor, pictures, model.device, model.dtype)
-        begun = THOUGHT if prompt.text.rstrip().endswith(THOUGHT) else ""
+        begun = open_thought(prompt.text)  # readers of the reply have to see it
         return _after(begun, self._writer.stream(inputs, rest, choice))
 
     def _tensors(self, prompt: Prompt, pictures: list[Any]) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def load_network(
         _need("accelerate", "Spreading or quantising a model")
         options["device_map"] = device_map or {"": place.device}
     model = _pretrained(AutoModelForImageTextToText, folder, options)
+    if quantize == "4bit":
+        leave_narrow_layers_unpacked(model)
     return model if "device_map" in options else model.to(place.device)
 
 
@@ -55,6 +57,32 @@ def _quantisation(kind: str, place: devices.Placement) -> Any:
         bnb_4bit_compute_dtype=place.dtype,
         llm_int8_skip_modules=kept,
     )
+
+
+PACKED_ROWS, PACKED_COLUMNS = 32, 64
+"""The packed kernel of bitsandbytes takes weights (N, K) whose N and K are multiples of these."""
+
+
+def leave_narrow_layers_unpacked(network: Any) -> int:
+    """Keep 4-bit layers that do not fit the packed kernel of bitsandbytes away from it.
+
+    On processors with AVX-512 bf16 it repacks weights at the first call, in blocks, and fails on
+    layers that are no whole number of them; its other kernel takes any, on every processor.
+
+    Args:
+        network: with layers of 4 bits, or without.
+
+    Returns:
+        How many layers are left unpacked.
+    """
+    narrow = 0
+    for layer in network.modules():
+        if not hasattr(layer, "support_avx512bf16_for_cpu"):
+            continue
+        if layer.out_features % PACKED_ROWS or layer.in_features % PACKED_COLUMNS:
+            layer.support_avx512bf16_for_cpu = False
+            narrow += 1
+    return narrow
 
 
 _VISION = (

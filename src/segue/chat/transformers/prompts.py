@@ -16,6 +16,7 @@ from segue.chat.transformers.families import Family
 from segue.chat.transformers.rendering import TemplateRenderer
 from segue.chat.transformers.text import GROUNDING
 from segue.dialects.grounding import QUESTION_TAGS
+from segue.dialects.thoughts import without_thoughts
 from segue.errors import InputError, ModelError
 from segue.image import Image
 from segue.message import Message, images_of
@@ -93,8 +94,10 @@ class PromptWriter:
             raise ModelError(f"The chat template of {self._name} failed: {error}.") from error
 
     def _text(self, message: Message) -> str:
-        live = self._forbidden if message.role == "assistant" else self._special
-        return live.sub(lambda match: match[0][0] + _BREAK + match[0][1:], message.text)
+        from_model = message.role == "assistant"
+        live = self._forbidden if from_model else self._special
+        text = without_thoughts(message.text) if from_model else message.text
+        return live.sub(lambda match: match[0][0] + _BREAK + match[0][1:], text)
 
 
 def _pattern(tokens: set[str]) -> re.Pattern[str]:

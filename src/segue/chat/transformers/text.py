@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
+from segue.dialects.thoughts import is_mark
+
 GROUNDING = re.compile(
     r"</?(ref|box|quad|point|points|polygon|loc|seg|phrase|object|grounding)[_a-z0-9]*/?>"
     r"|</?(patch_index_\d+|delimiter_of_multi_objects/?|poly|ocr|od|cap|dcap|ncap|sep|and)/?>"
@@ -15,9 +17,11 @@ GROUNDING = re.compile(
 
 
 def kept_ids(tokenizer: Any) -> frozenset[int]:
-    """Special tokens that belong to the reply."""
+    """Special tokens that belong to the reply: those that point, and the marks of thoughts."""
     return frozenset(
-        i for i, text in special_tokens(tokenizer).items() if GROUNDING.fullmatch(text)
+        i
+        for i, text in special_tokens(tokenizer).items()
+        if GROUNDING.fullmatch(text) or is_mark(text)
     )
 
 

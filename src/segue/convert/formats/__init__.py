@@ -15,13 +15,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from segue.catalog import unknown
-from segue.convert.dialogue import Dialogue
-from segue.convert.json_records import records
+from segue.convert.dialogue import Dialogue, Dropped
+from segue.convert.json_records import Damage, readings
 from segue.errors import InputError, UnknownName
+
+BEGINNING = 20
+"""Records that are looked at to find a sound one, which tells the format."""
 
 
 class Writer(Protocol):
@@ -44,11 +48,11 @@ class Format:
         opened: AbstractContextManager[Writer] = import_module(self.module).open_writer(path)
         return opened
 
-    def read(self, path: Path) -> Iterator[Dialogue]:
-        """Read the dialogues of a file.
+    def read(self, path: Path) -> Iterator[Dialogue | Dropped]:
+        """Read the dialogues of a file, and why there is none of a record.
 
         Raises:
-            InputError: it cannot be read, or a record has another form.
+            InputError: it cannot be read.
         """
         yield from import_module(self.module).read(path)
 
@@ -79,8 +83,11 @@ def recognise(path: Path) -> str:
     """
     if path.suffix == ".parquet":
         return "parquet"
-    first = next(records(path), None)
+    found = list(islice(readings(path), BEGINNING))
+    first = next((item for item in found if not isinstance(item, Damage)), None)
     if first is None:
+        if found and isinstance(found[0], Damage):
+            raise InputError(found[0].message)
         raise InputError(f"{path} holds no record, so its format cannot be told.")
     if "turns" in first:
         return "dialogues"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from segue.convert.dialogue import Dialogue
+from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import Writer
 from segue.convert.formats.files import json_lines, read_with
 
@@ -14,6 +14,6 @@ def open_writer(path: Path) -> AbstractContextManager[Writer]:
     return json_lines(path, lambda dialogue: [dialogue.to_json()])
 
 
-def read(path: Path) -> Iterator[Dialogue]:
+def read(path: Path) -> Iterator[Dialogue | Dropped]:
     """Read a file of this format."""
     return read_with(path, lambda value, _: Dialogue.from_json(value))

@@ -1,18 +1,24 @@
 """Writing JSON lists and JSON lines one record at a time, and what all readers share."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segue.convert.dialogue import Dialogue, Kind, Turn
+from segue.atomic_file import json_text, printable_path
+from segue.convert.dialogue import Dialogue, Dropped, Kind, Turn
 from segue.convert.formats import Writer
-from segue.convert.json_records import records
+from segue.convert.json_records import Damage, readings
 from segue.dialects import DIALECTS, Dialect, Pointed, Wanted
 from segue.errors import InputError
+from segue.export.entry_log import DAMAGE
+from segue.export.fields import short_repr
 
 ToRecords = Callable[[Dialogue], Iterable[Mapping[str, Any]]]
+UNREADABLE = "record cannot be read"
+CUT_OFF = "nothing behind it can be read"
+"""The reason of the last record of a file that is damaged in the middle."""
 
 
 class _Lines:
@@ -25,7 +31,7 @@ class _Lines:
     def write(self, dialogue: Dialogue) -> None:
         for value in self._to_records(dialogue):
             self._put("" if self._first else self._between)
-            self._put(json.dumps(value, ensure_ascii=False))
+            self._put(json_text(value))
             self._first = False
 
 
@@ -48,21 +54,25 @@ def json_lines(path: Path, to_records: ToRecords) -> Iterator[Writer]:
 
 def read_with(
     path: Path, to_dialogue: Callable[[Mapping[str, Any], str], Dialogue]
-) -> Iterator[Dialogue]:
-    """Read records; what a record lacks becomes an error that names it.
+) -> Iterator[Dialogue | Dropped]:
+    """Read records; one that makes no sense is dropped with the reason, and the next is read.
 
     Args:
         path: the file.
         to_dialogue: gets a record, and a name for it in case it has none.
+
+    Raises:
+        InputError: the file cannot be read.
     """
-    for number, value in enumerate(records(path), 1):
+    for number, value in enumerate(readings(path), 1):
+        place = f"Record {number} of {printable_path(path.name)}"
+        if isinstance(value, Damage):
+            yield Dropped(place, CUT_OFF if value.final else UNREADABLE, value.message)
+            continue
         try:
-            yield to_dialogue(value, f"{path.stem}-{number}")
-        except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
-            raise InputError(
-                f"Record {number} of {path} has another form than expected "
-                f"({type(error).__name__}: {error})."
-            ) from error
+            yield _placed(to_dialogue(value, f"{path.stem}-{number}"), path.parent)
+        except DAMAGE as error:
+            yield Dropped(place, UNREADABLE, _detail(error))
 
 
 def assistant(text: str) -> Turn:
@@ -75,6 +85,44 @@ def assistant(text: str) -> Turn:
     return Turn("assistant", text, kind, tuple(dict.fromkeys(wanted or pointed)))
 
 
+def turn_of_role(role: Any, text: str) -> Turn:
+    """A turn of a role that a file names.
+
+    Raises:
+        InputError: there is no such role.
+    """
+    if role == "assistant":
+        return assistant(text)
+    if role not in ("user", "system", "tool"):
+        raise InputError(f"a turn has the role {short_repr(role)}")
+    return Turn(role, text)
+
+
 def absolute(path: str) -> str:
     """Trainers run elsewhere: a path that does not depend on the folder one is in."""
     return str(Path(path).absolute())
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file of that name; a name that no system can hold names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _placed(dialogue: Dialogue, folder: Path) -> Dialogue:
+    """Relative pictures that lie beside the file, and not where the program runs, found there."""
+    images = tuple(
+        str(folder / image)
+        if not Path(image).is_absolute() and not is_file(Path(image)) and is_file(folder / image)
+        else image
+        for image in dialogue.images
+    )
+    return dialogue if images == dialogue.images else replace(dialogue, images=images)
+
+
+def _detail(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing or not known"
+    return str(error) or f"it has another form than expected ({type(error).__name__})"

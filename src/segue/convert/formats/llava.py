@@ -12,9 +12,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from segue.convert.dialogue import Dialogue, Role, Turn
+from segue.convert.dialogue import Dialogue, Dropped, Role, Turn
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, assistant, json_list, read_with
+from segue.convert.formats.image_places import without_image_places
+from segue.export.fields import read_list, read_object, read_string
 
 _SPEAKERS: Mapping[Role, str] = {
     "user": "human",
@@ -22,7 +24,11 @@ _SPEAKERS: Mapping[Role, str] = {
     "tool": "observation",
     "system": "system",
 }
-_ROLES: Mapping[str, Role] = {speaker: role for role, speaker in _SPEAKERS.items()}
+_ROLES: Mapping[str, Role] = {
+    **{speaker: role for role, speaker in _SPEAKERS.items()},
+    "user": "user",
+    "assistant": "assistant",
+}
 
 
 def open_writer(path: Path) -> AbstractContextManager[Writer]:
@@ -30,7 +36,7 @@ def open_writer(path: Path) -> AbstractContextManager[Writer]:
     return json_list(path, lambda dialogue: [to_record(dialogue)])
 
 
-def read(path: Path) -> Iterator[Dialogue]:
+def read(path: Path) -> Iterator[Dialogue | Dropped]:
     """Read a file of this format."""
     return read_with(path, to_dialogue)
 
@@ -52,12 +58,19 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
-    """One record read back."""
-    images = value.get("images", value.get("image", []))
-    images = [images] if isinstance(images, str) else images
-    turns = []
-    for turn in value["conversations"]:
-        role, text = _ROLES[turn["from"]], turn["value"]
-        text = text.replace("<image>\n", "").replace("<image>", "")
-        turns.append(assistant(text) if role == "assistant" else Turn(role, text))
+    """One record read back.
+
+    Raises:
+        InputError: pictures stand inside the text, or a turn has another form.
+    """
+    images = value.get("images", value.get("image")) or []
+    images = [images] if isinstance(images, str) else read_list(images, "images")
+    spoken = [read_object(turn, "a turn") for turn in read_list(value["conversations"], "turns")]
+    roles = [_ROLES[turn["from"]] for turn in spoken]
+    said = [(role, read_string(turn["value"], "value")) for role, turn in zip(roles, spoken)]
+    texts = without_image_places(said, len(images))
+    turns = [
+        assistant(text) if role == "assistant" else Turn(role, text)
+        for role, text in zip(roles, texts, strict=True)
+    ]
     return Dialogue(str(value.get("id") or name), tuple(map(str, images)), tuple(turns))

@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from segue.convert.dialogue import Dialogue
+from segue.atomic_file import json_text, printable_path
+from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute
+from segue.convert.formats.files import UNREADABLE, absolute
 from segue.convert.formats.trl import messages
 from segue.errors import InputError, MissingExtra
+from segue.export.entry_log import DAMAGE
+from segue.unicode_text import well_formed
 
 ROWS = 1000
 
@@ -29,9 +32,9 @@ class _Rows:
     def write(self, dialogue: Dialogue) -> None:
         whole = dialogue.to_json()
         row = {key: whole[key] for key in ("id", "kind", "language", "source", "split")}
-        row["images"] = [absolute(image) for image in dialogue.images]
+        row["images"] = [well_formed(absolute(image)) for image in dialogue.images]
         row["messages"] = messages(dialogue)
-        row["dialogue"] = json.dumps(whole, ensure_ascii=False)
+        row["dialogue"] = json_text(whole)
         self._rows.append(row)
         if len(self._rows) >= ROWS:
             self.flush()
@@ -71,7 +74,7 @@ def open_writer(path: Path) -> Iterator[Writer]:
         rows.flush()
 
 
-def read(path: Path) -> Iterator[Dialogue]:
+def read(path: Path) -> Iterator[Dialogue | Dropped]:
     """Read a file of this format.
 
     Raises:
@@ -81,15 +84,24 @@ def read(path: Path) -> Iterator[Dialogue]:
     arrow = _pyarrow()
     from pyarrow import parquet
 
+    number = 0
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS, columns=["dialogue"]):
                 for row in batch.to_pylist():
-                    yield Dialogue.from_json(json.loads(row["dialogue"]))
-    except (OSError, arrow.ArrowException, KeyError, ValueError) as error:
+                    number += 1
+                    yield _dialogue(row["dialogue"], f"Row {number} of {printable_path(path.name)}")
+    except (OSError, arrow.ArrowException, KeyError, ValueError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a Parquet file of dialogues: {error}.") from error
+
+
+def _dialogue(text: Any, place: str) -> Dialogue | Dropped:
+    try:
+        return Dialogue.from_json(json.loads(text))
+    except DAMAGE as error:
+        return Dropped(place, UNREADABLE, str(error))
 
 
 def _pyarrow() -> Any:

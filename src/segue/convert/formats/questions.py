@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from segue.convert.dialogue import Dialogue, Turn, language_of
+from segue.convert.dialogue import Dialogue, Dropped, Turn, language_of
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, json_lines
 from segue.dialects import DIALECTS, Dialect, Pointed
@@ -25,7 +25,7 @@ def open_writer(path: Path) -> AbstractContextManager[Writer]:
     return json_lines(path, lambda dialogue: to_records(dialogue))
 
 
-def read(path: Path) -> Iterator[Dialogue]:
+def read(path: Path) -> Iterator[Dialogue | Dropped]:
     """Questions are not dialogues."""
     raise InputError(f"{path} holds questions for segue evaluate, which are not read back.")
 

@@ -13,12 +13,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.dialogue import Dialogue, Dropped, Turn
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, assistant, json_list, read_with
+from segue.errors import InputError
+from segue.export.fields import read_string
 
 OBSERVATION = "Observation: "
 _PICTURE = re.compile(r"Picture \d+: ?<img>(.*?)</img>\n?", re.DOTALL)
+_PICTURES = re.compile(rf"(?:{_PICTURE.pattern})*", re.DOTALL)
 
 
 def open_writer(path: Path) -> AbstractContextManager[Writer]:
@@ -26,7 +29,7 @@ def open_writer(path: Path) -> AbstractContextManager[Writer]:
     return json_list(path, lambda dialogue: [to_record(dialogue)])
 
 
-def read(path: Path) -> Iterator[Dialogue]:
+def read(path: Path) -> Iterator[Dialogue | Dropped]:
     """Read a file of this format."""
     return read_with(path, to_dialogue)
 
@@ -54,16 +57,22 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
 def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
     """One record read back."""
     images: list[str] = []
-    turns = []
+    turns: list[Turn] = []
     for turn in value["conversations"]:
-        speaker, text = turn["from"], turn["value"]
+        speaker, text = turn["from"], read_string(turn["value"], "value")
         if speaker == "assistant":
             turns.append(assistant(text))
         elif speaker == "system":
             turns.append(Turn("system", text))
         elif speaker == "user":
-            images += _PICTURE.findall(text)
-            text = _PICTURE.sub("", text)
+            front = _PICTURES.match(text)
+            found = _PICTURE.findall(front[0]) if front else []
+            if found and any(earlier.role == "user" for earlier in turns):
+                raise InputError(f"a picture stands in a later turn: {text[:60]!r}")
+            images += found
+            text = text[front.end() :] if front else text
+            if "<img>" in text:
+                raise InputError(f"a picture stands inside a sentence: {text[:60]!r}")
             tool = text.startswith(OBSERVATION)
             turns.append(Turn("tool", text[len(OBSERVATION) :]) if tool else Turn("user", text))
         else:

@@ -12,9 +12,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, assistant, json_lines, read_with
+from segue.convert.formats.files import absolute, json_lines, read_with, turn_of_role
+from segue.convert.formats.image_places import IMAGE, without_image_places
+from segue.errors import InputError
+from segue.export.fields import read_list, read_object, read_string
 
 
 def open_writer(path: Path) -> AbstractContextManager[Writer]:
@@ -22,7 +25,7 @@ def open_writer(path: Path) -> AbstractContextManager[Writer]:
     return json_lines(path, lambda dialogue: [to_record(dialogue)])
 
 
-def read(path: Path) -> Iterator[Dialogue]:
+def read(path: Path) -> Iterator[Dialogue | Dropped]:
     """Read a file of this format."""
     return read_with(path, to_dialogue)
 
@@ -46,12 +49,29 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
-    """One record read back."""
-    turns = []
-    for message in value["messages"]:
-        parts = message["content"]
-        text = "".join(part["text"] for part in parts if part["type"] == "text")
-        role = message["role"]
-        turns.append(assistant(text) if role == "assistant" else Turn(role, text))
-    images = tuple(map(str, value.get("images") or ()))
-    return Dialogue(str(value.get("id") or name), images, tuple(turns))
+    """One record read back; a content may also be plain text.
+
+    Raises:
+        InputError: pictures stand inside the text, or a message has another form.
+    """
+    images = read_list(value.get("images") or [], "images")
+    roles, texts = [], []
+    for message in read_list(value["messages"], "messages"):
+        roles.append(read_object(message, "a message")["role"])
+        texts.append(_text_of(message["content"]))
+    made = without_image_places(list(zip(roles, texts)), len(images))
+    turns = [turn_of_role(role, text) for role, text in zip(roles, made, strict=True)]
+    return Dialogue(str(value.get("id") or name), tuple(map(str, images)), tuple(turns))
+
+
+def _text_of(content: Any) -> str:
+    """The text of a content, `<image>` where a part is a picture."""
+    if isinstance(content, str):
+        return content
+    parts = []
+    for part in read_list(content, "a content"):
+        kind = read_object(part, "a part")["type"]
+        if kind not in ("image", "text"):
+            raise InputError(f"a part of the type {kind!r} cannot be kept")
+        parts.append(IMAGE if kind == "image" else read_string(part["text"], "text"))
+    return "".join(parts)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -12,7 +12,17 @@ from fastapi.responses import JSONResponse
 from segue.chat import token_counts
 from segue.conversation import Conversation
 from segue.image import Image
-from segue.message import Answer, Done, Event, MaskReady, RegionFound, Sampling, TextAdded
+from segue.message import (
+    Answer,
+    Done,
+    Event,
+    MaskReady,
+    RegionFound,
+    Sampling,
+    TextAdded,
+    ThoughtEnded,
+)
+from segue.region import Region
 from segue.server.answering import Alive, ClientGone, events_of, shown, streaming, written
 from segue.server.asked import ChatMessage, CompletionRequest
 from segue.server.problem import Problem
@@ -22,6 +32,9 @@ from segue.server.shapes import completion_region
 from segue.server.worker import Waiting
 
 router = APIRouter(prefix="/v1", tags=["completions"])
+
+FINISH_REASONS: Mapping[str, str] = {"refused": "content_filter", "thought": "length"}
+"""Where OpenAI's word for the end of a reply is another one."""
 
 _EXAMPLE = {
     "id": "chatcmpl-1",
@@ -47,6 +60,10 @@ _EXAMPLE = {
                         "mask": {"format": "coco_rle", "size": [480, 640], "counts": "…"},
                     }
                 ],
+                "not_found": [],
+                "broken": [],
+                "thought": 0,
+                "notices": [],
             },
             "finish_reason": "stop",
         }
@@ -155,6 +172,8 @@ class _Reply:
         self._masks_follow = service.worker.assistant.segmenter is not None
         self._numbers = count()
         self._begun = False
+        self._sent_characters = 0  # that count
+        self._sent_regions: list[str] = []  # their ids, as long as they count
 
     def steps(
         self,
@@ -210,10 +229,11 @@ class _Reply:
             ],
             "not_found": list(answer.not_found),
             "broken": list(answer.broken),
+            "thought": answer.thought,
+            "notices": list(answer.notices),
         }
-        choice = {
-            "index": 0, "message": message, "finish_reason": answer.finish, "logprobs": None,
-        }  # fmt: skip
+        reason = _finish_reason(answer)
+        choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
         return {**self._head("chat.completion"), "choices": [choice], "usage": self.usage}
 
     def chunks(self, event: Event) -> Iterator[str]:
@@ -224,7 +244,10 @@ class _Reply:
         raw = self.asked.segue.content == "raw"
         match event:
             case TextAdded(text) if not raw:
+                self._sent_characters += len(text)
                 yield self._chunk({"content": text})
+            case ThoughtEnded(retracts=True):
+                yield from self._withdrawn()
             case MaskReady(region):
                 yield self._region(region)
             case RegionFound(region) if not self._masks_follow:
@@ -233,14 +256,28 @@ class _Reply:
                 if raw:
                     yield self._chunk({"content": answer.raw})
                 rest = {"raw": answer.raw}
-                more = {"not_found": list(answer.not_found), "broken": list(answer.broken)}
-                yield self._chunk({**rest, **{k: v for k, v in more.items() if v}}, answer.finish)
+                more = {
+                    "not_found": list(answer.not_found),
+                    "broken": list(answer.broken),
+                    "thought": answer.thought,
+                    "notices": list(answer.notices),
+                }
+                last = {**rest, **{k: v for k, v in more.items() if v}}
+                yield self._chunk(last, _finish_reason(answer))
                 options = self.asked.stream_options
                 if options is not None and options.include_usage:
                     head = self._head("chat.completion.chunk")
                     yield written({**head, "choices": [], "usage": self.usage})
 
-    def _region(self, region: Any) -> str:
+    def _withdrawn(self) -> Iterator[str]:
+        """What was sent so far cannot be unsent, but it can be said that it does not count."""
+        sent = {"characters": self._sent_characters, "regions": self._sent_regions}
+        self._sent_characters, self._sent_regions = 0, []
+        if sent["characters"] or sent["regions"]:
+            yield self._chunk({"withdrawn": sent})
+
+    def _region(self, region: Region) -> str:
+        self._sent_regions.append(region.id)
         shape = completion_region(region, next(self._numbers), mask=self.asked.segue.masks)
         return self._chunk({"regions": [shape]})
 
@@ -256,3 +293,7 @@ class _Reply:
             "model": self.model,
             "system_fingerprint": None,
         }
+
+
+def _finish_reason(answer: Answer) -> str:
+    return FINISH_REASONS.get(answer.finish, answer.finish)

@@ -20,8 +20,10 @@ from segue.message import (
     MarkupBroken,
     MaskReady,
     NotFound,
+    Notice,
     RegionFound,
     TextAdded,
+    ThoughtEnded,
 )
 from segue.server.answering import EVENT_STREAM, events_of, shown, streaming, written
 from segue.server.asked import Ask, NewConversation, PictureSource, Rename
@@ -286,6 +288,11 @@ def _lines(event: Event) -> Iterator[str]:
             yield written(value, "not_found")
         case MarkupBroken(text):
             yield written({"text": text}, "broken")
+        case ThoughtEnded(characters, retracts, regions):
+            ended: dict[str, Any] = {"characters": characters, "retracts": retracts}
+            yield written({**ended, "regions": list(regions)}, "thought")
+        case Notice(text):
+            yield written({"text": text}, "notice")
         case Done():
             yield written({}, "done")
 

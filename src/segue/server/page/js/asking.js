@@ -6,9 +6,11 @@ import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { say } from "./notices.js";
 import { tellOthers } from "./other_windows.js";
-import { set, state } from "./store.js";
+import { set, state, withdrawReply } from "./store.js";
+import { stageWords } from "./turn_view.js";
 
 const PATIENCE_MS = 4000; // how long to wait for a stopped reply to end by itself
+const SILENCE_MS = 30_000; // after so long without a word the page says that it still waits
 
 /** Ask; the question comes back into its field when it could not be asked. */
 export async function ask(question) {
@@ -19,14 +21,18 @@ export async function ask(question) {
   set({ reply, chosen: new Set(), draft: null, editing: null, trial: null });
   say(t("stageReading"));
   const voice = new Voice();
+  const silence = new Silence(conversation.id);
   try {
     for await (const event of api.ask(conversation.id, question, controller.signal)) {
+      silence.begin();
       if (state.conversation?.id !== conversation.id) return controller.abort(); // it was left
       if (event.name === "done") voice.end(event.data);
       else take(event, voice);
     }
   } catch (error) {
     if (!stopped.has(conversation.id)) return await fail(error, question);
+  } finally {
+    silence.end();
   }
   await settle(conversation, question);
 }
@@ -36,8 +42,8 @@ function blank(question, { turns, images }) {
   const seen = new Set(turns.flatMap((turn) => turn.images));
   const shown = images.map((image) => image.index).filter((index) => !seen.has(index));
   return {
-    question, images: shown, text: "", regions: [], not_found: [], broken: [], stage: "reading", position: 0,
-    fresh: true,
+    question, images: shown, text: "", regions: [], not_found: [], broken: [], notices: [], stage: "reading", position: 0,
+    silent: 0, fresh: true,
   };
 }
 
@@ -46,7 +52,11 @@ const stopped = new Set();
 
 function take({ name, data }, voice) {
   if (!state.reply) return;
-  const reply = { ...state.reply, fresh: false };
+  if (name === "thought" && data.retracts) {
+    withdrawReply();
+    voice.withdraw();
+  }
+  const reply = { ...state.reply, silent: 0, fresh: false };
   if (name === "waiting") Object.assign(reply, { stage: "waiting", position: data.position });
   if (name === "text") {
     Object.assign(reply, { stage: "writing", text: reply.text + data.text });
@@ -60,6 +70,7 @@ function take({ name, data }, voice) {
   }
   if (name === "not_found") reply.not_found = [...reply.not_found, data.phrase];
   if (name === "broken") reply.broken = [...reply.broken, data.text];
+  if (name === "notice") reply.notices = [...reply.notices, data.text];
   set({ reply });
 }
 
@@ -106,6 +117,36 @@ async function stop(id, controller) {
   clearTimeout(timer);
 }
 
+/** Counts how long nothing has come, and says so once it is long. */
+class Silence {
+  #since = Date.now();
+  #said = false;
+  #timer = setInterval(() => this.#look(), 1000);
+  #conversation;
+
+  constructor(conversation) {
+    this.#conversation = conversation;
+  }
+
+  begin() {
+    this.#since = Date.now();
+    this.#said = false;
+  }
+
+  end() {
+    clearInterval(this.#timer);
+  }
+
+  #look() {
+    const passed = Date.now() - this.#since;
+    const left = !state.reply || state.conversation?.id !== this.#conversation;
+    if (left || passed < SILENCE_MS) return;
+    set({ reply: { ...state.reply, silent: Math.floor(passed / 1000), fresh: false } });
+    if (!this.#said) say(stageWords(state.reply));
+    this.#said = true;
+  }
+}
+
 /** Reads an answer to a screen reader, sentence by sentence. */
 class Voice {
   #waiting = "";
@@ -118,6 +159,13 @@ class Voice {
     say(this.#waiting.slice(0, cut));
     this.#waiting = this.#waiting.slice(cut);
     this.#spoken = true;
+  }
+
+  /** What was read so far does not count. */
+  withdraw() {
+    if (this.#spoken) say(t("withdrawn"));
+    this.#waiting = "";
+    this.#spoken = false;
   }
 
   end({ turn, regions }) {

@@ -13,7 +13,7 @@ export const state = {
   samples: [],
   /** The conversation as the server keeps it; null on the first page. */
   conversation: null,
-  /** The answer being written: {question, text, regions, notFound, broken, stage, stop}. */
+  /** The answer being written: {question, text, regions, not_found, broken, notices, stage, silent, stop}. */
   reply: null,
   /** Index of the picture shown. */
   image: 0,
@@ -59,6 +59,17 @@ function notify() {
   for (const { fields, listener } of watchers) {
     if (fields.some((field) => changed.has(field))) listener();
   }
+}
+
+/** All of the reply that came so far was a thought: its words, regions and masks go. */
+export function withdrawReply() {
+  const gone = new Set(state.reply.regions.map((region) => region.id));
+  const without = (ids) => new Set([...ids].filter((id) => !gone.has(id)));
+  set({
+    reply: { ...state.reply, text: "", regions: [], not_found: [], broken: [], stage: "writing" },
+    chosen: without(state.chosen),
+    lit: without(state.lit),
+  });
 }
 
 /** All regions, those of the reply being written among them. */

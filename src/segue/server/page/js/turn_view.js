@@ -77,8 +77,10 @@ function chooseAll(ids) {
   set({ chosen: new Set(all ? [] : ids), image });
 }
 
-function stageWords({ stage, position }) {
-  if (stage === "waiting") return t("stageWaiting", position);
+/** What is going on with the reply being written. */
+export function stageWords({ stage, position, silent, text, regions }) {
+  if (stage === "waiting") return t("stageWaiting", position) + (silent ? ` (${t("seconds", silent)})` : "");
+  if (silent) return t(text || regions.length ? "stageStillMore" : "stageStillFirst", silent);
   return t({ reading: "stageReading", writing: "stageWriting", masks: "stageMasks" }[stage]);
 }
 
@@ -90,7 +92,10 @@ function notesOf(turn) {
   if (missing.length) notes.push(note(t("notFound", missing.join(comma))));
   for (const broken of turn.broken ?? []) notes.push(note(`${t("brokenMarkup")} `, element("code", {}, broken)));
   if (turn.finish === "cancelled") notes.push(note(t("cancelled")));
+  if (turn.finish === "error") notes.push(note(t("brokenOff")));
+  if (turn.finish === "refused") notes.push(note(t("refused")));
   if (turn.finish === "length") notes.push(note(t("cutShort")));
+  for (const sentence of new Set(turn.notices ?? [])) notes.push(note(sentence));
   const seconds = turn.seconds?.total;
   if (seconds !== undefined) notes.push(note(t("seconds", seconds.toFixed(1))));
   return notes;

@@ -1,0 +1,140 @@
+"""What went wrong with an endpoint, as a sentence for a user; never with a key in it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import openai
+
+from segue.chat.openai.address import KEYS, Address
+from segue.chat.openai.choices import error_of, reason_of
+from segue.chat.openai.replies import Unanswered
+from segue.chat.openai.secrets import redact
+from segue.errors import ModelError
+
+_TOO_LONG = re.compile(
+    r"context.{0,20}(length|size|window)|maximum.{0,30}(tokens|length)|too (long|many tokens)"
+    r"|max_model_len|exceeds? .{0,40}(context|tokens)|context_length_exceeded",
+    re.IGNORECASE | re.DOTALL,
+)
+_PICTURE = re.compile(r"image|picture|multi-?modal|vision|mmproj", re.IGNORECASE)
+NEUTRAL = "The chat model's endpoint failed. Try again later; the operator's log says more."
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong, for the operator and for strangers."""
+
+    sentence: str
+    neutral: str = NEUTRAL
+    """Without the endpoint's own words and address."""
+
+    def error(self) -> ModelError:
+        """For the operator."""
+        return ModelError(self.sentence)
+
+
+def trouble_of(
+    error: Exception, address: Address, *, tries: int = 1, known: Sequence[str] = ()
+) -> Trouble:
+    """An error as a sentence.
+
+    Args:
+        error: of the openai client, or `Unanswered`.
+        address: who was asked.
+        tries: how many requests were made.
+        known: models that the endpoint says it has, if it was asked.
+    """
+    found = _trouble(error, address, tries, known)
+    return Trouble(redact(found.sentence, *address.secrets), found.neutral)
+
+
+def _trouble(error: Exception, address: Address, tries: int, known: Sequence[str]) -> Trouble:
+    where, message = address.url, upstream_reason(error)
+    several = f", also after {tries} tries" if tries > 1 else ""
+    if isinstance(error, Unanswered):
+        return _too_long(error.reason, address) or Trouble(str(error))
+    if isinstance(error, openai.APITimeoutError):
+        return Trouble(f"{where} did not answer in time. Is it overloaded? Try again later.")
+    if isinstance(error, openai.APIConnectionError):
+        return Trouble(
+            f"Nothing answers at {where} ({_cause(error)}){several}. Is the server running, and "
+            "the address right?"
+        )
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        has = f"the one in {' or '.join(KEYS)} was refused" if address.key else f"set {KEYS[0]}"
+        return Trouble(f"{where} asks for a key: {has}. ({message})")
+    if isinstance(error, openai.RateLimitError):
+        return Trouble(
+            f"{where} has too much to do{several}. ({message})",
+            "The chat model's endpoint has too much to do. Try again later.",
+        )
+    if isinstance(error, openai.NotFoundError):
+        return Trouble(_not_found(address, message, known))
+    if isinstance(error, openai.APIStatusError) and error.status_code < 500:
+        return _refused(address, error.status_code, message)
+    return _too_long(message, address) or Trouble(f"{where} failed{several}: {message}")
+
+
+def upstream_reason(error: Exception) -> str:
+    """The endpoint's own words in an error of the client."""
+    body: Any = getattr(error, "body", None)
+    response = getattr(error, "response", None)
+    reason = ""
+    if body is not None:
+        for document in body if isinstance(body, list) else [body]:
+            reason = reason or error_of(document) or reason_of(document)
+    if not reason and response is not None:
+        reason = _html_title(getattr(response, "text", "")) if _is_read(response) else ""
+    return " ".join((reason or str(getattr(error, "message", error))).split())[:300]
+
+
+def _is_read(response: Any) -> bool:
+    consumed = getattr(response, "is_stream_consumed", False)
+    return bool(consumed or getattr(response, "is_closed", False))
+
+
+def _html_title(text: str) -> str:
+    found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return found.group(1) if found else ""
+
+
+def _not_found(address: Address, message: str, known: Sequence[str]) -> str:
+    if not known:
+        return (
+            f"{address.url} has no model {address.model!r}, or is no endpoint: the address "
+            f"usually ends in /v1. ({message})"
+        )
+    near = get_close_matches(address.model, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{address.url} has no model {address.model!r}.{hint} It has: {', '.join(known[:20])}."
+
+
+def _refused(address: Address, status: int, message: str) -> Trouble:
+    if (found := _too_long(message, address)) is not None:
+        return found
+    if status == 413 or _PICTURE.search(message):
+        return Trouble(
+            f"{address.model} refused the picture. Does this model see, and so many pictures? "
+            f"({message})",
+            "The chat model refused the picture, or so many pictures.",
+        )
+    return Trouble(f"{address.url} refused the request with status {status}: {message}")
+
+
+def _too_long(message: str, address: Address) -> Trouble | None:
+    if not _TOO_LONG.search(message):
+        return None
+    return Trouble(
+        f"The conversation is too long for {address.model}. Use fewer or shorter turns, or "
+        f"smaller pictures. ({message})",
+        "The conversation is too long for the chat model. Use fewer or shorter turns, or smaller "
+        "pictures.",
+    )
+
+
+def _cause(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split())[:200]

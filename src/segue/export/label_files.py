@@ -1,0 +1,59 @@
+"""The file beside a picture that holds its labels: the picture's own name with another suffix.
+
+Programs find a label file by the picture's stem, so nothing in the stem is changed but what could
+lead out of the folder or that no file system takes. Two pictures with one stem cannot be told apart
+by such a program, so they are refused.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from segue.errors import InputError
+from segue.export import Annotated
+from segue.unicode_text import REPLACEMENT, well_formed
+
+_DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
+
+
+def label_files(pictures: Sequence[Annotated], suffix: str = ".txt") -> list[str]:
+    """The name of each picture's label file, with "/" between folders, all different.
+
+    Folders in a name stay folders, but only downwards.
+
+    Raises:
+        InputError: two pictures have the same folder and stem.
+
+    >>> from segue.box import Size
+    >>> label_files([Annotated("street/🐱.png", Size(1, 1)), Annotated("../a.b.jpg", Size(1, 1))])
+    ['street/🐱.txt', 'a.b.txt']
+    """
+    owners: dict[str, str] = {}
+    for picture in pictures:
+        file = str(PurePosixPath(*_parts(picture.name))) + suffix
+        if file in owners:
+            raise InputError(
+                f"The pictures {owners[file]!r} and {picture.name!r} would share the label file "
+                f"{file!r}, and a trainer would read it for both. Rename one of them."
+            )
+        owners[file] = picture.name
+    return list(owners)
+
+
+def _parts(name: str) -> list[str]:
+    """Folders and stem, none of which leads anywhere but down."""
+    name = _DRIVE.sub("", name).replace("\\", "/").replace("\0", REPLACEMENT)
+    *folders, last = [
+        _encodable(part) for part in name.split("/") if part not in ("", ".", "..")
+    ] or ["picture"]
+    stem, dot, _ = last.rpartition(".")
+    return [*folders, stem if dot and stem else last]
+
+
+def _encodable(part: str) -> str:
+    try:
+        os.fsencode(part)
+    except UnicodeEncodeError:
+        return well_formed(part)
+    return part
