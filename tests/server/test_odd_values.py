@@ -56,6 +56,15 @@ def test_every_allowed_sampling_answers(embedded, fields):
         assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("name", ["temperature", "top_p", "max_tokens"])
+def test_true_is_no_number(client, name):
+    id = begin(client)
+    answer = client.post(f"/v1/conversations/{id}/ask", json={"question": "x", name: True})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)
+    answer = client.post(f"/v1/conversations/{id}/ask", json={"question": "x", name: 1})
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("seed", [False, True, 1.5, "1", 2**63])
 def test_a_seed_is_a_whole_number(client, seed):
     id = begin(client)

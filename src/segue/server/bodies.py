@@ -42,7 +42,7 @@ class Bodies:
         claimed = headers.get("content-length", "0")
         if not claimed.isdecimal() or len(claimed) > 20 or int(claimed) > limit:
             if "expect" not in headers:  # who asks first has sent nothing yet
-                await _drain(receive, 4 * limit)
+                await _drain(receive, 4 * self._settings.max_body_bytes)
             raise _too_large(limit)
         seconds = OPEN_BODY_SECONDS if is_open else self._settings.body_timeout_s
         parts: list[bytes] = []
@@ -57,7 +57,7 @@ class Bodies:
             if isinstance(error, _TooLarge):
                 parts.clear()
                 if error.goes_on:
-                    await _drain(receive, 4 * limit)
+                    await _drain(receive, 4 * self._settings.max_body_bytes)
                 raise _too_large(limit) from None
             raise
         return b"".join(parts)
