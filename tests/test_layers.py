@@ -20,7 +20,7 @@ LAYERS = [
         "text_file",
         "gsam_phrases",
     },
-    {"draw", "edit", "export", "catalog", "weights", "device", "profile", "request"},
+    {"draw", "edit", "export", "catalog", "weights", "device", "memory", "profile", "request"},
     {"models", "dialects", "chat", "detect", "segment"},
     {
         "presets",

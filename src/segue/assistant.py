@@ -19,6 +19,7 @@ from segue.dialects import DIALECTS
 from segue.errors import InputError
 from segue.follower import Follower, region_ids
 from segue.image import Image
+from segue.memory import MemoryBudget
 from segue.message import Event
 from segue.region import Region
 from segue.routes import Policy, Route, agreement, check_route, policy
@@ -58,6 +59,7 @@ def load(
     dialect: str | None = None,
     teach_tag: bool = False,
     route: Route = "reply",
+    memory: "str | MemoryBudget | None" = None,
 ) -> "Assistant":
     """Put an assistant together.
 
@@ -73,6 +75,8 @@ def load(
         teach_tag: a system prompt teaches the chat model the tag `<gsam>`; for models that were not
             tuned to it.
         route: how questions are answered, see `segue.routes`; `Conversation.ask` can override it.
+        memory: how much may be remembered to save time, "2GiB"; None: a quarter of what is free,
+            2 GiB at most. See `segue.memory`.
 
     Raises:
         UnknownName: no such preset or nickname.
@@ -80,6 +84,7 @@ def load(
         ModelError: weights are missing or cannot be read.
     """
     chosen = presets.preset(preset)
+    budget = MemoryBudget.read(memory) if isinstance(memory, str) else memory
     if dialect is not None:
         _ = DIALECTS[dialect]
     check_route(route)
@@ -107,6 +112,7 @@ def load(
         dialect=dialect,
         teach_tag=teach_tag,
         route=route,
+        memory=budget or MemoryBudget.of_machine(),
     )
 
 
@@ -129,10 +135,28 @@ class Assistant:
     """How questions are answered, unless `Conversation.ask` says otherwise; see `segue.routes`."""
     policy: Policy = policy
     """What the route "auto" goes by."""
+    memory: MemoryBudget = field(default_factory=MemoryBudget.of_machine)
+    """How much may be remembered, together."""
     views: Views = field(default_factory=Views)
     """Encoded pictures, by content, within a byte budget."""
     _found: dict[tuple[Any, ...], list[Found]] = field(default_factory=dict, repr=False)
     """What was detected lately: asking for the same thing again costs nothing."""
+
+    def __post_init__(self) -> None:
+        """Share out the memory."""
+        self.limit_memory(self.memory)
+
+    def limit_memory(self, budget: MemoryBudget) -> None:
+        """Bound what is remembered; what is over goes as new things come."""
+        self.memory, parts = budget, budget.parts
+        self.views.budget_bytes = parts["views"]
+        if (limit := getattr(self.chat, "limit_memory", None)) is not None:
+            limit(features=parts["features"], sequences=parts["sequences"])
+
+    def memory_bytes(self) -> dict[str, int]:
+        """What is remembered now, by kind: "views", "features", "sequences"."""
+        measured = getattr(self.chat, "memory_bytes", dict)
+        return {"views": self.views.size_bytes, "features": 0, "sequences": 0, **measured()}
 
     @property
     def speaks(self) -> str:

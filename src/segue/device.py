@@ -1,5 +1,6 @@
 """Where a network runs and in which number format. The only place that asks the machine."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from segue.errors import InputError, MissingExtra, ModelError
@@ -64,6 +65,19 @@ def autocast(device: "torch.device", dtype: "torch.dtype") -> "torch.autocast":
     torch = _torch()
     half = dtype != torch.float32
     return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)
+
+
+def free_memory_bytes() -> int:
+    """Memory that a program may still take on this machine, or in this container."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    try:  # a container's own limit
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return free
+    return free if not limit.isdecimal() else max(0, min(free, int(limit) - used))
 
 
 def _device(device: "str | torch.device | None") -> "torch.device":

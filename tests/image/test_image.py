@@ -240,6 +240,10 @@ def test_limits_can_be_set():
     with pytest.raises(InputError, match=r"24 x 16 = 384 pixels.*Limits\(max_pixels"):
         Image.open(corners(), limits=Limits(max_pixels=383))
     assert Image.open(corners(), limits=Limits(max_pixels=384)).size == (16, 24)
+    with pytest.raises(InputError, match=r"side of 24 pixels, more than the limit of 23"):
+        Image.open(corners(), limits=Limits(max_side=23))
+    with pytest.raises(InputError, match="side of 200001 pixels"):
+        Image.open(np.zeros((1, 200_001), np.uint8))
     with pytest.raises(InputError, match="more than 50 bytes"):
         Image.open(as_file(corners()), limits=Limits(max_bytes=50))
 

@@ -1,5 +1,7 @@
 """Against a real server on this machine; only the rule about addresses is replaced."""
 
+import ipaddress
+import random
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -143,6 +145,28 @@ def test_a_server_without_tls_is_a_clear_error(server):
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_addresses_off_the_public_internet_are_refused(address):
     assert not url.is_public(address)
+
+
+SPECIAL = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+    "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+    "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32", "::/128", "::1/128", "64:ff9b:1::/48",
+    "100::/64", "100:0:0:1::/64", "2001::/32", "2001:1::1/128", "2001:2::/48", "2001:3::/32",
+    "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28", "2001:db8::/32", "2002::/16",
+    "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+    "::ffff:10.0.0.0/104", "64:ff9b::192.88.99.0/120", "64:ff9b::127.0.0.0/104",
+]  # fmt: skip
+"""The registries of special-purpose addresses, and forms that carry an address inside."""
+
+
+@pytest.mark.parametrize("network", SPECIAL)
+def test_no_address_of_a_special_range_is_public(network):
+    """The checking function only: nothing is connected to."""
+    rng, whole = random.Random(network), ipaddress.ip_network(network)
+    inside = [whole[0], whole[-1], *(whole[rng.randrange(whole.num_addresses)] for _ in range(20))]
+    for address in inside:
+        assert not url.is_public(str(address)), address
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:8.8.8.8"])

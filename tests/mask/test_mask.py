@@ -1,4 +1,7 @@
 import contextlib
+import copy
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -204,6 +207,28 @@ def test_a_large_mask_is_outlined_and_filled_quickly_enough_to_be_exact_on_noise
     array = np.random.default_rng(1).random((120, 160)) < 0.5
     mask = Mask(array)
     assert Mask.from_polygons(mask.polygons, mask.size) == mask
+
+
+def test_the_mask_of_a_large_picture_takes_an_eighth_of_it():
+    array = np.zeros((1200, 1001), bool)
+    array[300:700, 200:900] = True
+    mask = Mask(array, score=0.5, logits=np.zeros((4, 4), np.float32))
+    del array
+    assert mask.size_bytes == -(-1200 * 1001 // 8) + 64
+    assert mask.size == (1200, 1001)
+    first = mask.array
+    assert mask.array is first
+    assert not first.flags.writeable
+    assert (mask.area, mask.box.corners) == (400 * 700, (200, 300, 900, 700))
+    again = Mask(first.copy())
+    del first
+    assert mask == again
+    assert mask - again == Mask.empty(mask.size)
+    assert pickle.loads(pickle.dumps(mask)) == mask == copy.deepcopy(mask)
+    assert replace(mask, score=0.7).score == 0.7
+    assert Mask.from_rle(mask.rle) == mask
+    small = Mask(np.ones((10, 10), bool))
+    assert small.size_bytes == 100
 
 
 def test_a_mask_is_an_array_for_numpy():

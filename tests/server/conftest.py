@@ -30,6 +30,7 @@ from segue.image import Image
 from segue.message import Finish
 from segue.segment.box_fill import BoxFill
 from segue.server.app import build
+from segue.server.connections import protocol_for
 from segue.server.settings import Settings
 
 KEY, OTHER_KEY = "a key of sixteen or more".replace(" ", "-"), "the-key-of-somebody-else"
@@ -124,6 +125,14 @@ class Process:
         ]  # fmt: skip
 
     def start(self) -> httpx.Client:
+        """Start it and wait until it is ready."""
+        client = self.start_unready()
+        while client.get("/readyz").status_code != 200:
+            threading.Event().wait(0.02)
+        return client
+
+    def start_unready(self) -> httpx.Client:
+        """Start it and wait until it listens."""
         self.process = subprocess.Popen(
             self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "COLUMNS": "200"},
@@ -136,10 +145,7 @@ class Process:
         else:
             pytest.fail(f"the server did not start: {said}")
         self.address = found[1].removeprefix("http://")
-        client = httpx.Client(base_url=found[1], timeout=30, trust_env=False)
-        while client.get("/readyz").status_code != 200:
-            threading.Event().wait(0.02)
-        return client
+        return httpx.Client(base_url=found[1], timeout=30, trust_env=False)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -153,7 +159,9 @@ def running(assistant: Assistant | Callable[[], Assistant], data: Path, **option
     settings = Settings(**{"data": data, "keys": (KEY, OTHER_KEY), "port": 0, **options})
     load = assistant if callable(assistant) else lambda: assistant
     app = build(settings, load)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on"))
+    bounded = {"http": protocol_for(app.state.connections), "ws": "none"}
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", **bounded)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until = monotonic() + 60

@@ -15,9 +15,10 @@ import pytest
 from segue.errors import InputError
 from segue.image import url as urls
 from segue.image.pixels import Limits
-from segue.server.gate import COOKIE, Keys, Rate, owner_of
+from segue.server.keys import Keys, owner_of
 from segue.server.pictures import decoded
 from segue.server.problem import Problem
+from segue.server.rates import Rate
 from segue.server.settings import Settings, kept_key
 from server.conftest import KEY, OTHER_KEY, begin, data_url, running, scripted
 
@@ -92,11 +93,13 @@ def test_a_browser_shows_its_key_as_a_cookie(server):
 
 
 def test_pages_of_other_sites_cannot_use_the_cookie(server):
-    with server.client(None, cookies={COOKIE: KEY}) as browser:
+    with server.client(None) as browser:
+        assert browser.post("/v1/login", json={"key": KEY}).status_code == 204
         for headers in (
             {"Origin": "https://evil.example"}, {"Origin": "null"},
             {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
             {"Origin": server.url.replace("127.0.0.1", "localhost")},
+            {"Referer": "https://evil.example/page"},
         ):  # fmt: skip
             answer = browser.post("/v1/conversations", json={}, headers=headers)
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "wrong_origin")

@@ -20,6 +20,7 @@ def call(tmp_path):
     """Call a tool of a server in this process."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "scene.png").write_bytes(PICTURE.to_png_bytes())
+    (tmp_path / "in" / "circle.png").symlink_to("circle.png")
     (tmp_path / "outside.png").write_bytes(PICTURE.to_png_bytes())
     server = serve_tools(Tools(scripted, tmp_path / "in", allow_urls=False))
 
@@ -105,6 +106,11 @@ def test_an_overlay_and_an_edit_are_pictures(call):
         ({"picture": "sample:nowhere", "phrases": ["dog"]}, "Known: airport"),
         ({"picture": "scene.png"}, "Nothing to segment"),
         ({"picture": "scene.png", "boxes": [[1, 2]]}, "x0, y0, x1, y1"),
+        ({"picture": "a\0b", "phrases": ["dog"]}, "cannot be the path"),
+        ({"picture": "circle.png", "phrases": ["dog"]}, "cannot be the path|no file"),
+        ({"picture": "x" * 5000, "phrases": ["dog"]}, "Cannot read|cannot be"),
+        ({"picture": "scene.png", "phrases": ["x" * 20_001]}, "20000 characters, got 20001"),
+        ({"picture": "scene.png", "phrases": ["x"] * 257}, "256 entries, got 257"),
     ],
 )
 def test_what_cannot_be_done_is_said(call, arguments, said):

@@ -2,12 +2,15 @@
 
 import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from segue.errors import InputError, MissingExtra, ModelError
 from segue.weights import read_json
 
 CONFIG = "adapter_config.json"
+_IMPORTING = ("megatron_config", "loftq_config", "eva_config", "corda_config", "runtime_config")
+"""Settings of PEFT with which loading does more than to add matrices; empty ones are harmless."""
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 
 
@@ -36,7 +39,41 @@ def base_of(folder: Path) -> str:
     base = read_json(folder, CONFIG).get("base_model_name_or_path")
     if not base:
         raise ModelError(f"{folder / CONFIG} does not name a base. Say it: BASE+{folder}.")
-    return str(base)
+    if not isinstance(base, str) or (_has_options(base) and not Path(base).exists()):
+        # An address could send pictures, or fetch files, wherever the adapter's maker likes.
+        raise ModelError(
+            f"{folder / CONFIG} must name its base by hub id or folder, got {str(base)[:80]!r}. "
+            f"If you trust it, say the base: BASE+{folder}."
+        )
+    if any((Path(base).expanduser() / place / CONFIG).is_file() for place in ("", "adapter")):
+        raise ModelError(
+            f"{folder / CONFIG} must name a whole model as its base, got the adapter {base!r}. "
+            f"Merge that one first (segue merge), or say the base: BASE+{folder}."
+        )
+    return base
+
+
+def _has_options(base: str) -> bool:
+    """Whether a name is more than a hub id or a folder: an address, a backend, options."""
+    return ":" in base.removeprefix("hf://") or "?" in base
+
+
+def _check_config(folder: Path) -> None:
+    """Refuse settings that make PEFT import a module or read a file which the adapter names.
+
+    Raises:
+        ModelError: the adapter is no LoRA, or has such a setting.
+    """
+    config = read_json(folder, CONFIG)
+    kind = config.get("peft_type")
+    if kind != "LORA":
+        raise ModelError(f"{folder / CONFIG} must be of a LoRA adapter, got {str(kind)[:40]!r}.")
+    for name in _IMPORTING:
+        if config.get(name):
+            raise ModelError(
+                f"{folder / CONFIG} sets {name!r}, which would import or read what the adapter's "
+                "maker names. Only plain LoRA adapters are loaded; remove it if you trust it."
+            )
 
 
 def attach(network: Any, folder: Path) -> Any:
@@ -65,15 +102,23 @@ def attach(network: Any, folder: Path) -> Any:
         raise ModelError(
             f"{folder} holds {CONFIG}, but no {WEIGHTS[0]}. Copy it there, or train again."
         )
+    _check_config(folder)
     try:
         with warnings.catch_warnings():  # PEFT asks transformers by names on their way out
             warnings.simplefilter("ignore", FutureWarning)
-            adapted = PeftModel.from_pretrained(network, str(folder))
+            adapted = PeftModel.from_pretrained(
+                network, str(folder), local_files_only=True, trust_remote_code=False
+            )
     except SafetensorError as error:
         raise ModelError(
             f"{folder / WEIGHTS[0]} is damaged or cut off ({error}). Copy it again."
         ) from error
-    except (ValueError, RuntimeError, KeyError, OSError) as error:
+    except UnpicklingError as error:
+        raise ModelError(
+            f"{folder} holds an adapter_model.bin with more than tensors in it, which is refused "
+            "because it can run code. Ask its maker for adapter_model.safetensors."
+        ) from error
+    except (ValueError, RuntimeError, KeyError, OSError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"The adapter in {folder} does not fit this base: {reason}") from error
     return adapted.merge_and_unload()

@@ -39,6 +39,14 @@ class QwenVL:
         """The network itself. After changing its weights call `forget`."""
         return self._writer.model
 
+    def limit_memory(self, *, features: int, sequences: int) -> None:
+        """Bound what is remembered between replies, in bytes."""
+        self._writer.limit_memory(features=features, sequences=sequences)
+
+    def memory_bytes(self) -> dict[str, int]:
+        """What is remembered between replies: "features" and "sequences"."""
+        return self._writer.memory_bytes()
+
     def forget(self) -> None:
         """Forget everything that was read."""
         self._writer.forget()

@@ -133,9 +133,24 @@ def _machine(console: "Console") -> None:
         "openai",
     ):
         table.add_row(name, _version(name))
-    for name, value in {**_device(), **_memory(), **_weights(), "network": _network()}.items():
+    for name, value in {
+        **_device(),
+        **_memory(),
+        **_budget(),
+        **_weights(),
+        "network": _network(),
+    }.items():
         table.add_row(name, value)
     console.print(table)
+
+
+def _budget() -> dict[str, str]:
+    """What may be remembered unless --memory or `memory=` says otherwise, and how it is split."""
+    from segue.memory import MemoryBudget
+
+    budget = MemoryBudget.of_machine()
+    parts = ", ".join(f"{name} {size // 2**20}" for name, size in budget.parts.items())
+    return {"memory budget": f"{budget.total // 2**20} MiB ({parts})"}
 
 
 _MODELS = "it comes with pip install 'segue[models]'"

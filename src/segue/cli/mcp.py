@@ -1,12 +1,15 @@
 """`segue mcp`: masks as tools for agents, over standard input and output."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segue.cli import options
 from segue.cli.option_groups import grouped
+
+if TYPE_CHECKING:
+    from segue.assistant import Assistant
 
 
 @grouped
@@ -17,6 +20,7 @@ def mcp(
     *,
     models: options.Models,
     allow_urls: options.AllowUrls = False,
+    memory: options.Memory = None,
 ) -> None:
     """Serve tools to an agent: segment, ask, overlay, edit (Model Context Protocol, stdio)."""
     from segue.cli.extras import needed
@@ -24,8 +28,15 @@ def mcp(
     with needed("mcp"):
         from segue.server.mcp import Tools, serve_tools
 
+    budget = options.budget(memory)
+
+    def load() -> "Assistant":
+        assistant = models.load()
+        assistant.limit_memory(budget)
+        return assistant
+
     tools = Tools(
-        models.load,
+        load,
         root,
         allow_urls=allow_urls,
     )

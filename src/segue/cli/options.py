@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segue.assistant import Assistant
     from segue.box import Box
     from segue.image import Image
+    from segue.memory import MemoryBudget
     from segue.message import Sampling
     from segue.region import Region
 
@@ -84,6 +85,16 @@ Route = Annotated[
 ]
 AllowUrls = Annotated[
     bool, typer.Option("--allow-urls", help="Fetch pictures named by an http(s) URL.")
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="What may be remembered to save time, as 2GiB; by default a quarter of what is free, "
+        "2 GiB at most. Weights and the work itself come on top.",
+        show_default=False,
+    ),
 ]
 Boxes = Annotated[
     list[str] | None,
@@ -233,6 +244,17 @@ def find_regions(
         if phrase not in {region.phrase for region in regions}:
             console.print(f"not in the picture: {printable(phrase)}", style="yellow")
     return regions
+
+
+def budget(memory: str | None) -> "MemoryBudget":
+    """What --memory says.
+
+    Raises:
+        InputError: it is no size.
+    """
+    from segue.memory import MemoryBudget
+
+    return MemoryBudget.of_machine() if memory is None else MemoryBudget.read(memory)
 
 
 def numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:

@@ -1,6 +1,7 @@
 """`segue serve`: the HTTP API and the web page."""
 
 import os
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -76,6 +77,7 @@ def serve(
         int,
         typer.Option(min=0, help="Requests a minute and key; 0: any.", rich_help_panel=_LIMITS),
     ] = 1200,
+    memory: options.Memory = None,
     max_mb: Annotated[
         int, typer.Option(min=1, help="Megabytes of a request.", rich_help_panel=_LIMITS)
     ] = 32,
@@ -102,6 +104,8 @@ def serve(
         data=folder,
         host=host,
         port=port,
+        memory=options.budget(memory),
+        login_token=secrets.token_urlsafe(32),
         keys=() if no_key else given or (kept_key(folder),),
         allowed_hosts=tuple(allowed_host or ()),
         cors_origins=tuple(cors_origin or ()),
@@ -122,8 +126,9 @@ def serve(
     def listening(address: str) -> None:
         console.print(f"Listening on {address}, {reach}.", highlight=False, soft_wrap=True)
         if not (no_key or given):
-            page = f"{address}/#key={settings.keys[0]}"
+            page = f"{address}/#key={settings.login_token}"
             console.print(f"Open {page}", highlight=False, soft_wrap=True)
+            console.print(f"The key for API clients is in {folder / 'key'}.", soft_wrap=True)
         console.print(f"Conversations are kept in {folder}.", style="dim", soft_wrap=True)
 
     run(

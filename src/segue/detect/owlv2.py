@@ -74,7 +74,9 @@ def load(
     require_model_type(path, "owlv2")
     model = pretrained(Owlv2ForObjectDetection, path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(path), local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} must hold the tokenizer of the model, but {error}") from error
     options, resizing = OwlOptions.read(path), _resizing(path, model)

@@ -60,7 +60,9 @@ def _read(place: Path) -> Any:
     vocab = place / "vocab.txt" if place.is_dir() else place
     try:
         if whole:
-            return AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+            return AutoTokenizer.from_pretrained(
+                str(place), local_files_only=True, trust_remote_code=False
+            )
         if vocab.suffix == ".json" or not vocab.is_file():
             from transformers import PreTrainedTokenizerFast
 

@@ -247,7 +247,9 @@ def calibrate_detector(
     """Choose the threshold on validation scenes of the trained styles and write it to
     ``segue.json``: of the absent phrases at most 5 % may fire among others and 18 % alone."""
     folder = Path(weights)
-    model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype="float32").eval()
+    model = GroundingDinoForObjectDetection.from_pretrained(
+        folder, dtype="float32", trust_remote_code=False
+    ).eval()
     settings = read_detector_settings(folder)
     cases = asked_scenes((bank or best_bank()).without(HELD_OUT_STYLE), scenes, VALIDATION_SEED)
     alone = asked_alone(cases)
@@ -292,7 +294,9 @@ def evaluate_detector(
     English and in Chinese."""
     folder = Path(weights)
     bank = bank or best_bank()
-    model = GroundingDinoForObjectDetection.from_pretrained(folder, dtype="float32").eval()
+    model = GroundingDinoForObjectDetection.from_pretrained(
+        folder, dtype="float32", trust_remote_code=False
+    ).eval()
     settings = read_detector_settings(folder)
     banks = {"scenes": bank.without(HELD_OUT_STYLE)}
     if HELD_OUT_STYLE in bank.styles:

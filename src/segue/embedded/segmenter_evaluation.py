@@ -199,7 +199,7 @@ def evaluate_segmenter(
     photographs. ``objects`` counts what was measured.
     """
     bank = bank or best_bank()
-    model = SamModel.from_pretrained(weights, dtype="float32").eval()
+    model = SamModel.from_pretrained(weights, dtype="float32", trust_remote_code=False).eval()
     settings = read_settings(Path(weights))
     sets = {"scenes": scene_cases(bank.without(HELD_OUT_STYLE), scenes, seed)}
     if HELD_OUT_STYLE in bank.styles:

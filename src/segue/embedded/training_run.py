@@ -217,7 +217,9 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
     """
     if not (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} has no model.safetensors. Give a folder of trained weights.")
-    found = type(model).from_pretrained(folder, dtype="float32").state_dict()
+    found = (
+        type(model).from_pretrained(folder, dtype="float32", trust_remote_code=False).state_dict()
+    )
     wrong = [
         n for n, t in model.state_dict().items() if n not in found or found[n].shape != t.shape
     ]

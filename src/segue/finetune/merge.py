@@ -109,7 +109,7 @@ def _load(folder: Path, dtype: str | None) -> Any:
     from transformers import AutoModelForImageTextToText
 
     return AutoModelForImageTextToText.from_pretrained(
-        str(folder), dtype=getattr(torch, wanted), local_files_only=True
+        str(folder), dtype=getattr(torch, wanted), local_files_only=True, trust_remote_code=False
     )
 
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -95,12 +96,13 @@ def _train(
     if check is not None and recipe.eval_questions:
         trainer.add_callback(_Trial(recipe, folder, pupil, check, watch))
     trainer.add_callback(_Seal(folder, recipe.keep_checkpoints))
-    if checkpoint is not None and is_last(checkpoint):  # killed while it wrote its result
-        trainer._load_from_checkpoint(str(checkpoint))
-        ended = {"steps": step_of(checkpoint)}
-    else:
-        done = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        ended = {"steps": done.global_step, "loss": done.training_loss}
+    try:
+        ended = _trained(trainer, checkpoint)
+    except UnpicklingError as error:
+        raise ModelError(
+            f"{checkpoint} holds more than numbers, which is refused because it can run code. "
+            "Delete that folder to go on from the one before, or start anew with --fresh."
+        ) from error
     learning, every = counted(network)
     target = _save(recipe, folder, pupil, trainer)
     finish(
@@ -199,6 +201,15 @@ def _trainer(
     if recipe.gradient_checkpointing:
         network.enable_input_require_grads()
     return trainer
+
+
+def _trained(trainer: Trainer, checkpoint: Path | None) -> dict[str, Any]:
+    """Train from a checkpoint, or from the start, and say how it ended."""
+    if checkpoint is not None and is_last(checkpoint):  # killed while it wrote its result
+        trainer._load_from_checkpoint(str(checkpoint))
+        return {"steps": step_of(checkpoint)}
+    done = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return {"steps": done.global_step, "loss": done.training_loss}
 
 
 def _arguments(recipe: Recipe, folder: RunFolder, checked: bool, first: bool) -> TrainingArguments:

@@ -70,7 +70,9 @@ class TransformersPupil:
                 "Say mask = 'assistant' and too_long = 'drop'."
             )
         self.folder, self.recipe = folder, recipe
-        self.config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        self.config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
         self.processor = load_processor(folder, self.config)
         self.family = family_of(self.config.model_type)
         if not self.family.turns or self.processor.chat_template is None:

@@ -23,6 +23,8 @@ from segue.text_file import check_regular
 Source = Any
 """Image | str | os.PathLike | bytes | binary file object | PIL.Image.Image | np.ndarray."""
 
+_CHUNK_BYTES = 2**20
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
@@ -92,18 +94,10 @@ class Image:
 
     @classmethod
     def _open_text(cls, source: str, allow_urls: bool, limits: Limits) -> "Image":
-        scheme = source[:8].lower()
-        if scheme.startswith("data:"):
-            return cls(pixels.decode(url.read_data(source, limits), "the data: URL", limits))
-        if scheme.startswith(("http://", "https://")):
-            if not allow_urls:
-                raise InputError(
-                    f"Fetching pictures from the network is off: {url.short(source)}. "
-                    "Allow it with allow_urls=True, or download the file first."
-                )
-            data = url.fetch(source, limits)
-            return cls(pixels.decode(data, url.short(source), limits), url.file_name(source))
-        if scheme.startswith("file:"):
+        if source[:8].lower().startswith(("data:", "http://", "https://")):
+            data, what, name = content_of(source, allow_urls=allow_urls, limits=limits)
+            return cls(pixels.decode(data, what, limits), name)
+        if source[:5].lower() == "file:":
             raise InputError(f"file: URLs are not read. Give the path itself, not {source!r}.")
         if not source or "\0" in source:
             raise InputError(f"A path must name a file, got {source!r}.")
@@ -116,7 +110,7 @@ class Image:
                 raise InputError(f"{path} is a folder. Give the path of a picture in it.")
             check_regular(path)
             with path.open("rb") as file:
-                data = file.read(limits.max_bytes + 1)
+                data = _read_at_most(file, limits.max_bytes + 1)
         except FileNotFoundError as error:
             raise InputError(f"There is no file {path}. Check the path.") from error
         except OSError as error:
@@ -125,9 +119,7 @@ class Image:
 
     @classmethod
     def _open_stream(cls, stream: IO[bytes], limits: Limits) -> "Image":
-        data = stream.read(limits.max_bytes + 1)
-        if not isinstance(data, bytes):
-            raise InputError("A file object must be opened in binary mode: open(path, 'rb').")
+        data = _read_at_most(stream, limits.max_bytes + 1)
         name = getattr(stream, "name", "")
         name = Path(name).name if isinstance(name, str) else ""
         return cls(pixels.decode(data, name or "the file object", limits), name)
@@ -146,7 +138,7 @@ class Image:
 
     def to_pil(self) -> PIL.Image.Image:
         """A PIL image, mode RGB, that may be drawn on."""
-        return PIL.Image.fromarray(self.array).copy()
+        return PIL.Image.fromarray(self.array)  # which copies: PIL keeps RGB as four bytes a pixel
 
     def to_png_bytes(self) -> bytes:
         """The picture as a PNG file, without loss."""
@@ -166,3 +158,47 @@ class Image:
 
     def __repr__(self) -> str:
         return f"Image({self.name!r}, {self.size.height} x {self.size.width})"
+
+
+def content_of(source: str | bytes, *, allow_urls: bool, limits: Limits) -> tuple[bytes, str, str]:
+    """The bytes of a picture that is given as bytes or by address, not decoded.
+
+    Args:
+        source: bytes, or a `data:` or http(s) URL.
+        allow_urls: whether http(s) URLs may be fetched.
+        limits: bounds on bytes and seconds.
+
+    Returns:
+        The bytes, what to call them in messages, and a name for people, "" where there is none.
+
+    Raises:
+        InputError: it cannot be fetched, or may not be.
+    """
+    if isinstance(source, bytes):
+        return source, "the data given", ""
+    if source[:5].lower() == "data:":
+        return url.read_data(source, limits), "the data: URL", ""
+    if not allow_urls:
+        raise InputError(
+            f"Fetching pictures from the network is off: {url.short(source)}. "
+            "Allow it with allow_urls=True, or download the file first."
+        )
+    return url.fetch(source, limits), url.short(source), url.file_name(source)
+
+
+def _read_at_most(stream: IO[bytes], most: int) -> bytes:
+    """What a stream gives, up to `most` bytes. Memory is taken for what comes, not for the limit.
+
+    Raises:
+        InputError: it gives text.
+    """
+    parts, left = [], most
+    while left > 0:
+        part = stream.read(min(left, _CHUNK_BYTES))
+        if not isinstance(part, bytes):
+            raise InputError("A file object must be opened in binary mode: open(path, 'rb').")
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

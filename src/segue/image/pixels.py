@@ -8,10 +8,13 @@ Rules, applied in this order:
   value needs more than 12 bits is scaled by the bits it uses, and a warning is logged;
 - CMYK goes through the file's own ICC profile where it has one, else through the plain formula;
 - transparency is composited on white.
+
+Memory: what a decoder holds and the RGB array, no more than about 12 bytes a pixel together (the
+figure of every kind is in docs/security.md); and the decodings of the whole process share one
+budget (`budget.py`).
 """
 
 import io
-import logging
 import struct
 import threading
 import warnings
@@ -20,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
-import PIL.ImageCms
 
-from segue.errors import InputError
+from segue.errors import InputError, ModelError
+from segue.image import budget, conversion, webp
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """What is tried. Formats that run programs or code (EPS, PDF, …) are left out on purpose."""
@@ -38,25 +41,12 @@ _BROKEN = (
     AttributeError,
     OverflowError,
     ZeroDivisionError,
-    MemoryError,
     RuntimeError,
     struct.error,
     zlib.error,
     Warning,
 )  # what Pillow raises on damaged files, found by trying it
-_TURNS = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112
-_FULL_DEPTH = 12
-"""Cameras and scanners store up to 12 bits in 16; scaled by 16 bits they would be all but black."""
-_log = logging.getLogger(__name__)
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 _warnings_lock = threading.Lock()
 
 
@@ -66,6 +56,8 @@ class Limits:
 
     max_pixels: int = 100_000_000
     """Height times width, checked before decoding. The largest phone pictures have 50 million."""
+    max_side: int = 200_000
+    """Height or width: what is resized needs memory for each row and column of the result."""
     max_bytes: int = 100_000_000
     """Length of the file, or of what a URL sends."""
     timeout_s: float = 20.0
@@ -81,10 +73,11 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
         what: how to call it in error messages.
 
     Returns:
-        (H, W, 3) uint8 RGB, upright.
+        (H, W, 3) uint8 RGB, upright, read-only.
 
     Raises:
         InputError: empty, not a picture, damaged, cut off, or over the limits.
+        ModelError: there is not enough memory.
     """
     if not data:
         raise InputError(f"{_start(what)} is empty, expected a picture.")
@@ -93,19 +86,49 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
             f"{_start(what)} has more than {limits.max_bytes} bytes. "
             "Make it smaller, or raise Limits(max_bytes=…)."
         )
+    header = webp.read_header(data)
+    if header is not None:
+        _check_size(header.height, header.width, what, limits)
+        with budget.PIXELS.reserved(header.height * header.width):
+            try:
+                if (decoded := webp.decode(data, header)) is not None:
+                    return decoded
+            except MemoryError as error:
+                raise _no_memory(what, header.height, header.width) from error
     with _opened(data, what, limits) as picture:
-        return from_pil(picture, limits, what)
+        _check_size(picture.height, picture.width, what, limits)
+        _check_tiles(picture, what)
+        with budget.PIXELS.reserved(picture.height * picture.width):
+            return from_pil(picture, limits, what)
+
+
+def size_in_header(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
+    """The (height, width) that a picture file states, before EXIF turns it; nothing is decoded.
+
+    Raises:
+        InputError: it is empty, not a picture, or over the limits.
+    """
+    if (header := webp.read_header(data)) is not None:
+        size = header.height, header.width
+    else:
+        with _opened(data, what, limits) as picture:
+            size = picture.height, picture.width
+    _check_size(*size, what, limits)
+    return size
 
 
 def from_pil(picture: PIL.Image.Image, limits: Limits, what: str = "the picture") -> np.ndarray:
-    """Convert a PIL image of any mode: (H, W, 3) uint8 RGB, upright. It is left unchanged."""
+    """Convert a PIL image of any mode: (H, W, 3) uint8 RGB, upright, read-only. It is left
+    unchanged."""
     _check_size(picture.height, picture.width, what, limits)
     try:
         picture.load()
         _check_size(picture.height, picture.width, what, limits)
-        return _rgb(_upright(picture), stored=picture.format is not None)
+        return conversion.rgb_of(picture, stored=picture.format is not None)
     except InputError:
         raise
+    except MemoryError as error:
+        raise _no_memory(what, picture.height, picture.width) from error
     except _BROKEN as error:
         raise InputError(
             f"{_start(what)} is damaged or cut off, it cannot be decoded ({error}). "
@@ -139,7 +162,7 @@ def from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
     _check_size(shape[0], shape[1], "the array", limits)
     values = _bytes_of(array).reshape(shape[0], shape[1], -1)
     if values.shape[2] == 4:
-        return _on_white(values)
+        return conversion.on_white(values)
     return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
 
 
@@ -160,6 +183,25 @@ def _opened(data: bytes, what: str, limits: Limits) -> PIL.Image.Image:
         raise InputError(f"{_start(what)} is damaged, its header makes no sense.") from error
 
 
+def _check_tiles(picture: PIL.Image.Image, what: str) -> None:
+    """A TIFF is decoded tile by tile, and may claim tiles far larger than itself."""
+    tags = getattr(picture, "tag_v2", {})
+    width, height = (tags.get(number) or 1 for number in (_TILE_WIDTH, _TILE_LENGTH))
+    whole = isinstance(width, int) and isinstance(height, int)
+    if not whole or width * height > max(2**20, 4 * picture.width * picture.height):
+        raise InputError(
+            f"{_start(what)} is damaged: it claims tiles of {width} x {height} pixels for a "
+            f"picture of {picture.width} x {picture.height}."
+        )
+
+
+def _no_memory(what: str, height: int, width: int) -> ModelError:
+    return ModelError(
+        f"There is not enough memory to decode {what} ({width} x {height} pixels). Make it "
+        "smaller, or free memory."
+    )
+
+
 def _known_formats() -> list[str]:
     PIL.Image.init()
     return [name for name in FORMATS if name in PIL.Image.OPEN]
@@ -173,65 +215,11 @@ def _check_size(height: int, width: int, what: str, limits: Limits) -> None:
             f"{_start(what)} is {width} x {height} = {height * width} pixels, more than the limit "
             f"of {limits.max_pixels}. Make it smaller, or raise Limits(max_pixels=…)."
         )
-
-
-def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
-    try:
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    except _BROKEN:  # damaged EXIF says nothing about the pixels
-        turn = None
-    return picture.transpose(turn) if turn is not None else picture
-
-
-def _rgb(picture: PIL.Image.Image, *, stored: bool) -> np.ndarray:
-    """Any mode to RGB, transparency on white. `transpose` keeps `info`, so this comes after."""
-    mode = picture.mode
-    if mode == "I" or mode.startswith("I;16"):
-        return np.repeat(_eight_bits(picture, stored)[:, :, None], 3, axis=2)
-    if mode == "F":
+    if max(height, width) > limits.max_side:
         raise InputError(
-            "A picture of floating point values has no agreed range. Convert it to 8 bits first."
+            f"{_start(what)} has a side of {max(height, width)} pixels, more than the limit of "
+            f"{limits.max_side}. Cut it into pieces, or raise Limits(max_side=…)."
         )
-    if mode == "CMYK" and picture.info.get("icc_profile"):
-        picture = _through_profile(picture)
-    if picture.has_transparency_data:
-        return _on_white(np.asarray(picture.convert("RGBA")))
-    return np.asarray(picture.convert("RGB")).copy()
-
-
-def _eight_bits(picture: PIL.Image.Image, stored: bool) -> np.ndarray:
-    values = np.asarray(picture).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise InputError(
-            f"A picture of whole numbers must lie in 0..65535, got {values.min()}..{values.max()}. "
-            "Convert it to 8 or 16 bits first."
-        )
-    depth = max(8, int(values.max()).bit_length())
-    if not stored or depth > _FULL_DEPTH or not (values % 257).any():  # 257: 8 bits, spread
-        return _scaled_16(values)
-    _log.warning("a 16-bit picture uses %d bits only; it is scaled by those", depth)
-    return ((values * 255 + (1 << depth) // 2) // ((1 << depth) - 1)).clip(0, 255).astype(np.uint8)
-
-
-def _scaled_16(values: np.ndarray) -> np.ndarray:
-    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-
-
-def _through_profile(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """CMYK to RGB as the file's own ICC profile says; unchanged when that cannot be used."""
-    try:
-        profile = PIL.ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
-        srgb = PIL.ImageCms.createProfile("sRGB")
-        return PIL.ImageCms.profileToProfile(picture, profile, srgb, outputMode="RGB") or picture
-    except (PIL.ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return picture
-
-
-def _on_white(rgba: np.ndarray) -> np.ndarray:
-    """Composite (H, W, 4) uint8 with straight alpha on white: (H, W, 3) uint8, rounded."""
-    alpha = rgba[:, :, 3:].astype(np.uint32)
-    mixed = rgba[:, :, :3] * alpha + 255 * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 def _bytes_of(array: np.ndarray) -> np.ndarray:
@@ -240,7 +228,7 @@ def _bytes_of(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype == np.uint16:
-        return _scaled_16(array)
+        return conversion.eight_bits_of(array)
     if array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
         if not (low >= 0 and high <= 1):  # NaN fails as well

@@ -13,6 +13,7 @@ import numpy as np
 from segue.box import Box, Size
 from segue.errors import InputError
 from segue.mask import contour, rle
+from segue.mask.compact import CompactArray
 from segue.mask.contour import Polygon
 
 
@@ -26,8 +27,9 @@ class Mask:
     Box(x0=1.0, y0=0.0, x1=2.0, y1=2.0)
     """
 
-    array: np.ndarray
-    """(H, W) bool, read-only, at the full size of the upright picture."""
+    array: CompactArray = CompactArray()  # noqa: RUF009, a descriptor
+    """(H, W) bool, read-only, at the full size of the upright picture. That of a large picture is
+    kept as bits and unpacked for as long as somebody holds it."""
     score: float | None = None
     """The segmenter's own estimate of its IoU, in [0, 1]; None when it gives none."""
     logits: np.ndarray | None = None
@@ -67,13 +69,23 @@ class Mask:
         return cls(contour.fill([Polygon(corners)], size))
 
     @classmethod
-    def from_rle(cls, value: Mapping[str, Any], score: float | None = None) -> "Mask":
+    def from_rle(
+        cls, value: Mapping[str, Any], score: float | None = None, *, size: Size | None = None
+    ) -> "Mask":
         """Read COCO RLE, `{"size": [h, w], "counts": text or list}`.
 
+        Args:
+            value: the RLE.
+            score: the mask's own.
+            size: of the picture it lies on, where that is known: compared before decoding.
+
         Raises:
-            InputError: it is not an RLE, or its counts do not add up to its size.
+            InputError: it is not an RLE, has another size, or its counts do not add up to it.
         """
-        return cls(rle.decode(value), score)
+        mask = cls(rle.decode(value, expected_size=size), score)
+        if (text := rle.shortest_text(value["counts"])) is not None:
+            mask.__dict__["_counts"] = text  # as `_counts` would find it, without a look at pixels
+        return mask
 
     @classmethod
     def from_polygons(
@@ -96,8 +108,14 @@ class Mask:
 
     @property
     def size(self) -> Size:
-        height, width = self.array.shape
+        height, width = CompactArray.shape_of(self)
         return Size(height, width)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the mask holds, its logits included."""
+        logits = 0 if self.logits is None else self.logits.nbytes
+        return CompactArray.bytes_of(self) + logits
 
     @cached_property
     def area(self) -> int:
@@ -163,6 +181,9 @@ class Mask:
 
     def __hash__(self) -> int:
         return hash((self.size, self._counts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Mask, (self.array, self.score, self.logits)
 
     def __repr__(self) -> str:
         score = "" if self.score is None else f", score={self.score:.3f}"

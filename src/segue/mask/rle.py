@@ -18,8 +18,9 @@ import numpy as np
 
 from segue.errors import InputError
 
-MAX_PIXELS = 2**30
-"""No array larger than this is ever made from run lengths: a few characters can claim any size."""
+MAX_PIXELS = 2**28
+"""No array larger than this is made from run lengths unless the caller allows it: a few characters
+can claim any size."""
 
 
 def encode(array: np.ndarray) -> dict[str, Any]:
@@ -28,13 +29,27 @@ def encode(array: np.ndarray) -> dict[str, Any]:
     return {"size": [int(height), int(width)], "counts": text_of_counts(counts_of(array))}
 
 
-def decode(rle: Mapping[str, Any]) -> np.ndarray:
+def decode(
+    rle: Mapping[str, Any],
+    *,
+    expected_size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
     """Read compressed or uncompressed COCO RLE into a (H, W) bool array.
 
+    The sizes are compared before anything is decoded, so a false one costs no memory; the array
+    takes one byte a pixel, and another one while it is made.
+
+    Args:
+        rle: `{"size": [h, w], "counts": text or list}`.
+        expected_size: (height, width) of the picture that the mask lies on; None: any.
+        max_pixels: the largest height times width that is decoded.
+
     Raises:
-        InputError: it is not an RLE, or its counts do not add up to its size.
+        InputError: it is not an RLE, has another size than expected or more pixels than allowed,
+            or its counts do not add up to its size.
     """
-    height, width = _size_of(rle)
+    height, width = checked_size(rle, expected_size=expected_size, max_pixels=max_pixels)
     counts = rle.get("counts") if isinstance(rle, Mapping) else None
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")
@@ -115,7 +130,26 @@ def counts_of_text(text: str) -> np.ndarray:
     return values
 
 
-def _size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
+def shortest_text(counts: Any) -> str | None:
+    """The text that `encode` gives for counts that `decode` took; None where a run is empty, so
+    that only the pixels tell."""
+    if isinstance(counts, bytes):
+        counts = counts.decode("latin-1")
+    runs = counts_of_text(counts) if isinstance(counts, str) else _whole_numbers(counts)
+    return text_of_counts(runs) if runs.size and (runs[1:] > 0).all() else None
+
+
+def checked_size(
+    rle: Mapping[str, Any],
+    *,
+    expected_size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[int, int]:
+    """The (height, width) that an RLE states, as `decode` checks it; its counts are not looked at.
+
+    Raises:
+        InputError: there is no size, or it is not the expected one, or it is above `max_pixels`.
+    """
     size = rle.get("size") if isinstance(rle, Mapping) else None
     try:
         height, width = size  # type: ignore[misc]
@@ -126,9 +160,23 @@ def _size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
         raise InputError(
             f"RLE size must be [height, width], two positive whole numbers, got {size!r}."
         )
-    if int(height) * int(width) > MAX_PIXELS:
-        raise InputError(f"RLE size {height} x {width} is larger than {MAX_PIXELS} pixels.")
-    return int(height), int(width)
+    stated = int(height), int(width)
+    if expected_size is not None and stated != tuple(expected_size):
+        raise InputError(
+            f"RLE size must be that of its picture, {list(expected_size)} (height, width), got "
+            f"{_shown(stated)}. It belongs to another picture, or was changed after saving."
+        )
+    if stated[0] * stated[1] > max_pixels:
+        raise InputError(
+            f"RLE size {_shown(stated)} is larger than the limit of {max_pixels} pixels. "
+            "Check 'size'; it is [height, width]."
+        )
+    return stated
+
+
+def _shown(size: tuple[int, int]) -> str:
+    """A size for a message; a number may have thousands of digits."""
+    return " x ".join(str(side) if side < 10**9 else "over 10^9" for side in size)
 
 
 def _whole_numbers(counts: Any) -> np.ndarray:

@@ -35,16 +35,22 @@ async def events_of(job: Job, request: Request, deadline_s: float) -> AsyncItera
         Whatever the job raised.
     """
     gone = asyncio.ensure_future(_departure(request))
-    ends = monotonic() + deadline_s
+    ends, ended = monotonic() + deadline_s, False
     try:
         while True:
             event = await _next(job, gone, ends)
             if isinstance(event, Finished):
+                ended = True
                 if event.error is not None:
                     raise event.error
                 return
             yield event
+    except Problem:
+        ended = True
+        raise
     finally:
+        if not ended:
+            request.app.state.service.metrics.cancelled.inc()
         job.cancel()
         gone.cancel()
 

@@ -3,21 +3,26 @@
 import logging
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
 from segue.chat import serve_publicly
 from segue.errors import InputError
+from segue.image import budget
 from segue.presets import CARDS
+from segue.server.answering import ClientGone
+from segue.server.connections import Connections, protocol_for
 from segue.server.document import documented
 from segue.server.gate import Gate
 from segue.server.metrics import Metered, Metrics
@@ -35,8 +40,10 @@ from segue.server.routes import (
 )
 from segue.server.service import Service
 from segue.server.settings import Settings
+from segue.server.storage import Storage, explained, private
 from segue.server.store import Store
 from segue.server.talks import Talks
+from segue.server.trouble import trouble_of
 from segue.server.worker import Worker
 from segue.version import __version__
 
@@ -66,16 +73,24 @@ def build(
         max_waiting=settings.max_waiting,
         max_active=settings.max_active,
         waited=metrics.waited.observe,
-        loaded=lambda assistant: prepare(assistant, settings.threads),
+        loaded=lambda assistant: _prepare(assistant, settings),
     )
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         with locked(settings.data):
-            store = Store(settings.data / "conversations.sqlite3")
-            talks = Talks(store, Pictures(settings.data / "pictures"), lambda: worker.assistant)
+            storage = Storage(settings.data)
+            store = opened(storage)
+            talks = Talks(
+                store,
+                Pictures(storage.pictures),
+                lambda: worker.assistant,
+                settings.memory.parts["conversations"],
+                storage,
+            )
             talks.clean()
-            app.state.service = Service(settings, worker, talks, metrics)
+            storage.keep_reserve()
+            app.state.service = Service(settings, worker, talks, metrics, storage)
             worker.start(load, on_failure)
             try:
                 yield
@@ -105,21 +120,62 @@ def build(
         middleware=middleware,
     )
     app.state.worker = worker
+    app.state.connections = Connections()
     for part in (health, about, completions, segmenting, conversations, regions, page):
         app.include_router(part.router)
     if settings.label_studio:
         app.include_router(label_studio.router)
     explain(app)
+    app.add_exception_handler(ClientGone, _nobody_listens)
     app.openapi = documented(app)  # type: ignore[method-assign]
     metrics.watch(
         {
             "segue_queue_waiting": ("Jobs that wait", lambda: worker.waiting),
+            "segue_connections": ("Open connections", lambda: app.state.connections.count),
             "segue_queue_active": ("Jobs that are worked on", lambda: worker.active),
-            "segue_views_bytes": ("Encoded pictures in memory", lambda: _view_bytes(worker)),
+            "segue_memory_budget_bytes": (
+                "What all that follow may hold together",
+                lambda: settings.memory.total,
+            ),
+            "segue_views_bytes": ("Pictures encoded for masks", partial(_kept, app, "views")),
+            "segue_features_bytes": (
+                "Pictures encoded for the chat model",
+                partial(_kept, app, "features"),
+            ),
+            "segue_sequences_bytes": (
+                "Conversations that the chat model has read",
+                partial(_kept, app, "sequences"),
+            ),
+            "segue_pictures_bytes": ("Pictures of requests", partial(_kept, app, "pictures")),
+            "segue_conversations_bytes": (
+                "Conversations at hand",
+                partial(_kept, app, "conversations"),
+            ),
+            "segue_pixels_in_flight": (
+                "Decoded pixels of requests in the works",
+                lambda: app.state.service.room.held,
+            ),
             "segue_gpu_memory_bytes": ("Memory of the GPU in use", _gpu_bytes),
         }
     )
     return app
+
+
+def opened(storage: Storage) -> Store:
+    """The conversations of a data folder; on a full disk with the help of its reserve.
+
+    Raises:
+        InputError: the folder or the file cannot be used; the message says why.
+        ModelError: another version wrote the file.
+    """
+    with explained(storage.folder):
+        try:
+            return Store(storage.database)
+        except sqlite3.Error as error:
+            if trouble_of(error) != "storage_full":
+                raise
+            with storage.reserve_used():
+                return Store(storage.database)
 
 
 class Server(uvicorn.Server):
@@ -167,6 +223,9 @@ def serve(
         for server in servers:
             server.should_exit = True
 
+    with locked(settings.data):  # what is wrong with the folder is said before anything starts
+        opened(Storage(settings.data)).close()
+    budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
     app = build(settings, load, give_up)
     config = uvicorn.Config(
         app,
@@ -176,7 +235,8 @@ def serve(
         timeout_graceful_shutdown=int(settings.grace_s),
         timeout_keep_alive=15,
         server_header=False,
-        limit_concurrency=512,
+        http=protocol_for(app.state.connections),
+        ws="none",
         h11_max_incomplete_event_size=64 * 1024,
     )
     server = Server(config, listening)
@@ -187,7 +247,7 @@ def serve(
         except SystemExit as error:
             raise InputError(
                 f"Cannot listen on {settings.host}:{settings.port}. Is another server running "
-                "there, or one on the same data folder? Choose another --port or --data."
+                "there? Choose another --port."
             ) from error
     failure = app.state.worker.failure
     if failure is not None:
@@ -201,8 +261,10 @@ def locked(data: Path) -> Iterator[None]:
     Raises:
         InputError: another one does.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data / "lock").open("w") as file:
+    with explained(data):
+        Storage(data).prepare()
+        file = open(data / "lock", "w", opener=private)  # noqa: SIM115, closed below
+    with file:
         try:
             import fcntl
 
@@ -216,10 +278,11 @@ def locked(data: Path) -> Iterator[None]:
         yield
 
 
-def prepare(assistant: Assistant, threads: int | None) -> None:
+def _prepare(assistant: Assistant, settings: Settings) -> None:
     """Make the models ready to answer strangers."""
     serve_publicly(assistant.chat)
-    share_processor(assistant, threads)
+    assistant.limit_memory(settings.memory)
+    share_processor(assistant, settings.threads)
 
 
 def share_processor(assistant: Assistant, threads: int | None) -> None:
@@ -233,8 +296,18 @@ def share_processor(assistant: Assistant, threads: int | None) -> None:
         torch.set_num_threads(threads or 1)
 
 
-def _view_bytes(worker: Worker) -> float:
-    return float(worker.assistant.views.size_bytes) if worker.state == "ready" else 0.0
+async def _nobody_listens(_request: Request, _error: Exception) -> Response:
+    """The answer to a client that went away; only the log of a proxy sees it."""
+    return Response(status_code=499)
+
+
+def _kept(app: FastAPI, part: str) -> float:
+    """Memory of one kind of what is remembered."""
+    service: Service = app.state.service
+    own = {"pictures": service.recent.size_bytes, "conversations": service.talks.size_bytes}
+    if part in own or service.worker.state != "ready":
+        return float(own.get(part, 0))
+    return float(service.worker.assistant.memory_bytes()[part])
 
 
 def _gpu_bytes() -> float:

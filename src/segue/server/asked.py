@@ -30,10 +30,10 @@ class _Body(BaseModel):
 class SamplingFields(_Body):
     """How the chat model picks its words; what is left out is as its weights say."""
 
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)] | None = None
     stop: Stop = None
     route: Literal["reply", "auto", "box", "tag"] | None = None
     """Who answers: see docs/routes.md. None: as the server was started."""

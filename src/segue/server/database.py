@@ -41,6 +41,12 @@ CREATE TABLE snapshots (
 CREATE INDEX picture_digests ON pictures (digest);
 CREATE INDEX background_digests ON backgrounds (digest);
 """
+_LATER = """
+CREATE TABLE IF NOT EXISTS session_tokens (
+    digest TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL
+) STRICT;
+"""
+"""What older files lack, and older versions do not mind."""
 
 
 class Database:
@@ -51,8 +57,8 @@ class Database:
 
         Raises:
             ModelError: another version wrote it.
+            sqlite3.Error: it is damaged, or the disk is full or cannot be written.
         """
-        file.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self.lock = threading.RLock()
         """Held for each call; hold it around several that must see the same."""
@@ -63,7 +69,9 @@ class Database:
             self._connection.executescript(
                 f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
-        elif version != _SCHEMA_VERSION:
+        if version in (0, _SCHEMA_VERSION):
+            self._connection.executescript(_LATER)
+        else:
             raise ModelError(
                 f"{file} was written by another version of segue (its form is {version}, this "
                 f"one reads {_SCHEMA_VERSION}). Use that version, or another folder."
@@ -86,7 +94,13 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # on a full disk SQLite may have ended it
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    def shrink(self) -> None:
+        """Write the log into the file, and give its room back."""
+        with self.lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

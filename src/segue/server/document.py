@@ -143,6 +143,21 @@ def documented(app: FastAPI) -> Callable[[], Json]:
     return openapi
 
 
+def _link_conversations(document: Json) -> None:
+    """Say that what is created is what the other addresses are about, for clients and testers."""
+    about_one = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {"id": "$response.body#/id"},
+        }
+        for path, item in document["paths"].items()
+        if path.startswith("/v1/conversations/{id}")
+        for operation in item.values()
+    }
+    for path in ("/v1/conversations", "/v1/conversations/import"):
+        document["paths"][path]["post"]["responses"]["201"]["links"] = about_one
+
+
 def _complete(document: Json) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
@@ -154,6 +169,7 @@ def _complete(document: Json) -> None:
         "description": "An error, in OpenAI's shape.",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
+    _link_conversations(document)
     for path, item in document["paths"].items():
         for method, operation in item.items():
             answers = operation["responses"]

@@ -3,9 +3,11 @@
 import io
 import json
 import math
+import os
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +22,11 @@ from segue.export import FORMATS, annotated
 from segue.export.files import write_json, write_picture
 from segue.export.names import safe_name, unique_names
 from segue.export.png import write_label_map, write_masks
-from segue.image.pixels import Limits
 from segue.message import Answer
 from segue.region import Region
-from segue.server.pictures import decoded
 from segue.server.problem import Problem
 from segue.session import FILE, resume
+from segue.session.bounds import SessionLimits
 from segue.session.snapshots import snapshot_to_json
 
 _OWN = {
@@ -42,6 +43,7 @@ EXPORTS: Mapping[str, str] = {
 }
 """What can be taken away: name -> what it is."""
 
+_PIECE_BYTES = 2**20
 _MEDIA = {
     ".zip": "application/zip",
     ".json": "application/json",
@@ -77,10 +79,13 @@ def export(conversation: Conversation, format: str, title: str) -> Download:
     stem = safe_name(title)[:60] or "segue"
     with tempfile.TemporaryDirectory(prefix="segue-export-") as place:
         folder = Path(place)
-        if format in _WRITERS:
-            _WRITERS[format](conversation, folder, stem)
-        else:
-            _write_format(conversation, format, folder, stem)
+        try:
+            if format in _WRITERS:
+                _WRITERS[format](conversation, folder, stem)
+            else:
+                _write_format(conversation, format, folder, stem)
+        except InputError as error:
+            raise InputError(without_folder(str(error), folder, "the export")) from error
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         if not files:
             raise InputError("There is no mask in this conversation yet, so nothing to export.")
@@ -158,40 +163,61 @@ _WRITERS: Mapping[str, Callable[[Conversation, Path, str], None]] = {
 }
 
 
-def read_session(data: bytes, limits: Limits, max_images: int) -> Conversation:
+def read_session(data: bytes, limits: SessionLimits, max_images: int) -> Conversation:
     """Open the zip that `export` wrote as "session".
 
-    Nothing outside the names of a session is unpacked, and nothing that is larger than a request
-    may be.
+    Nothing outside the names of a session is unpacked, nothing that is larger than a request may
+    be, and nothing is decoded before all of it was counted.
+
+    Args:
+        data: the zip.
+        limits: of the session in it.
+        max_images: of the pictures that are shown.
 
     Raises:
         Problem: 400, it is no such file, or it holds too much.
         InputError: the session in it is damaged.
     """
+    if data.count(b"PK\x01\x02") > 4 * limits.max_images + 64:  # zipfile would list them all
+        raise _bad("has far more entries than a session")
     with tempfile.TemporaryDirectory(prefix="segue-import-") as place:
         folder = Path(place)
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 _unpack(archive, folder, limits)
-        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error,
+                UnicodeError, ValueError) as error:  # fmt: skip
             raise _bad(f"is not a zip file that can be read ({error})") from error
-        for file in (folder / "images").glob("*.png"):
-            decoded(file.read_bytes(), limits, allow_urls=False)
-        conversation = resume(folder, Assistant())
-        text = (folder / FILE).read_text(encoding="utf-8")
+        try:
+            conversation = resume(folder, Assistant(), limits)
+            _refuse_half_characters(folder / FILE)
+        except InputError as error:
+            raise InputError(without_folder(str(error), folder, "the session")) from error
     if len(conversation.images) > max_images:
         raise _bad(f"holds {len(conversation.images)} pictures, more than {max_images}")
+    _refuse_large(conversation, limits.max_file_bytes)
+    return _with_plain_times(conversation)
+
+
+def _refuse_half_characters(file: Path) -> None:
+    """Half of a surrogate pair can be written in JSON, but goes into no database and no answer."""
+    text = file.read_text(encoding="utf-8")
+    if "\\ud" not in text.lower():
+        return
     try:
         json.dumps(json.loads(text), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise _bad("holds text that is not Unicode") from error
-    _refuse_large(conversation, limits)
-    return _with_plain_times(conversation)
 
 
-def _refuse_large(conversation: Conversation, limits: Limits) -> None:
+def without_folder(message: str, folder: Path, name: str) -> str:
+    """A message that names no temporary folder of this machine."""
+    message = re.sub(r" (Or r|R)aise SessionLimits\([^)]*\)[^.]*\.", "", message)
+    return message.replace(f"{folder}{os.sep}", "").replace(str(folder), name)
+
+
+def _refuse_large(conversation: Conversation, left: int) -> None:
     """Every step is stored whole, so a small file with many steps could fill the disk."""
-    left = 4 * limits.max_bytes
     steps, _ = conversation.history.steps()
     for _, snapshot in steps:
         left -= len(json.dumps(snapshot_to_json(snapshot)))
@@ -199,22 +225,25 @@ def _refuse_large(conversation: Conversation, limits: Limits) -> None:
             raise _bad("has steps to take back that need more room than a request may")
 
 
-def _unpack(archive: zipfile.ZipFile, folder: Path, limits: Limits) -> None:
-    left = 4 * limits.max_bytes
+def _unpack(archive: zipfile.ZipFile, folder: Path, limits: SessionLimits) -> None:
+    """Write the files of a session, piece by piece, until they are more than allowed."""
+    left, pictures = limits.max_file_bytes, 0
     for entry in archive.infolist():
         parts = entry.filename.split("/")
         picture = re.fullmatch(r"images/[0-9a-f]{64}\.png", entry.filename) is not None
-        wanted = parts == [FILE] or picture
-        if not wanted or entry.is_dir():
+        if not (parts == [FILE] or picture) or entry.is_dir():
             continue
+        pictures += picture
+        if pictures > limits.max_images:
+            raise _bad(f"holds more than {limits.max_images} picture files")
         target = folder.joinpath(*parts)
         target.parent.mkdir(exist_ok=True)
-        with archive.open(entry) as source:
-            content = source.read(left + 1)
-        left -= len(content)
-        if left < 0:
-            raise _bad("unpacks to more than a request may hold")
-        target.write_bytes(content)
+        with archive.open(entry) as source, target.open("wb") as out:
+            while piece := source.read(_PIECE_BYTES):
+                left -= len(piece)
+                if left < 0:
+                    raise _bad("unpacks to more than a request may hold")
+                out.write(piece)
 
 
 def _with_plain_times(conversation: Conversation) -> Conversation:

@@ -1,88 +1,29 @@
 """Who may come in, and how much they may bring: decided before anything is parsed.
 
-In this order: the Host header (so that a stranger's name for this machine is of no use), the key,
-the origin of requests that come with a cookie, the rate, and then the body, which is read whole
-within bounds of length and time before a handler sees it.
+In this order: the Host header (so that a stranger's name for this machine is of no use), the key or
+the session token, the origin of requests that come from a browser, the rate, and then the body.
 """
 
-import asyncio
-import base64
-import hashlib
-import hmac
-from collections import OrderedDict
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
-from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from segue.server.bodies import CHANGING, Bodies
+from segue.server.connections import ADMITTED
+from segue.server.keys import Keys, SessionTokens, bearer_of, cookie_of
 from segue.server.problem import Problem
+from segue.server.rates import Rate, WrongKeys
 from segue.server.settings import Settings
 
-COOKIE = "segue_key"
 OPEN_PATHS = ("/", "/healthz", "/readyz", "/favicon.ico", "/v1/login")
 """Addresses that need no key; everything under `/page/` needs none either."""
 LABEL_STUDIO = "/label-studio/"
 """Under this address the key may also be the password of basic authentication."""
-NOBODY = "local"
-"""Who owns what is made on a server without keys."""
-
-_CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
-_OWNERS_REMEMBERED = 1024
-
-
-def owner_of(key: str) -> str:
-    """A name for the holder of a key, from which the key cannot be told."""
-    return hashlib.sha256(b"segue owner\0" + key.encode()).hexdigest()[:32]
-
-
-class Keys:
-    """The keys of a server, compared in constant time."""
-
-    def __init__(
-        self, keys: tuple[str, ...], equal: Callable[[bytes, bytes], bool] = hmac.compare_digest
-    ) -> None:
-        self._equal = equal
-        self._digests = [(hashlib.sha256(key.encode()).digest(), owner_of(key)) for key in keys]
-
-    @property
-    def required(self) -> bool:
-        return bool(self._digests)
-
-    def owner(self, shown: str | None) -> str | None:
-        """Whose key was shown; None when it is nobody's. Every key is compared, to the end."""
-        if not self.required:
-            return NOBODY
-        given = hashlib.sha256((shown or "").encode("utf-8", "surrogatepass")).digest()
-        found = None
-        for digest, owner in self._digests:
-            if self._equal(given, digest):
-                found = owner
-        return found if shown else None
-
-
-class Rate:
-    """So many requests a minute for each owner; bursts up to that number."""
-
-    def __init__(self, per_minute: int) -> None:
-        self.per_minute = per_minute
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, owner: str) -> float:
-        """Count one request; the seconds to wait when there were too many, else 0."""
-        if self.per_minute <= 0:
-            return 0.0
-        now = monotonic()
-        left, then = self._left.get(owner, (float(self.per_minute), now))
-        left = min(self.per_minute, left + (now - then) * self.per_minute / 60)
-        allowed = left >= 1
-        self._left[owner] = (left - 1 if allowed else left, now)
-        self._left.move_to_end(owner)
-        while len(self._left) > _OWNERS_REMEMBERED:
-            self._left.popitem(last=False)
-        return 0.0 if allowed else (1 - left) * 60 / self.per_minute
+AT_END = "segue.at_end"
+"""In a request's scope: what to call when it is done, however it ends."""
 
 
 class Gate:
@@ -92,44 +33,53 @@ class Gate:
         self.app, self.settings = app, settings
         self.keys = Keys(settings.keys)
         self.rate = Rate(settings.requests_per_minute)
-        self._held = 0  # bytes of all bodies that are in memory
+        self.wrong = WrongKeys()
+        self.bodies = Bodies(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        is_open = is_open_path(scope["path"])
+        send = _with_nosniff(send)
+        scope["segue.wrong_keys"] = self.wrong
         try:
-            self._let_in(scope, Headers(scope=scope))
-            body = await self._body(scope, receive)
+            await self._let_in(scope, Headers(scope=scope), is_open)
+            body = await self.bodies.read(scope, receive, is_open=is_open)
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
+        at_end: list[Callable[[], None]] = scope.setdefault(AT_END, [])
         try:
             await self.app(scope, _replayed(body, receive), send)
         finally:
-            self._held -= len(body)
+            self.bodies.release(body, is_open=is_open)
+            for call in at_end:
+                call()
 
-    def _let_in(self, scope: Scope, headers: Headers) -> None:
+    async def _let_in(self, scope: Scope, headers: Headers, is_open: bool) -> None:
         self._check_host(headers.get("host", ""))
         path, method = scope["path"], scope["method"]
-        bearer = _bearer(headers.get("authorization", ""), basic=path.startswith(LABEL_STUDIO))
-        cookie = None if bearer is not None else _cookie(headers)
-        owner = self.keys.owner(bearer if bearer is not None else cookie)
-        by_browser = bearer is None or not self.keys.required
-        if method in _CHANGING and by_browser:
+        bearer = bearer_of(headers.get("authorization", ""), basic=path.startswith(LABEL_STUDIO))
+        token = None if bearer is not None else cookie_of(scope, headers)
+        if method in CHANGING and (bearer is None or not self.keys.required):
             self._check_origin(headers)
-        if path in OPEN_PATHS or path.startswith("/page/") or method == "OPTIONS":
-            scope.setdefault("state", {})["owner"] = owner
+        if is_open or method == "OPTIONS":
+            scope.setdefault("state", {})["owner"] = None
             return
+        owner = self._owner(scope, bearer, token)
+        scope.setdefault("state", {})["owner"] = owner
         if owner is None:
+            if bearer is not None:
+                await self.wrong.note(client_of(scope))
             raise Problem(
                 401,
                 "invalid_api_key",
-                "A key is needed: send 'Authorization: Bearer KEY'. The server printed one when it "
-                "was started, unless others were given to it.",
+                "A key is needed: send 'Authorization: Bearer KEY'. The server keeps one in the "
+                "file 'key' of its data folder, unless others were given to it.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        scope.setdefault("state", {})["owner"] = owner
+        scope[ADMITTED] = True
         if wait := self.rate.take(owner):
             raise Problem(
                 429,
@@ -137,6 +87,15 @@ class Gate:
                 f"More than {self.rate.per_minute} requests a minute came with this key.",
                 headers={"Retry-After": str(int(wait) + 1)},
             )
+
+    def _owner(self, scope: Scope, bearer: str | None, token: str | None) -> str | None:
+        if not self.keys.required:
+            return self.keys.owner(None)
+        if bearer is not None:
+            self.wrong.check(client_of(scope))
+            return self.keys.owner(bearer)
+        tokens = tokens_of(scope)
+        return tokens.owner(token) if tokens is not None else None
 
     def _check_host(self, host: str) -> None:
         known = self.settings.hosts
@@ -151,7 +110,7 @@ class Gate:
 
     def _check_origin(self, headers: Headers) -> None:
         """A page of another site must not act with the cookie that a browser sends along."""
-        origin = headers.get("origin")
+        origin = headers.get("origin") or _origin_of(headers.get("referer"))
         if origin is None and headers.get("sec-fetch-site") in (None, "same-origin", "none"):
             return
         same = origin is not None and urlsplit(origin).netloc == headers.get("host")
@@ -160,51 +119,42 @@ class Gate:
                 403, "wrong_origin", f"Requests from pages of {str(origin)[:80]!r} are refused."
             )
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """The whole body; it counts as held until the request is done."""
-        if scope["method"] not in _CHANGING:
-            return b""
-        limit = self.settings.max_body_bytes
-        claimed = Headers(scope=scope).get("content-length", "0")
-        if not claimed.isdecimal() or int(claimed) > limit:
-            raise _too_large(limit)
-        parts: list[bytes] = []
-        length = 0
-        try:
-            async with asyncio.timeout(self.settings.body_timeout_s):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Problem(400, "invalid_value", "The request broke off.")
-                    part = message.get("body", b"")
-                    length += len(part)
-                    if length > limit:
-                        raise _too_large(limit)
-                    if self._held + len(part) > 8 * limit:
-                        raise Problem(
-                            429,
-                            "queue_full",
-                            "Too many large requests at once. Try again in a moment.",
-                            headers={"Retry-After": "2"},
-                        )
-                    self._held += len(part)
-                    parts.append(part)
-                    if not message.get("more_body", False):
-                        return b"".join(parts)
-        except BaseException as error:
-            self._held -= sum(map(len, parts))
-            if isinstance(error, TimeoutError):
-                raise Problem(408, "timeout", "The request took too long to arrive.") from error
-            raise
+
+def is_open_path(path: str) -> bool:
+    """Whether an address needs no key."""
+    return path in OPEN_PATHS or path.startswith("/page/")
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(
-        413,
-        "body_too_large",
-        f"A request may have {limit} bytes at most. Make the picture smaller, or send fewer.",
-        headers={"Connection": "close"},
-    )
+def client_of(scope: Scope) -> str:
+    """The address a request came from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def tokens_of(scope: Scope) -> SessionTokens | None:
+    """The logins of the server that a request came to; None before it has started."""
+    app: Any = scope.get("app")
+    service = getattr(getattr(app, "state", None), "service", None)
+    tokens: SessionTokens | None = getattr(service, "tokens", None)
+    return tokens
+
+
+def _origin_of(referer: str | None) -> str | None:
+    if not referer:
+        return None
+    parts = urlsplit(referer)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _with_nosniff(send: Send) -> Send:
+    """Answers are what their type says, whatever they look like."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).setdefault("X-Content-Type-Options", "nosniff")
+        await send(message)
+
+    return wrapped
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
@@ -219,24 +169,3 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-def _bearer(value: str, *, basic: bool) -> str | None:
-    """The key of a header; where `basic` is allowed, the password is one too."""
-    scheme, _, key = value.partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip()
-    if basic and scheme.lower() == "basic":
-        try:
-            return base64.b64decode(key.strip(), validate=True).decode().partition(":")[2]
-        except ValueError:
-            return ""
-    return None
-
-
-def _cookie(headers: Headers) -> str | None:
-    try:
-        jar = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return None
-    return jar[COOKIE].value if COOKIE in jar else None

@@ -122,7 +122,7 @@ class Setup:
                 else:
                     points.append((x, y))
                     labels.append(int(bool(one.get("is_positive", 1))))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise InputError(f"The context of a smart tool cannot be read ({error}).") from error
         if len(boxes) > 1:
             raise InputError(f"A smart tool names one object, got {len(boxes)} rectangles.")

@@ -5,7 +5,8 @@ named, and http(s) addresses where they are allowed. The models are loaded at th
 """
 
 import io
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from threading import Lock
@@ -26,11 +27,17 @@ from segue.image import Image
 from segue.region import Region
 from segue.version import __version__
 
+log = logging.getLogger(__name__)
+
 INSTRUCTIONS = """Finds, outlines and edits things in pictures. Boxes are [x0, y0, x1, y1] and
 points [x, y] in pixels of the upright picture, origin top left. Masks are COCO RLE. A picture is a
 path inside the served folder, a data: address, or "sample:NAME"."""
 
 Masks = Literal["rle", "none"]
+MAX_TEXT = 20_000
+"""Characters of a question, a phrase or a path."""
+MAX_ITEMS = 256
+"""Boxes, points or phrases of one call."""
 
 
 class Tools:
@@ -159,7 +166,10 @@ class Tools:
             return known[name].image
         if picture[:8].lower().startswith(("data:", "http://", "https://")):
             return Image.open(picture, allow_urls=self._allow_urls)
-        file = (self._root / picture).resolve()
+        try:
+            file = (self._root / picture).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL, a circle of links
+            raise InputError(f"{picture[:80]!r} cannot be the path of a picture.") from error
         if not file.is_relative_to(self._root):
             raise InputError(f"{picture!r} is not in {self._root}. Only pictures there are opened.")
         return Image.open(file)
@@ -189,11 +199,38 @@ def _with_reasons(tool: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(tool)
     def call(*arguments: Any, **options: Any) -> Any:
         try:
+            _check_texts((arguments, options))
             return tool(*arguments, **options)
         except SegueError as error:
             raise ToolError(str(error)) from error
+        except (OSError, MemoryError, RecursionError, ArithmeticError, UnicodeError) as error:
+            log.warning("a tool failed", exc_info=error)
+            raise ToolError(
+                f"This cannot be done ({type(error).__name__}). Try it with other arguments."
+            ) from error
 
     return call
+
+
+def _check_texts(value: Any) -> None:
+    """
+    Raises:
+        InputError: a text in it is no Unicode, or longer than a tool takes.
+    """
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT and value[:5].lower() != "data:":
+            raise InputError(f"A text may have {MAX_TEXT} characters, got {len(value)}.")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise InputError("A text must be Unicode, got half of a surrogate pair.") from error
+    elif isinstance(value, Mapping):
+        _check_texts(tuple(value.items()))
+    elif isinstance(value, Sequence):
+        if len(value) > MAX_ITEMS:
+            raise InputError(f"A list may have {MAX_ITEMS} entries, got {len(value)}.")
+        for one in value:
+            _check_texts(one)
 
 
 def _shape(region: Region, masks: Masks) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,11 +14,10 @@ import numpy as np
 import PIL.Image
 
 from segue.errors import InputError
-from segue.image import Image
+from segue.image import Image, content_of, pixels
 from segue.image.pixels import Limits
 from segue.server.problem import Problem
-
-REMEMBERED_BYTES = 256 * 2**20
+from segue.server.storage import private
 
 
 class Pictures:
@@ -27,7 +27,7 @@ class Pictures:
         """Open the folder; what a crash left half written is thrown away."""
         self.folder = folder
         self._arrays: WeakValueDictionary[str, np.ndarray] = WeakValueDictionary()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for draft in folder.glob(".*"):
             draft.unlink(missing_ok=True)
 
@@ -44,7 +44,7 @@ class Pictures:
             return
         draft = self.folder / f".{image.digest}.{os.getpid()}.{threading.get_ident()}"
         try:
-            with draft.open("wb") as out:
+            with open(draft, "wb", opener=private) as out:
                 # Little compression: the next one waits for this to be done.
                 PIL.Image.fromarray(image.array).save(out, "PNG", compress_level=1)
                 out.flush()
@@ -63,6 +63,11 @@ class Pictures:
             self._arrays[digest] = array
         return Image(array, name)
 
+    def pixels(self, digest: str) -> int:
+        """Height times width, from the file's header."""
+        with PIL.Image.open(self.file(digest)) as opened:
+            return opened.width * opened.height
+
     def forget(self, digest: str) -> None:
         """Delete a picture."""
         self.file(digest).unlink(missing_ok=True)
@@ -71,7 +76,7 @@ class Pictures:
 class Recent:
     """What was used lately, within a budget of bytes. Safe to share between threads."""
 
-    def __init__(self, budget_bytes: int = REMEMBERED_BYTES) -> None:
+    def __init__(self, budget_bytes: int) -> None:
         self._budget = budget_bytes
         self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
@@ -102,7 +107,31 @@ class Recent:
         return sum(size for _, size in tuple(self._held.values()))
 
 
-def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Image:
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture that a request brought; its header was read, its pixels were not."""
+
+    content: bytes
+    what: str
+    """How messages call it."""
+    name: str
+    pixels: int
+    """Height times width, as the header states."""
+    limits: Limits
+
+    def decoded(self) -> Image:
+        """The picture.
+
+        Raises:
+            Problem: 400, it is damaged.
+        """
+        try:
+            return Image(pixels.decode(self.content, self.what, self.limits), self.name)
+        except InputError as error:
+            raise _refused(error) from error
+
+
+def received(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Upload:
     """A picture that a request brought: bytes, or a data: or http(s) address, never a path.
 
     Raises:
@@ -118,16 +147,41 @@ def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str 
             param="image_url",
         )
     try:
-        image = Image.open(source, allow_urls=allow_urls, limits=limits)
+        content, what, named = content_of(source, allow_urls=allow_urls, limits=limits)
+        height, width = pixels.size_in_header(content, what, limits)
     except InputError as error:
-        large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
-        code = "picture_too_large" if large else "picture_unreadable"
-        raise Problem(400, code, _without_advice(str(error)), param="image") from error
-    return Image(image.array, name) if name else image
+        raise _refused(error) from error
+    return Upload(content, what, name or named, height * width, limits)
+
+
+def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Image:
+    """The same, decoded at once."""
+    return received(source, limits, allow_urls=allow_urls, name=name).decoded()
+
+
+def picture_name(text: str) -> str:
+    """A name for people, from whatever a request or a file called a picture.
+
+    Only the last part of a path, without what does not print, and never one that files cannot
+    have.
+
+    >>> picture_name("C:\\\\x/..\\\\airport.png"), picture_name(".."), picture_name("a/b/")
+    ('airport.png', '', '')
+    """
+    last = text.replace("\\", "/").rpartition("/")[2]
+    name = "".join(c for c in last if c.isprintable()).strip()[:120]
+    return name if name.strip(". ") else ""
+
+
+def _refused(error: InputError) -> Problem:
+    large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
+    code = "picture_too_large" if large else "picture_unreadable"
+    return Problem(400, code, _without_advice(str(error)), param="image")
 
 
 def _without_advice(message: str) -> str:
     """Without hints about Python arguments, which a caller over HTTP does not have."""
+    message = re.sub(r" Cut it into pieces, or raise Limits\([^)]*\)\.", "", message)
     message = re.sub(r", or raise Limits\([^)]*\)\.", ".", message)
     message = re.sub(r" Allow it with allow_urls=True, or download", " Download", message)
     return re.sub(r"; to go beyond both, set PIL\S* as well", "", message)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
+from segue.server.trouble import SENTENCES, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,12 @@ def problem_of(error: BaseException) -> Problem:
         status = STATUS[kind]
         headers = {"Retry-After": "5"} if status == 503 else {}
         return Problem(status, _CODES[status], str(error), headers=headers)
+    if (code := trouble_of(error)) is not None:
+        log.warning("a request failed: %s", error)
+        return Problem(507, code, SENTENCES[code])
+    if isinstance(error, MemoryError):
+        message = "The server has too little memory for this. Send less, or try again later."
+        return Problem(503, "out_of_memory", message, headers={"Retry-After": "5"})
     log.error("a request failed", exc_info=error)
     return Problem(500, "internal_error", "Something went wrong here; the server's log says more.")
 
@@ -107,7 +115,7 @@ def explain(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return _validation(error).response()
 
-    for kind in (Problem, SegueError):
+    for kind in (Problem, SegueError, OSError, sqlite3.Error, MemoryError):
         app.add_exception_handler(kind, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)

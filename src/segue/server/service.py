@@ -1,6 +1,7 @@
 """What the routes work with, and how they get it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -10,10 +11,14 @@ from fastapi import Depends, Request
 
 from segue.image import Image
 from segue.server.answering import call
+from segue.server.gate import AT_END
+from segue.server.keys import Keys, SessionTokens
 from segue.server.metrics import Metrics
-from segue.server.pictures import Recent, decoded
+from segue.server.pictures import Recent, Upload, received
 from segue.server.problem import Problem
+from segue.server.reservations import Reservations
 from segue.server.settings import Settings
+from segue.server.storage import Storage
 from segue.server.store import Record
 from segue.server.talks import Talks
 from segue.server.worker import Worker
@@ -27,10 +32,26 @@ AT_ONCE = 2
 class Service:
     """Everything that a server has running."""
 
-    def __init__(self, settings: Settings, worker: Worker, talks: Talks, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        worker: Worker,
+        talks: Talks,
+        metrics: Metrics,
+        storage: Storage,
+    ) -> None:
         self.settings, self.worker, self.talks, self.metrics = settings, worker, talks, metrics
-        self.recent = Recent()
+        self.storage = storage
+        self.tokens = SessionTokens(talks.store, Keys(settings.keys).owners)
+        """Logins of browsers."""
+        self.recent = Recent(settings.memory.parts["pictures"])
         """Pictures that requests brought lately, by owner and digest."""
+        self.room = Reservations(
+            settings.max_held_pixels,
+            max_waiting=settings.max_waiting,
+            deadline_s=settings.deadline_s,
+        )
+        """For the decoded pictures of requests."""
         self._side = anyio.CapacityLimiter(AT_ONCE)
 
     async def aside(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
@@ -61,11 +82,59 @@ class Service:
 
         worker.submit(steps)
 
-    async def picture(self, owner: str, source: str | bytes, name: str = "") -> Image:
-        """A picture from a request; it is remembered by its digest."""
-        image = await self.aside(
-            decoded, source, self.settings.limits, allow_urls=self.settings.allow_urls, name=name
+    async def pictures(
+        self,
+        request: Request,
+        owner: str,
+        sources: Sequence[tuple[str | bytes, str]],
+        known: int = 0,
+    ) -> list[Image]:
+        """The pictures of a request, as (source, name); they are remembered by their digests.
+
+        All headers are read and added up before a pixel is decoded; when the pixels of other
+        requests leave no room, this one waits. The room is kept until the request is done.
+
+        Args:
+            request: whose they are.
+            owner: of the key.
+            sources: bytes or addresses, each with a name for people.
+            known: pixels of the pictures that are there already, in the same conversation.
+
+        Raises:
+            Problem: 400, one cannot be read, or they are too large; 429 and 504, no room.
+        """
+        uploads = [await self._received(source, name) for source, name in sources]
+        total = sum(upload.pixels for upload in uploads)
+        most = self.settings.max_total_pixels
+        if known + total > most:
+            raise Problem(
+                400,
+                "picture_too_large",
+                f"The pictures have {known + total} pixels together, more than the limit of "
+                f"{most}. Send fewer, or smaller ones.",
+                param="image",
+            )
+        await self.room.take(total)
+        request.scope.setdefault(AT_END, []).append(partial(self.room.give, total))
+        return [await self._remembered(owner, upload) for upload in uploads]
+
+    @asynccontextmanager
+    async def picture_for_a_while(
+        self, owner: str, source: str | bytes, name: str = ""
+    ) -> AsyncIterator[Image]:
+        """One of many pictures of a request, which are needed one after the other."""
+        upload = await self._received(source, name)
+        async with self.room.taken(upload.pixels):
+            yield await self._remembered(owner, upload)
+
+    async def _received(self, source: str | bytes, name: str) -> Upload:
+        settings = self.settings
+        return await self.aside(
+            received, source, settings.limits, allow_urls=settings.allow_urls, name=name
         )
+
+    async def _remembered(self, owner: str, upload: Upload) -> Image:
+        image = await self.aside(upload.decoded)
         self.recent.put((owner, image.digest), image, image.array.nbytes)
         return image
 

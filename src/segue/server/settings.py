@@ -1,12 +1,19 @@
 """What a server is started with."""
 
 import ipaddress
+import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segue.errors import InputError
 from segue.image.pixels import Limits
+from segue.memory import MemoryBudget
+from segue.server.storage import explained, private
+from segue.session.bounds import SessionLimits
+
+LEAST_KEY = 16
+"""Characters of the shortest key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +27,10 @@ class Settings:
     port: int = 8000
     keys: tuple[str, ...] = ()
     """Who shows one of these may come in; none: nobody is asked (loopback only)."""
+    memory: MemoryBudget = field(default_factory=MemoryBudget.of_machine)
+    """How much may be remembered to save time; the work itself comes on top."""
+    login_token: str = ""
+    """What the printed address logs a browser in with, as the holder of the first key."""
     allowed_hosts: tuple[str, ...] = ()
     """Values of the Host header that are answered; none: on loopback its own names, else all."""
     cors_origins: tuple[str, ...] = ()
@@ -32,6 +43,8 @@ class Settings:
     """Height times width of a picture."""
     max_images: int = 16
     """Pictures in one request, and in one conversation."""
+    max_mask_pixels: int = 2_000_000_000
+    """Objects times pixels of their picture that one request may ask for; a bit each in the end."""
     max_waiting: int = 32
     """Jobs that may wait for the models; beyond that the answer is 429."""
     max_active: int = 4
@@ -62,10 +75,10 @@ class Settings:
                 f"A server without keys must stay on this machine, got host {self.host!r}. "
                 "Give keys, or use 127.0.0.1."
             )
-        if short := [key for key in self.keys if len(key) < 16 or key != key.strip()]:
+        if short := [key for key in self.keys if len(key) < LEAST_KEY or key != key.strip()]:
             raise InputError(
-                f"A key must have at least 16 characters and no blanks around it, got one of "
-                f"{len(short[0])}. Make one with: python -c 'import secrets; "
+                f"A key must have at least {LEAST_KEY} characters and no blanks around it, got one "
+                f"of {len(short[0])}. Make one with: python -c 'import secrets; "
                 "print(secrets.token_urlsafe(32))'"
             )
 
@@ -82,6 +95,27 @@ class Settings:
             max_bytes=self.max_body_bytes,
             timeout_s=min(10.0, self.deadline_s),
             max_redirects=3,
+        )
+
+    @property
+    def max_total_pixels(self) -> int:
+        """Of all pictures of one request, or of one conversation: as four of the largest."""
+        return 4 * self.max_pixels
+
+    @property
+    def max_held_pixels(self) -> int:
+        """Of the pictures of all requests that are in the works; what does not fit waits."""
+        return 5 * self.max_pixels
+
+    @property
+    def session_limits(self) -> SessionLimits:
+        """Bounds for session files."""
+        return SessionLimits(
+            max_file_bytes=4 * self.max_body_bytes,
+            max_images=4 * self.max_images,
+            max_pixels=self.max_total_pixels,
+            max_mask_bytes=self.max_mask_pixels // 8,
+            picture=self.limits,
         )
 
     @property
@@ -109,8 +143,23 @@ def is_loopback(host: str) -> bool:
 def kept_key(data: Path) -> str:
     """The key of this data folder; made at the first start, readable by its owner only."""
     file = data / "key"
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not file.exists():
-        file.touch(0o600)
-        file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-    return file.read_text(encoding="utf-8").strip()
+    with explained(data):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+        if not key:  # none yet, or one that a full disk or a kill left without a letter
+            key = secrets.token_urlsafe(32)
+            draft = data / f".key.{os.getpid()}"
+            try:
+                with open(draft, "w", encoding="utf-8", opener=private) as out:
+                    out.write(key)
+                    out.flush()
+                    os.fsync(out.fileno())
+                draft.replace(file)
+            finally:
+                draft.unlink(missing_ok=True)
+    if len(key) < LEAST_KEY:
+        raise InputError(
+            f"The key in {file} must have at least {LEAST_KEY} characters, got {len(key)}. Delete "
+            "the file to have another one made."
+        )
+    return key

@@ -49,6 +49,11 @@ class Record:
     can_undo: bool
     can_redo: bool
 
+    @property
+    def pixels(self) -> int:
+        """Of all its pictures; the same one twice is in memory once."""
+        return sum({one.digest: one.width * one.height for one in self.pictures}.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -242,10 +247,43 @@ class Store:
             db.execute("DELETE FROM conversations WHERE id = ?", (id,))
             return [digest for digest in sorted(mine) if not self._named(digest)]
 
+    def shrink(self) -> None:
+        """Give the room of what was deleted back to the disk."""
+        self._db.shrink()
+
     def digests(self) -> set[str]:
         """All pictures that some conversation names."""
         rows = self._db.read("SELECT digest FROM pictures UNION SELECT digest FROM backgrounds", ())
         return {digest for (digest,) in rows}
+
+    def add_token(self, digest: str, owner: str, expires: float, most: int) -> None:
+        """Keep the digest of a session token; of each owner the newest `most` remain."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM session_tokens WHERE expires < ?", (time.time(),))
+            values = (digest, owner, expires)
+            db.execute("INSERT OR REPLACE INTO session_tokens VALUES (?, ?, ?)", values)
+            db.execute(
+                "DELETE FROM session_tokens WHERE owner = ? AND digest NOT IN (SELECT digest FROM"
+                " session_tokens WHERE owner = ? ORDER BY expires DESC, rowid DESC LIMIT ?)",
+                (owner, owner, most),
+            )
+
+    def token_owner(self, digest: str, now: float) -> str | None:
+        """Whose token has this digest; None when there is none that still counts."""
+        rows = self._db.read(
+            "SELECT owner FROM session_tokens WHERE digest = ? AND expires > ?", (digest, now)
+        )
+        return rows[0][0] if rows else None
+
+    def remove_token(self, digest: str) -> None:
+        """Forget one token."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM session_tokens WHERE digest = ?", (digest,))
+
+    def remove_tokens(self, owner: str) -> None:
+        """Forget all tokens of an owner."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM session_tokens WHERE owner = ?", (owner,))
 
     def _named(self, digest: str) -> bool:
         return any(

@@ -4,10 +4,11 @@ Everything that needs or changes a `Conversation` runs in the worker's thread; r
 stored does not. A conversation is found only with its owner's name.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from segue.assistant import Assistant
 from segue.conversation import Conversation
@@ -16,13 +17,14 @@ from segue.history import Snapshot, Step
 from segue.image import Image
 from segue.message import Done, Event, Sampling
 from segue.routes import Route
-from segue.server.pictures import Pictures, Recent
+from segue.server.pictures import Pictures, Recent, picture_name
 from segue.server.problem import Problem, not_found
+from segue.server.storage import Storage
 from segue.server.store import Document, Record, Shown, Store
+from segue.server.trouble import trouble_of
 from segue.server.worker import Job
-from segue.session.snapshots import snapshot_from_json, snapshot_to_json
+from segue.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
 
-LIVE_BYTES = 512 * 2**20
 TITLE_LENGTH = 80
 
 T = TypeVar("T")
@@ -31,15 +33,25 @@ T = TypeVar("T")
 class Talks:
     """The conversations of a server."""
 
-    def __init__(self, store: Store, pictures: Pictures, models: Callable[[], Assistant]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pictures: Pictures,
+        models: Callable[[], Assistant],
+        budget_bytes: int = 256 * 2**20,
+        storage: Storage | None = None,
+    ) -> None:
         """
         Args:
             store: where they are kept.
             pictures: where their pictures are kept.
             models: the assistant, once it is there.
+            budget_bytes: memory for conversations that nobody is waiting for.
+            storage: the folder of both, whose reserve lets one delete on a full disk.
         """
+        self._storage = storage
         self.store, self.pictures, self._models = store, pictures, models
-        self._live = Recent(LIVE_BYTES)
+        self._live = Recent(budget_bytes)
         self._asked: dict[str, Conversation] = {}  # being answered: must not be read anew
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()  # adding and deleting pictures, against reading them
@@ -163,6 +175,17 @@ class Talks:
             self.pictures.keep(image)
             return self.store.add_background(id, image.digest)
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the conversations that are kept at hand."""
+        return self._live.size_bytes
+
+    def pixels(self, record: Record) -> int:
+        """Of all pictures of a conversation, those behind edits included."""
+        behind = set(self.store.backgrounds(record.id).values())
+        behind -= {one.digest for one in record.pictures}
+        return record.pixels + sum(map(self.pictures.pixels, behind))
+
     def background(self, id: str, name: str) -> Image:
         """A picture that edits may name.
 
@@ -180,8 +203,20 @@ class Talks:
         with self._lock:
             self.record(owner, id)
             self._live.pop(id)
-            for digest in self.store.delete(id):
-                self.pictures.forget(digest)
+            try:
+                freed = self.store.delete(id)
+            except sqlite3.Error as error:
+                if self._storage is None or trouble_of(error) != "storage_full":
+                    raise
+                with self._storage.reserve_used():
+                    freed = self.store.delete(id)
+                    self._forget(freed)
+                    self.store.shrink()
+            self._forget(freed)
+
+    def _forget(self, digests: list[str]) -> None:
+        for digest in digests:
+            self.pictures.forget(digest)
 
     def adopt(self, owner: str, conversation: Conversation, title: str) -> str:
         """Take over a conversation that was saved elsewhere; in any thread."""
@@ -244,9 +279,10 @@ class Talks:
         by_digest = {image.digest: image for image in images}
         documents, at = self.store.history(record.id)
         steps: list[tuple[Step | None, Snapshot]] = []
+        region_of = RegionReader()
         for step, document in documents:
             by_digest |= self._pictures_of(record.id, document, by_digest)
-            steps.append((step, snapshot_from_json(document, by_digest)))
+            steps.append((step, snapshot_from_json(document, by_digest, region_of)))
         conversation = Conversation(assistant, system=record.system)
         return conversation.restore(images, steps, at)
 
@@ -255,7 +291,7 @@ class Talks:
         for one in record.pictures:
             if one.digest not in found:
                 found[one.digest] = self.pictures.read(one.digest)
-        return [replace(found[one.digest], name=one.name) for one in record.pictures]
+        return [replace(found[one.digest], name=picture_name(one.name)) for one in record.pictures]
 
     def _pictures_of(
         self, id: str, document: Document, known: dict[str, Image] | None = None
@@ -296,10 +332,16 @@ def _title(text: str) -> str:
 
 
 def _shown(image: Image) -> Shown:
-    return Shown(image.digest, image.name, image.size.width, image.size.height)
+    return Shown(image.digest, picture_name(image.name), image.size.width, image.size.height)
 
 
 def _size(conversation: Conversation) -> int:
-    masks = [region.mask for region in conversation.regions if region.mask is not None]
-    pictures: list[Any] = [*conversation.images, *masks]
-    return sum(one.array.nbytes for one in pictures)
+    """Memory of a conversation with everything that can be undone, in bytes."""
+    steps, _ = conversation.history.steps()
+    images = {id(image.array): image.array.nbytes for image in conversation.images}
+    masks: dict[int, int] = {}
+    for _, snapshot in steps:
+        images |= {id(i.array): i.array.nbytes for i in snapshot.backgrounds.values()}
+        regions = (*snapshot.regions, *(r for a in snapshot.answers for r in a.regions))
+        masks |= {id(r.mask): r.mask.size_bytes for r in regions if r.mask is not None}
+    return sum(images.values()) + sum(masks.values())

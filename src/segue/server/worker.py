@@ -235,12 +235,14 @@ class Worker:
             while True:
                 if self._quick:
                     return self._quick.popleft()
+                moved = False
                 while self._waiting and len(self._active) < self.max_active:
                     job = self._waiting.popleft()
                     self._active.append(job)
                     self._waited(monotonic() - job.came)
-                    for position, other in enumerate(self._waiting, 1):
-                        other.tell(Waiting(position))
+                    moved = True
+                for position, other in enumerate(self._waiting if moved else (), 1):
+                    other.tell(Waiting(position))
                 if self._active:
                     self._active.rotate(-1)
                     return self._active[-1]

@@ -26,6 +26,7 @@ from segue.history import KEPT, Snapshot, Step
 from segue.image import Image
 from segue.region import Region
 from segue.request import read_request
+from segue.session.bounds import SessionLimits, check_file, check_masks, check_pictures
 from segue.session.snapshots import (
     Steps,
     history_from_json,
@@ -86,18 +87,29 @@ def save(conversation: Conversation, folder: str | Path) -> Path:
     return folder
 
 
-def resume(folder: str | Path, assistant: Assistant) -> Conversation:
+def resume(
+    folder: str | Path, assistant: Assistant, limits: SessionLimits | None = None
+) -> Conversation:
     """Open a saved conversation to go on with it; nothing is computed anew.
 
+    Args:
+        folder: where `save` wrote.
+        assistant: who answers from now on.
+        limits: how much the file may hold, compared before anything is decoded.
+
     Raises:
-        InputError: the folder holds no session, or one that cannot be read.
+        InputError: the folder holds no session, or one that cannot be read or holds too much.
     """
-    saved = _read(Path(folder))
+    saved = _read(Path(folder), limits or SessionLimits())
     conversation = Conversation(assistant, system=saved.document.get("system"))
     return conversation.restore(saved.shown, saved.steps, saved.at)
 
 
-def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
+def replay(
+    folder: str | Path,
+    assistant: Assistant | None = None,
+    limits: SessionLimits | None = None,
+) -> Replay:
     """Read the raw replies again and derive the regions without the chat model.
 
     What can be taken back afterwards is each question, with what a person did to its regions.
@@ -105,11 +117,12 @@ def replay(folder: str | Path, assistant: Assistant | None = None) -> Replay:
     Args:
         folder: where `save` wrote.
         assistant: whose detector and segmenter to use; by default the ones named in the file.
+        limits: as for `resume`.
 
     Raises:
-        InputError: the folder holds no session, or one that cannot be read.
+        InputError: the folder holds no session, or one that cannot be read or holds too much.
     """
-    saved = _read(Path(folder))
+    saved = _read(Path(folder), limits or SessionLimits())
     document, images = saved.document, saved.images
     models = document["models"]
     if assistant is None:
@@ -214,57 +227,61 @@ def _carried(saved: Snapshot, derived: tuple[Region, ...]) -> tuple[Region, ...]
     return (*kept, *by_hand)
 
 
-def _read(folder: Path) -> _Saved:
+def _read(folder: Path, limits: SessionLimits) -> _Saved:
     file = folder / FILE
     if not file.is_file():
         raise InputError(f"{folder} holds no {FILE}. Give the folder that `save` wrote.")
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        if document["format"] not in _READ:
-            raise InputError(
-                f"{file} has format {document['format']!r}; this version reads up to {FORMAT}. "
-                "Open it with the version that wrote it."
-            )
-        images = {}
-        for entry in document["images"]:
-            digest = str(entry["digest"])
-            if not re.fullmatch(r"[0-9a-f]{64}", digest):
-                raise InputError(f"{file} names a picture {digest!r}; expected a SHA-256 digest.")
-            picture = Image.open(folder / "images" / f"{digest}.png")
-            image = replace(picture, name=str(entry.get("name") or picture.name))
-            if image.digest != digest:
-                raise InputError(f"{folder / 'images' / digest}.png was changed after saving.")
-            images[digest] = image
+        check_file(file, limits)
+        document = _document(file)
+        images = _pictures(folder, document["images"], limits)
         shown = _shown(document, images)
+        check_masks(document, shown, limits)
         if "history" in document:
             steps, at = history_from_json(document["history"], document, images)
         else:
             steps = _steps_by_turn(snapshot_from_json(document, images))
             at = len(steps) - 1
-        for _, snapshot in steps:
-            _check_regions(snapshot, shown)
         Sight.from_json(document.get("sight", {}))
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
+    except RecursionError as error:
+        raise InputError(f"{file} is nested too deeply to be a session.") from error
     return _Saved(document, images, shown, steps, at)
 
 
-def _check_regions(snapshot: Snapshot, shown: list[Image]) -> None:
-    """Every region must lie on a picture that is there, its mask must be of that size."""
-    regions = [region for answer in snapshot.answers for region in answer.regions]
-    for region in (*regions, *snapshot.regions):
-        if region.image >= len(shown):
+def _document(file: Path) -> dict[str, Any]:
+    text = file.read_text(encoding="utf-8")
+    document = json.loads(text)
+    if document["format"] not in _READ:
+        raise InputError(
+            f"{file} has format {str(document['format'])[:40]!r}; this version reads up to "
+            f"{FORMAT}. Open it with the version that wrote it."
+        )
+    return dict(document)
+
+
+def _pictures(folder: Path, entries: Any, limits: SessionLimits) -> dict[str, Image]:
+    """The pictures by digest; what their headers state is added up before one is decoded."""
+    names: dict[str, str] = {}
+    for entry in entries:
+        digest = str(entry["digest"])
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise InputError(
-                f"Region {region.id!r} lies on picture {region.image}; there are {len(shown)}."
+                f"{folder / FILE} names a picture {digest[:80]!r}; expected a SHA-256."
             )
-        size = shown[region.image].size
-        if region.mask is not None and region.mask.size != size:
-            raise InputError(
-                f"The mask of region {region.id!r} has the size {tuple(region.mask.size)}, its "
-                f"picture {tuple(size)} (height, width). The session was changed after saving."
-            )
+        names[digest] = str(entry.get("name") or f"{digest}.png")
+    files = {digest: folder / "images" / f"{digest}.png" for digest in names}
+    check_pictures(list(files.values()), limits)
+    images = {}
+    for digest, picture_file in files.items():
+        image = replace(Image.open(picture_file, limits=limits.picture), name=names[digest])
+        if image.digest != digest:
+            raise InputError(f"{picture_file} was changed after saving.")
+        images[digest] = image
+    return images
 
 
 def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:

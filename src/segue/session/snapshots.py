@@ -1,6 +1,7 @@
 """What a conversation has come to, and how it came there, as plain JSON values."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,30 +27,51 @@ def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def snapshot_from_json(document: Mapping[str, Any], images: Mapping[str, Image]) -> Snapshot:
+class RegionReader:
+    """Reads regions; equal ones become one object, so that a hundred steps which share a mask hold
+    it once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Region] = {}
+
+    def __call__(self, value: Mapping[str, Any]) -> Region:
+        """See `region_from_json`."""
+        key = json.dumps(value, sort_keys=True)
+        if key not in self._known:
+            self._known[key] = region_from_json(value)
+        return self._known[key]
+
+
+def snapshot_from_json(
+    document: Mapping[str, Any],
+    images: Mapping[str, Image],
+    region_of: Callable[[Mapping[str, Any]], Region] | None = None,
+) -> Snapshot:
     """Read what `snapshot_to_json` wrote.
 
     Args:
         document: the JSON values; "regions" may be missing, then they are those of the answers.
         images: the pictures it names, by digest.
+        region_of: reads regions; give the same `RegionReader` for snapshots that share some.
 
     Raises:
         InputError: a region or an edit makes no sense.
         KeyError, TypeError, AttributeError: a field is missing or of another kind.
     """
+    region_of = region_of or RegionReader()
     turns: list[tuple[Message, Message]] = []
     answers: list[Answer] = []
     seen: tuple[Image, ...] = ()
     for turn in document["turns"]:
         shown = tuple(images[digest] for digest in turn["images"])
         seen += shown
-        answer = replace(_answer_from_json(turn), images=seen)
+        answer = replace(_answer_from_json(turn, region_of), images=seen)
         user = Message("user", turn.get("asked", turn["question"]), shown)
         turns.append((user, Message("assistant", answer.raw)))
         answers.append(answer)
     first = [region for answer in answers for region in answer.regions]
     if "regions" in document:
-        first = [region_from_json(region) for region in document["regions"]]
+        first = [region_of(region) for region in document["regions"]]
     return Snapshot(
         tuple(turns),
         tuple(answers),
@@ -105,9 +127,11 @@ def history_from_json(
         InputError: it makes no sense.
         KeyError, TypeError, AttributeError: a field is missing or of another kind.
     """
-    present = snapshot_from_json(now, images)
-    whole = snapshot_from_json({**now, "turns": [*now["turns"], *value["later"]]}, images)
-    regions = [region_from_json(region) for region in value["regions"]]
+    region_of = RegionReader()
+    present = snapshot_from_json(now, images, region_of)
+    later = {**now, "turns": [*now["turns"], *value["later"]]}
+    whole = snapshot_from_json(later, images, region_of)
+    regions = [region_of(region) for region in value["regions"]]
     at, entries = value["at"], value["steps"]
     if not 0 < len(entries) <= KEPT + 1:
         raise InputError(f"A history has 1 to {KEPT + 1} steps, got {len(entries)}.")
@@ -160,12 +184,14 @@ def _turn_to_json(user: Message, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _answer_from_json(turn: Mapping[str, Any]) -> Answer:
+def _answer_from_json(
+    turn: Mapping[str, Any], region_of: Callable[[Mapping[str, Any]], Region]
+) -> Answer:
     return Answer(
         question=turn["question"],
         text=turn["text"],
         raw=turn["raw"],
-        regions=tuple(region_from_json(region) for region in turn["regions"]),
+        regions=tuple(region_of(region) for region in turn["regions"]),
         not_found=tuple(turn["not_found"]),
         broken=tuple(turn["broken"]),
         cut=bool(turn.get("cut", False)),

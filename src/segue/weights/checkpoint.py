@@ -110,6 +110,7 @@ def pretrained(
         model, report = model_class.from_pretrained(
             None if folder is None else str(folder),
             local_files_only=True,
+            trust_remote_code=False,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # told below, by name

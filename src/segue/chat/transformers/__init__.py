@@ -55,6 +55,14 @@ class TransformersChat:
         """The network itself. After changing its weights call `forget`."""
         return self._writer.model
 
+    def limit_memory(self, *, features: int, sequences: int) -> None:
+        """Bound what is remembered between replies, in bytes."""
+        self._writer.limit_memory(features=features, sequences=sequences)
+
+    def memory_bytes(self) -> dict[str, int]:
+        """What is remembered between replies: "features" and "sequences"."""
+        return self._writer.memory_bytes()
+
     def forget(self) -> None:
         """Forget everything that was read."""
         self._writer.forget()
@@ -152,7 +160,9 @@ def load(
 
     folder = locate(source)
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(

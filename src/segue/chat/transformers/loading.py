@@ -116,7 +116,11 @@ def _pretrained(model_class: Any, folder: Path, options: dict[str, Any]) -> Any:
     logging.set_verbosity_error()  # what its report would say is raised below
     try:
         model, report = model_class.from_pretrained(
-            str(folder), local_files_only=True, output_loading_info=True, **options
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
         )
     except Exception as error:  # a dozen kinds; all mean weights that we cannot use
         reason = " ".join(str(error).split())[:300]

@@ -7,7 +7,7 @@ the same pictures from the start.
 import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -43,7 +43,7 @@ class SequenceMemory:
     """Sequences that nobody is reading just now, the longest unused forgotten first."""
 
     def __init__(self, limit_bytes: int = SEQUENCE_BYTES) -> None:
-        self._limit = limit_bytes
+        self.limit_bytes = limit_bytes
         self._held: list[ReadSequence] = []
         self._lock = threading.Lock()
 
@@ -76,8 +76,13 @@ class SequenceMemory:
             return
         with self._lock:
             self._held.append(sequence)
-            while len(self._held) > 1 and sum(h.size_bytes for h in self._held) > self._limit:
+            while len(self._held) > 1 and self.size_bytes > self.limit_bytes:
                 del self._held[0]
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all sequences."""
+        return sum(held.size_bytes for held in tuple(self._held))
 
     def clear(self) -> None:
         """Forget all that is not being read."""
@@ -101,25 +106,47 @@ def cut(cache: Any, length: int) -> Any:
     return shorter
 
 
-def remember_features(model: Any, limit_bytes: int = FEATURE_BYTES) -> None:
-    """Let a model keep the features of the pictures it saw last, by their pixels."""
+class FeatureMemory:
+    """Features of the pictures that a model saw last, by their pixels."""
+
+    def __init__(self, limit_bytes: int = FEATURE_BYTES) -> None:
+        self.limit_bytes = limit_bytes
+        self._held: OrderedDict[str, Any] = OrderedDict()
+
+    def of(self, key: str, encode: Callable[[], Any]) -> Any:
+        """The features of a picture; `encode` makes them when they are not here."""
+        if key not in self._held:
+            self._held[key] = encode()
+            while len(self._held) > 1 and self.size_bytes > self.limit_bytes:
+                self._held.popitem(last=False)
+        self._held.move_to_end(key)
+        return self._held[key]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._held.clear()
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all features."""
+        return sum(map(_size, tuple(self._held.values())))
+
+
+def remember_features(model: Any, limit_bytes: int = FEATURE_BYTES) -> FeatureMemory:
+    """Let a model keep the features of the pictures it saw last; returns where it keeps them."""
+    memory = FeatureMemory(limit_bytes)
     encode = getattr(model.base_model, "get_image_features", None)
     if encode is None:
-        return
-    held: OrderedDict[str, Any] = OrderedDict()
+        return memory
 
     @functools.wraps(encode)
     def remembering(*args: Any, **kwargs: Any) -> Any:
         key = _digest([*args, *sorted(kwargs.items())])
-        if key not in held:
-            held[key] = encode(*args, **kwargs)
-            while len(held) > 1 and sum(map(_size, held.values())) > limit_bytes:
-                held.popitem(last=False)
-        held.move_to_end(key)
-        return held[key]
+        return memory.of(key, functools.partial(encode, *args, **kwargs))
 
     model.base_model.get_image_features = remembering
-    model.forget_features = held.clear
+    model.forget_features = memory.clear
+    return memory
 
 
 def _digest(values: Sequence[Any]) -> str:

@@ -72,7 +72,7 @@ def _processor_class(folder: Path, config: Any) -> Any:
 
 def _without_videos(official: Any, folder: Path) -> Any:
     if "video_processor" not in official.get_attributes():
-        return official.from_pretrained(folder)
+        return official.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     settings, _ = official.get_processor_dict(folder)
     known = inspect.signature(official.__init__).parameters
     options = {k: v for k, v in settings.items() if k in known and k not in _PARTS}
@@ -84,8 +84,12 @@ def _without_videos(official: Any, folder: Path) -> Any:
     # The name stays the official one: it is what a processor writes into the files it saves.
     pictures_only = type(official.__name__, (official,), {"check_argument_for_proper_class": check})
     return pictures_only(
-        image_processor=transformers.AutoImageProcessor.from_pretrained(folder),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        image_processor=transformers.AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        ),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        ),
         video_processor=None,
         **options,
     )

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2.exceptions import TemplateError
 
 from segue.chat.transformers.families import Family
+from segue.chat.transformers.rendering import TemplateRenderer
 from segue.chat.transformers.text import GROUNDING
 from segue.dialects.grounding import QUESTION_TAGS
 from segue.dialects.thoughts import without_thoughts
@@ -40,6 +41,8 @@ class PromptWriter:
         self._processor = processor
         self._family = family
         self._name = name
+        tokens = getattr(processor.tokenizer, "special_tokens_map", {})
+        self._renderer = TemplateRenderer(tokens)
         tokens = [token.content for token in processor.tokenizer.added_tokens_decoder.values()]
         marks = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
         spelt = {text for text in (*tokens, *marks) if text and text.strip()}
@@ -84,9 +87,7 @@ class PromptWriter:
                 }
             )
         try:
-            return self._processor.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True
-            )
+            return self._renderer.render(self._processor.chat_template, turns)
         except TemplateError as error:
             if messages[0].role == "system":
                 raise

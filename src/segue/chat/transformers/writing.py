@@ -18,6 +18,7 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessorList, St
 
 from segue.chat.transformers.families import Family
 from segue.chat.transformers.memory import (
+    FeatureMemory,
     ReadSequence,
     SequenceMemory,
     can_be_cut,
@@ -26,7 +27,7 @@ from segue.chat.transformers.memory import (
 )
 from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
 from segue.errors import ModelError
-from segue.models.qwen_vl.sampling import Choice, Picker
+from segue.models.qwen_vl.sampling import COLDEST, Choice, Picker
 from segue.reply import reply_text
 
 ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
@@ -63,14 +64,23 @@ class Writer:
         self._ends = _end_ids(model, self._tokenizer)
         kept = kept_ids(self._tokenizer)
         self._hidden = frozenset(special_tokens(self._tokenizer)) - kept | self._ends | self._slots
+        self._features = FeatureMemory()
         if model.can_generate() and not model.config.is_encoder_decoder:
-            remember_features(model)
+            self._features = remember_features(model)
 
     @property
     def published(self) -> dict[str, Any]:
         """How the checkpoint itself says that words are picked."""
         settings = self.model.generation_config.to_dict()
         return {key: value for key, value in settings.items() if value is not None}
+
+    def limit_memory(self, *, features: int, sequences: int) -> None:
+        """Bound what is remembered, in bytes; what is over goes with the next reply."""
+        self._features.limit_bytes, self._memory.limit_bytes = features, sequences
+
+    def memory_bytes(self) -> dict[str, int]:
+        """What is remembered."""
+        return {"features": self._features.size_bytes, "sequences": self._memory.size_bytes}
 
     def forget(self) -> None:
         """Forget all sequences and pictures."""
@@ -246,7 +256,7 @@ class _Run:
             self._queue.put(error)
 
     def _pickers(self) -> list[Any]:
-        if self._choice.temperature == 0:
+        if self._choice.temperature < COLDEST:
             return []
         picker = Picker(self._choice)
 

@@ -93,7 +93,7 @@ def load(source: str = DEFAULT, *, device: str = "auto", **options: Any) -> Diff
     place = pick(device)
     try:
         pipeline = diffusers.AutoPipelineForInpainting.from_pretrained(
-            source, torch_dtype=place.dtype, use_safetensors=True
+            source, torch_dtype=place.dtype, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         raise ModelError(

@@ -43,6 +43,14 @@ class Writer:
         )
         self._slots = model.config.visual_config.n_queries
 
+    def limit_memory(self, *, features: int, sequences: int) -> None:
+        """Bound what is remembered, in bytes; what is over goes with the next reply."""
+        self.features.limit_bytes, self.sequences.limit_bytes = features, sequences
+
+    def memory_bytes(self) -> dict[str, int]:
+        """What is remembered."""
+        return {"features": self.features.size_bytes, "sequences": self.sequences.size_bytes}
+
     def forget(self) -> None:
         """Forget everything that was read."""
         self.features.clear()

@@ -24,7 +24,7 @@ class FeatureMemory:
     """Features of pictures by content, the longest unused forgotten first."""
 
     def __init__(self, limit_bytes: int = FEATURE_BYTES) -> None:
-        self._limit = limit_bytes
+        self.limit_bytes = limit_bytes
         self._held: OrderedDict[str, Tensor] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -35,11 +35,16 @@ class FeatureMemory:
                 self._held.move_to_end(key)
             return self._held.get(key)
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all features."""
+        return sum(map(_size, tuple(self._held.values())))
+
     def put(self, key: str, features: Tensor) -> None:
         """Remember features (queries, D)."""
         with self._lock:
             self._held[key] = features
-            while len(self._held) > 1 and sum(map(_size, self._held.values())) > self._limit:
+            while len(self._held) > 1 and self.size_bytes > self.limit_bytes:
                 self._held.popitem(last=False)
 
     def clear(self) -> None:
@@ -55,6 +60,11 @@ class ReadSequence:
     keys: list[Hashable] = field(default_factory=list)
     """An id, or for a picture's slot the digest of the picture."""
     cache: GrowingCache = field(default_factory=GrowingCache)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the cache, spare room included, and of the keys."""
+        return self.cache.size_bytes + 40 * len(self.keys)
 
     def cut(self, length: int) -> None:
         """Forget what stands behind the first `length` positions."""
@@ -75,7 +85,7 @@ class SequenceMemory:
     """Sequences that nobody is reading just now, the longest unused forgotten first."""
 
     def __init__(self, limit_bytes: int = SEQUENCE_BYTES) -> None:
-        self._limit = limit_bytes
+        self.limit_bytes = limit_bytes
         self._held: list[ReadSequence] = []
         self._lock = threading.Lock()
 
@@ -112,7 +122,7 @@ class SequenceMemory:
             return
         with self._lock:
             self._held.append(sequence)
-            while len(self._held) > 1 and self._size() > self._limit:
+            while len(self._held) > 1 and self.size_bytes > self.limit_bytes:
                 del self._held[0]
 
     def clear(self) -> None:
@@ -120,8 +130,10 @@ class SequenceMemory:
         with self._lock:
             self._held.clear()
 
-    def _size(self) -> int:
-        return sum(held.cache.size_bytes for held in self._held)
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all sequences."""
+        return sum(held.size_bytes for held in tuple(self._held))
 
 
 def common_length(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:

@@ -11,6 +11,9 @@ from segue.message import Sampling
 
 _FEW = 256
 """So many of the likeliest tokens are looked at before the whole vocabulary is sorted."""
+COLDEST = 1e-4
+"""Below this temperature the likeliest token is taken, which is what sampling would come to; logits
+divided by so little are not numbers any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +84,16 @@ class Picker:
     def pick(self, logits: Tensor) -> int:
         """Pick from logits (vocabulary,)."""
         choice = self._choice
-        if choice.temperature == 0:
+        if choice.temperature < COLDEST:
             return int(logits.argmax())
         probabilities = (logits.float() / choice.temperature).softmax(-1)
         weights, ids = self._likeliest(probabilities)
         weights = weights.cpu()
         if choice.top_p < 1:
             # A token stays if those before it do not reach top_p yet: the first always does.
-            weights = weights * (weights.cumsum(0) - weights < choice.top_p)
+            kept = weights.cumsum(0) - weights < choice.top_p
+            kept[0] = True  # top_p may be smaller than the smallest number of this format
+            weights = weights * kept
         return int(ids[int(torch.multinomial(weights, 1, generator=self._random))])
 
     def _likeliest(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:

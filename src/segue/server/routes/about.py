@@ -11,9 +11,18 @@ from segue.embedded.samples import sample, samples
 from segue.presets import CARDS
 from segue.server.asked import Login
 from segue.server.exporting import EXPORTS
-from segue.server.gate import COOKIE, Keys
+from segue.server.gate import client_of
+from segue.server.keys import (
+    COOKIE_PATH,
+    TOKEN_SECONDS,
+    Keys,
+    cookie_name,
+    cookie_of,
+    owner_of,
+)
 from segue.server.problem import Problem
-from segue.server.service import Service, TheService
+from segue.server.rates import WrongKeys
+from segue.server.service import Owner, Service, TheService
 from segue.version import __version__
 
 router = APIRouter(prefix="/v1", tags=["about"])
@@ -97,22 +106,41 @@ async def sample_picture(name: str) -> FileResponse:
 
 @router.post("/login", status_code=204, response_class=Response)
 async def login(asked: Login, request: Request, service: TheService) -> Response:
-    """Take a key into a cookie, for browsers."""
-    if Keys(service.settings.keys).owner(asked.key) is None:
+    """Give a browser a session token, in a cookie, for a key."""
+    wrong: WrongKeys = request.scope["segue.wrong_keys"]
+    address = client_of(request.scope)
+    wrong.check(address)
+    settings = service.settings
+    owner = Keys(settings.keys).owner(asked.key)
+    if owner is None and settings.login_token and settings.keys:
+        invited = Keys((settings.login_token,)).owner(asked.key)
+        owner = owner_of(settings.keys[0]) if invited is not None else None
+    if owner is None:
+        await wrong.note(address)
         raise Problem(401, "invalid_api_key", "This is not a key of this server.", param="key")
-    response = Response(status_code=204)
+    token = await service.stored(service.tokens.issue, owner)
+    response = Response(status_code=204, headers={"Cache-Control": "no-store"})
     response.set_cookie(
-        COOKIE, asked.key, httponly=True, samesite="strict", max_age=30 * 24 * 3600,
-        secure=request.url.scheme == "https",
+        cookie_name(request.scope), token, httponly=True, samesite="strict", path=COOKIE_PATH,
+        max_age=TOKEN_SECONDS, secure=request.url.scheme == "https",
     )  # fmt: skip
     return response
 
 
 @router.post("/logout", status_code=204, response_class=Response)
-async def logout() -> Response:
-    """Forget the cookie."""
+async def logout(
+    request: Request, service: TheService, owner: Owner, everywhere: bool = False
+) -> Response:
+    """End this browser's login; with `everywhere`, all logins of this key."""
+    token = cookie_of(request.scope, request.headers)
+    if everywhere:
+        await service.stored(service.tokens.revoke_all, owner)
+    elif token is not None:
+        await service.stored(service.tokens.revoke, token)
     response = Response(status_code=204)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(
+        cookie_name(request.scope), httponly=True, samesite="strict", path=COOKIE_PATH
+    )
     return response
 
 

@@ -84,7 +84,7 @@ async def completions(
     check_model(service, asked.model)
     service.worker.check_room()
     turns = _turns(asked.messages)
-    pictures = await _pictures(service, owner, turns)
+    pictures = await _pictures(request, service, owner, turns)
     most = service.settings.max_new_tokens
     wanted = asked.max_completion_tokens or asked.max_tokens
     sampling = asked.sampling(most, wanted)
@@ -98,7 +98,6 @@ async def completions(
             if not isinstance(event, Alive | Waiting):
                 reply.add(event)
     except ClientGone:
-        service.metrics.cancelled.inc()
         return Response(status_code=499)
     return JSONResponse(reply.whole())
 
@@ -146,7 +145,7 @@ def _turns(messages: Sequence[ChatMessage]) -> tuple[str | None, list[_Turn]]:
 
 
 async def _pictures(
-    service: Service, owner: str, turns: tuple[str | None, list[_Turn]]
+    request: Request, service: Service, owner: str, turns: tuple[str | None, list[_Turn]]
 ) -> list[list[Image]]:
     """The pictures of every turn."""
     total, most = sum(len(turn.urls) for turn in turns[1]), service.settings.max_images
@@ -155,7 +154,9 @@ async def _pictures(
             400, "invalid_value", f"A request may show {most} pictures, got {total}.",
             param="messages",
         )  # fmt: skip
-    return [[await service.picture(owner, url) for url in turn.urls] for turn in turns[1]]
+    sources = [(url, "") for turn in turns[1] for url in turn.urls]
+    images = iter(await service.pictures(request, owner, sources))
+    return [[next(images) for _ in turn.urls] for turn in turns[1]]
 
 
 class _Reply:

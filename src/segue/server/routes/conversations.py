@@ -28,6 +28,7 @@ from segue.message import (
 from segue.server.answering import EVENT_STREAM, events_of, shown, streaming, written
 from segue.server.asked import Ask, NewConversation, PictureSource, Rename
 from segue.server.exporting import export, read_session
+from segue.server.pictures import picture_name
 from segue.server.problem import Problem
 from segue.server.service import Owner, Service, TheService
 from segue.server.shapes import line_json, region_json, regions_json, state_json, turn_json
@@ -98,10 +99,12 @@ async def import_session(request: Request, service: TheService, owner: Owner) ->
         raise Problem(400, "invalid_value", "Send one session file as 'file'.", param="file")
     settings = service.settings
     ((name, data),) = uploads
-    session = await service.aside(read_session, data, settings.limits, settings.max_images)
-    answers = session.answers
-    title = " ".join(answers[0].question.split())[:80] if answers else name.rpartition(".")[0]
-    id = await service.aside(service.talks.adopt, owner, session, title)
+    most = settings.session_limits
+    async with service.room.taken(most.max_pixels):  # how many it holds is known only inside
+        session = await service.aside(read_session, data, most, settings.max_images)
+        answers = session.answers
+        title = " ".join(answers[0].question.split())[:80] if answers else name.rpartition(".")[0]
+        id = await service.aside(service.talks.adopt, owner, session, title)
     return await current(service, owner, id)
 
 
@@ -139,8 +142,9 @@ async def add_images(
     id: str, request: Request, service: TheService, owner: Owner
 ) -> dict[str, Any]:
     """Add pictures; they go with the next question."""
-    await service.record(owner, id)
-    images = await _brought(request, service, owner)
+    record = await service.record(owner, id)
+    known = await service.stored(service.talks.pixels, record)
+    images = await _brought(request, service, owner, known)
     await service.aside(service.talks.show, owner, id, images, service.settings.max_images)
     service.look_ahead(images[-1])
     return await current(service, owner, id)
@@ -151,8 +155,8 @@ async def add_background(
     id: str, request: Request, service: TheService, owner: Owner
 ) -> dict[str, Any]:
     """Add a picture that the edit "background" may name."""
-    await service.record(owner, id)
-    images = await _brought(request, service, owner)
+    known = await service.stored(service.talks.pixels, await service.record(owner, id))
+    images = await _brought(request, service, owner, known)
     if len(images) != 1:
         raise Problem(400, "invalid_value", "Send one picture.", param="file")
     return {"name": await service.aside(service.talks.add_background, owner, id, images[0])}
@@ -229,7 +233,8 @@ async def download(
         found = talks.whole(owner, id) if format == "session" else talks.snapshot(record)
         return export(found, format, record.title)
 
-    made = await service.aside(write)
+    async with service.room.taken(record.pixels):
+        made = await service.aside(write)
     named = f"attachment; filename=\"segue-{format}\"; filename*=UTF-8''{quote(made.name)}"
     return Response(
         made.content, media_type=made.media_type, headers={"Content-Disposition": named}
@@ -311,7 +316,7 @@ async def _uploads(request: Request) -> list[tuple[str, bytes]]:
         return [(file.filename or "", await file.read()) for file in files]
 
 
-async def _brought(request: Request, service: Service, owner: str) -> list[Image]:
+async def _brought(request: Request, service: Service, owner: str, known: int = 0) -> list[Image]:
     """The pictures of a request: files of a form, or a sample or address as JSON."""
     if request.headers.get("content-type", "").startswith("application/json"):
         try:
@@ -320,7 +325,7 @@ async def _brought(request: Request, service: Service, owner: str) -> list[Image
             raise RequestValidationError(error.errors()) from error
         if source.sample is not None:
             return [sample(source.sample).image]
-        return [await service.picture(owner, source.url or "")]
+        return await service.pictures(request, owner, [(source.url or "", "")], known)
     files = await _uploads(request)
     if not files or len(files) > service.settings.max_images:
         raise Problem(
@@ -328,10 +333,5 @@ async def _brought(request: Request, service: Service, owner: str) -> list[Image
             f"Send between 1 and {service.settings.max_images} pictures as 'file', "
             f"got {len(files)}.", param="file",
         )  # fmt: skip
-    return [await service.picture(owner, data, _base(name)) for name, data in files]
-
-
-def _base(name: str) -> str:
-    """The last part of a file name, without what would not print."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in last if c.isprintable())[:120]
+    sources = [(data, picture_name(name)) for name, data in files]
+    return await service.pictures(request, owner, sources, known)

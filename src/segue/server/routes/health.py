@@ -16,8 +16,9 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(service: TheService) -> dict[str, str]:
-    """The models are loaded and there is room in the queue."""
+    """The models are loaded, there is room in the queue, and what is said can be kept."""
     service.worker.check_room()
+    await service.stored(service.storage.check)
     return {"status": "ready"}
 
 

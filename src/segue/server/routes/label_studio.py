@@ -9,10 +9,9 @@ from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from segue.errors import InputError
-from segue.image import Image
 from segue.image import url as urls
 from segue.server.labelling import Setup
 from segue.server.problem import Problem
@@ -29,7 +28,7 @@ class Task(BaseModel):
 
 
 class SetupRequest(BaseModel):
-    project: str | int | None = None
+    project: StrictStr | StrictInt | None = None
     label_config: Annotated[str, Field(max_length=200_000, alias="schema")] = ""
 
 
@@ -98,12 +97,13 @@ async def _prediction(
     context: list[dict[str, Any]],
 ) -> dict[str, Any]:
     try:
-        image = await _picture(service, owner, str(task.data.get(project.field, "")))
-        found = await service.modelled(
-            lambda: project.predict(service.worker.assistant, image, context),
-            request,
-            quick=bool(context),
-        )
+        source, name = await _picture(service, str(task.data.get(project.field, "")))
+        async with service.picture_for_a_while(owner, source, name) as image:
+            found = await service.modelled(
+                lambda: project.predict(service.worker.assistant, image, context),
+                request,
+                quick=bool(context),
+            )
     except (InputError, Problem) as error:
         if isinstance(error, Problem) and error.status != 400:
             raise
@@ -111,14 +111,13 @@ async def _prediction(
     return {**found, "model_version": VERSION}
 
 
-async def _picture(service: Service, owner: str, address: str) -> Image:
-    """A task's picture: a data: address, or a file of the Label Studio that was named."""
+async def _picture(service: Service, address: str) -> tuple[str | bytes, str]:
+    """A task's picture and its name: a data: address, or a file of the Label Studio."""
     home = service.settings.label_studio_url
     place = urljoin(home, address) if home else address
     if not home or urlsplit(place)[:2] != urlsplit(home)[:2]:
-        return await service.picture(owner, address)
-    data = await service.aside(_fetched, service, place)
-    return await service.picture(owner, data, urls.file_name(place)[:120])
+        return address, ""
+    return await service.aside(_fetched, service, place), urls.file_name(place)[:120]
 
 
 def _fetched(service: Service, place: str) -> bytes:

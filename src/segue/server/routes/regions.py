@@ -96,11 +96,12 @@ async def add_edit(
     if isinstance(name, str) and name not in record.document["backgrounds"]:
         behind[name] = await service.aside(service.talks.background, id, name)
     # Tried beside the models first: painting may take long, and may be refused.
-    picture = await service.aside(
-        lambda: service.talks.snapshot(record).edit(edit, behind, preview=True)
-    )
-    if asked.preview:
-        return Response(await service.aside(_png, picture), media_type=PNG)
+    async with service.room.taken(record.pixels):
+        picture = await service.aside(
+            lambda: service.talks.snapshot(record).edit(edit, behind, preview=True)
+        )
+        if asked.preview:
+            return Response(await service.aside(_png, picture), media_type=PNG)
 
     def work(talk: Conversation) -> None:
         talk.keep_edit(edit, behind)
@@ -140,7 +141,9 @@ async def picture(
             opened.thumbnail((size, size))
             return _png(opened)
 
-    return Response(await service.aside(small), media_type=PNG, headers=headers)
+    shown = record.pictures[number]
+    async with service.room.taken(shown.width * shown.height):
+        return Response(await service.aside(small), media_type=PNG, headers=headers)
 
 
 @router.get("/images/{number}/edited.png", response_class=Response)
@@ -162,7 +165,8 @@ async def edited(
         return _png(service.talks.snapshot(record).edited(number, upto, whole=whole))
 
     headers = {"Cache-Control": "private, no-store"}
-    return Response(await service.aside(paint), media_type=PNG, headers=headers)
+    async with service.room.taken(record.pixels):
+        return Response(await service.aside(paint), media_type=PNG, headers=headers)
 
 
 async def _acted(

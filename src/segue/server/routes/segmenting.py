@@ -5,7 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from segue.box import Box
+from segue.image import Image
 from segue.server.asked import SegmentRequest
+from segue.server.problem import Problem
 from segue.server.service import Owner, TheService
 from segue.server.shapes import region_json
 
@@ -24,7 +26,8 @@ async def segment(
     if len(asked.image) == 64 and ":" not in asked.image:
         image = service.known_picture(owner, asked.image)
     else:
-        image = await service.picture(owner, asked.image)
+        (image,) = await service.pictures(request, owner, [(asked.image, "")])
+    _check_masks(asked, image, service.settings.max_mask_pixels)
     boxes = [Box.spanning(*corners) for corners in asked.boxes]
     regions = await service.modelled(
         lambda: service.worker.assistant.segment(
@@ -47,3 +50,22 @@ async def segment(
         "regions": [region_json(region) for region in regions],
         "not_found": [phrase for phrase in asked.phrases if phrase not in found],
     }
+
+
+def _check_masks(asked: SegmentRequest, image: Image, most: int) -> None:
+    """Each object gets a mask of the picture's size.
+
+    Raises:
+        Problem: 400, they would take too much memory.
+    """
+    several = bool(asked.points) and isinstance(asked.points[0][0], list)
+    objects = max(len(asked.boxes), len(asked.points) if several else 1)
+    height, width = image.size
+    if objects * height * width > most:
+        raise Problem(
+            400,
+            "invalid_value",
+            f"{objects} masks of {height} x {width} pixels are more than the limit of {most} "
+            "pixels. Ask for fewer objects at once, or send a smaller picture.",
+            param="boxes" if asked.boxes else "points",
+        )
