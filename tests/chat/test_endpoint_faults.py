@@ -62,6 +62,8 @@ KEPT = {
     "json_lines": streamed(words(DOG).removeprefix("data: ").strip() + "\n"),
     "event_names": streamed("event: message\n" + words(DOG)),
     "bad_byte": streamed(words(DOG), b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n'),
+    "byte_order_mark": streamed(b"\xef\xbb\xbf", words(DOG)),
+    "character_in_two_halves": streamed(words("\ud83d"), words("\ude00" + DOG)),
     "upper_case_reason": streamed(words(DOG), finish="STOP"),
     "whole_document": whole({"choices": [{"message": {"content": DOG}, "finish_reason": "stop"}]}),
     "whole_without_reason": whole({"choices": [{"message": {"content": DOG}}]}),
@@ -79,6 +81,7 @@ def test_an_odd_stream_is_read_for_what_it_says(name: str) -> None:
     assert answer.finish == "stop"
     assert "cat" not in answer.text
     assert "hm" not in answer.text
+    answer.text.encode()  # no half of a character is left
 
 
 REASONS = {
@@ -94,6 +97,16 @@ REASONS = {
     "error_field_as_text": (streamed("error: no slot\n\n", finish=None), "no slot"),
     "unframed_error": (
         streamed('{"error": {"message": "bad prompt"}}\n', finish=None), "bad prompt"
+    ),
+    "unframed_error_on_lines": (
+        streamed('{\n "error": {\n  "message": "bad lines"\n }\n}\n', finish=None), "bad lines"
+    ),
+    "error_in_a_choice": (
+        streamed(
+            'data: {"choices": [{"delta": {}, "error": {"message": "provider died"}}]}\n\n',
+            finish=None,
+        ),
+        "provider died",
     ),
     "error_event": (
         streamed('event: error\ndata: {"message": "overloaded"}\n\n', finish=None), "overloaded"

@@ -90,6 +90,8 @@ class Ledger:
         )
         if isinstance(reason, str) and reason.strip():
             self.reason = reason.strip().lower()
+        if error := choice.get("error"):
+            raise UpstreamError(reason_of(error) or "an error without a reason")
 
     def _message(self, message: dict[str, Any]) -> Iterator[Spoken]:
         for field_name in THOUGHT_FIELDS:

@@ -47,7 +47,7 @@ Line = Document | End | Idle | Unreadable
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
     """The lines of a response; a byte that is no UTF-8 becomes U+FFFD."""
-    decoder, held = codecs.getincrementaldecoder("utf-8")("replace"), ""
+    decoder, held = codecs.getincrementaldecoder("utf-8-sig")("replace"), ""
     for chunk in chunks:
         held += decoder.decode(chunk).replace("\r\n", "\n").replace("\r", "\n")
         *lines, held = held.split("\n")

@@ -18,6 +18,7 @@ from segue.chat.openai.choices import (
     Reasoning,
     Spoken,
     UpstreamError,
+    error_of,
     reason_of,
 )
 from segue.chat.openai.documents import Document, End, Idle, Line, Unreadable, lines_of, read_lines
@@ -64,6 +65,7 @@ class EndpointReply:
         self._has_words = self._has_thoughts = False
         self._is_complete = False  # the endpoint said that all was sent
         self._unreadable: list[str] = []
+        self._half = ""  # of a character that the endpoint cut in two
 
     def pieces(self) -> Generator[str, None, Finish]:
         """The text of the reply as it comes.
@@ -84,6 +86,8 @@ class EndpointReply:
         try:
             for spoken in self._spoken(self._lines(kind)):
                 yield from self._written(spoken)
+            if reason := self._unframed_error():
+                raise UpstreamError(reason)
         except UpstreamError as error:
             if not self._has_words and not self._has_thoughts:
                 raise Unanswered(f"The endpoint reports an error: {error}", str(error)) from error
@@ -100,6 +104,8 @@ class EndpointReply:
                     f"The endpoint broke off before it said anything ({error})."
                 ) from error
             failure = f"the connection broke off before the reply had ended ({error})"
+        if self._half:
+            yield "\ufffd"
         if self._in_thought:
             yield CLOSING
         if failure:
@@ -112,7 +118,7 @@ class EndpointReply:
         if kind in STREAMS:
             yield from read_lines(lines_of(self._response.iter_bytes()))
             return
-        text = b"".join(self._response.iter_bytes()).decode("utf-8", "replace")
+        text = b"".join(self._response.iter_bytes()).decode("utf-8-sig", "replace")
         self._is_complete = True
         try:
             yield Document(json.loads(text))
@@ -145,7 +151,17 @@ class EndpointReply:
             yield OPENING if self._in_thought else CLOSING
         self._has_words = self._has_words or not self._in_thought
         self._has_thoughts = self._has_thoughts or self._in_thought
-        yield spoken.text
+        text, self._half = self._half + spoken.text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        yield text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    def _unframed_error(self) -> str | None:
+        """The reason of an error that the endpoint wrote over several lines, without a frame."""
+        try:
+            return error_of(json.loads("\n".join(self._unreadable)))
+        except (ValueError, RecursionError):
+            return None
 
     def _without_words(self) -> Generator[str, None, Finish]:
         """The end of a reply that has no words, unless the model's refusal is some."""
@@ -164,7 +180,7 @@ class EndpointReply:
         if self._has_thoughts:
             return Finish("length" if reason in LENGTH else "stop")
         if reason in STOP:
-            return Finish("stop", "the model answered nothing")
+            return Finish("stop", "; ".join(["the model answered nothing", *self._left_out()]))
         if reason in LENGTH:
             return Finish("length", "the model reached its limit of length before it said anything")
         if reason is not None:
