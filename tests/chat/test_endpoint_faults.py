@@ -1,5 +1,6 @@
 """Endpoints as they really behave: nothing that came is lost, and what went wrong is said."""
 
+import base64
 import json
 
 import numpy as np
@@ -111,6 +112,12 @@ REASONS = {
     "error_event": (
         streamed('event: error\ndata: {"message": "overloaded"}\n\n', finish=None), "overloaded"
     ),
+    "error_event_as_text": (
+        streamed("event: error\ndata: boom overload\n\n", finish=None), "error: boom overload"
+    ),
+    "blocked_prompt": (
+        streamed('data: {"promptFeedback": {"blockReason": "SAFETY"}}\n\n', finish=None), "SAFETY"
+    ),
     "error_object": (whole({"object": "error", "message": "bad grammar"}), "bad grammar"),
     "detail": (whole({"detail": "Not enough permissions"}, 403), "Not enough permissions"),
     "detail_list": (
@@ -169,7 +176,7 @@ def test_a_failure_is_told_with_the_servers_own_reason(name: str) -> None:
             "stop",
             "a tool (zoom)",
         ),
-        (streamed(words(DOG), "data: what?\n\n"), "stop", "1 lines of the stream"),
+        (streamed(words(DOG), "data: what?\n\n"), "stop", "could not be read: 1"),
     ],
 )
 def test_what_was_said_is_kept_and_its_end_is_told(scenario, finish, notice) -> None:
@@ -188,7 +195,7 @@ def test_of_several_choices_the_first_counts_and_it_is_said() -> None:
     other = json.dumps({"choices": [{"index": 1, "delta": {"content": "A cat. "}}]})
     answer = answered(streamed(words("A dog"), f"data: {other}\n\n", words(".")))
     assert answer.text == "A dog."
-    assert "1 other choices" in answer.notices[0]
+    assert "other choices of the endpoint are left out: 1" in answer.notices[0]
 
 
 def test_thoughts_in_a_field_are_part_of_the_raw_reply_alone() -> None:
@@ -295,10 +302,25 @@ def test_a_key_is_found_wherever_a_reply_is_cut(cut: int) -> None:
 @pytest.mark.parametrize(
     "text",
     ["Bearer abc.def-ghi", "https://user:hunter2x@host/v1", "?api_key=abcdef&x=1", "sk-abcdefgh123",
-     '{"api_key": "abcdefgh123"}', "hf_abcdefghijk", "AIzaSyA1234567890abcdefghijk"],
+     '{"api_key": "abcdefgh123"}', "hf_abcdefghijk", "AIzaSyA1234567890abcdefghijk",
+     "ghp_abcdefghijklmnop", "glpat-abcdefghijkl", "AKIAABCDEFGHIJKLMNOP", "api_key%3Dabcdefghij"],
 )  # fmt: skip
 def test_what_looks_like_a_key_is_taken_out(text: str) -> None:
     assert "[key]" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        KEY.upper(),
+        KEY.replace("-", "%2D"),
+        KEY.replace("-", "\\u002d"),
+        base64.b64encode(KEY.encode()).decode(),
+        base64.b64encode(f"Bearer {KEY}".encode()).decode(),
+    ],
+)
+def test_a_key_that_was_sent_is_found_in_any_spelling(spelling: str) -> None:
+    assert redact(f"no quota for '{spelling}'", KEY) == "no quota for '[key]'"
 
 
 def test_plain_sentences_stay_as_they_are() -> None:
@@ -306,6 +328,7 @@ def test_plain_sentences_stay_as_they_are() -> None:
         "The model's key features: token limit 4096, see https://host/v1?page=2 for a basic plan."
     )
     assert redact(text) == text
+    assert redact("key: bbox_2d_something") == "key: bbox_2d_something"
 
 
 # Addresses

@@ -6,6 +6,7 @@ import pytest
 
 from segue.server.problem import Problem
 from segue.server.reservations import Reservations
+from server.conftest import apart
 
 
 def test_what_does_not_fit_waits_its_turn():
@@ -28,7 +29,7 @@ def test_what_does_not_fit_waits_its_turn():
         await asyncio.gather(*tasks)
         return order, room.held
 
-    assert asyncio.run(work()) == (["a", "b", "c"], 0)
+    assert apart(lambda: asyncio.run(work())) == (["a", "b", "c"], 0)
 
 
 def test_the_line_has_an_end_and_a_deadline():
@@ -46,7 +47,7 @@ def test_the_line_has_an_end_and_a_deadline():
         assert (room.held, room.waiting) == (0, 0)
         return full.value.status, late.value.status
 
-    assert asyncio.run(work()) == (429, 504)
+    assert apart(lambda: asyncio.run(work())) == (429, 504)
 
 
 def test_one_that_leaves_the_line_lets_the_next_come():
@@ -62,4 +63,4 @@ def test_one_that_leaves_the_line_lets_the_next_come():
             await large
         return room.held
 
-    assert asyncio.run(work()) == 10
+    assert apart(lambda: asyncio.run(work())) == 10

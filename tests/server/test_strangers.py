@@ -12,7 +12,7 @@ import pytest
 from segue.server.bodies import OPEN_BODY_BYTES
 from segue.server.problem import Problem
 from segue.server.rates import WrongKeys
-from server.conftest import KEY, OTHER_KEY, begin, running, scripted
+from server.conftest import KEY, OTHER_KEY, apart, begin, running, scripted
 
 
 def link_to(server) -> socket.socket:
@@ -133,7 +133,7 @@ def test_slowing_begins_after_a_few_and_ends_with_the_minute():
             else:
                 return refused.value.status
 
-    assert asyncio.run(work()) == 429
+    assert apart(lambda: asyncio.run(work())) == 429
 
 
 def test_a_line_has_one_count_for_all_its_addresses():
@@ -150,7 +150,7 @@ def test_a_line_has_one_count_for_all_its_addresses():
             except Problem:
                 wrong.check("127.0.0.1")
 
-    asyncio.run(work())
+    apart(lambda: asyncio.run(work()))
 
 
 def test_who_says_nothing_is_let_go(tmp_path):

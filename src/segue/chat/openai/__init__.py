@@ -132,7 +132,7 @@ class OpenAIChat:
 
     def _reply(self, request: dict[str, Any], sampling: Sampling) -> Generator[str, None, str]:
         reply = ReplyText((*sampling.stop, *self._ends), trailing=ENDS)
-        keys = KeyFilter(self.address.key)
+        keys = KeyFilter(*self.address.secrets)
         finish: str = "stop"
         try:
             with self._sent(request) as response:

@@ -154,6 +154,9 @@ def error_of(document: Any) -> str | None:
     if not isinstance(document, dict):
         return None
     error = document.get("error") or document.get("errors")
+    feedback = document.get("promptFeedback") or document.get("prompt_feedback")
+    if isinstance(feedback, dict) and (blocked := feedback.get("blockReason")):
+        return f"the prompt was blocked ({blocked})"
     if error:
         return reason_of(error) or "an error without a reason"
     has_reply = any(name in document for name in ("choices", "delta"))

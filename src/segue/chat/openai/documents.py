@@ -68,18 +68,21 @@ def read_lines(lines: Iterable[str]) -> Iterator[Line]:
     [Document(value={'a': 1}, is_error=False), Idle(), Idle(), End()]
     """
     data: list[str] = []
+    fails = False  # the event is named "error"
     for line in lines:
         field, _, text = line.partition(":")
         field, text = field.strip().lower(), text.removeprefix(" ")
         if field == "data":
             if data and _parsed("\n".join(data)) is not None:  # no empty line between two events
-                yield _document("\n".join(data))
+                yield _document("\n".join(data), is_error=fails)
                 data = []
             data.append(text)
             continue
         if data:
-            yield _document("\n".join(data))
+            yield _document("\n".join(data), is_error=fails)
             data = []
+        if field == "event" or not line:
+            fails = text.strip().lower() == "error"
         if field == "error":
             yield _document(text, is_error=True)
         elif line.lstrip()[:1] in ("{", "["):
@@ -89,7 +92,7 @@ def read_lines(lines: Iterable[str]) -> Iterator[Line]:
         else:
             yield Unreadable(line[:500])
     if data:
-        yield _document("\n".join(data))
+        yield _document("\n".join(data), is_error=fails)
 
 
 def _document(text: str, *, is_error: bool = False) -> Line:

@@ -218,7 +218,7 @@ class EndpointReply:
     def _left_out(self) -> Iterator[str]:
         ledger = self._ledger
         if ledger.others:
-            yield f"{len(ledger.others)} other choices of the endpoint are left out"
+            yield f"other choices of the endpoint are left out: {len(ledger.others)}"
         if ledger.parts:
             kinds = ", ".join(sorted(ledger.parts))
             yield f"parts of the reply that are no text are left out: {kinds}"
@@ -227,4 +227,4 @@ class EndpointReply:
             tool = f"a tool ({names})" if names else "a tool"
             yield f"the model also asked for {tool}, which it was not offered"
         if self._unreadable:
-            yield f"{len(self._unreadable)} lines of the stream could not be read"
+            yield f"lines of the stream that could not be read: {len(self._unreadable)}"

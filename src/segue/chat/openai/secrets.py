@@ -1,27 +1,55 @@
 """Keeps keys out of everything that an endpoint sends back: one function for every text of it."""
 
+import base64
 import re
-from urllib.parse import quote
+from functools import cache
 
 REDACTED = "[key]"
 LEAST = 6
 """Shorter keys are words that may stand anywhere; they are not looked for."""
 
-_NAMES = r"(?:api[-_]?key|subscription[-_]key|access[-_]?token|auth[-_]?token|token|secret|sig|key)"
+_NAMES = r"(?:[\w-]*api[-_]?key|subscription[-_]key|access[-_]?token|auth[-_]?token)"
+_IN_QUERIES = r"(?:[\w-]*key|[\w-]*token|secret|sig|signature|code|password)"
 _SHAPES = (
-    re.compile(r"(?P<keep>\bbearer\s+)[\w.~+/=:-]{4,}", re.IGNORECASE),
+    re.compile(r"(?P<keep>\bbearer(?:\s+|%20|\+))[\w.~+/=:*-]{4,}", re.IGNORECASE),
     re.compile(
-        r"(?P<keep>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic\s+|token\s+)?)[\w.~+/=:-]{4,}",
+        r"(?P<keep>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic\s+|token\s+)?)[\w.~+/=:*-]{4,}",
         re.IGNORECASE,
     ),
-    re.compile(rf"(?P<keep>[?&]{_NAMES}=)[^&\s\"'<>]+", re.IGNORECASE),
-    re.compile(rf"(?P<keep>\b{_NAMES}[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{{8,}}", re.IGNORECASE),
+    re.compile(rf"(?P<keep>[?&]{_IN_QUERIES}=)[^&\s\"'<>]+", re.IGNORECASE),
+    re.compile(
+        rf"(?P<keep>\b{_NAMES}[\"']?\s*(?:[:=]|%3[ad])\s*[\"']?)[\w.~+/=*-]{{8,}}", re.IGNORECASE
+    ),
     re.compile(r"(?P<keep>://)[^/@\s:]+:[^/@\s]+(?=@)"),
-    re.compile(r"(?P<keep>)\b(?:sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx|or)[-_][A-Za-z0-9_-]{8,}"),
+    re.compile(r"(?P<keep>)\b(?:sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx)[-_][A-Za-z0-9_*-]{8,}"),
+    re.compile(r"(?P<keep>)\b(?:gh[opsu]|github_pat|glpat)[-_][A-Za-z0-9_-]{8,}"),
+    re.compile(r"(?P<keep>)\b(?:AKIA|ASIA)[A-Z0-9]{12,}"),
     re.compile(r"(?P<keep>)\bAIza[A-Za-z0-9_-]{20,}"),
     re.compile(r"(?P<keep>)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"),
 )
 """What looks like a key, whoever's it is; `keep` stays."""
+
+
+@cache
+def _spelled(key: str) -> re.Pattern[str]:
+    """A key in any spelling: case, percent signs, escapes of JSON, base64."""
+    encoded = base64.b64encode(key.encode()).decode()
+    wrapped = base64.b64encode(f"Bearer {key}".encode()).decode()
+    letters = "".join(_letter(letter) for letter in key)
+    plain = [re.escape(text.rstrip("=")) + "=*" for text in (encoded, wrapped)]
+    return re.compile(f"(?i:{letters})|{'|'.join(plain)}")
+
+
+def _letter(letter: str) -> str:
+    percent = "".join(f"%{byte:02x}" for byte in letter.encode())
+    escape = "".join(f"\\\\u{unit:04x}" for unit in [ord(letter)] if unit < 0x10000)
+    forms = [
+        re.escape(letter),
+        percent,
+        *([escape] if escape else []),
+        *(["\\+"] * (letter == " ")),
+    ]
+    return f"(?:{'|'.join(forms)})"
 
 
 def redact(text: str, *keys: str | None) -> str:
@@ -38,31 +66,32 @@ def redact(text: str, *keys: str | None) -> str:
     """
     for key in keys:
         if key and len(key) >= LEAST:
-            for spelling in {key, quote(key, safe="")}:
-                text = text.replace(spelling, REDACTED)
+            text = _spelled(key).sub(REDACTED, text)
     for shape in _SHAPES:
         text = shape.sub(rf"\g<keep>{REDACTED}", text)
     return text
 
 
 class KeyFilter:
-    """Takes a key out of a reply while it streams, wherever the pieces are cut."""
+    """Takes keys out of a reply while it streams, wherever the pieces are cut."""
 
-    def __init__(self, key: str | None) -> None:
-        self._key = key if key and len(key) >= LEAST else ""
+    def __init__(self, *keys: str) -> None:
+        """
+        Args:
+            keys: those that were sent to the endpoint.
+        """
+        self._keys = tuple(key for key in keys if len(key) >= LEAST)
         self._held = ""
         self.count = 0
-        """How often it was there."""
+        """How often one was there."""
 
     def push(self, piece: str) -> str:
         """Take a piece; return what can be shown now."""
-        if not self._key:
-            return piece
         text = self._held + piece
-        self.count += text.count(self._key)
-        text = text.replace(self._key, REDACTED)
-        most = min(len(self._key) - 1, len(text))
-        held = next((n for n in range(most, 0, -1) if text.endswith(self._key[:n])), 0)
+        for key in self._keys:
+            self.count += text.count(key)
+            text = text.replace(key, REDACTED)
+        held = max((_begun(text, key) for key in self._keys), default=0)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]
 
@@ -70,3 +99,9 @@ class KeyFilter:
         """End the reply; return what was held back."""
         held, self._held = self._held, ""
         return held
+
+
+def _begun(text: str, key: str) -> int:
+    """Length of the longest end of a text that may begin a key."""
+    most = min(len(key) - 1, len(text))
+    return next((n for n in range(most, 0, -1) if text.endswith(key[:n])), 0)
