@@ -21,7 +21,7 @@ from segue.box import GRID_1000, AnyFrame
 from segue.dialects import Remark
 from segue.dialects.bare_corners import is_box
 from segue.dialects.json_reply import JsonReply
-from segue.dialects.markup import Tag, Tokens
+from segue.dialects.markup import Tag, Tokens, is_quoted
 from segue.dialects.places import lists
 from segue.dialects.points import LONGEST, PointsReply
 
@@ -123,6 +123,9 @@ class FamilyReply(PointsReply, JsonReply):
                 self.foreign = "qwen2_vl_stripped"
             else:
                 self._words(token)
+            return
+        if is_quoted(token, self._recent):
+            self._words(token)
             return
         dialects = (name for name, tokens in _FOREIGN if tokens.fullmatch(token))
         self.foreign = "" if self.has_places else next(dialects, "")

@@ -326,7 +326,7 @@ class JsonBlock(JsonCharacters):
 
     def _hand_out(self, node: Item) -> bool:
         """What an object says is certain; returns whether it says something."""
-        certain = node.resolve()
+        certain = node.resolve(self.reasons.sure or self.reasons.keyed)
         if self._named:  # an empty list beside things that were found means nothing
             certain = [one for one in certain if not (isinstance(one, Missing) and not one.label)]
         if not certain:

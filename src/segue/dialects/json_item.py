@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from segue.box import FramedBox
 from segue.dialects.json_meaning import (
     CENTRED,
+    GEOGRAPHIC,
     LABEL,
     NESTING,
     PATH,
@@ -69,6 +70,9 @@ class Item:
     keyed: list[Found] = field(default_factory=list)
     """Boxes under a key of their own, which may be their label: they count where nothing else is
     there."""
+    doubtful: list[Found] = field(default_factory=list)
+    """Points under a key that may mean something else: they count where places were asked for, or
+    beside a label or an action."""
     absent: bool = False
     """It says of its thing that it is not there."""
     absent_keys: list[str] = field(default_factory=list)
@@ -89,7 +93,7 @@ class Item:
     def is_complete(self) -> bool:
         """It holds a place and a label."""
         named = bool(self.labels or self.fallback)
-        return named and bool(self.places or self.outlines or self.absent)
+        return named and bool(self.places or self.outlines or self.doubtful or self.absent)
 
     def take_list(self, key: str, values: list[float], shape: Shape, text: str) -> None:
         """Numbers under a key that means a place."""
@@ -103,8 +107,14 @@ class Item:
             self._box(from_extent(values), shape, text, kind="sides")
         elif CENTRED.fullmatch(key) and count == 4:
             self._box(from_centre(values), shape, text, kind="sides")
+        elif count == 2 and GEOGRAPHIC.fullmatch(key):
+            probe = Item("{", 0)
+            probe._points(values, shape, text)
+            self.doubtful += probe.places
         elif (POINT.fullmatch(key) and count != 4) or count == 2:
             self._points(values, shape, text)
+        elif count == 5 and 0 <= values[4] <= 1:  # the last is a score
+            self._box(values[:4], shape, text)
         elif count == 4 and not PATH.fullmatch(key):
             self._box(values, shape, text)
         elif count >= 6 and count % 2 == 0:
@@ -152,15 +162,19 @@ class Item:
         """Take over the places of an object that stands under a key that means a place."""
         self.places += inner.places
         self.outlines += inner.outlines
+        self.doubtful += inner.doubtful
         self.odd += inner.odd
         self.absent = self.absent or inner.absent
 
-    def resolve(self) -> list[Said]:
+    def resolve(self, is_asked: bool = False) -> list[Said]:
         """What is certain now that the object is closed; afterwards it is empty.
 
         A point or an outline beside a box is the same thing: the box stands for it. A polygon is
         a place where there is no box.
         """
+        if is_asked or self.labels or "action" in self.seen:
+            self.places += self.doubtful
+            self.doubtful = []
         places = _without_doubles(self.places, self.outlines) or self.keyed
         certain: list[Said] = []
         labels = self.labels
@@ -181,7 +195,7 @@ class Item:
             self.absent_keys = []
             self.labels, self.fallback = [], ""
             self.places, self.outlines, self.keyed = [], [], []
-            self.odd, self.debris = [], []
+            self.odd, self.debris, self.doubtful = [], [], []
             self.fields, self.corner_fields, self.absent = {}, {}, False
             self.seen.clear()
         return certain

@@ -17,6 +17,8 @@ BOX = re.compile(
     r"locations?|positions?|loc|pos"
 )
 POINT = re.compile(r"(?:point|click|keypoint|centre|center)s?(?:2d)?|coords?|xy")
+GEOGRAPHIC = re.compile(r"coordinates?|coords?|locations?|positions?|loc|pos|xy")
+"""Keys under which two numbers may as well be latitude and longitude, or a square of a board."""
 POLYGON = re.compile(
     r"(?:mask|segmentation)?poly(?:gon)?s?(?:2d)?|segmentation|outlines?|contours?|vertices"
 )

@@ -79,6 +79,20 @@ class Tokens:
         return end
 
 
+_QUOTED = re.compile(r"[\w,:;.)][ ]?[ `\"'“]$")
+
+
+def is_quoted(token: str, before: str) -> bool:
+    """Whether a special token is spoken of: a space or a quotation mark stands before it.
+
+    What a server leaves behind of a turn follows its last word at once.
+
+    >>> is_quoted("<|user|>", "the token "), is_quoted("<|im_end|>", "A dog.")
+    (True, False)
+    """
+    return token.startswith("<|") and _QUOTED.search(before) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """Words with their place in the clean text."""

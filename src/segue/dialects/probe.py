@@ -8,7 +8,7 @@ from segue.dialects.bare_corners import PAIR, is_box
 from segue.dialects.json_block import JsonBlock
 from segue.dialects.json_meaning import Found, Shape
 from segue.dialects.json_reply import JsonReply
-from segue.dialects.markup import Tokens
+from segue.dialects.markup import Tokens, is_quoted
 
 _SIGNS = (
     ("qwen2_vl", r"<\|(?:object_ref|box|quad|point)_(?:start|end)\|>|<\|extra_[0-3]\|>"),
@@ -82,6 +82,9 @@ class Probe(JsonReply):
         if token.startswith("(") and not is_box(token, self._recent):
             self._words(token)
             return
+        if is_quoted(token, self._recent) and not self._is_sign(token):
+            self._words(token)
+            return
         self._note(token)
         self._in_box = token.lower() == "<box>"
         super().stray(token)
@@ -92,6 +95,10 @@ class Probe(JsonReply):
         if cut:
             self._note(markup)
         super().malformed(markup, cut, reason)
+
+    @staticmethod
+    def _is_sign(token: str) -> bool:
+        return any(sign.fullmatch(token) for _, sign in _DIALECT_OF)
 
     def _note(self, token: str) -> None:
         for dialect, sign in _DIALECT_OF:
