@@ -242,6 +242,8 @@ def _without_doubles(places: list[Found], outlines: list[Found]) -> list[Found]:
         boxes = boxes + outlines[len(boxes) :]  # more things than boxes
     if len(points) == len(boxes) and all(map(_holds, boxes, points)):
         return boxes
+    if len(boxes) == 1 and len(points) == 1:  # one thing, whatever the point says
+        return [replace(boxes[0], has_stray_point=True)]
     if len(boxes) == 1 and all(_holds(boxes[0], point) for point in points):
         return boxes
     return [*boxes, *points]

@@ -96,6 +96,8 @@ class Found:
     """Of the point."""
     is_reversed: bool = False
     """The second corner is the upper left one, so that these may be x, y, width and height."""
+    has_stray_point: bool = False
+    """A point of the same thing lies outside this box, and is left out."""
 
 
 @dataclass(frozen=True, slots=True)

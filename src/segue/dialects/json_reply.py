@@ -27,6 +27,7 @@ REVERSED = (
     "the corners of a box stand in reverse order; if they are x, y, width and height, the box is "
     "wrong"
 )
+STRAY_POINT = "a point lies outside its own box; the box counts"
 REACH = 160
 """How far back, in characters, the words may stand that make a list of numbers a place."""
 _START = re.compile(r"(?:```[A-Za-z0-9]{0,10}[ \t\r\n]{0,20})?[\[{]")
@@ -60,7 +61,7 @@ class JsonReply(Reply):
         self._separator: str | None = None  # behind other JSON: what may lead to more of it
         self._empty = ""  # an empty list that may be the whole reply
         self._recent = ""  # the last words shown
-        self._doubted = False  # it was said that corners stand in reverse order
+        self._doubts: set[str] = set()  # remarks that were made
         self._marked = False  # between tags that say that an answer stands there
 
     def prose(self, text: str) -> None:
@@ -270,9 +271,10 @@ class JsonReply(Reply):
         named = self._named_before(one.label)
         phrase = named or self._label(one.label)
         self.note_form("JSON")
-        if one.is_reversed and not self._doubted:
-            self._doubted = True
-            self.emit(Remark(REVERSED))
+        doubt = REVERSED if one.is_reversed else STRAY_POINT if one.has_stray_point else ""
+        if doubt and doubt not in self._doubts:
+            self._doubts.add(doubt)
+            self.emit(Remark(doubt))
         if one.box is not None:
             self.place((one.box, one.quad), phrase, self.picture(phrase))
         elif one.point is not None:
