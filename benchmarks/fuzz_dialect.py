@@ -17,7 +17,7 @@ from pathlib import Path
 from segue.box import EitherFrame, Size
 from segue.dialects import (
     DIALECTS,
-    Absent,
+    Absence,
     Event,
     Malformed,
     Pointed,
@@ -130,7 +130,7 @@ def check_events(dialect: str, reply: str, events: Sequence[Event]) -> None:
             assert event.text, (dialect, reply)
             rest = iter(reply)
             assert all(character in rest for character in event.text), (dialect, reply)
-        elif isinstance(event, Pointed | Spotted | Wanted | Absent):
+        elif isinstance(event, Pointed | Spotted | Wanted | Absence):
             if event.span is not None:
                 start, end = event.span
                 assert clean[start:end] == event.phrase, (dialect, reply)

@@ -7,7 +7,7 @@ from typing import Any
 
 from segue.dialects import (
     DIALECTS,
-    Absent,
+    Absence,
     Dialect,
     Event,
     Malformed,
@@ -61,7 +61,7 @@ def as_json(event: Event) -> dict[str, Any]:
         return {"thought": event.length, **retracts, **({"cut": True} if event.cut else {})}
     if isinstance(event, Wanted):
         written = {"wanted": event.phrase}
-    elif isinstance(event, Absent):
+    elif isinstance(event, Absence):
         written = {"absent": event.phrase}
     elif isinstance(event, Spotted):
         written = {"spotted": event.phrase, "point": [event.point.x, event.point.y]}

@@ -7,7 +7,7 @@ import torch
 import segue
 from segue.assistant import Assistant
 from segue.box import Box
-from segue.chat.transformers.memory import FeatureMemory
+from segue.chat.transformers.memory import PictureFeatureMemory
 from segue.detect.fixed import Fixed
 from segue.device import free_memory_bytes
 from segue.embedded.samples import sample
@@ -77,7 +77,7 @@ def test_many_pictures_stay_within_the_budget():
 
 
 def test_features_of_any_model_stay_within_their_bytes():
-    memory, made = FeatureMemory(limit_bytes=1000), []
+    memory, made = PictureFeatureMemory(limit_bytes=1000), []
 
     def encode(number):
         made.append(number)

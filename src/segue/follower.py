@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from segue.box import Box, EitherFrame, known_frame
 from segue.dialects import (
     DIALECTS,
-    Absent,
+    Absence,
     Dialect,
     Malformed,
     Pointed,
@@ -97,7 +97,7 @@ class Follower:
                     self._found = [id for id in self._found if not retracts]
                 case Remark(text):
                     yield Notice(text)
-                case Absent():
+                case Absence():
                     yield from self._absent(event)
                 case Pointed() | Spotted() if self.images:
                     yield from self._place(event)
@@ -106,7 +106,7 @@ class Follower:
                 case Pointed(phrase) | Spotted(phrase) | Wanted(phrase):
                     yield NotFound(phrase, event.span, reason="there is no picture")
 
-    def _absent(self, event: Absent) -> Iterator[Event]:
+    def _absent(self, event: Absence) -> Iterator[Event]:
         """Something that is not in the picture, as the chat model says."""
         index = self._index(event.image) if self.images else 0
         reason = "it is not in the picture, the chat model says"

@@ -69,7 +69,7 @@ class Malformed:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class Absence:
     """The model says itself that something is not in the picture."""
 
     phrase: str
@@ -98,7 +98,7 @@ class Remark:
     text: str
 
 
-Event = Text | Pointed | Spotted | Wanted | Absent | Malformed | Thought | Remark
+Event = Text | Pointed | Spotted | Wanted | Absence | Malformed | Thought | Remark
 
 
 def drop_retracted(events: Iterable[Event]) -> list[Event]:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.dialects.json_characters import LIMIT, JsonCharacters
-from segue.dialects.json_item import Item, Said
+from segue.dialects.json_item import JsonItem, Said
 from segue.dialects.json_meaning import (
     ABSENT,
     BOX,
@@ -31,8 +31,8 @@ from segue.dialects.json_meaning import (
     NUMBER,
     OTHER,
     POLYGON,
+    AbsentItem,
     Aside,
-    Missing,
     Odd,
     Shape,
     is_place_key,
@@ -71,7 +71,7 @@ class JsonBlock(JsonCharacters):
         """What became certain; whoever reads it empties it. Asides count where there is a place."""
         self.holds_nothing = False
         """It is closed, and consists of an empty list where things would be listed."""
-        self._stack: list[Item] = []
+        self._stack: list[JsonItem] = []
         self._named = False  # something was handed out
         self._values = 0  # numbers, words and texts that are not empty
 
@@ -140,7 +140,7 @@ class JsonBlock(JsonCharacters):
             node.awaits = "comma"
             self._text_value(node, plain_key(node.now or ""), text)
 
-    def _text_value(self, node: Item, key: str, text: str) -> None:
+    def _text_value(self, node: JsonItem, key: str, text: str) -> None:
         if LABEL.fullmatch(key):
             node.labels.append(text)
         elif self._numbers_in(node, key, text):
@@ -153,7 +153,7 @@ class JsonBlock(JsonCharacters):
         elif not OTHER.fullmatch(key):
             node.fallback = node.fallback or text
 
-    def _numbers_in(self, node: Item, key: str, text: str) -> bool:
+    def _numbers_in(self, node: JsonItem, key: str, text: str) -> bool:
         """Numbers written as text: "12" in a list, "1, 2, 3, 4" under a key."""
         parts = [part for part in re.split(r"[\s,()\[\]]+", text) if part]
         if not parts or not all(NUMBER.fullmatch(part) for part in parts):
@@ -197,7 +197,7 @@ class JsonBlock(JsonCharacters):
         if self._stack:
             self._stack[-1].debris.append(Odd(text.strip()))
 
-    def _absent(self, node: Item) -> None:
+    def _absent(self, node: JsonItem) -> None:
         self.points = node.absent = True
 
     # Brackets
@@ -214,7 +214,7 @@ class JsonBlock(JsonCharacters):
         start = max(len(self._item) - 1, 0)
         closer = {"{": "}", "[": "]", "(": ")"}[opener]
         opener = "{" if opener == "{" else "["  # a tuple is a list
-        self._stack.append(Item(opener, start, closer, plain_key(shown), shown))
+        self._stack.append(JsonItem(opener, start, closer, plain_key(shown), shown))
         return True
 
     def _pop(self, closer: str) -> bool:
@@ -233,10 +233,10 @@ class JsonBlock(JsonCharacters):
             self.holds_nothing = all(not key or NESTING.fullmatch(key) for key in named)
         return True
 
-    def _holder(self) -> Item | None:
+    def _holder(self) -> JsonItem | None:
         return next((node for node in reversed(self._stack) if node.opener == "{"), None)
 
-    def _close_object(self, node: Item, above: Item | None) -> None:
+    def _close_object(self, node: JsonItem, above: JsonItem | None) -> None:
         text = "".join(self._item[node.start :])
         is_asked = self.reasons.sure or self.reasons.keyed
         self.points = node.take_sides(self.shape, text, is_asked) or self.points
@@ -263,7 +263,7 @@ class JsonBlock(JsonCharacters):
         if above is not None:
             above.has_children = True
 
-    def _close_list(self, node: Item, above: Item | None) -> None:
+    def _close_list(self, node: JsonItem, above: JsonItem | None) -> None:
         holder = self._holder()
         if holder is not None and node.labels and not node.numbers:
             (above if above is not None and above.opener == "[" else holder).labels += node.labels
@@ -292,10 +292,10 @@ class JsonBlock(JsonCharacters):
             above.has_children = True
 
     def _list(
-        self, holder: Item | None, key: str, values: list[float], text: str, shown: str = ""
+        self, holder: JsonItem | None, key: str, values: list[float], text: str, shown: str = ""
     ) -> None:
         """A list of numbers under a key; "" is none."""
-        target = holder if holder is not None else Item("{", 0)
+        target = holder if holder is not None else JsonItem("{", 0)
         if is_place_key(key):
             target.take_list(key, values, self.shape, text)
         elif CORNER.fullmatch(key) and len(values) == 2:
@@ -324,11 +324,13 @@ class JsonBlock(JsonCharacters):
             return len(values) in (2, 4, 8)
         return values[0] < values[2] and values[1] < values[3]
 
-    def _hand_out(self, node: Item) -> bool:
+    def _hand_out(self, node: JsonItem) -> bool:
         """What an object says is certain; returns whether it says something."""
         certain = node.resolve(self.reasons.sure or self.reasons.keyed)
         if self._named:  # an empty list beside things that were found means nothing
-            certain = [one for one in certain if not (isinstance(one, Missing) and not one.label)]
+            certain = [
+                one for one in certain if not (isinstance(one, AbsentItem) and not one.label)
+            ]
         if not certain:
             return False
         self.points = self._named = True

@@ -14,8 +14,8 @@ from segue.dialects.json_meaning import (
     POLYGON,
     ROTATED,
     XYWH,
+    AbsentItem,
     Found,
-    Missing,
     Odd,
     Shape,
     Unplaced,
@@ -33,12 +33,12 @@ LIMIT = 2000
 """Text of an odd place is quoted up to this length."""
 
 
-Said = Found | Missing | Unplaced | Odd
+Said = Found | AbsentItem | Unplaced | Odd
 """What an object says of one thing."""
 
 
 @dataclass(slots=True)
-class Item:
+class JsonItem:
     """An object or a list that is open."""
 
     opener: str
@@ -108,7 +108,7 @@ class Item:
         elif CENTRED.fullmatch(key) and count == 4:
             self._box(from_centre(values), shape, text, kind="sides")
         elif count == 2 and GEOGRAPHIC.fullmatch(key):
-            probe = Item("{", 0)
+            probe = JsonItem("{", 0)
             probe._points(values, shape, text)
             self.doubtful += probe.places
         elif (POINT.fullmatch(key) and count != 4) or count == 2:
@@ -127,7 +127,7 @@ class Item:
         """Four numbers under a key that may be their label."""
         x0, y0, x1, y1 = values
         if any(letter.isalpha() for letter in label) and x0 < x1 and y0 < y1:
-            probe = Item("{", 0)
+            probe = JsonItem("{", 0)
             probe._box(values, shape, text)
             self.keyed += [replace(one, label=label) for one in probe.places]
 
@@ -158,7 +158,7 @@ class Item:
             return True
         return False
 
-    def adopt(self, inner: "Item") -> None:
+    def adopt(self, inner: "JsonItem") -> None:
         """Take over the places of an object that stands under a key that means a place."""
         self.places += inner.places
         self.outlines += inner.outlines
@@ -184,10 +184,10 @@ class Item:
             named = _line(label if self.labels else place.label or label)
             certain.append(replace(place, label=named))
         if self.absent and not places and not self.odd:
-            certain.append(Missing(_line(self.labels[0] if self.labels else self.fallback)))
+            certain.append(AbsentItem(_line(self.labels[0] if self.labels else self.fallback)))
         has_label = bool(certain)
         if not self.places and not self.outlines and not self.labels:
-            certain += [Missing(key) for key in self.absent_keys if _is_name(key)]
+            certain += [AbsentItem(key) for key in self.absent_keys if _is_name(key)]
         if certain or self.odd:
             if not has_label and (label := _line(self.labels[0] if self.labels else self.fallback)):
                 certain.append(Unplaced(label))

@@ -101,7 +101,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class AbsentItem:
     """The model says that something is not there; "" is no label."""
 
     label: str

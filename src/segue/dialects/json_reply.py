@@ -17,9 +17,9 @@ Where the reply ends inside JSON, the items that are complete come out, and a la
 import re
 from typing import ClassVar
 
-from segue.dialects import Absent, Remark
+from segue.dialects import Absence, Remark
 from segue.dialects.json_block import JsonBlock, Reasons
-from segue.dialects.json_meaning import Aside, Found, Missing, Odd, Shape, Unplaced
+from segue.dialects.json_meaning import AbsentItem, Aside, Found, Odd, Shape, Unplaced
 from segue.dialects.markup import Phrase
 from segue.dialects.reply import Reply
 
@@ -110,7 +110,7 @@ class JsonReply(Reply):
                 self._closing = None  # a closing fence, cut
             if self._empty and not self._held.strip():
                 self._empty = self._held = ""
-                self.emit(Absent(""))
+                self.emit(Absence(""))
             self.interrupt()
             return
         rest = block.give_up()
@@ -222,7 +222,7 @@ class JsonReply(Reply):
             self._closing = None
             if self._empty:
                 self._empty = ""
-                self.emit(Absent(""))
+                self.emit(Absence(""))
             return waiting[match.end() :]
         if match.end() == len(waiting) and len(waiting) < 24:
             self._closing = waiting
@@ -238,9 +238,9 @@ class JsonReply(Reply):
         for one in block.out:
             if isinstance(one, Odd):
                 self.malformed(one.text, reason=one.reason)
-            elif isinstance(one, Missing):
+            elif isinstance(one, AbsentItem):
                 phrase = self._label(one.label)
-                self.emit(Absent(phrase.text, phrase.span, self.picture(phrase)))
+                self.emit(Absence(phrase.text, phrase.span, self.picture(phrase)))
             elif isinstance(one, Aside):
                 self._between()
                 self.show(one.text)

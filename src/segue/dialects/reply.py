@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from segue.box import AnyFrame, FramedPoint
-from segue.dialects import Absent, Event, Malformed, Pointed, Spotted, Wanted
+from segue.dialects import Absence, Event, Malformed, Pointed, Spotted, Wanted
 from segue.dialects.clean_text import CleanText
 from segue.dialects.markup import GSAM, Phrase, Tag, Tokens
 from segue.dialects.places import BoxPlace, Place, flaw_inside
@@ -231,7 +231,7 @@ class Reply(CleanText):
         elif self._named is not None and not opened.taken and _NOTHING.fullmatch(inside):
             self._space = ""
             picture = self.picture(self._named)
-            self.emit(Absent(self._named.text, self._named.span, picture))
+            self.emit(Absence(self._named.text, self._named.span, picture))
         else:
             places, rest = opened.tag.places(inside, True)
             self._point(places, opened.opener)

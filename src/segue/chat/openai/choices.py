@@ -18,20 +18,20 @@ TOOLS = ("tool_calls", "function_call", "tool_use")
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TextDelta:
     """Text of the reply."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Reasoning:
+class ReasoningDelta:
     """Text of a thought that came in a field of its own."""
 
     text: str
 
 
-Spoken = Words | Reasoning
+Spoken = TextDelta | ReasoningDelta
 
 
 class UpstreamError(Exception):
@@ -84,7 +84,7 @@ class Ledger:
             if isinstance(message := choice.get(name), dict):
                 yield from self._message(message)
         if isinstance(text := choice.get("text"), str) and text:
-            yield Words(text)
+            yield TextDelta(text)
         reason = (
             choice.get("finish_reason") or choice.get("finishReason") or choice.get("done_reason")
         )
@@ -96,7 +96,7 @@ class Ledger:
     def _message(self, message: dict[str, Any]) -> Iterator[Spoken]:
         for field_name in THOUGHT_FIELDS:
             if thought := text_of(message.get(field_name)):
-                yield Reasoning(thought)
+                yield ReasoningDelta(thought)
                 break
         yield from self._content(message.get("content"))
         if isinstance(refusal := message.get("refusal"), str):
@@ -112,14 +112,14 @@ class Ledger:
     def _content(self, content: Any) -> Iterator[Spoken]:
         for part in content if isinstance(content, list) else [content]:
             if isinstance(part, str) and part:
-                yield Words(part)
+                yield TextDelta(part)
             elif isinstance(part, dict):
                 kind = str(part.get("type") or ("text" if "text" in part else "unknown"))
                 text = text_of(part)
                 if kind in THOUGHT_PARTS and text:
-                    yield Reasoning(text)
+                    yield ReasoningDelta(text)
                 elif kind in TEXT_PARTS and text:
-                    yield Words(text)
+                    yield TextDelta(text)
                 elif kind == "refusal":
                     self.refusal += text
                 elif kind not in (*THOUGHT_PARTS, *TEXT_PARTS):

@@ -15,7 +15,7 @@ from segue.chat.openai.choices import (
     STOP,
     TOOLS,
     Ledger,
-    Reasoning,
+    ReasoningDelta,
     Spoken,
     UpstreamError,
     error_of,
@@ -146,7 +146,7 @@ class EndpointReply:
                 raise Silence
 
     def _written(self, spoken: Spoken) -> Iterator[str]:
-        if isinstance(spoken, Reasoning) != self._in_thought:
+        if isinstance(spoken, ReasoningDelta) != self._in_thought:
             self._in_thought = not self._in_thought
             yield OPENING if self._in_thought else CLOSING
         self._has_words = self._has_words or not self._in_thought

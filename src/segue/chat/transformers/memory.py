@@ -106,7 +106,7 @@ def cut(cache: Any, length: int) -> Any:
     return shorter
 
 
-class FeatureMemory:
+class PictureFeatureMemory:
     """Features of the pictures that a model saw last, by their pixels."""
 
     def __init__(self, limit_bytes: int = FEATURE_BYTES) -> None:
@@ -132,9 +132,9 @@ class FeatureMemory:
         return sum(map(_size, tuple(self._held.values())))
 
 
-def remember_features(model: Any, limit_bytes: int = FEATURE_BYTES) -> FeatureMemory:
+def remember_features(model: Any, limit_bytes: int = FEATURE_BYTES) -> PictureFeatureMemory:
     """Let a model keep the features of the pictures it saw last; returns where it keeps them."""
-    memory = FeatureMemory(limit_bytes)
+    memory = PictureFeatureMemory(limit_bytes)
     encode = getattr(model.base_model, "get_image_features", None)
     if encode is None:
         return memory

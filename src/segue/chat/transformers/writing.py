@@ -18,7 +18,7 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessorList, St
 
 from segue.chat.transformers.families import Family
 from segue.chat.transformers.memory import (
-    FeatureMemory,
+    PictureFeatureMemory,
     ReadSequence,
     SequenceMemory,
     can_be_cut,
@@ -64,7 +64,7 @@ class Writer:
         self._ends = _end_ids(model, self._tokenizer)
         kept = kept_ids(self._tokenizer)
         self._hidden = frozenset(special_tokens(self._tokenizer)) - kept | self._ends | self._slots
-        self._features = FeatureMemory()
+        self._features = PictureFeatureMemory()
         if model.can_generate() and not model.config.is_encoder_decoder:
             self._features = remember_features(model)
 
