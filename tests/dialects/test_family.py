@@ -72,6 +72,15 @@ def test_tokens_of_one_family_alone_are_left_to_it(dialect: str, other: str, rep
         assert len(places) == 1
 
 
+def test_a_reply_may_be_handed_over_twice() -> None:
+    reply = "dog(12,30),(12,30) <loc0256><loc0000><loc0512><loc1023> cat"
+    for chunks in ([reply], list(reply)):
+        events = read("qwen_vl", chunks)
+        assert sum(isinstance(event, Remark) for event in events) == 2
+        (place,) = [event for event in events if isinstance(event, Pointed)]
+        assert place.phrase == "cat"
+
+
 def test_points_as_xml_are_in_the_frame_of_the_family() -> None:
     reply = '<points x1="60" y1="50">dogs</points>'
     for dialect, width in (("molmo", 100), ("qwen3_vl", 1000), ("internvl", 1000)):

@@ -70,7 +70,7 @@ class FallbackReader:
     def feed(self, chunk: str) -> list[Event]:
         """Read on; returns what became certain."""
         events = self._reply.feed(chunk)
-        if self._reply.foreign:
+        while self._reply.foreign:
             before, self._reply = self._reply, reply_of(self._reply.foreign, self._reply.grounded)
             events += before.leave()
             events.append(
