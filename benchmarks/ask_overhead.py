@@ -6,7 +6,7 @@ import time
 import segue
 from segue.assistant import Assistant
 from segue.embedded.samples import samples
-from segue.message import Sampling
+from segue.values.message import Sampling
 
 ROUNDS = 15
 

@@ -1,9 +1,9 @@
 """Sixteen boxes in one call of the segmenter, against sixteen calls."""
 
 from benchmarks.timing import compare
-from segue.box import Box
+from segue.assistant.presets import load_stage
 from segue.embedded.samples import samples
-from segue.presets import load_stage
+from segue.values.box import Box
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ def _memory(what: str) -> int:
 def _conversations(folder: Path) -> Path:
     import numpy as np
 
-    from segue.image import Image
+    from segue.values.image import Image
 
     picture = folder / "p.png"
     Image(np.zeros((56, 56, 3), np.uint8)).to_pil().save(picture)

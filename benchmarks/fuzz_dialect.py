@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from segue.box import EitherFrame, Size
 from segue.dialects import (
     DIALECTS,
     Absence,
@@ -26,6 +25,8 @@ from segue.dialects import (
     Thought,
     Wanted,
 )
+from segue.values.box import Size
+from segue.values.frames import EitherFrame
 
 CASES = Path(__file__).resolve().parents[1] / "tests" / "dialects" / "cases"
 PIECES = (

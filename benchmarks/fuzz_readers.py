@@ -23,17 +23,16 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from segue.box import Box, Size
 from segue.convert.accounts import Accounts
 from segue.convert.check import check
-from segue.convert.coco import CocoOptions, convert_coco
 from segue.convert.dataset import Plan, read_all, write
+from segue.convert.datasets.coco import CocoOptions, convert_coco
+from segue.convert.datasets.llava_plus import Options, convert_file
+from segue.convert.datasets.refer import ReferOptions, convert_refer
+from segue.convert.datasets.wording import Wording
 from segue.convert.dialogue import Dialogue, Truth, Turn
 from segue.convert.formats import FORMATS as TRAINERS
 from segue.convert.image_files import ImageFiles
-from segue.convert.llava_plus import Options, convert_file
-from segue.convert.refer import ReferOptions, convert_refer
-from segue.convert.wording import Wording
 from segue.errors import SegueError
 from segue.evaluate.metrics import average_precision
 from segue.evaluate.predictions import read_predictions
@@ -46,9 +45,10 @@ from segue.export.geojson import read_geojson
 from segue.export.label_studio import read_label_studio
 from segue.export.labelme import read_labelme
 from segue.export.yolo import read_yolo
-from segue.mask import Mask, rle
-from segue.region import Region
-from segue.text_file import read_json
+from segue.files.text import read_json
+from segue.values.box import Box, Size
+from segue.values.mask import Mask, rle
+from segue.values.region import Region
 
 MEMORY = 4_000_000 * 1024
 """Bytes of address space, as `ulimit -v 4000000`."""

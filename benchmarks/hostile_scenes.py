@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from segue.box import Box, Size
 from segue.export import FORMATS, Annotated
 from segue.export.coco import read_coco
 from segue.export.cvat import read_cvat
@@ -26,8 +25,9 @@ from segue.export.geojson import read_geojson
 from segue.export.label_studio import read_label_studio
 from segue.export.labelme import read_labelme
 from segue.export.yolo import read_yolo
-from segue.mask import Mask
-from segue.region import Region
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 STEMS = (
     "plain", "with space", "飞机 图", "quo\"te's", "new\nline", "tab\tx", "emoji😀", "🐱", "\u3000ideo",

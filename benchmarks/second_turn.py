@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from benchmarks.timing import Ratio, seconds
+from segue.assistant.presets import load_stage
 from segue.embedded.samples import samples
-from segue.message import Message, Sampling
-from segue.presets import load_stage
+from segue.values.message import Message, Sampling
 
 QUESTIONS = ("What is in the picture?", "框出图片中飞机的位置")
 GREEDY = Sampling(temperature=0)

@@ -38,7 +38,7 @@ import PIL.Image
 import PIL.ImageDraw
 
 from segue.embedded.samples import samples
-from segue.image import Image
+from segue.values.image import Image
 
 CLIENTS = 6
 SAMPLE_S = 10.0

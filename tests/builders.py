@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segue.box import Box, Size
-from segue.image import Image
-from segue.mask import Mask
-from segue.message import Answer
-from segue.region import Region
+from segue.pipeline.answer import Answer
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 SIZE = Size(height=48, width=64)
 

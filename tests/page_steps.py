@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segue.embedded.samples import sample
-from segue.mask import rle
+from segue.values.mask import rle
 
 try:
     from playwright.sync_api import expect

@@ -3,14 +3,14 @@ import pytest
 
 import segue
 from segue.assistant import Assistant
-from segue.box import Box
+from segue.assistant.presets import CARDS, PRESETS, load_stage
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError, ModelError, UnknownName
-from segue.message import Done, MaskReady, NotFound, RegionFound, TextAdded, ThoughtEnded
-from segue.presets import CARDS, PRESETS, load_stage
+from segue.pipeline.answer import Done, MaskReady, NotFound, RegionFound, TextAdded, ThoughtEnded
 from segue.segment.box_fill import BoxFill
+from segue.values.box import Box
 
 PICTURE = np.zeros((100, 200, 3), np.uint8)
 PLANE = Box(20, 10, 60, 30)

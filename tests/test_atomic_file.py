@@ -9,8 +9,8 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from segue.atomic_file import json_text, replacing, write_json, write_picture, write_text
 from segue.errors import InputError
+from segue.files.atomic import json_text, replacing, write_json, write_picture, write_text
 
 
 def test_a_failure_while_writing_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -78,7 +78,7 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout here")
 @pytest.mark.parametrize("piped", [True, False])
 def test_the_name_of_standard_output_is_written_to(tmp_path, piped):
-    code = "from segue.atomic_file import write_text; write_text('/dev/stdout', 'done')"
+    code = "from segue.files.atomic import write_text; write_text('/dev/stdout', 'done')"
     with (tmp_path / "out").open("wb") as file:
         done = subprocess.run(
             [sys.executable, "-c", code], stdout=subprocess.PIPE if piped else file, check=True

@@ -3,11 +3,11 @@
 import pytest
 
 from builders import an_image
-from segue.box import Box
 from segue.chat.scripted import Scripted
-from segue.chat_detector import detector_of
 from segue.detect import Detector
 from segue.errors import InputError
+from segue.pipeline.chat_detector import detector_of
+from segue.values.box import Box
 
 REPLIES = {
     "Find the dog in the picture.": "<ref>dog</ref><box>(0,0),(500,500)</box>",

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.chat.scripted import Scripted
-from segue.conversation.by_hand import PREVIEW
+from segue.conversation.editing import PREVIEW
+from segue.conversation.session import resume
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError, UnknownName
 from segue.segment.box_fill import BoxFill
-from segue.session import resume
+from segue.values.box import Box
 
 PICTURE = np.arange(60 * 80 * 3, dtype=np.uint8).reshape(60, 80, 3)
 REPLY = "<ref>飞机</ref><box>(100,100),(300,300)</box> <ref>dog</ref><box>(500,500),(900,900)</box>"

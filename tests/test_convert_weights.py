@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from segue.box import Box
-from segue.convert_weights import convert_weights, recognise
+from segue.convert.weights import convert_weights, recognise
 from segue.detect import grounding_dino
 from segue.errors import InputError, ModelError
-from segue.image import Image
 from segue.segment import sam
+from segue.values.box import Box
+from segue.values.image import Image
 
 IMAGE = Image.open(np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8))
 

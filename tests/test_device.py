@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from segue.device import multiplies_bfloat16, pick
 from segue.errors import InputError, ModelError
+from segue.runtime.device import multiplies_bfloat16, pick
 
 
 def test_auto_takes_what_the_machine_has():

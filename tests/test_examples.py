@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.weights import locate
+from segue.runtime.weights import locate
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from segue.convert.dialogue import tags
 from segue.dialects import DIALECTS, Wanted
-from segue.gsam_phrases import quote_phrase, quote_phrases, split_phrases
+from segue.dialects.parsing.gsam_phrases import quote_phrase, quote_phrases, split_phrases
 
 ODD = st.text(alphabet="ab1 .,;'\"\\\n，。“”飞", min_size=1, max_size=20)
 WORDS = ODD.filter(lambda text: any(map(str.isalnum, text)))

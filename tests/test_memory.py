@@ -6,15 +6,15 @@ import torch
 
 import segue
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.chat.transformers.memory import PictureFeatureMemory
 from segue.detect.fixed import Fixed
-from segue.device import free_memory_bytes
 from segue.embedded.samples import sample
 from segue.errors import InputError
-from segue.image import Image
-from segue.memory import LEAST_BYTES, MOST_BY_DEFAULT_BYTES, MemoryBudget
+from segue.runtime.device import free_memory_bytes
+from segue.runtime.memory import LEAST_BYTES, MOST_BY_DEFAULT_BYTES, MemoryBudget
 from segue.segment.box_fill import BoxFill
+from segue.values.box import Box
+from segue.values.image import Image
 
 
 @pytest.mark.parametrize(

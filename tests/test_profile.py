@@ -2,10 +2,11 @@
 
 import pytest
 
-from segue import profile as profiles
-from segue.box import GRID_1000, SEEN_PIXELS
 from segue.errors import InputError
-from segue.profile import Profile
+from segue.runtime import profile as profiles
+from segue.runtime.profile import Profile
+from segue.values.box import GRID_1000
+from segue.values.frames import SEEN_PIXELS
 
 
 @pytest.fixture(autouse=True)

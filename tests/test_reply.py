@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.reply import ReplyText, reply_text
+from segue.runtime.text_stream import ReplyText, reply_text
 
 
 def released(pieces: list[str], stop: list[str]) -> tuple[str, bool]:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.convert import wording
+from segue.convert.datasets import wording
 from segue.embedded import questions
-from segue.request import read_request
+from segue.prompting.intent import read_request
 
 NOTHING = ("segment_it", "ground_it", "describe", "exist", "count", "count_all", "background")
 

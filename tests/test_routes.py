@@ -5,16 +5,16 @@ import pytest
 
 import segue
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.chat.scripted import Scripted
+from segue.conversation.session import resume
 from segue.detect.fixed import Fixed
 from segue.dialects import DIALECTS
-from segue.dialects.grounding import GROUNDINGS, TEACH_TAG, ask_for, grounded
 from segue.errors import InputError, UnknownName
-from segue.message import Message, Sampling
-from segue.routes import Choice, choose
+from segue.pipeline.routing import Choice, choose
+from segue.prompting.grounding_prompts import GROUNDINGS, TEACH_TAG, ask_for, grounded
 from segue.segment.box_fill import BoxFill
-from segue.session import resume
+from segue.values.box import Box
+from segue.values.message import Message, Sampling
 
 PICTURE = np.zeros((100, 200, 3), np.uint8)
 DOG = Box(20, 10, 60, 30)

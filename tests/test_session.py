@@ -5,14 +5,14 @@ import pytest
 
 import segue
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.chat.scripted import Scripted
+from segue.conversation.session import FILE, resume
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError
-from segue.message import Finish
 from segue.segment.box_fill import BoxFill
-from segue.session import FILE, resume
+from segue.values.box import Box
+from segue.values.message import Finish
 
 PICTURE = np.arange(60 * 80 * 3, dtype=np.uint8).reshape(60, 80, 3)
 REPLIES = ["<ref>飞机</ref><box>(100,100),(300,300)</box>", "<gsam>dog</gsam> <gsam>cat</gsam>"]

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.chat.scripted import Scripted
+from segue.conversation.session import replay, resume
+from segue.conversation.session.bounds import SessionLimits
 from segue.detect.fixed import Fixed
 from segue.errors import InputError
-from segue.image import Image
 from segue.segment.box_fill import BoxFill
-from segue.session import replay, resume
-from segue.session.bounds import SessionLimits
+from segue.values.box import Box
+from segue.values.image import Image
 
 REPLY = "<gsam>dog</gsam>"
 SIDE = 400

@@ -6,23 +6,21 @@ import numpy as np
 import pytest
 
 from segue.assistant import Assistant
-from segue.box import (
+from segue.chat.scripted import Scripted
+from segue.conversation.session import replay
+from segue.errors import InputError
+from segue.pipeline.coordinates import Sight
+from segue.segment.box_fill import BoxFill
+from segue.values.box import GRID_1000, Box, Size
+from segue.values.frames import (
     FRACTIONS,
-    GRID_1000,
     SEEN_PIXELS,
-    Box,
     EitherFrame,
     Frame,
     FramedBox,
     FramedPoint,
-    Size,
     known_frame,
 )
-from segue.chat.scripted import Scripted
-from segue.errors import InputError
-from segue.segment.box_fill import BoxFill
-from segue.session import replay
-from segue.sight import Sight
 
 PICTURE = np.zeros((100, 200, 3), np.uint8)
 REPLY = "<ref>dog</ref><box>(40,20),(120,60)</box>"

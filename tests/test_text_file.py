@@ -5,7 +5,7 @@ import os
 import pytest
 
 from segue.errors import InputError
-from segue.text_file import read_json, read_text
+from segue.files.text import read_json, read_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

@@ -4,12 +4,7 @@ from typing import Any
 
 import torch
 
-from segue.models.qwen_vl import (
-    QwenVLConfig,
-    QwenVLForCausalLM,
-    QwenVLProcessor,
-    QwenVLTokenizer,
-)
+from segue.models.qwen_vl import QwenVLConfig, QwenVLForCausalLM, QwenVLProcessor, QwenVLTokenizer
 
 N_SLOTS = 16
 TRAINED_LENGTH = 96

@@ -6,7 +6,8 @@ import numpy as np
 import PIL.Image
 from PIL import ImageDraw
 
-from segue.box import Box, FramedBox, Size
+from segue.values.box import Box, Size
+from segue.values.frames import FramedBox
 
 SIDE = 112
 COLOURS = {"red": (210, 50, 50), "green": (50, 160, 70), "blue": (60, 90, 210)}

@@ -100,7 +100,7 @@ def measure(model: Path, count: int, picture: Path | None = None) -> dict[str, f
     The first answers are drawn into `picture`.
     """
     import segue
-    from segue.message import Sampling
+    from segue.values.message import Sampling
 
     assistant = segue.load(chat=model, detect=None, segment="embedded-segmenter", device="cpu")
     overlaps, boxes, shown = [], [], []

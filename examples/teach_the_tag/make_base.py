@@ -15,7 +15,7 @@ from segue.embedded.chat import train_chat
 from segue.embedded.chat_language import LanguageRecipe
 from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.scenes import SceneRecipe
-from segue.weights import locate
+from segue.runtime.weights import locate
 
 SCENES = SceneRecipe(counts=(0.3, 0.4, 0.3), restyle=0.2, squeeze=0.2)
 """One to three objects, and drawings less changed than for the model on board."""

@@ -13,7 +13,7 @@ import segue
 from segue.draw.lettering import font_for
 from segue.embedded.chat_evaluation import things_of
 from segue.embedded.vocabulary import nouns
-from segue.message import Sampling
+from segue.values.message import Sampling
 
 HERE = Path(__file__).parent
 SIDE, MARGIN, LINE = 288, 12, 22

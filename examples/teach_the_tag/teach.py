@@ -88,10 +88,10 @@ def skills(chat: object, count: int) -> dict[str, tuple[float, int]]:
     """What the base could do before: describe, frame, say that something is not there."""
     import numpy as np
 
+    from segue.assistant.presets import load_stage
     from segue.embedded.chat_evaluation import Asked, Tally, score, things_of
     from segue.embedded.chat_replies import Query, replies
     from segue.embedded.dialogues import Narrator
-    from segue.presets import load_stage
 
     model = load_stage("chat", str(chat), device="cpu")
     drawn, rng, asked = scenes.scenes(count, 3), np.random.default_rng(3), []

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segue.assistant import Assistant, load
-    from segue.box import Box, Size
     from segue.conversation import Conversation
+    from segue.conversation.session import replay
     from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
-    from segue.image import Image
-    from segue.mask import Mask
-    from segue.message import Answer, Message, Sampling
-    from segue.region import Region
-    from segue.session import replay
+    from segue.pipeline.answer import Answer
+    from segue.values.box import Box, Size
+    from segue.values.image import Image
+    from segue.values.mask import Mask
+    from segue.values.message import Message, Sampling
+    from segue.values.region import Region
     from segue.version import __version__
 
 _HOME = {

@@ -13,7 +13,8 @@ from segue.chat.openai.address import Address
 from segue.chat.openai.replies import EndpointReply, Unanswered
 from segue.chat.openai.secrets import KeyFilter, redact
 from segue.errors import ModelError
-from segue.message import Answer, Finish, Message, Sampling
+from segue.pipeline.answer import Answer
+from segue.values.message import Finish, Message, Sampling
 
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
 DOG = '[{"bbox_2d": [600, 500, 800, 900], "label": "dog"}]'

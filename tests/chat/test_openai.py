@@ -10,16 +10,16 @@ import PIL.Image
 import pytest
 
 from fake_openai import COLOURS, FakeOpenAI
-from segue import presets
-from segue.box import Box, Size
+from segue.assistant import presets
 from segue.chat.openai import OpenAIChat, load
 from segue.chat.openai.address import Address
 from segue.chat.openai.requests import data_url
 from segue.dialects import DIALECTS
 from segue.errors import InputError, ModelError
-from segue.image import Image
-from segue.message import Message, Sampling
-from segue.profile import Profile
+from segue.runtime.profile import Profile
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.message import Message, Sampling
 
 GREEDY = Sampling(temperature=0, max_new_tokens=400)
 

@@ -4,8 +4,8 @@ from builders import an_image
 from segue.chat import ChatModel
 from segue.chat.qwen_vl import QwenVL, load
 from segue.errors import InputError
-from segue.message import Message, Sampling
 from segue.models.qwen_vl import save
+from segue.values.message import Message, Sampling
 from tiny_qwen_vl import a_model, a_processor
 
 GREEDY = Sampling(temperature=0, max_new_tokens=12)

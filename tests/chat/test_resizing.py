@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.box import Size
 from segue.chat.resizing import LONGEST_RATIO, Patches, not_too_long
+from segue.values.box import Size
 
 sizes = st.builds(Size, st.integers(1, 4000), st.integers(1, 4000))
 patches = st.builds(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from segue import presets
+from segue.assistant import presets
 from segue.chat.scripted import Scripted
 from segue.errors import InputError, ModelError
-from segue.message import Message, Sampling
+from segue.values.message import Message, Sampling
 
 
 def turns(*texts: str) -> list[Message]:

@@ -10,14 +10,14 @@ from transformers import AutoTokenizer
 
 import tiny_chats
 from builders import an_image
-from segue import presets
-from segue.box import Size
+from segue.assistant import presets
 from segue.chat.transformers import TransformersChat, load
 from segue.chat.transformers.families import FAMILIES
 from segue.chat.transformers.loading import leave_narrow_layers_unpacked
 from segue.chat.transformers.text import TextStream, kept_ids
 from segue.errors import InputError, MissingExtra, ModelError
-from segue.message import Message, Sampling
+from segue.values.box import Size
+from segue.values.message import Message, Sampling
 from workers import one_worker_each
 
 GREEDY = Sampling(temperature=0, max_new_tokens=12)

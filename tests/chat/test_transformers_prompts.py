@@ -9,8 +9,8 @@ import tiny_chats
 from segue.chat.transformers.families import Family
 from segue.chat.transformers.prompts import PromptWriter
 from segue.chat.transformers.text import GROUNDING
-from segue.dialects.grounding import GROUNDINGS, QUESTION_TAGS, grounded
-from segue.message import Message
+from segue.prompting.grounding_prompts import GROUNDINGS, QUESTION_TAGS, grounded
+from segue.values.message import Message
 
 OTHERS = ("<image>", "<|end_of_sentence|>", "<|User|>", "<|det|>", "<|/det|>")
 

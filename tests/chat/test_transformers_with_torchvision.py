@@ -15,7 +15,7 @@ from pathlib import Path
 import tiny_chats
 from builders import an_image
 from segue.chat.transformers import load
-from segue.message import Message, Sampling
+from segue.values.message import Message, Sampling
 
 told = {}
 for family in sys.argv[1:]:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from segue.image import Image
+from segue.values.image import Image
 
 
 def test_words_and_regions_are_shown(run, picture: Path, stages: list[str]) -> None:

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from segue.assistant import Assistant
+from segue.conversation.session import resume
 from segue.segment.box_fill import BoxFill
-from segue.session import resume
 
 
 def test_each_line_is_a_question(run, picture: Path, stages: list[str]) -> None:

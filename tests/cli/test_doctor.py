@@ -1,9 +1,9 @@
 """`segue doctor`."""
 
 from fake_openai import FakeOpenAI
-from segue import profile
+from segue.runtime import profile
+from segue.runtime.weights import ON_BOARD
 from segue.version import __version__
-from segue.weights import ON_BOARD
 
 
 def test_the_machine_and_the_weights_are_reported(run, monkeypatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segue.image import Image
+from segue.values.image import Image
 
 
 def test_an_object_is_recoloured_by_phrase(run, picture: Path, stages: list[str], tmp_path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segue.image import Image
+from segue.values.image import Image
 
 
 def test_a_scene_is_drawn_and_described(run, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from segue.cli.phrases import read_phrases
-from segue.cli.screen import screen
+from segue.cli.terminal.phrases import read_phrases
+from segue.cli.terminal.screen import screen
 from segue.embedded.samples import sample
 from segue.errors import InputError
 

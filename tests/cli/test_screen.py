@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from builders import a_region, an_answer
-from segue.cli.screen import printable, show_stream
-from segue.message import (
+from segue.cli.terminal.screen import printable, show_stream
+from segue.pipeline.answer import (
     Done,
     MarkupBroken,
     NotFound,

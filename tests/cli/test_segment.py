@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.image import Image
+from segue.values.image import Image
 
 
 def test_phrases_boxes_and_clicks(run, picture: Path, stages: list[str], tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from builders import an_image
-from segue import presets
+from segue.assistant import presets
 from segue.chat import CHATS, ChatModel
 from segue.chat.scripted import Scripted
 from segue.dialects import DIALECTS
 from segue.errors import InputError, ModelError
-from segue.message import Message, Sampling
+from segue.values.message import Message, Sampling
 from workers import one_worker_each
 
 REPLY = "这是<ref>飞机</ref><box>(343,119),(714,261)</box>，a plane 🛩️ at night."

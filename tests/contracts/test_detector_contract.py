@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from segue.box import Size
 from segue.detect import DETECTORS, Detector
 from segue.errors import InputError, ModelError
-from segue.image import Image
-from segue.weights import locate
+from segue.runtime.weights import locate
+from segue.values.box import Size
+from segue.values.image import Image
 from tiny_models import tiny_grounding_dino, tiny_owlv2
 from workers import one_worker_each
 

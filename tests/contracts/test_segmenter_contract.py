@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from segue.box import Box, Size
 from segue.errors import InputError, ModelError
-from segue.image import Image
-from segue.mask import Mask
+from segue.runtime.weights import locate
 from segue.segment import SEGMENTERS, Segmenter
-from segue.weights import locate
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
 from tiny_models import tiny_sam, tiny_sam2
 from workers import one_worker_each
 

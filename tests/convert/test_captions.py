@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.convert.captions import phrases_of
+from segue.convert.datasets.captions import phrases_of
 from segue.convert.dialogue import tags
 from segue.dialects import DIALECTS, Malformed, Wanted
 

@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from segue.box import Box, Size
-from segue.convert.coco import CocoOptions, convert_coco
+from segue.convert.datasets.coco import CocoOptions, convert_coco
+from segue.convert.datasets.instances import Instance, union_rle
+from segue.convert.datasets.wording import Wording
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.image_files import ImageFiles
-from segue.convert.instances import Instance, union_rle
-from segue.convert.wording import Wording
 from segue.dialects import DIALECTS, Pointed
 from segue.errors import InputError
-from segue.mask import rle
+from segue.values.box import Box, Size
+from segue.values.mask import rle
 
 SQUARE = [8, 8, 24, 8, 24, 24, 8, 24]
 

@@ -9,10 +9,10 @@ import pytest
 
 from llava_plus_records import a_record, asked, said
 from segue.convert.dataset import Plan, names, read, split_of, write
+from segue.convert.datasets.llava_plus import convert
 from segue.convert.dialogue import Dialogue, Dropped, Turn
 from segue.convert.formats import FORMATS
 from segue.convert.image_files import ImageFiles
-from segue.convert.llava_plus import convert
 from segue.errors import InputError, UnknownName
 
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.box import Box, Frame, FramedBox, Size
 from segue.convert.dialogue import (
     Dialogue,
     Truth,
@@ -17,6 +16,8 @@ from segue.convert.dialogue import (
 )
 from segue.dialects import DIALECTS, Malformed, Pointed, Wanted
 from segue.errors import InputError
+from segue.values.box import Box, Size
+from segue.values.frames import Frame, FramedBox
 
 FRACTIONS = Frame(1, 1)
 

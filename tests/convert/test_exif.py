@@ -7,14 +7,14 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 
-from segue.box import Box, Size
-from segue.convert.coco import CocoOptions, convert_coco
+from segue.convert.datasets.coco import CocoOptions, convert_coco
+from segue.convert.datasets.wording import Wording
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.exif import TURNED, turned_array, turned_box
 from segue.convert.image_files import ImageFiles
-from segue.convert.wording import Wording
-from segue.image import Image
-from segue.mask import rle
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import rle
 
 STORED = Size(height=40, width=64)
 BOX = Box(6, 4, 26, 16)

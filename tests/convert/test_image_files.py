@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from segue.box import Size
 from segue.convert.image_files import ImageFiles, Located, Missing, image_key, parse_roots
 from segue.errors import InputError
+from segue.values.box import Size
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segue.convert.accounts import Accounts
-from segue.convert.coco import CocoOptions, convert_coco
+from segue.convert.datasets.coco import CocoOptions, convert_coco
+from segue.convert.datasets.wording import Wording
 from segue.convert.dialogue import Dialogue
 from segue.convert.image_files import ImageFiles
-from segue.convert.wording import Wording
 from segue.errors import InputError
 
 BOX = [8, 8, 16, 16]

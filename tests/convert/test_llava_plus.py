@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from llava_plus_records import a_record, asked, said
+from segue.convert.datasets.llava_plus import Options, convert, without_coordinates
+from segue.convert.datasets.llava_plus_record import image_name
 from segue.convert.dialogue import Dialogue, Dropped, has_markup
 from segue.convert.image_files import ImageFiles
 from segue.convert.json_records import records
-from segue.convert.llava_plus import Options, convert, without_coordinates
-from segue.convert.llava_plus_record import image_name
 from segue.errors import InputError
 
 

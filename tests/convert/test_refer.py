@@ -7,10 +7,10 @@ import pickle
 import pytest
 
 from segue.convert.accounts import Accounts
+from segue.convert.datasets.refer import ReferOptions, convert_refer, read_references
+from segue.convert.datasets.wording import Wording
 from segue.convert.dialogue import Dropped
 from segue.convert.image_files import ImageFiles
-from segue.convert.refer import ReferOptions, convert_refer, read_references
-from segue.convert.wording import Wording
 from segue.errors import InputError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.convert.tool_outputs import read_loosely, read_tool_output
+from segue.convert.datasets.tool_outputs import read_loosely, read_tool_output
 
 FORMS = [
     "{tool} model outputs: {dict}\n\nsummarize the model outputs and answer my first answer: Q",

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.convert import wording
-from segue.convert.coco_names import CHINESE
+from segue.convert.datasets import wording
+from segue.convert.datasets.coco_names import CHINESE
+from segue.convert.datasets.typos import misspelt
+from segue.convert.datasets.wording import Wording, absence
 from segue.convert.dialogue import has_markup, language_of
-from segue.convert.typos import misspelt
-from segue.convert.wording import Wording, absence
 from segue.errors import InputError
 
 

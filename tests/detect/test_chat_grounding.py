@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from segue.box import Box
 from segue.detect import Detector, Found
 from segue.detect.chat import ChatGrounding
-from segue.image import Image
+from segue.values.box import Box
+from segue.values.image import Image
 
 IMAGE = Image.open(np.zeros((20, 30, 3), np.uint8))
 

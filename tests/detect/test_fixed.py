@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from segue.box import Box
 from segue.detect import Found
 from segue.detect.fixed import Fixed
 from segue.errors import InputError
-from segue.image import Image
+from segue.values.box import Box
+from segue.values.image import Image
 
 IMAGE = Image.open(np.zeros((20, 30, 3), np.uint8))
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from segue.box import Size
 from segue.detect import grounding_dino
 from segue.detect.captions import Caption
 from segue.errors import InputError, ModelError
-from segue.image import Image
+from segue.values.box import Size
+from segue.values.image import Image
 from tiny_models import tiny_grounding_dino
 
 

@@ -10,8 +10,8 @@ import torch
 from segue.detect import grounding_dino
 from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
 from segue.errors import ModelError
-from segue.image import Image
-from segue.weights import read_tensors
+from segue.runtime.weights import read_tensors
+from segue.values.image import Image
 
 TOLERANCE = 1e-4
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from segue.box import Size
 from segue.detect import owlv2
 from segue.errors import ModelError
-from segue.image import Image
+from segue.values.box import Size
+from segue.values.image import Image
 from tiny_models import tiny_owlv2
 
 

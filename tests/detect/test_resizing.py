@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from transformers.image_transforms import get_size_with_aspect_ratio
 
-from segue.box import Size
 from segue.detect.resizing import Resizing
 from segue.errors import ModelError
-from segue.image import Image
+from segue.values.box import Size
+from segue.values.image import Image
 
 
 def test_sizes_are_those_of_transformers():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from segue.box import Box, Size
 from segue.detect import Found
 from segue.detect.suppression import (
     found_of,
@@ -14,6 +13,7 @@ from segue.detect.suppression import (
     score_floor,
 )
 from segue.errors import InputError
+from segue.values.box import Box, Size
 
 
 def test_the_best_of_overlapping_boxes_stays():

@@ -3,10 +3,11 @@
 import pytest
 
 from dialect_replies import cases, read
-from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame, Frame, known_frame
 from segue.dialects import DIALECTS, Pointed, Remark, Spotted, Text
-from segue.dialects.family import FamilyReply
-from segue.dialects.reading import reply_of
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import reply_of
+from segue.values.box import GRID_1000
+from segue.values.frames import SEEN_PIXELS, EitherFrame, Frame, known_frame
 
 FAMILIES = sorted(set(DIALECTS) - {"auto", "gsam"})
 FORMS = {

@@ -13,8 +13,8 @@ import pytest
 
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
-from segue.dialects.recognize import dialect_of
-from segue.message import Answer
+from segue.dialects.recognition.recognize import dialect_of
+from segue.pipeline.answer import Answer
 
 CASES = json.loads(Path(__file__).with_name("odd_replies.json").read_text(encoding="utf-8"))
 PICTURE = PIL.Image.new("RGB", (1000, 1000), "gray")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import dialect_replies
-from segue.box import Size
 from segue.dialects import Event, Malformed, Pointed, Text, Wanted
+from segue.dialects.parsing.reply import LIMIT
 from segue.dialects.qwen_vl import dialect
-from segue.dialects.reply import LIMIT
+from segue.values.box import Size
 
 
 def read(chunks: Iterable[str]) -> list[Event]:

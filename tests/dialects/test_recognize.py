@@ -6,9 +6,10 @@ import pytest
 from benchmarks.fuzz_dialect import mutated
 
 from dialect_replies import FOLDER, cases, read
-from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame
 from segue.dialects import DIALECTS, Pointed, Remark, Spotted, Text, Wanted
-from segue.dialects.recognize import dialect_of, recognize
+from segue.dialects.recognition.recognize import dialect_of, recognize
+from segue.values.box import GRID_1000
+from segue.values.frames import SEEN_PIXELS, EitherFrame
 
 RECORDED = [path.stem for path in sorted(FOLDER.glob("*.json"))]
 SETTLED = {"beyond_1000", "off_the_grid", "tokens_of_qwen2"}

@@ -2,7 +2,7 @@
 
 from dialect_replies import read
 from segue.dialects import DIALECTS, Pointed, Remark, Spotted
-from segue.dialects.repetition import LOOP
+from segue.dialects.parsing.repetition import LOOP
 
 BOX = '{"bbox_2d": [600, 500, 800, 900], "label": "dog"}'
 

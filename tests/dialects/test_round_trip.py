@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from dialect_replies import read
 from segue.assistant import Assistant
-from segue.box import FRACTIONS, GRID_1000, Box, Frame, FramedBox, FramedPoint, Size
 from segue.chat.resizing import Patches
 from segue.chat.scripted import Scripted
 from segue.dialects import DIALECTS, Malformed, Pointed, Spotted
-from segue.image import Image
+from segue.values.box import GRID_1000, Box, Size
+from segue.values.frames import FRACTIONS, Frame, FramedBox, FramedPoint
+from segue.values.image import Image
 
 SEEN = Size(height=504, width=1008)
 """The size at which the chat model saw the picture, for those that speak in its pixels."""

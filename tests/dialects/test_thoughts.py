@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dialect_replies import read
 from segue.dialects import DIALECTS, Pointed, Remark, Text, Thought, drop_retracted
-from segue.dialects.thoughts import (
+from segue.dialects.parsing.thoughts import (
     SILENT,
     THOUGHTS,
     ThoughtSplitter,

@@ -3,15 +3,16 @@
 import pytest
 
 from fake_openai import FakeOpenAI
-from segue import profile as profiles
 from segue.assistant import Assistant
-from segue.box import GRID_1000, SEEN_PIXELS
 from segue.chat.openai import OpenAIChat, load
 from segue.chat.openai.address import Address
 from segue.doctor import Verdict, examine
 from segue.doctor.drawings import grounding_drawings
 from segue.errors import ModelError
-from segue.sight import Sight
+from segue.pipeline.coordinates import Sight
+from segue.runtime import profile as profiles
+from segue.values.box import GRID_1000
+from segue.values.frames import SEEN_PIXELS
 
 
 def examined(model: str = "Qwen3-VL", **behaviour) -> Verdict:

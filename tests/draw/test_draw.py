@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from builders import a_mask, a_region, an_answer, an_image
-from segue.box import Box, Size
 from segue.draw import draw_regions, line_width
 from segue.draw.label import Label, draw_labels
 from segue.draw.lettering import SHIPPED, best_path, font_for
 from segue.draw.palette import OKABE_ITO, contrasting, luminance, palette, shade
 from segue.errors import InputError
-from segue.image import Image
-from segue.mask import Mask
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
 
 SIZE = Size(240, 320)
 

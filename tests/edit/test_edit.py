@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from builders import SIZE, a_box, a_mask, a_region, an_image
-from segue.box import Box, Size
 from segue.edit import Edit, apply
 from segue.edit.operations import OPERATIONS
 from segue.errors import InputError, UnknownName
-from segue.image import Image
-from segue.mask import Mask
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
 
 IMAGE = an_image()
 BOX = Box(20, 10, 44, 38)

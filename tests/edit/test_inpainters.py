@@ -5,11 +5,11 @@ import PIL.Image
 import pytest
 
 from builders import SIZE, a_mask, a_region, an_image
-from segue.box import Box, Size
 from segue.edit import Edit, apply
 from segue.edit.inpaint import INPAINTERS, Inpainter
 from segue.edit.inpaint.telea import Telea
 from segue.errors import MissingExtra
+from segue.values.box import Box, Size
 
 HOLE = a_mask(Box(20, 10, 44, 38)).array
 HAVE_DIFFUSERS = importlib.util.find_spec("diffusers") is not None

@@ -5,7 +5,7 @@ import numpy as np
 from segue.embedded.chat_evaluation import Asked, held_out_scenes, questions_about, right
 from segue.embedded.chat_gallery import gallery
 from segue.embedded.sprites import shipped_bank
-from segue.weights import locate
+from segue.runtime.weights import locate
 
 
 def test_true_answers_are_right_and_an_answer_to_nothing_is_wrong() -> None:

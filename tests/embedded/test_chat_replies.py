@@ -4,10 +4,10 @@ import torch
 
 from segue.embedded.chat_replies import Query, replies
 from segue.embedded.samples import sample
-from segue.image import Image
-from segue.message import Message
 from segue.models.qwen_vl import load
-from segue.weights import locate
+from segue.runtime.weights import locate
+from segue.values.image import Image
+from segue.values.message import Message
 
 
 def test_replies_to_many_questions_are_those_to_each_alone() -> None:

@@ -18,7 +18,7 @@ from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.sprites import shipped_bank
 from segue.errors import ModelError
 from segue.models.qwen_vl import QwenVLTokenizer, load
-from segue.weights import locate
+from segue.runtime.weights import locate
 
 # No decay within the run, so that two steps and two more are four steps.
 SEE = VisionRecipe(batch=4, warm_up=2, constant=0.99, log_every=1)

@@ -13,10 +13,10 @@ from segue.embedded.dialogues import TAG_KINDS
 from segue.embedded.scenes import SceneRecipe
 from segue.embedded.sprites import shipped_bank
 from segue.errors import UnknownName
-from segue.image import Image
-from segue.message import Message
 from segue.models.qwen_vl import QwenVLProcessor, QwenVLTokenizer, VisualConfig
-from segue.weights import locate
+from segue.runtime.weights import locate
+from segue.values.image import Image
+from segue.values.message import Message
 
 
 def told(arrays: SceneArrays) -> PackedScenes:

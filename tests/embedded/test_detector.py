@@ -9,11 +9,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
-from segue.embedded.detector import (
-    DetectorRecipe,
-    DetectorTraining,
-    train_detector,
-)
+from segue.embedded.detector import DetectorRecipe, DetectorTraining, train_detector
 from segue.embedded.detector_evaluation import (
     Asked,
     Detections,
@@ -26,14 +22,7 @@ from segue.embedded.detector_evaluation import (
     measure_detections,
     without_doubles,
 )
-from segue.embedded.detector_losses import (
-    Target,
-    claim,
-    corners,
-    naming_loss,
-    overlaps,
-    stage_loss,
-)
+from segue.embedded.detector_losses import Target, claim, corners, naming_loss, overlaps, stage_loss
 from segue.embedded.detector_network import DetectorSize, new_detector, run_detector, token_centres
 from segue.embedded.detector_phrases import (
     FIXED_IDS,

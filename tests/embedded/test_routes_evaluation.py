@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.embedded.chat_evaluation import held_out_scenes
@@ -13,6 +12,7 @@ from segue.embedded.routes_evaluation import ask_about, figures, result_sheet, s
 from segue.embedded.sprites import shipped_bank
 from segue.errors import ModelError
 from segue.segment.box_fill import BoxFill
+from segue.values.box import Box
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from PIL import Image
 
 from segue.embedded.backgrounds import NAMES
 from segue.embedded.samples import COMPOSITIONS, samples
-from segue.mask import Mask
+from segue.values.mask import Mask
 
 
 def test_every_composition_is_shipped_with_its_truth() -> None:

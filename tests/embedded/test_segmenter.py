@@ -31,12 +31,7 @@ from segue.embedded.segmenter_evaluation import (
     read_settings,
 )
 from segue.embedded.segmenter_losses import mask_losses, real_iou
-from segue.embedded.segmenter_network import (
-    Prompts,
-    SegmenterSize,
-    new_segmenter,
-    run_segmenter,
-)
+from segue.embedded.segmenter_network import Prompts, SegmenterSize, new_segmenter, run_segmenter
 from segue.embedded.segmenter_samples import MaskedScene
 from segue.embedded.sprites import shipped_bank
 from segue.embedded.training_run import Budget

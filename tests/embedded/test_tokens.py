@@ -18,7 +18,7 @@ from segue.embedded.questions import (
 from segue.embedded.small_talk import everything_said
 from segue.embedded.tokens import build_ranks, check_nouns, noun_ids
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
-from segue.weights import locate
+from segue.runtime.weights import locate
 
 
 @cache

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from builders import a_box, a_mask, a_region
-from segue.box import Box
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.questions import Question
+from segue.values.box import Box
 
 Predict = Callable[..., Prediction]
 

@@ -7,7 +7,7 @@ import pytest
 
 from segue.errors import InputError
 from segue.evaluate.metrics import average_precision
-from segue.mask import rle
+from segue.values.mask import rle
 
 pytest.importorskip("faster_coco_eval")
 

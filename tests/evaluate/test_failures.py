@@ -12,7 +12,7 @@ from segue.evaluate.places import score_boxes, score_masks
 from segue.evaluate.predictions import Prediction, parse_failures
 from segue.evaluate.questions import Question, read_questions
 from segue.evaluate.tags import score_tags
-from segue.mask import rle
+from segue.values.mask import rle
 
 WHOLE = rle.encode(np.ones((4, 5), bool))
 

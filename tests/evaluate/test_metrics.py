@@ -6,15 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segue.box import Box
 from segue.errors import InputError
-from segue.evaluate.metrics import (
-    BoxScores,
-    MaskScores,
-    average_precision,
-    mask_scores,
-    percent,
-)
+from segue.evaluate.metrics import BoxScores, MaskScores, average_precision, mask_scores, percent
+from segue.values.box import Box
 
 
 def rows(first: int, last: int) -> np.ndarray:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from builders import SIZE, a_box, a_mask
-from segue.box import Box
 from segue.errors import InputError
 from segue.evaluate.places import score_boxes, score_masks
-from segue.mask import rle
+from segue.values.box import Box
+from segue.values.mask import rle
 
 RIGHT = a_mask().rle
 

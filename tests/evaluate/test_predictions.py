@@ -21,8 +21,8 @@ from segue.evaluate.predictions import (
 )
 from segue.evaluate.questions import Question, read_questions
 from segue.evaluate.report import report
-from segue.message import Sampling
 from segue.segment.box_fill import BoxFill
+from segue.values.message import Sampling
 
 HOW = Sampling(temperature=0)
 REPLIES = {

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from segue.box import Box
 from segue.errors import InputError
 from segue.evaluate.questions import Question, read_questions
-from segue.mask import rle
+from segue.values.box import Box
+from segue.values.mask import rle
 
 
 def write(tmp_path, *lines):
@@ -48,9 +48,9 @@ def test_relative_pictures_begin_where_one_says(tmp_path):
 
 
 def test_what_convert_writes_evaluate_reads(tmp_path):
-    from segue.box import Size
     from segue.convert.dialogue import Dialogue, Truth, Turn
     from segue.convert.formats import FORMATS
+    from segue.values.box import Size
 
     truth = Truth((Box(1, 2, 3, 4),), rle.encode(np.ones((48, 64), bool)))
     turns = (

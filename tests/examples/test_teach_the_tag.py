@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from segue.convert.datasets.llava_plus import Options, convert_file
 from segue.convert.dialogue import Dialogue
 from segue.convert.image_files import ImageFiles, parse_roots
-from segue.convert.llava_plus import Options, convert_file
 from segue.embedded.vocabulary import nouns
 from segue.evaluate.questions import read_questions
 from segue.finetune.recipe import read_recipe

@@ -8,7 +8,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export.coco import read_coco
 from segue.export.cvat import read_cvat
@@ -16,6 +15,7 @@ from segue.export.geojson import read_geojson
 from segue.export.label_studio import read_label_studio
 from segue.export.labelme import read_labelme
 from segue.export.yolo import read_yolo
+from segue.values.box import Box, Size
 
 SQUARE = [[1, 1], [5, 1], [5, 5], [1, 5]]
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from builders import SIZE, a_donut_and_two_islands, a_mask, a_region, an_answer, an_image
-from segue.box import Box, Size
 from segue.errors import InputError, UnknownName
 from segue.export import FORMATS, Annotated, annotated
 from segue.export.coco import coco, read_coco, write_coco
@@ -17,7 +16,8 @@ from segue.export.label_files import label_files
 from segue.export.label_studio import labelling_setup, pack, read_label_studio, unpack
 from segue.export.labelme import read_labelme
 from segue.export.yolo import read_yolo, write_yolo
-from segue.mask import Mask
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
 
 theirs_warns = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NOISE = Mask(np.random.default_rng(0).random(SIZE) < 0.4)

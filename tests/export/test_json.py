@@ -4,7 +4,7 @@ import pytest
 
 from builders import a_donut_and_two_islands, a_region, an_answer, an_image
 from segue.errors import InputError
-from segue.export.json import answer_to_json, region_from_json, region_to_json
+from segue.pipeline.serialize import answer_to_json, region_from_json, region_to_json
 
 
 def test_an_answer_has_the_promised_shape():

@@ -129,7 +129,7 @@ def test_the_caller_says_what_pictures_are_called():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_empty_mask_loads_in_the_coco_tools(tmp_path):
-    from segue.mask import Mask
+    from segue.values.mask import Mask
 
     tools = pytest.importorskip("pycocotools.mask")
     picture = Annotated("a.png", SIZE, (a_region("r1", "cat", mask=Mask.empty(SIZE)),))

@@ -3,7 +3,6 @@ import PIL.Image
 import pytest
 
 from builders import SIZE, a_box, a_donut_and_two_islands, a_mask, a_region, an_image
-from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export.names import safe_name
 from segue.export.png import (
@@ -14,6 +13,7 @@ from segue.export.png import (
     write_masks,
     write_overlay,
 )
+from segue.values.box import Box, Size
 
 
 @pytest.mark.parametrize(

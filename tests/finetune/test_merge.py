@@ -10,12 +10,12 @@ from peft import PeftModel
 import segue
 from builders import an_image
 from finetune.conftest import small_recipe
+from segue.assistant.presets import load_stage
 from segue.errors import InputError, ModelError
 from segue.finetune.merge import merge
 from segue.finetune.train import finetune
-from segue.message import Message
 from segue.models.qwen_vl import load
-from segue.presets import load_stage
+from segue.values.message import Message
 from tiny_qwen_vl import a_processor
 
 

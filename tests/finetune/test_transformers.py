@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from builders import an_image
-from segue.box import Size
+from segue.assistant.presets import load_stage
 from segue.convert.dataset import read
 from segue.convert.dialogue import Dialogue, Turn
 from segue.dialects import DIALECTS, Pointed
@@ -19,8 +19,8 @@ from segue.finetune.merge import merge
 from segue.finetune.pupil import pupil_of
 from segue.finetune.train import finetune
 from segue.finetune.wording import say
-from segue.message import Message
-from segue.presets import load_stage
+from segue.values.box import Size
+from segue.values.message import Message
 from tiny_chats import tiny_qwen2_5_vl, tiny_qwen2_vl, tiny_qwen3_vl
 
 BASES = {"qwen2": tiny_qwen2_vl, "qwen2.5": tiny_qwen2_5_vl, "qwen3": tiny_qwen3_vl}

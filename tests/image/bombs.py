@@ -17,8 +17,8 @@ from pathlib import Path
 import PIL.Image
 import PIL.ImageCms
 
-from segue.image import Image
-from segue.image.pixels import Limits
+from segue.values.image import Image
+from segue.values.image.pixels import Limits
 
 SIDE = 2400
 PIXELS = SIDE * SIDE

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from segue.image import Image
+from segue.values.image import Image
 
 
 def stored(values: np.ndarray, format_name: str) -> bytes:

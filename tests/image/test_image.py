@@ -11,8 +11,8 @@ import pytest
 
 from builders import an_image
 from segue.errors import InputError
-from segue.image import Image
-from segue.image.pixels import Limits
+from segue.values.image import Image
+from segue.values.image.pixels import Limits
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -16,11 +16,11 @@ import pytest
 
 from image import bombs
 from segue.errors import InputError
-from segue.image import Image, webp
-from segue.image.budget import PixelBudget
-from segue.image.conversion import on_white
-from segue.image.pixels import Limits, size_in_header
-from segue.image.url import read_data
+from segue.values.image import Image, webp
+from segue.values.image.budget import PixelBudget
+from segue.values.image.conversion import on_white
+from segue.values.image.pixels import Limits, size_in_header
+from segue.values.image.url import read_data
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc")
 
@@ -168,6 +168,6 @@ def test_a_failed_decoding_gives_its_pixels_back():
     assert budget.reserved_pixels == 0
     with pytest.raises(InputError):
         Image.open(bombs.bomb("png", 64)[:60])
-    from segue.image.budget import PIXELS
+    from segue.values.image.budget import PIXELS
 
     assert PIXELS.reserved_pixels == 0

@@ -11,8 +11,8 @@ import pytest
 
 from builders import an_image
 from segue.errors import InputError
-from segue.image import Image, url
-from segue.image.pixels import Limits
+from segue.values.image import Image, url
+from segue.values.image.pixels import Limits
 
 PICTURE = an_image().to_png_bytes()
 NOT_PUBLIC = [

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from builders import a_donut_and_two_islands, a_mask
-from segue.box import Box, Size
 from segue.errors import InputError
-from segue.mask import Mask
-from segue.mask.contour import Polygon
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.mask.contour import Polygon
 
 arrays_of_bits = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9))
 SPECIAL = [

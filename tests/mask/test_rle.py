@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from segue.box import Size
 from segue.errors import InputError
-from segue.mask import Mask, rle
+from segue.values.box import Size
+from segue.values.mask import Mask, rle
 
 
 def peak_bytes(work):

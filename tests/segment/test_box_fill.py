@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from segue.box import Box
-from segue.image import Image
 from segue.segment.box_fill import BoxFill
+from segue.values.box import Box
+from segue.values.image import Image
 
 
 def test_the_mask_is_the_box():

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from segue.box import Box, Size
 from segue.errors import ModelError
-from segue.image import Image
-from segue.mask import Mask
+from segue.runtime.weights import locate
 from segue.segment import sam
 from segue.segment.closer_look import CloserView, _reframed, window_around
 from segue.segment.prompts import Prompt
 from segue.segment.sam_view import NEVER, SamView
-from segue.weights import locate
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
 from tiny_models import tiny_sam
 
 

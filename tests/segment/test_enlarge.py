@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segue.box import Box, Size
 from segue.segment.enlarge import cut_to_boxes, full_masks, memory_budget
+from segue.values.box import Box, Size
 
 
 @pytest.mark.parametrize("budget", [1, 10_000, 10**9])

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from segue.box import Box, Size
 from segue.errors import ModelError
-from segue.image import Image
+from segue.runtime.weights import read_tensors
 from segue.segment import sam
 from segue.segment.original_sam import config_of, is_original_sam, renamed
 from segue.segment.prompts import Prompt
-from segue.weights import read_tensors
+from segue.values.box import Box, Size
+from segue.values.image import Image
 
 TOLERANCE = 5e-5
 

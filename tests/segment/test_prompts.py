@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from segue.box import Box, Size
 from segue.errors import InputError
 from segue.segment.prompts import Prompt, check_prior, read_prompts
+from segue.values.box import Box, Size
 
 SIZE = Size(height=48, width=64)
 

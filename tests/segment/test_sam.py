@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from segue.box import Box
 from segue.errors import InputError, ModelError
-from segue.image import Image
 from segue.segment import sam, sam_view
 from segue.segment.views import Views
+from segue.values.box import Box
+from segue.values.image import Image
 from tiny_models import tiny_sam
 
 

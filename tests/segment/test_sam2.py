@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segue.box import Box, Size
 from segue.errors import ModelError
-from segue.image import Image
 from segue.segment import sam2
+from segue.values.box import Box, Size
+from segue.values.image import Image
 from tiny_models import tiny_sam2
 
 

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segue.image import Image
 from segue.segment.views import Views
+from segue.values.image import Image
 
 
 @dataclass

@@ -23,15 +23,15 @@ import uvicorn
 
 import segue
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
-from segue.image import Image
-from segue.message import Finish
 from segue.segment.box_fill import BoxFill
 from segue.server.app import build
 from segue.server.connections import protocol_for
 from segue.server.settings import Settings
+from segue.values.box import Box
+from segue.values.image import Image
+from segue.values.message import Finish
 
 KEY, OTHER_KEY = "a key of sixteen or more".replace(" ", "-"), "the-key-of-somebody-else"
 PICTURE = Image(np.random.default_rng(5).integers(0, 255, (60, 80, 3)).astype(np.uint8))

@@ -4,7 +4,7 @@ import openai
 import pytest
 
 from segue.embedded.samples import sample
-from segue.mask import Mask
+from segue.values.mask import Mask
 from server.conftest import (
     ALOUD,
     BOXES,

@@ -12,8 +12,8 @@ import PIL.Image
 import pytest
 
 from segue.embedded.samples import sample
-from segue.image import Image
-from segue.mask import Mask
+from segue.values.image import Image
+from segue.values.mask import Mask
 from server.conftest import (
     ALOUD,
     BOXES,

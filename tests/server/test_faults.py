@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from segue.image import Image
+from segue.values.image import Image
 from server.conftest import Process, ask, begin, events
 
 LONG = "<ref>sky</ref><box>(0,0),(900,500)</box> " + "and so on " * 60_000

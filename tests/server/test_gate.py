@@ -13,13 +13,13 @@ import httpx
 import pytest
 
 from segue.errors import InputError
-from segue.image import url as urls
-from segue.image.pixels import Limits
 from segue.server.keys import Keys, owner_of
 from segue.server.pictures import decoded
 from segue.server.problem import Problem
 from segue.server.rates import Rate
 from segue.server.settings import Settings, kept_key
+from segue.values.image import url as urls
+from segue.values.image.pixels import Limits
 from server.conftest import KEY, OTHER_KEY, begin, data_url, running, scripted
 
 OPEN = {("GET", "/"), ("GET", "/page/{path:path}"), ("GET", "/favicon.ico"), ("GET", "/healthz"),

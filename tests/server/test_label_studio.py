@@ -7,11 +7,11 @@ import threading
 import numpy as np
 import pytest
 
-from segue.box import Box
 from segue.errors import InputError
 from segue.export.label_studio import unpack
-from segue.mask import Mask
 from segue.server.labelling import Setup
+from segue.values.box import Box
+from segue.values.mask import Mask
 from server.conftest import KEY, PICTURE, data_url, running, scripted
 
 CONFIG = """<View><Image name="img" value="$picture" zoom="true"/>

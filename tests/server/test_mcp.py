@@ -9,9 +9,9 @@ import sys
 import pytest
 from mcp import Client, StdioServerParameters
 
-from segue.image import Image
-from segue.mask import Mask
 from segue.server.mcp import Tools, serve_tools
+from segue.values.image import Image
+from segue.values.mask import Mask
 from server.conftest import ALOUD, BOXES, PICTURE, apart, breaking_off, data_url, scripted
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from segue.errors import InputError
-from segue.image import Image
 from segue.server.app import locked, opened
 from segue.server.problem import problem_of
 from segue.server.settings import kept_key
 from segue.server.storage import RESERVE_BYTES, Storage
 from segue.server.trouble import trouble_of
+from segue.values.image import Image
 from server.conftest import Process, ask, begin, running, scripted
 
 SHORT = "<ref>dog</ref><box>(100,100),(500,500)</box>"

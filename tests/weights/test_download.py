@@ -6,8 +6,8 @@ import re
 import pytest
 
 from segue.errors import InputError, ModelError
-from segue.weights import download
-from segue.weights.download import PUBLISHED, fetch
+from segue.runtime.weights import download
+from segue.runtime.weights.download import PUBLISHED, fetch
 
 CONTENT = bytes(range(256)) * 40
 

@@ -14,9 +14,9 @@ import torch
 
 import tiny_chats
 import tiny_models
+from segue.assistant.presets import load_stage
 from segue.chat.adapter import attach, base_of
 from segue.errors import ModelError, SegueError
-from segue.presets import load_stage
 
 SOURCE = Path(__file__).parents[2] / "src"
 

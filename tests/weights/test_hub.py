@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 
 from segue.errors import ModelError
-from segue.weights import locate
+from segue.runtime.weights import locate
 
 COMMIT = "1" * 40
 

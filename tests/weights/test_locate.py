@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from segue.errors import InputError, ModelError
-from segue.weights import cache_folder, locate, offline
+from segue.runtime.weights import cache_folder, locate, offline
 
 
 @pytest.fixture

@@ -8,7 +8,13 @@ from safetensors.torch import save_file
 from transformers import SamModel
 
 from segue.errors import ModelError
-from segue.weights import pretrained, read_json, read_options, read_tensors, require_model_type
+from segue.runtime.weights import (
+    pretrained,
+    read_json,
+    read_options,
+    read_tensors,
+    require_model_type,
+)
 from tiny_models import tiny_sam
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}

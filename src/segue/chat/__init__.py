@@ -7,9 +7,10 @@ remembers between calls (key-value caches, picture features) changes speed, neve
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from segue.box import AnyFrame, Size
-from segue.catalog import Catalog, Entry
-from segue.message import Message, Sampling
+from segue.runtime.catalog import Catalog, Entry
+from segue.values.box import Size
+from segue.values.frames import AnyFrame
+from segue.values.message import Message, Sampling
 
 
 @runtime_checkable
@@ -30,7 +31,7 @@ class ChatModel(Protocol):
         Yields:
             Pieces of the reply in order, markup included, never cutting a character. Joined they
             are the reply, free of end-of-turn tokens. Thoughts are part of it, between one of the
-            pairs of marks in `segue.dialects.thoughts`. The generator's return value says why the
+            pairs of marks in `segue.dialects.parsing.thoughts`. The generator's return value says why the
             reply ended, "stop" or "length", or a `message.Finish` with a word about it. Closing it
             early stops the model and leaves it usable.
 

@@ -6,7 +6,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 from segue.errors import InputError, MissingExtra, ModelError
-from segue.weights import read_json
+from segue.runtime.weights import read_json
 
 CONFIG = "adapter_config.json"
 _IMPORTING = ("megatron_config", "loftq_config", "eva_config", "corda_config", "runtime_config")

@@ -4,13 +4,13 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from segue.errors import InputError
-from segue.message import Message, Sampling, images_of
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
 from segue.models.qwen_vl import load as load_checkpoint
 from segue.models.qwen_vl.completions import answer
 from segue.models.qwen_vl.generation import Writer
 from segue.models.qwen_vl.prompts import Prompt
 from segue.models.qwen_vl.sampling import Choice
+from segue.values.message import Message, Sampling, images_of
 
 
 class QwenVL:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from segue.box import Size
+from segue.values.box import Size
 
 LONGEST_RATIO = 200
 """A picture longer than this many times its width is stretched: the makers' code refuses it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segue.errors import InputError, ModelError
-from segue.message import Message, Sampling
+from segue.values.message import Message, Sampling
 
 
 class Scripted:

@@ -18,8 +18,7 @@ from typing import Annotated
 
 import typer
 
-from segue.atomic_file import printable_path
-from segue.cli import (
+from segue.cli.commands import (
     ask,
     chat,
     convert,
@@ -35,8 +34,9 @@ from segue.cli import (
     segment,
     serve,
 )
-from segue.cli.output import patient_output
+from segue.cli.terminal.output import patient_output
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
+from segue.files.atomic import printable_path
 from segue.version import __version__
 
 EXIT_CODES: Mapping[type[SegueError], int] = {

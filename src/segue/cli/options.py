@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from segue.assistant import Assistant
-    from segue.box import Box
-    from segue.image import Image
-    from segue.memory import MemoryBudget
-    from segue.message import Sampling
-    from segue.region import Region
+    from segue.runtime.memory import MemoryBudget
+    from segue.values.box import Box
+    from segue.values.image import Image
+    from segue.values.message import Sampling
+    from segue.values.region import Region
 
 _MODELS = "Models"
 _WORDS = "Choice of words"
@@ -155,7 +155,7 @@ class Models:
 
     def __post_init__(self) -> None:
         """Refuse a route that is none before pictures are read and models loaded."""
-        from segue.routes import check_route
+        from segue.pipeline.routing import check_route
 
         check_route(self.route)
 
@@ -179,7 +179,7 @@ class Words:
     @property
     def sampling(self) -> "Sampling":
         """The same, as the library takes it."""
-        from segue.message import Sampling
+        from segue.values.message import Sampling
 
         return Sampling(**asdict(self))
 
@@ -205,7 +205,7 @@ def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":
     Raises:
         InputError: one of them cannot be read.
     """
-    from segue.image import Image
+    from segue.values.image import Image
 
     return [Image.open(source, allow_urls=allow_urls) for source in sources]
 
@@ -223,8 +223,8 @@ def find_regions(
     Raises:
         SegueError: nothing was asked for, or as `Assistant.segment`.
     """
-    from segue.cli.phrases import read_phrases
-    from segue.cli.screen import printable, waiting
+    from segue.cli.terminal.phrases import read_phrases
+    from segue.cli.terminal.screen import printable, waiting
 
     phrases = read_phrases(console, phrases or [])
     rectangles = [read_box(text) for text in boxes or []]
@@ -252,7 +252,7 @@ def budget(memory: str | None) -> "MemoryBudget":
     Raises:
         InputError: it is no size.
     """
-    from segue.memory import MemoryBudget
+    from segue.runtime.memory import MemoryBudget
 
     return MemoryBudget.of_machine() if memory is None else MemoryBudget.read(memory)
 
@@ -277,7 +277,7 @@ def numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:
 
 def read_box(text: str) -> "Box":
     """Read "x0,y0,x1,y1"; the corners may stand in any order."""
-    from segue.box import Box
+    from segue.values.box import Box
 
     xa, ya, xb, yb = numbers(text, (4,), "--box x0,y0,x1,y1")
     return Box.spanning(xa, ya, xb, yb)

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from segue.assistant import Assistant
-from segue.collector import Collector
-from segue.conversation.by_hand import ByHand
-from segue.dialects.grounding import TEACH_TAG, grounded
+from segue.conversation.editing import ByHand
 from segue.errors import InputError
-from segue.message import Answer, Done, Event, Message, Sampling
-from segue.request import is_chinese
-from segue.routes import Choice, Route, choose, tagged
+from segue.pipeline.answer import Answer, Done, Event
+from segue.pipeline.answer_builder import Collector
+from segue.pipeline.routing import Choice, Route, choose, tagged
+from segue.prompting.grounding_prompts import TEACH_TAG, grounded
+from segue.prompting.intent import is_chinese
+from segue.values.message import Message, Sampling
 
 
 class Conversation(ByHand):
@@ -59,7 +60,7 @@ class Conversation(ByHand):
 
         Args:
             question: what a person typed.
-            route: one of `segue.routes.ROUTES`; None: the assistant's.
+            route: one of `segue.pipeline.routing.ROUTES`; None: the assistant's.
 
         Raises:
             InputError: there is no such route, or it cannot be taken.
@@ -96,7 +97,7 @@ class Conversation(ByHand):
             question: what a person typed; markup in it is only text.
             sampling: how the model picks its words; None: as its weights say.
             ground: ask in the form that makes the chat model's family point at things.
-            route: "reply", "auto", "box" or "tag", see `segue.routes`; None: the assistant's. On
+            route: "reply", "auto", "box" or "tag", see `segue.pipeline.routing`; None: the assistant's. On
                 the route "tag" the chat model is not asked.
 
         Yields:
@@ -168,6 +169,6 @@ class Conversation(ByHand):
 
     def save(self, folder: str | Path) -> Path:
         """Write the conversation to a folder: `session.json` and the pictures. See `session`."""
-        from segue.session import save
+        from segue.conversation.session import save
 
         return save(self, folder)

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
+from segue.conversation.history import History, Snapshot, Step
 from segue.edit import Edit
 from segue.errors import UnknownName
-from segue.history import History, Snapshot, Step
-from segue.image import Image
-from segue.message import Answer, Message
-from segue.region import Region
+from segue.pipeline.answer import Answer
+from segue.values.image import Image
+from segue.values.message import Message
+from segue.values.region import Region
 
 
 class State:

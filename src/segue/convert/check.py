@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from segue.atomic_file import write_picture, write_text
-from segue.box import Size
 from segue.convert.dataset import read_all
 from segue.convert.dialogue import Dialogue, Dropped, Turn, has_markup
 from segue.convert.formats.files import is_file
@@ -17,8 +15,10 @@ from segue.convert.image_files import header
 from segue.dialects import DIALECTS, Dialect, Event, Malformed, Pointed
 from segue.draw import draw_regions
 from segue.errors import InputError
-from segue.image import Image
-from segue.region import Region
+from segue.files.atomic import write_picture, write_text
+from segue.values.box import Size
+from segue.values.image import Image
+from segue.values.region import Region
 
 LISTED = 20
 """Problems that are spelt out; all are counted."""

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from segue.atomic_file import json_text, unwritable, write_json
+from segue.annotations.fields import short_repr
 from segue.convert.accounts import Accounts
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import FORMATS, Writer
@@ -23,7 +23,7 @@ from segue.convert.json_records import records
 from segue.convert.report import Report
 from segue.convert.split_name import NO_SPLIT, is_split_name
 from segue.errors import InputError
-from segue.export.fields import short_repr
+from segue.files.atomic import json_text, unwritable, write_json
 
 RECORDS = "records.jsonl"
 REPORT = "report.json"

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
-from segue.box import Box, FramedBox, Size
+from segue.dialects.parsing.gsam_phrases import quote_phrase
 from segue.errors import InputError
-from segue.gsam_phrases import quote_phrase
-from segue.unicode_text import is_well_formed, well_formed
+from segue.files.unicode import is_well_formed, well_formed
+from segue.values.box import Box, Size
+from segue.values.frames import FramedBox
 
 Role = Literal["system", "user", "assistant", "tool"]
 Kind = Literal["tag", "box", "absent", "plain"]
@@ -166,7 +167,7 @@ def pointing(phrase: str, boxes: Sequence[FramedBox]) -> str:
 
     Boxes that have no area on the grid are left out; "" when none is left.
 
-    >>> from segue.box import Frame
+    >>> from segue.values.box import Frame
     >>> pointing("dog", [FramedBox(0.1, 0.2, 0.5, 1.0, Frame(1, 1))])
     '<ref>dog</ref><box>(100,200),(500,999)</box>'
     """

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from segue.box import Box, Size
+from segue.values.box import Box, Size
 
 Exif = Literal["stored", "upright"]
 """What annotations were drawn on."""

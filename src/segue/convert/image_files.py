@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import PIL.Image
 
-from segue.box import Size
 from segue.convert.exif import UPRIGHT, upright_size
 from segue.errors import InputError
+from segue.values.box import Size
 
 _COCO = re.compile(r"(?:COCO_(?:train|val|test)\d{4}_)?(\d{12})\.jpg", re.IGNORECASE)
 _COCO_PREFIXES = ("", "COCO_train2014_", "COCO_val2014_")

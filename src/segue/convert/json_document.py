@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from segue.atomic_file import printable_path
+from segue.annotations.fields import short_repr
 from segue.convert.json_window import DamagedValue, JsonWindow
 from segue.errors import InputError
-from segue.export.fields import short_repr
-from segue.text_file import open_text
+from segue.files.atomic import printable_path
+from segue.files.text import open_text
 
 Take = Callable[[int, Any], None]
 """Gets the number of an element, from 1, and the element."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import printable_path
 from segue.convert.json_window import LARGEST, PIECE, DamagedValue, JsonWindow
 from segue.errors import InputError
-from segue.text_file import open_text
+from segue.files.atomic import printable_path
+from segue.files.text import open_text
 
 Record = dict[str, Any]
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from segue.box import Box
-from segue.catalog import Catalog, Entry
-from segue.image import Image
+from segue.runtime.catalog import Catalog, Entry
+from segue.values.box import Box
+from segue.values.image import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ phrase, so which columns belong to which phrase is known, never guessed from dec
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from segue.unicode_text import well_formed
+from segue.files.unicode import well_formed
 
 CLS, SEP, DOT, QUESTION = 101, 102, 1012, 1029
 """Ids in bert-base-uncased. The network treats exactly these as the borders of phrases."""

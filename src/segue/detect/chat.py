@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from segue.box import Box
 from segue.detect import Found
 from segue.detect.captions import cleaned
 from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
-from segue.image import Image
+from segue.values.box import Box
+from segue.values.image import Image
 
 Ask = Callable[[Image, str], Sequence[Box]]
 """Picture and phrase -> the boxes that the model gave, in pixels of the upright picture."""

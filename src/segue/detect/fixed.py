@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.box import Box
 from segue.detect import Found
 from segue.detect.captions import cleaned
 from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
 from segue.errors import InputError
-from segue.image import Image
+from segue.values.box import Box
+from segue.values.image import Image
 
 Row = Box | Sequence[float]
 """A `Box`, or x0 y0 x1 y1 and, if wanted, a score."""

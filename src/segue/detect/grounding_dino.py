@@ -20,8 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segue import device as devices
-from segue.box import Size
 from segue.detect import Found
 from segue.detect.captions import Caption, captions, cleaned
 from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
@@ -29,8 +27,10 @@ from segue.detect.resizing import Resizing
 from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
 from segue.detect.vocabulary import bert_tokenizer
 from segue.errors import InputError, ModelError
-from segue.image import Image
-from segue.weights import locate, pretrained, read_options, read_tensors, require_model_type
+from segue.runtime import device as devices
+from segue.runtime.weights import locate, pretrained, read_options, read_tensors, require_model_type
+from segue.values.box import Size
+from segue.values.image import Image
 
 _MODELS = {
     "grounding-dino": "GroundingDinoForObjectDetection",
@@ -67,7 +67,7 @@ def load(
     """Load a Grounding DINO model.
 
     Args:
-        source: what `segue.weights.locate` takes: a folder or hub id in transformers' form, or an
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form, or an
             original `groundingdino_*.pth` by path or URL.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         dtype: "bfloat16" or "float16" for autocast; None: float32.

@@ -16,15 +16,15 @@ import numpy as np
 import PIL.Image
 import torch
 
-from segue import device as devices
-from segue.box import Size
 from segue.detect import Found
 from segue.detect.captions import cleaned
 from segue.detect.resizing import Resizing
 from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
 from segue.errors import ModelError
-from segue.image import Image
-from segue.weights import locate, pretrained, read_json, read_options, require_model_type
+from segue.runtime import device as devices
+from segue.runtime.weights import locate, pretrained, read_json, read_options, require_model_type
+from segue.values.box import Size
+from segue.values.image import Image
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -58,9 +58,9 @@ def load(
     """Load an OWLv2 model.
 
     Args:
-        source: what `segue.weights.locate` takes: a folder or hub id in transformers' form.
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        dtype: number format; None: as `segue.device.pick` says.
+        dtype: number format; None: as `segue.runtime.device.pick` says.
         name: what to call it; None: `source`.
 
     Raises:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from segue.box import Size
 from segue.errors import ModelError
-from segue.image import Image
-from segue.weights import read_json
+from segue.runtime.weights import read_json
+from segue.values.box import Size
+from segue.values.image import Image
 
 
 @dataclass(frozen=True, kw_only=True)

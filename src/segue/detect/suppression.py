@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from segue.box import Box, Size
 from segue.detect import Found
 from segue.errors import InputError
+from segue.values.box import Box, Size
 
 
 def keep_best(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarray:

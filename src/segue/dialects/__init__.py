@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from segue.box import FramedBox, FramedPoint
-from segue.catalog import Catalog, Entry
+from segue.runtime.catalog import Catalog, Entry
+from segue.values.frames import FramedBox, FramedPoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,15 @@ Naming the dialect is better where it is known: places in JSON then come while t
 
 from collections.abc import Iterable, Iterator
 
-from segue.box import GRID_1000, SEEN_PIXELS, EitherFrame
 from segue.dialects import Event, Remark, Text
-from segue.dialects.family import FamilyReply
-from segue.dialects.json_meaning import Shape
-from segue.dialects.probe import Probe
-from segue.dialects.reading import read_reply, reply_of
-from segue.dialects.recognize import judge
-from segue.dialects.reply import Reply
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import read_reply, reply_of
+from segue.dialects.parsing.reply import Reply
+from segue.dialects.recognition.probe import Probe
+from segue.dialects.recognition.recognize import judge
+from segue.values.box import GRID_1000
+from segue.values.frames import SEEN_PIXELS, EitherFrame
 
 Y_FIRST = (
     'the key "box_2d" is read y first, as Gemini writes it; other models write it x first: where '

@@ -12,10 +12,10 @@ Source: the model card of DeepSeek-VL2 and the drawing code of its demonstration
 999.
 """
 
-from segue.box import Frame
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.values.frames import Frame
 
 
 class DeepSeekVL2Reply(FamilyReply):

@@ -14,13 +14,14 @@ picture as the endpoint saw it.
 Source: `Florence2PostProcessor` in transformers' processing_florence2.py.
 """
 
-from segue.box import GRID_1000, SEEN_PIXELS, FramedBox
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.markup import Phrase
-from segue.dialects.places import BoxPlace, Corner, around, sensible
-from segue.dialects.reading import ReplyDialect
-from segue.dialects.reply import Reply
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.markup import Phrase
+from segue.dialects.parsing.places import BoxPlace, Corner, around, sensible
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.dialects.parsing.reply import Reply
+from segue.values.box import GRID_1000
+from segue.values.frames import SEEN_PIXELS, FramedBox
 
 REACH = 300
 """A name is at most this many characters."""

@@ -11,9 +11,9 @@ Source: Google's documentation of image understanding with Gemini, "Object detec
 "Segmentation".
 """
 
-from segue.dialects.family import FamilyReply
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import ReplyDialect
 
 
 class GeminiReply(FamilyReply):

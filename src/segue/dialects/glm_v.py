@@ -11,9 +11,9 @@ without a key has no phrase.
 Source: zai-org's grounding skill for GLM-V, and recorded replies of GLM-4.6V in its readme.
 """
 
-from segue.dialects.family import FamilyReply
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import ReplyDialect
 
 
 class GLMVReply(FamilyReply):

@@ -5,8 +5,8 @@
 Every dialect reads the tag; this one reads nothing else: boxes of another markup stay words.
 """
 
-from segue.dialects.reading import ReplyDialect
-from segue.dialects.reply import Reply
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.dialects.parsing.reply import Reply
 
 
 def dialect() -> ReplyDialect:

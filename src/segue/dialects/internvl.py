@@ -10,9 +10,9 @@ Source: InternVL's documentation, "Grounding/Detection Data" of the chat data fo
 cards' prompt "Please provide the bounding box coordinate of the region this sentence describes".
 """
 
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.reading import ReplyDialect
 
 
 class InternVLReply(FamilyReply):

@@ -13,12 +13,12 @@ microsoft/unilm kosmos-2/demo/decode_string.py.
 
 import re
 
-from segue.box import Frame, FramedBox
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.markup import Tag
-from segue.dialects.places import Place, sensible
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.markup import Tag
+from segue.dialects.parsing.places import Place, sensible
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.values.frames import Frame, FramedBox
 
 _SIDE = 32
 _CELLS = Frame(_SIDE, _SIDE)

@@ -8,10 +8,10 @@ See points.py for all that is read.
 Source: the model cards of Molmo and Molmo2 (allenai) and their published examples of replies.
 """
 
-from segue.box import Frame
-from segue.dialects.family import FamilyReply
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.values.frames import Frame
 
 PERCENT = Frame(100, 100)
 

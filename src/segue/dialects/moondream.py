@@ -9,10 +9,10 @@ are read.
 Source: Moondream's documentation of its skills `detect` and `point`.
 """
 
-from segue.box import FRACTIONS
-from segue.dialects.family import FamilyReply
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.values.frames import FRACTIONS
 
 
 class MoondreamReply(FamilyReply):

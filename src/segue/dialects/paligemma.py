@@ -14,12 +14,12 @@ transformers' processing_paligemma.py.
 
 import re
 
-from segue.box import Frame, FramedBox
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.markup import Phrase
-from segue.dialects.places import sensible
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.markup import Phrase
+from segue.dialects.parsing.places import sensible
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.values.frames import Frame, FramedBox
 
 _STEPS = Frame(1024, 1024)
 _END = re.compile(r"[;\n]")

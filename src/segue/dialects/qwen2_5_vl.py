@@ -12,11 +12,11 @@ json_block.py for the shapes of JSON that are read.
 Source: the spatial understanding cookbook of Qwen2.5-VL, and issues QwenLM/Qwen3-VL#721, #830.
 """
 
-from segue.box import SEEN_PIXELS
-from segue.dialects.family import FamilyReply
-from segue.dialects.json_meaning import Shape
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import ReplyDialect
 from segue.dialects.qwen2_vl import TOKENS
-from segue.dialects.reading import ReplyDialect
+from segue.values.frames import SEEN_PIXELS
 
 
 class Qwen25VLReply(FamilyReply):

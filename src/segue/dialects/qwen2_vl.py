@@ -11,10 +11,10 @@ Sources: the model card of Qwen2-VL and its tokenizer's special tokens; for `<|e
 QwenLM/Qwen3-VL#342 and QwenLM/Qwen-VL#374.
 """
 
-from segue.dialects.bare_corners import BEGUN, PAIR
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.bare_corners import BEGUN, PAIR
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.reading import ReplyDialect
 
 TOKENS = ("<|box_start|>", "<|quad_start|>")
 """Opening tokens of places."""

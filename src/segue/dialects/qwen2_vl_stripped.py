@@ -15,14 +15,15 @@ Source: vllm-project/vllm#27636.
 
 import re
 
-from segue.box import GRID_1000, FramedBox
-from segue.dialects.bare_corners import BEGUN, PAIR
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.markup import Phrase
-from segue.dialects.places import meant_frame, sensible
-from segue.dialects.reading import ReplyDialect
-from segue.dialects.reply import Reply
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.bare_corners import BEGUN, PAIR
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.markup import Phrase
+from segue.dialects.parsing.places import meant_frame, sensible
+from segue.dialects.parsing.reading import ReplyDialect
+from segue.dialects.parsing.reply import Reply
+from segue.values.box import GRID_1000
+from segue.values.frames import FramedBox
 
 _NUMBERS = re.compile(r"[-+]?[0-9]{1,6}(?:\.[0-9]{1,4})?", re.ASCII)
 _CLAUSE = re.compile(r"[.,;:!?。，、；：！？\n()（）\"“”]")

@@ -12,10 +12,10 @@ read.
 Source: the 2D grounding cookbook of Qwen3-VL, and issue QwenLM/Qwen3-VL#1720 for repeated keys.
 """
 
-from segue.dialects.family import FamilyReply
-from segue.dialects.json_meaning import Shape
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.family import FamilyReply
+from segue.dialects.parsing.reading import ReplyDialect
 from segue.dialects.qwen2_vl import TOKENS
-from segue.dialects.reading import ReplyDialect
 
 
 class Qwen3VLReply(FamilyReply):

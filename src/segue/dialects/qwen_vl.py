@@ -13,10 +13,10 @@ Source: the Qwen-VL technical report (arXiv:2308.12966), section 2.2, for the ma
 tolerated (see reply.py and places.py) is our own.
 """
 
-from segue.dialects.bare_corners import BEGUN, PAIR
-from segue.dialects.family import FamilyReply, family_tokens
-from segue.dialects.json_meaning import Shape
-from segue.dialects.reading import ReplyDialect
+from segue.dialects.json.meaning import Shape
+from segue.dialects.parsing.bare_corners import BEGUN, PAIR
+from segue.dialects.parsing.family import FamilyReply, family_tokens
+from segue.dialects.parsing.reading import ReplyDialect
 
 
 class QwenVLReply(FamilyReply):

@@ -7,8 +7,8 @@ import numpy as np
 import PIL.Image
 from PIL import ImageDraw
 
-from segue.box import Box, Size
-from segue.image import Image
+from segue.values.box import Box, Size
+from segue.values.image import Image
 
 COLOURS = {
     "red": (220, 30, 30), "green": (30, 150, 60), "blue": (40, 70, 220), "orange": (245, 130, 30),

@@ -7,18 +7,19 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-from segue.box import SEEN_PIXELS, Frame, SeenPixels, Size
 from segue.chat import ChatModel, seen_size, thinks
 from segue.dialects import DIALECTS, Dialect, Pointed, Spotted, Text, Thought, drop_retracted
-from segue.dialects.grounding import ask_for
-from segue.dialects.thoughts import split_thoughts
+from segue.dialects.parsing.thoughts import split_thoughts
 from segue.doctor.drawings import Drawing, crowd, grounding_drawings, pair
 from segue.doctor.readings import Asked, Reading, best_reading
 from segue.doctor.verdict import Verdict, shown
 from segue.errors import ModelError
-from segue.image import Image
-from segue.message import Message, Sampling
-from segue.profile import Profile
+from segue.prompting.grounding_prompts import ask_for
+from segue.runtime.profile import Profile
+from segue.values.box import Size
+from segue.values.frames import SEEN_PIXELS, Frame, SeenPixels
+from segue.values.image import Image
+from segue.values.message import Message, Sampling
 
 COUNT_TO = 60
 _ASKED_LIKE = ("qwen3_vl", "qwen_vl", "gemini", "paligemma", "florence2", "kosmos2", "molmo")

@@ -3,21 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.box import (
+from segue.dialects import DIALECTS, Dialect, Pointed, Remark, Spotted, drop_retracted
+from segue.doctor.drawings import Drawing, Shape
+from segue.values.box import GRID_1000, Box, Size
+from segue.values.frames import (
     FRACTIONS,
-    GRID_1000,
     SEEN_PIXELS,
     AnyFrame,
-    Box,
     EitherFrame,
     Frame,
     FramedBox,
     FramedPoint,
     SeenPixels,
-    Size,
 )
-from segue.dialects import DIALECTS, Dialect, Pointed, Remark, Spotted, drop_retracted
-from segue.doctor.drawings import Drawing, Shape
 
 FITS = 0.5
 """From this mean IoU on a reading counts as right."""

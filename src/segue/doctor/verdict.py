@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import PIL.Image
 
-from segue.box import Box
 from segue.doctor.drawings import Drawing
 from segue.draw import draw_regions
-from segue.profile import Profile
-from segue.region import Region
+from segue.runtime.profile import Profile
+from segue.values.box import Box
+from segue.values.region import Region
 
 
 @dataclass(frozen=True, slots=True)

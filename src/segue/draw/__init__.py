@@ -13,13 +13,13 @@ import numpy as np
 import PIL.Image
 from PIL import ImageDraw
 
-from segue.box import Box, Size
 from segue.draw.label import Label, draw_labels
 from segue.draw.palette import Colour, contrasting, key, palette, shade
 from segue.errors import InputError
-from segue.image import Image
-from segue.mask import Mask
-from segue.region import Region
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from math import sqrt
 import PIL.Image
 from PIL import ImageDraw, ImageFont
 
-from segue.box import Box
 from segue.draw.lettering import font_for
 from segue.draw.palette import Colour, contrasting
+from segue.values.box import Box
 
 _SMALLEST_LETTERS = 9
 _SAMPLE = "Ag国"

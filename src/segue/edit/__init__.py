@@ -16,13 +16,13 @@ from typing import Any
 
 import PIL.Image
 
-from segue.catalog import unknown
 from segue.edit.inpaint import INPAINTERS, Inpainter
 from segue.edit.operations import OPERATIONS, Canvas
 from segue.errors import InputError, UnknownName
-from segue.image import Image
-from segue.mask import Mask
-from segue.region import Region
+from segue.runtime.catalog import unknown
+from segue.values.image import Image
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 
 @dataclass(frozen=True, slots=True)

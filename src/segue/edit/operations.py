@@ -9,12 +9,12 @@ import numpy as np
 import PIL.Image
 from PIL import ImageColor, ImageOps
 
-from segue.box import Box, Size
 from segue.draw.palette import Colour
 from segue.edit.inpaint import Inpainter
 from segue.errors import InputError
-from segue.image import Image
-from segue.mask import Mask
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
 
 Where = Literal["object", "rest"]
 """Whether an effect goes onto the object or onto everything else."""

@@ -33,12 +33,7 @@ from segue.embedded.chat_start import align, new_model, noun_table
 from segue.embedded.chat_turns import FULL_MIX, LATE_MIX, MORE_MIX, QUERY_MIX, TurnPacker
 from segue.embedded.chat_vision import Averages
 from segue.embedded.muon import Muon
-from segue.embedded.training_run import (
-    Budget,
-    RunFolder,
-    prepare_processor,
-    training_precision,
-)
+from segue.embedded.training_run import Budget, RunFolder, prepare_processor, training_precision
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 
-from segue.image import Image
-from segue.message import Message
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
 from segue.models.qwen_vl.prompts import Prompt
+from segue.values.image import Image
+from segue.values.message import Message
 
 _PICTURES = 50
 """How many pictures' beginnings are held at a time."""

@@ -23,12 +23,7 @@ from segue.embedded import backgrounds
 from segue.embedded.chat_data import CELLS, PATCHES, SIDE, SceneArrays, ShardReader
 from segue.embedded.chat_vision_losses import BINS, dense_loss, words_loss
 from segue.embedded.muon import Muon
-from segue.embedded.training_run import (
-    Budget,
-    RunFolder,
-    prepare_processor,
-    training_precision,
-)
+from segue.embedded.training_run import Budget, RunFolder, prepare_processor, training_precision
 from segue.embedded.vocabulary import nouns
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.visual import VisualTower, sine_cosine_table

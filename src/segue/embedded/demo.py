@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segue.assistant import Assistant
-from segue.atomic_file import write_picture, write_text
 from segue.embedded.samples import SampleScene
-from segue.message import Answer
+from segue.files.atomic import write_picture, write_text
+from segue.pipeline.answer import Answer
 
 PAGE = "index.html"
 

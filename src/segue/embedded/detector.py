@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from transformers import GroundingDinoForObjectDetection, GroundingDinoImageProcessor
 
-from segue.device import multiplies_bfloat16
 from segue.embedded.detector_evaluation import calibrate_detector
 from segue.embedded.detector_losses import detector_loss, naming_loss
 from segue.embedded.detector_network import (
@@ -26,11 +25,7 @@ from segue.embedded.detector_network import (
     run_detector,
     token_centres,
 )
-from segue.embedded.detector_phrases import (
-    detector_tokenizer,
-    nouns_of_tokens,
-    vocabulary_tokens,
-)
+from segue.embedded.detector_phrases import detector_tokenizer, nouns_of_tokens, vocabulary_tokens
 from segue.embedded.detector_samples import PicturePool
 from segue.embedded.detector_settings import DetectorSettings, write_settings
 from segue.embedded.sprites import SpriteBank, best_bank
@@ -44,6 +39,7 @@ from segue.embedded.training_run import (
     save_halves,
 )
 from segue.embedded.vocabulary import nouns
+from segue.runtime.device import multiplies_bfloat16
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from segue.catalog import unknown
 from segue.embedded import backgrounds, relations
 from segue.embedded.phrasing import (
     CHINESE_NUMBERS,
@@ -45,6 +44,7 @@ from segue.embedded.small_talk import small_talk
 from segue.embedded.turn import Thing, Turn
 from segue.embedded.vocabulary import nouns
 from segue.errors import UnknownName
+from segue.runtime.catalog import unknown
 
 _TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
 _TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segue.device import multiplies_bfloat16
+from segue.runtime.device import multiplies_bfloat16
 
 
 class Muon(torch.optim.Muon):

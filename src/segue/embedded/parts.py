@@ -7,8 +7,8 @@ from typing import Any
 
 import PIL.Image
 
-from segue.catalog import unknown
 from segue.errors import UnknownName
+from segue.runtime.catalog import unknown
 
 TRAIN: Mapping[str, str] = {
     "segmenter": "segue.embedded.segmenter:train_segmenter",
@@ -60,7 +60,7 @@ def train_part(
         UnknownName: there is no such part.
         ModelError: there are no such weights to start from.
     """
-    from segue.weights import locate
+    from segue.runtime.weights import locate
 
     train = _function(_target(TRAIN, part))
     given: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
@@ -85,7 +85,7 @@ def evaluate_part(
         UnknownName: there is no such part.
         ModelError: there are no such weights.
     """
-    from segue.weights import locate
+    from segue.runtime.weights import locate
 
     target = _target(EVALUATE, part)
     on_board = None if part == "routes" else f"embedded/{part}"
@@ -106,7 +106,7 @@ def draw_part(part: str, weights: str | Path | None = None) -> PIL.Image.Image:
         UnknownName: there is no picture of such a part.
         ModelError: there are no such weights.
     """
-    from segue.weights import locate
+    from segue.runtime.weights import locate
 
     source = "embedded/chat" if weights is None and part == "chat" else weights
     folder = None if source is None else locate(source)

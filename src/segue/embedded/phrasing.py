@@ -7,12 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segue.embedded.questions import (
-    CHINESE_HEADS,
-    CHINESE_TAILS,
-    ENGLISH_HEADS,
-    ENGLISH_TAILS,
-)
+from segue.embedded.questions import CHINESE_HEADS, CHINESE_TAILS, ENGLISH_HEADS, ENGLISH_TAILS
 from segue.embedded.vocabulary import nouns
 
 NUMBERS = ("no", "one", "two", "three", "four", "five")

@@ -26,7 +26,7 @@ from segue.embedded.sprites import HELD_OUT_STYLE, best_bank
 from segue.embedded.turn import Turn
 from segue.errors import ModelError
 from segue.evaluate.metrics import MaskScores
-from segue.message import Answer
+from segue.pipeline.answer import Answer
 
 SEED = 940_001
 """Scenes that neither training nor any choice of thresholds has seen."""
@@ -170,7 +170,7 @@ def _cell(one: Asked, side: int) -> PIL.Image.Image:
     """The picture with what was found on it, above the question and the mask's IoU."""
     from PIL import ImageDraw
 
-    from segue.image import Image
+    from segue.values.image import Image
 
     picture = draw_regions(Image.open(one.scene.image), one.answer.regions).resize((side, side))
     cell = PIL.Image.new("RGB", (side + 8, side + 44), "white")

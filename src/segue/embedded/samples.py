@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from segue.catalog import unknown
 from segue.embedded.scenes import Placement, Scene, compose
 from segue.embedded.vocabulary import nouns
 from segue.errors import UnknownName
-from segue.image import Image
+from segue.runtime.catalog import unknown
+from segue.values.image import Image
 
 SIZE = (480, 640)
 """Height and width of a sample, in pixels."""
@@ -125,7 +125,7 @@ def draw(composition: Composition) -> Scene:
 
 def draw_samples(folder: Path) -> None:
     """Write all samples and their truth into a folder."""
-    from segue.mask import Mask
+    from segue.values.mask import Mask
 
     folder.mkdir(parents=True, exist_ok=True)
     truth = []

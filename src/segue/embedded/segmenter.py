@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from transformers import SamImageProcessor, SamModel
 
-from segue.device import multiplies_bfloat16
 from segue.embedded.scenes import SceneRecipe, render
 from segue.embedded.segmenter_losses import segmenter_loss
 from segue.embedded.segmenter_network import (
@@ -47,6 +46,7 @@ from segue.embedded.training_run import (
     prepare_processor,
     save_halves,
 )
+from segue.runtime.device import multiplies_bfloat16
 
 SHIPPED_SIZE = SegmenterSize(
     patch=16, width=192, layers=6, heads=6, mlp_ratio=4.0, window=8, global_layers=(2, 5),

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from segue.device import multiplies_bfloat16
 from segue.embedded.muon import Muon
 from segue.errors import ModelError, SegueError
+from segue.runtime.device import multiplies_bfloat16
 
 HELD_OUT_STYLE = "twemoji"
 """The drawings that no training sees, so that there is something to measure a new style on."""

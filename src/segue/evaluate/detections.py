@@ -8,9 +8,7 @@ have, boxes given where masks are compared) is refused with a sentence that name
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segue.box import Size
-from segue.errors import InputError
-from segue.export.fields import (
+from segue.annotations.fields import (
     read_flag,
     read_identity,
     read_number,
@@ -18,8 +16,10 @@ from segue.export.fields import (
     read_size,
     read_xywh,
 )
-from segue.export.segmentation import checked_rle, read_rle, read_segmentation
-from segue.mask import Mask, rle
+from segue.annotations.segmentation import checked_rle, read_rle, read_segmentation
+from segue.errors import InputError
+from segue.values.box import Size
+from segue.values.mask import Mask, rle
 
 Entry = dict[str, Any]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from segue.box import Box
 from segue.errors import InputError, MissingExtra
 from segue.evaluate.detections import checked_detections
+from segue.values.box import Box
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 

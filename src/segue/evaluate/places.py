@@ -13,7 +13,7 @@ import numpy as np
 from segue.errors import InputError
 from segue.evaluate.metrics import BoxScores, MaskScores
 from segue.evaluate.predictions import Prediction, with_regions
-from segue.mask import rle
+from segue.values.mask import rle
 
 ROUTES = ("chat", "detector")
 

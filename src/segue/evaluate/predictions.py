@@ -17,18 +17,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from segue.atomic_file import json_text, unwritable
-from segue.box import Box, Size
 from segue.errors import InputError
 from segue.evaluate.questions import Question, json_lines
-from segue.export.json import region_from_json, region_to_json
-from segue.mask import Mask
-from segue.region import Region
+from segue.files.atomic import json_text, unwritable
+from segue.pipeline.serialize import region_from_json, region_to_json
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.region import Region
 from segue.version import __version__
 
 if TYPE_CHECKING:
     from segue.assistant import Assistant
-    from segue.message import Answer, Sampling
+    from segue.pipeline.answer import Answer
+    from segue.values.message import Sampling
 
 FORMAT = 1
 _BEGINNING = b'{"manifest"'
@@ -52,7 +53,7 @@ class Manifest:
     teach_tag: bool = False
     """Whether a system prompt taught the chat model the tag."""
     route: str = "reply"
-    """How questions were answered; see `segue.routes`."""
+    """How questions were answered; see `segue.pipeline.routing`."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -294,7 +295,7 @@ def predict(
     Raises:
         InputError: the assistant has no chat model.
     """
-    from segue.message import Sampling
+    from segue.values.message import Sampling
 
     if assistant.chat is None:
         raise InputError("An assistant without a chat model cannot be asked: segue.load(chat=…).")
@@ -309,7 +310,7 @@ def predict(
 
 def _ask(assistant: "Assistant", question: Question, sampling: "Sampling") -> Prediction:
     from segue.errors import ModelError
-    from segue.message import Answer
+    from segue.pipeline.answer import Answer
 
     try:
         shown = assistant.open(question.image).images

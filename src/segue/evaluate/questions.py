@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from segue.atomic_file import printable_path
-from segue.box import Box
+from segue.annotations.fields import read_list, read_number, read_object, read_size, read_string
+from segue.annotations.segmentation import checked_rle
 from segue.errors import InputError
-from segue.export.fields import read_list, read_number, read_object, read_size, read_string
-from segue.export.segmentation import checked_rle
-from segue.text_file import open_text
-from segue.unicode_text import well_formed
+from segue.files.atomic import printable_path
+from segue.files.text import open_text
+from segue.files.unicode import well_formed
+from segue.values.box import Box
 
 Expect = Literal["tag", "box", "absent", "plain", "any"]
 """tag: a request for masks. box: a request for boxes. absent: for something that is not there.

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from segue.catalog import unknown
 from segue.errors import InputError, UnknownName
 from segue.evaluate.places import score_boxes, score_masks
 from segue.evaluate.predictions import parse_failures, read_manifest, read_predictions
 from segue.evaluate.synonyms import Synonyms
 from segue.evaluate.tags import score_tags
+from segue.runtime.catalog import unknown
 
 PARTS = {"tags": "the tag", "boxes": "boxes", "masks": "masks"}
 """Name -> what is scored."""

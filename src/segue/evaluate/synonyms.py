@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segue.errors import InputError
-from segue.text_file import read_json
+from segue.files.text import read_json
 
 _GROUPS = """
 airplane, plane, aeroplane, aircraft, jet, 飞机

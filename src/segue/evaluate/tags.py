@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Wanted, drop_retracted
+from segue.dialects.parsing.gsam_phrases import split_phrases
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.synonyms import Synonyms, normal
-from segue.gsam_phrases import split_phrases
 
 LISTED = 10
 """Wrong phrases that a report shows."""

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from segue.box import Size
-from segue.catalog import Catalog, Entry
 from segue.errors import InputError
 from segue.export.names import unique_names
-from segue.message import Answer
-from segue.region import Region
+from segue.pipeline.answer import Answer
+from segue.runtime.catalog import Catalog, Entry
+from segue.values.box import Size
+from segue.values.region import Region
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ Source: https://github.com/thi-ng/umbrella/tree/develop/packages/rle-pack descri
 
 import numpy as np
 
+from segue.annotations.fields import read_list
 from segue.errors import InputError
-from segue.export.fields import read_list
 
 _LENGTHS = (3, 4, 8, 16)
 """Bits of a count, as Label Studio itself writes."""

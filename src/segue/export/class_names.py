@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from segue.errors import InputError
-from segue.unicode_text import well_formed
+from segue.files.unicode import well_formed
 
 _ESCAPED = re.compile("[\x7f-\xa0\xad\u2028\u2029\ufeff\ufffe\uffff]")
 _ITEM = re.compile(

@@ -15,10 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from segue.box import Size
-from segue.export import Annotated
-from segue.export.entry_log import EntryLog
-from segue.export.fields import (
+from segue.annotations.entry_log import EntryLog
+from segue.annotations.fields import (
     MaskBudget,
     read_identity,
     read_list,
@@ -27,12 +25,14 @@ from segue.export.fields import (
     read_size,
     read_xywh,
 )
+from segue.annotations.segmentation import read_segmentation
+from segue.export import Annotated
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.rings import seamed
-from segue.export.segmentation import read_segmentation
-from segue.mask import Mask
-from segue.region import FoundBy, Region
+from segue.values.box import Size
+from segue.values.mask import Mask
+from segue.values.region import FoundBy, Region
 
 
 def write_coco(

@@ -16,18 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.box import Box, Size
+from segue.annotations.entry_log import EntryLog
+from segue.annotations.fields import MaskBudget, are_near, near, read_number, read_size, read_whole
+from segue.annotations.segmentation import read_segmentation
 from segue.errors import InputError
 from segue.export import Annotated
-from segue.export.entry_log import EntryLog
-from segue.export.fields import MaskBudget, are_near, near, read_number, read_size, read_whole
 from segue.export.files import read_text, write_text
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.outlines import ellipse, turned_corners
-from segue.export.segmentation import read_segmentation
-from segue.mask import Mask
-from segue.region import Region
-from segue.unicode_text import REPLACEMENT
+from segue.files.unicode import REPLACEMENT
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 _MARK = {"source": "auto", "occluded": "0", "z_order": "0"}
 _NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")

@@ -5,7 +5,8 @@ from typing import Any
 
 import PIL.Image
 
-from segue import atomic_file, text_file
+from segue.files import atomic as atomic_file
+from segue.files import text as text_file
 
 
 def write_text(text: str, file: Path) -> Path:

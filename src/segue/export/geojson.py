@@ -10,11 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segue.box import Box, Size
-from segue.errors import InputError
-from segue.export import Annotated
-from segue.export.entry_log import EntryLog
-from segue.export.fields import (
+from segue.annotations.entry_log import EntryLog
+from segue.annotations.fields import (
     MaskBudget,
     are_near,
     read_list,
@@ -22,12 +19,15 @@ from segue.export.fields import (
     read_object,
     read_size,
 )
+from segue.errors import InputError
+from segue.export import Annotated
 from segue.export.files import read_json, write_json
-from segue.export.json import region_from_json, region_to_json
 from segue.export.label_files import label_files
-from segue.mask import Mask
-from segue.mask.contour import Polygon, Ring
-from segue.region import Region
+from segue.pipeline.serialize import region_from_json, region_to_json
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.mask.contour import Polygon, Ring
+from segue.values.region import Region
 
 _KEPT = ("id", "phrase", "box", "score", "found_by")
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from segue.errors import InputError
 from segue.export import Annotated
-from segue.unicode_text import REPLACEMENT, well_formed
+from segue.files.unicode import REPLACEMENT, well_formed
 
 _DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
 
@@ -25,7 +25,7 @@ def label_files(pictures: Sequence[Annotated], suffix: str = ".txt") -> list[str
     Raises:
         InputError: two pictures have the same folder and stem.
 
-    >>> from segue.box import Size
+    >>> from segue.values.box import Size
     >>> label_files([Annotated("street/🐱.png", Size(1, 1)), Annotated("../a.b.jpg", Size(1, 1))])
     ['street/🐱.txt', 'a.b.txt']
     """

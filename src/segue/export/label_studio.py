@@ -17,12 +17,8 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from segue.box import Box, Size
-from segue.errors import InputError
-from segue.export import Annotated
-from segue.export.brush import pack, unpack
-from segue.export.entry_log import EntryLog
-from segue.export.fields import (
+from segue.annotations.entry_log import EntryLog
+from segue.annotations.fields import (
     MaskBudget,
     are_near,
     near,
@@ -32,13 +28,17 @@ from segue.export.fields import (
     read_object,
     read_size,
 )
+from segue.annotations.segmentation import read_segmentation
+from segue.errors import InputError
+from segue.export import Annotated
+from segue.export.brush import pack, unpack
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.outlines import ellipse, turned_corners
-from segue.export.segmentation import read_segmentation
-from segue.mask import Mask
-from segue.region import Region
-from segue.unicode_text import well_formed
+from segue.files.unicode import well_formed
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 
 def write_label_studio(

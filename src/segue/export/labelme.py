@@ -17,11 +17,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from segue.box import Box, Size
-from segue.errors import InputError
-from segue.export import Annotated
-from segue.export.entry_log import EntryLog
-from segue.export.fields import (
+from segue.annotations.entry_log import EntryLog
+from segue.annotations.fields import (
     MaskBudget,
     are_near,
     near,
@@ -30,13 +27,16 @@ from segue.export.fields import (
     read_object,
     read_size,
 )
+from segue.annotations.segmentation import read_segmentation
+from segue.errors import InputError
+from segue.export import Annotated
 from segue.export.files import read_json, write_json
 from segue.export.label_files import label_files
 from segue.export.labels import label_of, region_of
 from segue.export.outlines import ellipse
-from segue.export.segmentation import read_segmentation
-from segue.mask import Mask
-from segue.region import Region
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 
 def write_labelme(pictures: Sequence[Annotated], target: str | Path) -> list[Path]:

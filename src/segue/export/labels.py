@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from segue.box import Box
 from segue.errors import InputError
 from segue.export import Annotated
-from segue.mask import Mask
-from segue.region import Region
+from segue.values.box import Box
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 UNNAMED = "object"
 """The label of regions without a phrase; formats want one."""

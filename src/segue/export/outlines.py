@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segue.box import Box, Size
+from segue.values.box import Box, Size
 
 Corners = tuple[tuple[float, float], ...]
 

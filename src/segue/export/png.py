@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from segue.box import Size
 from segue.draw import draw_regions
 from segue.draw.palette import palette, shade
 from segue.errors import InputError
 from segue.export.files import write_picture
 from segue.export.names import safe_name, unique_names
-from segue.image import Image
-from segue.mask import Mask
-from segue.region import Region
+from segue.values.box import Size
+from segue.values.image import Image
+from segue.values.mask import Mask
+from segue.values.region import Region
 
 
 def mask_file_names(regions: Sequence[Region]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segue.mask.contour import Polygon, Ring
+from segue.values.mask.contour import Polygon, Ring
 
 
 def seamed(rings: Sequence[Ring]) -> Ring:

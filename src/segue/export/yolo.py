@@ -13,20 +13,20 @@ a mask is written as the rectangle of its box.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segue.box import Box, Size
+from segue.annotations.entry_log import EntryLog
+from segue.annotations.fields import MaskBudget, near, read_number, read_whole
+from segue.annotations.segmentation import read_segmentation
 from segue.errors import InputError
 from segue.export import Annotated
 from segue.export.class_names import read_names, yaml_names
-from segue.export.entry_log import EntryLog
-from segue.export.fields import MaskBudget, near, read_number, read_whole
 from segue.export.files import read_text, write_text
 from segue.export.label_files import label_files
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.rings import one_ring
-from segue.export.segmentation import read_segmentation
-from segue.mask import Mask
-from segue.mask.contour import Ring
-from segue.region import Region
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
+from segue.values.mask.contour import Ring
+from segue.values.region import Region
 
 
 def write_yolo(

@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import json_text, write_bytes
 from segue.errors import InputError
+from segue.files.atomic import json_text, write_bytes
 from segue.finetune.recipe import Recipe
 from segue.version import __version__
 

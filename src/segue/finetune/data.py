@@ -21,8 +21,8 @@ from segue.convert.formats.image_places import PLACEHOLDERS
 from segue.convert.formats.qwen_vl import OBSERVATION
 from segue.errors import InputError
 from segue.finetune.pupil import Pupil
-from segue.image import Image
-from segue.message import Message
+from segue.values.image import Image
+from segue.values.message import Message
 
 HOLE = "placeholder that nothing fills"
 """Reason for which a dialogue is left out: taken out, it would leave a hole in the sentence."""

@@ -15,13 +15,13 @@ import torch
 from safetensors import SafetensorError
 from transformers.utils import logging
 
-from segue.atomic_file import write_json
 from segue.chat.adapter import adapter_folder, attach, base_of
-from segue.device import pick
 from segue.errors import InputError, ModelError
+from segue.files.atomic import write_json
 from segue.finetune.pupil import base_folder
 from segue.models.qwen_vl import QwenVLForCausalLM
-from segue.weights import read_json
+from segue.runtime.device import pick
+from segue.runtime.weights import read_json
 
 _NOT_COPIED = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".index.json", ".md")
 
@@ -129,7 +129,7 @@ def lasting_name(base: str) -> str:
     >>> lasting_name("qwen-vl-chat")
     'Qwen/Qwen-VL-Chat'
     """
-    from segue.presets import CARDS
+    from segue.assistant.presets import CARDS
 
     local, card = Path(base).expanduser(), CARDS.get(base)
     if card is not None and card.kind == "chat":

@@ -13,7 +13,7 @@ from segue.chat import ChatModel
 from segue.convert.dialogue import Dialogue, Turn
 from segue.errors import InputError, ModelError
 from segue.finetune.recipe import Recipe
-from segue.weights import locate, read_json
+from segue.runtime.weights import locate, read_json
 
 
 class Pupil(Protocol):
@@ -62,8 +62,8 @@ def base_folder(base: str) -> Path:
         ModelError: it is not there, or cannot be fetched.
         InputError: it is none of these.
     """
+    from segue.assistant.presets import CARDS
     from segue.chat.adapter import CONFIG
-    from segue.presets import CARDS
 
     card = CARDS.get(base)
     if card is not None and card.kind == "chat":

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from segue.errors import InputError
-from segue.text_file import read_text
+from segue.files.text import read_text
 
 Method = Literal["lora", "qlora", "full"]
 Mask = Literal["assistant", "qwen"]

@@ -13,22 +13,14 @@ import transformers
 from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from segue.device import Placement, pick
 from segue.errors import InputError, ModelError, SegueError
 from segue.finetune.adapt import adapt, counted, quantise
-from segue.finetune.checkpoints import (
-    RunFolder,
-    begin,
-    finish,
-    is_finished,
-    is_last,
-    seal,
-    step_of,
-)
+from segue.finetune.checkpoints import RunFolder, begin, finish, is_finished, is_last, seal, step_of
 from segue.finetune.data import Conversations, Selection, digest, select
 from segue.finetune.pupil import Pupil, pupil_of
 from segue.finetune.recipe import Recipe
 from segue.finetune.trial import figures, fixed_questions, try_out
+from segue.runtime.device import Placement, pick
 
 Watcher = Callable[[Mapping[str, Any]], None]
 """Is told of every line of the log; `step` and `of` are in all of them."""

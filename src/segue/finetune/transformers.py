@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from segue.box import Size
 from segue.chat import ChatModel
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers import TransformersChat
@@ -26,12 +25,13 @@ from segue.chat.transformers.processing import load_processor
 from segue.chat.transformers.prompts import PromptWriter
 from segue.chat.transformers.writing import ALONG_THE_TEXT
 from segue.convert.dialogue import Dialogue, Turn
-from segue.dialects.recognize import dialect_of
+from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
 from segue.finetune.data import messages_of, opened
 from segue.finetune.recipe import Recipe
 from segue.finetune.wording import say
-from segue.message import Message
+from segue.values.box import Size
+from segue.values.message import Message
 
 IGNORED = -100
 KNOWN = frozenset(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)

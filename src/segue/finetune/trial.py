@@ -14,8 +14,8 @@ from segue.convert.formats.questions import to_records
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.questions import Question
 from segue.evaluate.tags import TagReport, score_tags
-from segue.image import Image
-from segue.message import Message, Sampling
+from segue.values.image import Image
+from segue.values.message import Message, Sampling
 
 SHOWN = (
     *("tag-valid rate", "phrase accuracy, exact", "phrase accuracy, tolerant"),

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable
 
-from segue.box import Size
 from segue.dialects import DIALECTS, Pointed, Text, Wanted
+from segue.values.box import Size
 
 _QWEN2_VL = {
     "<ref>": "<|object_ref_start|>",

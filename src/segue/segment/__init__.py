@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from segue.box import Box
-from segue.catalog import Catalog, Entry
-from segue.image import Image
-from segue.mask import Mask
+from segue.runtime.catalog import Catalog, Entry
+from segue.values.box import Box
+from segue.values.image import Image
+from segue.values.mask import Mask
 
 Point = tuple[float, float]
 """(x, y) in pixels of the upright picture."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segue.box import Box, Size
-from segue.image import Image
-from segue.mask import Mask
 from segue.segment import Point
 from segue.segment.prompts import Prompt, check_prior, read_prompts
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
 
 _SIDE = 4  # of its logits, which say nothing
 

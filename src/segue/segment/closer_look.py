@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segue.box import Box, Size
-from segue.image import Image
-from segue.mask import Mask
 from segue.segment import Point
 from segue.segment.enlarge import cut_to_boxes
 from segue.segment.prompts import Prompt, check_prior, read_prompts
 from segue.segment.sam_view import NEVER, SamView
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.mask import Mask
 
 _LEAST = 8.0  # pixels: a smaller box gets the window of one of this size
 _AT_ONCE = 8  # windows that the encoder sees in one run

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segue.box import Box, Size
+from segue.values.box import Box, Size
 
 
 def full_masks(

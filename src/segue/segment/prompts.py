@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from segue.box import Box, Size
 from segue.errors import InputError
 from segue.segment import Point
+from segue.values.box import Box, Size
 
 
 @dataclass(frozen=True, slots=True)

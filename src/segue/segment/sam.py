@@ -18,14 +18,9 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from segue import device as devices
-from segue.box import Size
 from segue.errors import ModelError
-from segue.image import Image
-from segue.segment.closer_look import CloserView
-from segue.segment.original_sam import config_of, is_original_sam, renamed
-from segue.segment.sam_view import SamView
-from segue.weights import (
+from segue.runtime import device as devices
+from segue.runtime.weights import (
     locate,
     pretrained,
     read_json,
@@ -33,6 +28,11 @@ from segue.weights import (
     read_tensors,
     require_model_type,
 )
+from segue.segment.closer_look import CloserView
+from segue.segment.original_sam import config_of, is_original_sam, renamed
+from segue.segment.sam_view import SamView
+from segue.values.box import Size
+from segue.values.image import Image
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels in [0, 1]
 
@@ -71,10 +71,10 @@ def load(
     """Load a Segment Anything model.
 
     Args:
-        source: what `segue.weights.locate` takes: a folder or hub id in transformers' form, or an
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form, or an
             original `sam_vit_*.pth` by path or URL.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        dtype: number format of the image encoder; None: as `segue.device.pick` says.
+        dtype: number format of the image encoder; None: as `segue.runtime.device.pick` says.
         name: what to call it; None: `source`.
 
     Raises:

@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
-from segue import device as devices
-from segue.box import Size
+from segue.runtime import device as devices
+from segue.runtime.weights import locate, pretrained, require_model_type
 from segue.segment.sam import Sam, SamOptions
-from segue.weights import locate, pretrained, require_model_type
+from segue.values.box import Size
 
 _KINDS = ("sam2", "sam2_video")
 
@@ -31,9 +31,9 @@ def load(
     """Load a Segment Anything 2 model.
 
     Args:
-        source: what `segue.weights.locate` takes: a folder or hub id in transformers' form.
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        dtype: number format of the image encoder; None: as `segue.device.pick` says.
+        dtype: number format of the image encoder; None: as `segue.runtime.device.pick` says.
         name: what to call it; None: `source`.
 
     Raises:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segue.box import Box, Size
-from segue.mask import Mask
 from segue.segment import Point
 from segue.segment.enlarge import cut_to_boxes, full_masks, memory_budget
 from segue.segment.prompts import Prompt, check_prior, read_prompts
+from segue.values.box import Box, Size
+from segue.values.mask import Mask
 
 if TYPE_CHECKING:
     from segue.segment.sam import Sam

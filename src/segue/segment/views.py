@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
-from segue.image import Image
 from segue.segment import View
+from segue.values.image import Image
 
 
 class Views:

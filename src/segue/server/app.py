@@ -17,10 +17,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
+from segue.assistant.presets import CARDS
 from segue.chat import serve_publicly
 from segue.errors import InputError
-from segue.image import budget
-from segue.presets import CARDS
 from segue.server.answering import ClientGone
 from segue.server.connections import Connections, protocol_for
 from segue.server.document import documented
@@ -45,6 +44,7 @@ from segue.server.store import Store
 from segue.server.talks import Talks
 from segue.server.trouble import trouble_of
 from segue.server.worker import Worker
+from segue.values.image import budget
 from segue.version import __version__
 
 log = logging.getLogger(__name__)

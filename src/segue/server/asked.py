@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from segue.message import Sampling
 from segue.server.problem import Unsupported
+from segue.values.message import Sampling
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e7, le=1e7)]
 Corners = Annotated[list[Number], Field(min_length=4, max_length=4)]

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from segue.assistant import Assistant
-from segue.catalog import unknown
 from segue.conversation import Conversation
+from segue.conversation.session import FILE, resume
+from segue.conversation.session.bounds import SessionLimits
+from segue.conversation.session.snapshots import snapshot_to_json
 from segue.draw import draw_regions
 from segue.errors import InputError, UnknownName
 from segue.export import FORMATS, annotated
 from segue.export.files import write_json, write_picture
 from segue.export.names import safe_name, unique_names
 from segue.export.png import write_label_map, write_masks
-from segue.message import Answer
-from segue.region import Region
+from segue.pipeline.answer import Answer
+from segue.runtime.catalog import unknown
 from segue.server.problem import Problem
-from segue.session import FILE, resume
-from segue.session.bounds import SessionLimits
-from segue.session.snapshots import snapshot_to_json
+from segue.values.region import Region
 
 _OWN = {
     "masks": "a PNG for each mask, white on black",

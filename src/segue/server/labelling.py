@@ -13,11 +13,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from segue.assistant import Assistant
-from segue.box import Box, Size
 from segue.errors import InputError
 from segue.export.label_studio import brush, rectangle
-from segue.image import Image
-from segue.region import Region
+from segue.values.box import Box, Size
+from segue.values.image import Image
+from segue.values.region import Region
 
 Result = dict[str, Any]
 

@@ -17,14 +17,14 @@ from mcp.server.mcpserver import Image as Shown
 from mcp.server.mcpserver.exceptions import ToolError
 
 from segue.assistant import Assistant
-from segue.box import Box
 from segue.draw import draw_regions
 from segue.edit import Edit
 from segue.embedded.samples import samples
 from segue.errors import InputError, SegueError
-from segue.export.json import region_to_json
-from segue.image import Image
-from segue.region import Region
+from segue.pipeline.serialize import region_to_json
+from segue.values.box import Box
+from segue.values.image import Image
+from segue.values.region import Region
 from segue.version import __version__
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,10 @@ import numpy as np
 import PIL.Image
 
 from segue.errors import InputError
-from segue.image import Image, content_of, pixels
-from segue.image.pixels import Limits
 from segue.server.problem import Problem
 from segue.server.storage import private
+from segue.values.image import Image, content_of, pixels
+from segue.values.image.pixels import Limits
 
 
 class Pictures:

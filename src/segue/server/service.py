@@ -9,7 +9,6 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
-from segue.image import Image
 from segue.server.answering import call
 from segue.server.gate import AT_END
 from segue.server.keys import Keys, SessionTokens
@@ -22,6 +21,7 @@ from segue.server.storage import Storage
 from segue.server.store import Record
 from segue.server.talks import Talks
 from segue.server.worker import Worker
+from segue.values.image import Image
 
 T = TypeVar("T")
 

@@ -6,11 +6,11 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segue.conversation.session.bounds import SessionLimits
 from segue.errors import InputError
-from segue.image.pixels import Limits
-from segue.memory import MemoryBudget
+from segue.runtime.memory import MemoryBudget
 from segue.server.storage import explained, private
-from segue.session.bounds import SessionLimits
+from segue.values.image.pixels import Limits
 
 LEAST_KEY = 16
 """Characters of the shortest key."""

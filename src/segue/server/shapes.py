@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segue.export.json import region_to_json
-from segue.region import Region
+from segue.pipeline.serialize import region_to_json
 from segue.server.store import Document, Line, Record
+from segue.values.region import Region
 
 Json = dict[str, Any]
 

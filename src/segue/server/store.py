@@ -1,6 +1,6 @@
 """Conversations in a database, every change of one a row, so that undo outlives the process.
 
-A change is on the disk when its method returns. Snapshots are the JSON of `segue.session`,
+A change is on the disk when its method returns. Snapshots are the JSON of `segue.conversation.session`,
 compressed; pictures are named by digest and lie in `pictures.py`.
 """
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.history import KEPT, Step
+from segue.conversation.history import KEPT, Step
 from segue.server.database import Database
 
 Document = Mapping[str, Any]
-"""What `segue.session.snapshots.snapshot_to_json` gives."""
+"""What `segue.conversation.session.snapshots.snapshot_to_json` gives."""
 
 EMPTY: Document = {"turns": [], "regions": [], "edits": [], "backgrounds": {}}
 

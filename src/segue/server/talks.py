@@ -12,18 +12,19 @@ from typing import TypeVar
 
 from segue.assistant import Assistant
 from segue.conversation import Conversation
+from segue.conversation.history import Snapshot, Step
+from segue.conversation.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
 from segue.errors import UnknownName
-from segue.history import Snapshot, Step
-from segue.image import Image
-from segue.message import Done, Event, Sampling
-from segue.routes import Route
+from segue.pipeline.answer import Done, Event
+from segue.pipeline.routing import Route
 from segue.server.pictures import Pictures, Recent, picture_name
 from segue.server.problem import Problem, not_found
 from segue.server.storage import Storage
 from segue.server.store import Document, Record, Shown, Store
 from segue.server.trouble import trouble_of
 from segue.server.worker import Job
-from segue.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
+from segue.values.image import Image
+from segue.values.message import Sampling
 
 TITLE_LENGTH = 80
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from segue.box import Box, Size
 from segue.convert.dataset import read
 from segue.convert.dialogue import Dialogue, Truth, Turn
 from segue.convert.formats import FORMATS, recognise
 from segue.errors import InputError
+from segue.values.box import Box, Size
 
 BOX = "<ref>cat</ref><box>(100,200),(500,800)</box><box>(0,0),(10,10)</box>"
 TURNS = (

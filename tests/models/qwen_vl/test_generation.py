@@ -5,11 +5,11 @@ import torch
 
 from builders import an_image
 from segue.errors import InputError, ModelError
-from segue.message import Message
 from segue.models.qwen_vl import generation
 from segue.models.qwen_vl.generation import Writer
 from segue.models.qwen_vl.prompts import Prompt
 from segue.models.qwen_vl.sampling import Choice
+from segue.values.message import Message
 from tiny_qwen_vl import TRAINED_LENGTH, a_model, a_processor
 
 GREEDY = Choice(temperature=0, max_new_tokens=8)

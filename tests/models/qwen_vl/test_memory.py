@@ -1,12 +1,7 @@
 import torch
 
 from segue.models.qwen_vl.cache import GrowingCache
-from segue.models.qwen_vl.memory import (
-    FeatureMemory,
-    ReadSequence,
-    SequenceMemory,
-    common_length,
-)
+from segue.models.qwen_vl.memory import FeatureMemory, ReadSequence, SequenceMemory, common_length
 
 
 def filled(keys: list, alpha: float = 1.0) -> ReadSequence:

@@ -4,9 +4,9 @@ import pytest
 
 from builders import an_image
 from segue.errors import InputError
-from segue.message import Message
 from segue.models.qwen_vl import completions
 from segue.models.qwen_vl.prompts import Markup, PictureAt, Prompt, PromptBuilder, join
+from segue.values.message import Message
 from tiny_qwen_vl import N_SLOTS, a_tokenizer
 
 
@@ -123,7 +123,7 @@ def test_a_phrase_cannot_close_its_own_tag() -> None:
 
 
 def test_region_captions_speak_of_a_thousandth_grid() -> None:
-    from segue.box import Box
+    from segue.values.box import Box
 
     image = an_image()
     parts = completions.region_caption(image, Box(16, 12, 32, 24), image.size)

@@ -4,11 +4,11 @@ import pytest
 
 from builders import an_image
 from segue.errors import InputError
-from segue.message import Message
 from segue.models.qwen_vl.pictures import PictureProcessor
 from segue.models.qwen_vl.prompts import PromptBuilder
 from segue.models.qwen_vl.teaching import READ_AS_PUBLISHED, collate, example
 from segue.models.qwen_vl.tokenizer import SPECIALS
+from segue.values.message import Message
 from tiny_qwen_vl import N_SLOTS, a_processor
 
 

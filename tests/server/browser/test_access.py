@@ -17,7 +17,7 @@ from page_steps import (
     talked_about,
     true_mask,
 )
-from segue.mask import rle
+from segue.values.mask import rle
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text("utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -21,7 +21,7 @@ from page_steps import (
     true_mask,
 )
 from segue.embedded.samples import sample
-from segue.mask import rle
+from segue.values.mask import rle
 
 LIT = ""
 """The attribute is there; it has no value."""

@@ -19,7 +19,7 @@ from page_steps import (
     true_mask,
 )
 from segue.embedded.samples import sample
-from segue.mask import Mask, rle
+from segue.values.mask import Mask, rle
 
 
 def tool(page, name: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segue.draw.palette import contrasting, palette, shade
-from segue.mask import rle
+from segue.values.mask import rle
 
 PAGE = Path(__file__).parents[3] / "src" / "segue" / "server" / "page"
 CASES = {

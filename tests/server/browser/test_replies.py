@@ -8,8 +8,8 @@ import pytest
 from page_steps import ANSWER_MS, ask, begin, expect, state
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
-from segue.message import Finish
 from segue.segment.box_fill import BoxFill
+from segue.values.message import Finish
 from server.conftest import running
 
 CAT = "Is it <ref>the cat</ref><box>(100,100),(400,400)</box>? <box>(1,2</box>"

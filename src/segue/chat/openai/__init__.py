@@ -15,8 +15,6 @@ from weakref import finalize
 
 import openai
 
-from segue import profile as profiles
-from segue.box import Frame, SeenPixels, Size
 from segue.chat.openai.address import Address
 from segue.chat.openai.end_tokens import COMMON_ENDS, END_TOKENS, ENDS
 from segue.chat.openai.problems import trouble_of
@@ -25,12 +23,15 @@ from segue.chat.openai.requests import body
 from segue.chat.openai.retries import pause_before_retry
 from segue.chat.openai.secrets import KeyFilter, redact
 from segue.chat.resizing import Patches
-from segue.dialects.recognize import dialect_of
-from segue.dialects.thoughts import thinks_by_name
+from segue.dialects.parsing.thoughts import thinks_by_name
+from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
-from segue.message import Finish, Message, Sampling
-from segue.profile import Profile
-from segue.reply import ReplyText
+from segue.runtime import profile as profiles
+from segue.runtime.profile import Profile
+from segue.runtime.text_stream import ReplyText
+from segue.values.box import Size
+from segue.values.frames import Frame, SeenPixels
+from segue.values.message import Finish, Message, Sampling
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from segue.chat.openai.choices import (
 )
 from segue.chat.openai.documents import Document, End, Idle, Line, Unreadable, lines_of, read_lines
 from segue.chat.openai.transport import HTTP_ERRORS, TIMEOUTS
-from segue.message import Finish
+from segue.values.message import Finish
 
 OPENING, CLOSING = "<think>", "</think>"
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl", "text/plain", "")

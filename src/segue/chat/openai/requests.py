@@ -8,10 +8,10 @@ from typing import Any
 
 import PIL.Image
 
-from segue.box import Size
-from segue.dialects.thoughts import without_thoughts
-from segue.image import Image
-from segue.message import Message, Sampling
+from segue.dialects.parsing.thoughts import without_thoughts
+from segue.values.box import Size
+from segue.values.image import Image
+from segue.values.message import Message, Sampling
 
 PNG_BYTES = 1_000_000
 """Larger pictures are sent as JPEG, quality 95."""

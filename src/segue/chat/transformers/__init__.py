@@ -9,18 +9,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from segue import profile as profiles
-from segue.box import Frame, SeenPixels, Size
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers.families import family_of
 from segue.chat.transformers.prompts import Prompt, PromptWriter
 from segue.chat.transformers.writing import Inputs, PicturesFrom, Writer
-from segue.dialects.recognize import dialect_of
-from segue.dialects.thoughts import open_thought
+from segue.dialects.parsing.thoughts import open_thought
+from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
-from segue.image import Image
-from segue.message import Message, Sampling
 from segue.models.qwen_vl.sampling import Choice
+from segue.runtime import profile as profiles
+from segue.values.box import Size
+from segue.values.frames import Frame, SeenPixels
+from segue.values.image import Image
+from segue.values.message import Message, Sampling
 
 
 class TransformersChat:
@@ -136,7 +137,7 @@ def load(
     """Load a model of transformers as a chat model.
 
     Args:
-        source: a local folder, or what else `segue.weights.locate` takes.
+        source: a local folder, or what else `segue.runtime.weights.locate` takes.
         name: what it is called in reports; by default `source`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: "float32", "bfloat16", "float16"; None: as the device likes.
@@ -156,7 +157,7 @@ def load(
 
     from segue.chat.transformers.loading import load_network
     from segue.chat.transformers.processing import load_processor
-    from segue.weights import locate
+    from segue.runtime.weights import locate
 
     folder = locate(source)
     try:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from segue import device as devices
 from segue.errors import InputError, MissingExtra, ModelError
+from segue.runtime import device as devices
 
 QUANTISATIONS = ("4bit", "8bit")
 

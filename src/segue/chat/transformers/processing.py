@@ -17,7 +17,7 @@ from transformers.models.auto.processing_auto import (
 )
 
 from segue.errors import MissingExtra, ModelError
-from segue.weights import read_json
+from segue.runtime.weights import read_json
 
 _FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 _PARTS = ("image_processor", "tokenizer", "video_processor")

@@ -15,11 +15,11 @@ from jinja2.exceptions import TemplateError
 from segue.chat.transformers.families import Family
 from segue.chat.transformers.rendering import TemplateRenderer
 from segue.chat.transformers.text import GROUNDING
-from segue.dialects.grounding import QUESTION_TAGS
-from segue.dialects.thoughts import without_thoughts
+from segue.dialects.parsing.thoughts import without_thoughts
 from segue.errors import InputError, ModelError
-from segue.image import Image
-from segue.message import Message, images_of
+from segue.prompting.grounding_prompts import QUESTION_TAGS
+from segue.values.image import Image
+from segue.values.message import Message, images_of
 
 _BREAK = "\u2060"
 """Word joiner: invisible, and enough to make a special token ordinary text."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from segue.dialects.thoughts import is_mark
+from segue.dialects.parsing.thoughts import is_mark
 
 GROUNDING = re.compile(
     r"</?(ref|box|quad|point|points|polygon|loc|seg|phrase|object|grounding)[_a-z0-9]*/?>"

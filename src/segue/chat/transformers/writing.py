@@ -28,7 +28,7 @@ from segue.chat.transformers.memory import (
 from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
 from segue.errors import ModelError
 from segue.models.qwen_vl.sampling import COLDEST, Choice, Picker
-from segue.reply import reply_text
+from segue.runtime.text_stream import reply_text
 
 ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
 """Inputs with one entry for each id; all others describe pictures."""

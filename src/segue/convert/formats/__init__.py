@@ -19,10 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from segue.catalog import unknown
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.json_records import Damage, readings
 from segue.errors import InputError, UnknownName
+from segue.runtime.catalog import unknown
 
 BEGINNING = 20
 """Records that are looked at to find a sound one, which tells the format."""

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import json_text, printable_path
+from segue.annotations.entry_log import DAMAGE
+from segue.annotations.fields import short_repr
 from segue.convert.dialogue import Dialogue, Dropped, Kind, Turn
 from segue.convert.formats import Writer
 from segue.convert.json_records import Damage, readings
 from segue.dialects import DIALECTS, Dialect, Pointed, Wanted
 from segue.errors import InputError
-from segue.export.entry_log import DAMAGE
-from segue.export.fields import short_repr
+from segue.files.atomic import json_text, printable_path
 
 ToRecords = Callable[[Dialogue], Iterable[Mapping[str, Any]]]
 UNREADABLE = "record cannot be read"

@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from segue.annotations.fields import read_list, read_object, read_string
 from segue.convert.dialogue import Dialogue, Dropped, Role, Turn
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, assistant, json_list, read_with
 from segue.convert.formats.image_places import without_image_places
-from segue.export.fields import read_list, read_object, read_string
 
 _SPEAKERS: Mapping[Role, str] = {
     "user": "human",

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from segue.atomic_file import json_text, printable_path
+from segue.annotations.entry_log import DAMAGE
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import Writer
 from segue.convert.formats.files import UNREADABLE, absolute
 from segue.convert.formats.trl import messages
 from segue.errors import InputError, MissingExtra
-from segue.export.entry_log import DAMAGE
-from segue.unicode_text import well_formed
+from segue.files.atomic import json_text, printable_path
+from segue.files.unicode import well_formed
 
 ROWS = 1000
 

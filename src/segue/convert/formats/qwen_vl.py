@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from segue.annotations.fields import read_string
 from segue.convert.dialogue import Dialogue, Dropped, Turn
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, assistant, json_list, read_with
 from segue.errors import InputError
-from segue.export.fields import read_string
 
 OBSERVATION = "Observation: "
 _PICTURE = re.compile(r"Picture \d+: ?<img>(.*?)</img>\n?", re.DOTALL)

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from segue.box import Frame, FramedBox
+from segue.annotations.fields import read_list, read_number, read_object, read_string
 from segue.convert.dialogue import Dialogue, Dropped, grid, plain
 from segue.convert.exif import TURNED, UPRIGHT
 from segue.convert.formats import Writer
@@ -25,7 +25,7 @@ from segue.convert.formats.files import absolute, is_file, json_lines, read_with
 from segue.convert.formats.image_places import without_image_places
 from segue.convert.image_files import header
 from segue.errors import InputError
-from segue.export.fields import read_list, read_number, read_object, read_string
+from segue.values.frames import Frame, FramedBox
 
 _MARKUP = re.compile(r"<ref>(?P<phrase>.*?)</ref>|<box>\((\d+),(\d+)\),\((\d+),(\d+)\)</box>")
 _HOLES = re.compile("<ref-object>|<bbox>")

@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from segue.annotations.fields import read_list, read_object, read_string
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, json_lines, read_with, turn_of_role
 from segue.convert.formats.image_places import IMAGE, without_image_places
 from segue.errors import InputError
-from segue.export.fields import read_list, read_object, read_string
 
 
 def open_writer(path: Path) -> AbstractContextManager[Writer]:

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from segue.catalog import Catalog, Entry
+from segue.runtime.catalog import Catalog, Entry
 
 
 @runtime_checkable

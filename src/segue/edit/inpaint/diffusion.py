@@ -13,9 +13,9 @@ import numpy as np
 import PIL.Image
 import torch
 
-from segue.device import pick
 from segue.edit.inpaint.telea import around
 from segue.errors import ModelError
+from segue.runtime.device import pick
 
 DEFAULT = "stable-diffusion-v1-5/stable-diffusion-inpainting"
 PROMPT = "background, empty, natural, same style"

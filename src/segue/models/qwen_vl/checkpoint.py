@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from segue.device import pick
 from segue.errors import InputError, ModelError
 from segue.models.qwen_vl.configuration import QwenVLConfig
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.processor import QwenVLProcessor
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
-from segue.weights import locate, read_json, read_tensors
+from segue.runtime.device import pick
+from segue.runtime.weights import locate, read_json, read_tensors
 
 HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
 COMPUTED = ("inv_freq", "masked_bias", "logn_tensor")

@@ -7,9 +7,9 @@ Source: the prompts of the published evaluation scripts and of Bai et al. 2023, 
 
 from collections.abc import Sequence
 
-from segue.box import Box, Size
 from segue.models.qwen_vl.pictures import Picture
 from segue.models.qwen_vl.prompts import Markup, Part, PictureAt
+from segue.values.box import Box, Size
 
 GRID = 1000
 

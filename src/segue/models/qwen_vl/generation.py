@@ -19,7 +19,7 @@ from segue.models.qwen_vl.pictures import Picture, digest
 from segue.models.qwen_vl.processor import QwenVLProcessor
 from segue.models.qwen_vl.prompts import Prompt
 from segue.models.qwen_vl.sampling import Choice, Picker
-from segue.reply import reply_text
+from segue.runtime.text_stream import reply_text
 
 PIECE = 1024
 """Positions read at once."""

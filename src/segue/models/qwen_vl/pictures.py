@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from segue.errors import InputError
-from segue.image import Image
+from segue.values.image import Image
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 """RGB means of the pictures that the visual tower was trained on, in [0, 1]."""

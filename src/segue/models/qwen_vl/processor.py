@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segue.message import Message
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.pictures import PictureProcessor
 from segue.models.qwen_vl.prompts import DEFAULT_SYSTEM, Part, Prompt, PromptBuilder
 from segue.models.qwen_vl.teaching import Example, Labelling, collate, example
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
+from segue.values.message import Message
 
 
 class QwenVLProcessor:

@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from segue.errors import InputError
-from segue.message import Message
 from segue.models.qwen_vl.pictures import Picture
 from segue.models.qwen_vl.tokenizer import GROUNDING, QwenVLTokenizer
+from segue.values.message import Message
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from segue.errors import InputError
-from segue.message import Sampling
+from segue.values.message import Sampling
 
 _FEW = 256
 """So many of the likeliest tokens are looked at before the whole vocabulary is sorted."""

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from segue.errors import InputError
-from segue.message import Message
 from segue.models.qwen_vl.pictures import Picture, PictureProcessor
 from segue.models.qwen_vl.prompts import Markup, PromptBuilder, question
 from segue.models.qwen_vl.tokenizer import PICTURE_END, PICTURE_PAD, PICTURE_START, SPECIALS
+from segue.values.message import Message
 
 IGNORED = -100
 READ_AS_PUBLISHED = frozenset(SPECIALS) - {PICTURE_START, PICTURE_END, PICTURE_PAD}

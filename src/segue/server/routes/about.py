@@ -6,20 +6,13 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from segue.assistant.presets import CARDS
 from segue.edit.operations import OPERATIONS
 from segue.embedded.samples import sample, samples
-from segue.presets import CARDS
 from segue.server.asked import Login
 from segue.server.exporting import EXPORTS
 from segue.server.gate import client_of
-from segue.server.keys import (
-    COOKIE_PATH,
-    TOKEN_SECONDS,
-    Keys,
-    cookie_name,
-    cookie_of,
-    owner_of,
-)
+from segue.server.keys import COOKIE_PATH, TOKEN_SECONDS, Keys, cookie_name, cookie_of, owner_of
 from segue.server.problem import Problem
 from segue.server.rates import WrongKeys
 from segue.server.service import Owner, Service, TheService

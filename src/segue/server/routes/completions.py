@@ -11,18 +11,15 @@ from fastapi.responses import JSONResponse
 
 from segue.chat import token_counts
 from segue.conversation import Conversation
-from segue.image import Image
-from segue.message import (
+from segue.pipeline.answer import (
     Answer,
     Done,
     Event,
     MaskReady,
     RegionFound,
-    Sampling,
     TextAdded,
     ThoughtEnded,
 )
-from segue.region import Region
 from segue.server.answering import Alive, ClientGone, events_of, shown, streaming, written
 from segue.server.asked import ChatMessage, CompletionRequest
 from segue.server.problem import Problem
@@ -30,6 +27,9 @@ from segue.server.routes.about import check_model
 from segue.server.service import Owner, Service, TheService
 from segue.server.shapes import completion_region
 from segue.server.worker import Waiting
+from segue.values.image import Image
+from segue.values.message import Sampling
+from segue.values.region import Region
 
 router = APIRouter(prefix="/v1", tags=["completions"])
 

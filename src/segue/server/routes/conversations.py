@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from segue.embedded.samples import sample
-from segue.image import Image
-from segue.message import (
+from segue.pipeline.answer import (
     Done,
     Event,
     MarkupBroken,
@@ -33,6 +32,7 @@ from segue.server.problem import Problem
 from segue.server.service import Owner, Service, TheService
 from segue.server.shapes import line_json, region_json, regions_json, state_json, turn_json
 from segue.server.store import Record
+from segue.values.image import Image
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 

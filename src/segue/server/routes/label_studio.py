@@ -12,10 +12,10 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from segue.errors import InputError
-from segue.image import url as urls
 from segue.server.labelling import Setup
 from segue.server.problem import Problem
 from segue.server.service import Owner, Service, TheService
+from segue.values.image import url as urls
 from segue.version import __version__
 
 router = APIRouter(prefix="/label-studio", tags=["label studio"])

@@ -8,16 +8,16 @@ import PIL.Image
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from segue.box import Box
 from segue.conversation import Conversation
 from segue.edit import Edit
 from segue.errors import UnknownName
-from segue.region import Region
 from segue.server.asked import ChangedRegion, Merge, NewEdit, NewRegion
 from segue.server.problem import Problem
 from segue.server.routes.conversations import current
 from segue.server.service import Owner, Service, TheService
 from segue.server.shapes import region_json
+from segue.values.box import Box
+from segue.values.region import Region
 
 router = APIRouter(prefix="/v1/conversations/{id}", tags=["regions and edits"])
 

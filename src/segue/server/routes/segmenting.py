@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from segue.box import Box
-from segue.image import Image
 from segue.server.asked import SegmentRequest
 from segue.server.problem import Problem
 from segue.server.service import Owner, TheService
 from segue.server.shapes import region_json
+from segue.values.box import Box
+from segue.values.image import Image
 
 router = APIRouter(prefix="/v1", tags=["segment"])
 

@@ -1,0 +1,1 @@
+"""The subcommands of `segue`, one file each."""

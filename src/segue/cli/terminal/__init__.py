@@ -1,0 +1,1 @@
+"""What the command line shows: screens, lines, tables, the interactive prompt."""

@@ -1,0 +1,209 @@
+"""What a conversation has come to, and how it came there, as plain JSON values."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from segue.conversation.history import KEPT, History, Snapshot, Step
+from segue.edit import Edit
+from segue.errors import InputError
+from segue.pipeline.answer import Answer
+from segue.pipeline.serialize import region_from_json, region_to_json, reply_to_json
+from segue.values.image import Image
+from segue.values.message import Message
+from segue.values.region import Region
+
+Steps = list[tuple[Step | None, Snapshot]]
+"""Every snapshot with the step that led to it."""
+
+
+def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as plain JSON values; pictures by their digests."""
+    return {
+        "turns": _turns_to_json(snapshot),
+        "regions": [region_to_json(region) for region in snapshot.regions],
+        "edits": [edit.to_json() for edit in snapshot.edits],
+        "backgrounds": _digests(snapshot),
+    }
+
+
+class RegionReader:
+    """Reads regions; equal ones become one object, so that a hundred steps which share a mask hold
+    it once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Region] = {}
+
+    def __call__(self, value: Mapping[str, Any]) -> Region:
+        """See `region_from_json`."""
+        key = json.dumps(value, sort_keys=True)
+        if key not in self._known:
+            self._known[key] = region_from_json(value)
+        return self._known[key]
+
+
+def snapshot_from_json(
+    document: Mapping[str, Any],
+    images: Mapping[str, Image],
+    region_of: Callable[[Mapping[str, Any]], Region] | None = None,
+) -> Snapshot:
+    """Read what `snapshot_to_json` wrote.
+
+    Args:
+        document: the JSON values; "regions" may be missing, then they are those of the answers.
+        images: the pictures it names, by digest.
+        region_of: reads regions; give the same `RegionReader` for snapshots that share some.
+
+    Raises:
+        InputError: a region or an edit makes no sense.
+        KeyError, TypeError, AttributeError: a field is missing or of another kind.
+    """
+    region_of = region_of or RegionReader()
+    turns: list[tuple[Message, Message]] = []
+    answers: list[Answer] = []
+    seen: tuple[Image, ...] = ()
+    for turn in document["turns"]:
+        shown = tuple(images[digest] for digest in turn["images"])
+        seen += shown
+        answer = replace(_answer_from_json(turn, region_of), images=seen)
+        user = Message("user", turn.get("asked", turn["question"]), shown)
+        turns.append((user, Message("assistant", answer.raw)))
+        answers.append(answer)
+    first = [region for answer in answers for region in answer.regions]
+    if "regions" in document:
+        first = [region_of(region) for region in document["regions"]]
+    return Snapshot(
+        tuple(turns),
+        tuple(answers),
+        tuple(first),
+        tuple(Edit.from_json(edit) for edit in document["edits"]),
+        {name: images[digest] for name, digest in document["backgrounds"].items()},
+    )
+
+
+def history_to_json(history: History) -> dict[str, Any]:
+    """All that can be taken back or done again.
+
+    What snapshots share is written once: a snapshot counts the turns it has, and names its regions
+    by their places in one list. "later" are the turns that were taken back.
+    """
+    steps, at = history.steps()
+    furthest = steps[-1][1]
+    regions: dict[int, Region] = {}  # by identity: a step leaves what it does not change
+    for _, snapshot in steps:
+        regions |= {id(region): region for region in snapshot.regions}
+    places = {key: place for place, key in enumerate(regions)}
+    return {
+        "at": at,
+        "steps": [
+            {
+                **({} if step is None else {"what": step.what, "name": step.name}),
+                "turns": len(snapshot.turns),
+                "regions": [places[id(region)] for region in snapshot.regions],
+                "edits": [edit.to_json() for edit in snapshot.edits],
+                "backgrounds": _digests(snapshot),
+            }
+            for step, snapshot in steps
+        ],
+        "regions": [region_to_json(region) for region in regions.values()],
+        "later": _turns_to_json(furthest)[len(history.now.turns) :],
+    }
+
+
+def history_from_json(
+    value: Mapping[str, Any], now: Mapping[str, Any], images: Mapping[str, Image]
+) -> tuple[Steps, int]:
+    """Read what `history_to_json` wrote.
+
+    Args:
+        value: that.
+        now: the present snapshot as JSON; it goes before what the history says of it.
+        images: the pictures that both name, by digest.
+
+    Returns:
+        The steps, and the index of the present one.
+
+    Raises:
+        InputError: it makes no sense.
+        KeyError, TypeError, AttributeError: a field is missing or of another kind.
+    """
+    region_of = RegionReader()
+    present = snapshot_from_json(now, images, region_of)
+    later = {**now, "turns": [*now["turns"], *value["later"]]}
+    whole = snapshot_from_json(later, images, region_of)
+    regions = [region_of(region) for region in value["regions"]]
+    at, entries = value["at"], value["steps"]
+    if not 0 < len(entries) <= KEPT + 1:
+        raise InputError(f"A history has 1 to {KEPT + 1} steps, got {len(entries)}.")
+    _check_index(at, len(entries))
+    steps: Steps = []
+    for entry in entries:
+        count, places = entry["turns"], entry["regions"]
+        _check_index(count, len(whole.turns) + 1)
+        for place in places:
+            _check_index(place, len(regions))
+        if len(set(places)) < len(places):
+            raise InputError(f"A step of the history names a region twice: {places}.")
+        snapshot = Snapshot(
+            whole.turns[:count],
+            whole.answers[:count],
+            tuple(regions[place] for place in places),
+            tuple(Edit.from_json(edit) for edit in entry["edits"]),
+            {name: images[digest] for name, digest in entry["backgrounds"].items()},
+        )
+        step = Step(str(entry["what"]), str(entry["name"])) if steps else None
+        steps.append((step, snapshot))
+    if len(steps[at][1].turns) != len(present.turns):
+        raise InputError(f"Step {at} of the history has other turns than the conversation.")
+    steps[at] = (steps[at][0], present)
+    return steps, at
+
+
+def _check_index(value: Any, count: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < count:
+        raise InputError(f"A number of the history must be from 0 to {count - 1}, got {value!r}.")
+
+
+def _digests(snapshot: Snapshot) -> dict[str, str]:
+    return {name: image.digest for name, image in snapshot.backgrounds.items()}
+
+
+def _turns_to_json(snapshot: Snapshot) -> list[dict[str, Any]]:
+    pairs = zip(snapshot.turns, snapshot.answers)
+    return [_turn_to_json(user, answer) for (user, _), answer in pairs]
+
+
+def _turn_to_json(user: Message, answer: Answer) -> dict[str, Any]:
+    asked = {} if user.text == answer.question else {"asked": user.text}
+    return {
+        "question": answer.question,
+        **asked,
+        "images": [image.digest for image in user.images],
+        **reply_to_json(answer),
+        "seconds": dict(answer.seconds),
+    }
+
+
+def _answer_from_json(
+    turn: Mapping[str, Any], region_of: Callable[[Mapping[str, Any]], Region]
+) -> Answer:
+    return Answer(
+        question=turn["question"],
+        text=turn["text"],
+        raw=turn["raw"],
+        regions=tuple(region_of(region) for region in turn["regions"]),
+        not_found=tuple(turn["not_found"]),
+        broken=tuple(turn["broken"]),
+        cut=bool(turn.get("cut", False)),
+        finish=turn["finish"],
+        thought=int(turn.get("thought", 0)),
+        notices=tuple(map(_sentence, turn.get("notices", ()))),
+        seconds=dict(turn.get("seconds", {})),
+    )
+
+
+def _sentence(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a notice is {value!r}, not a text")
+    return value

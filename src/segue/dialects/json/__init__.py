@@ -1,0 +1,1 @@
+"""Replies that hold boxes as JSON, however damaged, read while they stream."""

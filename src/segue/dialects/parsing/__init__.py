@@ -1,0 +1,1 @@
+"""The parts of which dialects are made: tags, numbers, thoughts, clean text."""

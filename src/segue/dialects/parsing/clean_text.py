@@ -1,0 +1,64 @@
+"""The words of a reply as they are shown, and what is reported between them.
+
+Which picture is meant: the last mention "Picture 2", "图2", "图片2", "第2张" or "第二张" on the
+same line, at most `REACH` characters before the end of the phrase, names it. Without one it is the
+newest.
+"""
+
+import re
+
+from segue.dialects import Event, Text
+from segue.dialects.parsing.markup import Phrase
+
+REACH = 200
+"""How far back, in characters, the mention of a picture may stand."""
+
+
+_PICTURE = re.compile(
+    r"(?:Picture |图片? ?)([0-9]{1,3})(?![0-9])|第 ?([0-9]{1,3}|[一二三四五六七八九]) ?[张幅]"
+)
+_DIGITS = "零一二三四五六七八九"
+
+
+class CleanText:
+    """Clean text that grows, and events in their places in it."""
+
+    def __init__(self) -> None:
+        self._shown: list[str] = []  # clean text not yet handed out
+        self._position = 0  # length of the clean text
+        self._line = ""  # its last characters, for the mention of a picture
+        self._events: list[Event] = []
+
+    def show(self, text: str) -> None:
+        """Add words to the clean text."""
+        if text:
+            self._shown.append(text)
+            self._position += len(text)
+
+    def emit(self, event: Event) -> None:
+        """Report an event, behind the words shown so far."""
+        self._flush()
+        self._events.append(event)
+
+    def _flush(self) -> None:
+        text = "".join(self._shown)
+        self._shown.clear()
+        if text:
+            self._events.append(Text(text))
+            self._line = (self._line + text[-REACH:])[-REACH:]
+
+    def _certain(self) -> list[Event]:
+        self._flush()
+        events, self._events = self._events, []
+        return events
+
+    def picture(self, phrase: Phrase) -> int | None:
+        """The number of the picture that was mentioned last before the end of a phrase."""
+        self._flush()
+        behind = self._position - phrase.start - len(phrase.text)
+        before = self._line[: max(len(self._line) - behind, 0)]
+        mentions = _PICTURE.findall(before.rpartition("\n")[2])
+        if not mentions:
+            return None
+        number = "".join(mentions[-1])  # one of its two halves is empty
+        return (int(number) if number.isdecimal() else _DIGITS.index(number)) or None

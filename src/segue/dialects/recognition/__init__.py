@@ -1,0 +1,1 @@
+"""Recognise the dialect of a model or of a reply."""

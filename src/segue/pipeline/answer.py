@@ -1,0 +1,135 @@
+"""What comes out of a question: a stream of events, and an answer.
+
+The events of one answer come as a single stream, in the order in which they become known; a mask
+may come before the sentence that mentions it has ended. Command line, server and `ask()` are
+readers of this one stream.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import PIL.Image
+
+from segue.draw import draw_regions
+from segue.values.image import Image
+from segue.values.region import Region
+
+
+@dataclass(frozen=True, slots=True)
+class TextAdded:
+    """More words of the answer, free of markup."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFound:
+    """A box is known; its mask follows."""
+
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class MaskReady:
+    """The mask of a region found earlier."""
+
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The detector looked for a phrase and it is not in the picture. An answer, not an error."""
+
+    phrase: str
+    span: tuple[int, int] | None = None
+    image: int = 0
+    reason: str = "it is not in the picture"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkupBroken:
+    """Markup that never made sense, kept word for word. Data, not an error."""
+
+    text: str
+    cut: bool = False
+    """The reply ended inside it: more might have come."""
+    reason: str = ""
+    """For people, where it is more than that it makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtEnded:
+    """The model thought for a while; what it thought is neither shown nor acted on."""
+
+    characters: int
+    """Length of the thought."""
+    retracts: bool = False
+    """Its beginning was not marked, so all earlier events of this reply belong to it and no longer
+    count: words, regions, what was not found. The clean text begins anew."""
+    regions: tuple[str, ...] = ()
+    """Ids of the regions that are withdrawn."""
+    cut: bool = False
+    """The reply ended inside the thought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a user should know of how an answer came about: a fall-back, a loop, a server's word."""
+
+    text: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything one question brought."""
+
+    question: str
+    text: str
+    """Clean words."""
+    raw: str
+    """As the model wrote it, markup included."""
+    regions: tuple[Region, ...] = ()
+    images: tuple[Image, ...] = ()
+    """All pictures of the conversation so far; `Region.image` counts in here."""
+    not_found: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    """Markup that could not be read."""
+    cut: bool = False
+    """The reply ended inside markup: what is complete is here, more might have come."""
+    finish: Literal["stop", "length", "cancelled", "error", "refused", "thought"] = "stop"
+    """Why the reply ended. After "error" and "refused" what had been said until then is kept;
+    "thought": the model only thought, and gave no answer."""
+    thought: int = 0
+    """Characters of the reply that were thoughts; they are part of `raw` alone."""
+    notices: tuple[str, ...] = ()
+    """What a user should know of how the answer came about, as sentences."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Time spent, by stage."""
+
+    def draw(self, image: int | None = None) -> PIL.Image.Image:
+        """Draw the masks, boxes and phrases of a picture on it.
+
+        Args:
+            image: which picture; by default the one the first region is on, else the newest.
+        """
+        if image is None:
+            image = self.regions[0].image if self.regions else len(self.images) - 1
+        here = [region for region in self.regions if region.image == image]
+        return draw_regions(self.images[image], here)
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as plain JSON values; masks as COCO RLE, boxes as [x0, y0, x1, y1]."""
+        from segue.pipeline.serialize import answer_to_json
+
+        return answer_to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of the stream, with everything collected."""
+
+    answer: Answer
+
+
+Event = TextAdded | RegionFound | MaskReady | NotFound | MarkupBroken | ThoughtEnded | Notice | Done

@@ -1,0 +1,110 @@
+"""Collector: gathers the events of one reply into an `Answer`."""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from segue.pipeline.answer import (
+    Answer,
+    Done,
+    Event,
+    MarkupBroken,
+    MaskReady,
+    NotFound,
+    Notice,
+    RegionFound,
+    TextAdded,
+    ThoughtEnded,
+)
+from segue.values.image import Image
+from segue.values.region import Region
+
+
+class Collector:
+    """Gathers the events of one reply into an `Answer`."""
+
+    def __init__(self, question: str) -> None:
+        self.question = question
+        self.raw: list[str] = []
+        self.text: list[str] = []
+        self.regions: dict[str, Region] = {}
+        self.not_found: list[str] = []
+        self.broken: list[str] = []
+        self.cut = False
+        self.thought = 0
+        self.notices: list[str] = []
+        self.finish: Any = "stop"
+        self.chat_seconds = 0.0
+        self.started = time.perf_counter()
+
+    def listen(self, chunks: Iterator[str]) -> Generator[str, None, str]:
+        """Pass a reply through, remembering it and the time it took to write."""
+        while True:
+            before = time.perf_counter()
+            try:
+                chunk = next(chunks)
+            except StopIteration as end:
+                self.finish = end.value or "stop"
+                return self.finish
+            finally:
+                self.chat_seconds += time.perf_counter() - before
+            self.raw.append(chunk)
+            yield chunk
+
+    def add(self, event: Event) -> None:
+        """Take one event into account."""
+        match event:
+            case TextAdded(text):
+                self.text.append(text)
+            case RegionFound(region) | MaskReady(region):
+                self.regions[region.id] = region
+            case NotFound(phrase):
+                self.not_found.append(phrase)
+            case MarkupBroken(text, cut):
+                self.broken.append(text)
+                self.cut = self.cut or cut
+            case ThoughtEnded(characters, retracts):
+                self.thought += characters
+                if retracts:
+                    self._withdraw()
+            case Notice(text):
+                self.notices.append(text)
+            case Done():
+                pass
+
+    def _withdraw(self) -> None:
+        """All that came so far was a thought."""
+        for gathered in (self.text, self.regions, self.not_found, self.broken):
+            gathered.clear()
+        self.cut = False
+
+    def notice_at_end(self) -> Notice | None:
+        """What is to be said of how the reply ended."""
+        if said := getattr(self.finish, "notice", ""):
+            return Notice(said)
+        found = self.regions or self.not_found or self.broken
+        if self.thought and not found and not "".join(self.text).strip():
+            self.finish = "thought"
+            return Notice(
+                f"the model only thought, {self.thought} characters, and gave no answer; "
+                "raise --max-new-tokens (max_new_tokens)"
+            )
+        return None
+
+    def answer(self, images: Sequence[Image]) -> Answer:
+        """What was gathered so far."""
+        total = time.perf_counter() - self.started
+        return Answer(
+            question=self.question,
+            text="".join(self.text),
+            raw="".join(self.raw),
+            regions=tuple(self.regions.values()),
+            images=tuple(images),
+            not_found=tuple(self.not_found),
+            broken=tuple(self.broken),
+            cut=self.cut,
+            finish=str(self.finish),  # type: ignore[arg-type]
+            thought=self.thought,
+            notices=tuple(self.notices),
+            seconds={"chat": self.chat_seconds, "total": total},
+        )

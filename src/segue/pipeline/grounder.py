@@ -1,0 +1,163 @@
+"""A detector and a segmenter that work together: phrases, boxes and clicks in, regions out.
+
+Reply processing, corrections by hand and the library call `Assistant.segment` share one `Grounder`,
+and with it one cache of encoded pictures and one of detections. Both are keyed by the stage that
+computed them, so a stage that is exchanged is never answered for by its predecessor.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from segue.detect import Detection, Detector
+from segue.errors import InputError
+from segue.runtime.byte_cache import ByteCache
+from segue.segment import Point, Segmenter, View
+from segue.values.box import Box, read_box
+from segue.values.image import Image
+from segue.values.region import Region
+
+VIEWS_BUDGET_BYTES = 512 * 2**20
+"""How much the encoded pictures may hold, unless a memory budget says otherwise."""
+MAX_CACHED_DETECTIONS = 256
+"""How many calls of the detector are remembered."""
+
+
+def region_ids(first: int = 1) -> Iterator[str]:
+    """Count names for regions: "r1", "r2", …"""
+    return (f"r{number}" for number in count(first))
+
+
+class Grounder:
+    """Finds and segments things in pictures. Either stage may be missing, and may be exchanged."""
+
+    def __init__(
+        self,
+        detector: Detector | None = None,
+        segmenter: Segmenter | None = None,
+        *,
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> None:
+        """
+        Args:
+            detector: finds phrases; None: there is none.
+            segmenter: makes masks; None: there is none.
+            box_threshold: passed to the detector; None: the detector's own.
+            text_threshold: passed to the detector; None: its own, and never above a
+                `box_threshold` that is set.
+        """
+        self.detector = detector
+        self.segmenter = segmenter
+        self.box_threshold = box_threshold
+        self.text_threshold = text_threshold
+        self.views: ByteCache[tuple[int, str], tuple[Segmenter, View]] = ByteCache(
+            VIEWS_BUDGET_BYTES, size_of=lambda entry: entry[1].size_bytes
+        )
+        """Encoded pictures by segmenter and content."""
+        self._detections: ByteCache[tuple[Any, ...], tuple[Detector, list[Detection]]] = ByteCache(
+            0, size_of=lambda _: 0, max_entries=MAX_CACHED_DETECTIONS
+        )
+
+    def view(self, image: Image) -> View:
+        """Return the encoded picture, from the cache where it is there.
+
+        Raises:
+            InputError: there is no segmenter.
+        """
+        segmenter = self.segmenter
+        if segmenter is None:
+            raise InputError("This assistant has no segmenter. Load one: segue.load(segment=…).")
+        # The entry holds the segmenter, so its id() cannot be given to another one meanwhile.
+        key = (id(segmenter), image.digest)
+        return self.views.get_or_compute(key, lambda: (segmenter, segmenter.look(image)))[1]
+
+    def detect(
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        *,
+        index: int = 0,
+        ids: Iterator[str] | None = None,
+    ) -> list[Region]:
+        """Find every instance of every phrase.
+
+        Args:
+            image: the picture.
+            phrases: what to look for.
+            index: of the picture in the conversation, for `Region.image`.
+            ids: names for the regions; "r1", "r2", … when left out.
+
+        Returns:
+            Regions without masks.
+
+        Raises:
+            InputError: there is no detector.
+        """
+        detector = self.detector
+        if detector is None:
+            raise InputError(
+                "This assistant has no detector, so it cannot look for a phrase. "
+                "Load one: segue.load(detect=…)."
+            )
+        thresholds = (self.box_threshold, self.text_threshold)
+        key = (id(detector), image.digest, tuple(phrases), *thresholds)
+        _, detections = self._detections.get_or_compute(
+            key, lambda: (detector, detector.find(image, phrases, *thresholds))
+        )
+        ids = ids or region_ids()
+        return [
+            Region(
+                next(ids),
+                detection.phrase,
+                detection.box,
+                "detector",
+                image=index,
+                score=detection.score,
+            )
+            for detection in detections
+        ]
+
+    def add_masks(self, regions: list[Region], image: Image) -> list[Region]:
+        """Return the regions of one picture with masks, made in one call of the segmenter.
+
+        Without a segmenter they are returned as they are.
+        """
+        if self.segmenter is None or not regions:
+            return regions
+        masks = self.view(image).mask(boxes=[region.box for region in regions])
+        return [region.with_mask(mask) for region, mask in zip(regions, masks)]
+
+    def segment(
+        self,
+        image: Image,
+        phrases: Sequence[str] = (),
+        boxes: Sequence[Any] | None = None,
+        points: Sequence[Point] | Sequence[Sequence[Point]] | None = None,
+        labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
+    ) -> tuple[Region, ...]:
+        """Make masks by phrase, by box, or by points. See `Assistant.segment`."""
+        regions: list[Region] = []
+        if phrases:
+            regions += self.add_masks(self.detect(image, phrases), image)
+        has_boxes = boxes is not None and len(boxes) > 0
+        has_points = points is not None and len(points) > 0
+        if has_boxes or has_points:
+            read = [read_box(box) for box in boxes] if boxes is not None and has_boxes else None
+            masks = self.view(image).mask(boxes=read, points=points, labels=labels)
+            for number, mask in enumerate(masks):
+                if read:
+                    box = read[number]
+                else:
+                    clicks: Any = points if len(masks) == 1 else (points or ())[number]
+                    box = mask.box or Box.around(_flat(clicks))
+                region_id = f"r{len(regions) + 1}"
+                regions.append(Region(region_id, "", box, "user", mask=mask))
+        return tuple(regions)
+
+
+def _flat(points: Any) -> list[tuple[float, float]]:
+    """Points however they are nested, as a list of pairs."""
+    if len(points) == 2 and not hasattr(points[0], "__len__"):
+        return [(float(points[0]), float(points[1]))]
+    return [pair for point in points for pair in _flat(point)]

@@ -1,0 +1,1 @@
+"""From a question of the user to what a chat model is asked. No torch."""

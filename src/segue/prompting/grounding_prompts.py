@@ -1,0 +1,254 @@
+"""How a family is asked so that it points at things: the grounding prompts.
+
+Each family was trained with questions of its own form. Where only one object is meant, its singular
+question is asked; "all X" asks for every instance. A question that is no request for a phrase keeps
+its words and is followed by the sentence that asks for places.
+
+Sources: model cards and cookbooks of the families, as in their dialect's file; Florence-2's tasks
+as transformers' processor spells them out. Where a family has no such form the wording is our own.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segue.prompting.intent import Request, is_chinese, read_request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounding:
+    """The questions of one family in one language; "{}" stands for the phrase."""
+
+    one: str
+    every: str
+    also: str
+    """Follows a question that asks for no phrase; "{}", if any, stands for that question."""
+    joined: str = ", "
+    """Between several phrases."""
+
+
+_BOXES_2D = '[{"bbox_2d": [x1, y1, x2, y2], "label": "…"}]'
+_BOX_2D = '[{"box_2d": [ymin, xmin, ymax, xmax], "label": "…"}]'
+_QWEN_JSON = (
+    Grounding(
+        one=f"Locate the {{}} in the image and output its bbox coordinates in JSON: {_BOXES_2D}",
+        every="Locate every instance that belongs to the following categories: {}. "
+        f"Report bbox coordinates in JSON: {_BOXES_2D}",
+        also=f"Report the bbox coordinates of what you mean in JSON: {_BOXES_2D}",
+    ),
+    Grounding(
+        one=f"框出图中的{{}}，以JSON格式输出bbox坐标：{_BOXES_2D}",
+        every=f"框出图中所有的{{}}，以JSON格式输出每一个的bbox坐标：{_BOXES_2D}",
+        also=f"请以JSON格式输出所指物体的bbox坐标：{_BOXES_2D}",
+        joined="、",
+    ),
+)
+
+GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
+    "qwen_vl": (
+        Grounding(
+            one="Find the {} in the picture.",
+            every="Find all the {} in the picture.",
+            also="Frame it in the picture.",
+            joined=" and the ",
+        ),
+        Grounding(
+            one="框出图片中{}的位置",
+            every="框出图片中所有{}的位置",
+            also="请在图中框出来。",
+            joined="和",
+        ),
+    ),
+    "qwen2_vl": (
+        Grounding(
+            one="Detect the bounding box of the {} in the picture.",
+            every="Detect the bounding boxes of all the {} in the picture.",
+            also="Give the bounding boxes of what you mean.",
+            joined=" and the ",
+        ),
+        Grounding(
+            one="框出图中{}的位置",
+            every="框出图中所有{}的位置",
+            also="请给出所指物体的边界框。",
+            joined="和",
+        ),
+    ),
+    "qwen2_5_vl": _QWEN_JSON,
+    "qwen3_vl": _QWEN_JSON,
+    "internvl": (
+        Grounding(
+            one="Please provide the bounding box coordinate of the region this sentence describes: "
+            "<ref>{}</ref>",
+            every="Please detect and label all instances of the following objects in the image: "
+            "<ref>{}</ref>",
+            also="Mark what you mean with <ref>…</ref><box>[[x1, y1, x2, y2]]</box>.",
+            joined="</ref>, <ref>",
+        ),
+        None,
+    ),
+    "glm_v": (
+        Grounding(
+            one="Where is the {} in the image? "
+            "Provide its coordinates in [[xmin,ymin,xmax,ymax]] format.",
+            every="Find every {} in the image. Answer with a JSON list: "
+            '[{{"label": "…", "bbox_2d": [xmin, ymin, xmax, ymax]}}]',
+            also="Provide the coordinates of what you mean in [[xmin,ymin,xmax,ymax]] format.",
+        ),
+        Grounding(
+            one="图中的{}在哪里？请以[[xmin,ymin,xmax,ymax]]格式给出坐标。",
+            every="找出图中所有的{}，以JSON列表回答："
+            '[{{"label": "…", "bbox_2d": [xmin, ymin, xmax, ymax]}}]',
+            also="请以[[xmin,ymin,xmax,ymax]]格式给出所指物体的坐标。",
+            joined="、",
+        ),
+    ),
+    "deepseek_vl2": (
+        Grounding(
+            one="<|ref|>The {}<|/ref|>.",
+            every="<|ref|>All {}<|/ref|>.",
+            also="<|grounding|>{}",
+            joined="<|/ref|><|ref|>",
+        ),
+        None,
+    ),
+    "paligemma": (
+        Grounding(one="detect {}", every="detect {}", also="detect {}", joined=" ; "),
+        None,
+    ),
+    "florence2": (
+        Grounding(
+            one="Locate the phrases in the caption: {}",
+            every="Locate {} in the image.",
+            also="Locate the phrases in the caption: {}",
+        ),
+        None,
+    ),
+    "kosmos2": (
+        Grounding(
+            one="<grounding><phrase>the {}</phrase>",
+            every="<grounding><phrase>all {}</phrase>",
+            also="<grounding>{}",
+            joined="</phrase> and <phrase>the ",
+        ),
+        None,
+    ),
+    "molmo": (
+        Grounding(
+            one="Point to the {}.",
+            every="Point to all the {}.",
+            also="Point to what you mean.",
+            joined=" and the ",
+        ),
+        None,
+    ),
+    "gemini": (
+        Grounding(
+            one=f"Detect the {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
+            every=f"Detect all {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
+            also=f"Detect what you mean. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
+        ),
+        Grounding(
+            one=f"检测图中的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
+            every=f"检测图中所有的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
+            also=f"检测所指的物体。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
+            joined="、",
+        ),
+    ),
+    "moondream": (
+        Grounding(
+            one='Detect: {}. Answer in JSON, in fractions: {{"objects": [{{"x_min": 0.1, '
+            '"y_min": 0.2, "x_max": 0.3, "y_max": 0.4}}]}}',
+            every='Detect: all {}. Answer in JSON, in fractions: {{"objects": [{{"x_min": 0.1, '
+            '"y_min": 0.2, "x_max": 0.3, "y_max": 0.4}}]}}',
+            also='Answer in JSON, in fractions: {"objects": [{"x_min": 0.1, "y_min": 0.2, '
+            '"x_max": 0.3, "y_max": 0.4}]}',
+        ),
+        None,
+    ),
+    "gsam": (
+        Grounding(
+            one="Segment the {}.",
+            every="Segment all the {}.",
+            also="Segment what you mean.",
+            joined=" and the ",
+        ),
+        Grounding(
+            one="分割图片中的{}", every="分割图片中所有的{}", also="请分割出来。", joined="和"
+        ),
+    ),
+}
+"""Dialect -> its questions in English, and in Chinese where the family is asked in it."""
+
+_TAG = re.compile(r"</?[a-z]+>|<\|/?[a-z]+\|>")
+
+QUESTION_TAGS = frozenset(
+    tag
+    for forms in GROUNDINGS.values()
+    for form in forms
+    if form is not None
+    for text in (form.one, form.every, form.also, form.joined)
+    for tag in _TAG.findall(text)
+)
+"""The tags in these questions. Chat models whose tokenizers have them must read them as such."""
+
+_SAME = {"qwen2_vl_stripped": "qwen2_vl", "auto": "qwen3_vl"}
+
+TEACH_TAG = {
+    "en": (
+        "When you are asked to find, segment, cut out or mark something, do not give coordinates. "
+        "Write what to look for between tags: <gsam>phrase</gsam>. A detector then finds every "
+        "instance of the phrase. Use a short noun phrase, in the words of the question, and one "
+        "pair of tags for each kind of thing. If it is not in the picture, say so without a tag. "
+        "For all other questions answer as usual, without tags.\n"
+        "Example. Question: Can you segment the dogs? Answer: Sure: <gsam>dogs</gsam>."
+    ),
+    "zh": (
+        "当用户要求查找、分割、抠出或标出某个物体时，不要给出坐标，而是把要找的东西写在标签里："
+        "<gsam>短语</gsam>。检测器会找到该短语的所有实例。请使用问题中的简短名词短语，每种物体用一对标签。"
+        "如果图中没有，就直接说明，不要用标签。其他问题照常回答，不要用标签。\n"
+        "例如，问：请分割图中的狗。答：好的：<gsam>狗</gsam>。"
+    ),
+}
+"""A system prompt that teaches the tag to a model that was not tuned to it."""
+
+
+def grounding_of(dialect: str, chinese: bool = False) -> Grounding:
+    """The questions of a dialect; English ones where a family is not asked in Chinese."""
+    english, han = GROUNDINGS[_SAME.get(dialect, dialect)]
+    return han if chinese and han is not None else english
+
+
+def ask_for(dialect: str, phrases: Sequence[str], every: bool = False) -> str:
+    """The question that makes a family point at phrases.
+
+    >>> ask_for("qwen_vl", ["飞机"])
+    '框出图片中飞机的位置'
+    >>> ask_for("paligemma", ["cat", "dog"], every=True)
+    'detect cat ; dog'
+    """
+    words = grounding_of(dialect, any(map(is_chinese, phrases)))
+    # Not str.format: a phrase and the example of an answer may hold braces.
+    form = (words.every if every else words.one).replace("{{", "{").replace("}}", "}")
+    return form.replace("{}", words.joined.join(phrases), 1)
+
+
+def grounded(question: str, dialect: str, request: Request | None = None) -> str:
+    """A question in the form that makes a family point at what it asks for.
+
+    Args:
+        question: what a person typed.
+        dialect: of the chat model.
+        request: what it asks for; None: read from its words.
+
+    >>> grounded("Can you find all the dogs?", "molmo")
+    'Point to all the dogs.'
+    >>> grounded("Which dog is asleep?", "molmo")
+    'Which dog is asleep? Point to what you mean.'
+    """
+    request = request or read_request(question)
+    if request.phrases:
+        return ask_for(dialect, request.phrases, request.every)
+    also = grounding_of(dialect, request.chinese).also
+    if "{}" in also:
+        return also.replace("{}", question.strip(), 1)
+    return f"{question.strip()} {also}"

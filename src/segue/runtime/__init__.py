@@ -1,0 +1,1 @@
+"""What every backend needs of the machine: catalogues, weights, devices, memory."""

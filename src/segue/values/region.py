@@ -1,0 +1,48 @@
+"""Region: an answer in space. What was meant, where it is, how sure, and who found it."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from segue.values.box import Box
+from segue.values.mask import Mask
+
+FoundBy = Literal["chat", "detector", "person"]
+"""Which stage placed the box: the chat model itself, the detector, or a person's click."""
+
+Click = tuple[float, float, int]
+"""x, y in pixels of the upright picture; 1: on the object, 0: not on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One object that was pointed at."""
+
+    id: str
+    """Stable within its conversation: "r1", "r2", … in the order they became known."""
+    phrase: str
+    """What it was called; empty when the model gave a box without a name."""
+    box: Box
+    """Where it is, in pixels of the upright picture."""
+    found_by: FoundBy
+    image: int = 0
+    """Index of the picture within the conversation."""
+    mask: Mask | None = None
+    """Its pixels; None until segmented, or when there is no segmenter."""
+    score: float | None = None
+    """The finder's confidence in [0, 1]; None when it gives none (chat models do not)."""
+    span: tuple[int, int] | None = None
+    """Where `phrase` stands in the clean text of the answer: [start, end) in code points."""
+    quad: tuple[tuple[float, float], ...] | None = None
+    """The four corners, when the model gave a rotated quadrilateral (text lines)."""
+    point: tuple[float, float] | None = None
+    """(x, y), when the model gave a point and no box: then `box` is the mask's, and without a mask
+    it has no area."""
+    clicks: tuple[Click, ...] = ()
+    """The clicks by which a person made or corrected the mask."""
+
+    agreement: float | None = None
+    """How far the other route put it in the same place, IoU in [0, 1]; None: not checked."""
+
+    def with_mask(self, mask: Mask) -> "Region":
+        """The same region, segmented."""
+        return replace(self, mask=mask)
