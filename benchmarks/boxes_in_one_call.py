@@ -1,7 +1,7 @@
 """Sixteen boxes in one call of the segmenter, against sixteen calls."""
 
 from benchmarks.timing import compare
-from segue.assistant.presets import load_stage
+from segue.assistant.loading import load_stage
 from segue.embedded.samples import samples
 from segue.values.box import Box
 

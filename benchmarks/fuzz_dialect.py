@@ -17,13 +17,13 @@ from pathlib import Path
 from segue.dialects import (
     DIALECTS,
     Absence,
+    BoxMention,
+    DetectRequest,
     Event,
-    Malformed,
-    Pointed,
-    Spotted,
+    MalformedMarkup,
+    PointMention,
     Text,
     Thought,
-    Wanted,
 )
 from segue.values.box import Size
 from segue.values.frames import EitherFrame
@@ -127,22 +127,22 @@ def check_events(dialect: str, reply: str, events: Sequence[Event]) -> None:
         rest = iter(reply)
         assert all(character in rest for character in clean), (dialect, reply)
     for event in events:
-        if isinstance(event, Malformed):
+        if isinstance(event, MalformedMarkup):
             assert event.text, (dialect, reply)
             rest = iter(reply)
             assert all(character in rest for character in event.text), (dialect, reply)
-        elif isinstance(event, Pointed | Spotted | Wanted | Absence):
+        elif isinstance(event, BoxMention | PointMention | DetectRequest | Absence):
             if event.span is not None:
                 start, end = event.span
                 assert clean[start:end] == event.phrase, (dialect, reply)
-            if isinstance(event, Pointed):
+            if isinstance(event, BoxMention):
                 if not isinstance(event.box.frame, EitherFrame):
                     box = event.box.to_box(Size(10_000_000, 10_000_000), Size(1000, 1000))
                     assert not box.is_empty or event.box.xa > 1000 or event.box.ya > 1000, reply
-            elif isinstance(event, Spotted):
+            elif isinstance(event, PointMention):
                 if not isinstance(event.point.frame, EitherFrame):
                     event.point.to_point(Size(480, 640))
-            elif isinstance(event, Wanted):
+            elif isinstance(event, DetectRequest):
                 assert event.phrase, (dialect, reply)
 
 

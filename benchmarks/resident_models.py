@@ -69,7 +69,7 @@ def calibrate(folder: Path) -> None:
     import numpy as np
 
     import segue
-    from segue.assistant.presets import load_stage
+    from segue.assistant.loading import load_stage
 
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 255, (6, 8, 3), np.uint8).repeat(80, 0).repeat(80, 1)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from benchmarks.timing import Ratio, seconds
-from segue.assistant.presets import load_stage
+from segue.assistant.loading import load_stage
 from segue.embedded.samples import samples
 from segue.values.message import Message, Sampling
 

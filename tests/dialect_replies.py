@@ -8,15 +8,15 @@ from typing import Any
 from segue.dialects import (
     DIALECTS,
     Absence,
+    BoxMention,
+    DetectRequest,
     Dialect,
     Event,
-    Malformed,
-    Pointed,
+    MalformedMarkup,
+    PointMention,
     Remark,
-    Spotted,
     Text,
     Thought,
-    Wanted,
 )
 
 FOLDER = Path(__file__).parent / "dialects" / "cases"
@@ -46,7 +46,7 @@ def as_json(event: Event) -> dict[str, Any]:
     """The shape in which cases/*.json write an event. The frame stands in no case."""
     if isinstance(event, Text):
         return {"text": event.text}
-    if isinstance(event, Malformed):
+    if isinstance(event, MalformedMarkup):
         more = {"cut": True} if event.cut else {}
         return {
             "malformed": event.text,
@@ -59,14 +59,14 @@ def as_json(event: Event) -> dict[str, Any]:
     if isinstance(event, Thought):
         retracts = {"retracts": True} if event.retracts else {}
         return {"thought": event.length, **retracts, **({"cut": True} if event.cut else {})}
-    if isinstance(event, Wanted):
+    if isinstance(event, DetectRequest):
         written = {"wanted": event.phrase}
     elif isinstance(event, Absence):
         written = {"absent": event.phrase}
-    elif isinstance(event, Spotted):
+    elif isinstance(event, PointMention):
         written = {"spotted": event.phrase, "point": [event.point.x, event.point.y]}
     else:
-        assert isinstance(event, Pointed)
+        assert isinstance(event, BoxMention)
         box = event.box
         written = {"pointed": event.phrase, "box": [box.xa, box.ya, box.xb, box.yb]}
         if event.quad:

@@ -88,7 +88,7 @@ def skills(chat: object, count: int) -> dict[str, tuple[float, int]]:
     """What the base could do before: describe, frame, say that something is not there."""
     import numpy as np
 
-    from segue.assistant.presets import load_stage
+    from segue.assistant.loading import load_stage
     from segue.embedded.chat_evaluation import Asked, Tally, score, things_of
     from segue.embedded.chat_replies import Query, replies
     from segue.embedded.dialogues import Narrator

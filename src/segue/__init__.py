@@ -12,12 +12,26 @@ The names below are imported only when they are used, so that `import segue` is 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from segue.deprecated import find_moved_modules
+
 if TYPE_CHECKING:
     from segue.assistant import Assistant, load
+    from segue.assistant.replay import replay
     from segue.conversation import Conversation
-    from segue.conversation.session import replay
+    from segue.conversation.session.read import resume
     from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
-    from segue.pipeline.answer import Answer
+    from segue.pipeline.answer import (
+        Answer,
+        Done,
+        Event,
+        MarkupBroken,
+        MaskReady,
+        NotFound,
+        Notice,
+        RegionFound,
+        TextAdded,
+        ThoughtEnded,
+    )
     from segue.values.box import Box, Size
     from segue.values.image import Image
     from segue.values.mask import Mask
@@ -26,24 +40,34 @@ if TYPE_CHECKING:
     from segue.version import __version__
 
 _HOME = {
-    "Answer": "message",
+    "Answer": "pipeline.answer",
     "Assistant": "assistant",
-    "Box": "box",
+    "Box": "values.box",
     "Conversation": "conversation",
-    "Image": "image",
+    "Done": "pipeline.answer",
+    "Event": "pipeline.answer",
+    "Image": "values.image",
     "InputError": "errors",
-    "Mask": "mask",
-    "Message": "message",
+    "MarkupBroken": "pipeline.answer",
+    "Mask": "values.mask",
+    "MaskReady": "pipeline.answer",
+    "Message": "values.message",
     "MissingExtra": "errors",
     "ModelError": "errors",
-    "Region": "region",
-    "Sampling": "message",
+    "NotFound": "pipeline.answer",
+    "Notice": "pipeline.answer",
+    "Region": "values.region",
+    "RegionFound": "pipeline.answer",
+    "Sampling": "values.message",
     "SegueError": "errors",
-    "Size": "box",
+    "Size": "values.box",
+    "TextAdded": "pipeline.answer",
+    "ThoughtEnded": "pipeline.answer",
     "UnknownName": "errors",
     "__version__": "version",
     "load": "assistant",
-    "replay": "session",
+    "replay": "assistant.replay",
+    "resume": "conversation.session.read",
 }
 
 __all__ = [
@@ -51,21 +75,33 @@ __all__ = [
     "Assistant",
     "Box",
     "Conversation",
+    "Done",
+    "Event",
     "Image",
     "InputError",
+    "MarkupBroken",
     "Mask",
+    "MaskReady",
     "Message",
     "MissingExtra",
     "ModelError",
+    "NotFound",
+    "Notice",
     "Region",
+    "RegionFound",
     "Sampling",
     "SegueError",
     "Size",
+    "TextAdded",
+    "ThoughtEnded",
     "UnknownName",
     "__version__",
     "load",
     "replay",
+    "resume",
 ]
+
+find_moved_modules()
 
 
 def __getattr__(name: str) -> Any:

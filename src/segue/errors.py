@@ -7,7 +7,7 @@
     └── ModelError      (RuntimeError)   weights could not be found, loaded or run
 
 Each message is written for a person: what is wrong, with the value; what was expected; what to
-do. A strange *reply* of a model is data, not an error: dialects yield `Malformed` and go on.
+do. A strange *reply* of a model is data, not an error: dialects yield `MalformedMarkup` and go on.
 """
 
 

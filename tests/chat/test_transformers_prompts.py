@@ -9,7 +9,7 @@ import tiny_chats
 from segue.chat.transformers.families import Family
 from segue.chat.transformers.prompts import PromptWriter
 from segue.chat.transformers.text import GROUNDING
-from segue.prompting.grounding_prompts import GROUNDINGS, QUESTION_TAGS, grounded
+from segue.prompting.grounding_prompts import GROUNDINGS, QUESTION_TAGS, grounding_question
 from segue.values.message import Message
 
 OTHERS = ("<image>", "<|end_of_sentence|>", "<|User|>", "<|det|>", "<|/det|>")
@@ -27,7 +27,7 @@ def tokenizer(tmp_path_factory):
     "question", ["Find the dog.", "Find all dogs and cats.", "Which dog is asleep?", "框出狗"]
 )
 def test_the_tags_of_a_familys_own_question_stay_tokens(tokenizer, dialect, question):
-    text = grounded(question, dialect)
+    text = grounding_question(question, dialect)
     processor = SimpleNamespace(tokenizer=tokenizer)
     prompt = PromptWriter(processor, Family(turns=False), "tiny").write([Message("user", text)])
     assert prompt.text == text
@@ -35,7 +35,7 @@ def test_the_tags_of_a_familys_own_question_stay_tokens(tokenizer, dialect, ques
 
 
 def test_deepseek_is_asked_with_its_tokens(tokenizer):
-    text = grounded("Find the dog.", "deepseek_vl2")
+    text = grounding_question("Find the dog.", "deepseek_vl2")
     assert text == "<|ref|>The dog<|/ref|>."
     processor = SimpleNamespace(tokenizer=tokenizer)
     prompt = PromptWriter(processor, Family(turns=False), "tiny").write([Message("user", text)])

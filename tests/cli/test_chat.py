@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from segue.assistant import Assistant
-from segue.conversation.session import resume
+from segue.conversation.session.read import resume
 from segue.segment.box_fill import BoxFill
 
 

@@ -2,7 +2,7 @@
 
 from fake_openai import FakeOpenAI
 from segue.runtime import profile
-from segue.runtime.weights import ON_BOARD
+from segue.runtime.weights import BUNDLED
 from segue.version import __version__
 
 
@@ -11,7 +11,7 @@ def test_the_machine_and_the_weights_are_reported(run, monkeypatch) -> None:
     outcome = run("doctor")
     assert outcome.code == 0, outcome.err
     assert __version__ in outcome.out
-    for name in ("python", "torch", "device", "memory", *(f"embedded {p}" for p in ON_BOARD)):
+    for name in ("python", "torch", "device", "memory", *(f"embedded {p}" for p in BUNDLED)):
         assert f"\n {name} " in outcome.out
     assert "off (SEGUE_OFFLINE" in outcome.out
 

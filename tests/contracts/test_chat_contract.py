@@ -20,7 +20,7 @@ from workers import one_worker_each
 REPLY = "这是<ref>飞机</ref><box>(343,119),(714,261)</box>，a plane 🛩️ at night."
 GREEDY = Sampling(temperature=0, max_new_tokens=24)
 OPENED: list[str] = []
-ON_BOARD = "qwen_vl on board"
+BUNDLED = "qwen_vl on board"
 
 
 def tiny_qwen_vl() -> ChatModel:
@@ -62,9 +62,9 @@ TINY: dict[str, Callable[[Path], ChatModel]] = {
 }
 
 
-@pytest.fixture(scope="module", params=one_worker_each("chat", [*CHATS, *FAMILIES, ON_BOARD]))
+@pytest.fixture(scope="module", params=one_worker_each("chat", [*CHATS, *FAMILIES, BUNDLED]))
 def chat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
-    if request.param == ON_BOARD:
+    if request.param == BUNDLED:
         try:
             return presets.load_stage("chat", "embedded-chat", device="cpu")
         except ModelError:

@@ -12,16 +12,16 @@ from tiny_models import tiny_grounding_dino, tiny_owlv2
 from workers import one_worker_each
 
 TINY = {"grounding_dino": tiny_grounding_dino, "owlv2": tiny_owlv2}
-ON_BOARD = "grounding_dino on board"
+BUNDLED = "grounding_dino on board"
 TABLE = {"cat": [(-5, -5, 900, 900, 0.9), (0, 0, 1, 1, 0.4)], "hot dog": [(0, 0, 2, 2, 0.8)]}
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
 PHRASES = ["cat", "hot dog", "dog"]
 
 
-@pytest.fixture(scope="module", params=one_worker_each("detector", [*DETECTORS, ON_BOARD]))
+@pytest.fixture(scope="module", params=one_worker_each("detector", [*DETECTORS, BUNDLED]))
 def detector(request, tmp_path_factory):
     name = request.param
-    if name == ON_BOARD:
+    if name == BUNDLED:
         try:
             return DETECTORS.load("grounding_dino", locate("embedded/detector"), device="cpu")
         except ModelError:

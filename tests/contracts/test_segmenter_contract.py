@@ -13,17 +13,15 @@ from tiny_models import tiny_sam, tiny_sam2
 from workers import one_worker_each
 
 TINY = {"sam": tiny_sam, "sam2": tiny_sam2}
-ON_BOARD, ZOOMED = "sam on board", "sam with a closer look"
+BUNDLED, ZOOMED = "sam on board", "sam with a closer look"
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
 BOX = Box(8, 4, 40, 36)
 
 
-@pytest.fixture(
-    scope="module", params=one_worker_each("segmenter", [*SEGMENTERS, ZOOMED, ON_BOARD])
-)
+@pytest.fixture(scope="module", params=one_worker_each("segmenter", [*SEGMENTERS, ZOOMED, BUNDLED]))
 def segmenter(request, tmp_path_factory):
     name = request.param
-    if name == ON_BOARD:
+    if name == BUNDLED:
         try:
             return SEGMENTERS.load("sam", locate("embedded/segmenter"), device="cpu")
         except ModelError:

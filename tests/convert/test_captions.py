@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from segue.convert.datasets.captions import phrases_of
 from segue.convert.dialogue import tags
-from segue.dialects import DIALECTS, Malformed, Wanted
+from segue.dialects import DIALECTS, DetectRequest, MalformedMarkup
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ def test_case_and_articles_stay_when_asked():
 def test_every_phrase_survives_the_dialect(caption):
     phrases = phrases_of(caption)
     events = list(DIALECTS.load("qwen_vl").read([tags(phrases)]))
-    assert [e.phrase for e in events if isinstance(e, Wanted)] == phrases
-    assert not [e for e in events if isinstance(e, Malformed)]
+    assert [e.phrase for e in events if isinstance(e, DetectRequest)] == phrases
+    assert not [e for e in events if isinstance(e, MalformedMarkup)]

@@ -10,7 +10,7 @@ from segue.convert.datasets.instances import Instance, union_rle
 from segue.convert.datasets.wording import Wording
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.image_files import ImageFiles
-from segue.dialects import DIALECTS, Pointed
+from segue.dialects import DIALECTS, BoxMention
 from segue.errors import InputError
 from segue.values.box import Box, Size
 from segue.values.mask import rle
@@ -58,7 +58,7 @@ def test_boxes_come_back_within_a_grid_step(instances, coco_files):
     (dialogue,) = convert_coco(instances(*dogs), coco_files, options())
     question, answer = dialogue.turns
     assert "dog" in question.text
-    events = [e for e in DIALECTS.load("qwen_vl").read([answer.text]) if isinstance(e, Pointed)]
+    events = [e for e in DIALECTS.load("qwen_vl").read([answer.text]) if isinstance(e, BoxMention)]
     boxes = [event.box.to_box(Size(48, 64)) for event in events]
     true = [Box(2, 20, 14, 32), Box(30, 5, 50, 15)]  # left to right
     assert [one.iou(other) > 0.98 for one, other in zip(boxes, true, strict=True)] == [True, True]

@@ -14,7 +14,7 @@ from segue.convert.dialogue import (
     pointing,
     tags,
 )
-from segue.dialects import DIALECTS, Malformed, Pointed, Wanted
+from segue.dialects import DIALECTS, BoxMention, DetectRequest, MalformedMarkup
 from segue.errors import InputError
 from segue.values.box import Box, Size
 from segue.values.frames import Frame, FramedBox
@@ -37,8 +37,8 @@ def events(text: str) -> list:
 def test_what_is_written_is_what_the_dialect_reads():
     boxes = [FramedBox(0.1, 0.2, 0.5, 0.8, FRACTIONS), FramedBox(0.9, 1.0, 0.6, 0.7, FRACTIONS)]
     read = events(f"{tags(['red car', 'dog'])} and {pointing('man', boxes)}")
-    assert [e.phrase for e in read if isinstance(e, Wanted)] == ["red car", "dog"]
-    corners = [(e.box.xa, e.box.ya, e.box.xb, e.box.yb) for e in read if isinstance(e, Pointed)]
+    assert [e.phrase for e in read if isinstance(e, DetectRequest)] == ["red car", "dog"]
+    corners = [(e.box.xa, e.box.ya, e.box.xb, e.box.yb) for e in read if isinstance(e, BoxMention)]
     assert corners == [(100, 200, 500, 800), (600, 700, 900, 999)]
 
 
@@ -111,4 +111,6 @@ def test_language_follows_the_question():
 
 
 def test_phrases_in_tags_are_never_malformed():
-    assert not [e for e in events(tags(["a b", "1.5 litre bottle"])) if isinstance(e, Malformed)]
+    assert not [
+        e for e in events(tags(["a b", "1.5 litre bottle"])) if isinstance(e, MalformedMarkup)
+    ]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from segue.detect import Found
+from segue.detect import Detection
 from segue.detect.fixed import Fixed
 from segue.errors import InputError
 from segue.values.box import Box
@@ -17,8 +17,8 @@ IMAGE = Image.open(np.zeros((20, 30, 3), np.uint8))
 def test_it_finds_what_its_table_says():
     detector = Fixed({"Cat": [Box(1, 2, 8, 9), (5, 5, 40, 40, 0.4)]})
     assert detector.find(IMAGE, ["cat.", "dog"]) == [
-        Found("cat.", Box(1, 2, 8, 9), 1.0),
-        Found("cat.", Box(5, 5, 30, 20), 0.4),
+        Detection("cat.", Box(1, 2, 8, 9), 1.0),
+        Detection("cat.", Box(5, 5, 30, 20), 0.4),
     ]
     assert len(detector.find(IMAGE, ["cat"], box_threshold=0.5)) == 1
 

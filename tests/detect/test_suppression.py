@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from segue.detect import Found
+from segue.detect import Detection
 from segue.detect.suppression import (
-    found_of,
+    detections_of,
     in_order_of,
     keep_best,
     read_phrases,
@@ -44,12 +44,12 @@ def test_no_boxes_and_empty_boxes_are_fine():
 
 def test_objects_are_clipped_and_those_outside_are_dropped():
     corners = np.array([[-5, -5, 30, 8], [25, 0, 40, 9], [3, 9, 2, 12]])
-    found = found_of("dog", corners, np.array([0.9, 0.8, 0.7]), Size(10, 20), 0.5)
-    assert found == [Found("dog", Box(0, 0, 20, 8), 0.9)]
+    found = detections_of("dog", corners, np.array([0.9, 0.8, 0.7]), Size(10, 20), 0.5)
+    assert found == [Detection("dog", Box(0, 0, 20, 8), 0.9)]
 
 
 def test_answers_come_in_the_order_of_the_questions():
-    cat, dog = Found("cat", Box(0, 0, 1, 1), 0.4), Found("dog", Box(0, 0, 1, 1), 0.9)
+    cat, dog = Detection("cat", Box(0, 0, 1, 1), 0.4), Detection("dog", Box(0, 0, 1, 1), 0.9)
     answers = {"dog": [dog], "cat": [cat]}
     assert in_order_of(["cat", "cow", "dog", "cat"], answers) == [cat, dog]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialect_replies import FOLDER, as_json, cases, read
-from segue.dialects import DIALECTS, Event, Text, drop_retracted
+from segue.dialects import DIALECTS, PlainText, ReplyEvent, drop_retracted
 
 RECORDED = [path.stem for path in sorted(FOLDER.glob("*.json"))]
 CASES = [(dialect, name) for dialect in RECORDED for name in cases(dialect)]
@@ -45,7 +45,7 @@ def test_every_cut_gives_the_same_events(dialect: str) -> None:
             assert read(dialect, [reply[:cut], "", reply[cut:]]) == whole
 
 
-def kept(events: list[Event]) -> list[Event]:
+def kept(events: list[ReplyEvent]) -> list[ReplyEvent]:
     """What counts: how much is handed out before a thought takes it back is a matter of time."""
     return drop_retracted(events)
 
@@ -94,7 +94,7 @@ def test_one_dialect_reads_many_replies() -> None:
     for name in DIALECTS:
         reader = DIALECTS.load(name)
         list(reader.read(["<gsam>dog [{"]))
-        assert list(reader.read(["cat"])) == [Text("cat")]
+        assert list(reader.read(["cat"])) == [PlainText("cat")]
 
 
 def test_reading_needs_no_torch() -> None:

@@ -3,11 +3,10 @@
 import pytest
 
 from dialect_replies import cases, read
-from segue.dialects import DIALECTS, Pointed, Remark, Spotted, Text
+from segue.dialects import DIALECTS, BoxMention, PlainText, PointMention, Remark
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import reply_of
-from segue.values.box import GRID_1000
-from segue.values.frames import SEEN_PIXELS, EitherFrame, Frame, known_frame
+from segue.values.frames import GRID_1000, SEEN_PIXELS, EitherFrame, Frame, known_frame
 
 FAMILIES = sorted(set(DIALECTS) - {"auto", "gsam"})
 FORMS = {
@@ -24,7 +23,7 @@ FORMS = {
 @pytest.mark.parametrize("dialect", FAMILIES)
 def test_every_family_reads_every_form_in_its_own_frame(dialect: str, form: str) -> None:
     events = read(dialect, FORMS[form])
-    (box,) = [event for event in events if isinstance(event, Pointed)]
+    (box,) = [event for event in events if isinstance(event, BoxMention)]
     numbers = [box.box.ya, box.box.xa, box.box.yb, box.box.xb]
     y_first = dialect == "gemini" and form == "JSON"
     assert numbers == ([12, 30, 480, 997] if y_first else [30, 12, 997, 480])
@@ -33,7 +32,7 @@ def test_every_family_reads_every_form_in_its_own_frame(dialect: str, form: str)
     ambiguous = EitherFrame((GRID_1000, SEEN_PIXELS))  # no fractions, so nobody knows
     assert box.box.frame == (ambiguous if dialect == "moondream" else reply.shape.frame)
     assert box.phrase in ("dog", "")
-    assert "".join(event.text for event in events if isinstance(event, Text)) == box.phrase
+    assert "".join(event.text for event in events if isinstance(event, PlainText)) == box.phrase
 
 
 @pytest.mark.parametrize("dialect", FAMILIES)
@@ -67,8 +66,8 @@ def test_tokens_of_one_family_alone_are_left_to_it(dialect: str, other: str, rep
         events = read(dialect, chunks)
         (remark,) = [event for event in events if isinstance(event, Remark)]
         assert other in remark.text
-        places = [event for event in events if isinstance(event, Pointed)]
-        own = [event for event in read(other, [reply]) if isinstance(event, Pointed)]
+        places = [event for event in events if isinstance(event, BoxMention)]
+        own = [event for event in read(other, [reply]) if isinstance(event, BoxMention)]
         assert places == own
         assert len(places) == 1
 
@@ -78,13 +77,13 @@ def test_a_reply_may_be_handed_over_twice() -> None:
     for chunks in ([reply], list(reply)):
         events = read("qwen_vl", chunks)
         assert sum(isinstance(event, Remark) for event in events) == 2
-        (place,) = [event for event in events if isinstance(event, Pointed)]
+        (place,) = [event for event in events if isinstance(event, BoxMention)]
         assert place.phrase == "cat"
 
 
 def test_points_as_xml_are_in_the_frame_of_the_family() -> None:
     reply = '<points x1="60" y1="50">dogs</points>'
     for dialect, width in (("molmo", 100), ("qwen3_vl", 1000), ("internvl", 1000)):
-        (point,) = [event for event in read(dialect, [reply]) if isinstance(event, Spotted)]
+        (point,) = [event for event in read(dialect, [reply]) if isinstance(event, PointMention)]
         frame = known_frame(point.point.frame, size=(10, 10))  # type: ignore[arg-type]
         assert frame == Frame(width, width)

@@ -6,10 +6,9 @@ import pytest
 from benchmarks.fuzz_dialect import mutated
 
 from dialect_replies import FOLDER, cases, read
-from segue.dialects import DIALECTS, Pointed, Remark, Spotted, Text, Wanted
+from segue.dialects import DIALECTS, BoxMention, DetectRequest, PlainText, PointMention, Remark
 from segue.dialects.recognition.recognize import dialect_of, recognize
-from segue.values.box import GRID_1000
-from segue.values.frames import SEEN_PIXELS, EitherFrame
+from segue.values.frames import GRID_1000, SEEN_PIXELS, EitherFrame
 
 RECORDED = [path.stem for path in sorted(FOLDER.glob("*.json"))]
 SETTLED = {"beyond_1000", "off_the_grid", "tokens_of_qwen2"}
@@ -166,7 +165,7 @@ def test_auto_reads_as_the_family_does() -> None:
             [
                 event
                 for event in read(reader, [reply], grounded=grounded)
-                if isinstance(event, Pointed | Spotted | Wanted)
+                if isinstance(event, BoxMention | PointMention | DetectRequest)
             ]
             for reader in (dialect, "auto")
         )
@@ -177,7 +176,7 @@ def test_auto_keeps_an_ambiguous_frame_as_it_is() -> None:
     (box,) = [
         event
         for event in read("auto", ['[{"bbox_2d": [10, 20, 300, 400], "label": "dog"}]'])
-        if isinstance(event, Pointed)
+        if isinstance(event, BoxMention)
     ]
     assert box.box.frame == EitherFrame((GRID_1000, SEEN_PIXELS))
 
@@ -187,15 +186,16 @@ def test_auto_shows_words_and_acts_on_tags_at_once() -> None:
 
     def reply():
         yield "There is "
-        assert seen == [Text("There is ")]
+        assert seen == [PlainText("There is ")]
         yield "<ref>a dog</ref><box>(1,2),(30,40)</box>"
-        assert isinstance(seen[-1], Pointed)
+        assert isinstance(seen[-1], BoxMention)
         yield " here."
 
     for event in DIALECTS.load("auto").read(reply()):
         seen.append(event)
     assert (
-        "".join(event.text for event in seen if isinstance(event, Text)) == "There is a dog here."
+        "".join(event.text for event in seen if isinstance(event, PlainText))
+        == "There is a dog here."
     )
 
 

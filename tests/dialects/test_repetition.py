@@ -1,14 +1,16 @@
 """A place that is given twice counts once; a reply in circles is not read to its end."""
 
 from dialect_replies import read
-from segue.dialects import DIALECTS, Pointed, Remark, Spotted
+from segue.dialects import DIALECTS, BoxMention, PointMention, Remark
 from segue.dialects.parsing.repetition import LOOP
 
 BOX = '{"bbox_2d": [600, 500, 800, 900], "label": "dog"}'
 
 
 def places(dialect: str, reply: str) -> list[object]:
-    return [event for event in read(dialect, [reply]) if isinstance(event, Pointed | Spotted)]
+    return [
+        event for event in read(dialect, [reply]) if isinstance(event, BoxMention | PointMention)
+    ]
 
 
 def remarks(dialect: str, reply: str) -> list[str]:
@@ -43,7 +45,7 @@ def test_a_loop_stops_the_reading() -> None:
             yield BOX + ", "
 
     events = list(DIALECTS.load("qwen3_vl").read(endless()))
-    assert sum(isinstance(event, Pointed) for event in events) == 1
+    assert sum(isinstance(event, BoxMention) for event in events) == 1
     assert isinstance(events[-1], Remark)
     assert "goes in circles" in events[-1].text
 

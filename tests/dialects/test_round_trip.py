@@ -15,9 +15,9 @@ from dialect_replies import read
 from segue.assistant import Assistant
 from segue.chat.resizing import Patches
 from segue.chat.scripted import Scripted
-from segue.dialects import DIALECTS, Malformed, Pointed, Spotted
-from segue.values.box import GRID_1000, Box, Size
-from segue.values.frames import FRACTIONS, Frame, FramedBox, FramedPoint
+from segue.dialects import DIALECTS, BoxMention, MalformedMarkup, PointMention
+from segue.values.box import Box, Size
+from segue.values.frames import FRACTIONS, GRID_1000, Frame, FramedBox, FramedPoint
 from segue.values.image import Image
 
 SEEN = Size(height=504, width=1008)
@@ -131,12 +131,12 @@ def written(dialect: str, boxes: list[Box], size: Size) -> str:
 
 
 def places(dialect: str, reply: str) -> list[Any]:
-    return [e for e in read(dialect, [reply]) if isinstance(e, Pointed | Spotted)]
+    return [e for e in read(dialect, [reply]) if isinstance(e, BoxMention | PointMention)]
 
 
 def distance(place: Any, box: Box, size: Size) -> tuple[float, float]:
     """How far, in x and y, a place lies from a box of a picture of `size`."""
-    if isinstance(place, Spotted):
+    if isinstance(place, PointMention):
         x, y = place.point.to_point(size, SEEN)
         return abs(x - box.centre[0]), abs(y - box.centre[1])
     found = place.box.to_box(size, SEEN)
@@ -249,13 +249,13 @@ def test_a_reply_cut_anywhere_keeps_what_is_complete_and_says_so(dialect: str) -
     ends = [len(before + between.join(pieces[: n + 1])) for n in range(len(pieces))]
     for cut in range(len(reply)):
         events = read(dialect, [reply[:cut]])
-        kept = [place_of(e) for e in events if isinstance(e, Pointed | Spotted)]
+        kept = [place_of(e) for e in events if isinstance(e, BoxMention | PointMention)]
         complete = sum(end <= cut for end in ends)
         assert kept[:complete] == whole[:complete]
         assert kept == whole[: len(kept)]
         nearly = any(end - 4 <= cut < end for end in ends)
         if nearly and dialect not in NOT_SAID:
-            assert any(isinstance(e, Malformed) and e.cut for e in events), (cut, reply[:cut])
+            assert any(isinstance(e, MalformedMarkup) and e.cut for e in events), (cut, reply[:cut])
 
 
 @pytest.mark.parametrize("dialect", WRITERS)
@@ -275,7 +275,7 @@ def test_a_place_comes_before_the_next_one_is_written(dialect: str) -> None:
     came = [
         read_so_far
         for event in DIALECTS.load(dialect).read(characters())
-        if isinstance(event, Pointed | Spotted)
+        if isinstance(event, BoxMention | PointMention)
     ]
     ends = [len(before + between.join(pieces[: n + 1])) for n in range(len(pieces))]
     # A name behind its box, or a row of boxes, is over only when the next thing has begun.
@@ -289,4 +289,4 @@ NOT_SAID = ("qwen2_vl_stripped", "paligemma", "florence2")
 
 
 def place_of(event: Any) -> Any:
-    return event.point if isinstance(event, Spotted) else event.box
+    return event.point if isinstance(event, PointMention) else event.box

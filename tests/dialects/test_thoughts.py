@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialect_replies import read
-from segue.dialects import DIALECTS, Pointed, Remark, Text, Thought, drop_retracted
+from segue.dialects import DIALECTS, BoxMention, PlainText, Remark, Thought, drop_retracted
 from segue.dialects.parsing.thoughts import (
     SILENT,
     THOUGHTS,
@@ -29,7 +29,7 @@ def test_a_thought_between_its_marks_is_left_out(dialect: str, opening: str, clo
     for written in (opening, opening.upper()):
         thought = "A <ref>cat</ref><box>(1,2),(30,40)</box>?"
         events = read(dialect, f"{written}{thought}{closing}\n\nNo.")
-        assert events == [Text("No."), Thought(len(thought))]
+        assert events == [PlainText("No."), Thought(len(thought))]
 
 
 @pytest.mark.parametrize("closing", sorted({closing for _, closing in THOUGHTS}))
@@ -38,8 +38,8 @@ def test_a_closing_mark_alone_takes_back_what_came_before(closing: str) -> None:
     events = read("qwen3_vl", reply)
     (withdrawal,) = [event for event in events if isinstance(event, Thought)]
     assert withdrawal.retracts
-    assert any(isinstance(event, Pointed) for event in events)
-    assert drop_retracted(events) == [withdrawal, Text("No.")]
+    assert any(isinstance(event, BoxMention) for event in events)
+    assert drop_retracted(events) == [withdrawal, PlainText("No.")]
 
 
 def test_a_model_that_thinks_hands_out_nothing_early() -> None:
@@ -49,7 +49,7 @@ def test_a_model_that_thinks_hands_out_nothing_early() -> None:
         yield "A cat <ref>cat</ref><box>(1,2),(30,40)</box>? "
         assert handed_out == []
         yield "</think>A <ref>dog</ref>"
-        assert Text("A dog") in handed_out
+        assert PlainText("A dog") in handed_out
         yield "."
 
     for event in DIALECTS.load("qwen_vl").read(reply(), thinks=True):
@@ -59,7 +59,7 @@ def test_a_model_that_thinks_hands_out_nothing_early() -> None:
 
 
 def test_a_model_that_could_think_and_did_not_loses_nothing() -> None:
-    assert read("qwen_vl", ["A dog", "."], thinks=True) == [Text("A dog.")]
+    assert read("qwen_vl", ["A dog", "."], thinks=True) == [PlainText("A dog.")]
 
 
 def test_a_reply_cut_within_an_unmarked_thought_is_a_thought() -> None:
@@ -73,21 +73,21 @@ def test_a_reply_cut_within_an_unmarked_thought_is_a_thought() -> None:
 
 def test_a_quoted_mark_is_words() -> None:
     reply = "Models write `<think>` and `</think>` around thoughts."
-    assert read("qwen3_vl", reply) == [Text(reply)]
+    assert read("qwen3_vl", reply) == [PlainText(reply)]
 
 
 def test_spans_count_from_where_the_answer_begins() -> None:
     events = drop_retracted(
         read("qwen_vl", "Long thought. </think> A <ref>dog</ref><box>(1,2),(3,4)</box>")
     )
-    (box,) = [event for event in events if isinstance(event, Pointed)]
+    (box,) = [event for event in events if isinstance(event, BoxMention)]
     assert box.span == (2, 5)
 
 
 def test_a_place_given_in_a_thought_and_again_is_no_repetition() -> None:
     box = "<ref>dog</ref><box>(1,2),(30,40)</box>"
     events = drop_retracted(read("qwen_vl", f"{box}</think>{box}"))
-    assert sum(isinstance(event, Pointed) for event in events) == 1
+    assert sum(isinstance(event, BoxMention) for event in events) == 1
     assert not any(isinstance(event, Remark) for event in events)
 
 

@@ -9,10 +9,9 @@ from segue.chat.openai.address import Address
 from segue.doctor import Verdict, examine
 from segue.doctor.drawings import grounding_drawings
 from segue.errors import ModelError
-from segue.pipeline.coordinates import Sight
+from segue.pipeline.coordinates import CoordinateMapping
 from segue.runtime import profile as profiles
-from segue.values.box import GRID_1000
-from segue.values.frames import SEEN_PIXELS
+from segue.values.frames import GRID_1000, SEEN_PIXELS
 
 
 def examined(model: str = "Qwen3-VL", **behaviour) -> Verdict:
@@ -144,4 +143,4 @@ def test_what_a_model_says_of_itself_is_enough_to_draw_its_boxes() -> None:
     verdict = examined("Qwen2.5-VL", markup="qwen2_5_vl")
     with FakeOpenAI(models=("Qwen2.5-VL",)) as server:
         chat = OpenAIChat(Address("Qwen2.5-VL", server.url), profile=verdict.profile)
-        assert Sight.of(chat).frame is None
+        assert CoordinateMapping.of(chat).frame is None

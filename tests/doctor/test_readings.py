@@ -6,8 +6,8 @@ import pytest
 
 from segue.doctor.drawings import crowd, grounding_drawings, pair
 from segue.doctor.readings import Asked, best_reading
-from segue.values.box import GRID_1000, Size
-from segue.values.frames import FRACTIONS, SEEN_PIXELS, Frame, FramedBox
+from segue.values.box import Size
+from segue.values.frames import FRACTIONS, GRID_1000, SEEN_PIXELS, Frame, FramedBox
 
 
 def replies(frame_of, write) -> list[Asked]:

@@ -10,7 +10,7 @@ from peft import PeftModel
 import segue
 from builders import an_image
 from finetune.conftest import small_recipe
-from segue.assistant.presets import load_stage
+from segue.assistant.loading import load_stage
 from segue.errors import InputError, ModelError
 from segue.finetune.merge import merge
 from segue.finetune.train import finetune

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from builders import an_image
-from segue.assistant.presets import load_stage
+from segue.assistant.loading import load_stage
 from segue.convert.dataset import read
 from segue.convert.dialogue import Dialogue, Turn
-from segue.dialects import DIALECTS, Pointed
+from segue.dialects import DIALECTS, BoxMention
 from segue.errors import InputError
 from segue.finetune.merge import merge
 from segue.finetune.pupil import pupil_of
@@ -127,7 +127,7 @@ def test_pictures_can_be_shrunk(a_recipe, a_lesson, tmp_path) -> None:
 def test_boxes_are_said_in_the_models_own_way(dialect) -> None:
     seen = Size(height=280, width=560)
     said = say("<ref>cup</ref><box>(100,200),(300,999)</box>", dialect, lambda: seen)
-    (event,) = [e for e in DIALECTS.load(dialect).read([said]) if isinstance(e, Pointed)]
+    (event,) = [e for e in DIALECTS.load(dialect).read([said]) if isinstance(e, BoxMention)]
     assert event.phrase == "cup"
     box = event.box
     numbers = [box.xa, box.ya, box.xb, box.yb]

@@ -10,7 +10,7 @@ from segue.errors import ModelError
 from segue.runtime.weights import read_tensors
 from segue.segment import sam
 from segue.segment.original_sam import config_of, is_original_sam, renamed
-from segue.segment.prompts import Prompt
+from segue.segment.prompts import SegmentPrompt
 from segue.values.box import Box, Size
 from segue.values.image import Image
 
@@ -51,7 +51,9 @@ def test_logits_and_iou_equal_the_original(golden, case):
     if "mask_input" in told:
         prior = stored["box0/low_res_logits"][stored["box0/iou"].argmax()]
     with torch.inference_mode():
-        logits, iou = view.decode([Prompt(box, points, labels)], prior, multimask=told["multimask"])
+        logits, iou = view.decode(
+            [SegmentPrompt(box, points, labels)], prior, multimask=told["multimask"]
+        )
     assert np.abs(logits[0].numpy() - stored[f"{case}/low_res_logits"]).max() < TOLERANCE
     assert np.abs(iou[0].numpy() - stored[f"{case}/iou"]).max() < TOLERANCE
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segue.errors import InputError
-from segue.segment.prompts import Prompt, check_prior, read_prompts
+from segue.segment.prompts import SegmentPrompt, check_prior, read_prompts
 from segue.values.box import Box, Size
 
 SIZE = Size(height=48, width=64)
@@ -15,11 +15,11 @@ def read(boxes=None, points=None, labels=None):
 
 
 def test_a_box_is_clipped_to_the_picture():
-    assert read([Box(-5, 2, 90, 60)]) == [Prompt(Box(0, 2, 64, 48))]
+    assert read([Box(-5, 2, 90, 60)]) == [SegmentPrompt(Box(0, 2, 64, 48))]
 
 
 def test_flat_points_are_the_clicks_of_one_object():
-    assert read(points=[(1, 2), (3, 4)]) == [Prompt(None, ((1, 2), (3, 4)), (1, 1))]
+    assert read(points=[(1, 2), (3, 4)]) == [SegmentPrompt(None, ((1, 2), (3, 4)), (1, 1))]
     assert read(points=np.array([[1, 2], [3, 4]])) == read(points=[(1, 2), (3, 4)])
 
 
@@ -30,8 +30,10 @@ def test_grouped_points_are_the_clicks_of_several():
 
 def test_boxes_and_points_describe_the_same_objects():
     both = read([Box(0, 0, 9, 9), Box(1, 1, 8, 8)], [[(2, 2)], [(3, 3)]])
-    assert both[1] == Prompt(Box(1, 1, 8, 8), ((3, 3),), (1,))
-    assert read([Box(0, 0, 9, 9)], [(2, 2)], [0]) == [Prompt(Box(0, 0, 9, 9), ((2, 2),), (0,))]
+    assert both[1] == SegmentPrompt(Box(1, 1, 8, 8), ((3, 3),), (1,))
+    assert read([Box(0, 0, 9, 9)], [(2, 2)], [0]) == [
+        SegmentPrompt(Box(0, 0, 9, 9), ((2, 2),), (0,))
+    ]
 
 
 def test_nothing_to_segment_is_an_empty_list_but_no_question_is_an_error():
@@ -77,7 +79,7 @@ def test_contradictions_are_refused(asked, said):
 
 
 def test_an_earlier_mask_belongs_to_one_object_and_has_the_right_shape():
-    one = [Prompt(Box(0, 0, 1, 1))]
+    one = [SegmentPrompt(Box(0, 0, 1, 1))]
     assert check_prior(np.zeros((4, 4)), one, 4).dtype == np.float32
     with pytest.raises(InputError, match="single object, got 2"):
         check_prior(np.zeros((4, 4)), one * 2, 4)

@@ -123,12 +123,14 @@ CHATS = Catalog(
             "any image-text-to-text model of transformers",
             extra="models",
             options=("quantize", "device_map", "dialect"),
+            takes_profile=True,
         ),
         "openai": Entry(
             "segue.chat.openai:load",
             "any endpoint with OpenAI's chat completions: MODEL@http://host:port/v1",
             extra="openai",
             remote=True,
+            takes_profile=True,
         ),
         "scripted": Entry(
             "segue.chat.scripted:Scripted", "replies from a script, for tests", stand_in=True

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from segue.values.region import Region
 
 _MODELS = "Models"
-_WORDS = "Choice of words"
+_WORDS = "RouteDecision of words"
 
 Preset = Annotated[
     str,
@@ -187,8 +187,12 @@ class Words:
 def _load(
     preset: str, chat: str | None, detect: str | None, segment: str | None, **manner: Any
 ) -> "Assistant":
-    """`segue.load`, where None means "the preset's" and "none" leaves a stage out."""
+    """`segue.load`, where None means "the preset's" and "none" leaves a stage out.
+
+    The profiles that `segue doctor` made for this user are used.
+    """
     from segue.assistant import load
+    from segue.runtime import profile
 
     named = {"chat": chat, "detect": detect, "segment": segment}
     stages: dict[str, Any] = {
@@ -196,7 +200,7 @@ def _load(
         for kind, name in named.items()
         if name is not None
     }
-    return load(preset, **stages, **manner)
+    return load(preset, **stages, **manner, find_profile=profile.load)
 
 
 def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":

@@ -1,42 +1,48 @@
-"""What a person changes in a conversation: regions added, corrected, merged, deleted; edits."""
+"""What the user changes in a conversation: regions added, refined, merged, deleted; edits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import PIL.Image
 
-from segue.assistant import Assistant
 from segue.conversation.history import Step
-from segue.conversation.prompted_regions import clicks_of, corrected, merged, pointed_out
-from segue.conversation.state import State
+from segue.conversation.prompted_regions import (
+    read_clicks,
+    refine_region,
+    region_from_prompt,
+    union_of_regions,
+)
+from segue.conversation.state import ConversationState
+from segue.deprecated import renamed
 from segue.edit import Edit, apply
 from segue.errors import InputError
-from segue.values.box import Box
+from segue.pipeline.grounder import Grounder
+from segue.values.box import BoxLike, read_box
 from segue.values.image import Image
 from segue.values.region import Region
 
 PREVIEW = "preview"
-"""The id of a region that is only shown."""
+"""The id of a region that is only previewed."""
 
 
-class ByHand(State):
-    """A state that a person can change, and the assistant that makes the masks."""
+class EditableConversation(ConversationState):
+    """A state that the user can change, and the grounder that makes the masks."""
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(self, grounder: Grounder) -> None:
         super().__init__()
-        self.assistant = assistant
+        self._grounder = grounder
 
-    def add(
+    def add_region(
         self,
         image: int | None = None,
         *,
-        box: Box | None = None,
+        box: BoxLike | None = None,
         points: Sequence[Sequence[float]] | None = None,
         labels: Sequence[int] | None = None,
         phrase: str = "",
         preview: bool = False,
     ) -> Region:
-        """Make a region by hand.
+        """Make a region from a box or clicks.
 
         Args:
             image: index of the picture; by default the newest.
@@ -52,31 +58,31 @@ class ByHand(State):
         index = len(self._images) - 1 if image is None else image
         if not 0 <= index < len(self._images):
             raise InputError(f"There is no picture {index}; there are {len(self._images)}.")
-        region = pointed_out(
-            self.assistant,
+        region = region_from_prompt(
+            self._grounder,
             self._images[index],
-            box,
-            clicks_of(points, labels),
+            None if box is None else read_box(box),
+            read_clicks(points, labels),
             id=PREVIEW if preview else f"r{self._next_id}",
             index=index,
             phrase=phrase,
         )
         if not preview:
             self._next_id += 1
-            self.history.take(Step("add", region.id), regions=(*self.regions, region))
+            self.history.push(Step("add", region.id), regions=(*self.regions, region))
         return region
 
-    def change(
+    def update_region(
         self,
         id: str,
         *,
         phrase: str | None = None,
-        box: Box | None = None,
+        box: BoxLike | None = None,
         points: Sequence[Sequence[float]] | None = None,
         labels: Sequence[int] | None = None,
         preview: bool = False,
     ) -> Region:
-        """Rename a region, or correct its mask.
+        """Rename a region, or refine its mask.
 
         Args:
             id: of the region.
@@ -84,7 +90,7 @@ class ByHand(State):
             box: a new box around the object.
             points: all clicks, those made before included; a click on the object outside its box
                 widens the box. None keeps the clicks of before.
-            labels: as in `add`.
+            labels: as in `add_region`.
             preview: return it without keeping it.
 
         Raises:
@@ -96,24 +102,26 @@ class ByHand(State):
             raise InputError("Nothing to change: give a phrase, a box or points.")
         after = before if phrase is None else replace(before, phrase=phrase)
         if box is not None or points is not None:
-            clicks = before.clicks if points is None else clicks_of(points, labels)
-            after = corrected(self.assistant, self._images[after.image], after, box, clicks)
+            clicks = before.clicks if points is None else read_clicks(points, labels)
+            new_box = None if box is None else read_box(box)
+            image = self._images[after.image]
+            after = refine_region(self._grounder, image, after, new_box, clicks)
         if not preview:
             self._replace(Step("change", id), {id: after}, self.edits)
         return after
 
-    def delete(self, id: str) -> None:
-        """Take a region away, and the edits that name it.
+    def delete_region(self, id: str) -> None:
+        """Delete a region, and the edits that name it.
 
         Raises:
             UnknownName: there is no such region.
         """
         self.region(id)
-        kept = tuple(edit for edit in self.edits if id not in edit.regions)
-        self._replace(Step("delete", id), {id: None}, kept)
+        edits = tuple(edit for edit in self.edits if id not in edit.regions)
+        self._replace(Step("delete", id), {id: None}, edits)
 
-    def merge(self, ids: Sequence[str], phrase: str | None = None) -> Region:
-        """Make several regions of a picture one, under the first one's id.
+    def merge_regions(self, ids: Sequence[str], phrase: str | None = None) -> Region:
+        """Merge regions of a picture, under the id of the first.
 
         Args:
             ids: at least two; edits that name one of the others name the first from now on.
@@ -123,23 +131,27 @@ class ByHand(State):
             UnknownName: there is no such region.
             InputError: they cannot be merged.
         """
-        names = list(dict.fromkeys(ids))
-        region = merged([self.region(id) for id in names], phrase)
-        first, *others = names
-        named = [[first if id in others else id for id in edit.regions] for edit in self.edits]
+        unique_ids = list(dict.fromkeys(ids))
+        region = union_of_regions([self.region(id) for id in unique_ids], phrase)
+        first, *others = unique_ids
         edits = tuple(
-            replace(edit, regions=tuple(dict.fromkeys(now))) for edit, now in zip(self.edits, named)
+            replace(
+                edit,
+                regions=tuple(dict.fromkeys(first if id in others else id for id in edit.regions)),
+            )
+            for edit in self.edits
         )
-        gone: dict[str, Region | None] = dict.fromkeys(others)
-        self._replace(Step("merge", " ".join(names)), {first: region, **gone}, edits)
+        deletions: dict[str, Region | None] = dict.fromkeys(others)
+        step = Step("merge", " ".join(unique_ids))
+        self._replace(step, {first: region, **deletions}, edits)
         return region
 
     def _replace(
-        self, step: Step, changed: Mapping[str, Region | None], edits: tuple[Edit, ...]
+        self, step: Step, changes: Mapping[str, Region | None], edits: tuple[Edit, ...]
     ) -> None:
-        after = [changed.get(region.id, region) for region in self.regions]
+        after = [changes.get(region.id, region) for region in self.regions]
         regions = tuple(region for region in after if region is not None)
-        self.history.take(step, regions=regions, edits=edits)
+        self.history.push(step, regions=regions, edits=edits)
 
     def edit(
         self, edit: Edit, pictures: Mapping[str, Image] | None = None, *, preview: bool = False
@@ -157,11 +169,11 @@ class ByHand(State):
         backgrounds = {**self.backgrounds, **(pictures or {})}
         result = self._apply((*self.edits, edit), backgrounds, self._picture_of(edit))
         if not preview:
-            self.keep_edit(edit, pictures)
+            self.record_edit(edit, pictures)
         return result
 
-    def keep_edit(self, edit: Edit, pictures: Mapping[str, Image] | None = None) -> None:
-        """Add an edit to the list without painting it (somebody did, and saw that it fits).
+    def record_edit(self, edit: Edit, pictures: Mapping[str, Image] | None = None) -> None:
+        """Add an edit to the list that was painted already.
 
         Raises:
             InputError: it does not name regions of one picture.
@@ -169,20 +181,20 @@ class ByHand(State):
         self._picture_of(edit)
         backgrounds = {**self.backgrounds, **(pictures or {})}
         step = Step("edit", edit.operation)
-        self.history.take(step, edits=(*self.edits, edit), backgrounds=backgrounds)
+        self.history.push(step, edits=(*self.edits, edit), backgrounds=backgrounds)
 
     def _picture_of(self, edit: Edit) -> int:
-        on = {region.image for region in self.regions if region.id in edit.regions}
-        if len(on) != 1:
-            known = ", ".join(region.id for region in self.regions) or "none"
+        images = {region.image for region in self.regions if region.id in edit.regions}
+        if len(images) != 1:
+            known_ids = ", ".join(region.id for region in self.regions) or "none"
             raise InputError(
                 f"An edit must name regions of one picture, got {list(edit.regions)}. "
-                f"Known: {known}."
+                f"Known: {known_ids}."
             )
-        return on.pop()
+        return images.pop()
 
-    def drop_edit(self, number: int) -> None:
-        """Take one edit out of the list, wherever it stands.
+    def delete_edit(self, number: int) -> None:
+        """Delete an edit, wherever it stands in the list.
 
         Raises:
             InputError: there is no edit of that index.
@@ -190,12 +202,12 @@ class ByHand(State):
         if not 0 <= number < len(self.edits):
             raise InputError(f"There is no edit {number}; there are {len(self.edits)}.")
         edits = self.edits[:number] + self.edits[number + 1 :]
-        self.history.take(Step("drop edit", self.edits[number].operation), edits=edits)
+        self.history.push(Step("drop edit", self.edits[number].operation), edits=edits)
 
-    def edited(
+    def edited_image(
         self, image: int | None = None, upto: int | None = None, *, whole: bool = False
     ) -> PIL.Image.Image:
-        """A picture with its edits applied.
+        """Return a picture with its edits applied.
 
         Args:
             image: which one; by default the newest.
@@ -213,7 +225,15 @@ class ByHand(State):
         *,
         whole: bool = False,
     ) -> PIL.Image.Image:
-        here = [region for region in self.regions if region.image == index]
-        ids = {region.id for region in here}
-        mine = [edit for edit in edits if ids.issuperset(edit.regions)]
-        return apply(self.images[index], here, mine, pictures=backgrounds, whole=whole)
+        regions = [region for region in self.regions if region.image == index]
+        ids = {region.id for region in regions}
+        edits = [edit for edit in edits if ids.issuperset(edit.regions)]
+        return apply(self.images[index], regions, edits, pictures=backgrounds, whole=whole)
+
+    add = renamed("Conversation.add", add_region)
+    change = renamed("Conversation.change", update_region)
+    delete = renamed("Conversation.delete", delete_region)
+    merge = renamed("Conversation.merge", merge_regions)
+    edited = renamed("Conversation.edited", edited_image)
+    drop_edit = renamed("Conversation.drop_edit", delete_edit)
+    keep_edit = renamed("Conversation.keep_edit", record_edit)

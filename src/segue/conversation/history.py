@@ -1,4 +1,4 @@
-"""What a conversation has come to, step by step, so that each change can be taken back."""
+"""The steps of a conversation, so that each change can be undone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,32 +10,32 @@ from segue.values.image import Image
 from segue.values.message import Message
 from segue.values.region import Region
 
-KEPT = 100
-"""How many steps can be taken back."""
+MAX_STEPS = 100
+"""How many steps can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of a conversation that changes and can be taken back. Pictures only ever get more."""
+    """All of a conversation that changes and can be undone. Pictures only ever get more."""
 
     turns: tuple[tuple[Message, Message], ...] = ()
     """(user, assistant) messages, one pair an answer."""
     answers: tuple[Answer, ...] = ()
-    """As they were given; what a person corrected later is in `regions`."""
+    """As they were given; what the user changed later is in `regions`."""
     regions: tuple[Region, ...] = ()
     """All that exist now, those of the answers first made by them."""
     edits: tuple[Edit, ...] = ()
     backgrounds: Mapping[str, Image] = field(default_factory=dict)
 
     def without_turns_from(self, first: int) -> "Snapshot":
-        """As if the questions from index `first` on had not been asked."""
-        gone = {region.id for answer in self.answers[first:] for region in answer.regions}
+        """Return the snapshot as if the questions from index `first` on had not been asked."""
+        removed = {region.id for answer in self.answers[first:] for region in answer.regions}
         return replace(
             self,
             turns=self.turns[:first],
             answers=self.answers[:first],
-            regions=tuple(region for region in self.regions if region.id not in gone),
-            edits=tuple(edit for edit in self.edits if gone.isdisjoint(edit.regions)),
+            regions=tuple(region for region in self.regions if region.id not in removed),
+            edits=tuple(edit for edit in self.edits if removed.isdisjoint(edit.regions)),
         )
 
 
@@ -77,14 +77,14 @@ class History:
         """The step that led here; None at the beginning."""
         return self._past[-1][1] if self._past else None
 
-    def take(self, step: Step, **changes: Any) -> None:
-        """Go one step on; what was taken back before is forgotten."""
-        self._past = [*self._past[1 - KEPT :], (self.now, step)]
+    def push(self, step: Step, **changes: Any) -> None:
+        """Add a step; what was undone before can no longer be redone."""
+        self._past = [*self._past[1 - MAX_STEPS :], (self.now, step)]
         self._future = []
         self.now = replace(self.now, **changes)
 
     def undo(self) -> Step | None:
-        """Go one step back; None at the beginning."""
+        """Undo the last step and return it; None at the beginning."""
         if not self._past:
             return None
         before, step = self._past.pop()
@@ -93,7 +93,7 @@ class History:
         return step
 
     def redo(self) -> Step | None:
-        """Go the step that was taken back last; None when there is none."""
+        """Redo the step that was undone last and return it; None when there is none."""
         if not self._future:
             return None
         step, after = self._future.pop()
@@ -102,16 +102,16 @@ class History:
         return step
 
     def steps(self) -> tuple[list[tuple[Step | None, Snapshot]], int]:
-        """Every snapshot with the step that led to it, and the index of the present one."""
-        befores = [before for before, _ in self._past]
-        led = [None, *(step for _, step in self._past)]
-        past = list(zip(led, [*befores, self.now]))
-        return [*past, *reversed(self._future)], len(befores)
+        """Return every snapshot with the step that led to it, and the index of the present one."""
+        snapshots = [before for before, _ in self._past]
+        steps = [None, *(step for _, step in self._past)]
+        past = list(zip(steps, [*snapshots, self.now]))
+        return [*past, *reversed(self._future)], len(snapshots)
 
     def restore(self, steps: Sequence[tuple[Step | None, Snapshot]], at: int) -> None:
-        """Take over what `steps` gave."""
-        shots = [snapshot for _, snapshot in steps]
-        known = [step or Step("change", "") for step, _ in steps]
-        self._past = list(zip(shots[:at], known[1 : at + 1]))
-        self.now = shots[at]
-        self._future = list(reversed(list(zip(known[at + 1 :], shots[at + 1 :]))))
+        """Restore what `steps` returned."""
+        snapshots = [snapshot for _, snapshot in steps]
+        names = [step or Step("change", "") for step, _ in steps]
+        self._past = list(zip(snapshots[:at], names[1 : at + 1]))
+        self.now = snapshots[at]
+        self._future = list(reversed(list(zip(names[at + 1 :], snapshots[at + 1 :]))))

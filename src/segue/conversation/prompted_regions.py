@@ -1,25 +1,25 @@
-"""Regions by a person's hand: drawn boxes, clicks that correct a mask, several made one."""
+"""Regions made by the user: from boxes and clicks, refined by clicks, several merged into one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from segue.assistant import Assistant
 from segue.errors import InputError
+from segue.pipeline.grounder import Grounder
 from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.mask import Mask
 from segue.values.region import Click, Region
 
 
-def clicks_of(
+def read_clicks(
     points: Sequence[Sequence[float]] | None, labels: Sequence[int] | None
 ) -> tuple[Click, ...]:
-    """Points and labels as clicks; all on the object when there are no labels.
+    """Read points and labels as clicks; all on the object when there are no labels.
 
     Raises:
         InputError: counts differ, a point is no pair, or a label is neither 0 nor 1.
 
-    >>> clicks_of([(3, 4), (8, 9)], [1, 0])
+    >>> read_clicks([(3, 4), (8, 9)], [1, 0])
     ((3.0, 4.0, 1), (8.0, 9.0, 0))
     """
     points = points or []
@@ -37,8 +37,8 @@ def clicks_of(
     return tuple((float(x), float(y), int(label)) for (x, y), label in zip(points, labels))
 
 
-def pointed_out(
-    assistant: Assistant,
+def region_from_prompt(
+    grounder: Grounder,
     image: Image,
     box: Box | None,
     clicks: Sequence[Click],
@@ -47,38 +47,37 @@ def pointed_out(
     index: int,
     phrase: str,
 ) -> Region:
-    """A new region where a person drew a box or clicked.
+    """Make a region where the user drew a box or clicked.
 
     Raises:
-        InputError: there is neither box nor click, one lies outside the picture, or the assistant
-            has no segmenter.
+        InputError: there is neither box nor click, one lies outside the picture, or there is
+            no segmenter.
     """
-    mask = _mask(assistant, image, box, clicks)
-    place = box.clipped(image.size) if box is not None else mask.box or _around(clicks)
-    return Region(id, phrase, place, "person", index, mask=mask, clicks=tuple(clicks))
+    mask = _mask(grounder, image, box, clicks)
+    place = box.clipped(image.size) if box is not None else mask.box or Box.around(clicks)
+    return Region(id, phrase, place, "user", index, mask=mask, clicks=tuple(clicks))
 
 
-def corrected(
-    assistant: Assistant, image: Image, region: Region, box: Box | None, clicks: Sequence[Click]
+def refine_region(
+    grounder: Grounder, image: Image, region: Region, box: Box | None, clicks: Sequence[Click]
 ) -> Region:
-    """A region with a mask made anew from its box and all clicks.
+    """Make the mask of a region anew, from its box and all clicks.
 
     The box grows to clicks on the object that lie outside it; a given box takes its place.
 
     Raises:
-        InputError: as `pointed_out`.
+        InputError: as `region_from_prompt`.
     """
     place = (box or region.box).clipped(image.size)
-    inside = [(x, y) for x, y, label in clicks if label]
-    if inside:
-        xs, ys = zip(*inside)
-        place = Box(min(place.x0, *xs), min(place.y0, *ys), max(place.x1, *xs), max(place.y1, *ys))
-    mask = _mask(assistant, image, place, clicks)
+    on_object = [(x, y) for x, y, label in clicks if label]
+    corners = [(place.x0, place.y0), (place.x1, place.y1)]
+    place = Box.around([*corners, *on_object])
+    mask = _mask(grounder, image, place, clicks)
     return replace(region, box=place, mask=mask, clicks=tuple(clicks), quad=None)
 
 
-def merged(regions: Sequence[Region], phrase: str | None) -> Region:
-    """Several regions of one picture as one; it keeps the id, phrase and span of the first.
+def union_of_regions(regions: Sequence[Region], phrase: str | None) -> Region:
+    """Merge regions of one picture into one; it keeps the id, phrase and span of the first.
 
     Raises:
         InputError: fewer than two, of different pictures, or without masks.
@@ -90,31 +89,24 @@ def merged(regions: Sequence[Region], phrase: str | None) -> Region:
     masks = [region.mask for region in regions if region.mask is not None]
     if len(masks) < len(regions):
         raise InputError("Only regions with masks can be merged. Segment them first.")
-    whole: Mask = masks[0]
+    union: Mask = masks[0]
     for mask in masks[1:]:
-        whole = whole | mask
-    corners = zip(*(region.box.corners for region in regions))
-    x0s, y0s, x1s, y1s = corners
-    box = whole.box or Box(min(x0s), min(y0s), max(x1s), max(y1s))
+        union = union | mask
+    corners = [region.box.corners for region in regions]
+    box = union.box or Box.around([point for c in corners for point in (c[:2], c[2:])])
     first = regions[0]
     name = first.phrase if phrase is None else phrase
     return replace(
-        first, phrase=name, box=box, mask=whole, found_by="person", score=None, clicks=(), quad=None
+        first, phrase=name, box=box, mask=union, found_by="user", score=None, clicks=(), quad=None
     )
 
 
-def _mask(assistant: Assistant, image: Image, box: Box | None, clicks: Sequence[Click]) -> Mask:
+def _mask(grounder: Grounder, image: Image, box: Box | None, clicks: Sequence[Click]) -> Mask:
     if box is None and not clicks:
         raise InputError("Give a box, or points on the object.")
-    (mask,) = assistant.look(image).mask(
+    (mask,) = grounder.view(image).mask(
         boxes=None if box is None else [box],
         points=[[(x, y) for x, y, _ in clicks]] if clicks else None,
         labels=[[label for _, _, label in clicks]] if clicks else None,
     )
     return mask
-
-
-def _around(clicks: Sequence[Click]) -> Box:
-    """The box around clicks that gave an empty mask."""
-    xs, ys, _ = zip(*clicks)
-    return Box(min(xs), min(ys), max(xs), max(ys))

@@ -2,28 +2,29 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 from segue.conversation.history import History, Snapshot, Step
+from segue.deprecated import renamed
 from segue.edit import Edit
 from segue.errors import UnknownName
 from segue.pipeline.answer import Answer
-from segue.values.image import Image
+from segue.values.image import Image, ImageSource
 from segue.values.message import Message
 from segue.values.region import Region
 
 
-class State:
-    """Pictures shown, and the history of everything else."""
+class ConversationState:
+    """The pictures, and the history of everything else."""
 
     def __init__(self) -> None:
         self.history = History()
-        """The changes so far; pictures shown are not among them."""
+        """The changes so far; pictures are not among them."""
         self._images: tuple[Image, ...] = ()
         self._next_id = 1
 
-    def show(self, *images: Any, allow_urls: bool = False) -> Self:
-        """Add pictures; they go with the next question. The newest is the one talked about.
+    def add_images(self, *images: ImageSource, allow_urls: bool = False) -> Self:
+        """Add pictures, which go with the next question. Questions are about the newest.
 
         Args:
             images: anything `Image.open` takes.
@@ -37,7 +38,7 @@ class State:
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """All pictures shown so far; `Region.image` counts in here."""
+        """All pictures so far; `Region.image` counts in here."""
         return self._images
 
     @property
@@ -66,18 +67,18 @@ class State:
         return self.history.now.backgrounds
 
     def undo(self) -> Step | None:
-        """Take the last change back, and return it; None when there is none.
+        """Undo the last change and return it; None when there is none.
 
         Pictures that came with a question wait for the next one.
         """
         return self.history.undo()
 
     def redo(self) -> Step | None:
-        """Do again what was taken back last; None when there is none."""
+        """Redo what was undone last; None when there is none."""
         return self.history.redo()
 
     def region(self, id: str) -> Region:
-        """The region of that name.
+        """Return the region of that id.
 
         Raises:
             UnknownName: there is none.
@@ -85,11 +86,11 @@ class State:
         for region in self.regions:
             if region.id == id:
                 return region
-        known = ", ".join(region.id for region in self.regions) or "none"
-        raise UnknownName(f"There is no region {id!r}. Known: {known}.")
+        known_ids = ", ".join(region.id for region in self.regions) or "none"
+        raise UnknownName(f"There is no region {id!r}. Known: {known_ids}.")
 
     def _ids(self) -> Iterator[str]:
-        """Names for regions, counted on whoever makes them."""
+        """Count names for regions."""
         while True:
             self._next_id += 1
             yield f"r{self._next_id - 1}"
@@ -97,37 +98,39 @@ class State:
     def restore(
         self, images: Sequence[Image], steps: Sequence[tuple[Step | None, Snapshot]], at: int
     ) -> Self:
-        """Take over what was had before (used to open what was saved).
+        """Restore a conversation that was saved.
 
         Args:
-            images: all pictures, in the order they were shown.
+            images: all pictures, in the order they were added.
             steps: every snapshot with the step that led to it.
             at: index of the present one.
         """
         self._images = tuple(images)
         self.history.restore(steps, at)
-        used = [r.id for _, shot in steps for answer in shot.answers for r in answer.regions]
-        used += [region.id for _, shot in steps for region in shot.regions]
-        numbers = [int(id[1:]) for id in used if id[:1] == "r" and id[1:].isdecimal()]
+        snapshots = [snapshot for _, snapshot in steps]
+        answers = [answer for snapshot in snapshots for answer in snapshot.answers]
+        ids = [region.id for answer in answers for region in answer.regions]
+        ids += [region.id for snapshot in snapshots for region in snapshot.regions]
+        numbers = [int(id[1:]) for id in ids if id[:1] == "r" and id[1:].isdecimal()]
         self._next_id = max(numbers, default=0) + 1
         return self
 
-    def adopt(self, question: str, answer: Answer, images: tuple[Image, ...]) -> None:
-        """Take over one turn that was had before.
+    def append_turn(self, question: str, answer: Answer, images: tuple[Image, ...]) -> None:
+        """Append a turn that was answered elsewhere.
 
         Args:
-            question: what was asked.
-            answer: what came back.
-            images: the pictures shown with that question.
+            question: of the user.
+            answer: to it.
+            images: the pictures that came with the question.
         """
         self._images += images
-        shown = Message("user", question, images)
-        self._keep(shown, replace(answer, images=self._images))
+        user = Message("user", question, images)
+        self._push_turn(user, replace(answer, images=self._images))
         self._next_id += len(answer.regions)
 
-    def _keep(self, user: Message, answer: Answer) -> None:
+    def _push_turn(self, user: Message, answer: Answer) -> None:
         now = self.history.now
-        self.history.take(
+        self.history.push(
             Step("ask", answer.question),
             turns=(*now.turns, (user, Message("assistant", answer.raw))),
             answers=(*now.answers, answer),
@@ -135,7 +138,10 @@ class State:
         )
 
     @property
-    def _waiting(self) -> tuple[Image, ...]:
+    def _new_images(self) -> tuple[Image, ...]:
         """Pictures that go with the next question."""
-        asked = sum(len(user.images) for user, _ in self.turns)
-        return self._images[asked:]
+        n_asked = sum(len(user.images) for user, _ in self.turns)
+        return self._images[n_asked:]
+
+    show = renamed("Conversation.show", add_images)
+    adopt = renamed("Conversation.adopt", append_turn)

@@ -12,7 +12,7 @@ from segue.convert.dialogue import Dialogue, Dropped, Turn, has_markup
 from segue.convert.formats.files import is_file
 from segue.convert.formats.image_places import PLACEHOLDERS
 from segue.convert.image_files import header
-from segue.dialects import DIALECTS, Dialect, Event, Malformed, Pointed
+from segue.dialects import DIALECTS, BoxMention, Dialect, MalformedMarkup, ReplyEvent
 from segue.draw import draw_regions
 from segue.errors import InputError
 from segue.files.atomic import write_picture, write_text
@@ -124,16 +124,16 @@ _MAY_FOLLOW = {
 }
 
 
-def _events(turn: Turn) -> list[Event]:
+def _events(turn: Turn) -> list[ReplyEvent]:
     reader: Dialect = DIALECTS.load("qwen_vl")
     return list(reader.read([turn.text]))
 
 
 def _markup_problems(turn: Turn) -> Iterator[str]:
     for event in _events(turn):
-        if isinstance(event, Malformed):
+        if isinstance(event, MalformedMarkup):
             yield f"markup that cannot be read: {event.text[:60]!r}"
-        if isinstance(event, Pointed):
+        if isinstance(event, BoxMention):
             box = event.box
             numbers = (box.xa, box.ya, box.xb, box.yb)
             if not all(0 <= value <= 1000 for value in numbers):
@@ -164,7 +164,7 @@ def _draw(dialogue: Dialogue, folder: Path, number: int) -> list[Path]:
         for turn in dialogue.turns
         if turn.role == "assistant"
         for event in _events(turn)
-        if isinstance(event, Pointed)
+        if isinstance(event, BoxMention)
     ]
     regions = [
         Region(f"r{n}", event.phrase, event.box.to_box(picture.size), "chat")

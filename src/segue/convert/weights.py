@@ -75,7 +75,7 @@ def convert_weights(path: Path, folder: Path, *, vocabulary: str | Path | None =
 
 
 def _write_sam(path: Path, folder: Path) -> None:
-    from segue.segment.sam import SamOptions, read_sam
+    from segue.segment.sam_network import SamOptions, read_sam
 
     model, options = read_sam(path), SamOptions.read(path)
     side = model.config.vision_config.image_size

@@ -10,7 +10,7 @@ from segue.values.image import Image
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detection:
     """One object that a detector found."""
 
     phrase: str
@@ -35,7 +35,7 @@ class Detector(Protocol):
         phrases: Sequence[str],
         box_threshold: float | None = None,
         text_threshold: float | None = None,
-    ) -> list[Found]:
+    ) -> list[Detection]:
         """Find every instance of every phrase.
 
         Args:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.detect import Found
+from segue.detect import Detection
 from segue.detect.captions import cleaned
-from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
+from segue.detect.suppression import detections_of, in_order_of, read_phrases, score_floor
 from segue.errors import InputError
 from segue.values.box import Box
 from segue.values.image import Image
@@ -45,14 +45,16 @@ class Fixed:
         phrases: Sequence[str],
         box_threshold: float | None = None,
         text_threshold: float | None = None,
-    ) -> list[Found]:
+    ) -> list[Detection]:
         """Look the phrases up. See `segue.detect.Detector.find`."""
         floor = score_floor(box_threshold, text_threshold)
         asked, answers = read_phrases(phrases), {}
         for phrase in asked:
             rows = self.table.get(cleaned(phrase), np.zeros((0, 5)))
             rows = rows[rows[:, 4] > floor]
-            answers[phrase] = found_of(phrase, rows[:, :4], rows[:, 4], image.size, max_iou=1.0)
+            answers[phrase] = detections_of(
+                phrase, rows[:, :4], rows[:, 4], image.size, max_iou=1.0
+            )
         return in_order_of(asked, answers)
 
 

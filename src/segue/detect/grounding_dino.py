@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segue.detect import Found
+from segue.detect import Detection
 from segue.detect.captions import Caption, captions, cleaned
 from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
 from segue.detect.resizing import Resizing
-from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
+from segue.detect.suppression import detections_of, in_order_of, read_phrases, score_floor
 from segue.detect.vocabulary import bert_tokenizer
 from segue.errors import InputError, ModelError
 from segue.runtime import device as devices
@@ -144,7 +144,7 @@ class GroundingDino:
         phrases: Sequence[str],
         box_threshold: float | None = None,
         text_threshold: float | None = None,
-    ) -> list[Found]:
+    ) -> list[Detection]:
         """Find every instance of every phrase. See `segue.detect.Detector.find`."""
         return self.find_many([image], phrases, box_threshold, text_threshold)[0]
 
@@ -154,7 +154,7 @@ class GroundingDino:
         phrases: Sequence[str] | Sequence[Sequence[str]],
         box_threshold: float | None = None,
         text_threshold: float | None = None,
-    ) -> list[list[Found]]:
+    ) -> list[list[Detection]]:
         """`find` for several pictures; those of equal size share a run of the network.
 
         Args:
@@ -173,7 +173,7 @@ class GroundingDino:
         asked = _for_each(images, phrases)
         own = self.options
         floor = score_floor(box_threshold, text_threshold, own.box_threshold, own.text_threshold)
-        found: list[dict[str, list[Found]]] = [{} for _ in images]
+        found: list[dict[str, list[Detection]]] = [{} for _ in images]
         runs = [
             (row, caption) for row, names in enumerate(asked) for caption in self.captions(names)
         ]
@@ -287,7 +287,7 @@ class GroundingDino:
 
     def _objects(
         self, size: Size, caption: Caption, scores: np.ndarray, boxes: np.ndarray, floor: float
-    ) -> dict[str, list[Found]]:
+    ) -> dict[str, list[Detection]]:
         """Cleaned phrase -> its objects. A query answers the phrase it fits best, and only that."""
         per_phrase = np.stack([scores[:, a:b].max(1) for a, b in caption.spans], 1)  # (Q, P)
         best = per_phrase.argmax(1)
@@ -298,7 +298,9 @@ class GroundingDino:
         for column, phrase in enumerate(caption.phrases):
             own = per_phrase[:, column]
             mine = (best == column) & (own > floor)
-            found[phrase] = found_of(phrase, corners[mine], own[mine], size, self.options.nms_iou)
+            found[phrase] = detections_of(
+                phrase, corners[mine], own[mine], size, self.options.nms_iou
+            )
         return found
 
 
@@ -313,9 +315,11 @@ def _for_each(images: Sequence[Image], phrases: Sequence[Any]) -> list[list[str]
     return [read_phrases(some) for some in phrases]
 
 
-def _as_written(asked: Sequence[str], found: dict[str, list[Found]]) -> dict[str, list[Found]]:
+def _as_written(
+    asked: Sequence[str], found: dict[str, list[Detection]]
+) -> dict[str, list[Detection]]:
     """The objects under each phrase as the caller wrote it; "Dog" and "dog." share theirs."""
     return {
-        phrase: [Found(phrase, one.box, one.score) for one in found.get(cleaned(phrase), ())]
+        phrase: [Detection(phrase, one.box, one.score) for one in found.get(cleaned(phrase), ())]
         for phrase in asked
     }

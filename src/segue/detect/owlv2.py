@@ -16,10 +16,10 @@ import numpy as np
 import PIL.Image
 import torch
 
-from segue.detect import Found
+from segue.detect import Detection
 from segue.detect.captions import cleaned
 from segue.detect.resizing import Resizing
-from segue.detect.suppression import found_of, in_order_of, read_phrases, score_floor
+from segue.detect.suppression import detections_of, in_order_of, read_phrases, score_floor
 from segue.errors import ModelError
 from segue.runtime import device as devices
 from segue.runtime.weights import locate, pretrained, read_json, read_options, require_model_type
@@ -120,7 +120,7 @@ class Owlv2:
         phrases: Sequence[str],
         box_threshold: float | None = None,
         text_threshold: float | None = None,
-    ) -> list[Found]:
+    ) -> list[Detection]:
         """Find every instance of every phrase. See `segue.detect.Detector.find`.
 
         The default of `box_threshold` is 0.1 and that of `text_threshold` 0: phrases are not mixed
@@ -139,7 +139,7 @@ class Owlv2:
                 continue
             own = scores[:, names.index(name)]
             mine = (best == names.index(name)) & (own > floor)
-            answers[phrase] = found_of(
+            answers[phrase] = detections_of(
                 phrase, corners[mine], own[mine], image.size, self.options.nms_iou
             )
         return in_order_of(asked, answers)
@@ -150,7 +150,7 @@ class Owlv2:
         phrases: Sequence[str],
         box_threshold: float | None = None,
         text_threshold: float | None = None,
-    ) -> list[list[Found]]:
+    ) -> list[list[Detection]]:
         """`find` for several pictures, one after the other."""
         return [self.find(one, phrases, box_threshold, text_threshold) for one in images]
 

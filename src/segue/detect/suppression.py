@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from segue.detect import Found
+from segue.detect import Detection
 from segue.errors import InputError
 from segue.values.box import Box, Size
 
@@ -47,9 +47,9 @@ def clipped(corners: np.ndarray, size: Size) -> np.ndarray:
     return np.clip(np.asarray(corners, np.float64), 0, limits)
 
 
-def found_of(
+def detections_of(
     phrase: str, corners: np.ndarray, scores: np.ndarray, size: Size, max_iou: float
-) -> list[Found]:
+) -> list[Detection]:
     """The objects that answer a phrase: boxes clipped, empty ones dropped, overlaps suppressed.
 
     Args:
@@ -63,12 +63,14 @@ def found_of(
     solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     boxes, scores = boxes[solid], scores[solid]
     return [
-        Found(phrase, Box(*map(float, boxes[row])), float(scores[row]))
+        Detection(phrase, Box(*map(float, boxes[row])), float(scores[row]))
         for row in keep_best(boxes, scores, max_iou)
     ]
 
 
-def in_order_of(asked: Sequence[str], answers: Mapping[str, Sequence[Found]]) -> list[Found]:
+def in_order_of(
+    asked: Sequence[str], answers: Mapping[str, Sequence[Detection]]
+) -> list[Detection]:
     """Answers grouped by phrase, in the order in which the phrases were first asked for.
 
     Args:

@@ -2,7 +2,7 @@
 
 A dialect knows nothing of pictures: it yields boxes in the frame the model speaks, and leaves the
 translation to whoever knows the picture. It is tolerant: whatever it cannot read comes out as
-`Malformed`, word for word, and reading goes on.
+`MalformedMarkup`, word for word, and reading goes on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,14 +14,14 @@ from segue.values.frames import FramedBox, FramedPoint
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """Words to show. Joined, all `Text` events of a reply are its clean text."""
+class PlainText:
+    """Words to show. Joined, all `PlainText` events of a reply are its clean text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Pointed:
+class BoxMention:
     """The model gave a box itself."""
 
     phrase: str
@@ -36,7 +36,7 @@ class Pointed:
 
 
 @dataclass(frozen=True, slots=True)
-class Spotted:
+class PointMention:
     """The model gave a point on something."""
 
     phrase: str
@@ -48,7 +48,7 @@ class Spotted:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DetectRequest:
     """The model named something that a detector must find."""
 
     phrase: str
@@ -58,7 +58,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
+class MalformedMarkup:
     """Markup that was opened and never made sense, word for word."""
 
     text: str
@@ -98,12 +98,21 @@ class Remark:
     text: str
 
 
-Event = Text | Pointed | Spotted | Wanted | Absence | Malformed | Thought | Remark
+ReplyEvent = (
+    PlainText
+    | BoxMention
+    | PointMention
+    | DetectRequest
+    | Absence
+    | MalformedMarkup
+    | Thought
+    | Remark
+)
 
 
-def drop_retracted(events: Iterable[Event]) -> list[Event]:
+def drop_retracted(events: Iterable[ReplyEvent]) -> list[ReplyEvent]:
     """The events of a whole reply that count: without those that a thought took back."""
-    kept: list[Event] = []
+    kept: list[ReplyEvent] = []
     for event in events:
         if isinstance(event, Thought) and event.retracts:
             kept.clear()
@@ -116,7 +125,7 @@ class Dialect(Protocol):
 
     def read(
         self, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
-    ) -> Iterator[Event]:
+    ) -> Iterator[ReplyEvent]:
         """Translate a reply while it streams in; each event comes as soon as it is certain.
 
         Args:

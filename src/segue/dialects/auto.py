@@ -9,15 +9,14 @@ Naming the dialect is better where it is known: places in JSON then come while t
 
 from collections.abc import Iterable, Iterator
 
-from segue.dialects import Event, Remark, Text
+from segue.dialects import PlainText, Remark, ReplyEvent
 from segue.dialects.json.meaning import Shape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import read_reply, reply_of
 from segue.dialects.parsing.reply import Reply
 from segue.dialects.recognition.probe import Probe
 from segue.dialects.recognition.recognize import judge
-from segue.values.box import GRID_1000
-from segue.values.frames import SEEN_PIXELS, EitherFrame
+from segue.values.frames import GRID_1000, SEEN_PIXELS, EitherFrame
 
 Y_FIRST = (
     'the key "box_2d" is read y first, as Gemini writes it; other models write it x first: where '
@@ -48,24 +47,24 @@ class Handover:
         """All that was read."""
         return "".join(self._raw)
 
-    def record(self, events: list[Event]) -> list[Event]:
+    def record(self, events: list[ReplyEvent]) -> list[ReplyEvent]:
         """Remember what is handed out."""
         for event in events:
-            if isinstance(event, Text):
+            if isinstance(event, PlainText):
                 self._words += len(event.text)
             else:
                 self._others += 1
         return events
 
-    def to(self, reply: Reply) -> list[Event]:
+    def to(self, reply: Reply) -> list[ReplyEvent]:
         """Read all of it as another reply; returns what was not handed out before."""
-        left: list[Event] = []
+        left: list[ReplyEvent] = []
         words, others = self._words, self._others
         for event in reply.feed(self.raw):
-            if isinstance(event, Text):
+            if isinstance(event, PlainText):
                 rest = event.text[words:]
                 words = max(words - len(event.text), 0)
-                left += [Text(rest)] if rest else []
+                left += [PlainText(rest)] if rest else []
             elif others:
                 others -= 1
             else:
@@ -78,7 +77,7 @@ class AutoDialect:
 
     def read(
         self, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
-    ) -> Iterator[Event]:
+    ) -> Iterator[ReplyEvent]:
         """Translate a reply while it streams in. See `Dialect.read`."""
         return read_reply(lambda: _AutoReply(grounded), chunks, thinks=thinks)
 
@@ -91,9 +90,9 @@ class _AutoReply:
         self._probe = Probe(grounded)
         self._inner: Reply | None = None
         self._handover = Handover()
-        self._held: list[Event] = []  # what families read in different ways
+        self._held: list[ReplyEvent] = []  # what families read in different ways
 
-    def feed(self, chunk: str) -> list[Event]:
+    def feed(self, chunk: str) -> list[ReplyEvent]:
         """Read on; returns what became certain."""
         if self._inner is not None:
             return self._inner.feed(chunk)
@@ -109,7 +108,7 @@ class _AutoReply:
             return []
         return self._handover.record(events)
 
-    def end(self) -> list[Event]:
+    def end(self) -> list[ReplyEvent]:
         """The reply is over."""
         if self._inner is not None:
             return self._inner.end()
@@ -118,7 +117,9 @@ class _AutoReply:
             return self._held + events
         name = judge(self._probe).dialect
         inner = self._inner_of(name)
-        by_key: list[Event] = [] if self._probe.signs or name != "gemini" else [Remark(Y_FIRST)]
+        by_key: list[ReplyEvent] = (
+            [] if self._probe.signs or name != "gemini" else [Remark(Y_FIRST)]
+        )
         return [*self._handover.to(inner), *inner.end(), *by_key]
 
     def _inner_of(self, name: str) -> Reply:

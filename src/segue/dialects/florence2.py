@@ -20,8 +20,7 @@ from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.places import BoxPlace, Corner, around, sensible
 from segue.dialects.parsing.reading import ReplyDialect
 from segue.dialects.parsing.reply import Reply
-from segue.values.box import GRID_1000
-from segue.values.frames import SEEN_PIXELS, FramedBox
+from segue.values.frames import GRID_1000, SEEN_PIXELS, FramedBox
 
 REACH = 300
 """A name is at most this many characters."""

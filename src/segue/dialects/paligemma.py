@@ -6,7 +6,7 @@
 
 The tokens are top, left, bottom, right, on a grid of 1024 steps. The name ends at ";", at a line
 end or where the next box begins. The tokens of a mask need a network of their own to be decoded:
-they come out as `Malformed` with a reason, the box is used, and the segmenter makes the mask.
+they come out as `MalformedMarkup` with a reason, the box is used, and the segmenter makes the mask.
 
 Source: the model card of PaliGemma and google-research/big_vision, proj/paligemma; the tokens as in
 transformers' processing_paligemma.py.

@@ -22,8 +22,7 @@ from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.places import meant_frame, sensible
 from segue.dialects.parsing.reading import ReplyDialect
 from segue.dialects.parsing.reply import Reply
-from segue.values.box import GRID_1000
-from segue.values.frames import FramedBox
+from segue.values.frames import GRID_1000, FramedBox
 
 _NUMBERS = re.compile(r"[-+]?[0-9]{1,6}(?:\.[0-9]{1,4})?", re.ASCII)
 _CLAUSE = re.compile(r"[.,;:!?。，、；：！？\n()（）\"“”]")

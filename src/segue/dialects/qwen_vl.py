@@ -7,7 +7,7 @@
     <gsam>dog, cup</gsam>                                   a detector must find these
 
 Tags may stand in any case, and a `</ref>` may be missing right before a box. A box without sense,
-or empty on the grid, is `Malformed` whole.
+or empty on the grid, is `MalformedMarkup` whole.
 
 Source: the Qwen-VL technical report (arXiv:2308.12966), section 2.2, for the markup; what is
 tolerated (see reply.py and places.py) is our own.

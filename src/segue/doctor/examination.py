@@ -8,13 +8,21 @@ from time import perf_counter
 from typing import Any
 
 from segue.chat import ChatModel, seen_size, thinks
-from segue.dialects import DIALECTS, Dialect, Pointed, Spotted, Text, Thought, drop_retracted
+from segue.dialects import (
+    DIALECTS,
+    BoxMention,
+    Dialect,
+    PlainText,
+    PointMention,
+    Thought,
+    drop_retracted,
+)
 from segue.dialects.parsing.thoughts import split_thoughts
 from segue.doctor.drawings import Drawing, crowd, grounding_drawings, pair
 from segue.doctor.readings import Asked, Reading, best_reading
 from segue.doctor.verdict import Verdict, shown
 from segue.errors import ModelError
-from segue.prompting.grounding_prompts import ask_for
+from segue.prompting.grounding_prompts import grounding_prompt
 from segue.runtime.profile import Profile
 from segue.values.box import Size
 from segue.values.frames import SEEN_PIXELS, Frame, SeenPixels
@@ -195,8 +203,8 @@ def _read(chat: ChatModel, reply: str) -> tuple[str, int]:
     """The words of a reply, and how many boxes and points it holds."""
     dialect: Dialect = DIALECTS.load(chat.dialect)
     events = drop_retracted(dialect.read([reply], thinks=thinks(chat)))
-    words = "".join(event.text for event in events if isinstance(event, Text))
-    return words, sum(isinstance(event, Pointed | Spotted) for event in events)
+    words = "".join(event.text for event in events if isinstance(event, PlainText))
+    return words, sum(isinstance(event, BoxMention | PointMention) for event in events)
 
 
 def _boxes(chat: ChatModel, verdict: Verdict, more: Sequence[Drawing]) -> None:
@@ -228,7 +236,7 @@ def _grounded(chat: ChatModel, drawings: Sequence[Drawing]) -> tuple[list[Asked]
     """Ask for every shape, in one family's way after another until one is understood."""
     ways: dict[str, str] = {}  # question -> the first dialect that asks so
     for name in (chat.dialect, *_ASKED_LIKE):
-        ways.setdefault(ask_for(name, ["it"]), name)
+        ways.setdefault(grounding_prompt(name, ["it"]), name)
     best: tuple[list[Asked], Reading | None] = ([], None)
     for name in ways.values():
         asked = _ask_for_all(chat, drawings, name)
@@ -245,7 +253,7 @@ def _ask_for_all(chat: ChatModel, drawings: Sequence[Drawing], like: str) -> lis
     for drawing in drawings:
         seen = seen_size(chat, drawing.image.size)
         for shape in drawing.shapes:
-            text = ask(chat, ask_for(like, [shape.phrase]), drawing.image).text
+            text = ask(chat, grounding_prompt(like, [shape.phrase]), drawing.image).text
             asked.append(Asked(drawing, shape, seen, text))
     return asked
 

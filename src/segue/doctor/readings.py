@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.dialects import DIALECTS, Dialect, Pointed, Remark, Spotted, drop_retracted
+from segue.dialects import DIALECTS, BoxMention, Dialect, PointMention, Remark, drop_retracted
 from segue.doctor.drawings import Drawing, Shape
-from segue.values.box import GRID_1000, Box, Size
+from segue.values.box import Box, Size
 from segue.values.frames import (
     FRACTIONS,
+    GRID_1000,
     SEEN_PIXELS,
     AnyFrame,
     EitherFrame,
@@ -96,9 +97,9 @@ def _marks(name: str, reply: str) -> tuple[list[Mark], bool]:
     found: list[Mark] = []
     usual = True
     for event in drop_retracted(dialect.read([reply], grounded=True)):
-        if isinstance(event, Pointed):
+        if isinstance(event, BoxMention):
             found.append(event.box)
-        elif isinstance(event, Spotted):
+        elif isinstance(event, PointMention):
             found.append(event.point)
         elif isinstance(event, Remark):
             usual = False

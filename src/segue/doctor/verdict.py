@@ -45,7 +45,7 @@ class Verdict:
 def shown(drawing: Drawing, boxes: list[tuple[str, Box | None]]) -> PIL.Image.Image:
     """A drawing with the true boxes, and what the model gave for them."""
     regions = [
-        Region(f"t{n}", f"{shape.phrase} (true)", shape.box, "person")
+        Region(f"t{n}", f"{shape.phrase} (true)", shape.box, "user")
         for n, shape in enumerate(drawing.shapes)
     ]
     regions += [

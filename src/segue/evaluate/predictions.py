@@ -81,7 +81,7 @@ def manifest(
             "detect": getattr(assistant.detector, "name", None),
             "segment": getattr(assistant.segmenter, "name", None),
         },
-        dialect=assistant.speaks,
+        dialect=assistant.dialect_name,
         thresholds={"box": assistant.box_threshold, "text": assistant.text_threshold},
         sampling={name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()},
         versions=_versions(),
@@ -318,7 +318,7 @@ def _ask(assistant: "Assistant", question: Question, sampling: "Sampling") -> Pr
         conversation = assistant.open(*(() if question.history else shown))
         for number, (asked, raw) in enumerate(question.history):
             said = Answer(asked, raw, raw)
-            conversation.adopt(asked, said, shown if number == 0 else ())
+            conversation.append_turn(asked, said, shown if number == 0 else ())
         return Prediction.of(question, conversation.ask(question.text, sampling))
     except (InputError, ModelError) as error:
         return Prediction(question, error=str(error))

@@ -20,7 +20,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from segue.dialects import DIALECTS, Dialect, Malformed, Pointed, Wanted, drop_retracted
+from segue.dialects import (
+    DIALECTS,
+    BoxMention,
+    DetectRequest,
+    Dialect,
+    MalformedMarkup,
+    drop_retracted,
+)
 from segue.dialects.parsing.gsam_phrases import split_phrases
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.synonyms import Synonyms, normal
@@ -47,9 +54,9 @@ def read_reply(raw: str, dialect: str = "qwen_vl") -> Reply:
     reader: Dialect = DIALECTS.load(dialect)
     events = drop_retracted(reader.read([raw]))
     return Reply(
-        tuple(event.phrase for event in events if isinstance(event, Wanted)),
-        tuple(event.phrase for event in events if isinstance(event, Pointed)),
-        any(isinstance(event, Malformed) for event in events),
+        tuple(event.phrase for event in events if isinstance(event, DetectRequest)),
+        tuple(event.phrase for event in events if isinstance(event, BoxMention)),
+        any(isinstance(event, MalformedMarkup) for event in events),
     )
 
 

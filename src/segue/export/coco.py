@@ -174,7 +174,7 @@ def _region(
     if entry.get("score") is not None:
         score = read_number(entry["score"], "score")
     region = region_of(number, label, mask, box, score)
-    found_by: FoundBy = "person"
+    found_by: FoundBy = "user"
     if entry.get("found_by") in get_args(FoundBy):
         found_by = entry["found_by"]
     identity = str(entry.get("region_id") or region.id)

@@ -61,4 +61,4 @@ def region_of(
     box = box or (mask.box if mask is not None else None)
     if box is None:
         raise InputError(f"Annotation {number} ({label!r}) has neither a box nor pixels.")
-    return Region(f"r{number}", label, box, "person", mask=mask, score=score)
+    return Region(f"r{number}", label, box, "user", mask=mask, score=score)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from segue.dialects import DIALECTS, Pointed, Text, Wanted
+from segue.dialects import DIALECTS, BoxMention, DetectRequest, PlainText
 from segue.values.box import Size
 
 _QWEN2_VL = {
@@ -33,7 +33,7 @@ def say(text: str, dialect: str, seen: Callable[[], Size | None]) -> str | None:
         '```json\\n[{"bbox_2d": [100, 200, 300, 999], "label": "cup"}]\\n```'
     """
     events = list(DIALECTS.load("qwen_vl").read([text]))
-    boxes = [event for event in events if isinstance(event, Pointed)]
+    boxes = [event for event in events if isinstance(event, BoxMention)]
     if not boxes or dialect == "qwen_vl":
         return text
     if dialect == "qwen2_vl":
@@ -41,7 +41,7 @@ def say(text: str, dialect: str, seen: Callable[[], Size | None]) -> str | None:
             text = text.replace(ours, theirs)
         return text
     size = {"qwen3_vl": lambda: _GRID, "qwen2_5_vl": seen}.get(dialect, lambda: None)()
-    if size is None or any(isinstance(event, Wanted) for event in events):
+    if size is None or any(isinstance(event, DetectRequest) for event in events):
         return None
     listed = [
         {
@@ -51,6 +51,6 @@ def say(text: str, dialect: str, seen: Callable[[], Size | None]) -> str | None:
         for event in boxes
     ]
     named = {event.phrase for event in boxes}
-    words = "".join(event.text for event in events if isinstance(event, Text)).strip()
+    words = "".join(event.text for event in events if isinstance(event, PlainText)).strip()
     spoken = "" if words in named or not words.strip(" ,.") else f"{words}\n"
     return f"{spoken}```json\n{json.dumps(listed, ensure_ascii=False)}\n```"

@@ -1,4 +1,4 @@
-"""Collector: gathers the events of one reply into an `Answer`."""
+"""AnswerBuilder: gathers the events of one reply into an `Answer`."""
 
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -20,7 +20,7 @@ from segue.values.image import Image
 from segue.values.region import Region
 
 
-class Collector:
+class AnswerBuilder:
     """Gathers the events of one reply into an `Answer`."""
 
     def __init__(self, question: str) -> None:
@@ -37,8 +37,8 @@ class Collector:
         self.chat_seconds = 0.0
         self.started = time.perf_counter()
 
-    def listen(self, chunks: Iterator[str]) -> Generator[str, None, str]:
-        """Pass a reply through, remembering it and the time it took to write."""
+    def tee(self, chunks: Iterator[str]) -> Generator[str, None, str]:
+        """Pass a reply through, and keep it and the time it took to write."""
         while True:
             before = time.perf_counter()
             try:
@@ -52,7 +52,7 @@ class Collector:
             yield chunk
 
     def add(self, event: Event) -> None:
-        """Take one event into account."""
+        """Add one event."""
         match event:
             case TextAdded(text):
                 self.text.append(text)
@@ -74,16 +74,16 @@ class Collector:
 
     def _withdraw(self) -> None:
         """All that came so far was a thought."""
-        for gathered in (self.text, self.regions, self.not_found, self.broken):
-            gathered.clear()
+        for part in (self.text, self.regions, self.not_found, self.broken):
+            part.clear()
         self.cut = False
 
-    def notice_at_end(self) -> Notice | None:
-        """What is to be said of how the reply ended."""
-        if said := getattr(self.finish, "notice", ""):
-            return Notice(said)
-        found = self.regions or self.not_found or self.broken
-        if self.thought and not found and not "".join(self.text).strip():
+    def final_notice(self) -> Notice | None:
+        """Return what the user should know of how the reply ended."""
+        if notice := getattr(self.finish, "notice", ""):
+            return Notice(notice)
+        has_content = self.regions or self.not_found or self.broken
+        if self.thought and not has_content and not "".join(self.text).strip():
             self.finish = "thought"
             return Notice(
                 f"the model only thought, {self.thought} characters, and gave no answer; "
@@ -92,7 +92,7 @@ class Collector:
         return None
 
     def answer(self, images: Sequence[Image]) -> Answer:
-        """What was gathered so far."""
+        """Return the answer as far as it is known."""
         total = time.perf_counter() - self.started
         return Answer(
             question=self.question,

@@ -1,4 +1,4 @@
-"""Sight: how a chat model saw the pictures, as far as its boxes need it.
+"""Translate what a chat model points at into pixels of the upright picture.
 
 A dialect states the frame of a box. Some frames depend on the size to which the backend of the chat
 model resized the picture, and some endpoints speak another frame than their dialect says.
@@ -7,43 +7,45 @@ model resized the picture, and some endpoints speak another frame than their dia
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from segue.chat import frame_of, seen_size
-from segue.dialects import Pointed, Spotted
+from segue.dialects import BoxMention, PointMention
 from segue.values.box import Size
 from segue.values.frames import SEEN_PIXELS, AnyFrame, EitherFrame, Frame, SeenPixels
 
+Mention = TypeVar("Mention", BoxMention, PointMention)
+
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class CoordinateMapping:
     """What is needed to translate the boxes of one chat model."""
 
-    seen: Callable[[Size], Size] = lambda size: size
-    """Size of a picture -> the size at which the model saw it."""
+    resized: Callable[[Size], Size] = lambda size: size
+    """Size of a picture -> the size at which the model sees it."""
     frame: AnyFrame | None = None
     """Replaces the frame that the dialect states."""
 
     @classmethod
-    def of(cls, chat: object) -> "Sight":
-        """What a chat model says of itself; one that says nothing does not resize."""
+    def of(cls, chat: object) -> "CoordinateMapping":
+        """Ask a chat model; one that says nothing does not resize."""
         return cls(partial(seen_size, chat), frame_of(chat))
 
-    def framed(self, event: Pointed | Spotted) -> Pointed | Spotted:
-        """The event in the frame that is known to be meant."""
+    def reframe(self, mention: Mention) -> Mention:
+        """Return the mention in the frame that is known to be meant."""
         if self.frame is None:
-            return event
-        if isinstance(event, Pointed):
-            return replace(event, box=replace(event.box, frame=self.frame))
-        return replace(event, point=replace(event.point, frame=self.frame))
+            return mention
+        if isinstance(mention, BoxMention):
+            return replace(mention, box=replace(mention.box, frame=self.frame))
+        return replace(mention, point=replace(mention.point, frame=self.frame))
 
     def to_json(self, sizes: Iterable[Size]) -> dict[str, Any]:
-        """What `from_json` needs to translate boxes on pictures of these sizes again."""
-        seen = [[*size, *self.seen(size)] for size in dict.fromkeys(sizes)]
-        return {"seen": seen, "frame": None if self.frame is None else _frame_to_json(self.frame)}
+        """Write what `from_json` needs to translate boxes on pictures of these sizes again."""
+        table = [[*size, *self.resized(size)] for size in dict.fromkeys(sizes)]
+        return {"seen": table, "frame": None if self.frame is None else _frame_to_json(self.frame)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Sight":
+    def from_json(cls, value: Mapping[str, Any]) -> "CoordinateMapping":
         """Read what `to_json` wrote; sizes that are not in it count as not resized."""
         table = {Size(a, b): Size(c, d) for a, b, c, d in value.get("seen", ())}
         frame = value.get("frame")
@@ -56,7 +58,7 @@ def _frame_to_json(frame: AnyFrame) -> Any:
     if isinstance(frame, SeenPixels):
         return "seen"
     if isinstance(frame, EitherFrame):
-        return {"either": [_frame_to_json(one) for one in frame.frames]}
+        return {"either": [_frame_to_json(choice) for choice in frame.frames]}
     return [frame.width, frame.height]
 
 
@@ -64,7 +66,7 @@ def _frame_from_json(value: Any) -> AnyFrame:
     if value == "seen":
         return SEEN_PIXELS
     if isinstance(value, Mapping):
-        frames = [_frame_from_json(one) for one in value["either"]]
+        frames = [_frame_from_json(choice) for choice in value["either"]]
         return EitherFrame(tuple(f for f in frames if not isinstance(f, EitherFrame)))
     width, height = value
     return Frame(width, height)

@@ -1,7 +1,7 @@
 """Which route answers a question: the chat model's own boxes, or the detector.
 
     reply   the chat model's reply decides: a box is segmented, a tag is detected (the default)
-    box     the chat model is asked for places in the form of its family (see dialects/grounding.py)
+    box     the chat model is asked for places in the form of its family (see prompting/grounding_prompts.py)
     tag     the detector looks for the phrase of the question; the chat model is not asked
     auto    the policy below decides
 
@@ -11,9 +11,6 @@ they stand to one another. A category, or all of one: tag, since chat models ten
 where many objects are. Without a detector: box; without a chat model: tag.
 
 Another policy is a function of the same form, given to `Assistant.policy`.
-
-`agreement` says how far the two routes put something in the same place. It is an IoU, no
-probability: two models may agree and both be wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,44 +18,47 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from segue.errors import InputError
-from segue.prompting.intent import Request, read_request
+from segue.prompting.intent import Intent, parse_intent
 
 Route = Literal["reply", "auto", "box", "tag"]
 ROUTES: tuple[str, ...] = get_args(Route)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A route, and why."""
+class RouteDecision:
+    """A route, and why it was chosen."""
 
     route: Literal["reply", "box", "tag"]
-    request: Request
+    intent: Intent
     reason: str
 
 
-Policy = Callable[[Request], Choice]
+Policy = Callable[[Intent], RouteDecision]
 
 
-def policy(request: Request) -> Choice:
-    """The policy of the module's docstring.
+def default_policy(intent: Intent) -> RouteDecision:
+    """Decide as the module's docstring says.
 
-    >>> policy(read_request("Segment all the dogs.")).route
+    >>> default_policy(parse_intent("Segment all the dogs.")).route
     'tag'
-    >>> policy(read_request("Segment the dog left of the bus.")).route
+    >>> default_policy(parse_intent("Segment the dog left of the bus.")).route
     'box'
     """
-    if not request.phrases:
-        return Choice("reply", request, "the question asks for no place")
-    named = ", ".join(request.phrases)
-    if request.relational:
-        return Choice("box", request, f"{named!r} is meant by a relation, an order or a reason")
-    if request.every:
-        return Choice("tag", request, f"every instance of {named!r} is meant")
-    return Choice("tag", request, f"{named!r} is a category")
+    if not intent.phrases:
+        return RouteDecision("reply", intent, "the question asks for no place")
+    named = ", ".join(intent.phrases)
+    if intent.relational:
+        return RouteDecision(
+            "box", intent, f"{named!r} is meant by a relation, an order or a reason"
+        )
+    if intent.every:
+        return RouteDecision("tag", intent, f"every instance of {named!r} is meant")
+    return RouteDecision("tag", intent, f"{named!r} is a category")
 
 
 def check_route(route: str) -> None:
-    """
+    """Refuse a name that is no route.
+
     Raises:
         InputError: there is no such route.
     """
@@ -66,18 +66,18 @@ def check_route(route: str) -> None:
         raise InputError(f"A route must be one of {', '.join(ROUTES)}, got {route!r}.")
 
 
-def choose(
+def choose_route(
     question: str,
     route: str = "auto",
     *,
-    policy: Policy = policy,
+    policy: Policy = default_policy,
     chat: bool = True,
     detector: bool = True,
-) -> Choice:
+) -> RouteDecision:
     """Choose the route of a question.
 
     Args:
-        question: what a person typed.
+        question: what the user typed.
         route: one of `ROUTES`; all but "auto" is taken as it is.
         policy: decides "auto".
         chat: whether there is a chat model.
@@ -88,29 +88,29 @@ def choose(
             detector holds no phrase.
     """
     check_route(route)
-    request = read_request(question)
+    intent = parse_intent(question)
     if route == "auto":
-        chosen = policy(request)
-        if chosen.route == "tag" and not detector:
-            return Choice("box", request, "there is no detector")
-        if chosen.route == "box" and not chat:
-            return Choice("tag", request, "there is no chat model")
-        return chosen
+        decision = policy(intent)
+        if decision.route == "tag" and not detector:
+            return RouteDecision("box", intent, "there is no detector")
+        if decision.route == "box" and not chat:
+            return RouteDecision("tag", intent, "there is no chat model")
+        return decision
     if route == "tag":
         if not detector:
             raise InputError("The tag route needs a detector. Load one: segue.load(detect=…).")
-        if not request.phrases:
+        if not intent.phrases:
             raise InputError(
                 f"The question names nothing to look for: {question!r}. Ask as in: segment the dog."
             )
-        return Choice("tag", request, "asked for")
-    return Choice("box" if route == "box" else "reply", request, "asked for")
+        return RouteDecision("tag", intent, "asked for")
+    return RouteDecision("box" if route == "box" else "reply", intent, "asked for")
 
 
-def tagged(phrases: Sequence[str]) -> str:
-    """The reply of a chat model that asks the detector for phrases.
+def tag_reply(phrases: Sequence[str]) -> str:
+    """Write the reply of a chat model that asks the detector for phrases.
 
-    >>> tagged(["dog", "cat"])
+    >>> tag_reply(["dog", "cat"])
     '<gsam>dog</gsam>, <gsam>cat</gsam>'
     """
     return ", ".join(f"<gsam>{phrase}</gsam>" for phrase in phrases)

@@ -173,6 +173,8 @@ def _index(value: Any) -> int:
 
 def _found_by(value: Any) -> FoundBy:
     known = get_args(FoundBy)
+    if value == "person":  # as 0.1 wrote it
+        return "user"
     if value not in known:
         raise InputError(
             f"The 'found_by' of a region must be one of {', '.join(known)}, got {value!r}."

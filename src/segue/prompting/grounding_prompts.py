@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.prompting.intent import Request, is_chinese, read_request
+from segue.prompting.intent import Intent, is_chinese, parse_intent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grounding:
+class GroundingPrompts:
     """The questions of one family in one language; "{}" stands for the phrase."""
 
     one: str
@@ -30,13 +30,13 @@ class Grounding:
 _BOXES_2D = '[{"bbox_2d": [x1, y1, x2, y2], "label": "…"}]'
 _BOX_2D = '[{"box_2d": [ymin, xmin, ymax, xmax], "label": "…"}]'
 _QWEN_JSON = (
-    Grounding(
+    GroundingPrompts(
         one=f"Locate the {{}} in the image and output its bbox coordinates in JSON: {_BOXES_2D}",
         every="Locate every instance that belongs to the following categories: {}. "
         f"Report bbox coordinates in JSON: {_BOXES_2D}",
         also=f"Report the bbox coordinates of what you mean in JSON: {_BOXES_2D}",
     ),
-    Grounding(
+    GroundingPrompts(
         one=f"框出图中的{{}}，以JSON格式输出bbox坐标：{_BOXES_2D}",
         every=f"框出图中所有的{{}}，以JSON格式输出每一个的bbox坐标：{_BOXES_2D}",
         also=f"请以JSON格式输出所指物体的bbox坐标：{_BOXES_2D}",
@@ -44,15 +44,15 @@ _QWEN_JSON = (
     ),
 )
 
-GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
+GROUNDINGS: dict[str, tuple[GroundingPrompts, GroundingPrompts | None]] = {
     "qwen_vl": (
-        Grounding(
+        GroundingPrompts(
             one="Find the {} in the picture.",
             every="Find all the {} in the picture.",
             also="Frame it in the picture.",
             joined=" and the ",
         ),
-        Grounding(
+        GroundingPrompts(
             one="框出图片中{}的位置",
             every="框出图片中所有{}的位置",
             also="请在图中框出来。",
@@ -60,13 +60,13 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         ),
     ),
     "qwen2_vl": (
-        Grounding(
+        GroundingPrompts(
             one="Detect the bounding box of the {} in the picture.",
             every="Detect the bounding boxes of all the {} in the picture.",
             also="Give the bounding boxes of what you mean.",
             joined=" and the ",
         ),
-        Grounding(
+        GroundingPrompts(
             one="框出图中{}的位置",
             every="框出图中所有{}的位置",
             also="请给出所指物体的边界框。",
@@ -76,7 +76,7 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
     "qwen2_5_vl": _QWEN_JSON,
     "qwen3_vl": _QWEN_JSON,
     "internvl": (
-        Grounding(
+        GroundingPrompts(
             one="Please provide the bounding box coordinate of the region this sentence describes: "
             "<ref>{}</ref>",
             every="Please detect and label all instances of the following objects in the image: "
@@ -87,14 +87,14 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         None,
     ),
     "glm_v": (
-        Grounding(
+        GroundingPrompts(
             one="Where is the {} in the image? "
             "Provide its coordinates in [[xmin,ymin,xmax,ymax]] format.",
             every="Find every {} in the image. Answer with a JSON list: "
             '[{{"label": "…", "bbox_2d": [xmin, ymin, xmax, ymax]}}]',
             also="Provide the coordinates of what you mean in [[xmin,ymin,xmax,ymax]] format.",
         ),
-        Grounding(
+        GroundingPrompts(
             one="图中的{}在哪里？请以[[xmin,ymin,xmax,ymax]]格式给出坐标。",
             every="找出图中所有的{}，以JSON列表回答："
             '[{{"label": "…", "bbox_2d": [xmin, ymin, xmax, ymax]}}]',
@@ -103,7 +103,7 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         ),
     ),
     "deepseek_vl2": (
-        Grounding(
+        GroundingPrompts(
             one="<|ref|>The {}<|/ref|>.",
             every="<|ref|>All {}<|/ref|>.",
             also="<|grounding|>{}",
@@ -112,11 +112,11 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         None,
     ),
     "paligemma": (
-        Grounding(one="detect {}", every="detect {}", also="detect {}", joined=" ; "),
+        GroundingPrompts(one="detect {}", every="detect {}", also="detect {}", joined=" ; "),
         None,
     ),
     "florence2": (
-        Grounding(
+        GroundingPrompts(
             one="Locate the phrases in the caption: {}",
             every="Locate {} in the image.",
             also="Locate the phrases in the caption: {}",
@@ -124,7 +124,7 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         None,
     ),
     "kosmos2": (
-        Grounding(
+        GroundingPrompts(
             one="<grounding><phrase>the {}</phrase>",
             every="<grounding><phrase>all {}</phrase>",
             also="<grounding>{}",
@@ -133,7 +133,7 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         None,
     ),
     "molmo": (
-        Grounding(
+        GroundingPrompts(
             one="Point to the {}.",
             every="Point to all the {}.",
             also="Point to what you mean.",
@@ -142,12 +142,12 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         None,
     ),
     "gemini": (
-        Grounding(
+        GroundingPrompts(
             one=f"Detect the {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
             every=f"Detect all {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
             also=f"Detect what you mean. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
         ),
-        Grounding(
+        GroundingPrompts(
             one=f"检测图中的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
             every=f"检测图中所有的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
             also=f"检测所指的物体。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
@@ -155,7 +155,7 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         ),
     ),
     "moondream": (
-        Grounding(
+        GroundingPrompts(
             one='Detect: {}. Answer in JSON, in fractions: {{"objects": [{{"x_min": 0.1, '
             '"y_min": 0.2, "x_max": 0.3, "y_max": 0.4}}]}}',
             every='Detect: all {}. Answer in JSON, in fractions: {{"objects": [{{"x_min": 0.1, '
@@ -166,13 +166,13 @@ GROUNDINGS: dict[str, tuple[Grounding, Grounding | None]] = {
         None,
     ),
     "gsam": (
-        Grounding(
+        GroundingPrompts(
             one="Segment the {}.",
             every="Segment all the {}.",
             also="Segment what you mean.",
             joined=" and the ",
         ),
-        Grounding(
+        GroundingPrompts(
             one="分割图片中的{}", every="分割图片中所有的{}", also="请分割出来。", joined="和"
         ),
     ),
@@ -193,7 +193,7 @@ QUESTION_TAGS = frozenset(
 
 _SAME = {"qwen2_vl_stripped": "qwen2_vl", "auto": "qwen3_vl"}
 
-TEACH_TAG = {
+TAG_PROMPTS = {
     "en": (
         "When you are asked to find, segment, cut out or mark something, do not give coordinates. "
         "Write what to look for between tags: <gsam>phrase</gsam>. A detector then finds every "
@@ -212,43 +212,43 @@ TEACH_TAG = {
 """A system prompt that teaches the tag to a model that was not tuned to it."""
 
 
-def grounding_of(dialect: str, chinese: bool = False) -> Grounding:
-    """The questions of a dialect; English ones where a family is not asked in Chinese."""
+def grounding_prompts_of(dialect: str, chinese: bool = False) -> GroundingPrompts:
+    """Return the questions of a dialect; English ones where a family is not asked in Chinese."""
     english, han = GROUNDINGS[_SAME.get(dialect, dialect)]
     return han if chinese and han is not None else english
 
 
-def ask_for(dialect: str, phrases: Sequence[str], every: bool = False) -> str:
-    """The question that makes a family point at phrases.
+def grounding_prompt(dialect: str, phrases: Sequence[str], every: bool = False) -> str:
+    """Write the question that makes a family point at phrases.
 
-    >>> ask_for("qwen_vl", ["飞机"])
+    >>> grounding_prompt("qwen_vl", ["飞机"])
     '框出图片中飞机的位置'
-    >>> ask_for("paligemma", ["cat", "dog"], every=True)
+    >>> grounding_prompt("paligemma", ["cat", "dog"], every=True)
     'detect cat ; dog'
     """
-    words = grounding_of(dialect, any(map(is_chinese, phrases)))
+    words = grounding_prompts_of(dialect, any(map(is_chinese, phrases)))
     # Not str.format: a phrase and the example of an answer may hold braces.
     form = (words.every if every else words.one).replace("{{", "{").replace("}}", "}")
     return form.replace("{}", words.joined.join(phrases), 1)
 
 
-def grounded(question: str, dialect: str, request: Request | None = None) -> str:
-    """A question in the form that makes a family point at what it asks for.
+def grounding_question(question: str, dialect: str, intent: Intent | None = None) -> str:
+    """Write a question in the form that makes a family point at what it asks for.
 
     Args:
-        question: what a person typed.
+        question: what the user typed.
         dialect: of the chat model.
-        request: what it asks for; None: read from its words.
+        intent: what it asks for; None: read from its words.
 
-    >>> grounded("Can you find all the dogs?", "molmo")
+    >>> grounding_question("Can you find all the dogs?", "molmo")
     'Point to all the dogs.'
-    >>> grounded("Which dog is asleep?", "molmo")
+    >>> grounding_question("Which dog is asleep?", "molmo")
     'Which dog is asleep? Point to what you mean.'
     """
-    request = request or read_request(question)
-    if request.phrases:
-        return ask_for(dialect, request.phrases, request.every)
-    also = grounding_of(dialect, request.chinese).also
+    intent = intent or parse_intent(question)
+    if intent.phrases:
+        return grounding_prompt(dialect, intent.phrases, intent.every)
+    also = grounding_prompts_of(dialect, intent.chinese).also
     if "{}" in also:
         return also.replace("{}", question.strip(), 1)
     return f"{question.strip()} {also}"

@@ -13,7 +13,7 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Intent:
     """What a question asks for."""
 
     phrases: tuple[str, ...] = ()
@@ -31,14 +31,14 @@ def is_chinese(text: str) -> bool:
     return _HAN.search(text) is not None
 
 
-def read_request(question: str) -> Request:
+def parse_intent(question: str) -> Intent:
     """What a question asks to be pointed at.
 
-    >>> read_request("Can you segement all the dogs in this image?")
-    Request(phrases=('dogs',), every=True, relational=False, chinese=False)
-    >>> read_request("框出图片中飞机的位置").phrases
+    >>> parse_intent("Can you segement all the dogs in this image?")
+    Intent(phrases=('dogs',), every=True, relational=False, chinese=False)
+    >>> parse_intent("框出图片中飞机的位置").phrases
     ('飞机',)
-    >>> read_request("How many dogs are there?").phrases
+    >>> parse_intent("How many dogs are there?").phrases
     ()
     """
     text = " ".join(question.split()).strip(" .。!！?？,，;；")
@@ -120,13 +120,13 @@ _PLURALS = frozenset(
 _NOT_PLURALS = re.compile(r"(?:ss|us|is|[aeiou]{2}s|lens|gas|jeans|glasses|scissors|trousers)$")
 
 
-def _english(text: str) -> Request:
+def _english(text: str) -> Intent:
     text = _SENTENCE.split(text, maxsplit=1)[0].strip(" .?!,;")
     while match := _POLITE.match(text):
         text = text[match.end() :]
     asking = _ASKING.match(text)
     if asking is None:
-        return Request()
+        return Intent()
     rest = text[asking.end() :].strip()
     while (shorter := _TAIL.sub("", rest)) != rest:
         rest = shorter
@@ -143,7 +143,7 @@ def _english(text: str) -> Request:
     if relational:
         whole, _ = _unquantified(rest)
         phrases = [whole] if whole else []
-    return Request(tuple(phrases), every, relational and bool(phrases))
+    return Intent(tuple(phrases), every, relational and bool(phrases))
 
 
 def _unquantified(part: str) -> tuple[str, bool]:
@@ -213,14 +213,14 @@ _PRONOUN_ZH = re.compile(
 _JOIN_ZH = re.compile(r"\s*(?:以及|和|与|跟|、|，|,)\s*")
 
 
-def _chinese(text: str) -> Request:
+def _chinese(text: str) -> Intent:
     text = re.split(r"[。；？！?!;]", text, maxsplit=1)[0].strip(" ，,")
     text = _ASK_ZH.sub("", text)
     for pattern in _PATTERNS_ZH:
         if match := pattern.match(text):
             break
     else:
-        return Request(chinese=True)
+        return Intent(chinese=True)
     what = _IN_PICTURE.sub("", match.group("what")).strip()
     every = _EVERY_ZH.search(what) is not None or "都" in text
     what = _EVERY_ZH.sub("", what)
@@ -228,4 +228,4 @@ def _chinese(text: str) -> Request:
     parts = [what] if relational else _JOIN_ZH.split(what)
     phrases = [part.strip("的 出") for part in parts]
     phrases = [part for part in phrases if part and not _PRONOUN_ZH.match(part)]
-    return Request(tuple(phrases), every, relational and bool(phrases), chinese=True)
+    return Intent(tuple(phrases), every, relational and bool(phrases), chinese=True)

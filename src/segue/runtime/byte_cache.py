@@ -8,9 +8,13 @@ newest value must stay even where it alone is over the budget.
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
-class ByteCache[Key: Hashable, Value]:
+class ByteCache(Generic[Key, Value]):
     """Values by key within a budget of bytes. Safe to share between threads.
 
     >>> cache = ByteCache[str, bytes](5, size_of=len)

@@ -27,6 +27,8 @@ class Entry:
     """True for scripted implementations that exist for tests and teaching, never as a default."""
     remote: bool = False
     """True where the source is an address, not weights."""
+    takes_profile: bool = False
+    """True where the factory takes `profile=`, what `segue doctor` found out about a model."""
     options: tuple[str, ...] = ()
     """What may stand behind a source: "source?option=value&option=value"."""
 

@@ -1,4 +1,7 @@
-"""What `segue doctor` found out about a chat model: kept per user, used by every later call.
+"""What `segue doctor` found out about a chat model, kept per user.
+
+The command line and the server read it and hand it to `segue.load`; a library call uses one only
+where it is given: `segue.load(find_profile=segue.runtime.profile.load)`.
 
 A profile is a small JSON file in `profiles/` of the folder `SEGUE_HOME` (by default
 `~/.config/segue`), one for each chat model or endpoint, by its name. It holds no key.

@@ -37,7 +37,7 @@ def reply_text(
     Returns:
         "stop" if an end or a stop string ended the reply, "length" if the ids ran out.
     """
-    reply = ReplyText(stop)
+    reply = StopStringFilter(stop)
     finish = "length"
     try:
         for token in tokens:
@@ -55,7 +55,7 @@ def reply_text(
     return "stop" if reply.stopped else finish
 
 
-class ReplyText:
+class StopStringFilter:
     """Releases the text of a reply as soon as it is certain.
 
     Blanks at both ends of the reply are dropped (before a stop string they stay), and what may be
@@ -66,7 +66,7 @@ class ReplyText:
         stopped: a stop string has come; nothing more is released.
 
     Example:
-        >>> reply = ReplyText(["END"])
+        >>> reply = StopStringFilter(["END"])
         >>> [reply.push(piece) for piece in (" a", "b E", "NT c", "EN", "D!")], reply.finish()
         (['a', 'b', ' ENT c', '', ''], '')
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from segue.segment import Point
-from segue.segment.prompts import Prompt, check_prior, read_prompts
+from segue.segment.prompts import SegmentPrompt, check_prior, read_prompts
 from segue.values.box import Box, Size
 from segue.values.image import Image
 from segue.values.mask import Mask
@@ -45,7 +45,7 @@ class BoxFillView:
             check_prior(prior, prompts, _SIDE)
         return [self._fill(prompt) for prompt in prompts]
 
-    def _fill(self, prompt: Prompt) -> Mask:
+    def _fill(self, prompt: SegmentPrompt) -> Mask:
         mask = Mask.empty(self.size)
         if prompt.box is not None:
             mask = Mask.from_box(prompt.box, self.size)

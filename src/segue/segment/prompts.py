@@ -1,4 +1,4 @@
-"""What a segmenter is asked, read once for every backend: one `Prompt` per object, checked."""
+"""What a segmenter is asked, read once for every backend: one prompt per object, checked."""
 
 import math
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ import numpy as np
 
 from segue.errors import InputError
 from segue.segment import Point
-from segue.values.box import Box, Size
+from segue.values.box import Box, BoxLike, Size, read_box
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class SegmentPrompt:
     """What is known about one object: a box, clicks, or both."""
 
     box: Box | None = None
@@ -36,10 +36,10 @@ class Prompt:
 
 def read_prompts(
     size: Size,
-    boxes: Sequence[Box] | None,
+    boxes: Sequence[BoxLike] | None,
     points: Sequence[Point] | Sequence[Sequence[Point]] | None,
     labels: Sequence[int] | Sequence[Sequence[int]] | None,
-) -> list[Prompt]:
+) -> list[SegmentPrompt]:
     """Bring the arguments of `View.mask` into one form: a prompt for each of N objects.
 
     Raises:
@@ -62,10 +62,10 @@ def read_prompts(
             f"boxes and {len(clicks)} groups of points. Group the points: [[(x, y), …], …]."
         )
     marks = _marks(labels, clicks)
-    return [Prompt(*one) for one in zip(checked, clicks, marks)]
+    return [SegmentPrompt(*one) for one in zip(checked, clicks, marks)]
 
 
-def check_prior(prior: Any, prompts: Sequence[Prompt], side: int) -> np.ndarray:
+def check_prior(prior: Any, prompts: Sequence[SegmentPrompt], side: int) -> np.ndarray:
     """The low-resolution logits of an earlier mask as (side, side) float32.
 
     Raises:
@@ -85,9 +85,8 @@ def check_prior(prior: Any, prompts: Sequence[Prompt], side: int) -> np.ndarray:
     return logits
 
 
-def _inside(box: Box, size: Size) -> Box | None:
-    if not isinstance(box, Box):
-        raise InputError(f"A box must be a segue.Box, got {type(box).__name__}: {box!r}.")
+def _inside(value: BoxLike, size: Size) -> Box | None:
+    box = read_box(value)
     clipped = box.clipped(size)
     beside = box.x1 < 0 or box.y1 < 0 or box.x0 > size.width or box.y0 > size.height
     if beside or (clipped.is_empty and not box.is_empty):

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from segue.runtime import device as devices
 from segue.runtime.weights import locate, pretrained, require_model_type
-from segue.segment.sam import Sam, SamOptions
+from segue.segment.sam import Sam
+from segue.segment.sam_network import SamOptions
 from segue.values.box import Size
 
 _KINDS = ("sam2", "sam2_video")

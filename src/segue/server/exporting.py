@@ -15,9 +15,10 @@ from typing import Any
 
 from segue.assistant import Assistant
 from segue.conversation import Conversation
-from segue.conversation.session import FILE, resume
 from segue.conversation.session.bounds import SessionLimits
+from segue.conversation.session.read import resume
 from segue.conversation.session.snapshots import snapshot_to_json
+from segue.conversation.session.write import FILE
 from segue.draw import draw_regions
 from segue.errors import InputError, UnknownName
 from segue.export import FORMATS, annotated
@@ -137,7 +138,7 @@ def _write_overlays(conversation: Conversation, folder: Path, stem: str) -> None
 
 def _write_edited(conversation: Conversation, folder: Path, stem: str) -> None:
     for index, name in enumerate(_names(conversation, stem)):
-        write_picture(conversation.edited(index), folder / name)
+        write_picture(conversation.edited_image(index), folder / name)
 
 
 def _write_json(conversation: Conversation, folder: Path, stem: str) -> None:

@@ -77,7 +77,7 @@ class Service:
 
         def steps() -> Iterator[None]:
             if worker.assistant.segmenter is not None:
-                worker.assistant.look(image)
+                worker.assistant.grounder.view(image)
             yield
 
         worker.submit(steps)

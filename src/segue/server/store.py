@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.conversation.history import KEPT, Step
+from segue.conversation.history import MAX_STEPS, Step
 from segue.server.database import Database
 
 Document = Mapping[str, Any]
@@ -171,7 +171,8 @@ class Store:
             db.execute("DELETE FROM snapshots WHERE conversation = ? AND number >= ?", (id, number))
             _insert(db, id, number, step, document)
             db.execute(
-                "DELETE FROM snapshots WHERE conversation = ? AND number < ?", (id, number - KEPT)
+                "DELETE FROM snapshots WHERE conversation = ? AND number < ?",
+                (id, number - MAX_STEPS),
             )
             db.execute("UPDATE conversations SET now = ? WHERE id = ?", (number, id))
             _touch(db, id)

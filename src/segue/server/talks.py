@@ -108,7 +108,7 @@ class Talks:
                     self._store_last(id, conversation)
                 yield event
         finally:
-            stream.close()  # type: ignore[attr-defined]
+            stream.close()
             try:
                 if len(conversation.turns) > before and not stored:
                     self._store_last(id, conversation)

@@ -6,8 +6,8 @@ from typing import Literal
 from segue.values.box import Box
 from segue.values.mask import Mask
 
-FoundBy = Literal["chat", "detector", "person"]
-"""Which stage placed the box: the chat model itself, the detector, or a person's click."""
+FoundBy = Literal["chat", "detector", "user"]
+"""Who placed the box: the chat model itself, the detector, or the user with a box or click."""
 
 Click = tuple[float, float, int]
 """x, y in pixels of the upright picture; 1: on the object, 0: not on it."""
@@ -38,11 +38,11 @@ class Region:
     """(x, y), when the model gave a point and no box: then `box` is the mask's, and without a mask
     it has no area."""
     clicks: tuple[Click, ...] = ()
-    """The clicks by which a person made or corrected the mask."""
+    """The clicks by which the user made or corrected the mask."""
 
     agreement: float | None = None
     """How far the other route put it in the same place, IoU in [0, 1]; None: not checked."""
 
     def with_mask(self, mask: Mask) -> "Region":
-        """The same region, segmented."""
+        """Return the same region with a mask."""
         return replace(self, mask=mask)

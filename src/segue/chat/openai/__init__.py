@@ -26,9 +26,8 @@ from segue.chat.resizing import Patches
 from segue.dialects.parsing.thoughts import thinks_by_name
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
-from segue.runtime import profile as profiles
 from segue.runtime.profile import Profile
-from segue.runtime.text_stream import ReplyText
+from segue.runtime.text_stream import StopStringFilter
 from segue.values.box import Size
 from segue.values.frames import Frame, SeenPixels
 from segue.values.message import Finish, Message, Sampling
@@ -132,7 +131,7 @@ class OpenAIChat:
         return self._reply(request, sampling)
 
     def _reply(self, request: dict[str, Any], sampling: Sampling) -> Generator[str, None, str]:
-        reply = ReplyText((*sampling.stop, *self._ends), trailing=ENDS)
+        reply = StopStringFilter((*sampling.stop, *self._ends), trailing=ENDS)
         keys = KeyFilter(*self.address.secrets)
         finish: str = "stop"
         try:
@@ -230,16 +229,17 @@ def _field_of(error: openai.APIStatusError, request: dict[str, Any], gone: set[s
     return next((field for field in left if re.search(rf"\b{field}\b", text)), None)
 
 
-def load(source: str, *, name: str = "") -> OpenAIChat:
+def load(source: str, *, name: str = "", profile: Profile | None = None) -> OpenAIChat:
     """Describe a model behind an endpoint; nothing is sent before the first question.
 
     Args:
         source: "MODEL@http://host:port/v1".
-        name: what it is called in reports, and the name of its profile.
+        name: what it is called in reports.
+        profile: what the doctor found out about it.
 
     Raises:
-        InputError: it is no such address, or the profile is damaged.
+        InputError: it is no such address.
     """
     address = Address.parse(source)
     name = name or address.name
-    return OpenAIChat(address, name, profile=profiles.load(name))
+    return OpenAIChat(address, name, profile=profile)

@@ -17,7 +17,7 @@ from segue.dialects.parsing.thoughts import open_thought
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
 from segue.models.qwen_vl.sampling import Choice
-from segue.runtime import profile as profiles
+from segue.runtime.profile import Profile
 from segue.values.box import Size
 from segue.values.frames import Frame, SeenPixels
 from segue.values.image import Image
@@ -32,7 +32,14 @@ class TransformersChat:
     are written one after another.
     """
 
-    def __init__(self, model: Any, processor: Any, name: str, dialect: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        name: str,
+        dialect: str | None = None,
+        profile: Profile | None = None,
+    ) -> None:
         """Wrap a loaded model.
 
         Args:
@@ -40,11 +47,12 @@ class TransformersChat:
             processor: of the same checkpoint.
             name: for reports and session files.
             dialect: how its replies point; None: as its profile or its family says.
+            profile: what the doctor found out about it.
         """
         self.name = name
         self.processor = processor
         kind = model.config.model_type
-        family, profile = family_of(kind), profiles.load(name)
+        family, profile = family_of(kind), profile or Profile(name=name)
         self.dialect = dialect or profile.dialect or dialect_of(kind, name).dialect
         self.frame: Frame | SeenPixels | None = None if dialect else profile.frame
         self._prompts = PromptWriter(processor, family, name)
@@ -133,6 +141,7 @@ def load(
     quantize: str | None = None,
     device_map: str | None = None,
     dialect: str | None = None,
+    profile: Profile | None = None,
 ) -> TransformersChat:
     """Load a model of transformers as a chat model.
 
@@ -144,6 +153,7 @@ def load(
         quantize: "4bit" or "8bit", with bitsandbytes; the vision tower stays as it is.
         device_map: "auto" spreads the network over all devices.
         dialect: how its replies point; None: as its profile or its family says.
+        profile: what the doctor found out about it.
 
     Raises:
         InputError: an option has an unknown value.
@@ -171,11 +181,11 @@ def load(
         ) from error
     if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         raise ModelError(
-            f"{folder} holds a model of type {config.model_type!r}, which is none that sees and "
-            "writes. Give an image-text-to-text model."
+            f"{folder} holds a model of type {config.model_type!r}, which is not an "
+            "image-text-to-text model. Give one that takes pictures and answers in words."
         )
     processor = load_processor(folder, config)
     network = load_network(
         folder, device=device, dtype=dtype, quantize=quantize, device_map=device_map
     )
-    return TransformersChat(network, processor, name or str(source), dialect)
+    return TransformersChat(network, processor, name or str(source), dialect, profile)

@@ -65,7 +65,7 @@ def ask(
     show_route(console, conversation, question)
     answer = show_stream(console, conversation.stream(question, words.sampling, ground=ground))
     if agreement:
-        answer = conversation.checked(answer)
+        answer = conversation.cross_check(answer)
         show_agreement(console, answer)
     if out is not None:
         for file in results.write_overlays(answer, out):

@@ -52,7 +52,7 @@ def doctor(
 
 
 def _examined(console: "Console", chat: str, device: str, dtype: str | None) -> "Verdict":
-    from segue.assistant.presets import load_stage
+    from segue.assistant.loading import load_stage
     from segue.cli.terminal.screen import waiting
     from segue.doctor import examine
 
@@ -201,10 +201,10 @@ def _memory() -> dict[str, str]:
 
 def _weights() -> dict[str, str]:
     from segue.errors import ModelError
-    from segue.runtime.weights import ON_BOARD, locate
+    from segue.runtime.weights import BUNDLED, locate
 
     found = {}
-    for part in ON_BOARD:
+    for part in BUNDLED:
         try:
             folder = locate(f"embedded/{part}")
             size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -20,7 +20,7 @@ def add(repl: "Repl", arguments: list[str]) -> None:
     clicks = [options.read_click(word) for word in places if word.count(",") < 3]
     if len(boxes) > 1 or not places:
         raise InputError("Expected /add X0,Y0,X1,Y1 or /add X,Y X,Y,0 …, for one object.")
-    region = repl.conversation.add(
+    region = repl.conversation.add_region(
         box=boxes[0] if boxes else None,
         points=[(x, y) for x, y, _ in clicks] or None,
         labels=[label for _, _, label in clicks] or None,
@@ -35,7 +35,7 @@ def refine(repl: "Repl", arguments: list[str]) -> None:
         raise InputError("Expected /refine REGION X,Y[,0]..., as in /refine r1 120,80 30,40,0.")
     name, *words = arguments
     clicks = [*repl.conversation.region(name).clicks, *map(options.read_click, words)]
-    region = repl.conversation.change(
+    region = repl.conversation.update_region(
         name,
         points=[(x, y) for x, y, _ in clicks],
         labels=[label for _, _, label in clicks],
@@ -47,13 +47,13 @@ def rename(repl: "Repl", arguments: list[str]) -> None:
     """/rename REGION PHRASE"""
     if len(arguments) < 2:
         raise InputError("Expected /rename REGION PHRASE.")
-    region = repl.conversation.change(arguments[0], phrase=" ".join(arguments[1:]))
+    region = repl.conversation.update_region(arguments[0], phrase=" ".join(arguments[1:]))
     repl.say(f"{region.id} is {region.phrase!r} now")
 
 
 def merge(repl: "Repl", arguments: list[str]) -> None:
     """/merge REGION REGION..."""
-    region = repl.conversation.merge(arguments)
+    region = repl.conversation.merge_regions(arguments)
     repl.say(f"{', '.join(arguments)} are {region.id} now")
 
 
@@ -62,5 +62,5 @@ def delete(repl: "Repl", arguments: list[str]) -> None:
     if not arguments:
         raise InputError("Expected /delete REGION..., got no region.")
     for name in arguments:
-        repl.conversation.delete(name)
+        repl.conversation.delete_region(name)
         repl.say(f"deleted {name}")

@@ -81,7 +81,7 @@ class Repl:
         except KeyboardInterrupt:
             self.console.print("stopped", style="dim")
         finally:
-            events.close()  # type: ignore[attr-defined]
+            events.close()
 
     def _command(self, line: str) -> None:
         from segue.runtime.catalog import unknown
@@ -122,7 +122,7 @@ def _help(repl: Repl, _arguments: list[str]) -> None:
 def _open(repl: Repl, arguments: list[str]) -> None:
     if not arguments:
         raise InputError("Expected /open PICTURE..., got no picture.")
-    repl.conversation.show(*options.open_images(arguments, repl.allow_urls))
+    repl.conversation.add_images(*options.open_images(arguments, repl.allow_urls))
     repl.say(f"{len(repl.conversation.images)} picture(s); the newest is talked about")
 
 
@@ -181,7 +181,7 @@ def _unedit(repl: Repl, _arguments: list[str]) -> None:
     if not repl.conversation.edits:
         raise InputError("There is no edit to take back. /edit makes one.")
     edit = repl.conversation.edits[-1]
-    repl.conversation.drop_edit(len(repl.conversation.edits) - 1)
+    repl.conversation.delete_edit(len(repl.conversation.edits) - 1)
     repl.say(f"took back: {edit.operation} of {', '.join(edit.regions)}")
 
 

@@ -21,7 +21,8 @@ def begin(assistant: "Assistant", session: Path | None) -> "Conversation":
     """A new conversation, or the one that is kept in a folder."""
     if session is None:
         return assistant.open()
-    from segue.conversation.session import FILE, resume
+    from segue.conversation.session.read import resume
+    from segue.conversation.session.write import FILE
 
     return resume(session, assistant) if (session / FILE).exists() else assistant.open()
 

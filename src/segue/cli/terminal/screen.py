@@ -130,8 +130,8 @@ def _write(console: Console, event: "Event", before: str) -> None:
 
 def show_route(console: Console, conversation: "Conversation", question: str) -> None:
     """Which route the question takes, and why, where a policy chose it."""
-    if conversation.assistant.route == "auto":
-        chosen = conversation.choose(question)
+    if conversation.pipeline.route == "auto":
+        chosen = conversation.choose_route(question)
         if chosen.route != "reply":
             console.print(f"route {chosen.route}: {printable(chosen.reason)}", style="dim")
 

@@ -1,11 +1,11 @@
-"""What a conversation has come to, and how it came there, as plain JSON values."""
+"""The state and the steps of a conversation as plain JSON values."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from segue.conversation.history import KEPT, History, Snapshot, Step
+from segue.conversation.history import MAX_STEPS, History, Snapshot, Step
 from segue.edit import Edit
 from segue.errors import InputError
 from segue.pipeline.answer import Answer
@@ -19,7 +19,7 @@ Steps = list[tuple[Step | None, Snapshot]]
 
 
 def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot as plain JSON values; pictures by their digests."""
+    """Write a snapshot as plain JSON values; pictures by their digests."""
     return {
         "turns": _turns_to_json(snapshot),
         "regions": [region_to_json(region) for region in snapshot.regions],
@@ -29,18 +29,17 @@ def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
 
 
 class RegionReader:
-    """Reads regions; equal ones become one object, so that a hundred steps which share a mask hold
-    it once."""
+    """Reads regions; equal ones become one object, so that many steps share one mask."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Region] = {}
+        self._regions: dict[str, Region] = {}
 
     def __call__(self, value: Mapping[str, Any]) -> Region:
         """See `region_from_json`."""
         key = json.dumps(value, sort_keys=True)
-        if key not in self._known:
-            self._known[key] = region_from_json(value)
-        return self._known[key]
+        if key not in self._regions:
+            self._regions[key] = region_from_json(value)
+        return self._regions[key]
 
 
 def snapshot_from_json(
@@ -62,31 +61,32 @@ def snapshot_from_json(
     region_of = region_of or RegionReader()
     turns: list[tuple[Message, Message]] = []
     answers: list[Answer] = []
-    seen: tuple[Image, ...] = ()
+    images_so_far: tuple[Image, ...] = ()
     for turn in document["turns"]:
-        shown = tuple(images[digest] for digest in turn["images"])
-        seen += shown
-        answer = replace(_answer_from_json(turn, region_of), images=seen)
-        user = Message("user", turn.get("asked", turn["question"]), shown)
+        new_images = tuple(images[digest] for digest in turn["images"])
+        images_so_far += new_images
+        answer = replace(_answer_from_json(turn, region_of), images=images_so_far)
+        prompt = turn.get("prompt", turn.get("asked", turn["question"]))  # "asked": format 2
+        user = Message("user", prompt, new_images)
         turns.append((user, Message("assistant", answer.raw)))
         answers.append(answer)
-    first = [region for answer in answers for region in answer.regions]
+    regions = [region for answer in answers for region in answer.regions]
     if "regions" in document:
-        first = [region_of(region) for region in document["regions"]]
+        regions = [region_of(region) for region in document["regions"]]
     return Snapshot(
         tuple(turns),
         tuple(answers),
-        tuple(first),
+        tuple(regions),
         tuple(Edit.from_json(edit) for edit in document["edits"]),
         {name: images[digest] for name, digest in document["backgrounds"].items()},
     )
 
 
 def history_to_json(history: History) -> dict[str, Any]:
-    """All that can be taken back or done again.
+    """Write all that can be undone or redone.
 
     What snapshots share is written once: a snapshot counts the turns it has, and names its regions
-    by their places in one list. "later" are the turns that were taken back.
+    by their places in one list. "later" are the turns that were undone.
     """
     steps, at = history.steps()
     furthest = steps[-1][1]
@@ -134,8 +134,8 @@ def history_from_json(
     whole = snapshot_from_json(later, images, region_of)
     regions = [region_of(region) for region in value["regions"]]
     at, entries = value["at"], value["steps"]
-    if not 0 < len(entries) <= KEPT + 1:
-        raise InputError(f"A history has 1 to {KEPT + 1} steps, got {len(entries)}.")
+    if not 0 < len(entries) <= MAX_STEPS + 1:
+        raise InputError(f"A history has 1 to {MAX_STEPS + 1} steps, got {len(entries)}.")
     _check_index(at, len(entries))
     steps: Steps = []
     for entry in entries:
@@ -175,10 +175,10 @@ def _turns_to_json(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def _turn_to_json(user: Message, answer: Answer) -> dict[str, Any]:
-    asked = {} if user.text == answer.question else {"asked": user.text}
+    prompt = {} if user.text == answer.question else {"prompt": user.text}
     return {
         "question": answer.question,
-        **asked,
+        **prompt,
         "images": [image.digest for image in user.images],
         **reply_to_json(answer),
         "seconds": dict(answer.seconds),

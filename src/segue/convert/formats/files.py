@@ -11,7 +11,7 @@ from segue.annotations.fields import short_repr
 from segue.convert.dialogue import Dialogue, Dropped, Kind, Turn
 from segue.convert.formats import Writer
 from segue.convert.json_records import Damage, readings
-from segue.dialects import DIALECTS, Dialect, Pointed, Wanted
+from segue.dialects import DIALECTS, BoxMention, DetectRequest, Dialect
 from segue.errors import InputError
 from segue.files.atomic import json_text, printable_path
 
@@ -79,8 +79,8 @@ def assistant(text: str) -> Turn:
     """A turn of the assistant with its kind and phrases read from its markup."""
     reader: Dialect = DIALECTS.load("qwen_vl")
     events = list(reader.read([text]))
-    wanted = [event.phrase for event in events if isinstance(event, Wanted)]
-    pointed = [event.phrase for event in events if isinstance(event, Pointed)]
+    wanted = [event.phrase for event in events if isinstance(event, DetectRequest)]
+    pointed = [event.phrase for event in events if isinstance(event, BoxMention)]
     kind: Kind = "tag" if wanted else "box" if pointed else "plain"
     return Turn("assistant", text, kind, tuple(dict.fromkeys(wanted or pointed)))
 

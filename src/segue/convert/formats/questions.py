@@ -16,7 +16,7 @@ from typing import Any
 from segue.convert.dialogue import Dialogue, Dropped, Turn, language_of
 from segue.convert.formats import Writer
 from segue.convert.formats.files import absolute, json_lines
-from segue.dialects import DIALECTS, Dialect, Pointed
+from segue.dialects import DIALECTS, BoxMention, Dialect
 from segue.errors import InputError
 
 
@@ -64,7 +64,7 @@ def _truth(turn: Turn, dialogue: Dialogue) -> dict[str, Any]:
     elif turn.kind == "box" and size is not None:
         reader: Dialect = DIALECTS.load("qwen_vl")
         events = reader.read([turn.text])
-        boxes = [list(e.box.to_box(size).corners) for e in events if isinstance(e, Pointed)]
+        boxes = [list(e.box.to_box(size).corners) for e in events if isinstance(e, BoxMention)]
     return {
         "boxes": boxes,
         "mask": turn.truth.mask if turn.truth is not None else None,

@@ -14,7 +14,7 @@ from segue.dialects.json.meaning import (
     ROTATED,
     XYWH,
     AbsentItem,
-    Found,
+    JsonPlaces,
     Odd,
     Shape,
     Unplaced,
@@ -33,7 +33,7 @@ LIMIT = 2000
 """Text of an odd place is quoted up to this length."""
 
 
-Said = Found | AbsentItem | Unplaced | Odd
+Said = JsonPlaces | AbsentItem | Unplaced | Odd
 """What an object says of one thing."""
 
 
@@ -64,13 +64,13 @@ class JsonItem:
     labels: list[str] = field(default_factory=list)
     fallback: str = ""
     """The first text that stands under no known key."""
-    places: list[Found] = field(default_factory=list)
-    outlines: list[Found] = field(default_factory=list)
+    places: list[JsonPlaces] = field(default_factory=list)
+    outlines: list[JsonPlaces] = field(default_factory=list)
     """Polygons: they count where there is no box."""
-    keyed: list[Found] = field(default_factory=list)
+    keyed: list[JsonPlaces] = field(default_factory=list)
     """Boxes under a key of their own, which may be their label: they count where nothing else is
     there."""
-    doubtful: list[Found] = field(default_factory=list)
+    doubtful: list[JsonPlaces] = field(default_factory=list)
     """Points under a key that may mean something else: they count where places were asked for, or
     beside a label or an action."""
     absent: bool = False
@@ -151,7 +151,7 @@ class JsonItem:
         if {"x", "y"} <= self.fields.keys() and is_point:
             values = [self.fields["x"], self.fields["y"]]
             frame = meant_frame(values, shape.frame)
-            self.places.append(Found("", point=(values[0], values[1]), frame=frame))
+            self.places.append(JsonPlaces("", point=(values[0], values[1]), frame=frame))
             return True
         if has_some_sides(self.fields):
             self.odd.append(Odd(text.strip()[:LIMIT], "not all sides of the box are given"))
@@ -204,7 +204,7 @@ class JsonItem:
         for at in range(0, len(values) - 1, 2):
             x, y = values[at], values[at + 1]
             point = (y, x) if shape.y_first else (x, y)
-            self.places.append(Found("", point=point, frame=meant_frame(point, shape.frame)))
+            self.places.append(JsonPlaces("", point=point, frame=meant_frame(point, shape.frame)))
         if len(values) % 2:
             self.odd.append(Odd(text.strip()[:LIMIT]))
 
@@ -226,11 +226,11 @@ class JsonItem:
             return
         quad = tuple(pairs) if len(pairs) == 4 else None
         is_reversed = kind == "corners" and box.xb < box.xa and box.yb < box.ya
-        found = Found("", box, quad, is_reversed=is_reversed)
+        found = JsonPlaces("", box, quad, is_reversed=is_reversed)
         (self.outlines if kind == "outline" else self.places).append(found)
 
 
-def _without_doubles(places: list[Found], outlines: list[Found]) -> list[Found]:
+def _without_doubles(places: list[JsonPlaces], outlines: list[JsonPlaces]) -> list[JsonPlaces]:
     """One place for each thing."""
     boxes = [place for place in places if place.box is not None]
     points = [place for place in places if place.point is not None]
@@ -249,7 +249,7 @@ def _without_doubles(places: list[Found], outlines: list[Found]) -> list[Found]:
     return [*boxes, *points]
 
 
-def _holds(box: Found, point: Found) -> bool:
+def _holds(box: JsonPlaces, point: JsonPlaces) -> bool:
     """Whether a point lies in a box of the same frame, or within a tenth of its size of it."""
     assert box.box is not None
     assert point.point is not None

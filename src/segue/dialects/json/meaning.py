@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segue.dialects.parsing.places import Corner
-from segue.values.box import GRID_1000
-from segue.values.frames import AnyFrame, FramedBox
+from segue.values.frames import GRID_1000, AnyFrame, FramedBox
 
 NUMBER = re.compile(
     r"[-+]?(?:[0-9]{1,6}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,2})?", re.ASCII
@@ -86,7 +85,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class JsonPlaces:
     """One place; "" is no label."""
 
     label: str

@@ -10,7 +10,7 @@ coordinates, or a question that asked for places where the list stands alone or 
 
 An empty list that is the whole reply, or stands in a code fence, says that nothing was found.
 
-Where the reply ends inside JSON, the items that are complete come out, and a last `Malformed` with
+Where the reply ends inside JSON, the items that are complete come out, and a last `MalformedMarkup` with
 `cut` holds what is not.
 """
 
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from segue.dialects import Absence, Remark
 from segue.dialects.json.block import JsonBlock, Reasons
-from segue.dialects.json.meaning import AbsentItem, Aside, Found, Odd, Shape, Unplaced
+from segue.dialects.json.meaning import AbsentItem, Aside, JsonPlaces, Odd, Shape, Unplaced
 from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.reply import Reply
 
@@ -267,7 +267,7 @@ class JsonReply(Reply):
             self.show(label)
         return phrase
 
-    def _found(self, one: Found) -> None:
+    def _found(self, one: JsonPlaces) -> None:
         named = self._named_before(one.label)
         phrase = named or self._label(one.label)
         self.note_form("JSON")

@@ -7,7 +7,7 @@ newest.
 
 import re
 
-from segue.dialects import Event, Text
+from segue.dialects import PlainText, ReplyEvent
 from segue.dialects.parsing.markup import Phrase
 
 REACH = 200
@@ -27,7 +27,7 @@ class CleanText:
         self._shown: list[str] = []  # clean text not yet handed out
         self._position = 0  # length of the clean text
         self._line = ""  # its last characters, for the mention of a picture
-        self._events: list[Event] = []
+        self._events: list[ReplyEvent] = []
 
     def show(self, text: str) -> None:
         """Add words to the clean text."""
@@ -35,7 +35,7 @@ class CleanText:
             self._shown.append(text)
             self._position += len(text)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: ReplyEvent) -> None:
         """Report an event, behind the words shown so far."""
         self._flush()
         self._events.append(event)
@@ -44,10 +44,10 @@ class CleanText:
         text = "".join(self._shown)
         self._shown.clear()
         if text:
-            self._events.append(Text(text))
+            self._events.append(PlainText(text))
             self._line = (self._line + text[-REACH:])[-REACH:]
 
-    def _certain(self) -> list[Event]:
+    def _certain(self) -> list[ReplyEvent]:
         self._flush()
         events, self._events = self._events, []
         return events

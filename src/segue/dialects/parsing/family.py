@@ -23,8 +23,7 @@ from segue.dialects.parsing.bare_corners import is_box
 from segue.dialects.parsing.markup import Tag, Tokens, is_quoted
 from segue.dialects.parsing.places import lists
 from segue.dialects.parsing.points import LONGEST, PointsReply
-from segue.values.box import GRID_1000
-from segue.values.frames import AnyFrame
+from segue.values.frames import GRID_1000, AnyFrame
 
 _ANSWER = ("<|begin_of_box|>", "<|end_of_box|>")
 _FOREIGN = (

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.dialects.parsing.places import ReadPlaces
-from segue.values.box import GRID_1000
-from segue.values.frames import AnyFrame
+from segue.values.frames import GRID_1000, AnyFrame
 
 _SPECIAL = r"<\|/?[a-z0-9_]{1,24}\|>|<｜[^<>｜\s]{1,24}｜>"
 _SPECIAL_BEGUN = r"<\|/?[a-z0-9_]{0,24}\|?|<｜[^<>｜\s]{0,24}｜?"

@@ -15,9 +15,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from segue.values.box import GRID_1000, Size
+from segue.values.box import Size
 from segue.values.frames import (
     FRACTIONS,
+    GRID_1000,
     SEEN_PIXELS,
     AnyFrame,
     EitherFrame,

@@ -18,8 +18,7 @@ from abc import abstractmethod
 from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.places import meant_frame
 from segue.dialects.parsing.reply import LIMIT, Reply
-from segue.values.box import GRID_1000
-from segue.values.frames import AnyFrame
+from segue.values.frames import GRID_1000, AnyFrame
 
 LONGEST = 8000
 """A tag with more characters is given up."""

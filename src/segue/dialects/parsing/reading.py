@@ -9,7 +9,7 @@ and before that one has given a place in its own form, that dialect reads on, an
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from segue.dialects import DIALECTS, Event, Remark
+from segue.dialects import DIALECTS, Remark, ReplyEvent
 from segue.dialects.parsing.repetition import Repetition
 from segue.dialects.parsing.reply import Reply
 from segue.dialects.parsing.thoughts import ThoughtSplitter
@@ -18,16 +18,16 @@ from segue.dialects.parsing.thoughts import ThoughtSplitter
 class Reader(Protocol):
     """Reads one reply."""
 
-    def feed(self, chunk: str) -> list[Event]:
+    def feed(self, chunk: str) -> list[ReplyEvent]:
         """Read on; returns what became certain."""
 
-    def end(self) -> list[Event]:
+    def end(self) -> list[ReplyEvent]:
         """The reply is over; returns what is left."""
 
 
 def read_reply(
     begin: Callable[[], Reader], chunks: Iterable[str], *, thinks: bool = False
-) -> Iterator[Event]:
+) -> Iterator[ReplyEvent]:
     """Read a reply without its thoughts, and each place once.
 
     Args:
@@ -37,7 +37,9 @@ def read_reply(
     """
     splitter, reader, repeated = ThoughtSplitter(thinks), begin(), Repetition()
     source, ended = iter(chunks), False
-    thoughts: list[Event] = []  # they withdraw nothing, and what is still held comes before them
+    thoughts: list[
+        ReplyEvent
+    ] = []  # they withdraw nothing, and what is still held comes before them
     while not ended:
         try:
             parts = splitter.feed(next(source))
@@ -67,7 +69,7 @@ class FallbackReader:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
 
-    def feed(self, chunk: str) -> list[Event]:
+    def feed(self, chunk: str) -> list[ReplyEvent]:
         """Read on; returns what became certain."""
         events = self._reply.feed(chunk)
         while self._reply.foreign:
@@ -80,7 +82,7 @@ class FallbackReader:
             events += self._reply.feed(before.unread)
         return events
 
-    def end(self) -> list[Event]:
+    def end(self) -> list[ReplyEvent]:
         """The reply is over; returns what is left."""
         return self._reply.end()
 
@@ -97,7 +99,7 @@ class ReplyDialect:
 
     def read(
         self, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
-    ) -> Iterator[Event]:
+    ) -> Iterator[ReplyEvent]:
         """Translate a reply while it streams in. See `Dialect.read`."""
         return read_reply(lambda: FallbackReader(self.begin(grounded)), chunks, thinks=thinks)
 

@@ -8,7 +8,7 @@ before is a loop, and reading it further brings nothing.
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from segue.dialects import Event, Pointed, Remark, Spotted
+from segue.dialects import BoxMention, PointMention, Remark, ReplyEvent
 from segue.values.box import Box
 from segue.values.frames import FramedBox, FramedPoint
 
@@ -34,17 +34,17 @@ class Repetition:
         self._seen: set[tuple[_Key, FramedBox | FramedPoint]] = set()
         self._boxes: dict[_Key, deque[Box]] = {}
 
-    def once(self, events: Iterable[Event]) -> Iterator[Event]:
+    def once(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
         """The events without places that were given before; ends where a loop shows."""
         for event in events:
-            if isinstance(event, Pointed | Spotted) and self._is_repeated(event):
+            if isinstance(event, BoxMention | PointMention) and self._is_repeated(event):
                 self.count += 1
                 self._in_a_row += 1
                 self.is_loop = self._in_a_row >= LOOP
                 if self.is_loop:
                     return
                 continue
-            if isinstance(event, Pointed | Spotted):
+            if isinstance(event, BoxMention | PointMention):
                 self._in_a_row = 0
             yield event
 
@@ -58,8 +58,8 @@ class Repetition:
         places = "place was" if self.count == 1 else "places were"
         return Remark(f"{self.count} {places} given more than once and counted once")
 
-    def _is_repeated(self, event: Pointed | Spotted) -> bool:
-        place = event.box if isinstance(event, Pointed) else event.point
+    def _is_repeated(self, event: BoxMention | PointMention) -> bool:
+        place = event.box if isinstance(event, BoxMention) else event.point
         key = (event.phrase, event.image, place.frame)
         if (key, place) in self._seen:
             return True

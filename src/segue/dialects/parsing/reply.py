@@ -12,17 +12,24 @@ Thoughts were taken out before (`thoughts.py`).
 What shows: the words, those inside tags with words included; never tags or coordinates. White space
 between a phrase and its box does not show either.
 
-What comes out as `Malformed`, word for word: markup that makes no sense. A tag with words that is
+What comes out as `MalformedMarkup`, word for word: markup that makes no sense. A tag with words that is
 never closed costs its opening tag only, as the words behind it have already been shown. A tag not
 closed within `LIMIT` characters is given up, so memory stays bounded; time is linear. Where the
-reply ends inside markup, what is complete comes out, and `Malformed` says `cut`.
+reply ends inside markup, what is complete comes out, and `MalformedMarkup` says `cut`.
 """
 
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from segue.dialects import Absence, Event, Malformed, Pointed, Spotted, Wanted
+from segue.dialects import (
+    Absence,
+    BoxMention,
+    DetectRequest,
+    MalformedMarkup,
+    PointMention,
+    ReplyEvent,
+)
 from segue.dialects.parsing.clean_text import CleanText
 from segue.dialects.parsing.gsam_phrases import split_phrases
 from segue.dialects.parsing.markup import GSAM, Phrase, Tag, Tokens
@@ -75,7 +82,7 @@ class Reply(CleanText):
         self._named: Phrase | None = None  # the phrase that a coming box belongs to
         self._space: str | None = None  # white space held back behind it; None: not holding
 
-    def feed(self, chunk: str) -> list[Event]:
+    def feed(self, chunk: str) -> list[ReplyEvent]:
         """Read on; returns what became certain."""
         text, at = self._unread + chunk, 0
         begun = self.tokens.held(text, 0)
@@ -97,7 +104,7 @@ class Reply(CleanText):
         """What was held back, or is left to another dialect."""
         return self._unread
 
-    def leave(self) -> list[Event]:
+    def leave(self) -> list[ReplyEvent]:
         """Another dialect reads on: hand out what is still open."""
         self._give_up()
         self._release_space()
@@ -108,7 +115,7 @@ class Reply(CleanText):
         """Read on where another dialect left off."""
         self._position, self._line = before._position, before._line
 
-    def end(self) -> list[Event]:
+    def end(self) -> list[ReplyEvent]:
         """The reply is over: what is still open will not be closed."""
         was_open, cut_off = self._open is not None, self._unread
         self._unread = ""
@@ -223,7 +230,7 @@ class Reply(CleanText):
         if opened.tag.wanted:
             phrases = _phrases(inside, opened.start)
             for phrase in phrases:
-                self.emit(Wanted(phrase.text, phrase.span, self.picture(phrase)))
+                self.emit(DetectRequest(phrase.text, phrase.span, self.picture(phrase)))
             if not phrases:
                 self.malformed(opened.opener + inside + closer)
         elif opened.tag.places is None:
@@ -290,7 +297,7 @@ class Reply(CleanText):
         """Report a box."""
         box, quad = place
         self.has_places = True
-        self.emit(Pointed(phrase.text, box, phrase.span, quad, picture))
+        self.emit(BoxMention(phrase.text, box, phrase.span, quad, picture))
 
     def spot(
         self,
@@ -305,11 +312,11 @@ class Reply(CleanText):
         point = FramedPoint(x, y, frame)
         self.has_places = True
         picture = picture or self.picture(phrase)
-        self.emit(Spotted(phrase.text or unnamed, point, phrase.span, picture))
+        self.emit(PointMention(phrase.text or unnamed, point, phrase.span, picture))
 
     def malformed(self, markup: str, cut: bool = False, reason: str = "") -> None:
         """Report markup without sense."""
-        self.emit(Malformed(markup, cut, reason))
+        self.emit(MalformedMarkup(markup, cut, reason))
 
 
 _LEFT = re.compile(r"[\s,，\[\]]*")

@@ -3,7 +3,7 @@
 import re
 
 from segue.dialects.json.block import JsonBlock
-from segue.dialects.json.meaning import Found, Shape
+from segue.dialects.json.meaning import JsonPlaces, Shape
 from segue.dialects.json.reply import JsonReply
 from segue.dialects.parsing.bare_corners import BEGUN as PAIR_BEGUN
 from segue.dialects.parsing.bare_corners import PAIR, is_box
@@ -51,7 +51,7 @@ class Probe(JsonReply):
         super().__init__(grounded)
         self.signs: dict[str, str] = {}
         """Dialect -> its first sign, in the order in which they came."""
-        self.founds: list[Found] = []
+        self.founds: list[JsonPlaces] = []
         """Places in JSON."""
         self.keys = ""
         """What stood in the JSON around them."""
@@ -117,7 +117,7 @@ class Probe(JsonReply):
         super().prose(text)
 
     def _report(self, block: JsonBlock) -> None:
-        found = [one for one in block.out if isinstance(one, Found)]
+        found = [one for one in block.out if isinstance(one, JsonPlaces)]
         if found:
             self.founds += found
             self.keys += block.raw

@@ -9,7 +9,7 @@ and no guess is made.
 import re
 from dataclasses import dataclass
 
-from segue.dialects import Wanted
+from segue.dialects import DetectRequest
 from segue.dialects.parsing.thoughts import without_thoughts
 from segue.dialects.recognition.probe import Probe
 
@@ -126,7 +126,7 @@ def recognize(
         return judge(probe, known)
     if known.dialect != "auto":
         return known
-    if any(isinstance(event, Wanted) for event in events):
+    if any(isinstance(event, DetectRequest) for event in events):
         return Recognition("gsam", ("<gsam> and no other markup",))
     return Recognition("auto", ("no markup in the reply", *known.evidence))
 

@@ -24,8 +24,8 @@ from segue.runtime.weights.checkpoint import (
 )
 
 __all__ = [
+    "BUNDLED",
     "CHECKPOINT_SUFFIXES",
-    "ON_BOARD",
     "cache_folder",
     "locate",
     "offline",
@@ -36,7 +36,7 @@ __all__ = [
     "require_model_type",
 ]
 
-ON_BOARD = ("chat", "detector", "segmenter")
+BUNDLED = ("chat", "detector", "segmenter")
 """Parts whose weights are shipped in the package, written "embedded/<part>"."""
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
@@ -48,7 +48,7 @@ def locate(source: str | Path, *, files: Sequence[str] | None = None) -> Path:
 
     Args:
         source: one of
-            "embedded/<part>"      weights on board; part is one of `ON_BOARD`
+            "embedded/<part>"      weights on board; part is one of `BUNDLED`
             a folder or a file     anything that exists, or looks like a path: "./x", "x.pth"
             "owner/name"           a hub id, "owner/name@revision" for a branch, tag or commit;
                                    "hf://owner/name" says so where a folder has the same name
@@ -123,9 +123,9 @@ def _looks_local(text: str) -> bool:
 
 
 def _on_board(part: str) -> Path:
-    if part not in ON_BOARD:
+    if part not in BUNDLED:
         raise InputError(
-            f"Weights on board must be one of {', '.join(ON_BOARD)}, got 'embedded/{part}'."
+            f"Weights on board must be one of {', '.join(BUNDLED)}, got 'embedded/{part}'."
         )
     folder = Path(str(resources.files("segue"))) / "embedded" / "weights" / part
     if not folder.is_dir():

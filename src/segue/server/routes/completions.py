@@ -188,8 +188,8 @@ class _Reply:
             question = "\n".join(turn.texts)
             clean = "\n".join(reply.text for reply in turn.replies)
             raw = "\n".join(reply.raw or reply.text for reply in turn.replies)
-            conversation.adopt(question, Answer(question, clean, raw), tuple(images))
-        conversation.show(*pictures[-1])
+            conversation.append_turn(question, Answer(question, clean, raw), tuple(images))
+        conversation.add_images(*pictures[-1])
         for event in conversation.stream(
             "\n".join(turns[1][-1].texts), sampling, route=self.asked.route
         ):
@@ -199,7 +199,7 @@ class _Reply:
 
     def _count(self, conversation: Conversation, answer: Answer) -> None:
         self.service.metrics.answered(answer.seconds, len(answer.regions))
-        chat, asked = conversation.assistant.chat, conversation.messages[:-1]
+        chat, asked = conversation.pipeline.chat, conversation.messages[:-1]
         if (counts := token_counts(chat, asked, answer.raw)) is not None:
             read, wrote = counts
             self.usage = {

@@ -104,7 +104,7 @@ async def add_edit(
             return Response(await service.aside(_png, picture), media_type=PNG)
 
     def work(talk: Conversation) -> None:
-        talk.keep_edit(edit, behind)
+        talk.record_edit(edit, behind)
 
     await _acted(service, owner, id, request, work)
     return JSONResponse(await current(service, owner, id), 201)
@@ -115,7 +115,7 @@ async def drop_edit(
     id: str, number: Number, request: Request, service: TheService, owner: Owner
 ) -> dict[str, Any]:
     """Take an edit out of the list."""
-    await _acted(service, owner, id, request, lambda talk: talk.drop_edit(number))
+    await _acted(service, owner, id, request, lambda talk: talk.delete_edit(number))
     return await current(service, owner, id)
 
 
@@ -162,7 +162,7 @@ async def edited(
         raise _no_picture(number, len(record.pictures))
 
     def paint() -> bytes:
-        return _png(service.talks.snapshot(record).edited(number, upto, whole=whole))
+        return _png(service.talks.snapshot(record).edited_image(number, upto, whole=whole))
 
     headers = {"Cache-Control": "private, no-store"}
     async with service.room.taken(record.pixels):

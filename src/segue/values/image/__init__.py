@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -20,8 +20,10 @@ from segue.values.box import Size
 from segue.values.image import pixels, url
 from segue.values.image.pixels import Limits
 
-Source = Any
-"""Image | str | os.PathLike | bytes | binary file object | PIL.Image.Image | np.ndarray."""
+ImageSource: TypeAlias = (
+    "Image | str | os.PathLike[str] | bytes | IO[bytes] | PIL.Image.Image | np.ndarray"
+)
+"""What `Image.open` reads."""
 
 _CHUNK_BYTES = 2**20
 
@@ -54,7 +56,7 @@ class Image:
 
     @classmethod
     def open(
-        cls, source: Source, *, allow_urls: bool = False, limits: Limits | None = None
+        cls, source: ImageSource, *, allow_urls: bool = False, limits: Limits | None = None
     ) -> "Image":
         """Read a picture.
 

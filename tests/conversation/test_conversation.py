@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
 from segue.conversation.editing import PREVIEW
-from segue.conversation.session import resume
+from segue.conversation.session.read import resume
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError, UnknownName
@@ -35,7 +35,7 @@ def state(conversation):
 
 def test_a_drawn_box_becomes_a_region_of_the_newest_picture():
     conversation = asked()
-    region = conversation.add(box=Box(10, 10, 20, 30), phrase="wing")
+    region = conversation.add_region(box=Box(10, 10, 20, 30), phrase="wing")
     assert (region.id, region.phrase, region.found_by, region.image) == ("r3", "wing", "person", 0)
     assert region.mask.area == 200
     assert conversation.regions[-1] == region
@@ -51,17 +51,17 @@ def test_clicks_alone_make_a_region_and_are_kept_with_it():
 def test_a_preview_keeps_nothing():
     conversation = asked()
     before = state(conversation)
-    assert conversation.add(box=Box(0, 0, 5, 5), preview=True).id == PREVIEW
-    assert conversation.change("r1", points=[(70, 50)], preview=True).box.x1 == 70
+    assert conversation.add_region(box=Box(0, 0, 5, 5), preview=True).id == PREVIEW
+    assert conversation.update_region("r1", points=[(70, 50)], preview=True).box.x1 == 70
     conversation.edit(Edit("blur", ["r1"]), preview=True)
     assert state(conversation) == before
-    assert conversation.add(box=Box(0, 0, 5, 5)).id == "r3"
+    assert conversation.add_region(box=Box(0, 0, 5, 5)).id == "r3"
 
 
 def test_a_click_outside_its_box_widens_a_region():
     conversation = asked()
     before = conversation.region("r1")
-    after = conversation.change("r1", points=[(60, 40), (1, 1)], labels=[1, 0])
+    after = conversation.update_region("r1", points=[(60, 40), (1, 1)], labels=[1, 0])
     assert after.box == Box(before.box.x0, before.box.y0, 60, 40)
     assert (after.phrase, after.span) == (before.phrase, before.span)
     assert conversation.region("r1") == after
@@ -70,7 +70,7 @@ def test_a_click_outside_its_box_widens_a_region():
 def test_renaming_keeps_the_mask():
     conversation = asked()
     mask = conversation.region("r1").mask
-    assert conversation.change("r1", phrase="plane").mask == mask
+    assert conversation.update_region("r1", phrase="plane").mask == mask
     assert conversation.region("r1").phrase == "plane"
 
 
@@ -78,7 +78,7 @@ def test_deleting_a_region_takes_its_edits_along():
     conversation = asked()
     conversation.edit(Edit("blur", ["r1", "r2"]))
     conversation.edit(Edit("erase", ["r2"]))
-    conversation.delete("r1")
+    conversation.delete_region("r1")
     assert [region.id for region in conversation.regions] == ["r2"]
     assert [edit.operation for edit in conversation.edits] == ["erase"]
 
@@ -87,7 +87,7 @@ def test_merging_unites_masks_and_renames_edits():
     conversation = asked()
     areas = [region.mask.area for region in conversation.regions]
     conversation.edit(Edit("blur", ["r2"]))
-    merged = conversation.merge(["r1", "r2"], "both")
+    merged = conversation.merge_regions(["r1", "r2"], "both")
     assert (merged.id, merged.phrase, merged.mask.area) == ("r1", "both", sum(areas))
     assert conversation.regions == (merged,)
     assert [tuple(edit.regions) for edit in conversation.edits] == [("r1",)]
@@ -97,19 +97,19 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
     conversation = asked()
     before = state(conversation)
     with pytest.raises(UnknownName, match="Known: r1, r2"):
-        conversation.delete("r9")
+        conversation.delete_region("r9")
     with pytest.raises(InputError, match="box, or points"):
-        conversation.add()
+        conversation.add_region()
     with pytest.raises(InputError, match="no picture 3"):
-        conversation.add(3, box=Box(0, 0, 5, 5))
+        conversation.add_region(3, box=Box(0, 0, 5, 5))
     with pytest.raises(InputError, match="one label for each point"):
-        conversation.add(points=[(1, 1)], labels=[1, 0])
+        conversation.add_region(points=[(1, 1)], labels=[1, 0])
     with pytest.raises(InputError, match="Nothing to change"):
-        conversation.change("r1")
+        conversation.update_region("r1")
     with pytest.raises(InputError, match="at least two"):
-        conversation.merge(["r1", "r1"])
+        conversation.merge_regions(["r1", "r1"])
     with pytest.raises(InputError, match="no edit 0"):
-        conversation.drop_edit(0)
+        conversation.delete_edit(0)
     assert state(conversation) == before
 
 
@@ -121,7 +121,7 @@ CHANGES = {
     "delete": lambda c: c.delete(c.regions[-1].id),
     "merge": lambda c: c.merge([region.id for region in c.regions[:2]]),
     "edit": lambda c: c.edit(Edit("recolour", [c.regions[0].id], {"colour": "red"})),
-    "drop edit": lambda c: c.drop_edit(0),
+    "drop edit": lambda c: c.delete_edit(0),
 }
 
 
@@ -151,7 +151,7 @@ def test_every_change_is_undone_and_redone_exactly(tmp_path_factory, names):
 def test_a_change_forgets_what_was_undone():
     conversation = asked()
     conversation.undo()
-    conversation.add(box=Box(1, 1, 9, 9))
+    conversation.add_region(box=Box(1, 1, 9, 9))
     assert conversation.redo() is None
 
 
@@ -159,7 +159,7 @@ def test_regions_that_are_made_during_a_reply_keep_their_names():
     conversation = a_talk()
     stream = conversation.stream("where?")
     next(stream)
-    by_hand = conversation.add(box=Box(1, 1, 9, 9))
+    by_hand = conversation.add_region(box=Box(1, 1, 9, 9))
     for _ in stream:
         pass
     ids = [region.id for region in conversation.regions]
@@ -170,7 +170,7 @@ def test_regions_that_are_made_during_a_reply_keep_their_names():
 def test_a_picture_stays_when_its_question_is_undone_and_redone():
     conversation = asked()
     conversation.undo()
-    conversation.show(np.zeros((5, 5, 3), np.uint8))
+    conversation.add_images(np.zeros((5, 5, 3), np.uint8))
     assert len(conversation.images) == 2
     conversation.redo()
     assert len(conversation.turns[0][0].images) == 1
@@ -179,11 +179,11 @@ def test_a_picture_stays_when_its_question_is_undone_and_redone():
 
 def test_corrections_come_back_with_the_session(tmp_path):
     conversation = asked()
-    conversation.change("r1", phrase="plane", points=[(60, 40)])
-    conversation.delete("r2")
-    conversation.add(box=Box(1, 1, 9, 9))
-    conversation.show(np.zeros((5, 5, 3), np.uint8))
-    again = resume(conversation.save(tmp_path / "talk"), conversation.assistant)
+    conversation.update_region("r1", phrase="plane", points=[(60, 40)])
+    conversation.delete_region("r2")
+    conversation.add_region(box=Box(1, 1, 9, 9))
+    conversation.add_images(np.zeros((5, 5, 3), np.uint8))
+    again = resume(conversation.save(tmp_path / "talk"), conversation.pipeline)
     assert state(again) == state(conversation)
     assert again.images == conversation.images
     assert again.add(0, box=Box(2, 2, 7, 7)).id == "r4"

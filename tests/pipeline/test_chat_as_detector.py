@@ -6,7 +6,7 @@ from builders import an_image
 from segue.chat.scripted import Scripted
 from segue.detect import Detector
 from segue.errors import InputError
-from segue.pipeline.chat_detector import detector_of
+from segue.pipeline.chat_detector import chat_as_detector
 from segue.values.box import Box
 
 REPLIES = {
@@ -20,7 +20,7 @@ REPLIES = {
 def test_each_phrase_is_asked_in_its_language_and_the_boxes_are_read():
     image = an_image()
     size = image.size
-    detector = detector_of(Scripted(REPLIES))
+    detector = chat_as_detector(Scripted(REPLIES))
     assert isinstance(detector, Detector)
     found = detector.find(image, ["The dog.", "cow", "飞机"])
     assert [one.phrase for one in found] == ["The dog.", "飞机", "飞机"]
@@ -30,7 +30,7 @@ def test_each_phrase_is_asked_in_its_language_and_the_boxes_are_read():
 
 def test_a_model_without_boxes_is_refused():
     with pytest.raises(InputError, match="gives no boxes"):
-        detector_of(Scripted(REPLIES), dialect="molmo")
+        chat_as_detector(Scripted(REPLIES), dialect="molmo")
 
 
 def test_every_family_is_asked_in_its_own_form():
@@ -38,12 +38,12 @@ def test_every_family_is_asked_in_its_own_form():
     asked = "Locate every instance that belongs to the following categories: dog. "
     asked += 'Report bbox coordinates in JSON: [{"bbox_2d": [x1, y1, x2, y2], "label": "…"}]'
     reply = '[{"bbox_2d": [0, 0, 500, 500], "label": "dog"}]'
-    detector = detector_of(Scripted({asked: reply}), dialect="qwen3_vl")
+    detector = chat_as_detector(Scripted({asked: reply}), dialect="qwen3_vl")
     (found,) = detector.find(image, ["the dog"])
     assert found.box == Box(0, 0, image.size.width / 2, image.size.height / 2)
 
 
 def test_the_question_can_be_chosen():
     image = an_image()
-    detector = detector_of(Scripted(REPLIES), question="Point: {}")
+    detector = chat_as_detector(Scripted(REPLIES), question="Point: {}")
     assert detector.find(image, ["dog"])[0].box == Box.whole(image.size)

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from segue.assistant import Assistant
+from segue.assistant.replay import replay
 from segue.chat.scripted import Scripted
-from segue.conversation.session import replay
 from segue.errors import InputError
-from segue.pipeline.coordinates import Sight
+from segue.pipeline.coordinates import CoordinateMapping
 from segue.segment.box_fill import BoxFill
-from segue.values.box import GRID_1000, Box, Size
+from segue.values.box import Box, Size
 from segue.values.frames import (
     FRACTIONS,
+    GRID_1000,
     SEEN_PIXELS,
     EitherFrame,
     Frame,
@@ -41,7 +42,7 @@ def test_pixels_of_the_resized_picture_are_scaled_back() -> None:
 
 
 def test_a_model_that_says_nothing_does_not_resize() -> None:
-    sight = Sight.of(Scripted([]))
+    sight = CoordinateMapping.of(Scripted([]))
     assert sight.seen(Size(3, 4)) == Size(3, 4)
     assert sight.frame is None
 
@@ -68,8 +69,10 @@ def test_a_replay_knows_the_size_that_was_seen(tmp_path) -> None:
     "frame", [None, GRID_1000, FRACTIONS, SEEN_PIXELS, EitherFrame((SEEN_PIXELS, Frame(999, 9)))]
 )
 def test_sight_survives_json(frame) -> None:
-    sight = Sight(lambda size: Size(size.height * 2, 7), frame)
-    again = Sight.from_json(json.loads(json.dumps(sight.to_json([Size(5, 6), Size(1, 1)]))))
+    sight = CoordinateMapping(lambda size: Size(size.height * 2, 7), frame)
+    again = CoordinateMapping.from_json(
+        json.loads(json.dumps(sight.to_json([Size(5, 6), Size(1, 1)])))
+    )
     assert again.frame == frame
     assert again.seen(Size(5, 6)) == Size(10, 7)
     assert again.seen(Size(8, 8)) == Size(8, 8)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.convert.dialogue import tags
-from segue.dialects import DIALECTS, Wanted
+from segue.dialects import DIALECTS, DetectRequest
 from segue.dialects.parsing.gsam_phrases import quote_phrase, quote_phrases, split_phrases
 
 ODD = st.text(alphabet="ab1 .,;'\"\\\n，。“”飞", min_size=1, max_size=20)
@@ -22,7 +22,7 @@ def test_phrases_come_back_from_one_tag_whatever_they_hold(phrases):
 @settings(max_examples=100, deadline=None)
 def test_phrases_come_back_from_a_reply(phrases):
     events = list(DIALECTS.load("qwen_vl").read([tags(phrases)]))
-    assert [event.phrase for event in events if isinstance(event, Wanted)] == phrases
+    assert [event.phrase for event in events if isinstance(event, DetectRequest)] == phrases
 
 
 @pytest.mark.parametrize(

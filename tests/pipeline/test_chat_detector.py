@@ -1,9 +1,9 @@
 """A chat model as a detector."""
 
 import numpy as np
+from segue.detect.chat import ChatDetector
 
-from segue.detect import Detector, Found
-from segue.detect.chat import ChatGrounding
+from segue.detect import Detection, Detector
 from segue.values.box import Box
 from segue.values.image import Image
 
@@ -17,11 +17,11 @@ def test_it_is_asked_once_for_each_phrase_as_the_caller_wrote_it():
         asked.append((image, phrase))
         return [Box(1, 2, 8, 9), Box(1, 2, 8, 9), Box(-5, 0, 50, 30)] if "Cat" in phrase else []
 
-    detector = ChatGrounding(ask, name="a chat model")
+    detector = ChatDetector(ask, name="a chat model")
     assert isinstance(detector, Detector)
     found = detector.find(IMAGE, ["the Cat", "dog", "the Cat", " . "])
     assert asked == [(IMAGE, "the Cat"), (IMAGE, "dog")]
     assert found == [
-        Found("the Cat", Box(1, 2, 8, 9), 1.0),
-        Found("the Cat", Box(0, 0, 30, 20), 1.0),
+        Detection("the Cat", Box(1, 2, 8, 9), 1.0),
+        Detection("the Cat", Box(0, 0, 30, 20), 1.0),
     ]

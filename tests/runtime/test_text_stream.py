@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.runtime.text_stream import ReplyText, reply_text
+from segue.runtime.text_stream import StopStringFilter, reply_text
 
 
 def released(pieces: list[str], stop: list[str]) -> tuple[str, bool]:
-    reply = ReplyText(stop)
+    reply = StopStringFilter(stop)
     shown = "".join(reply.push(piece) for piece in pieces)
     return shown + reply.finish(), reply.stopped
 

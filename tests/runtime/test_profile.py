@@ -5,8 +5,7 @@ import pytest
 from segue.errors import InputError
 from segue.runtime import profile as profiles
 from segue.runtime.profile import Profile
-from segue.values.box import GRID_1000
-from segue.values.frames import SEEN_PIXELS
+from segue.values.frames import GRID_1000, SEEN_PIXELS
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@ import pytest
 
 import segue
 from segue.assistant import Assistant
-from segue.assistant.presets import CARDS, PRESETS, load_stage
+from segue.assistant.loading import load_stage
+from segue.assistant.presets import CARDS, PRESETS
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
@@ -53,7 +54,7 @@ def test_the_mask_comes_before_the_reply_has_ended():
             written.append(piece)
             yield piece
 
-    for event in an_assistant().follow(slowly(), [segue.Image.open(PICTURE)]):
+    for event in an_assistant().process_reply(slowly(), [segue.Image.open(PICTURE)]):
         if isinstance(event, MaskReady):
             break
     assert written == ["<gsam>airplane</gs", "am>"]
@@ -66,7 +67,7 @@ def test_the_order_of_events_does_not_depend_on_how_the_reply_is_cut(reply):
     def events(step):
         pieces = [reply[i : i + step] for i in range(0, len(reply), step)]
         joined = []
-        for event in an_assistant().follow(pieces, images):
+        for event in an_assistant().process_reply(pieces, images):
             if isinstance(event, TextAdded) and joined and isinstance(joined[-1], TextAdded):
                 event = TextAdded(joined.pop().text + event.text)
             joined.append(event)
@@ -182,7 +183,7 @@ def test_a_box_outside_the_picture_is_no_region():
 def test_later_turns_count_regions_on_and_speak_of_the_newest_picture():
     conversation = an_assistant(BOX_REPLY, TAG_REPLY).open(PICTURE)
     conversation.ask("one")
-    conversation.show(np.full((50, 50, 3), 9, np.uint8))
+    conversation.add_images(np.full((50, 50, 3), 9, np.uint8))
     (region,) = conversation.ask("two").regions
     assert (region.id, region.image) == ("r2", 1)
     assert len(conversation.images) == 2
@@ -290,11 +291,11 @@ def test_an_edit_is_kept_and_the_picture_stays_as_it_is():
     changed = (np.asarray(edited) != 77).any(axis=2)
     assert changed.sum() == 800
     assert (conversation.images[0].array == 77).all()
-    assert np.array_equal(np.asarray(conversation.edited()), np.asarray(edited))
+    assert np.array_equal(np.asarray(conversation.edited_image()), np.asarray(edited))
     conversation.undo()
     assert conversation.edits == ()
     conversation.redo()
-    assert np.array_equal(np.asarray(conversation.edited()), np.asarray(edited))
+    assert np.array_equal(np.asarray(conversation.edited_image()), np.asarray(edited))
 
 
 def test_an_edit_that_does_not_fit_is_refused_and_forgotten():

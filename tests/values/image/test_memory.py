@@ -13,8 +13,8 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 import PIL.Image
 import pytest
-
 from image import bombs
+
 from segue.errors import InputError
 from segue.values.image import Image, webp
 from segue.values.image.budget import PixelBudget
@@ -32,7 +32,7 @@ def test_no_kind_of_picture_takes_more_than_its_bytes_a_pixel(tmp_path):
         (tmp_path / kind).write_bytes(bombs.bomb(kind))
         (tmp_path / f"{kind} small").write_bytes(bombs.bomb(kind, 8))
     command = [sys.executable, "-m", "image.bombs", str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     print("\n".join(f"{kind:40} {cost:5.2f} bytes a pixel" for kind, cost in found.items()))

@@ -7,9 +7,9 @@ import torch
 from segue.errors import ModelError
 from segue.runtime.weights import locate
 from segue.segment import sam
-from segue.segment.closer_look import CloserView, _reframed, window_around
-from segue.segment.prompts import Prompt
-from segue.segment.sam_view import NEVER, SamView
+from segue.segment.crop_refinement import CropRefinedView, _reframed, window_around
+from segue.segment.prompts import SegmentPrompt
+from segue.segment.sam_view import NEVER, SamView, encode_views
 from segue.values.box import Box, Size
 from segue.values.image import Image
 from segue.values.mask import Mask
@@ -48,18 +48,18 @@ WINDOW = (20, 5, 80, 65)
 
 def test_the_window_is_a_square_around_the_box_cut_at_the_border():
     size = Size(90, 140)
-    assert window_around(Prompt(BOX), size, 1.5) == WINDOW
-    assert window_around(Prompt(Box(0, 0, 2, 2)), size, 2) == (0, 0, 9, 9)
-    assert window_around(Prompt(BOX, ((100, 30),), (0,)), size, 1.5) == (20, 5, 100, 65)
+    assert window_around(SegmentPrompt(BOX), size, 1.5) == WINDOW
+    assert window_around(SegmentPrompt(Box(0, 0, 2, 2)), size, 2) == (0, 0, 9, 9)
+    assert window_around(SegmentPrompt(BOX, ((100, 30),), (0,)), size, 1.5) == (20, 5, 100, 65)
 
 
 def test_a_box_is_answered_through_its_window(segmenter):
     image, (x0, y0, x1, y1) = a_picture(), WINDOW
     view = segmenter.look(image)
-    assert isinstance(view, CloserView)
+    assert isinstance(view, CropRefinedView)
     (mask,) = view.mask([BOX])
     piece = Image(image.array[y0:y1, x0:x1].copy())
-    (seen,) = segmenter.look_at([piece])
+    (seen,) = encode_views(segmenter, [piece])
     (inside,) = seen.mask([Box(10, 15, 50, 45)])
     assert np.array_equal(mask.array[y0:y1, x0:x1], inside.array)
     assert mask.area == inside.area > 0
@@ -76,7 +76,9 @@ def test_each_reading_of_a_click_is_looked_at_again_and_the_best_of_these_looks_
 ):
     view, changed = on_board.look(Image(two_shapes())), 0
     for click in [(120, 90), (100, 70), (260, 170), (290, 130), (50, 30), (270, 60)]:
-        readings, estimates = view.decode([Prompt(None, (click,), (1,))], None, multimask=True)
+        readings, estimates = view.decode(
+            [SegmentPrompt(None, (click,), (1,))], None, multimask=True
+        )
         again = [view.mask([Mask(array).box])[0].score for array in view.arrays(readings[0])]
         (mask,) = view.mask(points=[click])
         assert mask.score == pytest.approx(max(again), abs=1e-5)
@@ -109,7 +111,7 @@ def test_objects_asked_for_together_get_the_answers_they_get_alone(segmenter):
 def test_logits_survive_the_way_to_the_window_and_back(segmenter):
     image, (x0, y0, x1, y1) = a_picture(), WINDOW
     whole = segmenter.look(image)
-    (seen,) = segmenter.look_at([Image(image.array[y0:y1, x0:x1].copy())])
+    (seen,) = encode_views(segmenter, [Image(image.array[y0:y1, x0:x1].copy())])
     rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
     blob = 8 - ((rows - 15) ** 2 + (columns - 15) ** 2)[None] / 8
     there = _reframed(blob, seen, (x0, y0), whole, (0, 0))

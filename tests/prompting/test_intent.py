@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from segue.convert.datasets import wording
 from segue.embedded import questions
-from segue.prompting.intent import read_request
+from segue.prompting.intent import parse_intent
 
 NOTHING = ("segment_it", "ground_it", "describe", "exist", "count", "count_all", "background")
 
@@ -15,17 +15,17 @@ def test_the_questions_that_people_ask_are_understood() -> None:
     right = asked = 0
     for kind in ("ground", "segment", "where", "ground_two", "segment_two"):
         for form in questions.ENGLISH[kind]:
-            found = read_request(form.format(n="dog", a="a dog", p="dogs", n2="cat")).phrases
+            found = parse_intent(form.format(n="dog", a="a dog", p="dogs", n2="cat")).phrases
             noun = "dogs" if "{p}" in form else "dog"
             right += found == ((noun, "cat") if "{n2}" in form else (noun,))
             asked += 1
         for form in questions.CHINESE[kind]:
-            found = read_request(form.format(z="飞机", m="架", z2="狗")).phrases
+            found = parse_intent(form.format(z="飞机", m="架", z2="狗")).phrases
             right += found == (("飞机", "狗") if "{z2}" in form else ("飞机",))
             asked += 1
     for (_, language), forms in wording._QUESTIONS.items():
         thing = "red cup" if language == "en" else "红色杯子"
-        right += sum(read_request(f.replace("{thing}", thing)).phrases == (thing,) for f in forms)
+        right += sum(parse_intent(f.replace("{thing}", thing)).phrases == (thing,) for f in forms)
         asked += len(forms)
     assert asked > 140
     assert right / asked >= 0.99
@@ -34,9 +34,9 @@ def test_the_questions_that_people_ask_are_understood() -> None:
 @pytest.mark.parametrize("kind", NOTHING)
 def test_questions_for_words_ask_for_no_place(kind: str) -> None:
     for form in questions.ENGLISH[kind]:
-        assert read_request(form.format(n="dog", a="a dog", p="dogs")).phrases == (), form
+        assert parse_intent(form.format(n="dog", a="a dog", p="dogs")).phrases == (), form
     for form in questions.CHINESE[kind]:
-        assert read_request(form.format(z="飞机", m="架")).phrases == (), form
+        assert parse_intent(form.format(z="飞机", m="架")).phrases == (), form
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_questions_for_words_ask_for_no_place(kind: str) -> None:
 def test_instances_and_relations_are_noticed(
     question: str, phrases: tuple[str, ...], every: bool, relational: bool
 ) -> None:
-    request = read_request(question)
+    request = parse_intent(question)
     assert (request.phrases, request.every, request.relational) == (phrases, every, relational)
 
 
 @given(st.text(max_size=80))
 def test_any_text_can_be_read(text: str) -> None:
-    for phrase in read_request(text).phrases:
+    for phrase in parse_intent(text).phrases:
         assert phrase.strip() == phrase != ""

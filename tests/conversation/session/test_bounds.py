@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from segue.assistant import Assistant
+from segue.assistant.replay import replay
 from segue.chat.scripted import Scripted
-from segue.conversation.session import replay, resume
 from segue.conversation.session.bounds import SessionLimits
+from segue.conversation.session.read import resume
 from segue.detect.fixed import Fixed
 from segue.errors import InputError
 from segue.segment.box_fill import BoxFill

@@ -14,11 +14,11 @@ import torch
 
 import tiny_chats
 import tiny_models
-from segue.assistant.presets import load_stage
+from segue.assistant.loading import load_stage
 from segue.chat.adapter import attach, base_of
 from segue.errors import ModelError, SegueError
 
-SOURCE = Path(__file__).parents[2] / "src"
+SOURCE = Path(__file__).parents[3] / "src"
 
 
 def calls_of_from_pretrained():

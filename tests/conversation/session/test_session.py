@@ -6,7 +6,8 @@ import pytest
 import segue
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
-from segue.conversation.session import FILE, resume
+from segue.conversation.session.read import resume
+from segue.conversation.session.write import FILE
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError
@@ -61,7 +62,9 @@ def test_edits_and_their_backgrounds_come_back(saved):
     replayed = segue.replay(folder, an_assistant()).conversation
     for again in (resume(folder, an_assistant()), replayed):
         assert again.edits == conversation.edits
-        assert np.array_equal(np.asarray(again.edited()), np.asarray(conversation.edited()))
+        assert np.array_equal(
+            np.asarray(again.edited_image()), np.asarray(conversation.edited_image())
+        )
 
 
 ALOUD = (
@@ -134,15 +137,15 @@ def corrected():
     """A conversation with every kind of step, the last three of them taken back."""
     conversation = an_assistant().open(PICTURE)
     conversation.ask("框出飞机")
-    conversation.change("r1", phrase="plane", points=[(20, 20)])
+    conversation.update_region("r1", phrase="plane", points=[(20, 20)])
     conversation.edit(Edit("erase", ["r1"]))
     beach = segue.Image.open(np.full((20, 20, 3), 200, np.uint8))
     conversation.edit(Edit("background", ["r1"], {"picture": "beach"}), {"beach": beach})
-    conversation.drop_edit(0)
-    conversation.add(box=Box(1, 1, 9, 9), phrase="mark")
-    conversation.merge(["r1", "r2"])
+    conversation.delete_edit(0)
+    conversation.add_region(box=Box(1, 1, 9, 9), phrase="mark")
+    conversation.merge_regions(["r1", "r2"])
     conversation.ask("segment the dog and the cat")
-    conversation.delete("r3")
+    conversation.delete_region("r3")
     for _ in range(3):
         conversation.undo()
     return conversation
@@ -159,7 +162,7 @@ def test_every_step_can_be_taken_back_and_done_again_after_opening(tmp_path):
         assert not again.history.can_redo
         assert [region.phrase for region in again.regions] == ["plane"]
         while again.undo():
-            assert again.edited(0)  # backgrounds of steps taken back are there, too
+            assert again.edited_image(0)  # backgrounds of steps taken back are there, too
         assert again.regions == ()
 
 
@@ -182,7 +185,7 @@ def test_regions_that_steps_share_are_written_once(tmp_path):
 
 def test_a_file_without_steps_takes_back_whole_questions(saved):
     conversation, folder = saved
-    conversation.change("r1", phrase="plane")
+    conversation.update_region("r1", phrase="plane")
     conversation.save(folder)
     document = json.loads((folder / "session.json").read_text())
     del document["history"]

@@ -48,7 +48,7 @@ def test_a_budget_reaches_every_stage():
     assistant = segue.load("embedded", memory="100MB")
     writer = assistant.chat._writer
     parts = MemoryBudget(100_000_000).parts
-    assert assistant.views.budget_bytes == parts["views"]
+    assert assistant.grounder.views.budget_bytes == parts["views"]
     assert writer.features.limit_bytes == parts["features"]
     assert writer.sequences.limit_bytes == parts["sequences"]
     with pytest.raises(InputError, match="must be a size"):

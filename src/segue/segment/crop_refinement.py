@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from segue.segment import Point
 from segue.segment.enlarge import cut_to_boxes
-from segue.segment.prompts import Prompt, check_prior, read_prompts
-from segue.segment.sam_view import NEVER, SamView
+from segue.segment.prompts import SegmentPrompt, check_prior, read_prompts
+from segue.segment.sam_view import NEVER, SamView, encode_views
 from segue.values.box import Box, Size
 from segue.values.image import Image
 from segue.values.mask import Mask
@@ -40,13 +40,13 @@ class _Closer(NamedTuple):
 
     row: int
     """Of the prompt that is answered."""
-    prompt: Prompt
+    prompt: SegmentPrompt
     reading: Mask | None
     """The first look's answer whose box is asked for; None for a box that was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
-class CloserView(SamView):
+class CropRefinedView(SamView):
     """One picture, encoded, and kept to look closer."""
 
     image: Image
@@ -73,11 +73,11 @@ class CloserView(SamView):
         `Mask.logits` are in the frame of the whole picture, whatever window they come from.
         """
         prompts = read_prompts(self.size, boxes, points, labels)
-        before = None if prior is None else check_prior(prior, prompts, self.sam.logits_side)
+        before = None if prior is None else check_prior(prior, prompts, self.network.logits_side)
         first = self._first_look(prompts, before)
         windows: dict[Window, list[_Closer]] = {}
         for closer in self._closer(prompts, first, refined=before is not None):
-            window = window_around(closer.prompt, self.size, self.sam.options.zoom)
+            window = window_around(closer.prompt, self.size, self.network.options.zoom)
             windows.setdefault(window, []).append(closer)
         answers: list[list[Mask]] = [[] for _ in prompts]
         for window, view in self._look_through(list(windows)):
@@ -88,10 +88,12 @@ class CloserView(SamView):
                 )
         return [max(found or seen, key=_score) for found, seen in zip(answers, first)]
 
-    def _first_look(self, prompts: Sequence[Prompt], prior: np.ndarray | None) -> list[list[Mask]]:
+    def _first_look(
+        self, prompts: Sequence[SegmentPrompt], prior: np.ndarray | None
+    ) -> list[list[Mask]]:
         """Answers to clicks on the whole picture, three to a single one; for boxes, whose turn is
         later, an empty mask."""
-        asked = [Prompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts]
+        asked = [SegmentPrompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts]
         vague = [row for row, p in enumerate(asked) if p.is_vague and prior is None]
         clear = [row for row in range(len(asked)) if row not in vague]
         answers: list[list[Mask]] = [[] for _ in prompts]
@@ -112,7 +114,7 @@ class CloserView(SamView):
         ]
 
     def _closer(
-        self, prompts: Sequence[Prompt], first: Sequence[Sequence[Mask]], *, refined: bool
+        self, prompts: Sequence[SegmentPrompt], first: Sequence[Sequence[Mask]], *, refined: bool
     ) -> Iterator[_Closer]:
         """What to look closer at: boxes, and the boxes of the answers to clicks."""
         for row, prompt in enumerate(prompts):
@@ -122,7 +124,7 @@ class CloserView(SamView):
             elif not refined and all(prompt.labels):  # those that exclude are better heard once
                 for reading in first[row]:
                     if reading.box is not None:
-                        yield _Closer(row, Prompt(reading.box), reading)
+                        yield _Closer(row, SegmentPrompt(reading.box), reading)
 
     def _look_through(self, windows: Sequence[Window]) -> list[tuple[Window, SamView]]:
         with self._lock:
@@ -131,7 +133,7 @@ class CloserView(SamView):
         for start in range(0, len(new), _AT_ONCE):
             some = new[start : start + _AT_ONCE]
             pieces = [Image(self.image.array[y0:y1, x0:x1].copy()) for x0, y0, x1, y1 in some]
-            seen.update(zip(some, self.sam.look_at(pieces)))
+            seen.update(zip(some, encode_views(self.network, pieces)))
         with self._lock:
             for window in windows[-_REMEMBERED:]:
                 self._windows[window] = seen[window]
@@ -147,11 +149,11 @@ class CloserView(SamView):
         x0, y0, x1, y1 = window
         here = [_moved(closer.prompt, x0, y0) for closer in asked]
         if prior is not None:
-            whole = torch.from_numpy(prior).to(self.sam.device)[None]
+            whole = torch.from_numpy(prior).to(self.network.device)[None]
             prior = _reframed(whole, self, (0, 0), view, (x0, y0))[0].cpu().numpy()
         logits, scores = view.answers(here, prior)
         arrays = view.arrays(logits)
-        if self.sam.options.clip_to_box:
+        if self.network.options.clip_to_box:
             given = [p.box if one.reading is None else None for one, p in zip(asked, here)]
             cut_to_boxes(arrays, given)  # the box of a first answer is only a guess
         low = _reframed(logits, view, (x0, y0), self, (0, 0)).cpu().numpy()
@@ -167,7 +169,7 @@ def _score(mask: Mask) -> float:
     return mask.score or 0.0
 
 
-def window_around(prompt: Prompt, size: Size, zoom: float) -> Window:
+def window_around(prompt: SegmentPrompt, size: Size, zoom: float) -> Window:
     """The square of `zoom` times the longer side of a box, centred on it, cut at the border.
 
     Widened where a click of the prompt lies outside.
@@ -185,7 +187,7 @@ def window_around(prompt: Prompt, size: Size, zoom: float) -> Window:
     )
 
 
-def _moved(prompt: Prompt, x0: float, y0: float) -> Prompt:
+def _moved(prompt: SegmentPrompt, x0: float, y0: float) -> SegmentPrompt:
     """The same prompt in the frame of a window that begins at (x0, y0)."""
     box = prompt.box
     if box is not None:
@@ -214,8 +216,8 @@ def _reframed(
     axes = []
     for axis in (1, 0):  # x, then y; sizes are (height, width)
         start = target_at[1 - axis] - source_at[1 - axis]
-        per_square = target.sam.side * target.size[axis] / target.inner[axis]  # pixels
-        shown = source.inner[axis] / (source.size[axis] * source.sam.side)  # of it, for a pixel
+        per_square = target.network.side * target.size[axis] / target.inner[axis]  # pixels
+        shown = source.inner[axis] / (source.size[axis] * source.network.side)  # of it, for a pixel
         axes.append(2 * (start + centres * per_square) * shown - 1)
     grid = torch.stack(torch.meshgrid(axes[0], axes[1], indexing="xy"), -1)  # (s, s, 2), x first
     many = grid[None].expand(len(logits), -1, -1, -1)

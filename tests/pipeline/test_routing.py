@@ -6,12 +6,17 @@ import pytest
 import segue
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
-from segue.conversation.session import resume
+from segue.conversation.session.read import resume
 from segue.detect.fixed import Fixed
 from segue.dialects import DIALECTS
 from segue.errors import InputError, UnknownName
-from segue.pipeline.routing import Choice, choose
-from segue.prompting.grounding_prompts import GROUNDINGS, TEACH_TAG, ask_for, grounded
+from segue.pipeline.routing import RouteDecision, choose
+from segue.prompting.grounding_prompts import (
+    GROUNDINGS,
+    TAG_PROMPTS,
+    grounding_prompt,
+    grounding_question,
+)
 from segue.segment.box_fill import BoxFill
 from segue.values.box import Box
 from segue.values.message import Message, Sampling
@@ -114,8 +119,8 @@ def test_grounding_is_added_only_when_asked_for() -> None:
 
 
 def test_another_policy_can_be_given() -> None:
-    def always_box(request) -> Choice:
-        return Choice("box", request, "house rule")
+    def always_box(request) -> RouteDecision:
+        return RouteDecision("box", request, "house rule")
 
     assistant = an_assistant("no", route="auto", policy=always_box)
     assistant.open(PICTURE).ask("Segment all dogs")
@@ -127,7 +132,7 @@ def test_agreement_is_the_overlap_with_the_other_route() -> None:
     assistant = an_assistant(reply, "<box>(500,100),(800,900)</box>")
     conversation = assistant.open(PICTURE)
     answer = conversation.ask("Where is the dog?")
-    (region,) = conversation.checked(answer).regions
+    (region,) = conversation.cross_check(answer).regions
     assert region.agreement == 1.0
     assert answer.regions[0].agreement is None
     assert region.score is None
@@ -137,7 +142,7 @@ def test_agreement_asks_the_chat_model_about_what_the_detector_found() -> None:
     assistant = an_assistant("<box>(100,100),(300,300)</box>")
     conversation = assistant.open(PICTURE)
     answer = conversation.ask("Segment the dog.", route="tag")
-    first, second = conversation.checked(answer).regions
+    first, second = conversation.cross_check(answer).regions
     assert (first.agreement, second.agreement) == (1.0, 0.0)
     assert len(assistant.chat.heard) == 1  # once for both
 
@@ -147,12 +152,12 @@ def test_the_tag_is_taught_only_when_asked_for_and_in_the_language_of_the_questi
     plain.open(PICTURE).ask("hello")
     assert [m.role for m in plain.chat.heard[0]] == ["user"]
     taught.open(PICTURE).ask("hello")
-    assert taught.chat.heard[0][0] == Message("system", TEACH_TAG["en"])
+    assert taught.chat.heard[0][0] == Message("system", TAG_PROMPTS["en"])
     conversation = taught.open(PICTURE)
     conversation.system = "Be brief."
     conversation.ask("请分割图中的狗")
     conversation.ask("and now?")
-    assert taught.chat.heard[1][0].text == f"Be brief.\n\n{TEACH_TAG['zh']}"
+    assert taught.chat.heard[1][0].text == f"Be brief.\n\n{TAG_PROMPTS['zh']}"
     assert taught.chat.heard[2][0] == taught.chat.heard[1][0]  # what was read stays valid
 
 
@@ -177,13 +182,15 @@ def test_the_dialect_of_a_chat_model_can_be_named() -> None:
 def test_every_dialect_knows_how_to_ask(dialect: str) -> None:
     for phrases in (["dog"], ["狗"], ["red cup", "dog"], ["a {brace}"]):
         for every in (False, True):
-            asked = ask_for(dialect, phrases, every)
+            asked = grounding_prompt(dialect, phrases, every)
             assert all(phrase in asked for phrase in phrases)
             assert "{}" not in asked
             assert "{{" not in asked
     question = "Which one is asleep?"
-    assert question in grounded(question, dialect)
-    assert grounded("Find all the dogs", dialect) == ask_for(dialect, ["dogs"], True)
+    assert question in grounding_question(question, dialect)
+    assert grounding_question("Find all the dogs", dialect) == grounding_prompt(
+        dialect, ["dogs"], True
+    )
 
 
 def test_all_is_asked_for_in_other_words_than_one() -> None:
@@ -193,9 +200,9 @@ def test_all_is_asked_for_in_other_words_than_one() -> None:
             assert chinese is None or chinese.one != chinese.every
 
 
-@pytest.mark.parametrize("text", TEACH_TAG.values())
+@pytest.mark.parametrize("text", TAG_PROMPTS.values())
 def test_what_is_taught_shows_a_tag_that_can_be_read(text: str) -> None:
     from dialect_replies import read
-    from segue.dialects import Wanted
+    from segue.dialects import DetectRequest
 
-    assert any(isinstance(event, Wanted) for event in read("gsam", [text]))
+    assert any(isinstance(event, DetectRequest) for event in read("gsam", [text]))

@@ -1,0 +1,176 @@
+"""Load a stage by name: a nickname, a hub id, a folder, a checkpoint, an address."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from segue.assistant.presets import CARDS, STAGES, nicknames
+from segue.errors import InputError, ModelError, UnknownName
+from segue.runtime.catalog import Entry, unknown
+from segue.runtime.profile import Profile
+
+log = logging.getLogger(__name__)
+
+FindProfile = Callable[[str], Profile]
+"""The name of a chat model -> what `segue doctor` found out about it."""
+
+_BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
+    "chat": {"qwen": "qwen_vl"},
+    "detect": {
+        "grounding-dino": "grounding_dino",
+        "mm-grounding-dino": "grounding_dino",
+        "owlv2": "owlv2",
+    },
+    "segment": {"sam": "sam", "sam2": "sam2", "sam2_video": "sam2"},
+}
+_BACKEND_OF_ORIGINAL: Mapping[str, str] = {"detect": "grounding_dino", "segment": "sam"}
+"""Which program wrote the single-file checkpoints (.pth) of a stage."""
+
+
+def load_stage(
+    kind: str,
+    source: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    find_profile: FindProfile | None = None,
+) -> Any:
+    """Load one stage by name.
+
+    Args:
+        kind: "chat", "detect" or "segment".
+        source: a nickname, "backend:source", a folder, an original checkpoint file, a URL of
+            one, or a hub id; behind it "?option=value" where the backend takes options. For "chat"
+            also "base+adapter", with any of these as the base and the folder of a LoRA adapter;
+            or that folder alone, which knows its base.
+        device: "auto", "cpu", "cuda", "mps".
+        dtype: "float32", "bfloat16", "float16"; None: as the model likes on the device.
+        find_profile: gives the profile that `segue doctor` made of a chat model, by the model's
+            name; None: no profile is used.
+
+    Raises:
+        UnknownName: not a nickname, a path or a hub id.
+        InputError: the nickname belongs to another stage.
+        ModelError: the weights are missing, unreadable, or of a kind this stage does not know.
+    """
+    catalog, name = STAGES[kind], str(source)
+    backend, colon, rest = name.partition(":")
+    if colon and backend in catalog and catalog[backend].stand_in:
+        return catalog.load(backend, *([rest] if rest else []))
+    if colon and backend in catalog and catalog[backend].remote:
+        return catalog.load(
+            backend, rest, name=name, **_profile_option(catalog[backend], name, find_profile)
+        )
+    if kind == "chat" and (pair := _base_and_adapter(name)):
+        base, adapter = pair
+        chat = load_stage("chat", base, device=device, dtype=dtype, find_profile=find_profile)
+        return _attach_adapter(chat, adapter, name)
+    source, options = _split_options(name)
+    backend, place = _resolve(kind, source)
+    known = catalog[backend].options
+    if unknown_options := sorted(set(options) - set(known)):
+        raise InputError(
+            f"The {kind} model {source!r} takes no option {unknown_options[0]!r}. "
+            f"Known: {', '.join(known) or 'none'}."
+        )
+    profile = _profile_option(catalog[backend], name, find_profile)
+    return catalog.load(backend, place, name=name, device=device, dtype=dtype, **profile, **options)
+
+
+def _profile_option(
+    entry: Entry, name: str, find_profile: FindProfile | None
+) -> dict[str, Profile]:
+    """The profile of a chat model as an argument of its backend, where there is one."""
+    if not entry.takes_profile or find_profile is None:
+        return {}
+    profile = find_profile(name)
+    if profile == Profile(name=name):
+        return {}
+    log.info("%s: using the profile that segue doctor made on %s", name, profile.checked or "?")
+    return {"profile": profile}
+
+
+def _split_options(name: str) -> tuple[str, dict[str, str]]:
+    """What stands before "?", and the options behind it; addresses and paths stay whole."""
+    source, mark, query = name.partition("?")
+    if not mark or name.startswith(("http://", "https://")) or Path(name).exists():
+        return name, {}
+    return source, dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _resolve(kind: str, name: str) -> tuple[str, Path]:
+    """The backend that reads what is named, and where that lies on this machine."""
+    from segue.runtime.weights import locate
+
+    catalog = STAGES[kind]
+    if name in CARDS:
+        card = CARDS[name]
+        if card.kind != kind:
+            raise InputError(
+                f"{name!r} is a model for the {card.kind!r} stage, not for {kind!r}. "
+                f"For {kind!r} there are: {', '.join(nicknames(kind))}."
+            )
+        return card.backend, locate(card.source)
+    backend, colon, rest = name.partition(":")
+    if colon and backend in catalog:
+        return backend, locate(rest)
+    if "/" not in name and not Path(name).exists() and not name.endswith((".pth", ".pt")):
+        known = dict.fromkeys(nicknames(kind), 0)
+        raise UnknownName(
+            f"{unknown(f'{kind} model', name, known)} A folder, a hub id (owner/name) or a "
+            "checkpoint file will do as well."
+        )
+    path = locate(name)
+    return backend_of(kind, path), path
+
+
+def _base_and_adapter(name: str) -> tuple[str, Path] | None:
+    """The two halves of "base+adapter"; None where `name` is something else."""
+    from segue.chat.adapter import CONFIG, adapter_folder, base_of
+
+    path = Path(name).expanduser()
+    if any((folder / CONFIG).is_file() for folder in (path, path / "adapter")):
+        folder = adapter_folder(path)
+        return base_of(folder), folder
+    base, plus, adapter = name.rpartition("+")
+    return (base, adapter_folder(adapter)) if plus and base and not path.exists() else None
+
+
+def _attach_adapter(chat: Any, adapter: Path, name: str) -> Any:
+    """Add an adapter to the weights of a chat model."""
+    from segue.chat.adapter import attach
+
+    attach(chat.model, adapter)
+    chat.name = name
+    return chat
+
+
+def backend_of(kind: str, path: Path) -> str:
+    """Which backend of a stage reads the weights at `path`: by file type, else by config.json.
+
+    Raises:
+        ModelError: there is no config.json, or this stage does not know its model type.
+    """
+    if path.is_file():
+        if kind in _BACKEND_OF_ORIGINAL:
+            return _BACKEND_OF_ORIGINAL[kind]
+        raise ModelError(f"A {kind} model is a folder with a config.json, got the file {path}.")
+    config = path / "config.json"
+    if not config.is_file():
+        raise ModelError(f"{path} has no config.json, so it is not a folder of model weights.")
+    try:
+        model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{config} is not a JSON object: {error}.") from error
+    known = _BACKEND_OF_MODEL_TYPE[kind]
+    if kind == "chat" and model_type and model_type not in known:
+        return "transformers"  # which says so when it does not know the type
+    if model_type not in known:
+        raise ModelError(
+            f"{path} holds a model of type {model_type!r}; the {kind!r} stage knows "
+            f"{', '.join(sorted(known))}."
+        )
+    return known[model_type]

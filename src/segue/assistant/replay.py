@@ -1,0 +1,129 @@
+"""Read the raw replies of a saved conversation again, with today's detector and segmenter."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from segue.assistant import Assistant, load
+from segue.conversation import Conversation
+from segue.conversation.history import Snapshot
+from segue.conversation.session.bounds import SessionLimits
+from segue.conversation.session.read import coordinates_of, read_session
+from segue.dialects.parsing.thoughts import without_thoughts
+from segue.pipeline.answer_builder import AnswerBuilder
+from segue.pipeline.grounder import region_ids
+from segue.pipeline.serialize import region_from_json
+from segue.prompting.intent import parse_intent
+from segue.values.region import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A conversation derived anew from its raw replies."""
+
+    conversation: Conversation
+    differences: tuple[str, ...]
+    """One sentence each; empty when everything came out as saved."""
+
+
+def replay(
+    folder: str | Path,
+    assistant: Assistant | None = None,
+    limits: SessionLimits | None = None,
+) -> Replay:
+    """Read the raw replies again and derive the regions without the chat model.
+
+    What can be undone afterwards is each question, with what the user did to its regions.
+
+    Args:
+        folder: where `save` wrote.
+        assistant: whose detector and segmenter to use; by default the ones named in the file.
+        limits: as for `resume`.
+
+    Raises:
+        InputError: the folder holds no session, or one that cannot be read or holds too much.
+    """
+    saved = read_session(Path(folder), limits or SessionLimits())
+    document, images = saved.document, saved.images
+    models = document["models"]
+    if assistant is None:
+        assistant = load(chat=None, detect=models["detect"], segment=models["segment"])
+    conversation = Conversation(assistant, system=document.get("system"))
+    coordinates = coordinates_of(document)
+    differences: list[str] = []
+    _, saved_now = saved.steps[saved.at]
+    for number, (turn, saved_answer) in enumerate(zip(document["turns"], saved_now.answers), 1):
+        new_images = tuple(images[digest] for digest in turn["images"])
+        builder = AnswerBuilder(turn["question"])
+        turn_images = conversation.images + new_images
+        first = int(turn["regions"][0]["id"].lstrip("r")) if turn["regions"] else 1
+        builder.raw.append(turn["raw"])
+        phrases = parse_intent(turn["question"]).phrases
+        events = assistant.process_reply(
+            [without_thoughts(turn["raw"])],  # regions that a thought withdrew have no id here
+            turn_images,
+            region_ids(first),
+            models["dialect"],
+            coordinates,
+            grounded=bool(phrases) or "prompt" in turn or "asked" in turn,
+            phrases=phrases,
+        )
+        for event in events:
+            builder.add(event)
+        answer = replace(
+            builder.answer(turn_images),
+            thought=saved_answer.thought,  # what the model did stays as it was
+            notices=saved_answer.notices,
+            finish=saved_answer.finish,
+        )
+        conversation.append_turn(turn["question"], answer, new_images)
+        before = [region_from_json(region) for region in turn["regions"]]
+        differences += [f"turn {number}: {d}" for d in _differences(before, answer.regions)]
+        if answer.text != turn["text"]:
+            differences.append(f"turn {number}: the text reads differently")
+    regions = _with_user_changes(saved_now, conversation.regions)
+    ids = {region.id for region in regions}
+    steps, at = conversation.history.steps()
+    now = replace(
+        saved_now,
+        turns=conversation.turns,
+        answers=conversation.answers,
+        regions=regions,
+        edits=tuple(edit for edit in saved_now.edits if ids.issuperset(edit.regions)),
+    )
+    steps[at] = (steps[at][0], now)
+    conversation.restore(saved.image_order, steps, at)
+    return Replay(conversation, tuple(differences))
+
+
+def _with_user_changes(saved: Snapshot, derived: tuple[Region, ...]) -> tuple[Region, ...]:
+    """Regions derived anew, with what the user did to them before."""
+    first = {region.id: region for answer in saved.answers for region in answer.regions}
+    now = {region.id: region for region in saved.regions}
+    regions = []
+    for region in derived:
+        if region.id in first and region.id not in now:
+            continue  # deleted by the user
+        untouched = now.get(region.id) == first.get(region.id)
+        regions.append(region if untouched else now[region.id])
+    of_user = [region for id, region in now.items() if id not in first]
+    return (*regions, *of_user)
+
+
+def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:
+    if len(saved) != len(now):
+        return [f"{len(saved)} regions were saved, {len(now)} came out"]
+    differences = []
+    for old, new in zip(saved, now):
+        if old.phrase != new.phrase:
+            differences.append(f"{old.id} was {old.phrase!r}, now {new.phrase!r}")
+        if (iou := old.box.iou(new.box)) < 0.99:
+            differences.append(f"{old.id}: the box moved (IoU {iou:.2f})")
+        if (old.mask is None) != (new.mask is None):
+            differences.append(
+                f"{old.id}: its mask {'appeared' if old.mask is None else 'disappeared'}"
+            )
+        elif old.mask is not None and new.mask is not None and old.mask != new.mask:
+            same = old.mask.size == new.mask.size
+            iou = old.mask.iou(new.mask) if same else 0.0
+            differences.append(f"{old.id}: the mask changed (IoU {iou:.3f})")
+    return differences

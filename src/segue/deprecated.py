@@ -1,0 +1,158 @@
+"""Names that have moved, kept for one version: each warns and says the new name.
+
+Modules of 0.1 are found under their old names by an import hook; methods of 0.1 by `renamed`. This
+file and every use of it goes with version 0.3.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+MOVED: Mapping[str, tuple[str, ...]] = {
+    "segue.files.atomic": ("segue.files.atomic",),
+    "segue.values.box": ("segue.values.box", "segue.values.frames"),
+    "segue.runtime.catalog": ("segue.runtime.catalog",),
+    "segue.pipeline.chat_detector": ("segue.pipeline.chat_detector",),
+    "segue.pipeline.answer_builder": ("segue.pipeline.answer_builder",),
+    "segue.convert.weights": ("segue.convert.weights",),
+    "segue.runtime.device": ("segue.runtime.device",),
+    "segue.annotations.fields": ("segue.annotations.fields",),
+    "segue.pipeline.serialize": ("segue.pipeline.serialize",),
+    "segue.pipeline.reply_processor": ("segue.pipeline.reply_processor",),
+    "segue.conversation.history": ("segue.conversation.history",),
+    "segue.values.image": ("segue.values.image",),
+    "segue.values.mask": ("segue.values.mask",),
+    "segue.runtime.memory": ("segue.runtime.memory",),
+    "segue.values.message": ("segue.values.message", "segue.pipeline.answer"),
+    "segue.assistant.presets": ("segue.assistant.presets", "segue.assistant.loading"),
+    "segue.runtime.profile": ("segue.runtime.profile",),
+    "segue.values.region": ("segue.values.region",),
+    "segue.runtime.text_stream": ("segue.runtime.text_stream",),
+    "segue.prompting.intent": ("segue.prompting.intent",),
+    "segue.pipeline.routing": ("segue.pipeline.routing", "segue.pipeline.cross_check"),
+    "segue.conversation.session": (
+        "segue.conversation.session.write",
+        "segue.conversation.session.read",
+        "segue.assistant.replay",
+    ),
+    "segue.pipeline.coordinates": ("segue.pipeline.coordinates",),
+    "segue.files.text": ("segue.files.text",),
+    "segue.runtime.weights": ("segue.runtime.weights",),
+}
+"""Modules of 0.1, and where their names are now."""
+
+NEW_NAMES: Mapping[str, str] = {
+    "Choice": "RouteDecision",
+    "Collector": "AnswerBuilder",
+    "Follower": "ReplyProcessor",
+    "Found": "Detection",
+    "Malformed": "MalformedMarkup",
+    "Pointed": "BoxMention",
+    "Request": "Intent",
+    "Sight": "CoordinateMapping",
+    "Spotted": "PointMention",
+    "Text": "PlainText",
+    "Wanted": "DetectRequest",
+    "choose": "choose_route",
+    "detector_of": "chat_as_detector",
+    "policy": "default_policy",
+    "preset": "preset_of",
+    "read_request": "parse_intent",
+    "tagged": "tag_reply",
+}
+"""Names of 0.1 that were replaced, in whatever module they are."""
+
+
+def warn(old: str, new: str, stacklevel: int = 3) -> None:
+    """Warn that a name is used which goes with the next version."""
+    warnings.warn(
+        f"{old} is now {new}; the old name goes with version 0.3.",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def renamed(old: str, new: Any) -> Any:
+    """Return a method or property that warns and does what the new one does.
+
+    Args:
+        old: the old name, with its class.
+        new: the function or property that took its place.
+    """
+    if isinstance(new, property):
+        getter = new.fget
+        assert getter is not None
+
+        def read(self: Any) -> Any:
+            warn(old, getter.__name__)
+            return getter(self)
+
+        return property(read)
+
+    @wraps(new)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        warn(old, new.__name__)
+        return new(*args, **kwargs)
+
+    return call
+
+
+def renamed_in(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that finds old names.
+
+    Args:
+        module: its `__name__`.
+        names: old name -> new name in that module.
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn(f"{module}.{name}", names[name])
+        return getattr(sys.modules[module], names[name])
+
+    return __getattr__
+
+
+class _MovedModule(ModuleType):
+    """A module of an earlier version: its names are looked up where they are now."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for home in MOVED[self.__name__]:
+            module = import_module(home)
+            for now in (name, NEW_NAMES.get(name, name)):
+                if hasattr(module, now):
+                    return getattr(module, now)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Finds modules under the names of an earlier version."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Claim the modules of `MOVED`, and nothing else."""
+        return ModuleSpec(fullname, self) if fullname in MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Make the module that forwards."""
+        return _MovedModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Warn once: Python keeps the module."""
+        warn(module.__name__, " and ".join(MOVED[module.__name__]), stacklevel=6)
+
+
+def find_moved_modules() -> None:
+    """Let Python find modules under the names of an earlier version."""
+    if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
+        sys.meta_path.append(MovedModules())

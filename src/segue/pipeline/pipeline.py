@@ -1,0 +1,169 @@
+"""The stages of one assistant, put together: chat -> dialect -> detect -> segment.
+
+A `Conversation` asks the chat model and hands its reply to `Pipeline.process_reply`. There is one
+stream of events and everything else reads it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from segue.chat import ChatModel, thinks
+from segue.detect import Detector
+from segue.pipeline.answer import Event
+from segue.pipeline.coordinates import CoordinateMapping
+from segue.pipeline.cross_check import cross_check
+from segue.pipeline.grounder import Grounder
+from segue.pipeline.reply_processor import ReplyProcessor
+from segue.pipeline.routing import Policy, Route, default_policy
+from segue.runtime.memory import MemoryBudget
+from segue.segment import Segmenter
+from segue.values.image import Image
+from segue.values.region import Region
+
+
+class Pipeline:
+    """A chat model, a detector and a segmenter that work together; each may be missing."""
+
+    def __init__(
+        self,
+        chat: ChatModel | None = None,
+        detector: Detector | None = None,
+        segmenter: Segmenter | None = None,
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+        dialect: str | None = None,
+        teach_tag: bool = False,
+        route: Route = "reply",
+        policy: Policy = default_policy,
+        memory: MemoryBudget | None = None,
+    ) -> None:
+        """
+        Args:
+            chat: answers questions.
+            detector: finds phrases.
+            segmenter: makes masks.
+            box_threshold: passed to the detector; None: the detector's own. Lowered alone, it has
+                its effect.
+            text_threshold: passed to the detector; None: its own, and never above a
+                `box_threshold` that is set.
+            dialect: the markup of the chat model's replies; None: as it says of itself.
+            teach_tag: a system prompt teaches the chat model the tag `<gsam>`.
+            route: how questions are answered, unless `Conversation.ask` says otherwise; see
+                `segue.pipeline.routing`.
+            policy: what the route "auto" goes by.
+            memory: how much all caches may hold together; None: see `MemoryBudget.of_machine`.
+        """
+        self.chat = chat
+        self.grounder = Grounder(
+            detector, segmenter, box_threshold=box_threshold, text_threshold=text_threshold
+        )
+        self.dialect = dialect
+        self.teach_tag = teach_tag
+        self.route = route
+        self.policy = policy
+        self.memory = memory or MemoryBudget.of_machine()
+        self.limit_memory(self.memory)
+
+    @property
+    def detector(self) -> Detector | None:
+        """The detector; it may be exchanged."""
+        return self.grounder.detector
+
+    @detector.setter
+    def detector(self, detector: Detector | None) -> None:
+        self.grounder.detector = detector
+
+    @property
+    def segmenter(self) -> Segmenter | None:
+        """The segmenter; it may be exchanged."""
+        return self.grounder.segmenter
+
+    @segmenter.setter
+    def segmenter(self, segmenter: Segmenter | None) -> None:
+        self.grounder.segmenter = segmenter
+
+    @property
+    def box_threshold(self) -> float | None:
+        """Passed to the detector; None: the detector's own."""
+        return self.grounder.box_threshold
+
+    @box_threshold.setter
+    def box_threshold(self, threshold: float | None) -> None:
+        self.grounder.box_threshold = threshold
+
+    @property
+    def text_threshold(self) -> float | None:
+        """Passed to the detector; None: the detector's own."""
+        return self.grounder.text_threshold
+
+    @text_threshold.setter
+    def text_threshold(self, threshold: float | None) -> None:
+        self.grounder.text_threshold = threshold
+
+    @property
+    def dialect_name(self) -> str:
+        """The name of the dialect in which replies are read."""
+        return self.dialect or getattr(self.chat, "dialect", None) or "qwen_vl"
+
+    def limit_memory(self, budget: MemoryBudget) -> None:
+        """Bound what the caches hold; what is over goes as new things come."""
+        self.memory, parts = budget, budget.parts
+        self.grounder.views.budget_bytes = parts["views"]
+        if (limit := getattr(self.chat, "limit_memory", None)) is not None:
+            limit(features=parts["features"], sequences=parts["sequences"])
+
+    def memory_bytes(self) -> dict[str, int]:
+        """Return what the caches hold now, by kind: "views", "features", "sequences"."""
+        of_chat = getattr(self.chat, "memory_bytes", dict)
+        views = self.grounder.views.size_bytes
+        return {"views": views, "features": 0, "sequences": 0, **of_chat()}
+
+    def process_reply(
+        self,
+        chunks: Iterable[str],
+        images: Sequence[Image],
+        ids: Iterator[str] | None = None,
+        dialect: str | None = None,
+        coordinates: CoordinateMapping | None = None,
+        grounded: bool = False,
+        phrases: Sequence[str] = (),
+    ) -> Iterator[Event]:
+        """Read a reply while it is written, and act on what it says.
+
+        A closed `<box>` is segmented and a closed tag is detected and segmented at once, before
+        the next piece of the reply is asked for.
+
+        Args:
+            chunks: the raw reply in pieces; how it is cut changes nothing.
+            images: all pictures of the conversation, the newest last.
+            ids: names for the regions; "r1", "r2", … when left out.
+            dialect: its markup; None: the one this pipeline's chat model speaks.
+            coordinates: how the model's coordinates become pixels; None: as the chat model says.
+            grounded: the question asked for places, so bare numbers may be some.
+            phrases: what it asked for.
+
+        Yields:
+            Every event but `Done`, in the order in which things become known.
+        """
+        processor = ReplyProcessor(
+            self.grounder, images, coordinates or CoordinateMapping.of(self.chat), ids, phrases
+        )
+        may_think = dialect is None and thinks(self.chat)
+        return processor.events(
+            chunks, dialect or self.dialect_name, thinks=may_think, grounded=grounded
+        )
+
+    def cross_check(self, regions: Sequence[Region], images: Sequence[Image]) -> tuple[Region, ...]:
+        """Return the regions with how far the other route agrees with each.
+
+        See `segue.pipeline.cross_check`.
+        """
+        return cross_check(regions, images, self.grounder, self.chat, self.dialect_name)
+
+    def model_names(self) -> dict[str, str | None]:
+        """Return the names of the models at work and of the dialect, as a session keeps them."""
+        return {
+            "chat": getattr(self.chat, "name", None),
+            "dialect": None if self.chat is None else self.dialect_name,
+            "detect": getattr(self.detector, "name", None),
+            "segment": getattr(self.segmenter, "name", None),
+        }
