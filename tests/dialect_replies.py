@@ -11,11 +11,11 @@ from segue.dialects import (
     BoxMention,
     DetectRequest,
     Dialect,
-    Event,
     MalformedMarkup,
+    PlainText,
     PointMention,
     Remark,
-    Text,
+    ReplyEvent,
     Thought,
 )
 
@@ -30,21 +30,21 @@ def cases(dialect: str) -> dict[str, dict[str, Any]]:
 
 def read(
     dialect: str, chunks: Iterable[str], *, thinks: bool = False, grounded: bool = False
-) -> list[Event]:
+) -> list[ReplyEvent]:
     """All events of a reply, neighbouring words joined."""
     reader: Dialect = DIALECTS.load(dialect)
-    joined: list[Event] = []
+    joined: list[ReplyEvent] = []
     for event in reader.read(chunks, thinks=thinks, grounded=grounded):
-        if isinstance(event, Text) and joined and isinstance(joined[-1], Text):
-            joined[-1] = Text(joined[-1].text + event.text)
+        if isinstance(event, PlainText) and joined and isinstance(joined[-1], PlainText):
+            joined[-1] = PlainText(joined[-1].text + event.text)
         else:
             joined.append(event)
     return joined
 
 
-def as_json(event: Event) -> dict[str, Any]:
+def as_json(event: ReplyEvent) -> dict[str, Any]:
     """The shape in which cases/*.json write an event. The frame stands in no case."""
-    if isinstance(event, Text):
+    if isinstance(event, PlainText):
         return {"text": event.text}
     if isinstance(event, MalformedMarkup):
         more = {"cut": True} if event.cut else {}

@@ -1,4 +1,4 @@
-"""The architecture, as a test: a module imports its own layer's package and lower layers only."""
+"""The architecture, as a test: rooms in order, imports point downwards, no circles."""
 
 import ast
 from pathlib import Path
@@ -6,72 +6,43 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "segue"
-LAYERS = [
-    {"errors", "version"},
-    {
-        "image",
-        "box",
-        "mask",
-        "region",
-        "message",
-        "reply",
-        "unicode_text",
-        "atomic_file",
-        "text_file",
-        "gsam_phrases",
-    },
-    {"draw", "edit", "export", "catalog", "weights", "device", "memory", "profile", "request"},
-    {"models", "dialects", "chat", "detect", "segment"},
-    {
-        "presets",
-        "assistant",
-        "collector",
-        "correction",
-        "follower",
-        "history",
-        "conversation",
-        "session",
-        "convert_weights",
-        "chat_detector",
-        "sight",
-        "routes",
-    },
-    {"annotate", "convert", "evaluate", "finetune", "embedded", "doctor"},
-    {"cli", "server"},
+ROOMS = [
+    {"errors", "version", "deprecated"},
+    {"files"},
+    {"values"},
+    {"runtime"},
+    {"draw", "annotations", "prompting"},
+    {"edit"},
+    {"models", "dialects"},
+    {"chat", "detect", "segment"},
+    {"pipeline"},
+    {"conversation"},
+    {"assistant"},
+    {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
+    {"server"},
+    {"cli"},
 ]
-LAYER_OF = {name: n for n, names in enumerate(LAYERS) for name in names}
-PEERS = [LAYERS[1], LAYERS[2], LAYERS[4]]
-"""Layers whose members may know one another. Stages may not, workflows may not."""
+"""From the ground up. Rooms of one line do not know one another."""
+FLOOR_OF = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 ALLOWED = {
-    ("chat", "models"): "the native networks lie beside the stages",
-    ("chat", "dialects"): "a chat model says in which dialect it replies",
-    ("embedded", "models"): "they train the native network",
-    ("finetune", "models"): "it trains the native network",
     ("finetune", "convert"): "it learns from what `convert` writes",
     ("finetune", "evaluate"): "it is measured while it learns with everybody's metrics",
-    ("embedded", "evaluate"): "what is on board is measured with everybody's metrics",
-    ("message", "draw"): "`Answer.draw()` reaches up, inside the function: values stay light",
-    ("message", "export"): "so does `Answer.to_json()`",
-    ("cli", "server"): "the command line starts the server",
 }
-"""Imports across the layers, each with its reason."""
+"""Imports between rooms of one floor, each with its reason."""
 HEAVY = {"torch", "transformers", "peft", "fastapi", "uvicorn", "ray", "diffusers"}
-HEAVY_ALLOWED = {
-    "models",
-    "chat",
-    "detect",
-    "segment",
-    "finetune",
-    "embedded",
-    "device",
-    "weights",
-    "server",
-    "annotate",
-    "edit",
-}
-LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "assistant", "convert_weights"}
+HEAVY_ALLOWED = {"runtime", "models", "chat", "detect", "segment", "finetune", "server", "edit"}
+LAZY_HEAVY_ALLOWED = {"edit", "cli", "evaluate", "convert"}
 """May import a heavy package inside a function only."""
 FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a source file."""
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in FILES}
 
 
 def imports(nodes) -> set[str]:
@@ -100,28 +71,71 @@ def at_import_time(tree: ast.Module):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_imports_point_downwards(path):
-    here = path.relative_to(SOURCE).with_suffix("").parts[0]
-    if here == "__init__":
+    room = path.relative_to(SOURCE).with_suffix("").parts[0]
+    if room == "__init__":
         pytest.skip("the public face may name anything")
-    assert here in LAYER_OF, f"{here} has no layer: add it to LAYERS"
+    assert room in FLOOR_OF, f"{room} has no floor: add it to ROOMS"
     for name in imports(ast.walk(ast.parse(path.read_text()))):
         top, *rest = name.split(".")
-        if top != "segue" or not rest or rest[0] == here or rest[0] not in LAYER_OF:
+        if top != "segue" or not rest or rest[0] == room or rest[0] not in FLOOR_OF:
             continue
-        there = rest[0]
-        fine = (
-            LAYER_OF[there] < LAYER_OF[here]
-            or any({here, there} <= peers for peers in PEERS)
-            or (here, there) in ALLOWED
-        )
-        assert fine, f"{here} (layer {LAYER_OF[here]}) may not import {there}"
+        other = rest[0]
+        allowed = FLOOR_OF[other] < FLOOR_OF[room] or (room, other) in ALLOWED
+        assert allowed, f"{room} (floor {FLOOR_OF[room]}) may not import {name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_heavy_packages_stay_where_models_run(path):
-    here = path.relative_to(SOURCE).with_suffix("").parts[0]
+    room = path.relative_to(SOURCE).with_suffix("").parts[0]
     tree = ast.parse(path.read_text())
-    nodes = at_import_time(tree) if here in LAZY_HEAVY_ALLOWED else ast.walk(tree)
+    nodes = at_import_time(tree) if room in LAZY_HEAVY_ALLOWED else ast.walk(tree)
     heavy = {name.split(".")[0] for name in imports(nodes)} & HEAVY
-    if here not in HEAVY_ALLOWED:
-        assert not heavy, f"{here} may not import {sorted(heavy)}"
+    if room not in HEAVY_ALLOWED:
+        assert not heavy, f"{room} may not import {sorted(heavy)}"
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of this package that a file imports, deferred and type-only imports included."""
+    found = set()
+    for name in imports(ast.walk(ast.parse(path.read_text()))):
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]
+        found.add(name)
+    return found - {"", "segue", module_name(path)}
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that reach one another (strongly connected, after Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    groups = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in graph[node]:
+            if other not in index:
+                visit(other)
+            if other in stack:
+                low[node] = min(low[node], low[other])
+        if low[node] == index[node]:
+            group = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(group) > 1:
+                groups.append(sorted(group))
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return groups
+
+
+def test_no_circle_of_imports():
+    """Deferred and type-only imports count: a circle is one to the reader too."""
+    assert circles({name: imported_modules(path) for name, path in MODULES.items()}) == []
+
+
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": set()}
+    assert circles(graph) == [["a", "b", "c"]]

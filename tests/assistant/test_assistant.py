@@ -245,7 +245,7 @@ def test_segment_by_phrase_box_and_points():
         ("airplane", "detector", 800)
     ]
     assert [(r.id, r.found_by, r.mask.area) for r in by_box] == [
-        ("r1", "person", 100), ("r2", "person", 800)
+        ("r1", "user", 100), ("r2", "user", 800)
     ]  # fmt: skip
     both = assistant.segment(PICTURE, "airplane", boxes=[PLANE])
     assert [r.id for r in both] == ["r1", "r2"]

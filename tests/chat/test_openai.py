@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from fake_openai import COLOURS, FakeOpenAI
-from segue.assistant import presets
+from segue.assistant import loading
 from segue.chat.openai import OpenAIChat, load
 from segue.chat.openai.address import Address
 from segue.chat.openai.requests import data_url
@@ -83,7 +83,7 @@ def test_the_environment_gives_the_address_and_the_key(monkeypatch) -> None:
 
 def test_a_reply_comes_in_pieces() -> None:
     with FakeOpenAI(markup="qwen_vl") as server:
-        chat = presets.load_stage("chat", f"openai:tiny-vl@{server.url}")
+        chat = loading.load_stage("chat", f"openai:tiny-vl@{server.url}")
         pieces = list(chat.stream([asked()], GREEDY))
         assert len(pieces) > 5
         assert "".join(pieces) == "<ref>red</ref><box>(100,200),(400,467)</box>"
@@ -289,7 +289,10 @@ def test_a_profile_changes_what_is_sent_and_how_it_is_read() -> None:
 
 
 def test_an_endpoint_needs_no_torch() -> None:
-    code = ("import sys; from segue import presets; presets.load_stage('chat', 'openai:m@http://h/v1')"
-            "; print('torch' in sys.modules, 'transformers' in sys.modules)")  # fmt: skip
+    code = (
+        "import sys; from segue.assistant.loading import load_stage; "
+        "load_stage('chat', 'openai:m@http://h/v1'); "
+        "print('torch' in sys.modules, 'transformers' in sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["False", "False"]

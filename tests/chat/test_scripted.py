@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.assistant import presets
+from segue.assistant import loading
 from segue.chat.scripted import Scripted
 from segue.errors import InputError, ModelError
 from segue.values.message import Message, Sampling
@@ -38,7 +38,7 @@ def test_a_script_that_is_over_says_so() -> None:
 def test_a_script_may_be_a_file_named_through_the_catalogue(tmp_path: Path) -> None:
     script = tmp_path / "replies.json"
     script.write_text(json.dumps(["你好"]), encoding="utf-8")
-    chat = presets.load_stage("chat", f"scripted:{script}")
+    chat = loading.load_stage("chat", f"scripted:{script}")
     assert "".join(chat.stream(turns("a"), Sampling())) == "你好"
     assert chat.name == f"scripted:{script}"
 

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 import tiny_chats
 from builders import an_image
-from segue.assistant import presets
+from segue.assistant import loading
 from segue.chat.transformers import TransformersChat, load
 from segue.chat.transformers.families import FAMILIES
 from segue.chat.transformers.loading import leave_narrow_layers_unpacked
@@ -161,23 +161,23 @@ def test_a_family_without_pillow_code_asks_for_torchvision(tmp_path) -> None:
 
 
 def test_a_folder_is_recognised_by_its_model_type(folder) -> None:
-    chat = presets.load_stage("chat", str(folder), device="cpu")
+    chat = loading.load_stage("chat", str(folder), device="cpu")
     assert isinstance(chat, TransformersChat)
     assert chat.name == str(folder)
 
 
 def test_options_stand_behind_the_source(folder) -> None:
-    chat = presets.load_stage("chat", f"transformers:{folder}?dialect=qwen_vl", device="cpu")
+    chat = loading.load_stage("chat", f"transformers:{folder}?dialect=qwen_vl", device="cpu")
     assert chat.dialect == "qwen_vl"
     with pytest.raises(InputError, match="no option 'colour'. Known: quantize, device_map"):
-        presets.load_stage("chat", f"{folder}?colour=red", device="cpu")
+        loading.load_stage("chat", f"{folder}?colour=red", device="cpu")
     with pytest.raises(InputError, match="quantize must be one of 4bit, 8bit, got '3bit'"):
-        presets.load_stage("chat", f"{folder}?quantize=3bit", device="cpu")
+        loading.load_stage("chat", f"{folder}?quantize=3bit", device="cpu")
 
 
 def test_a_model_that_does_not_see_is_refused(tmp_path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ModelError, match="'bert', which is none that sees and writes"):
+    with pytest.raises(ModelError, match="'bert', which is not an image-text-to-text model"):
         load(tmp_path, device="cpu")
 
 

@@ -20,10 +20,10 @@ def test_phrases_boxes_and_clicks(run, picture: Path, stages: list[str], tmp_pat
     outcome = run("segment", picture, "--box", "30,25,10,5", *options, "--json", "-")
     (region,) = json.loads(outcome.out)
     assert region["box"] == [10, 5, 30, 25]
-    assert region["found_by"] == "person"
+    assert region["found_by"] == "user"
     outcome = run("segment", picture, "--point", "20,20", "--point", "50,40,0", *options)
     assert outcome.code == 0, outcome.err
-    assert "person" in outcome.out
+    assert "user" in outcome.out
 
 
 @pytest.mark.parametrize(

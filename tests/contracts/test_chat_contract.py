@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from builders import an_image
-from segue.assistant import presets
+from segue.assistant import loading
 from segue.chat import CHATS, ChatModel
 from segue.chat.scripted import Scripted
 from segue.dialects import DIALECTS
@@ -66,7 +66,7 @@ TINY: dict[str, Callable[[Path], ChatModel]] = {
 def chat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
     if request.param == BUNDLED:
         try:
-            return presets.load_stage("chat", "embedded-chat", device="cpu")
+            return loading.load_stage("chat", "embedded-chat", device="cpu")
         except ModelError:
             pytest.skip("no weights on board")
     assert request.param in TINY, f"write a tiny model for the contract of {request.param!r}"

@@ -36,14 +36,14 @@ def state(conversation):
 def test_a_drawn_box_becomes_a_region_of_the_newest_picture():
     conversation = asked()
     region = conversation.add_region(box=Box(10, 10, 20, 30), phrase="wing")
-    assert (region.id, region.phrase, region.found_by, region.image) == ("r3", "wing", "person", 0)
+    assert (region.id, region.phrase, region.found_by, region.image) == ("r3", "wing", "user", 0)
     assert region.mask.area == 200
     assert conversation.regions[-1] == region
     assert len(conversation.answers[0].regions) == 2
 
 
 def test_clicks_alone_make_a_region_and_are_kept_with_it():
-    region = a_talk().add(points=[(20, 20), (40, 40)], labels=[1, 0])
+    region = a_talk().add_region(points=[(20, 20), (40, 40)], labels=[1, 0])
     assert region.clicks == ((20.0, 20.0, 1), (40.0, 40.0, 0))
     assert region.box == region.mask.box
 
@@ -115,11 +115,11 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
 
 CHANGES = {
     "ask": lambda c: c.ask("again"),
-    "add": lambda c: c.add(box=Box(1, 1, 9, 9)),
-    "rename": lambda c: c.change(c.regions[0].id, phrase="x" * len(c.regions)),
-    "refine": lambda c: c.change(c.regions[0].id, points=[(30, 30)]),
-    "delete": lambda c: c.delete(c.regions[-1].id),
-    "merge": lambda c: c.merge([region.id for region in c.regions[:2]]),
+    "add": lambda c: c.add_region(box=Box(1, 1, 9, 9)),
+    "rename": lambda c: c.update_region(c.regions[0].id, phrase="x" * len(c.regions)),
+    "refine": lambda c: c.update_region(c.regions[0].id, points=[(30, 30)]),
+    "delete": lambda c: c.delete_region(c.regions[-1].id),
+    "merge": lambda c: c.merge_regions([region.id for region in c.regions[:2]]),
     "edit": lambda c: c.edit(Edit("recolour", [c.regions[0].id], {"colour": "red"})),
     "drop edit": lambda c: c.delete_edit(0),
 }
@@ -186,7 +186,7 @@ def test_corrections_come_back_with_the_session(tmp_path):
     again = resume(conversation.save(tmp_path / "talk"), conversation.pipeline)
     assert state(again) == state(conversation)
     assert again.images == conversation.images
-    assert again.add(0, box=Box(2, 2, 7, 7)).id == "r4"
+    assert again.add_region(0, box=Box(2, 2, 7, 7)).id == "r4"
     taken_back = [str(again.undo()) for _ in range(4)]
     assert taken_back == ["add r4", "add r3", "delete r2", "change r1"]
     assert again.regions == asked().regions

@@ -4,7 +4,8 @@ import pytest
 
 from fake_openai import FakeOpenAI
 from segue.assistant import Assistant
-from segue.chat.openai import OpenAIChat, load
+from segue.assistant.loading import load_stage
+from segue.chat.openai import OpenAIChat
 from segue.chat.openai.address import Address
 from segue.doctor import Verdict, examine
 from segue.doctor.drawings import grounding_drawings
@@ -101,13 +102,17 @@ def test_an_endpoint_that_does_not_answer_is_an_error_in_words(behaviour) -> Non
         examined(**behaviour)
 
 
-def test_later_calls_use_the_profile(monkeypatch, tmp_path) -> None:
+def test_a_profile_is_used_where_it_is_given_and_logged(monkeypatch, tmp_path, caplog) -> None:
     monkeypatch.setenv("SEGUE_HOME", str(tmp_path))
     behaviour = {"markup": "qwen2_5_vl", "most_pixels": 150_000}
     with FakeOpenAI(models=("Qwen2.5-VL",), **behaviour) as server:
-        source = f"Qwen2.5-VL@{server.url}"
-        profiles.save(examine(load(source)).profile)
-        chat = load(source)
+        source = f"openai:Qwen2.5-VL@{server.url}"
+        without = load_stage("chat", source)
+        profiles.save(examine(without).profile)
+        assert load_stage("chat", source).profile == without.profile  # the home is not read
+        with caplog.at_level("INFO", "segue.assistant.loading"):
+            chat = load_stage("chat", source, find_profile=profiles.load)
+        assert "using the profile that segue doctor made" in caplog.text
         drawing = grounding_drawings()[0]
         answer = Assistant(chat, None, None).open(drawing.image).ask("The blue square, JSON.")
     (region,) = answer.regions

@@ -8,12 +8,12 @@ from builders import an_image
 from segue.convert.dialogue import Dialogue, Turn
 from segue.errors import InputError
 from segue.finetune.data import messages_of, opened, select
-from segue.finetune.pupil import pupil_of
+from segue.finetune.trainable_models import load_trainable
 
 
 @pytest.fixture
 def pupil(a_recipe):
-    return pupil_of(a_recipe())
+    return load_trainable(a_recipe())
 
 
 def written(folder, *conversations) -> str:
@@ -56,7 +56,7 @@ def test_what_is_cut_before_its_answer_is_left_out(a_recipe, tmp_path) -> None:
     path = written(tmp_path, ["q", "a"], ["q " * 100, "a"])
     learned = {}
     for mask in ("assistant", "qwen"):
-        taught = pupil_of(a_recipe(mask=mask, max_length=100, too_long="cut"))
+        taught = load_trainable(a_recipe(mask=mask, max_length=100, too_long="cut"))
         learned[mask] = select(path, taught, 100, cut=True)
     assert learned["assistant"].dropped == {"its answers lie beyond max_length": 1}
     assert learned["qwen"].lengths[1] == 100  # there the frames of all turns are learned

@@ -9,8 +9,8 @@ from segue.errors import InputError
 from segue.finetune.adapt import counted
 from segue.finetune.data import select
 from segue.finetune.preflight import ALLOWANCE, memory_of, preflight, steps_of
-from segue.finetune.pupil import pupil_of
 from segue.finetune.train import finetune, prepare
+from segue.finetune.trainable_models import load_trainable
 from segue.models.qwen_vl import save
 from tiny_qwen_vl import a_config, a_model, a_processor
 
@@ -18,7 +18,7 @@ from tiny_qwen_vl import a_config, a_model, a_processor
 def test_it_counts_as_the_run_would(a_recipe) -> None:
     recipe = a_recipe()
     found = preflight(recipe)
-    assert (found.trained, found.parameters) == counted(prepare(recipe, pupil_of(recipe)))
+    assert (found.trained, found.parameters) == counted(prepare(recipe, load_trainable(recipe)))
     assert found.steps == 4
     assert len(found.train.dialogues) == 12
     assert found.memory["all"] > found.memory["weights"] > 4 * found.parameters * 0.9
@@ -34,7 +34,7 @@ def test_activations_and_logits_are_what_autograd_keeps(a_recipe, tmp_path, meth
     )
     save(network, a_processor(chat_format="chatml"), tmp_path / "base")
     recipe = a_recipe(base=str(tmp_path / "base"), method=method, gradient_checkpointing=False)
-    pupil = pupil_of(recipe)
+    pupil = load_trainable(recipe)
     network = prepare(recipe, pupil).train()
     dialogues = select(recipe.data, pupil, 2048).dialogues[:2]
     batch = pupil.collate([pupil.example(dialogue) for dialogue in dialogues])
@@ -55,7 +55,7 @@ def test_activations_and_logits_are_what_autograd_keeps(a_recipe, tmp_path, meth
 
 def test_checkpointing_keeps_one_value_a_layer(a_recipe) -> None:
     found = [preflight(a_recipe(gradient_checkpointing=on), draw=0).memory for on in (True, False)]
-    config = pupil_of(a_recipe()).config
+    config = load_trainable(a_recipe()).config
     longest = max(preflight(a_recipe(), draw=0).train.lengths)
     assert found[0]["activations"] == 2 * longest * config.hidden_size * 4 * 2  # batch, layers
     assert found[0]["activations"] < 0.1 * found[1]["activations"]
@@ -114,5 +114,5 @@ def test_sentences_with_holes_are_refused_before_money_is_spent(
     recipe = a_recipe(data=str(file))
     with pytest.raises(InputError, match="1 placeholders that nothing fills"):
         preflight(recipe)
-    dropped = select(file, pupil_of(recipe), 2048).dropped
+    dropped = select(file, load_trainable(recipe), 2048).dropped
     assert dropped == {"placeholder that nothing fills": 1}

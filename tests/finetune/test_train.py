@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from segue.errors import InputError, MissingExtra
-from segue.finetune.pupil import pupil_of
 from segue.finetune.train import finetune, prepare
+from segue.finetune.trainable_models import load_trainable
 from segue.models.qwen_vl import save
 from small_lessons import write_conversations
 from tiny_qwen_vl import a_model, a_processor
@@ -74,7 +74,7 @@ def test_checkpointing_of_activations_changes_nothing(a_recipe, tmp_path) -> Non
 KILLED = """
 import json, os, signal, sys
 from segue.finetune.recipe import make_recipe
-from segue.finetune.pupil import pupil_of
+from segue.finetune.trainable_models import load_trainable
 from segue.finetune.train import finetune, prepare
 
 def watch(line):
@@ -147,7 +147,7 @@ def test_all_weights_learn_with_full(a_recipe, base) -> None:
 def test_the_language_model_can_be_frozen_in_four_bits(a_recipe) -> None:
     bitsandbytes = pytest.importorskip("bitsandbytes", reason="needs the 'quantize' extra")
     recipe = a_recipe(method="qlora", max_steps=2)
-    network = prepare(recipe, pupil_of(recipe))
+    network = prepare(recipe, load_trainable(recipe))
     small = [n for n, m in network.named_modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
     assert len(small) == 2 * 5
     assert not any("visual" in name or "lm_head" in name for name in small)
@@ -243,6 +243,6 @@ def test_what_is_no_base_is_called_so(a_recipe, tmp_path) -> None:
     (adapter / "adapter_config.json").write_text("{}")
     for base in (str(adapter), str(adapter.parent), f"qwen-vl-chat+{adapter}"):
         with pytest.raises(InputError, match="must be a whole model.*Merge it first: segue merge"):
-            pupil_of(a_recipe(base=base))
+            load_trainable(a_recipe(base=base))
     with pytest.raises(InputError, match=r"no base 'qwen-vl-cat'.*Did you mean 'qwen-vl-chat'"):
-        pupil_of(a_recipe(base="qwen-vl-cat"))
+        load_trainable(a_recipe(base="qwen-vl-cat"))

@@ -16,8 +16,8 @@ from segue.convert.dialogue import Dialogue, Turn
 from segue.dialects import DIALECTS, BoxMention
 from segue.errors import InputError
 from segue.finetune.merge import merge
-from segue.finetune.pupil import pupil_of
 from segue.finetune.train import finetune
+from segue.finetune.trainable_models import load_trainable
 from segue.finetune.wording import say
 from segue.values.box import Size
 from segue.values.message import Message
@@ -43,7 +43,7 @@ def a_lesson(tmp_path) -> Dialogue:
 
 
 def test_exactly_the_answers_are_learned(model, a_recipe, a_lesson) -> None:
-    pupil = pupil_of(a_recipe(base=str(model)))
+    pupil = load_trainable(a_recipe(base=str(model)))
     along = pupil.example(a_lesson).along
     pairs = zip(along["input_ids"], along["labels"], strict=True)
     learned = pupil.processor.tokenizer.decode([i for i, label in pairs if label != -100])
@@ -53,7 +53,7 @@ def test_exactly_the_answers_are_learned(model, a_recipe, a_lesson) -> None:
 
 
 def test_the_prompt_is_the_one_that_it_answers(model, a_recipe, a_lesson) -> None:
-    pupil = pupil_of(a_recipe(base=str(model)))
+    pupil = load_trainable(a_recipe(base=str(model)))
     chat = load_stage("chat", str(model), device="cpu")
     asked = [Message("user", "Segment the dog.", (an_image(),))]
     prompt = chat._tensors(chat._prompts.write(asked), [an_image().to_pil()])
@@ -89,7 +89,7 @@ def test_it_learns_and_merges(model, a_recipe, data, tmp_path) -> None:
         AutoModelForImageTextToText.from_pretrained(str(f)) for f in (model, model, target)
     )
     adapted = PeftModel.from_pretrained(beside, str(adapter))
-    pupil = pupil_of(recipe)
+    pupil = load_trainable(recipe)
     batch = pupil.collate([pupil.example(next(iter(read(data))))])
     # In float64: what float32 arithmetic rounds on the way is more than what merging changes.
     before, together, one = (logits_float64(net, batch) for net in (base, adapted, merged))
@@ -114,13 +114,13 @@ def test_the_vision_side_learns_when_asked(a_recipe, tmp_path, vision) -> None:
 def test_pictures_can_be_shrunk(a_recipe, a_lesson, tmp_path) -> None:
     base = str(tiny_qwen2_5_vl(tmp_path / "base"))
     large, small = (
-        pupil_of(a_recipe(base=base, min_pixels=784 * least, max_pixels=784 * most))
+        load_trainable(a_recipe(base=base, min_pixels=784 * least, max_pixels=784 * most))
         for least, most in ((9, 16), (1, 2))
     )
     assert large.length(a_lesson) > small.length(a_lesson)
     assert len(small.example(a_lesson).along["labels"]) == small.length(a_lesson)
     with pytest.raises(InputError, match="mask = 'qwen'"):
-        pupil_of(a_recipe(base=base, mask="qwen"))
+        load_trainable(a_recipe(base=base, mask="qwen"))
 
 
 @pytest.mark.parametrize("dialect", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])

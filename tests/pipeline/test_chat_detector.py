@@ -1,9 +1,9 @@
 """A chat model as a detector."""
 
 import numpy as np
-from segue.detect.chat import ChatDetector
 
 from segue.detect import Detection, Detector
+from segue.pipeline.chat_detector import ChatDetector
 from segue.values.box import Box
 from segue.values.image import Image
 

@@ -42,9 +42,9 @@ def test_pixels_of_the_resized_picture_are_scaled_back() -> None:
 
 
 def test_a_model_that_says_nothing_does_not_resize() -> None:
-    sight = CoordinateMapping.of(Scripted([]))
-    assert sight.seen(Size(3, 4)) == Size(3, 4)
-    assert sight.frame is None
+    mapping = CoordinateMapping.of(Scripted([]))
+    assert mapping.resized(Size(3, 4)) == Size(3, 4)
+    assert mapping.frame is None
 
 
 def test_an_ambiguous_frame_is_said_and_not_drawn() -> None:
@@ -69,13 +69,13 @@ def test_a_replay_knows_the_size_that_was_seen(tmp_path) -> None:
     "frame", [None, GRID_1000, FRACTIONS, SEEN_PIXELS, EitherFrame((SEEN_PIXELS, Frame(999, 9)))]
 )
 def test_sight_survives_json(frame) -> None:
-    sight = CoordinateMapping(lambda size: Size(size.height * 2, 7), frame)
+    mapping = CoordinateMapping(lambda size: Size(size.height * 2, 7), frame)
     again = CoordinateMapping.from_json(
-        json.loads(json.dumps(sight.to_json([Size(5, 6), Size(1, 1)])))
+        json.loads(json.dumps(mapping.to_json([Size(5, 6), Size(1, 1)])))
     )
     assert again.frame == frame
-    assert again.seen(Size(5, 6)) == Size(10, 7)
-    assert again.seen(Size(8, 8)) == Size(8, 8)
+    assert again.resized(Size(5, 6)) == Size(10, 7)
+    assert again.resized(Size(8, 8)) == Size(8, 8)
 
 
 def test_points_stay_on_the_picture() -> None:

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from builders import PICTURE
 from segue import Box, InputError
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
+from segue.embedded.samples import samples
 from segue.pipeline.grounder import Grounder
 from segue.segment.box_fill import BoxFill
 from segue.values.image import Image
 
+PICTURE = samples()[0].file
 SMALL, LARGE = Box(0, 0, 10, 10), Box(0, 0, 50, 50)
 
 

@@ -10,7 +10,7 @@ from segue.conversation.session.read import resume
 from segue.detect.fixed import Fixed
 from segue.dialects import DIALECTS
 from segue.errors import InputError, UnknownName
-from segue.pipeline.routing import RouteDecision, choose
+from segue.pipeline.routing import RouteDecision, choose_route
 from segue.prompting.grounding_prompts import (
     GROUNDINGS,
     TAG_PROMPTS,
@@ -56,20 +56,20 @@ def an_assistant(*replies: str, **fields) -> Assistant:
     ],
 )
 def test_the_policy_goes_by_what_is_asked(question: str, route: str) -> None:
-    chosen = choose(question)
+    chosen = choose_route(question)
     assert chosen.route == route
     assert chosen.reason
 
 
 def test_a_missing_stage_changes_the_choice() -> None:
-    assert choose("Segment the dog.", detector=False).route == "box"
-    assert choose("Segment the dog on the left.", chat=False).route == "tag"
+    assert choose_route("Segment the dog.", detector=False).route == "box"
+    assert choose_route("Segment the dog on the left.", chat=False).route == "tag"
     with pytest.raises(InputError, match="needs a detector"):
-        choose("Segment the dog.", "tag", detector=False)
+        choose_route("Segment the dog.", "tag", detector=False)
     with pytest.raises(InputError, match="names nothing to look for"):
-        choose("What is this?", "tag")
+        choose_route("What is this?", "tag")
     with pytest.raises(InputError, match="reply, auto, box, tag"):
-        choose("Segment the dog.", "both")
+        choose_route("Segment the dog.", "both")
 
 
 def test_by_default_the_reply_decides() -> None:

@@ -67,7 +67,7 @@ def test_a_point_beside_the_picture_is_refused(point):
         ({"points": [(1, 1)], "labels": [1, 0]}, "one label for each point"),
         ({"points": [(1, 1)], "labels": [2]}, "must be 1 .* or 0"),
         ({"boxes": [Box(0, 0, 1, 1)], "labels": [1]}, "labels without points"),
-        ({"boxes": [(0, 0, 1, 1)]}, "must be a segue.Box, got tuple"),
+        ({"boxes": [(0, 0, 1)]}, "must be a segue.Box or four numbers"),
         ({"points": [[(1, 1)], []]}, "at least one point"),
         ({"points": [1, 2]}, r"Points must be \[\(x, y\)"),
         ({"points": [(1, 2, 3)]}, r"Points must be \[\(x, y\)"),

@@ -6,7 +6,6 @@ import torch
 
 from segue.errors import InputError, ModelError
 from segue.segment import sam, sam_view
-from segue.segment.views import Views
 from segue.values.box import Box
 from segue.values.image import Image
 from tiny_models import tiny_sam
@@ -35,9 +34,6 @@ def test_it_is_named_as_it_was_asked_for(folder, segmenter):
 def test_a_view_says_what_it_holds(segmenter):
     view = segmenter.look(a_picture())
     assert view.size_bytes == view.maps[0].numel() * 4 == 32 * 8 * 8 * 4
-    views = Views()
-    assert views.of(a_picture(), segmenter.look) is views.of(a_picture(), segmenter.look)
-    assert views.size_bytes == view.size_bytes
 
 
 def test_different_pictures_and_prompts_give_different_masks(segmenter):

@@ -11,9 +11,9 @@ from segue.conversation.session.read import coordinates_of, read_session
 from segue.dialects.parsing.thoughts import without_thoughts
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.grounder import region_ids
-from segue.pipeline.serialize import region_from_json
 from segue.prompting.intent import parse_intent
 from segue.values.region import Region
+from segue.values.serialize import region_from_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ class ChatModel(Protocol):
         Yields:
             Pieces of the reply in order, markup included, never cutting a character. Joined they
             are the reply, free of end-of-turn tokens. Thoughts are part of it, between one of the
-            pairs of marks in `segue.dialects.parsing.thoughts`. The generator's return value says why the
-            reply ended, "stop" or "length", or a `message.Finish` with a word about it. Closing it
-            early stops the model and leaves it usable.
+            pairs of marks in `segue.dialects.parsing.thoughts`. The generator's return value says
+            why the reply ended, "stop" or "length", or a `message.Finish` with a word about it.
+            Closing it early stops the model and leaves it usable.
 
         Raises:
             InputError: there is no user message to answer.

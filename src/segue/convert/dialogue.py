@@ -167,7 +167,7 @@ def pointing(phrase: str, boxes: Sequence[FramedBox]) -> str:
 
     Boxes that have no area on the grid are left out; "" when none is left.
 
-    >>> from segue.values.box import Frame
+    >>> from segue.values.frames import Frame
     >>> pointing("dog", [FramedBox(0.1, 0.2, 0.5, 1.0, Frame(1, 1))])
     '<ref>dog</ref><box>(100,200),(500,999)</box>'
     """

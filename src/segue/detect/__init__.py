@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from segue.deprecated import renamed_in
 from segue.runtime.catalog import Catalog, Entry
 from segue.values.box import Box
 from segue.values.image import Image
@@ -64,3 +65,5 @@ DETECTORS = Catalog(
         "fixed": Entry("segue.detect.fixed:Fixed", "boxes from a table, for tests", stand_in=True),
     },
 )
+
+__getattr__ = renamed_in(__name__, {"Found": "Detection"})

@@ -67,7 +67,8 @@ def load(
     """Load a Grounding DINO model.
 
     Args:
-        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form, or an
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form,
+        or an
             original `groundingdino_*.pth` by path or URL.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         dtype: "bfloat16" or "float16" for autocast; None: float32.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from segue.deprecated import renamed_in
 from segue.runtime.catalog import Catalog, Entry
 from segue.values.frames import FramedBox, FramedPoint
 
@@ -194,5 +195,17 @@ DIALECTS = Catalog(
             "segue.dialects.auto:dialect", "recognised from the reply; for models not known"
         ),
         "gsam": Entry("segue.dialects.gsam:dialect", "words with <gsam> tags, and nothing else"),
+    },
+)
+
+__getattr__ = renamed_in(
+    __name__,
+    {
+        "Event": "ReplyEvent",
+        "Malformed": "MalformedMarkup",
+        "Pointed": "BoxMention",
+        "Spotted": "PointMention",
+        "Text": "PlainText",
+        "Wanted": "DetectRequest",
     },
 )

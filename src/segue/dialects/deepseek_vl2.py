@@ -4,9 +4,9 @@
     <|ref|>dogs<|/ref|><|det|>[[12, 30, 480, 997], [500, 30, 700, 997]]<|/det|>
 
 999 is the right or bottom edge. Each inner list is a box as soon as it closes; models are known to
-write lists of three numbers and endless nines (deepseek-ai/DeepSeek-VL2#96), which are `MalformedMarkup`
-and cost only themselves. Numbers beyond the grid are clipped to the picture. `<|grounding|>` does
-not show.
+write lists of three numbers and endless nines (deepseek-ai/DeepSeek-VL2#96), which are
+`MalformedMarkup` and cost only themselves. Numbers beyond the grid are clipped to the picture.
+`<|grounding|>` does not show.
 
 Source: the model card of DeepSeek-VL2 and the drawing code of its demonstration, which divides by
 999.

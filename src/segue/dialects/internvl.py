@@ -3,8 +3,8 @@
     <ref>a dog</ref><box>[[12, 30, 480, 997]]</box>
     <ref>dogs</ref><box>[[12, 30, 480, 997], [500, 30, 700, 997]]</box>
 
-Each inner list is a box as soon as it closes; one that is no box is `MalformedMarkup` and costs only
-itself. Corners in round brackets are read as well.
+Each inner list is a box as soon as it closes; one that is no box is `MalformedMarkup` and costs
+only itself. Corners in round brackets are read as well.
 
 Source: InternVL's documentation, "Grounding/Detection Data" of the chat data format, and the model
 cards' prompt "Please provide the bounding box coordinate of the region this sentence describes".

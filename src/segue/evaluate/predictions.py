@@ -20,10 +20,10 @@ from typing import IO, TYPE_CHECKING, Any
 from segue.errors import InputError
 from segue.evaluate.questions import Question, json_lines
 from segue.files.atomic import json_text, unwritable
-from segue.pipeline.serialize import region_from_json, region_to_json
 from segue.values.box import Box, Size
 from segue.values.mask import Mask
 from segue.values.region import Region
+from segue.values.serialize import region_from_json, region_to_json
 from segue.version import __version__
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from segue.errors import InputError
 from segue.export import Annotated
 from segue.export.files import read_json, write_json
 from segue.export.label_files import label_files
-from segue.pipeline.serialize import region_from_json, region_to_json
 from segue.values.box import Box, Size
 from segue.values.mask import Mask
 from segue.values.mask.contour import Polygon, Ring
 from segue.values.region import Region
+from segue.values.serialize import region_from_json, region_to_json
 
 _KEPT = ("id", "phrase", "box", "score", "found_by")
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from segue.errors import InputError, MissingExtra
-from segue.finetune.pupil import Pupil
 from segue.finetune.recipe import Recipe
+from segue.finetune.trainable import TrainableModel
 
 
-def adapt(network: Any, pupil: Pupil, recipe: Recipe) -> Any:
+def adapt(network: Any, pupil: TrainableModel, recipe: Recipe) -> Any:
     """Freeze what does not learn, and put LoRA beside what does.
 
     Returns:
@@ -45,7 +45,7 @@ def adapt(network: Any, pupil: Pupil, recipe: Recipe) -> Any:
     return adapted
 
 
-def _targets(network: nn.Module, pupil: Pupil, recipe: Recipe) -> list[str] | str:
+def _targets(network: nn.Module, pupil: TrainableModel, recipe: Recipe) -> list[str] | str:
     """Endings of names, or one pattern, for PEFT."""
     names = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     if recipe.lora_targets:
@@ -66,7 +66,7 @@ def _targets(network: nn.Module, pupil: Pupil, recipe: Recipe) -> list[str] | st
     return pattern
 
 
-def _whole(network: nn.Module, pupil: Pupil, recipe: Recipe) -> list[str]:
+def _whole(network: nn.Module, pupil: TrainableModel, recipe: Recipe) -> list[str]:
     """Names of the modules that are trained in full beside the adapters."""
     patterns = {"merger": [pupil.merger], "full": [pupil.vision]}.get(recipe.train_vision, [])
     names = [
@@ -89,7 +89,7 @@ def _whole(network: nn.Module, pupil: Pupil, recipe: Recipe) -> list[str]:
     return names
 
 
-def _freeze(network: Any, pupil: Pupil, recipe: Recipe) -> Any:
+def _freeze(network: Any, pupil: TrainableModel, recipe: Recipe) -> Any:
     """Method full: the language model learns, and of the vision side what the recipe says."""
     vision = {"none": "", "merger": pupil.merger, "full": pupil.vision}[recipe.train_vision]
     for name, parameter in network.named_parameters():
@@ -105,7 +105,7 @@ def counted(network: nn.Module) -> tuple[int, int]:
     return sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes)
 
 
-def quantise(network: nn.Module, pupil: Pupil, compute_dtype: torch.dtype) -> nn.Module:
+def quantise(network: nn.Module, pupil: TrainableModel, compute_dtype: torch.dtype) -> nn.Module:
     """Store the linear layers of the language model in 4 bits (NF4); everything else stays.
 
     Raises:

@@ -20,7 +20,7 @@ from segue.convert.formats.files import CUT_OFF, is_file
 from segue.convert.formats.image_places import PLACEHOLDERS
 from segue.convert.formats.qwen_vl import OBSERVATION
 from segue.errors import InputError
-from segue.finetune.pupil import Pupil
+from segue.finetune.trainable import TrainableModel
 from segue.values.image import Image
 from segue.values.message import Message
 
@@ -59,7 +59,9 @@ class Selection:
         }
 
 
-def select(path: str | Path, pupil: Pupil, max_length: int, *, cut: bool = False) -> Selection:
+def select(
+    path: str | Path, pupil: TrainableModel, max_length: int, *, cut: bool = False
+) -> Selection:
     """Read a file and keep what can be learned from.
 
     Args:
@@ -96,7 +98,7 @@ def select(path: str | Path, pupil: Pupil, max_length: int, *, cut: bool = False
     return selection
 
 
-def _usable(dialogue: Dialogue, pupil: Pupil) -> tuple[Dialogue, str]:
+def _usable(dialogue: Dialogue, pupil: TrainableModel) -> tuple[Dialogue, str]:
     """The dialogue as the model would say it, and why it cannot be used ("" when it can)."""
     if not any(turn.role == "assistant" for turn in dialogue.turns):
         return dialogue, "without an answer"

@@ -18,7 +18,7 @@ from transformers.utils import logging
 from segue.chat.adapter import adapter_folder, attach, base_of
 from segue.errors import InputError, ModelError
 from segue.files.atomic import write_json
-from segue.finetune.pupil import base_folder
+from segue.finetune.trainable_models import base_folder
 from segue.models.qwen_vl import QwenVLForCausalLM
 from segue.runtime.device import pick
 from segue.runtime.weights import read_json

@@ -15,9 +15,10 @@ from segue.convert.check import Findings, check
 from segue.errors import InputError
 from segue.finetune.adapt import adapt, counted
 from segue.finetune.data import HOLE, Selection, select
-from segue.finetune.pupil import Pupil, pupil_of
 from segue.finetune.recipe import Recipe
 from segue.finetune.train import placement
+from segue.finetune.trainable import TrainableModel
+from segue.finetune.trainable_models import load_trainable
 
 ADAM_BYTES = 8
 """Two float32 averages for each trained weight."""
@@ -69,7 +70,7 @@ def preflight(recipe: Recipe, *, draw: int = 16) -> Preflight:
             nothing fills, for what is left of them would be learned.
     """
     refuse_holes(recipe)
-    pupil = pupil_of(recipe)
+    pupil = load_trainable(recipe)
     cut = recipe.too_long == "cut"
     train = select(recipe.data, pupil, recipe.max_length, cut=cut)
     validation = None
@@ -116,7 +117,9 @@ def steps_of(recipe: Recipe, examples: int) -> int:
     return ceil(recipe.epochs * max(1, ceil(batches / recipe.gradient_accumulation_steps)))
 
 
-def memory_of(recipe: Recipe, pupil: Pupil, network: Any, longest: int) -> dict[str, float]:
+def memory_of(
+    recipe: Recipe, pupil: TrainableModel, network: Any, longest: int
+) -> dict[str, float]:
     """Bytes on the device by what they are for, for the longest batch.
 
     Kept for the way back are, for each token and layer, eleven values as wide as the model and four
@@ -167,7 +170,7 @@ def _mlp_width(text: Any) -> int:
     return width // 2 if text.model_type == "qwen" else width
 
 
-def _adapted_width(network: Any, pupil: Pupil) -> int:
+def _adapted_width(network: Any, pupil: TrainableModel) -> int:
     """Channels that enter adapters of the language model, all together."""
     return sum(
         module.in_features

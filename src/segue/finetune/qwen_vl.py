@@ -24,8 +24,8 @@ BLANK = Image(np.zeros((1, 1, 3), np.uint8))
 _BEYOND = 1_000_000
 
 
-class QwenVLPupil:
-    """See `Pupil`. Pictures always take the same number of tokens."""
+class TrainableQwenVL:
+    """See `TrainableModel`. Pictures always take the same number of tokens."""
 
     targets = r"transformer\.h\.\d+\.(attn\.(c_attn|c_proj)|mlp\.(w1|w2))"
     vision_targets = (
@@ -52,7 +52,7 @@ class QwenVLPupil:
         self.processor = read_processor(folder, self.config)
 
     def network(self, dtype: torch.dtype, device: torch.device) -> Any:
-        """See `Pupil.network`."""
+        """See `TrainableModel.network`."""
         if device.type == "meta":
             with device:
                 return QwenVLForCausalLM(self.config).to(dtype)
@@ -63,11 +63,11 @@ class QwenVLPupil:
         return turn.text
 
     def length(self, dialogue: Dialogue) -> int:
-        """See `Pupil.length`."""
+        """See `TrainableModel.length`."""
         return len(self._blank_example(dialogue, _BEYOND).ids)
 
     def teaches(self, dialogue: Dialogue) -> bool:
-        """See `Pupil.teaches`."""
+        """See `TrainableModel.teaches`."""
         labels = self._blank_example(dialogue, self.recipe.max_length).labels
         return any(label != IGNORED for label in labels[1:])  # the first is never predicted
 
@@ -76,20 +76,20 @@ class QwenVLPupil:
         return self.processor.example(messages, max_length, self.recipe.mask)
 
     def example(self, dialogue: Dialogue) -> Example:
-        """See `Pupil.example`."""
+        """See `TrainableModel.example`."""
         messages = messages_of(dialogue, opened(dialogue))
         return self.processor.example(messages, self.recipe.max_length, self.recipe.mask)
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Tensor]:
-        """See `Pupil.collate`."""
+        """See `TrainableModel.collate`."""
         return self.processor.collate(examples)
 
     def picture_tokens(self) -> str:
-        """See `Pupil.picture_tokens`."""
+        """See `TrainableModel.picture_tokens`."""
         return f"{self.config.visual_config.n_queries + 2} tokens, whatever its size"
 
     @contextmanager
     def chat(self, network: nn.Module) -> Iterator[QwenVL]:
-        """See `Pupil.chat`."""
+        """See `TrainableModel.chat`."""
         assert isinstance(network, QwenVLForCausalLM)
         yield QwenVL(network, self.processor, self.recipe.base)

@@ -17,8 +17,9 @@ from segue.errors import InputError, ModelError, SegueError
 from segue.finetune.adapt import adapt, counted, quantise
 from segue.finetune.checkpoints import RunFolder, begin, finish, is_finished, is_last, seal, step_of
 from segue.finetune.data import Conversations, Selection, digest, select
-from segue.finetune.pupil import Pupil, pupil_of
 from segue.finetune.recipe import Recipe
+from segue.finetune.trainable import TrainableModel
+from segue.finetune.trainable_models import load_trainable
 from segue.finetune.trial import figures, fixed_questions, try_out
 from segue.runtime.device import Placement, pick
 
@@ -55,7 +56,7 @@ def finetune(
         MissingExtra: a package that the recipe needs is not installed.
     """
     folder = RunFolder(Path(recipe.output))
-    pupil = pupil_of(recipe)
+    pupil = load_trainable(recipe)
     if fresh:
         folder.forget()
     learn, check = _selections(recipe, pupil)
@@ -74,7 +75,7 @@ def finetune(
 def _train(
     recipe: Recipe,
     folder: RunFolder,
-    pupil: Pupil,
+    pupil: TrainableModel,
     learn: Selection,
     check: Selection | None,
     checkpoint: Path | None,
@@ -137,7 +138,7 @@ def _in_words(folder: RunFolder) -> Iterator[None]:
         ) from error
 
 
-def prepare(recipe: Recipe, pupil: Pupil) -> Any:
+def prepare(recipe: Recipe, pupil: TrainableModel) -> Any:
     """The network, frozen and adapted as the recipe says, where it is to run."""
     torch.manual_seed(recipe.seed)
     place = placement(recipe)
@@ -155,7 +156,7 @@ def placement(recipe: Recipe) -> Placement:
     return pick(recipe.device, recipe.precision)
 
 
-def _selections(recipe: Recipe, pupil: Pupil) -> tuple[Selection, Selection | None]:
+def _selections(recipe: Recipe, pupil: TrainableModel) -> tuple[Selection, Selection | None]:
     cut = recipe.too_long == "cut"
     learn = select(recipe.data, pupil, recipe.max_length, cut=cut)
     if recipe.validation is None:
@@ -174,7 +175,7 @@ def _about(recipe: Recipe, learn: Selection, check: Selection | None) -> dict[st
 def _trainer(
     recipe: Recipe,
     folder: RunFolder,
-    pupil: Pupil,
+    pupil: TrainableModel,
     network: Any,
     learn: Selection,
     check: Selection | None,
@@ -268,7 +269,7 @@ def _need_tensorboard() -> None:
         )
 
 
-def _save(recipe: Recipe, folder: RunFolder, pupil: Pupil, trainer: Trainer) -> Path:
+def _save(recipe: Recipe, folder: RunFolder, pupil: TrainableModel, trainer: Trainer) -> Path:
     """Write what was learned beside an earlier result, then in its place."""
     from segue.finetune.merge import write_adapter, write_model
 
@@ -313,7 +314,7 @@ class _Trial(TrainerCallback):
         self,
         recipe: Recipe,
         folder: RunFolder,
-        pupil: Pupil,
+        pupil: TrainableModel,
         check: Selection,
         watch: Watcher | None,
     ) -> None:

@@ -49,8 +49,8 @@ class Lesson:
     """What the network wants to know of the pictures."""
 
 
-class TransformersPupil:
-    """See `Pupil`."""
+class TrainableTransformers:
+    """See `TrainableModel`."""
 
     targets = r".*language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj"
     vision_targets = r".*visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.\w*(fc1|fc2|_proj))"
@@ -109,7 +109,7 @@ class TransformersPupil:
         return Patches(side=side * merge, least=least, most=most)
 
     def network(self, dtype: torch.dtype, device: torch.device) -> Any:
-        """See `Pupil.network`."""
+        """See `TrainableModel.network`."""
         if device.type == "meta":
             with device:
                 return AutoModelForImageTextToText.from_config(self.config, dtype=dtype)
@@ -133,7 +133,7 @@ class TransformersPupil:
         return patches.size_for(_size_of(dialogue.images[0]))
 
     def length(self, dialogue: Dialogue) -> int:
-        """See `Pupil.length`."""
+        """See `TrainableModel.length`."""
         patches = self._patches()
         if patches is None:
             return len(self.example(dialogue).along["input_ids"])
@@ -176,11 +176,11 @@ class TransformersPupil:
             yield done[len(prompt) :], True
 
     def teaches(self, dialogue: Dialogue) -> bool:
-        """See `Pupil.teaches`; for these families nothing is ever cut."""
+        """See `TrainableModel.teaches`; for these families nothing is ever cut."""
         return True
 
     def example(self, dialogue: Dialogue) -> Lesson:
-        """See `Pupil.example`."""
+        """See `TrainableModel.example`."""
         messages = messages_of(dialogue, opened(dialogue))
         waiting = [self._picture(image) for message in messages for image in message.images]
         along: dict[str, list[int]] = {"input_ids": [], "labels": []}
@@ -226,7 +226,7 @@ class TransformersPupil:
         return batch
 
     def picture_tokens(self) -> str:
-        """See `Pupil.picture_tokens`."""
+        """See `TrainableModel.picture_tokens`."""
         patches = self._patches()
         if patches is None:
             return "what its processor says"
@@ -237,7 +237,7 @@ class TransformersPupil:
 
     @contextmanager
     def chat(self, network: nn.Module) -> Iterator[ChatModel]:
-        """See `Pupil.chat`."""
+        """See `TrainableModel.chat`."""
         try:
             yield TransformersChat(network, self.processor, self.recipe.base)
         finally:  # while it learns, no feature of a picture may be remembered

@@ -13,6 +13,7 @@ import PIL.Image
 from segue.draw import draw_regions
 from segue.values.image import Image
 from segue.values.region import Region
+from segue.values.serialize import region_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,42 @@ class Answer:
         """
         if image is None:
             image = self.regions[0].image if self.regions else len(self.images) - 1
-        here = [region for region in self.regions if region.image == image]
-        return draw_regions(self.images[image], here)
+        regions = [region for region in self.regions if region.image == image]
+        return draw_regions(self.images[image], regions)
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as plain JSON values; masks as COCO RLE, boxes as [x0, y0, x1, y1]."""
-        from segue.pipeline.serialize import answer_to_json
+        """Write the answer as plain JSON values.
 
-        return answer_to_json(self)
+        {"image": name of the picture that `draw` draws, "text", "raw", "question", "finish",
+         "regions": [as in `segue.values.serialize`], "not_found": [phrase, …],
+         "broken": [text, …], "cut": whether the reply ended inside markup,
+         "thought": characters that were thoughts, "notices": [sentence, …],
+         "images": [{"name", "size": [h, w], "digest"}]}
+        """
+        index = self.regions[0].image if self.regions else len(self.images) - 1
+        return {
+            "image": self.images[index].name if self.images else None,
+            **self.reply_to_json(),
+            "question": self.question,
+            "images": [
+                {"name": image.name, "size": list(image.size), "digest": image.digest}
+                for image in self.images
+            ],
+        }
+
+    def reply_to_json(self) -> dict[str, Any]:
+        """Write what the model said and what came of it, without question and pictures."""
+        return {
+            "text": self.text,
+            "raw": self.raw,
+            "regions": [region_to_json(region) for region in self.regions],
+            "not_found": list(self.not_found),
+            "broken": list(self.broken),
+            "cut": self.cut,
+            "finish": self.finish,
+            "thought": self.thought,
+            "notices": list(self.notices),
+        }
 
 
 @dataclass(frozen=True, slots=True)

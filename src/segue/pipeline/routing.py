@@ -1,7 +1,7 @@
 """Which route answers a question: the chat model's own boxes, or the detector.
 
     reply   the chat model's reply decides: a box is segmented, a tag is detected (the default)
-    box     the chat model is asked for places in the form of its family (see prompting/grounding_prompts.py)
+    box     the chat model is asked for places in the form of its family (`segue.prompting`)
     tag     the detector looks for the phrase of the question; the chat model is not asked
     auto    the policy below decides
 

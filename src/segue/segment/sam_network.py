@@ -119,7 +119,7 @@ class SamNetwork:
         ]
 
     def pixels(self, image: Image) -> tuple[Tensor, Size]:
-        """Return the network's input (1, 3, S, S) float32, and the picture's size inside that square.
+        """Return the network's input (1, 3, S, S) float32, and the picture's size inside it.
 
         The longer side becomes S; the rest, right or below, is filled with the mean colour.
         """
@@ -133,7 +133,7 @@ class SamNetwork:
         return square, inner
 
     def answer(self, maps: Sequence[Tensor], **prompts: Any) -> tuple[Tensor, Tensor]:
-        """Return logits (1, N, M, s, s) and predicted IoU (1, N, M) for prompts in the network's frame."""
+        """Return logits (1, N, M, s, s) and predicted IoU (1, N, M); prompts in S x S pixels."""
         out = self.model(image_embeddings=self._embedding(maps), **prompts)
         return out.pred_masks.float(), out.iou_scores.float()
 

@@ -21,10 +21,10 @@ from segue.draw import draw_regions
 from segue.edit import Edit
 from segue.embedded.samples import samples
 from segue.errors import InputError, SegueError
-from segue.pipeline.serialize import region_to_json
 from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.region import Region
+from segue.values.serialize import region_to_json
 from segue.version import __version__
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segue.pipeline.serialize import region_to_json
 from segue.server.store import Document, Line, Record
 from segue.values.region import Region
+from segue.values.serialize import region_to_json
 
 Json = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """Conversations in a database, every change of one a row, so that undo outlives the process.
 
-A change is on the disk when its method returns. Snapshots are the JSON of `segue.conversation.session`,
-compressed; pictures are named by digest and lie in `pictures.py`.
+A change is on the disk when its method returns. Snapshots are the JSON of
+`segue.conversation.session`, compressed; pictures are named by digest and lie in `pictures.py`.
 """
 
 import json

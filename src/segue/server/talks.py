@@ -166,7 +166,7 @@ class Talks:
             self.store.show(id, [_shown(image) for image in images], _title(images[0].name))
             for live in (self._asked.get(id), self._live.get(id)):
                 if live is not None and len(live.images) == known:
-                    live.show(*images)
+                    live.add_images(*images)
 
     def add_background(self, owner: str, id: str, image: Image) -> str:
         """Add a picture that edits may name; in any thread."""

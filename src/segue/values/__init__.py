@@ -1,1 +1,1 @@
-"""The plain data of the domain: pictures, boxes, masks, regions, messages. NumPy and Pillow only."""
+"""The plain data of the domain: pictures, boxes, masks, regions. NumPy and Pillow only."""

@@ -13,7 +13,6 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 import PIL.Image
 import pytest
-from image import bombs
 
 from segue.errors import InputError
 from segue.values.image import Image, webp
@@ -21,6 +20,7 @@ from segue.values.image.budget import PixelBudget
 from segue.values.image.conversion import on_white
 from segue.values.image.pixels import Limits, size_in_header
 from segue.values.image.url import read_data
+from values.image import bombs
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc")
 
@@ -31,7 +31,7 @@ def test_no_kind_of_picture_takes_more_than_its_bytes_a_pixel(tmp_path):
     for kind in bombs.KINDS:
         (tmp_path / kind).write_bytes(bombs.bomb(kind))
         (tmp_path / f"{kind} small").write_bytes(bombs.bomb(kind, 8))
-    command = [sys.executable, "-m", "image.bombs", str(tmp_path)]
+    command = [sys.executable, "-m", "values.image.bombs", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)

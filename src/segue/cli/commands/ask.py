@@ -61,7 +61,7 @@ def ask(
     pictures = options.open_images(images, allow_urls)
     with waiting(console, "loading the models"):
         assistant = models.load()
-    conversation = results.begin(assistant, session).show(*pictures)
+    conversation = results.begin(assistant, session).add_images(*pictures)
     show_route(console, conversation, question)
     answer = show_stream(console, conversation.stream(question, words.sampling, ground=ground))
     if agreement:

@@ -30,14 +30,15 @@ def chat(
     from segue.cli.terminal import results
     from segue.cli.terminal.lines import typed_lines
     from segue.cli.terminal.repl import Repl
+    from segue.cli.terminal.repl_commands import COMMANDS
     from segue.cli.terminal.screen import screen, waiting
 
     console = screen()
     pictures = options.open_images(images or [], allow_urls)
     with waiting(console, "loading the models"):
         assistant = models.load()
-    conversation = results.begin(assistant, session).show(*pictures)
-    repl = Repl(conversation, console, words.sampling, allow_urls, session)
+    conversation = results.begin(assistant, session).add_images(*pictures)
+    repl = Repl(conversation, console, words.sampling, COMMANDS, allow_urls, session)
     repl.run(typed_lines(console))
     if session is not None:
         conversation.save(session)

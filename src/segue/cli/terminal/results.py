@@ -125,7 +125,7 @@ def write_regions(
 ) -> None:
     """Write regions of one picture in the ways that were asked for."""
     from segue.draw import draw_regions
-    from segue.pipeline.serialize import region_to_json
+    from segue.values.serialize import region_to_json
 
     if out is not None:
         save_picture(draw_regions(image, regions), out)

@@ -9,10 +9,10 @@ from segue.conversation.history import MAX_STEPS, History, Snapshot, Step
 from segue.edit import Edit
 from segue.errors import InputError
 from segue.pipeline.answer import Answer
-from segue.pipeline.serialize import region_from_json, region_to_json, reply_to_json
 from segue.values.image import Image
 from segue.values.message import Message
 from segue.values.region import Region
+from segue.values.serialize import region_from_json, region_to_json
 
 Steps = list[tuple[Step | None, Snapshot]]
 """Every snapshot with the step that led to it."""
@@ -180,7 +180,7 @@ def _turn_to_json(user: Message, answer: Answer) -> dict[str, Any]:
         "question": answer.question,
         **prompt,
         "images": [image.digest for image in user.images],
-        **reply_to_json(answer),
+        **answer.reply_to_json(),
         "seconds": dict(answer.seconds),
     }
 

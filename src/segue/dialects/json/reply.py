@@ -10,8 +10,8 @@ coordinates, or a question that asked for places where the list stands alone or 
 
 An empty list that is the whole reply, or stands in a code fence, says that nothing was found.
 
-Where the reply ends inside JSON, the items that are complete come out, and a last `MalformedMarkup` with
-`cut` holds what is not.
+Where the reply ends inside JSON, the items that are complete come out, and a last `MalformedMarkup`
+with `cut` holds what is not.
 """
 
 import re

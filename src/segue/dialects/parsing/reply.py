@@ -12,10 +12,10 @@ Thoughts were taken out before (`thoughts.py`).
 What shows: the words, those inside tags with words included; never tags or coordinates. White space
 between a phrase and its box does not show either.
 
-What comes out as `MalformedMarkup`, word for word: markup that makes no sense. A tag with words that is
-never closed costs its opening tag only, as the words behind it have already been shown. A tag not
-closed within `LIMIT` characters is given up, so memory stays bounded; time is linear. Where the
-reply ends inside markup, what is complete comes out, and `MalformedMarkup` says `cut`.
+What comes out as `MalformedMarkup`, word for word: markup that makes no sense. A tag with words
+that is never closed costs its opening tag only, as the words behind it have already been shown. A
+tag not closed within `LIMIT` characters is given up, so memory stays bounded; time is linear. Where
+the reply ends inside markup, what is complete comes out, and `MalformedMarkup` says `cut`.
 """
 
 import re

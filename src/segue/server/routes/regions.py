@@ -32,7 +32,7 @@ async def add(
     """Make a region from a box or clicks; with `preview`, only show it."""
 
     def work(talk: Conversation) -> Region:
-        return talk.add(
+        return talk.add_region(
             asked.image,
             box=_box(asked.box),
             points=asked.points,
@@ -51,7 +51,7 @@ async def merge(
     """Make several regions one."""
 
     def work(talk: Conversation) -> Region:
-        return talk.merge(asked.ids, asked.phrase)
+        return talk.merge_regions(asked.ids, asked.phrase)
 
     return await _region(service, owner, id, request, work)
 
@@ -63,7 +63,7 @@ async def change(
     """Rename a region, or correct its mask; with `preview`, only show it."""
 
     def work(talk: Conversation) -> Region:
-        return talk.change(
+        return talk.update_region(
             region,
             phrase=asked.phrase,
             box=_box(asked.box),
@@ -80,7 +80,7 @@ async def remove(
     id: str, region: str, request: Request, service: TheService, owner: Owner
 ) -> dict[str, Any]:
     """Delete a region, and the edits that name it."""
-    await _acted(service, owner, id, request, lambda talk: talk.delete(region))
+    await _acted(service, owner, id, request, lambda talk: talk.delete_region(region))
     return await current(service, owner, id)
 
 

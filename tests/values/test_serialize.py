@@ -4,7 +4,7 @@ import pytest
 
 from builders import a_donut_and_two_islands, a_region, an_answer, an_image
 from segue.errors import InputError
-from segue.pipeline.serialize import answer_to_json, region_from_json, region_to_json
+from segue.values.serialize import region_from_json, region_to_json
 
 
 def test_an_answer_has_the_promised_shape():
@@ -30,8 +30,8 @@ def test_an_answer_has_the_promised_shape():
 
 
 def test_an_answer_without_regions_or_pictures_is_fine():
-    assert answer_to_json(an_answer(regions=[]))["image"] == "scene.png"
-    assert answer_to_json(an_answer(regions=[], images=[]))["image"] is None
+    assert an_answer(regions=[]).to_json()["image"] == "scene.png"
+    assert an_answer(regions=[], images=[]).to_json()["image"] is None
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_an_answer_without_regions_or_pictures_is_fine():
         a_region(),
         a_region(mask=a_donut_and_two_islands(), score=0.25, span=(0, 3), image=2, phrase="飞机"),
         a_region(point=(3.5, 4.0), agreement=0.75),
-        a_region(masked=False, found_by="person", quad=((0, 0), (1, 0.5), (2, 2), (0, 2))),
+        a_region(masked=False, found_by="user", quad=((0, 0), (1, 0.5), (2, 2), (0, 2))),
     ],
 )
 def test_a_region_comes_back_equal(region):
@@ -58,7 +58,7 @@ def test_a_region_comes_back_equal(region):
         ({"box": [1, 2, 3, "4"]}, "'box'"),
         ({"box": [3, 0, 1, 1]}, "x0 <= x1"),
         ({"score": "high"}, "'score'"),
-        ({"found_by": "magic"}, "'found_by'.*chat, detector, person"),
+        ({"found_by": "magic"}, "'found_by'.*chat, detector, user"),
         ({"span": [3, 1]}, "'span'"),
         ({"image": -1}, "'image'"),
         ({"mask": {"size": [1, 1], "counts": "9"}}, "RLE"),

@@ -1,11 +1,7 @@
-"""Answers and regions as plain JSON values, without loss but for the low-resolution logits.
+"""Regions as plain JSON values, without loss but for the low-resolution logits.
 
-    {"image": name, "text": …, "raw": …, "question": …, "finish": …,
-     "regions": [{"id", "phrase", "box": [x0, y0, x1, y1], "score", "found_by",
-                  "span": [start, end], "image": index, "mask": {"size": [h, w], "counts": "…"}}],
-     "not_found": [phrase, …], "broken": [text, …], "cut": whether the reply ended inside markup,
-     "thought": characters that were thoughts, "notices": [sentence, …],
-     "images": [{"name", "size": [h, w], "digest"}]}
+    {"id", "phrase", "box": [x0, y0, x1, y1], "score", "found_by", "span": [start, end],
+     "image": index, "mask": {"size": [h, w], "counts": "…"}}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
 is null. A region has "quad", "point", "agreement", "mask_score" and "clicks" ([x, y, 1 or 0]) only
@@ -17,43 +13,13 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from segue.errors import InputError
-from segue.pipeline.answer import Answer
 from segue.values.box import Box
 from segue.values.mask import Mask
 from segue.values.region import Click, FoundBy, Region
 
 
-def answer_to_json(answer: Answer) -> dict[str, Any]:
-    """An answer as JSON values; "image" is the name of the picture that `Answer.draw` draws."""
-    index = answer.regions[0].image if answer.regions else len(answer.images) - 1
-    return {
-        "image": answer.images[index].name if answer.images else None,
-        **reply_to_json(answer),
-        "question": answer.question,
-        "images": [
-            {"name": image.name, "size": list(image.size), "digest": image.digest}
-            for image in answer.images
-        ],
-    }
-
-
-def reply_to_json(answer: Answer) -> dict[str, Any]:
-    """What the model said and what came of it, without question and pictures."""
-    return {
-        "text": answer.text,
-        "raw": answer.raw,
-        "regions": [region_to_json(region) for region in answer.regions],
-        "not_found": list(answer.not_found),
-        "broken": list(answer.broken),
-        "cut": answer.cut,
-        "finish": answer.finish,
-        "thought": answer.thought,
-        "notices": list(answer.notices),
-    }
-
-
 def region_to_json(region: Region) -> dict[str, Any]:
-    """A region as JSON values; `region_from_json` gives an equal region back."""
+    """Write a region as JSON values; `region_from_json` gives an equal region back."""
     value: dict[str, Any] = {
         "id": region.id,
         "phrase": region.phrase,
