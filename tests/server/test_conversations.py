@@ -177,7 +177,7 @@ def test_a_region_is_previewed_added_corrected_and_named(client, talk):
     assert made.status_code == 201
     region = made.json()["region"]
     assert mask_of(region) == mask_of(shown.json()["region"])
-    assert (region["id"], region["found_by"], region["turn"]) == ("r3", "person", None)
+    assert (region["id"], region["found_by"], region["turn"]) == ("r3", "user", None)
     assert (region["points"], region["labels"]) == ([[20, 20]], [1])
     clicks = {"points": [[20, 20], [70, 50]], "labels": [1, 1]}
     after = client.patch(f"{url}/regions/r3", json={**clicks, "preview": True}).json()["region"]

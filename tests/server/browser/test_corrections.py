@@ -43,7 +43,7 @@ def test_clicks_make_and_refine_a_region_and_can_be_undone(open_page):
     page.locator("#draft-keep").click()
     expect(page.locator(".chip")).to_have_text(re.compile("plane"))
     (region,) = state(page)["regions"]
-    assert region["found_by"] == "person"
+    assert region["found_by"] == "user"
     assert iou(rle.decode(region["mask"]), plane) > 0.85
 
     page.locator('[data-action="refine"]').click()
