@@ -8,7 +8,11 @@ import pytest
 import torch
 
 from segue.detect import grounding_dino
-from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
+from segue.detect.original_grounding_dino import (
+    config_of,
+    is_original_grounding_dino,
+    rename_tensors,
+)
 from segue.errors import ModelError
 from segue.runtime.weights import read_tensors
 from segue.values.image import Image
@@ -97,11 +101,11 @@ def test_the_same_boxes_pass_the_threshold_as_in_the_original(golden):
 def test_every_tensor_has_a_place(shared):
     tensors = read_tensors(shared / "golden" / "gdino_A" / "weights.pth")
     assert is_original_grounding_dino(tensors)
-    names = renamed(tensors)
+    names = rename_tensors(tensors)
     assert not [name for name in names if "in_proj" in name or "qkv" in name]
     assert names["model.text_projection.weight"] is tensors["feat_map.weight"]
     with pytest.raises(ModelError, match="only the published tensors, got 'extra'"):
-        renamed(tensors | {"extra": torch.ones(1)})
+        rename_tensors(tensors | {"extra": torch.ones(1)})
 
 
 def test_the_published_size_follows_from_the_shapes():

@@ -81,13 +81,13 @@ def load(
         ModelError: weights are missing or cannot be read.
     """
     defaults = preset_of(preset)
-    budget = MemoryBudget.read(memory) if isinstance(memory, str) else memory
+    budget = MemoryBudget.parse(memory) if isinstance(memory, str) else memory
     if dialect is not None:
         _ = DIALECTS[dialect]
     check_route(route)
 
-    def stage(kind: str, given: Any, default: str | None) -> Any:
-        source = default if given is FROM_PRESET else given
+    def stage(kind: str, source: Any, default: str | None) -> Any:
+        source = default if source is FROM_PRESET else source
         if source is None or not isinstance(source, str | Path):
             return source
         return load_stage(kind, source, device=device, dtype=dtype, find_profile=find_profile)
@@ -150,10 +150,10 @@ class Assistant(Pipeline):
         Raises:
             InputError: nothing was asked for, or the stage it needs is missing.
         """
-        wanted = [phrases] if isinstance(phrases, str) else list(phrases or ())
-        if not wanted and _is_empty(boxes) and _is_empty(points):
+        phrase_list = [phrases] if isinstance(phrases, str) else list(phrases or ())
+        if not phrase_list and _is_empty(boxes) and _is_empty(points):
             raise InputError("Nothing to segment: give phrases, boxes or points.")
-        return self.grounder.segment(Image.open(image), wanted, boxes, points, labels)
+        return self.grounder.segment(Image.open(image), phrase_list, boxes, points, labels)
 
     follow = renamed("Assistant.follow", Pipeline.process_reply)
     checked = renamed("Assistant.checked", Pipeline.cross_check)

@@ -258,7 +258,7 @@ def budget(memory: str | None) -> "MemoryBudget":
     """
     from segue.runtime.memory import MemoryBudget
 
-    return MemoryBudget.of_machine() if memory is None else MemoryBudget.read(memory)
+    return MemoryBudget.of_machine() if memory is None else MemoryBudget.parse(memory)
 
 
 def numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:

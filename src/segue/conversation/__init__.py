@@ -173,8 +173,8 @@ class Conversation(EditableConversation):
 
     def _reply(self, user: Message, question: str, sampling: Sampling) -> Iterator[str]:
         assert self.pipeline.chat is not None  # `stream` has made sure of it
-        before = self._messages_before(question)
-        return iter(self.pipeline.chat.stream([*before, user], sampling))
+        history = self._messages_before(question)
+        return iter(self.pipeline.chat.stream([*history, user], sampling))
 
     def save(self, folder: str | Path) -> Path:
         """Write the conversation to a folder: `session.json` and the pictures. See `session`."""

@@ -56,14 +56,14 @@ def best_path(characters: frozenset[str]) -> Path:
 @lru_cache(maxsize=1)
 def system_fonts() -> tuple[Path, ...]:
     """Font files of this machine, those with many characters first."""
-    found: list[Path] = []
+    fonts: list[Path] = []
     for folder in _folders():
         for path in folder.rglob("*") if folder.is_dir() else ():
             if path.suffix.lower() in _SUFFIXES:
-                found.append(path)
-            if len(found) >= _MAX_FONTS:
+                fonts.append(path)
+            if len(fonts) >= _MAX_FONTS:
                 break
-    return tuple(sorted(found, key=lambda path: (_rank(path), str(path))))
+    return tuple(sorted(fonts, key=lambda path: (_rank(path), str(path))))
 
 
 def _folders() -> Iterator[Path]:

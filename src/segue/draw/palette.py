@@ -63,6 +63,6 @@ def luminance(colour: Colour) -> float:
     return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
 
 
-def contrasting(colour: Colour) -> Colour:
+def contrast_colour(colour: Colour) -> Colour:
     """Near-black or white, whichever has the higher WCAG contrast with `colour`."""
     return (255, 255, 255) if luminance(colour) < 0.18 else (16, 16, 16)

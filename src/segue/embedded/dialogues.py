@@ -44,7 +44,7 @@ from segue.embedded.small_talk import small_talk
 from segue.embedded.turn import Thing, Turn
 from segue.embedded.vocabulary import nouns
 from segue.errors import UnknownName
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 
 _TRAINED_NOUNS = tuple(sorted(set(OTHER_NOUNS) - set(HELD_OUT_NOUNS)))
 _TRAINED_CHINESE = tuple(sorted(set(OTHER_CHINESE) - set(HELD_OUT_CHINESE)))
@@ -325,5 +325,5 @@ def known_kinds(kinds: Iterable[str]) -> frozenset[str]:
     every = dict.fromkeys((*KINDS, *FOLLOW_KINDS, *EARLIER_KINDS))
     for kind in kinds:
         if kind not in every:
-            raise UnknownName(unknown("kind of turn", kind, every))
+            raise UnknownName(unknown_name_message("kind of turn", kind, every))
     return frozenset(kinds)

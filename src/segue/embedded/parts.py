@@ -8,7 +8,7 @@ from typing import Any
 import PIL.Image
 
 from segue.errors import UnknownName
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 
 TRAIN: Mapping[str, str] = {
     "segmenter": "segue.embedded.segmenter:train_segmenter",
@@ -116,7 +116,7 @@ def draw_part(part: str, weights: str | Path | None = None) -> PIL.Image.Image:
 
 def _target(targets: Mapping[str, str], part: str) -> str:
     if part not in targets:
-        raise UnknownName(unknown("part", part, targets))
+        raise UnknownName(unknown_name_message("part", part, targets))
     return targets[part]
 
 

@@ -17,7 +17,7 @@ import PIL.Image
 from segue.embedded.scenes import Placement, Scene, compose
 from segue.embedded.vocabulary import nouns
 from segue.errors import UnknownName
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 from segue.values.image import Image
 
 SIZE = (480, 640)
@@ -181,5 +181,5 @@ def sample(name: str) -> SampleScene:
     """
     by_name = {scene.name: scene for scene in samples()}
     if name not in by_name:
-        raise UnknownName(unknown("sample scene", name, by_name))
+        raise UnknownName(unknown_name_message("sample scene", name, by_name))
     return by_name[name]

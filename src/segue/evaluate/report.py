@@ -8,7 +8,7 @@ from segue.evaluate.places import score_boxes, score_masks
 from segue.evaluate.predictions import parse_failures, read_manifest, read_predictions
 from segue.evaluate.synonyms import Synonyms
 from segue.evaluate.tags import score_tags
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 
 PARTS = {"tags": "the tag", "boxes": "boxes", "masks": "masks"}
 """Name -> what is scored."""
@@ -35,7 +35,7 @@ def report(
     """
     for part in parts:
         if part not in PARTS:
-            raise UnknownName(unknown("part of a report", part, PARTS))
+            raise UnknownName(unknown_name_message("part of a report", part, PARTS))
     about = read_manifest(predictions)
     segmented = about["models"].get("segment") is not None
     if "masks" in parts and not segmented:

@@ -143,11 +143,13 @@ class Grounder:
         has_boxes = boxes is not None and len(boxes) > 0
         has_points = points is not None and len(points) > 0
         if has_boxes or has_points:
-            read = [read_box(box) for box in boxes] if boxes is not None and has_boxes else None
-            masks = self.view(image).mask(boxes=read, points=points, labels=labels)
+            boxes_read = (
+                [read_box(box) for box in boxes] if boxes is not None and has_boxes else None
+            )
+            masks = self.view(image).mask(boxes=boxes_read, points=points, labels=labels)
             for number, mask in enumerate(masks):
-                if read:
-                    box = read[number]
+                if boxes_read:
+                    box = boxes_read[number]
                 else:
                     clicks: Any = points if len(masks) == 1 else (points or ())[number]
                     box = mask.box or Box.around(_flat(clicks))

@@ -49,7 +49,7 @@ def is_original_sam(names: object) -> bool:
     return isinstance(names, Mapping) and _FREQUENCIES in names
 
 
-def renamed(tensors: "Tensors") -> "dict[str, torch.Tensor]":
+def rename_tensors(tensors: "Tensors") -> "dict[str, torch.Tensor]":
     """The same tensors under the names `transformers.SamModel` gives them."""
     last_of_head: dict[str, int] = {}
     for name in tensors:
@@ -62,11 +62,11 @@ def renamed(tensors: "Tensors") -> "dict[str, torch.Tensor]":
             result["shared_image_embedding.positional_embedding"] = tensor
             result["prompt_encoder.shared_embedding.positional_embedding"] = tensor
         elif name not in _NOT_WEIGHTS:
-            result[_renamed(name, last_of_head)] = tensor
+            result[_rename(name, last_of_head)] = tensor
     return result
 
 
-def _renamed(name: str, last_of_head: Mapping[str, int]) -> str:
+def _rename(name: str, last_of_head: Mapping[str, int]) -> str:
     if match := _HEAD.match(name):
         head, layer = match[1], int(match[2])
         inner = f"layers.{layer - 1}" if layer < last_of_head[head] else "proj_out"

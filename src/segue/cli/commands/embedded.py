@@ -51,11 +51,11 @@ def scene(
     from segue.embedded.scenes import SceneRecipe, render
     from segue.embedded.sprites import best_bank
     from segue.embedded.vocabulary import nouns
-    from segue.runtime.catalog import unknown
+    from segue.runtime.catalog import unknown_name_message
     from segue.values.image import Image
 
     if background is not None and background not in NAMES:
-        raise UnknownName(unknown("background", background, dict.fromkeys(NAMES)))
+        raise UnknownName(unknown_name_message("background", background, dict.fromkeys(NAMES)))
     recipe = SceneRecipe(height=side, width=side, background=background)
     drawn = render(np.random.default_rng(seed), best_bank(), recipe)
     save_picture(Image(drawn.image).to_pil(), file)

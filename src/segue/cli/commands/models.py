@@ -18,7 +18,7 @@ def models(
 ) -> None:
     """List the models and presets that have a nickname; hub ids and folders work as well."""
     from segue.assistant.presets import CARDS, PRESETS
-    from segue.runtime.catalog import unknown
+    from segue.runtime.catalog import unknown_name_message
 
     if name is None:
         _list()
@@ -27,7 +27,7 @@ def models(
     elif name in CARDS or name in PRESETS:
         _show(name)
     else:
-        raise UnknownName(unknown("model or preset", name, {**CARDS, **PRESETS}))
+        raise UnknownName(unknown_name_message("model or preset", name, {**CARDS, **PRESETS}))
 
 
 def _list() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from segue.errors import InputError, ModelError
 from segue.runtime.weights import download, hub
 from segue.runtime.weights.checkpoint import (
-    pretrained,
+    load_pretrained,
     read_json,
     read_options,
     read_tensors,
@@ -27,9 +27,9 @@ __all__ = [
     "BUNDLED",
     "CHECKPOINT_SUFFIXES",
     "cache_folder",
+    "load_pretrained",
     "locate",
     "offline",
-    "pretrained",
     "read_json",
     "read_options",
     "read_tensors",
@@ -65,17 +65,17 @@ def locate(source: str | Path, *, files: Sequence[str] | None = None) -> Path:
     """
     text = os.fspath(source)
     if isinstance(source, Path):
-        return _local(text)
+        return _existing_path(text)
     if not text.strip():
         return hub.fetch_model(text, files, offline=True)  # says what a source may be
     if text.startswith(("http://", "https://")):
         return download.fetch(text, cache_folder(), offline=offline())
     if text.startswith("embedded/"):
-        return _on_board(text.removeprefix("embedded/"))
+        return _bundled_folder(text.removeprefix("embedded/"))
     if text.startswith("hf://"):
         return hub.fetch_model(text.removeprefix("hf://"), files, offline=offline())
     if Path(text).expanduser().exists() or _looks_local(text):
-        return _local(text)
+        return _existing_path(text)
     return hub.fetch_model(text, files, offline=offline())
 
 
@@ -89,13 +89,13 @@ def offline() -> bool:
 
 def cache_folder() -> Path:
     """Where files fetched from URLs are kept; made when first needed."""
-    if chosen := os.environ.get("SEGUE_CACHE"):
-        return Path(chosen).expanduser()
+    if override := os.environ.get("SEGUE_CACHE"):
+        return Path(override).expanduser()
     caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(caches) / "segue"
 
 
-def _local(text: str) -> Path:
+def _existing_path(text: str) -> Path:
     path = Path(text).expanduser()
     if not path.exists():
         raise ModelError(_no_file(path))
@@ -103,10 +103,11 @@ def _local(text: str) -> Path:
 
 
 def _no_file(path: Path) -> str:
-    known = download.PUBLISHED.get(path.name)
+    published = download.PUBLISHED.get(path.name)
     remedy = f"Check the path, or give the hub id (owner/name). This folder is {Path.cwd()}."
-    if known:
-        remedy = f"It is published at {known.url} ({known.size_bytes / 1e6:.0f} MB); pass that URL."
+    if published:
+        megabytes = published.size_bytes / 1e6
+        remedy = f"It is published at {published.url} ({megabytes:.0f} MB); pass that URL."
     return f"There is no file or folder {str(path)!r}. {remedy}"
 
 
@@ -122,7 +123,7 @@ def _looks_local(text: str) -> bool:
     )
 
 
-def _on_board(part: str) -> Path:
+def _bundled_folder(part: str) -> Path:
     if part not in BUNDLED:
         raise InputError(
             f"Weights on board must be one of {', '.join(BUNDLED)}, got 'embedded/{part}'."

@@ -132,8 +132,8 @@ class Mask:
         columns, rows = np.flatnonzero(self.array.any(0)), np.flatnonzero(self.array.any(1))
         if not columns.size:
             return None
-        left, right = float(columns[0]), float(columns[-1] + 1)
-        return Box(left, float(rows[0]), right, float(rows[-1] + 1))
+        x0, x1 = float(columns[0]), float(columns[-1] + 1)
+        return Box(x0, float(rows[0]), x1, float(rows[-1] + 1))
 
     @property
     def rle(self) -> dict[str, Any]:

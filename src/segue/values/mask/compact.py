@@ -23,10 +23,10 @@ class CompactArray:
     def __get__(self, owner: Any, kind: type | None = None) -> np.ndarray:
         if owner is None:
             raise AttributeError("a field without a default")
-        held = owner.__dict__["_held"]
-        if not isinstance(held, _Bits):
-            return held
-        return held.array()
+        stored_array = owner.__dict__["_held"]
+        if not isinstance(stored_array, _Bits):
+            return stored_array
+        return stored_array.array()
 
     def __set__(self, owner: Any, array: np.ndarray) -> None:
         owner.__dict__["_held"] = _Bits(array) if _is_large(array) else array
