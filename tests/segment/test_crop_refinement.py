@@ -7,7 +7,7 @@ import torch
 from segue.errors import ModelError
 from segue.runtime.weights import locate
 from segue.segment import sam
-from segue.segment.crop_refinement import CropRefinedView, _reframed, window_around
+from segue.segment.crop_refinement import CropRefinedView, resample_logits, window_around
 from segue.segment.prompts import SegmentPrompt
 from segue.segment.sam_view import NEVER, SamView, encode_views
 from segue.values.box import Box, Size
@@ -114,12 +114,12 @@ def test_logits_survive_the_way_to_the_window_and_back(segmenter):
     (seen,) = encode_views(segmenter, [Image(image.array[y0:y1, x0:x1].copy())])
     rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
     blob = 8 - ((rows - 15) ** 2 + (columns - 15) ** 2)[None] / 8
-    there = _reframed(blob, seen, (x0, y0), whole, (0, 0))
+    there = resample_logits(blob, seen, (x0, y0), whole, (0, 0))
     assert there[0, -1, -1] == NEVER
     masks = [np.zeros(image.size, bool), whole.arrays(there)[0]]
     masks[0][y0:y1, x0:x1] = seen.arrays(blob)[0]
     assert (masks[0] & masks[1]).sum() > 0.9 * (masks[0] | masks[1]).sum()
-    back = _reframed(there, whole, (0, 0), seen, (x0, y0))
+    back = resample_logits(there, whole, (0, 0), seen, (x0, y0))
     assert (back[0, 8:24, 8:24] - blob[0, 8:24, 8:24]).abs().max() < 2
 
 

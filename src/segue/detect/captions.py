@@ -31,9 +31,9 @@ class Caption:
 def normalize_phrase(phrase: str) -> str:
     """A phrase as the network was trained to see it: lower case, no separators, single spaces.
 
-    >>> cleaned("  The Cat.  ")
+    >>> normalize_phrase("  The Cat.  ")
     'the cat'
-    >>> cleaned("mr. smith?")
+    >>> normalize_phrase("mr. smith?")
     'mr smith'
     """
     phrase = well_formed(phrase)  # no tokenizer reads half a character

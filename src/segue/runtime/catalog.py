@@ -76,7 +76,7 @@ class Catalog(Mapping[str, Entry]):
 def unknown_name_message(kind: str, name: str, valid_names: Mapping[str, object]) -> str:
     """Say that `name` is not known, offer the nearest name, and list the rest.
 
-    >>> unknown("colour", "gren", {"green": 1, "red": 2})
+    >>> unknown_name_message("colour", "gren", {"green": 1, "red": 2})
     "Unknown colour 'gren'. Did you mean 'green'? Known: green, red."
     """
     near = get_close_matches(name, valid_names, n=1)

@@ -59,7 +59,8 @@ def read_prompts(
     if len(clipped_boxes) != len(clicks):
         raise InputError(
             "Boxes and points given together must describe the same objects, got "
-            f"{len(clipped_boxes)} boxes and {len(clicks)} groups of points. Group the points: [[(x, y), …], …]."
+            f"{len(clipped_boxes)} boxes and {len(clicks)} groups of points. Group the points: "
+            "[[(x, y), …], …]."
         )
     marks = _read_labels(labels, clicks)
     return [SegmentPrompt(*fields) for fields in zip(clipped_boxes, clicks, marks)]
