@@ -63,7 +63,7 @@ def test_captions_are_those_of_the_original(golden, case, phrases):
 def test_logits_and_boxes_equal_the_original(golden, case):
     detector, (photo, _), stored, _ = golden
     ids = torch.tensor(stored[f"{case}/input_ids"])[None]
-    pixels, inside = detector._padded([detector.resizing.pixels(photo)])
+    pixels, inside = detector._pad([detector.resizing.pixels(photo)])
     logits, boxes = detector.forward(pixels, inside, ids, torch.ones_like(ids))
     raw = logits[0, :, : ids.shape[1]].numpy()
     assert np.abs(raw - stored[f"{case}/logits"]).max() < TOLERANCE
@@ -74,7 +74,7 @@ def test_a_batch_of_two_sizes_equals_the_repaired_original(golden):
     detector, photos, stored, _ = golden
     ids = torch.tensor(stored["batch/input_ids"])
     mask = torch.tensor(stored["batch/attention_mask"])
-    pixels, inside = detector._padded([detector.resizing.pixels(photo) for photo in photos])
+    pixels, inside = detector._pad([detector.resizing.pixels(photo) for photo in photos])
     logits, boxes = detector.forward(pixels, inside, ids, mask)
     for row, tokens in enumerate(mask.sum(1).tolist()):
         found = logits[row, :, :tokens].numpy()

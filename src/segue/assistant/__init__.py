@@ -165,5 +165,5 @@ class Assistant(Pipeline):
 
 
 def _is_empty(values: Sequence[Any] | None) -> bool:
-    """True for None and for no values; arrays have no truth value."""
+    """Return True for None and for no values; arrays have no truth value."""
     return values is None or len(values) == 0

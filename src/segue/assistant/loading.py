@@ -83,7 +83,7 @@ def load_stage(
 def _profile_option(
     entry: Entry, name: str, find_profile: FindProfile | None
 ) -> dict[str, Profile]:
-    """The profile of a chat model as an argument of its backend, where there is one."""
+    """Return the profile of a chat model as an argument of its backend, where there is one."""
     if not entry.takes_profile or find_profile is None:
         return {}
     profile = find_profile(name)
@@ -94,7 +94,7 @@ def _profile_option(
 
 
 def _split_options(name: str) -> tuple[str, dict[str, str]]:
-    """What stands before "?", and the options behind it; addresses and paths stay whole."""
+    """Return what stands before "?", and the options behind it; addresses and paths stay whole."""
     source, mark, query = name.partition("?")
     if not mark or name.startswith(("http://", "https://")) or Path(name).exists():
         return name, {}
@@ -102,7 +102,7 @@ def _split_options(name: str) -> tuple[str, dict[str, str]]:
 
 
 def _resolve(kind: str, name: str) -> tuple[str, Path]:
-    """The backend that reads what is named, and where that lies on this machine."""
+    """Return the backend that reads what is named, and where that lies on this machine."""
     from segue.runtime.weights import locate
 
     catalog = STAGES[kind]
@@ -128,7 +128,7 @@ def _resolve(kind: str, name: str) -> tuple[str, Path]:
 
 
 def _base_and_adapter(name: str) -> tuple[str, Path] | None:
-    """The two halves of "base+adapter"; None where `name` is something else."""
+    """Return the two halves of "base+adapter"; None where `name` is something else."""
     from segue.chat.adapter import CONFIG, adapter_folder, base_of
 
     path = Path(name).expanduser()

@@ -166,7 +166,7 @@ class Conversation(EditableConversation):
         yield Done(answer)
 
     def _user_message(self, question: str, decision: RouteDecision, ground: bool) -> Message:
-        """The user's message, as the chat model shall see it."""
+        """Return the user's message, as the chat model shall see it."""
         if ground or decision.route == "box":
             question = grounding_question(question, self.pipeline.dialect_name, decision.intent)
         return Message("user", question, self._new_images)

@@ -29,7 +29,7 @@ class Caption:
 
 
 def normalize_phrase(phrase: str) -> str:
-    """A phrase as the network was trained to see it: lower case, no separators, single spaces.
+    """Write a phrase as the network was trained to read it: lower case, single spaces.
 
     >>> normalize_phrase("  The Cat.  ")
     'the cat'

@@ -61,7 +61,7 @@ class DinoOptions:
 
     @classmethod
     def read(cls, place: Path) -> "DinoOptions":
-        """The settings beside the weights at `place`; those of the published models else."""
+        """Read the settings beside the weights at `place`; those of the published models else."""
         settings = read_options(place)
         return cls(**{k: float(settings[k]) for k in cls.__dataclass_fields__ if k in settings})
 
@@ -104,7 +104,7 @@ def load(
 
 
 def read_grounding_dino(path: Path) -> Any:
-    """The transformers model in a folder or an original checkpoint, float32, on the processor.
+    """Read the transformers model in a folder or an original checkpoint, float32, on the processor.
 
     Raises:
         ModelError: the weights are missing, damaged, or not of this model.
@@ -204,7 +204,7 @@ class GroundingDino:
         ]
 
     def captions(self, phrases: Sequence[str]) -> list[Caption]:
-        """The captions that ask for these phrases; equal ones once, empty and unknown ones not."""
+        """Return the captions that ask for these phrases, without equal, empty and unknown ones."""
         return captions(
             dict.fromkeys(normalize_phrase(phrase) for phrase in phrases),
             lambda phrase: self.tokenizer.encode(phrase, add_special_tokens=False),
@@ -236,7 +236,7 @@ class GroundingDino:
     def forward(
         self, pixels: Tensor, inside: Tensor, ids: Tensor, attention: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The bare network.
+        """Run the bare network.
 
         Args:
             pixels: (N, 3, h, w) float32, normalised.
@@ -275,7 +275,7 @@ class GroundingDino:
         return pixels, inside
 
     def _room_for_queries(self, size: Size) -> Size:
-        """A size with at least as many places as the network has queries, else it cannot choose."""
+        """Return a size with at least as many places as the network has queries."""
         config = self.model.config
         finest = getattr(config.backbone_config, "patch_size", 4)
         steps = [finest * 2 ** (index - 1) for index in config.backbone_config.out_indices]
@@ -289,7 +289,7 @@ class GroundingDino:
     def _batches(
         self, images: Sequence[Image], runs: Sequence[tuple[int, Caption]]
     ) -> Iterator[list[tuple[int, Caption]]]:
-        """Runs whose pictures become equally large, as many at once as memory allows.
+        """Yield runs whose pictures become equally large, as many at once as memory allows.
 
         Pictures of different sizes never share a run: the backbone does not know of padding, so
         what is found in one picture would depend on its company.
@@ -306,7 +306,7 @@ class GroundingDino:
     def _objects(
         self, size: Size, caption: Caption, scores: np.ndarray, boxes: np.ndarray, floor: float
     ) -> dict[str, list[Detection]]:
-        """Cleaned phrase -> its objects. A query answers the phrase it fits best, and only that."""
+        """Return the objects by normalised phrase; a query answers the phrase it fits best only."""
         per_phrase = np.stack([scores[:, a:b].max(1) for a, b in caption.spans], 1)  # (Q, P)
         best = per_phrase.argmax(1)
         centres, sides = boxes[:, :2], boxes[:, 2:]
@@ -336,7 +336,7 @@ def _phrases_per_image(images: Sequence[Image], phrases: Sequence[Any]) -> list[
 def _under_original_phrases(
     phrases: Sequence[str], by_normalized_phrase: dict[str, list[Detection]]
 ) -> dict[str, list[Detection]]:
-    """The objects under each phrase as the caller wrote it; "Dog" and "dog." share theirs."""
+    """Return the objects by phrase as the caller wrote it; "Dog" and "dog." share theirs."""
     return {
         phrase: [
             Detection(phrase, detection.box, detection.score)

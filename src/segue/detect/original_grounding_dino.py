@@ -94,12 +94,12 @@ _INSIDE: Mapping[str, Mapping[str, str]] = {  # the part of the network -> renam
 
 
 def is_original_grounding_dino(names: object) -> bool:
-    """True when these tensor names are those of an original Grounding DINO checkpoint."""
+    """Return whether these tensor names are those of an original Grounding DINO checkpoint."""
     return isinstance(names, Mapping) and _MARK in names and "feat_map.weight" in names
 
 
 def rename_tensors(tensors: "Tensors") -> "dict[str, torch.Tensor]":
-    """The same tensors under the names of `transformers.GroundingDinoForObjectDetection`.
+    """Return the same tensors under the names of `transformers.GroundingDinoForObjectDetection`.
 
     Raises:
         ModelError: a tensor has a name that no published file has.
@@ -113,7 +113,7 @@ def rename_tensors(tensors: "Tensors") -> "dict[str, torch.Tensor]":
 
 
 def _pieces(name: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.Tensor]]":
-    """New name and tensor; three of each where one fused projection becomes three."""
+    """Yield new name and tensor; three of each where one fused projection becomes three."""
     if match := re.match(r"backbone\.0\.norm(\d)\.(\w+)$", name):
         yield f"{_SWIN}hidden_states_norms.stage{int(match[1]) + 1}.{match[2]}", tensor
         return
@@ -150,7 +150,7 @@ def _rename(name: str) -> str:
 
 
 def config_of(tensors: "Tensors", heads: Mapping[str, int] | None = None) -> "GroundingDinoConfig":
-    """The configuration that these tensors, under their original names, were built with.
+    """Return the configuration that these tensors, under their original names, were built with.
 
     Args:
         tensors: a whole checkpoint.

@@ -49,7 +49,7 @@ class OwlOptions:
 
     @classmethod
     def read(cls, place: Path) -> "OwlOptions":
-        """The settings beside the weights at `place`; those of the published models else."""
+        """Read the settings beside the weights at `place`; those of the published models else."""
         settings = read_options(place)
         return cls(**{k: settings[k] for k in cls.__dataclass_fields__ if k in settings})
 
@@ -203,7 +203,7 @@ class Owlv2:
 
 
 def _pad_to_square(image: Image) -> Image:
-    """The picture at the top left of a black square."""
+    """Return the picture at the top left of a black square."""
     side = max(image.size)
     square = PIL.Image.new("RGB", (side, side))
     square.paste(image.to_pil(), (0, 0))

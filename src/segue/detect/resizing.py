@@ -29,7 +29,7 @@ class DetectorResizing:
 
     @classmethod
     def read(cls, place: Path) -> "DetectorResizing":
-        """The settings beside the weights at `place`; those of Grounding DINO where none are.
+        """Read the settings beside the weights at `place`; those of Grounding DINO where none are.
 
         Raises:
             ModelError: the sizes there are in a form that is not known.
@@ -54,7 +54,7 @@ class DetectorResizing:
         return cls(**options)
 
     def size_for(self, size: Size) -> Size:
-        """The size that a picture of `size` is resized to.
+        """Return the size that a picture of `size` is resized to.
 
         Rounded as in transformers; the original program differs by one pixel on some pictures
         that are limited by their longer side.
@@ -71,7 +71,7 @@ class DetectorResizing:
         return Size(side, longer_side) if size.height <= size.width else Size(longer_side, side)
 
     def pixels(self, image: Image) -> np.ndarray:
-        """The network's input, (3, h, w) float32."""
+        """Return the network's input, (3, h, w) float32."""
         small = image.to_pil().resize(
             self.size_for(image.size)[::-1], PIL.Image.Resampling.BILINEAR
         )

@@ -50,7 +50,7 @@ def clip_boxes(corners: np.ndarray, size: Size) -> np.ndarray:
 def detections_of(
     phrase: str, corners: np.ndarray, scores: np.ndarray, size: Size, max_iou: float
 ) -> list[Detection]:
-    """The objects that answer a phrase: boxes clipped, empty ones dropped, overlaps suppressed.
+    """Return the objects that answer a phrase: clipped, not empty, overlaps suppressed.
 
     Args:
         phrase: what they answer.
@@ -115,7 +115,7 @@ def score_floor(
     default_box: float = 0.3,
     default_text: float = 0.25,
 ) -> float:
-    """The score above which a box answers a phrase.
+    """Return the score above which a box answers a phrase.
 
     A phrase's score is that of its best word, so both thresholds ask of one number. A text
     threshold that nobody named follows a box threshold that somebody lowered; one that is named

@@ -11,7 +11,7 @@ _HUB_IDS = ("bert-base-uncased", "google-bert/bert-base-uncased")
 
 
 def load_bert_tokenizer(weights: Path, vocabulary: str | Path | None = None) -> Any:
-    """The tokenizer that belongs to weights.
+    """Load the tokenizer that belongs to weights.
 
     Args:
         weights: a folder of a transformers model, which holds its tokenizer, or an original

@@ -122,7 +122,7 @@ def _fill(picture: PIL.Image.Image, mask: Mask, colour: Colour, alpha: float) ->
 
 
 def _outline(picture: PIL.Image.Image, mask: Mask, colour: Colour, line: float) -> None:
-    """A coloured line along the mask's edge between two thin contrast_colour ones, antialiased."""
+    """Draw a coloured line along the mask's edge between two thin contrasting ones, antialiased."""
     import cv2
 
     halo = max(line * 0.5, 0.8)

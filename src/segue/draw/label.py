@@ -97,13 +97,13 @@ def _place_chip(
     box: Box,
     across: int,
     down: int,
-    chips: list[Box],
+    placed_chips: list[Box],
     other_boxes: list[Box],
 ) -> Box:
-    """The best place for a chip: off other chips first, then off other objects, then near."""
+    """Choose the place of a chip: off other chips first, then off other objects, then near."""
 
     def cost(chip: Box) -> float:
-        on_chips = sum(_overlap(chip, neighbour) for neighbour in chips)
+        on_chips = sum(_overlap(chip, neighbour) for neighbour in placed_chips)
         on_others = sum(_overlap(chip, neighbour) for neighbour in other_boxes)
         distance = abs(chip.x0 - box.x0) + min(abs(chip.y1 - box.y0), abs(chip.y0 - box.y1))
         return (
@@ -113,10 +113,10 @@ def _place_chip(
             + 3 * distance / (across + down)
         )
 
-    chips = [
+    candidates = [
         Box(x, y, x + width, y + height) for x, y in _corners(width, height, box, across, down)
     ]
-    return min(chips, key=cost)
+    return min(candidates, key=cost)
 
 
 def _corners(

@@ -58,7 +58,7 @@ class Edit:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     def to_json(self) -> dict[str, Any]:
-        """The edit as plain JSON values."""
+        """Return the edit as plain JSON values."""
         return {
             "operation": self.operation,
             "regions": list(self.regions),

@@ -45,7 +45,7 @@ class Canvas:
         self.colours = np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
     def picture(self) -> PIL.Image.Image:
-        """The result: mode RGB, or RGBA when something is transparent."""
+        """Return the result: mode RGB, or RGBA when something is transparent."""
         picture = PIL.Image.fromarray(self.colours)
         if self.opacity is not None:
             opacity = np.rint(self.opacity * 255).astype(np.uint8)
@@ -263,7 +263,7 @@ def _width(feather: float | None, size: Size) -> float:
 
 
 def _unit(size: Size) -> float:
-    """A pixel of a picture 600 pixels wide."""
+    """Return the length that is one pixel on a picture 600 pixels wide."""
     return sqrt(size.height * size.width) / 600
 
 

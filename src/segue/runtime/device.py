@@ -61,7 +61,7 @@ def multiplies_bfloat16(device: "str | torch.device" = "cpu") -> bool:
 
 
 def autocast(device: "torch.device", dtype: "torch.dtype") -> "torch.autocast":
-    """A context in which a float32 network uses `dtype` in the parts that bear half precision."""
+    """Return a context in which a float32 network uses `dtype` where it bears half precision."""
     torch = _torch()
     half = dtype != torch.float32
     return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)

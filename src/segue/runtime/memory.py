@@ -31,7 +31,8 @@ class MemoryBudget:
     total: int
 
     def __post_init__(self) -> None:
-        """
+        """Refuse too little.
+
         Raises:
             InputError: it is too little to work with.
         """
@@ -51,13 +52,13 @@ class MemoryBudget:
 
     @classmethod
     def of_machine(cls) -> "MemoryBudget":
-        """A quarter of what is free now, 2 GiB at most."""
+        """Return a quarter of what is free now, 2 GiB at most."""
         share_bytes = int(free_memory_bytes() * SHARE_BY_DEFAULT)
         return cls(max(LEAST_BYTES, min(MOST_BY_DEFAULT_BYTES, share_bytes)))
 
     @classmethod
     def parse(cls, text: str) -> "MemoryBudget":
-        """A budget from "2GiB", "500 MB" or a number of bytes.
+        """Return a budget from "2GiB", "500 MB" or a number of bytes.
 
         Raises:
             InputError: it is something else, or too little.

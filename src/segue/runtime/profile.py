@@ -64,7 +64,7 @@ class Profile:
 
 
 def config_folder() -> Path:
-    """The folder of this user's settings: `SEGUE_HOME`, else `~/.config/segue`."""
+    """Return the folder of this user's settings: `SEGUE_HOME`, else `~/.config/segue`."""
     if override := os.environ.get("SEGUE_HOME"):
         return Path(override).expanduser()
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "segue"
@@ -87,7 +87,7 @@ def save(profile: Profile) -> Path:
 
 
 def load(name: str) -> Profile:
-    """The profile of a chat model; one that says nothing where there is none.
+    """Load the profile of a chat model; one that says nothing where there is none.
 
     Raises:
         InputError: the file is damaged.

@@ -124,7 +124,7 @@ class CropRefinedView(SamView):
     def _closer(
         self, prompts: Sequence[SegmentPrompt], first: Sequence[Sequence[Mask]], *, refined: bool
     ) -> Iterator[_Refinement]:
-        """What to look closer at: boxes, and the boxes of the answers to clicks."""
+        """Yield what to look closer at: boxes, and the boxes of the answers to clicks."""
         for row, prompt in enumerate(prompts):
             if prompt.box is not None:
                 if not prompt.is_empty:
@@ -184,7 +184,7 @@ def _score(mask: Mask) -> float:
 
 
 def window_around(prompt: SegmentPrompt, size: Size, zoom: float) -> Window:
-    """The square of `zoom` times the longer side of a box, centred on it, cut at the border.
+    """Return the square of `zoom` times the longer side of a box, centred on it, cut at the border.
 
     Widened where a click of the prompt lies outside.
     """
@@ -202,7 +202,7 @@ def window_around(prompt: SegmentPrompt, size: Size, zoom: float) -> Window:
 
 
 def _shift_prompt(prompt: SegmentPrompt, x0: float, y0: float) -> SegmentPrompt:
-    """The same prompt in the frame of a window that begins at (x0, y0)."""
+    """Return the same prompt in the frame of a window that begins at (x0, y0)."""
     box = prompt.box
     if box is not None:
         box = Box(box.x0 - x0, box.y0 - y0, box.x1 - x0, box.y1 - y0)

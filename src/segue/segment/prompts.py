@@ -67,7 +67,7 @@ def read_prompts(
 
 
 def check_prior(prior: Any, prompts: Sequence[SegmentPrompt], side: int) -> np.ndarray:
-    """The low-resolution logits of an earlier mask as (side, side) float32.
+    """Return the low-resolution logits of an earlier mask as (side, side) float32.
 
     Raises:
         InputError: there is more than one object, or the shape is not this network's.
@@ -99,7 +99,7 @@ def _clip_to_picture(value: BoxLike, size: Size) -> Box | None:
 
 
 def _read_points(points: Sequence[Any], size: Size) -> list[tuple[Point, ...]]:
-    """Groups of points, one group per object; a flat list is the clicks of one object."""
+    """Read groups of points, one group per object; a flat list is the clicks of one object."""
     try:
         flat = len(points) > 0 and np.ndim(points[0]) == 1
         groups = [points] if flat else points

@@ -45,7 +45,7 @@ class SamOptions:
 
     @classmethod
     def read(cls, place: Path) -> "SamOptions":
-        """The settings beside the weights at `place`; those of the published models else."""
+        """Read the settings beside the weights at `place`; those of the published models else."""
         pixels, own = read_json(place, "preprocessor_config.json"), read_options(place)
         return cls(
             mean=tuple(pixels.get("image_mean") or _MEAN),
@@ -56,7 +56,7 @@ class SamOptions:
 
 
 def read_sam(path: Path) -> Any:
-    """The `transformers.SamModel` in a folder or an original checkpoint, float32, on the processor.
+    """Read a `transformers.SamModel` from a folder or an original checkpoint, float32, on the CPU.
 
     Raises:
         ModelError: the weights are missing, damaged, or not of this model.

@@ -33,7 +33,8 @@ class SessionLimits:
 
 
 def check_file(file: Path, limits: SessionLimits) -> None:
-    """
+    """Refuse a session file that holds too much.
+
     Raises:
         InputError: the file is longer than allowed.
     """

@@ -63,7 +63,7 @@ def coordinates_of(document: Mapping[str, Any]) -> CoordinateMapping:
 
 
 def _steps_by_turn(snapshot: Snapshot) -> Steps:
-    """The steps of a file that holds none: each question is one.
+    """Return the steps of a file that holds none: each question is one.
 
     What was changed stays with its turn: undoing a turn undoes its regions and edits too.
     """
@@ -119,7 +119,7 @@ def _document(file: Path) -> dict[str, Any]:
 
 
 def _pictures(folder: Path, entries: Any, limits: SessionLimits) -> dict[str, Image]:
-    """The pictures by digest; what their headers state is added up before one is decoded."""
+    """Return the pictures by digest; what their headers state is added up before one is decoded."""
     names: dict[str, str] = {}
     for entry in entries:
         digest = str(entry["digest"])

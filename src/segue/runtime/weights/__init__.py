@@ -80,7 +80,7 @@ def locate(source: str | Path, *, files: Sequence[str] | None = None) -> Path:
 
 
 def offline() -> bool:
-    """True when the environment forbids connecting: SEGUE_OFFLINE or HF_HUB_OFFLINE is set."""
+    """Return whether the environment forbids connecting: SEGUE_OFFLINE or HF_HUB_OFFLINE is set."""
     yes = {"1", "true", "yes", "on"}
     return any(
         os.environ.get(name, "").lower() in yes for name in ("SEGUE_OFFLINE", "HF_HUB_OFFLINE")
@@ -112,7 +112,7 @@ def _no_file(path: Path) -> str:
 
 
 def _looks_local(text: str) -> bool:
-    """True for what a person means as a path, so that a typo in it never becomes a request."""
+    """Return whether the user means a path, so that a typo in it never becomes a request."""
     hub_id = text.partition("@")[0]
     return (
         text.startswith((".", "/", "~", "\\"))

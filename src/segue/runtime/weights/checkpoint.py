@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def read_options(place: Path) -> dict[str, Any]:
-    """Settings that travel with weights: `segue.json` in their folder; {} where there is none.
+    """Read settings that travel with weights: `segue.json` in their folder; {} where there is none.
 
     Raises:
         ModelError: the file is not a JSON object.
@@ -20,7 +20,7 @@ def read_options(place: Path) -> dict[str, Any]:
 
 
 def read_json(place: Path, name: str) -> dict[str, Any]:
-    """The JSON object in the file `name` of the folder of `place`; {} where there is none.
+    """Read the JSON object in the file `name` of the folder of `place`; {} where there is none.
 
     Raises:
         ModelError: the file is not a JSON object.
@@ -38,7 +38,7 @@ def read_json(place: Path, name: str) -> dict[str, Any]:
 
 
 def require_model_type(folder: Path, *kinds: str) -> str:
-    """The `model_type` that a folder's `config.json` states.
+    """Return the `model_type` that a folder's `config.json` states.
 
     Raises:
         ModelError: it is none of `kinds`.

@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 
 def fetch_model(text: str, files: Sequence[str] | None, *, offline: bool) -> Path:
-    """The folder of a model in the hub's cache, fetched unless it is there already.
+    """Return the folder of a model in the hub's cache, fetched unless it is there already.
 
     Where the hub cannot be reached, the version in the cache is used.
 
@@ -71,7 +71,7 @@ def _hub() -> Any:
 
 
 def _needed_files(api: Any, name: str, revision: str) -> list[str]:
-    """The files worth fetching: texts, and one form of the weights."""
+    """Return the files worth fetching: texts, and one form of the weights."""
     # one request without the repetitions of the other calls: an unplugged cable is told at once
     about = api.model_info(name, revision=revision or None, timeout=10)
     top = [entry.rfilename for entry in about.siblings or () if "/" not in entry.rfilename]
@@ -93,7 +93,7 @@ def _cached_folder(hub: Any, name: str, revision: str, why: str) -> Path:
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """True for failures between here and the hub; its answers (no such model…) are not."""
+    """Return True for failures between here and the hub; its answers (no such model…) are not."""
     has_response = getattr(error, "response", None) is not None
     package = type(error).__module__.partition(".")[0]
     missing = type(error).__name__ in ("LocalEntryNotFoundError", "OfflineModeIsEnabled")

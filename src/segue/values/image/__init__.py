@@ -139,11 +139,11 @@ class Image:
         return content.hexdigest()
 
     def to_pil(self) -> PIL.Image.Image:
-        """A PIL image, mode RGB, that may be drawn on."""
+        """Return a PIL image, mode RGB, that may be drawn on."""
         return PIL.Image.fromarray(self.array)  # which copies: PIL keeps RGB as four bytes a pixel
 
     def to_png_bytes(self) -> bytes:
-        """The picture as a PNG file, without loss."""
+        """Return the picture as a PNG file, without loss."""
         buffer = io.BytesIO()
         PIL.Image.fromarray(self.array).save(buffer, "PNG")
         return buffer.getvalue()
@@ -163,7 +163,7 @@ class Image:
 
 
 def content_of(source: str | bytes, *, allow_urls: bool, limits: Limits) -> tuple[bytes, str, str]:
-    """The bytes of a picture that is given as bytes or by address, not decoded.
+    """Return the bytes of a picture that is given as bytes or by address, not decoded.
 
     Args:
         source: bytes, or a `data:` or http(s) URL.

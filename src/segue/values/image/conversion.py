@@ -77,7 +77,7 @@ def rgb_of_bgr(values: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def arrays_for(height: int, width: int, orientation: int) -> tuple[np.ndarray, np.ndarray]:
-    """An empty upright (H, W, 3) array, and a view of it as the file lies."""
+    """Return an empty upright (H, W, 3) array, and a view of it as the file lies."""
     swaps_axes = 5 <= orientation <= 8
     upright = np.empty((width, height, 3) if swaps_axes else (height, width, 3), np.uint8)
     return upright, _TO_FILE_ORDER.get(orientation, lambda same: same)(upright)

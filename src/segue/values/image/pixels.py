@@ -103,7 +103,7 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
 
 
 def size_in_header(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
-    """The (height, width) that a picture file states, before EXIF turns it; nothing is decoded.
+    """Read the (height, width) that a picture file states, before EXIF turns it.
 
     Raises:
         InputError: it is empty, not a picture, or over the limits.
@@ -184,7 +184,7 @@ def _open_header(data: bytes, what: str, limits: Limits) -> PIL.Image.Image:
 
 
 def _check_tiles(picture: PIL.Image.Image, what: str) -> None:
-    """A TIFF is decoded tile by tile, and may claim tiles far larger than itself."""
+    """Refuse a TIFF that claims tiles far larger than itself: it is decoded tile by tile."""
     tags = getattr(picture, "tag_v2", {})
     width, height = (tags.get(number) or 1 for number in (_TILE_WIDTH, _TILE_LENGTH))
     are_integers = isinstance(width, int) and isinstance(height, int)
@@ -256,5 +256,5 @@ def _advice(data: bytes) -> str:
 
 
 def _start(what: str) -> str:
-    """The beginning of a sentence; paths and URLs keep their case."""
+    """Return the beginning of a sentence; paths and URLs keep their case."""
     return what[0].upper() + what[1:] if what.startswith("the ") else what

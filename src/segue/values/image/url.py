@@ -51,7 +51,7 @@ Source: IANA's IPv4 and IPv6 Special-Purpose Address Registries, and RFC 7526 (1
 
 
 def read_data(source: str, limits: Limits) -> bytes:
-    """The bytes of a `data:` URL, base64 or percent-encoded.
+    """Read the bytes of a `data:` URL, base64 or percent-encoded.
 
     Raises:
         InputError: it has no comma, or is not valid base64, or is too long.
@@ -165,7 +165,7 @@ def is_public(address: str) -> bool:
 
 
 def short(source: str) -> str:
-    """A URL for an error message: no query, no password, not endless."""
+    """Return a URL for an error message: no query, no password, not endless."""
     if source[:5].lower() == "data:":
         return repr(source[:32] + "…")
     without_query = source.partition("?")[0].partition("#")[0]
@@ -175,7 +175,7 @@ def short(source: str) -> str:
 
 
 def file_name(source: str) -> str:
-    """The last part of a URL's path, or its host."""
+    """Return the last part of a URL's path, or its host."""
     parts = urlsplit(source)
     last = unquote(parts.path).replace("\\", "/").rstrip("/").rpartition("/")[2]
     return last or parts.hostname or ""

@@ -53,7 +53,7 @@ class _Bits:
         self.nbytes = self._bits.nbytes
 
     def array(self) -> np.ndarray:
-        """The array, read-only."""
+        """Return the array, read-only."""
         array = self._used()
         if array is None:
             count = self.shape[0] * self.shape[1]

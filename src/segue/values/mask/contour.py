@@ -32,7 +32,7 @@ class Polygon:
 
 
 def outline(array: np.ndarray) -> list[Polygon]:
-    """The outlines of a (H, W) bool array, exact; pixels that share only a corner are apart.
+    """Return the outlines of a (H, W) bool array, exact; pixels that share only a corner are apart.
 
     Returns:
         One polygon per piece, in the order of their topmost, then leftmost corners.

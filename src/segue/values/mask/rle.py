@@ -76,7 +76,7 @@ def decode(
 
 
 def counts_of(array: np.ndarray) -> np.ndarray:
-    """The uncompressed counts of a (H, W) bool array: (N,) int64, zeros first."""
+    """Return the uncompressed counts of a (H, W) bool array: (N,) int64, zeros first."""
     flat = array.T.reshape(-1)
     turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     edges = np.concatenate(([0], turns, [flat.size]))
@@ -131,8 +131,10 @@ def counts_of_text(text: str) -> np.ndarray:
 
 
 def shortest_text(counts: Any) -> str | None:
-    """The text that `encode` gives for counts that `decode` took; None where a run is empty, so
-    that only the pixels tell."""
+    """Return the text that `encode` gives for counts that `decode` took.
+
+    None where a run is empty, so that only the pixels tell.
+    """
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")
     runs = counts_of_text(counts) if isinstance(counts, str) else _read_run_lengths(counts)
@@ -145,7 +147,7 @@ def read_size(
     expected_size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[int, int]:
-    """The (height, width) that an RLE states, as `decode` checks it; its counts are not looked at.
+    """Read the (height, width) that an RLE states, as `decode` checks it, without its counts.
 
     Raises:
         InputError: there is no size, or it is not the expected one, or it is above `max_pixels`.
@@ -175,7 +177,7 @@ def read_size(
 
 
 def _size_text(size: tuple[int, int]) -> str:
-    """A size for a message; a number may have thousands of digits."""
+    """Return a size for a message; a number may have thousands of digits."""
     return " x ".join(str(side) if side < 10**9 else "over 10^9" for side in size)
 
 
