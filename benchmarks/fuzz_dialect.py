@@ -19,10 +19,10 @@ from segue.dialects import (
     Absence,
     BoxMention,
     DetectRequest,
-    ReplyEvent,
     MalformedMarkup,
-    PointMention,
     PlainText,
+    PointMention,
+    ReplyEvent,
     Thought,
 )
 from segue.values.box import Size

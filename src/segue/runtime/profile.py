@@ -8,7 +8,6 @@ A profile is a small JSON file in `profiles/` of the folder `SEGUE_HOME` (by def
 """
 
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -17,6 +16,7 @@ from typing import Any
 
 from segue.errors import InputError
 from segue.files.atomic import write_json
+from segue.files.folders import config_folder
 from segue.values.frames import SEEN_PIXELS, Frame, SeenPixels
 
 
@@ -61,13 +61,6 @@ class Profile:
         if frame is not None:
             fields["frame"] = SEEN_PIXELS if frame == "seen" else Frame(*frame)
         return cls(**{**fields, "found": tuple(fields.get("found", ()))})
-
-
-def config_folder() -> Path:
-    """Return the folder of this user's settings: `SEGUE_HOME`, else `~/.config/segue`."""
-    if override := os.environ.get("SEGUE_HOME"):
-        return Path(override).expanduser()
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "segue"
 
 
 def profile_file(name: str) -> Path:

@@ -96,9 +96,9 @@ def serve(
         from segue.server.settings import Settings, kept_key
 
     from segue.cli.terminal.screen import screen
+    from segue.files.folders import data_folder
 
-    folder = data or Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")) / "segue"
-    folder = folder.expanduser()
+    folder = (data or data_folder()).expanduser()
     given = _keys(keys)
     settings = Settings(
         data=folder,

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from segue.errors import InputError, ModelError
+from segue.files.folders import cache_folder
 from segue.runtime.weights import download, hub
 from segue.runtime.weights.checkpoint import (
     load_pretrained,
@@ -26,7 +27,6 @@ from segue.runtime.weights.checkpoint import (
 __all__ = [
     "BUNDLED",
     "CHECKPOINT_SUFFIXES",
-    "cache_folder",
     "load_pretrained",
     "locate",
     "offline",
@@ -85,14 +85,6 @@ def offline() -> bool:
     return any(
         os.environ.get(name, "").lower() in yes for name in ("SEGUE_OFFLINE", "HF_HUB_OFFLINE")
     )
-
-
-def cache_folder() -> Path:
-    """Where files fetched from URLs are kept; made when first needed."""
-    if override := os.environ.get("SEGUE_CACHE"):
-        return Path(override).expanduser()
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "segue"
 
 
 def _existing_path(text: str) -> Path:
