@@ -1,4 +1,4 @@
-"""Links that work on a code host and on the site: files outside docs/ become links to the repository.
+"""Make links of the guides work on the site too: files outside docs/ are linked in the repository.
 
 A hook of mkdocs. `../CONTRIBUTING.md` in a guide is a file beside docs/, which the site does not
 have; it is linked where the repository is (`repo_url` of mkdocs.yml), or named where there is none.
@@ -21,7 +21,8 @@ def on_page_markdown(markdown: str, page, config, files) -> str:
         if place.startswith("docs/") or place == "docs":
             return match.group(0)
         if config.repo_url:
-            return f"{mark}[{text}]({config.repo_url.rstrip('/')}/blob/main/{place}{hash_mark}{anchor})"
+            repository = config.repo_url.rstrip("/")
+            return f"{mark}[{text}]({repository}/blob/main/{place}{hash_mark}{anchor})"
         return f"{text} (`{place}`)" if text.strip("`") != place else f"`{place}`"
 
     return LINK.sub(rewrite, markdown)
