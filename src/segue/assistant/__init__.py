@@ -20,8 +20,7 @@ from segue.pipeline.chat_detector import chat_as_detector
 from segue.pipeline.pipeline import Pipeline
 from segue.pipeline.routing import Route, check_route
 from segue.runtime.memory import MemoryBudget
-from segue.segment import Point, Segmenter
-from segue.values.box import BoxLike
+from segue.segment import Boxes, Labels, Points, Segmenter
 from segue.values.image import Image, ImageSource
 from segue.values.region import Region
 
@@ -130,9 +129,9 @@ class Assistant(Pipeline):
         self,
         image: ImageSource,
         phrases: str | Sequence[str] | None = None,
-        boxes: Sequence[BoxLike] | None = None,
-        points: Sequence[Point] | Sequence[Sequence[Point]] | None = None,
-        labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        boxes: Boxes | None = None,
+        points: Points | None = None,
+        labels: Labels | None = None,
     ) -> tuple[Region, ...]:
         """Make masks without a chat model: by phrase, by box, or by points.
 
@@ -164,6 +163,6 @@ class Assistant(Pipeline):
         return self.grounder.detect(image, phrases)
 
 
-def _is_empty(values: Sequence[Any] | None) -> bool:
+def _is_empty(values: Any) -> bool:
     """Return True for None and for no values; arrays have no truth value."""
     return values is None or len(values) == 0
