@@ -50,6 +50,7 @@ MOVED: Mapping[str, tuple[str, ...]] = {
 NEW_NAMES: Mapping[str, str] = {
     "Choice": "RouteDecision",
     "Collector": "AnswerBuilder",
+    "Event": "ReplyEvent",
     "Follower": "ReplyProcessor",
     "Found": "Detection",
     "Malformed": "MalformedMarkup",
@@ -103,19 +104,20 @@ def renamed(old: str, new: Any) -> Any:
     return call
 
 
-def renamed_in(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module's `__getattr__` that finds old names.
+def renamed_in(module: str) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that finds the old names of `NEW_NAMES` which it had.
 
     Args:
         module: its `__name__`.
-        names: old name -> new name in that module.
     """
 
     def __getattr__(name: str) -> Any:
-        if name not in names:
+        new_name = NEW_NAMES.get(name)
+        contents = vars(sys.modules[module])
+        if new_name is None or new_name not in contents:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        warn(f"{module}.{name}", names[name])
-        return getattr(sys.modules[module], names[name])
+        warn(f"{module}.{name}", new_name)
+        return contents[new_name]
 
     return __getattr__
 

@@ -11,7 +11,7 @@ from segue.errors import InputError, SegueError
 from segue.version import __version__
 
 HEAVY = ["torch", "transformers", "numpy", "cv2", "PIL", "httpx"]
-COMMANDS = ["", "ask", "chat", "segment", "edit", "demo", "models", "embedded", "embedded train"]
+COMMANDS = ["", "ask", "chat", "segment", "edit", "demo", "models", "evaluate", "evaluate tags"]
 
 
 def test_help_imports_nothing_heavy() -> None:

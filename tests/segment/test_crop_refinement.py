@@ -121,18 +121,3 @@ def test_logits_survive_the_way_to_the_window_and_back(segmenter):
     assert (masks[0] & masks[1]).sum() > 0.9 * (masks[0] | masks[1]).sum()
     back = resample_logits(there, whole, (0, 0), seen, (x0, y0))
     assert (back[0, 8:24, 8:24] - blob[0, 8:24, 8:24]).abs().max() < 2
-
-
-def test_the_network_on_board_answers_as_it_was_measured(on_board):
-    from segue.embedded.segmenter_answers import LookSettings, masks_for_boxes, masks_for_points
-
-    array = two_shapes()
-    view = on_board.look(Image(array))
-    boxes = [Box(80, 50, 160, 130), Box(221, 121, 300, 200)]
-    settings = LookSettings(on_board.options.zoom, on_board.options.clip_to_box)
-    expected = masks_for_boxes(on_board.model, array, [box.corners for box in boxes], settings)
-    for mask, one in zip(view.mask(boxes), expected):
-        assert (mask.array & one).sum() > 0.995 * (mask.array | one).sum() > 0
-    (clicked,) = masks_for_points(on_board.model, array, [(120.0, 90.0)], settings)
-    (mask,) = view.mask(points=[(120, 90)])
-    assert (mask.array & clicked).sum() > 0.99 * (mask.array | clicked).sum() > 0

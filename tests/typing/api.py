@@ -1,4 +1,4 @@
-"""A user's script over the public API. It is not run: mypy and pyright check it (test_typing.py)."""
+"""A user's script over the public API. It is checked by mypy and pyright, not run."""
 
 from pathlib import Path
 

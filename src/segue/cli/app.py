@@ -26,7 +26,6 @@ from segue.cli.commands import (
     demo,
     doctor,
     edit,
-    embedded,
     evaluate,
     finetune,
     mcp,
@@ -67,7 +66,6 @@ app.command("convert-weights")(convert_weights.convert_weights)
 app.command("finetune")(finetune.finetune)
 app.command("merge")(finetune.merge)
 app.command("doctor")(doctor.doctor)
-app.add_typer(embedded.app, name="embedded")
 app.add_typer(convert.app, name="convert")
 app.add_typer(evaluate.app, name="evaluate")
 

@@ -106,10 +106,10 @@ def test_colours_are_those_of_drawn_pictures(modules):
     regions = [{"id": f"r{n}", "phrase": phrase} for n, phrase in enumerate(phrases)]
     looks = modules.evaluate(
         """async (regions) => {
-          const { looksOf, contrast_colour } = await import("/page/js/palette.js");
+          const { looksOf, contrasting } = await import("/page/js/palette.js");
           const looks = looksOf(regions);
           return regions.map(({ id }) => looks.get(id))
-            .map((look) => ({ ...look, ink: contrast_colour(look.line) }));
+            .map((look) => ({ ...look, ink: contrasting(look.line) }));
         }""",
         regions,
     )

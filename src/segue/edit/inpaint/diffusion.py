@@ -1,8 +1,8 @@
 """Fill a hole with a diffusion model, through the diffusers package.
 
 Any inpainting checkpoint that `AutoPipelineForInpainting` reads: Stable Diffusion 1.5 or 2, XL,
-Flux fill, … The hole and as much around it again are cut out, brought to the size that the model
-was trained for, filled, and put back; outside the hole nothing changes.
+Flux fill, … The hole and as much bounding_slices it again are cut out, brought to the size that the
+model was trained for, filled, and put back; outside the hole nothing changes.
 """
 
 from math import sqrt

@@ -124,6 +124,6 @@ def _bundled_folder(part: str) -> Path:
     if not folder.is_dir():
         raise ModelError(
             f"The weights of the embedded {part} are not in this installation ({folder}). "
-            "Reinstall segue, or train them: segue embedded train."
+            "Reinstall segue, or train them in a clone of its repository: python -m lab train."
         )
     return folder
