@@ -10,8 +10,8 @@ sizes = st.builds(Size, st.integers(1, 4000), st.integers(1, 4000))
 patches = st.builds(
     Patches,
     side=st.sampled_from([28, 32]),
-    least=st.sampled_from([1, 56 * 56, 4 * 28 * 28, 65536]),
-    most=st.sampled_from([28 * 28 * 1280, 32 * 32 * 16384, 1_003_520]),
+    min_pixels=st.sampled_from([1, 56 * 56, 4 * 28 * 28, 65536]),
+    max_pixels=st.sampled_from([28 * 28 * 1280, 32 * 32 * 16384, 1_003_520]),
 )
 
 
@@ -20,13 +20,13 @@ def test_it_equals_the_makers_rule(size: Size, patches: Patches) -> None:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
     if max(size) / min(size) <= LONGEST_RATIO:
-        theirs = smart_resize(*size, patches.side, patches.least, patches.most)
+        theirs = smart_resize(*size, patches.side, patches.min_pixels, patches.max_pixels)
         assert patches.size_for(size) == theirs
 
 
 @given(sizes, patches)
 def test_a_settled_size_stays_as_it_is(size: Size, patches: Patches) -> None:
-    settled = patches.settled(size)
+    settled = patches.stable_size(size)
     assert patches.size_for(settled) == settled
     assert settled.height % patches.side == settled.width % patches.side == 0
     assert min(settled) > 0

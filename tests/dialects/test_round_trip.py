@@ -183,12 +183,12 @@ class Seeing(Scripted):
     dialect = "qwen2_5_vl"
 
     def seen_size(self, size: Size) -> Size:
-        return Patches().settled(size)
+        return Patches().stable_size(size)
 
 
 @pytest.mark.parametrize("size", SIZES[:3], ids=str)
 def test_pixels_of_a_resized_picture_come_back_within_one_model_pixel(size: Size) -> None:
-    seen = Patches().settled(size)
+    seen = Patches().stable_size(size)
     box = Box(size.width * 0.21, size.height * 0.13, size.width * 0.77, size.height * 0.93)
     corners = rounded(box, size, Frame(seen.width, seen.height))
     reply = f'[{{"bbox_2d": {list(corners)}, "label": "thing"}}]'
@@ -208,7 +208,7 @@ def test_a_box_on_a_turned_picture_lies_where_it_is_seen_upright() -> None:
     picture = upside_down(Size(333, 777))
     reply = '[{"bbox_2d": [196, 98, 392, 196], "label": "thing"}]'
     (region,) = Assistant(Seeing([reply])).open(picture).ask("where?").regions
-    seen = Patches().settled(Size(333, 777))
+    seen = Patches().stable_size(Size(333, 777))
     across, down = 777 / seen.width, 333 / seen.height
     expected = Box(196 * across, 98 * down, 392 * across, 196 * down)
     assert region.box.iou(expected) > 0.9999

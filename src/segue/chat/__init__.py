@@ -42,7 +42,7 @@ class ChatModel(Protocol):
 
 
 @runtime_checkable
-class Resizing(Protocol):
+class SupportsResizing(Protocol):
     """A chat model that knows how large it sees a picture. Optional, beside `ChatModel`.
 
     Needed where the dialect states boxes in pixels of the resized picture (`box.SEEN_PIXELS`).
@@ -53,7 +53,7 @@ class Resizing(Protocol):
 
 
 @runtime_checkable
-class Framed(Protocol):
+class SupportsFrame(Protocol):
     """A chat model known to use another frame than its dialect says. Optional."""
 
     @property
@@ -62,7 +62,7 @@ class Framed(Protocol):
 
 
 @runtime_checkable
-class Thinking(Protocol):
+class SupportsThinking(Protocol):
     """A chat model whose replies may begin inside a thought that its prompt opened. Optional."""
 
     @property
@@ -72,21 +72,21 @@ class Thinking(Protocol):
 
 def token_counts(chat: object, messages: Sequence[Message], reply: str) -> tuple[int, int] | None:
     """Tokens of a prompt and of a reply; None when the model does not count."""
-    return chat.count_tokens(messages, reply) if isinstance(chat, CountsTokens) else None
+    return chat.count_tokens(messages, reply) if isinstance(chat, SupportsTokenCount) else None
 
 
 def seen_size(chat: object, size: Size) -> Size:
     """How large `chat` sees a picture of `size`; a model that does not say does not resize."""
-    return chat.seen_size(size) if isinstance(chat, Resizing) else size
+    return chat.seen_size(size) if isinstance(chat, SupportsResizing) else size
 
 
 def thinks(chat: object) -> bool:
     """Whether replies of `chat` may begin inside a thought."""
-    return chat.thinks if isinstance(chat, Thinking) else False
+    return chat.thinks if isinstance(chat, SupportsThinking) else False
 
 
 @runtime_checkable
-class Public(Protocol):
+class SupportsPublicErrors(Protocol):
     """A chat model whose errors hold words of others, such as an endpoint's. Optional."""
 
     is_public: bool
@@ -95,17 +95,17 @@ class Public(Protocol):
 
 def serve_publicly(chat: object) -> None:
     """Strangers will read the errors of `chat`."""
-    if isinstance(chat, Public):
+    if isinstance(chat, SupportsPublicErrors):
         chat.is_public = True
 
 
 def frame_of(chat: object) -> AnyFrame | None:
     """The frame that `chat` insists on; None: the one of its dialect."""
-    return chat.frame if isinstance(chat, Framed) else None
+    return chat.frame if isinstance(chat, SupportsFrame) else None
 
 
 @runtime_checkable
-class CountsTokens(Protocol):
+class SupportsTokenCount(Protocol):
     """What a chat backend may offer besides: how long questions and replies are, in tokens."""
 
     def count_tokens(self, messages: Sequence[Message], reply: str) -> tuple[int, int]:

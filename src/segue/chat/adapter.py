@@ -106,7 +106,7 @@ def attach(network: Any, folder: Path) -> Any:
     try:
         with warnings.catch_warnings():  # PEFT asks transformers by names on their way out
             warnings.simplefilter("ignore", FutureWarning)
-            adapted = PeftModel.from_pretrained(
+            peft_model = PeftModel.from_pretrained(
                 network, str(folder), local_files_only=True, trust_remote_code=False
             )
     except SafetensorError as error:
@@ -121,4 +121,4 @@ def attach(network: Any, folder: Path) -> Any:
     except (ValueError, RuntimeError, KeyError, OSError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"The adapter in {folder} does not fit this base: {reason}") from error
-    return adapted.merge_and_unload()
+    return peft_model.merge_and_unload()

@@ -4,12 +4,12 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from segue.errors import InputError
+from segue.models.decoding.sampling import SamplingSettings
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor
 from segue.models.qwen_vl import load as load_checkpoint
 from segue.models.qwen_vl.completions import answer
-from segue.models.qwen_vl.generation import Writer
+from segue.models.qwen_vl.generation import QwenVLGenerator
 from segue.models.qwen_vl.prompts import Prompt
-from segue.models.qwen_vl.sampling import Choice
 from segue.values.message import Message, Sampling, images_of
 
 
@@ -32,7 +32,7 @@ class QwenVL:
         """
         self.name = name
         self.processor = processor
-        self._writer = Writer(model, processor)
+        self._writer = QwenVLGenerator(model, processor)
 
     @property
     def model(self) -> QwenVLForCausalLM:
@@ -53,11 +53,11 @@ class QwenVL:
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
         """Answer the last message. See `ChatModel.stream`."""
-        choice = Choice.of(sampling, self.processor.generation)
+        choice = SamplingSettings.of(sampling, self.processor.generation)
         return self._writer.stream(self._prompt(messages), choice)
 
     def count_tokens(self, messages: Sequence[Message], reply: str) -> tuple[int, int]:
-        """Length of a prompt, picture slots included, and of a reply. See `CountsTokens`."""
+        """Length of a prompt, picture slots included, and of a reply. See `SupportsTokenCount`."""
         return len(self._prompt(messages).ids), len(self.processor.tokenizer.encode_markup(reply))
 
     def _prompt(self, messages: Sequence[Message]) -> Prompt:

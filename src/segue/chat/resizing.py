@@ -15,9 +15,9 @@ class Patches:
 
     side: int = 28
     """Both sides become multiples of this many pixels."""
-    least: int = 56 * 56
+    min_pixels: int = 56 * 56
     """At least so many pixels in all …"""
-    most: int = 28 * 28 * 1280
+    max_pixels: int = 28 * 28 * 1280
     """… and at most so many."""
 
     def size_for(self, size: Size) -> Size:
@@ -31,27 +31,27 @@ class Patches:
         """
         sides = height, width = not_too_long(size)
         down, across = (round(v / self.side) * self.side for v in sides)
-        if across * down > self.most:
-            shrink = math.sqrt(height * width / self.most)
+        if across * down > self.max_pixels:
+            shrink = math.sqrt(height * width / self.max_pixels)
             down, across = (max(math.floor(v / shrink / self.side), 1) * self.side for v in sides)
-        elif across * down < self.least:
-            grow = math.sqrt(self.least / (height * width))
+        elif across * down < self.min_pixels:
+            grow = math.sqrt(self.min_pixels / (height * width))
             down, across = (math.ceil(v * grow / self.side) * self.side for v in sides)
         return Size(down, across)
 
-    def settled(self, size: Size) -> Size:
+    def stable_size(self, size: Size) -> Size:
         """The size to send so that it is not changed again where this rule is applied once more.
 
         A very long and thin picture shrinks each time, until both its limits are kept.
 
-        >>> patches = Patches(most=28 * 28 * 16)
-        >>> patches.size_for(Size(1, 3000)), patches.settled(Size(1, 3000))
+        >>> patches = Patches(max_pixels=28 * 28 * 16)
+        >>> patches.size_for(Size(1, 3000)), patches.stable_size(Size(1, 3000))
         (Size(height=28, width=1568), Size(height=28, width=448))
         """
-        once = self.size_for(size)
-        while (again := self.size_for(once)) != once:
-            once = again
-        return once
+        stable_size = self.size_for(size)
+        while (next_size := self.size_for(stable_size)) != stable_size:
+            stable_size = next_size
+        return stable_size
 
 
 def not_too_long(size: Size) -> Size:

@@ -40,8 +40,8 @@ class Scripted:
         if piece < 1:
             raise InputError(f"A piece must have at least one character, got {piece}.")
         self.piece = piece
-        script = _read(Path(replies)) if isinstance(replies, str | Path) else replies
-        self.replies = _checked(script)
+        script = _read_script(Path(replies)) if isinstance(replies, str | Path) else replies
+        self.replies = _check_script(script)
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Iterator[str]:
         """Give the reply that the script holds for this turn. See `ChatModel.stream`."""
@@ -50,17 +50,17 @@ class Scripted:
         return self._pieces(self._reply(messages), sampling)
 
     def count_tokens(self, messages: Sequence[Message], reply: str) -> tuple[int, int]:
-        """Length of questions and reply, in pieces. See `CountsTokens`."""
-        asked = sum(-(-len(message.text) // self.piece) for message in messages)
-        return asked, -(-len(reply) // self.piece)
+        """Length of questions and reply, in pieces. See `SupportsTokenCount`."""
+        n_prompt = sum(-(-len(message.text) // self.piece) for message in messages)
+        return n_prompt, -(-len(reply) // self.piece)
 
     def _reply(self, messages: Sequence[Message]) -> str:
         question = messages[-1].text.strip()
         if isinstance(self.replies, Mapping):
             if question in self.replies:
                 return self.replies[question]
-            known = ", ".join(map(repr, self.replies)) or "none"
-            raise ModelError(f"The script has no reply to {question!r}. It knows: {known}.")
+            questions = ", ".join(map(repr, self.replies)) or "none"
+            raise ModelError(f"The script has no reply to {question!r}. It knows: {questions}.")
         turn = sum(message.role == "user" for message in messages)
         if turn > len(self.replies):
             raise ModelError(
@@ -82,7 +82,7 @@ class Scripted:
         return "stop"
 
 
-def _read(path: Path) -> Any:
+def _read_script(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -93,7 +93,7 @@ def _read(path: Path) -> Any:
         raise InputError(f"The script {path} is not JSON: {error}.") from error
 
 
-def _checked(script: Any) -> Sequence[str] | Mapping[str, str]:
+def _check_script(script: Any) -> Sequence[str] | Mapping[str, str]:
     if isinstance(script, Mapping) and _are_texts(script.values()):
         return {str(question).strip(): reply for question, reply in script.items()}
     if isinstance(script, list | tuple) and _are_texts(script):

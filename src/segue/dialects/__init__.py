@@ -113,12 +113,12 @@ ReplyEvent = (
 
 def drop_retracted(events: Iterable[ReplyEvent]) -> list[ReplyEvent]:
     """The events of a whole reply that count: without those that a thought took back."""
-    kept: list[ReplyEvent] = []
+    remaining: list[ReplyEvent] = []
     for event in events:
         if isinstance(event, Thought) and event.retracts:
-            kept.clear()
-        kept.append(event)
-    return kept
+            remaining.clear()
+        remaining.append(event)
+    return remaining
 
 
 class Dialect(Protocol):

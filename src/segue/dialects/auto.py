@@ -58,18 +58,18 @@ class Handover:
 
     def to(self, reply: Reply) -> list[ReplyEvent]:
         """Read all of it as another reply; returns what was not handed out before."""
-        left: list[ReplyEvent] = []
-        words, others = self._words, self._others
+        replayed: list[ReplyEvent] = []
+        words, n_others = self._words, self._others
         for event in reply.feed(self.raw):
             if isinstance(event, PlainText):
-                rest = event.text[words:]
+                new_text = event.text[words:]
                 words = max(words - len(event.text), 0)
-                left += [PlainText(rest)] if rest else []
-            elif others:
-                others -= 1
+                replayed += [PlainText(new_text)] if new_text else []
+            elif n_others:
+                n_others -= 1
             else:
-                left.append(event)
-        return left
+                replayed.append(event)
+        return replayed
 
 
 class AutoDialect:

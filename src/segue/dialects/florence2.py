@@ -35,7 +35,7 @@ class Florence2Reply(FamilyReply):
     tokens = family_tokens(
         *("<poly>", "</poly>", "<sep>", "<s>", "</s>", "<pad>", "<od>", "</od>"),
         pattern=r"<loc_[0-9]{1,3}>",
-        begun=r"<l(?:oc?)?|<loc_[0-9]{0,3}",
+        beginning=r"<l(?:oc?)?|<loc_[0-9]{0,3}",
         foreign=False,
     )
     silent = ("<s>", "</s>", "<pad>", "<od>", "</od>")
@@ -48,9 +48,9 @@ class Florence2Reply(FamilyReply):
         self._poly = "<poly>"  # as written
         self._asked = ""  # tokens of <poly>, as written
 
-    def resume(self, before: Reply) -> None:
+    def resume(self, previous: Reply) -> None:
         """Read on where another dialect left off, whose last words may be a name."""
-        super().resume(before)
+        super().resume(previous)
         self._name = self._recent[-REACH:]
 
     def stray(self, token: str) -> None:
@@ -101,34 +101,34 @@ class Florence2Reply(FamilyReply):
 
     def _end_run(self, cut: bool = False, between: bool = False) -> None:
         """The locations in a row are complete."""
-        run, self._run = self._run, []
-        values = [float(one[5:-1]) + 0.5 for one in run]
+        locations, self._run = self._run, []
+        values = [float(token[5:-1]) + 0.5 for token in locations]
         if self._outline is not None:
             self._outline += zip(values[::2], values[1::2])
-            self._asked += "".join(run)
+            self._asked += "".join(locations)
             return
-        if not run:
+        if not locations:
             return
         places, used = _boxes(values) if not between else ([], 0)
         phrase = self._phrase()
         for place in places:
             self.place(place, phrase, self.picture(phrase))
-        if used < len(run):
-            self.malformed("".join(run[used:]), cut and len(run) % 4 > 0)
+        if used < len(locations):
+            self.malformed("".join(locations[used:]), cut and len(locations) % 4 > 0)
             self._name = ""
 
     def _end_outline(self, cut: bool = False) -> None:
         corners, self._outline = self._outline, None
-        written, self._asked = self._asked, ""
+        outline_text, self._asked = self._asked, ""
         if corners is None:
             return
         box = around(corners, GRID_1000) if len(corners) >= 3 else None
         phrase = self._phrase()
         if box is not None and sensible(box):
             self.place((box, None), phrase, self.picture(phrase))
-            written = ""
+            outline_text = ""
         if cut or not (box is not None and sensible(box)):
-            self.malformed(written or self._poly, cut)
+            self.malformed(outline_text or self._poly, cut)
             self._name = ""
 
     def _phrase(self) -> Phrase:

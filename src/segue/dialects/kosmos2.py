@@ -26,25 +26,25 @@ _PAIR = re.compile(r"<patch_index_([0-9]{4})>\s*<patch_index_([0-9]{4})>", re.AS
 _BETWEEN = re.compile(r"(?:\s|</delimiter_of_multi_objects/>)*")
 
 
-def cells(inside: str, closed: bool) -> tuple[list[Place], str | None]:
+def cells(inside: str, is_closed: bool) -> tuple[list[Place], str | None]:
     """Read pairs of cells, once the tag is closed. See `places.ReadPlaces`."""
-    if not closed:
+    if not is_closed:
         return [], inside
     places: list[Place] = []
-    odd, at = [], 0
+    unread, at = [], 0
     for match in _PAIR.finditer(inside):
         between = inside[at : match.start()]
         if not _BETWEEN.fullmatch(between):
-            odd.append(between)
+            unread.append(between)
         box = _box(int(match.group(1)), int(match.group(2)))
         if box is None:
-            odd.append(match.group())
+            unread.append(match.group())
         else:
             places.append((box, None))
         at = match.end()
     if not _BETWEEN.fullmatch(inside, at) or not inside:
-        odd.append(inside[at:])
-    return places, "".join(odd) if odd else None
+        unread.append(inside[at:])
+    return places, "".join(unread) if unread else None
 
 
 def _box(first: int, last: int) -> FramedBox | None:

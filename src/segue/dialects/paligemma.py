@@ -36,7 +36,7 @@ class PaliGemmaReply(FamilyReply):
     tokens = family_tokens(
         *("<eos>", "<bos>"),
         pattern=r"<loc[0-9]{4}>|<seg[0-9]{3}>",
-        begun=r"<(?:l(?:oc?)?|loc[0-9]{0,4}|se?|seg[0-9]{0,3})",
+        beginning=r"<(?:l(?:oc?)?|loc[0-9]{0,4}|se?|seg[0-9]{0,3})",
         foreign=False,
     )
     silent = ("<eos>", "<bos>")
@@ -64,7 +64,7 @@ class PaliGemmaReply(FamilyReply):
             self._name_boxes()
         self._locations.append(token)
         if len(self._locations) == 4:
-            y0, x0, y1, x1 = (float(one[4:8]) for one in self._locations)
+            y0, x0, y1, x1 = (float(location_token[4:8]) for location_token in self._locations)
             box = FramedBox(x0, y0, x1, y1, _STEPS)
             if sensible(box):
                 self._boxes.append(box)

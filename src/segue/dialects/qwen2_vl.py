@@ -26,7 +26,7 @@ class Qwen2VLReply(FamilyReply):
     family = "Qwen2-VL"
     forms = frozenset({"<box>", "<quad>", "<|extra_2|>", *TOKENS})
     shape = Shape()
-    tokens = family_tokens("<img>", "</img>", pattern=PAIR, begun=BEGUN, starts="<(")
+    tokens = family_tokens("<img>", "</img>", pattern=PAIR, beginning=BEGUN, starts="<(")
 
 
 def dialect() -> ReplyDialect:

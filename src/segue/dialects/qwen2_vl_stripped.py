@@ -37,16 +37,16 @@ class StrippedReply(FamilyReply):
 
     family = "Qwen2-VL without its tokens"
     shape = Shape()
-    tokens = family_tokens(pattern=PAIR, begun=BEGUN, starts="<(")
+    tokens = family_tokens(pattern=PAIR, beginning=BEGUN, starts="<(")
 
     def __init__(self, grounded: bool = False) -> None:
         super().__init__(grounded)
         self._clause = ""  # the last words, as far as they may be a phrase
         self._last: Phrase | None = None  # the phrase of the box just before
 
-    def resume(self, before: Reply) -> None:
+    def resume(self, previous: Reply) -> None:
         """Read on where another dialect left off, whose last words may be a phrase."""
-        super().resume(before)
+        super().resume(previous)
         self._clause = self._recent[-REACH:]
 
     def show(self, text: str) -> None:
@@ -78,8 +78,8 @@ class StrippedReply(FamilyReply):
         start = max((match.end() for match in _CLAUSE.finditer(clause)), default=0)
         for rule, keep in ((_ARTICLE, True), (_CHINESE, False)):
             for match in rule.finditer(clause, start):
-                rest = clause[match.end() :]
-                if rest.strip():
+                words_after = clause[match.end() :]
+                if words_after.strip():
                     start = match.start() if keep else match.end()
         words = clause[start:]
         text = words.strip()

@@ -26,7 +26,7 @@ class QwenVLReply(FamilyReply):
     forms = frozenset({"<box>", "<quad>"})
     shape = Shape()
     tokens = family_tokens(
-        "<img>", "</img>", "<imgpad>", "<IMG_CONTEXT>", pattern=PAIR, begun=BEGUN, starts="<("
+        "<img>", "</img>", "<imgpad>", "<IMG_CONTEXT>", pattern=PAIR, beginning=BEGUN, starts="<("
     )
 
 

@@ -16,7 +16,7 @@ from segue.finetune.data import messages_of, opened
 from segue.finetune.recipe import Recipe
 from segue.models.qwen_vl import QwenVLForCausalLM, load
 from segue.models.qwen_vl.checkpoint import read_config, read_processor
-from segue.models.qwen_vl.teaching import IGNORED, Example
+from segue.models.qwen_vl.training_examples import IGNORED, Example
 from segue.values.image import Image
 
 BLANK = Image(np.zeros((1, 1, 3), np.uint8))

@@ -20,10 +20,10 @@ from segue.chat import ChatModel
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers import TransformersChat
 from segue.chat.transformers.families import family_of
+from segue.chat.transformers.generation import ALONG_THE_TEXT
 from segue.chat.transformers.loading import load_network
 from segue.chat.transformers.processing import load_processor
 from segue.chat.transformers.prompts import PromptWriter
-from segue.chat.transformers.writing import ALONG_THE_TEXT
 from segue.convert.dialogue import Dialogue, Turn
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
@@ -106,7 +106,7 @@ class TrainableTransformers:
         )
         if merge is None or least is None or most is None or not isinstance(side, int):
             return None
-        return Patches(side=side * merge, least=least, most=most)
+        return Patches(side=side * merge, min_pixels=least, max_pixels=most)
 
     def network(self, dtype: torch.dtype, device: torch.device) -> Any:
         """See `TrainableModel.network`."""
@@ -230,7 +230,9 @@ class TrainableTransformers:
         patches = self._patches()
         if patches is None:
             return "what its processor says"
-        least, most = (pixels // patches.side**2 for pixels in (patches.least, patches.most))
+        least, most = (
+            pixels // patches.side**2 for pixels in (patches.min_pixels, patches.max_pixels)
+        )
         return (
             f"{max(1, least)} to {most} tokens, one for each {patches.side} x {patches.side} pixels"
         )

@@ -127,26 +127,26 @@ def _english(text: str) -> Intent:
     asking = _ASKING.match(text)
     if asking is None:
         return Intent()
-    rest = text[asking.end() :].strip()
-    while (shorter := _TAIL.sub("", rest)) != rest:
-        rest = shorter
+    requested = text[asking.end() :].strip()
+    while (shorter := _TAIL.sub("", requested)) != requested:
+        requested = shorter
     relational = False
     every = False
     phrases: list[str] = []
-    for part in _JOIN.split(rest):
-        part, all_of_it = _unquantified(part)
+    for part in _JOIN.split(requested):
+        part, all_of_it = _strip_quantifier(part)
         if not part or _PRONOUN.match(part.lower()):
             continue
         relational = relational or _RELATION.search(part) is not None
         every = every or all_of_it or _is_plural(part)
         phrases.append(part)
     if relational:
-        whole, _ = _unquantified(rest)
-        phrases = [whole] if whole else []
+        phrase, _ = _strip_quantifier(requested)
+        phrases = [phrase] if phrase else []
     return Intent(tuple(phrases), every, relational and bool(phrases))
 
 
-def _unquantified(part: str) -> tuple[str, bool]:
+def _strip_quantifier(part: str) -> tuple[str, bool]:
     """A phrase without articles, and whether it began with "all" or "every"."""
     every = False
     while True:

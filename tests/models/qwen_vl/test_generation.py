@@ -5,22 +5,22 @@ import torch
 
 from builders import an_image
 from segue.errors import InputError, ModelError
+from segue.models.decoding.sampling import SamplingSettings
 from segue.models.qwen_vl import generation
-from segue.models.qwen_vl.generation import Writer
+from segue.models.qwen_vl.generation import QwenVLGenerator
 from segue.models.qwen_vl.prompts import Prompt
-from segue.models.qwen_vl.sampling import Choice
 from segue.values.message import Message
 from tiny_qwen_vl import TRAINED_LENGTH, a_model, a_processor
 
-GREEDY = Choice(temperature=0, max_new_tokens=8)
+GREEDY = SamplingSettings(temperature=0, max_new_tokens=8)
 
 
 @pytest.fixture
-def writer() -> Writer:
-    return Writer(a_model(), a_processor())
+def writer() -> QwenVLGenerator:
+    return QwenVLGenerator(a_model(), a_processor())
 
 
-def counted(writer: Writer) -> list[int]:
+def counted(writer: QwenVLGenerator) -> list[int]:
     """How many positions each forward pass reads, as they happen."""
     seen: list[int] = []
 
@@ -37,11 +37,11 @@ def first_turn(text: str = "hi") -> list[Message]:
 
 
 def test_every_greedy_turn_equals_the_original(set_a) -> None:
-    writer, history = Writer(set_a.model, set_a.processor), []
+    writer, history = QwenVLGenerator(set_a.model, set_a.processor), []
     for turn in set_a.meta["chat_turns"]:
         prompt = set_a.chat(turn["query"], history)
         assert prompt.ids == turn["input_ids"]
-        greedy = Choice(temperature=0)
+        greedy = SamplingSettings(temperature=0)
         ids = list(writer.tokens(prompt, greedy))
         assert ids == turn["generated_ids"][: len(ids)]
         assert ids[-1] == set_a.processor.tokenizer.turn_end_id
@@ -50,16 +50,16 @@ def test_every_greedy_turn_equals_the_original(set_a) -> None:
 
 
 def test_every_greedy_turn_on_the_real_vocabulary_equals_the_original(set_c) -> None:
-    writer, history = Writer(set_c.model, set_c.processor), []
+    writer, history = QwenVLGenerator(set_c.model, set_c.processor), []
     for turn in set_c.meta["chat_turns"]:
         prompt = set_c.chat(turn["query"], history)
         assert prompt.ids == turn["input_ids"]
-        ids = list(writer.tokens(prompt, Choice(temperature=0, max_new_tokens=16)))
+        ids = list(writer.tokens(prompt, SamplingSettings(temperature=0, max_new_tokens=16)))
         assert ids == turn["generated_ids"]
         history.append([turn["query"], turn["response"]])
 
 
-def test_a_second_turn_reads_only_what_is_new_and_says_the_same(writer: Writer) -> None:
+def test_a_second_turn_reads_only_what_is_new_and_says_the_same(writer: QwenVLGenerator) -> None:
     writer.processor.prompts.system = ""
     messages = first_turn()
     reply = "".join(writer.stream(writer.processor.chat(messages), GREEDY))
@@ -70,24 +70,24 @@ def test_a_second_turn_reads_only_what_is_new_and_says_the_same(writer: Writer) 
     warm = list(writer.tokens(second, GREEDY))
     alpha_kept = len(second.ids) <= TRAINED_LENGTH
     assert (seen[0] < len(second.ids)) == alpha_kept
-    cold = list(Writer(writer.model, writer.processor).tokens(second, GREEDY))
+    cold = list(QwenVLGenerator(writer.model, writer.processor).tokens(second, GREEDY))
     assert warm == cold
 
 
 def test_turns_that_cross_the_trained_length_are_read_again() -> None:
-    writer = Writer(a_model(), a_processor(default_system=""))
+    writer = QwenVLGenerator(a_model(), a_processor(default_system=""))
     messages, lengths = [], []
     for question in ("a", "b" * 60, "c"):
         messages.append(Message("user", question))
         prompt = writer.processor.chat(messages)
         lengths.append(len(prompt.ids))
         warm = list(writer.tokens(prompt, GREEDY))
-        assert warm == list(Writer(writer.model, writer.processor).tokens(prompt, GREEDY))
+        assert warm == list(QwenVLGenerator(writer.model, writer.processor).tokens(prompt, GREEDY))
         messages.append(Message("assistant", writer.processor.tokenizer.decode(warm, keep="none")))
     assert lengths[0] < TRAINED_LENGTH < lengths[1]
 
 
-def test_asking_again_about_the_same_picture_encodes_it_once(writer: Writer) -> None:
+def test_asking_again_about_the_same_picture_encodes_it_once(writer: QwenVLGenerator) -> None:
     encoded = []
     writer.model.transformer.visual.register_forward_hook(lambda *_: encoded.append(1))
     for text in ("x", "y"):
@@ -97,18 +97,18 @@ def test_asking_again_about_the_same_picture_encodes_it_once(writer: Writer) -> 
     assert len(encoded) == 1
 
 
-def test_another_picture_in_the_same_place_is_read(writer: Writer) -> None:
+def test_another_picture_in_the_same_place_is_read(writer: QwenVLGenerator) -> None:
     def asked(seed: int) -> Prompt:
         return writer.processor.chat([Message("user", "x", (an_image(seed=seed),))])
 
     list(writer.tokens(asked(1), GREEDY))
     warm = list(writer.tokens(asked(2), GREEDY))
-    assert warm == list(Writer(writer.model, writer.processor).tokens(asked(2), GREEDY))
+    assert warm == list(QwenVLGenerator(writer.model, writer.processor).tokens(asked(2), GREEDY))
 
 
-def test_a_reply_closed_early_leaves_the_memory_consistent(writer: Writer) -> None:
+def test_a_reply_closed_early_leaves_the_memory_consistent(writer: QwenVLGenerator) -> None:
     prompt = writer.processor.chat(first_turn())
-    expected = list(Writer(writer.model, writer.processor).tokens(prompt, GREEDY))
+    expected = list(QwenVLGenerator(writer.model, writer.processor).tokens(prompt, GREEDY))
     for n_taken in (1, 3):
         tokens = writer.tokens(prompt, GREEDY)
         assert [next(tokens) for _ in range(n_taken)] == expected[:n_taken]
@@ -118,17 +118,17 @@ def test_a_reply_closed_early_leaves_the_memory_consistent(writer: Writer) -> No
         assert list(writer.tokens(prompt, GREEDY)) == expected
 
 
-def test_reading_in_pieces_changes_nothing(writer: Writer, monkeypatch) -> None:
+def test_reading_in_pieces_changes_nothing(writer: QwenVLGenerator, monkeypatch) -> None:
     prompt = writer.processor.chat(first_turn("long " * 30))
     expected = list(writer.tokens(prompt, GREEDY))
     monkeypatch.setattr(generation, "PIECE", 17)
-    fresh = Writer(writer.model, writer.processor)
+    fresh = QwenVLGenerator(writer.model, writer.processor)
     seen = counted(fresh)
     assert list(fresh.tokens(prompt, GREEDY)) == expected
     assert max(seen) == 17
 
 
-def test_a_failed_reply_is_not_remembered(writer: Writer) -> None:
+def test_a_failed_reply_is_not_remembered(writer: QwenVLGenerator) -> None:
     prompt = writer.processor.chat(first_turn())
 
     def fail(*_):
@@ -142,7 +142,7 @@ def test_a_failed_reply_is_not_remembered(writer: Writer) -> None:
     assert list(writer.tokens(prompt, GREEDY))
 
 
-def test_memory_gives_way_when_there_is_no_room_left(writer: Writer) -> None:
+def test_memory_gives_way_when_there_is_no_room_left(writer: QwenVLGenerator) -> None:
     prompt = writer.processor.chat(first_turn())
     expected = list(writer.tokens(prompt, GREEDY))
     failures = [1]
@@ -159,9 +159,11 @@ def test_memory_gives_way_when_there_is_no_room_left(writer: Writer) -> None:
         list(writer.tokens(prompt, GREEDY))
 
 
-def test_replies_in_threads_do_not_disturb_each_other(writer: Writer) -> None:
+def test_replies_in_threads_do_not_disturb_each_other(writer: QwenVLGenerator) -> None:
     prompts = [writer.processor.chat(first_turn(text)) for text in "abcd"]
-    alone = [list(Writer(writer.model, writer.processor).tokens(p, GREEDY)) for p in prompts]
+    alone = [
+        list(QwenVLGenerator(writer.model, writer.processor).tokens(p, GREEDY)) for p in prompts
+    ]
     together: dict[int, list[int]] = {}
 
     def write(index: int) -> None:
@@ -175,7 +177,7 @@ def test_replies_in_threads_do_not_disturb_each_other(writer: Writer) -> None:
     assert [together[index] for index in range(4)] == alone
 
 
-def ending_with(writer: Writer, ids: list[int]) -> None:
+def ending_with(writer: QwenVLGenerator, ids: list[int]) -> None:
     """Let the model write these ids, whatever it is asked."""
     vocabulary = writer.model.config.vocab_size
     script = iter(ids)
@@ -188,7 +190,7 @@ def ending_with(writer: Writer, ids: list[int]) -> None:
     writer.model.lm_head.register_forward_hook(dictate)
 
 
-def streamed(writer: Writer, choice: Choice) -> tuple[list[str], str]:
+def streamed(writer: QwenVLGenerator, choice: SamplingSettings) -> tuple[list[str], str]:
     stream, pieces = writer.stream(writer.processor.chat(first_turn()), choice), []
     while True:
         try:
@@ -197,44 +199,44 @@ def streamed(writer: Writer, choice: Choice) -> tuple[list[str], str]:
             return pieces, end.value
 
 
-def test_text_comes_in_whole_characters_and_says_why_it_ended(writer: Writer) -> None:
+def test_text_comes_in_whole_characters_and_says_why_it_ended(writer: QwenVLGenerator) -> None:
     tokenizer = writer.processor.tokenizer
     ids = [*tokenizer.encode(" 飞机"), *tokenizer.encode_markup("<box>(1,2)</box>")]
     ending_with(writer, [*ids, tokenizer.turn_end_id])
-    pieces, why = streamed(writer, Choice(temperature=0, max_new_tokens=99))
+    pieces, why = streamed(writer, SamplingSettings(temperature=0, max_new_tokens=99))
     assert pieces[:2] == ["飞", "机"]
     assert ("".join(pieces), why) == ("飞机<box>(1,2)</box>", "stop")
 
 
 @pytest.mark.parametrize("end", ["end_of_text_id", "turn_start_id", "turn_end_id"])
-def test_each_end_token_ends_a_reply(writer: Writer, end: str) -> None:
+def test_each_end_token_ends_a_reply(writer: QwenVLGenerator, end: str) -> None:
     ending_with(writer, [65, getattr(writer.processor.tokenizer, end)])
     assert streamed(writer, GREEDY) == (["A"], "stop")
 
 
-def test_a_full_reply_keeps_its_last_token(writer: Writer) -> None:
+def test_a_full_reply_keeps_its_last_token(writer: QwenVLGenerator) -> None:
     ending_with(writer, [65, 66, 67, 68])
-    pieces, why = streamed(writer, Choice(temperature=0, max_new_tokens=3))
+    pieces, why = streamed(writer, SamplingSettings(temperature=0, max_new_tokens=3))
     assert ("".join(pieces), why) == ("ABC", "length")
 
 
-def test_stop_strings_end_a_reply(writer: Writer) -> None:
+def test_stop_strings_end_a_reply(writer: QwenVLGenerator) -> None:
     ending_with(writer, list(b"one. two"))
-    pieces, why = streamed(writer, Choice(temperature=0, max_new_tokens=8, stop=(". ",)))
+    pieces, why = streamed(writer, SamplingSettings(temperature=0, max_new_tokens=8, stop=(". ",)))
     assert ("".join(pieces), why) == ("one", "stop")
 
 
-def test_rows_without_a_token_are_never_picked(writer: Writer) -> None:
+def test_rows_without_a_token_are_never_picked(writer: QwenVLGenerator) -> None:
     spare = len(writer.processor.tokenizer)
     with torch.no_grad():
         writer.model.lm_head.weight[spare:] = 100 * writer.model.lm_head.weight[:1]
         writer.model.lm_head.weight[spare + 1] *= -1
     prompt = writer.processor.chat(first_turn())
-    for choice in (GREEDY, Choice(seed=1, max_new_tokens=8)):
+    for choice in (GREEDY, SamplingSettings(seed=1, max_new_tokens=8)):
         assert all(token < spare for token in writer.tokens(prompt, choice))
 
 
-def test_a_prompt_must_fit_its_pictures(writer: Writer) -> None:
+def test_a_prompt_must_fit_its_pictures(writer: QwenVLGenerator) -> None:
     prompt = writer.processor.chat(first_turn())
     with pytest.raises(InputError, match="0 pictures and 1 places"):
         next(writer.tokens(Prompt(prompt.ids), GREEDY))
@@ -242,7 +244,7 @@ def test_a_prompt_must_fit_its_pictures(writer: Writer) -> None:
         next(writer.tokens(Prompt([]), GREEDY))
 
 
-def test_the_callers_grad_mode_is_left_alone(writer: Writer) -> None:
+def test_the_callers_grad_mode_is_left_alone(writer: QwenVLGenerator) -> None:
     stream = writer.stream(writer.processor.chat(first_turn()), GREEDY)
     next(stream)
     assert torch.is_grad_enabled()

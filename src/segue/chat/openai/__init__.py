@@ -19,7 +19,7 @@ from segue.chat.openai.address import Address
 from segue.chat.openai.end_tokens import COMMON_ENDS, END_TOKENS, ENDS
 from segue.chat.openai.problems import trouble_of
 from segue.chat.openai.replies import EndpointReply, Unanswered
-from segue.chat.openai.requests import body
+from segue.chat.openai.requests import request_body
 from segue.chat.openai.retries import pause_before_retry
 from segue.chat.openai.secrets import KeyFilter, redact
 from segue.chat.resizing import Patches
@@ -41,10 +41,10 @@ RETRIES = 4
 """So many times more is a request made that met a full, restarting or unreachable server."""
 
 PATCHES = {
-    "qwen2_vl": Patches(side=28, least=4 * 28 * 28),
-    "qwen2_5_vl": Patches(side=28, least=4 * 28 * 28),
-    "qwen3_vl": Patches(side=32, least=65536, most=32 * 32 * 1280),
-    "glm_v": Patches(side=28, least=112 * 112),
+    "qwen2_vl": Patches(side=28, min_pixels=4 * 28 * 28),
+    "qwen2_5_vl": Patches(side=28, min_pixels=4 * 28 * 28),
+    "qwen3_vl": Patches(side=32, min_pixels=65536, max_pixels=32 * 32 * 1280),
+    "glm_v": Patches(side=28, min_pixels=112 * 112),
 }
 """How large the models of a dialect want their pictures.
 
@@ -98,7 +98,7 @@ class OpenAIChat:
 
     @property
     def thinks(self) -> bool:
-        """Whether replies may begin inside a thought. See `Thinking`."""
+        """Whether replies may begin inside a thought. See `SupportsThinking`."""
         by_name = thinks_by_name(self.address.model)
         return by_name if self.profile.thinks is None else self.profile.thinks
 
@@ -109,22 +109,24 @@ class OpenAIChat:
         )
 
     def seen_size(self, size: Size) -> Size:
-        """The size at which a picture of `size` is sent. See `Resizing`."""
-        most = self.profile.most_pixels
+        """The size at which a picture of `size` is sent. See `SupportsResizing`."""
+        max_pixels = self.profile.most_pixels
         if self._patches is not None:
-            limit = min(self._patches.most, most or self._patches.most)
-            least = min(self._patches.least, limit)
-            return Patches(side=self._patches.side, least=least, most=limit).settled(size)
+            limit = min(self._patches.max_pixels, max_pixels or self._patches.max_pixels)
+            min_pixels = min(self._patches.min_pixels, limit)
+            return Patches(
+                side=self._patches.side, min_pixels=min_pixels, max_pixels=limit
+            ).stable_size(size)
         scale = min(LONGEST / max(size), 1.0)
-        if most:
-            scale = min(scale, (most / (size.width * size.height)) ** 0.5)
+        if max_pixels:
+            scale = min(scale, (max_pixels / (size.width * size.height)) ** 0.5)
         return Size(*(max(int(side * scale), 1) for side in size)) if scale < 1 else size
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
         """Answer the last message. See `ChatModel.stream`."""
         if not messages or messages[-1].role != "user":
             raise InputError("The last message must be the user's. Add the question.")
-        request = body(
+        request = request_body(
             self.address.model, messages, sampling, self.seen_size,
             pictures=self.profile.pictures, official=self.address.official,
         )  # fmt: skip
@@ -135,44 +137,44 @@ class OpenAIChat:
         keys = KeyFilter(*self.address.secrets)
         finish: str = "stop"
         try:
-            with self._sent(request) as response:
+            with self._send(request) as response:
                 incoming = EndpointReply(response, READ_S)
                 with closing(incoming.pieces()) as chunks:
                     while not reply.stopped:
                         try:
-                            shown = keys.push(reply.push(next(chunks)))
+                            visible_text = keys.push(reply.push(next(chunks)))
                         except StopIteration as end:
                             finish = end.value
                             break
-                        if shown:
-                            yield shown
+                        if visible_text:
+                            yield visible_text
         except (openai.OpenAIError, Unanswered) as error:
             raise self._failure(error) from None
-        if rest := keys.push(reply.finish()) + keys.finish():
-            yield rest
+        if last_piece := keys.push(reply.finish()) + keys.finish():
+            yield last_piece
         if keys.count:
             log.warning("the endpoint wrote the key that was sent to it %d times", keys.count)
         if reply.stopped:
             return "stop"
-        return self._ended(finish)
+        return self._finish(finish)
 
     def _failure(self, error: Exception) -> ModelError:
-        known = [redact(model, *self.address.secrets) for model in self._models(error)]
-        trouble = trouble_of(error, self.address, tries=self._tries, known=known)
+        model_names = [redact(model, *self.address.secrets) for model in self._models(error)]
+        trouble = trouble_of(error, self.address, tries=self._tries, model_names=model_names)
         if not self.is_public:
             return trouble.error()
         log.error("%s: %s", self.name, trouble.sentence)
         return ModelError(trouble.neutral)
 
-    def _ended(self, finish: str) -> Finish:
+    def _finish(self, finish: str) -> Finish:
         """Why the reply ended; strangers are not told the endpoint's own words."""
-        said = redact(getattr(finish, "notice", ""), *self.address.secrets)
+        notice = redact(getattr(finish, "notice", ""), *self.address.secrets)
         if finish == "error" and self.is_public:
-            log.error("%s: %s", self.name, said)
-            said = "the chat model's endpoint failed in the middle of its reply"
-        return Finish(str(finish), said)
+            log.error("%s: %s", self.name, notice)
+            notice = "the chat model's endpoint failed in the middle of its reply"
+        return Finish(str(finish), notice)
 
-    def _sent(self, request: dict[str, Any]) -> closing[Any]:
+    def _send(self, request: dict[str, Any]) -> closing[Any]:
         """The head of the response; the request goes without fields that the server refuses.
 
         A server that is full, restarting or not to be reached is asked again, with growing pauses.
@@ -187,10 +189,10 @@ class OpenAIChat:
             try:
                 return closing(create(**fields, extra_body=extra or None).__enter__())
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                named = _field_of(error, request, self.refused)
-                if named is None:
+                refused_field = _refused_field_of(error, request, self.refused)
+                if refused_field is None:
                     raise
-                self.refused.add(named)
+                self.refused.add(refused_field)
                 self._tries -= 1
             except openai.OpenAIError as error:
                 pause = pause_before_retry(error, self._tries)
@@ -215,18 +217,20 @@ def _client_of(address: Address) -> openai.OpenAI:
         default_query=dict(address.query),
         api_key=address.key or "none",
         timeout=openai.Timeout(READ_S, connect=CONNECT_S),
-        max_retries=0,  # see OpenAIChat._sent
+        max_retries=0,  # see OpenAIChat._send
     )
 
 
 _OPTIONAL = ("skip_special_tokens", "seed", "top_p", "temperature", "max_tokens")
 
 
-def _field_of(error: openai.APIStatusError, request: dict[str, Any], gone: set[str]) -> str | None:
+def _refused_field_of(
+    error: openai.APIStatusError, request: dict[str, Any], already_refused: set[str]
+) -> str | None:
     """The optional field that a server complains about."""
     text = f"{getattr(error, 'param', '')} {error.message} {error.body}"
-    left = [field for field in _OPTIONAL if field in request and field not in gone]
-    return next((field for field in left if re.search(rf"\b{field}\b", text)), None)
+    candidates = [field for field in _OPTIONAL if field in request and field not in already_refused]
+    return next((field for field in candidates if re.search(rf"\b{field}\b", text)), None)
 
 
 def load(source: str, *, name: str = "", profile: Profile | None = None) -> OpenAIChat:

@@ -40,10 +40,12 @@ class Address:
         url = f"http{url}" if at else os.environ.get("OPENAI_BASE_URL") or OFFICIAL
         try:
             parts = urlsplit(url)
-            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            is_valid = (
+                parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            )
         except ValueError:
-            fine = False
-        if not fine or "@http" in url or "@" in parts.netloc:
+            is_valid = False
+        if not is_valid or "@http" in url or "@" in parts.netloc:
             raise InputError(
                 f"An endpoint must be MODEL@http://host:port/v1, got {text!r}. "
                 f"A key goes into the environment variable {KEYS[0]}."
@@ -58,8 +60,10 @@ class Address:
     @property
     def name(self) -> str:
         """For reports, profiles and sessions: model and address, without the keys of its query."""
-        shown = [(name, value) for name, value in self.query if not _SECRET.search(name)]
-        return f"openai:{self.model}@{self.url}{'?' + urlencode(shown) if shown else ''}"
+        public_query = [(name, value) for name, value in self.query if not _SECRET.search(name)]
+        return (
+            f"openai:{self.model}@{self.url}{'?' + urlencode(public_query) if public_query else ''}"
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Ledger:
     """Names of tools that the model asked for."""
     refusal: str = ""
     """The model's own words, where it refused in a field of its own."""
-    others: set[int] = field(default_factory=set)
+    other_choices: set[int] = field(default_factory=set)
     """Other choices that came along and are left out."""
     parts: set[str] = field(default_factory=set)
     """Kinds of parts that are no text and are left out."""
@@ -77,7 +77,7 @@ class Ledger:
         index = choice.get("index")
         index = index if isinstance(index, int) else number
         if index != 0:
-            self.others.add(index)
+            self.other_choices.add(index)
             return
         self.had_choices = True
         for name in ("delta", "message"):
@@ -160,8 +160,10 @@ def error_of(document: Any) -> str | None:
     if error:
         return reason_of(error) or "an error without a reason"
     has_reply = any(name in document for name in ("choices", "delta"))
-    told = document.get("object") == "error" or document.get("type") == "error"
-    if told or (not has_reply and any(name in document for name in ("detail", "msg", "error_msg"))):
+    is_error_document = document.get("object") == "error" or document.get("type") == "error"
+    if is_error_document or (
+        not has_reply and any(name in document for name in ("detail", "msg", "error_msg"))
+    ):
         return reason_of(document) or "an error without a reason"
     message = document.get("message")
     if not has_reply and isinstance(message, str) and message:

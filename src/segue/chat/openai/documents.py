@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-MOST = 64 * 2**20
+MAX_CHARACTERS = 64 * 2**20
 """Characters of one document."""
 
 
@@ -47,16 +47,16 @@ Line = Document | End | Idle | Unreadable
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
     """The lines of a response; a byte that is no UTF-8 becomes U+FFFD."""
-    decoder, held = codecs.getincrementaldecoder("utf-8-sig")("replace"), ""
+    decoder, pending = codecs.getincrementaldecoder("utf-8-sig")("replace"), ""
     for chunk in chunks:
-        held += decoder.decode(chunk).replace("\r\n", "\n").replace("\r", "\n")
-        *lines, held = held.split("\n")
+        pending += decoder.decode(chunk).replace("\r\n", "\n").replace("\r", "\n")
+        *lines, pending = pending.split("\n")
         yield from lines
-        if len(held) > MOST:
+        if len(pending) > MAX_CHARACTERS:
             break
-    held += decoder.decode(b"", final=True)
-    if held:
-        yield held
+    pending += decoder.decode(b"", final=True)
+    if pending:
+        yield pending
 
 
 def read_lines(lines: Iterable[str]) -> Iterator[Line]:

@@ -37,7 +37,7 @@ class Trouble:
 
 
 def trouble_of(
-    error: Exception, address: Address, *, tries: int = 1, known: Sequence[str] = ()
+    error: Exception, address: Address, *, tries: int = 1, model_names: Sequence[str] = ()
 ) -> Trouble:
     """An error as a sentence.
 
@@ -45,13 +45,13 @@ def trouble_of(
         error: of the openai client, or `Unanswered`.
         address: who was asked.
         tries: how many requests were made.
-        known: models that the endpoint says it has, if it was asked.
+        model_names: models that the endpoint says it has, if it was asked.
     """
-    found = _trouble(error, address, tries, known)
-    return Trouble(redact(found.sentence, *address.secrets), found.neutral)
+    trouble = _trouble(error, address, tries, model_names)
+    return Trouble(redact(trouble.sentence, *address.secrets), trouble.neutral)
 
 
-def _trouble(error: Exception, address: Address, tries: int, known: Sequence[str]) -> Trouble:
+def _trouble(error: Exception, address: Address, tries: int, model_names: Sequence[str]) -> Trouble:
     where, message = address.url, upstream_reason(error)
     several = f", also after {tries} tries" if tries > 1 else ""
     if isinstance(error, Unanswered):
@@ -72,7 +72,7 @@ def _trouble(error: Exception, address: Address, tries: int, known: Sequence[str
             "The chat model's endpoint has too much to do. Try again later.",
         )
     if isinstance(error, openai.NotFoundError):
-        return Trouble(_not_found(address, message, known))
+        return Trouble(_not_found(address, message, model_names))
     if isinstance(error, openai.APIStatusError) and error.status_code < 500:
         return _refused(address, error.status_code, message)
     return _too_long(message, address) or Trouble(f"{where} failed{several}: {message}")
@@ -97,24 +97,25 @@ def _is_read(response: Any) -> bool:
 
 
 def _html_title(text: str) -> str:
-    found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    return found.group(1) if found else ""
+    match = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return match.group(1) if match else ""
 
 
-def _not_found(address: Address, message: str, known: Sequence[str]) -> str:
-    if not known:
+def _not_found(address: Address, message: str, model_names: Sequence[str]) -> str:
+    if not model_names:
         return (
             f"{address.url} has no model {address.model!r}, or is no endpoint: the address "
             f"usually ends in /v1. ({message})"
         )
-    near = get_close_matches(address.model, known, n=1)
+    near = get_close_matches(address.model, model_names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{address.url} has no model {address.model!r}.{hint} It has: {', '.join(known[:20])}."
+    names = ", ".join(model_names[:20])
+    return f"{address.url} has no model {address.model!r}.{hint} It has: {names}."
 
 
 def _refused(address: Address, status: int, message: str) -> Trouble:
-    if (found := _too_long(message, address)) is not None:
-        return found
+    if (trouble := _too_long(message, address)) is not None:
+        return trouble
     if status == 413 or _PICTURE.search(message):
         return Trouble(
             f"{address.model} refused the picture. Does this model see, and so many pictures? "

@@ -85,7 +85,7 @@ class EndpointReply:
         failure = ""
         try:
             for spoken in self._spoken(self._lines(kind)):
-                yield from self._written(spoken)
+                yield from self._write_text(spoken)
             if reason := self._unframed_error():
                 raise UpstreamError(reason)
         except UpstreamError as error:
@@ -145,7 +145,7 @@ class EndpointReply:
             if self._clock() - last > self._read_s:
                 raise Silence
 
-    def _written(self, spoken: Spoken) -> Iterator[str]:
+    def _write_text(self, spoken: Spoken) -> Iterator[str]:
         if isinstance(spoken, ReasoningDelta) != self._in_thought:
             self._in_thought = not self._in_thought
             yield OPENING if self._in_thought else CLOSING
@@ -217,8 +217,8 @@ class EndpointReply:
 
     def _left_out(self) -> Iterator[str]:
         ledger = self._ledger
-        if ledger.others:
-            yield f"other choices of the endpoint are left out: {len(ledger.others)}"
+        if ledger.other_choices:
+            yield f"other choices of the endpoint are left out: {len(ledger.other_choices)}"
         if ledger.parts:
             kinds = ", ".join(sorted(ledger.parts))
             yield f"parts of the reply that are no text are left out: {kinds}"

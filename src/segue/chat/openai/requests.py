@@ -25,7 +25,7 @@ _BREAK = "\u2060"
 """Word joiner: invisible, and enough to make a special token ordinary text."""
 
 
-def body(
+def request_body(
     model: str,
     messages: Sequence[Message],
     sampling: Sampling,
@@ -53,15 +53,15 @@ def body(
         if message.role == "assistant" and not without_thoughts(message.text).strip():
             continue  # some services refuse an empty turn
         turns.append(_turn(message, images, sent_size))
-    wanted = {
+    settings = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed,
         "max_completion_tokens" if official else "max_tokens": sampling.max_new_tokens,
     }
-    given = {key: value for key, value in wanted.items() if value is not None}
+    stated_settings = {key: value for key, value in settings.items() if value is not None}
     extra = {} if official else {"skip_special_tokens": False}
-    return {"model": model, "messages": turns, "stream": True, **given, **extra}
+    return {"model": model, "messages": turns, "stream": True, **stated_settings, **extra}
 
 
 def _turn(
@@ -84,13 +84,13 @@ def data_url(image: Image, size: Size) -> str:
     picture = image.to_pil()
     if size != image.size:
         picture = picture.resize((size.width, size.height), PIL.Image.Resampling.BICUBIC)
-    kind, data = "png", _encoded(picture, "PNG", compress_level=3)
+    kind, data = "png", _encode(picture, "PNG", compress_level=3)
     if len(data) > PNG_BYTES:
-        kind, data = "jpeg", _encoded(picture, "JPEG", quality=95, subsampling=0)
+        kind, data = "jpeg", _encode(picture, "JPEG", quality=95, subsampling=0)
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _encoded(picture: PIL.Image.Image, format: str, **options: Any) -> bytes:
+def _encode(picture: PIL.Image.Image, format: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format, **options)
     return buffer.getvalue()

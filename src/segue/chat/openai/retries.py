@@ -9,9 +9,9 @@ from segue.chat.openai.transport import NOT_CONNECTED
 
 FIRST_S = 0.5
 LONGEST_S = 8.0
-MOST_ASKED_S = 60.0
+MAX_REQUESTED_PAUSE_S = 60.0
 """A server that asks for a longer pause is not waited for."""
-_AGAIN = (408, 409, 425, 429)
+_RETRIED_STATUSES = (408, 409, 425, 429)
 
 
 def pause_before_retry(error: openai.OpenAIError, tries: int) -> float | None:
@@ -31,18 +31,18 @@ def pause_before_retry(error: openai.OpenAIError, tries: int) -> float | None:
         if not isinstance(error.__cause__, NOT_CONNECTED):
             return None
     elif isinstance(error, openai.APIStatusError):
-        if error.status_code not in _AGAIN and error.status_code < 500:
+        if error.status_code not in _RETRIED_STATUSES and error.status_code < 500:
             return None
-        asked = _asked_for(error.response.headers)
-        if asked is not None:
-            return asked if asked <= MOST_ASKED_S else None
+        requested_pause = _requested_pause(error.response.headers)
+        if requested_pause is not None:
+            return requested_pause if requested_pause <= MAX_REQUESTED_PAUSE_S else None
     elif not isinstance(error, openai.APIConnectionError):
         return None
     longest = min(FIRST_S * 2.0 ** (tries - 1), LONGEST_S)
     return longest * random.uniform(0.75, 1.0)
 
 
-def _asked_for(headers: Mapping[str, str]) -> float | None:
+def _requested_pause(headers: Mapping[str, str]) -> float | None:
     """The pause that a server asks for, in seconds."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:

@@ -5,7 +5,7 @@ import re
 from functools import cache
 
 REDACTED = "[key]"
-LEAST = 6
+MIN_KEY_LENGTH = 6
 """Shorter keys are words that may stand anywhere; they are not looked for."""
 
 _NAMES = r"(?:[\w-]*api[-_]?key|subscription[-_]key|access[-_]?token|auth[-_]?token)"
@@ -31,13 +31,13 @@ _SHAPES = (
 
 
 @cache
-def _spelled(key: str) -> re.Pattern[str]:
+def _pattern_of_key(key: str) -> re.Pattern[str]:
     """A key in any spelling: case, percent signs, escapes of JSON, base64."""
     encoded = base64.b64encode(key.encode()).decode()
     wrapped = base64.b64encode(f"Bearer {key}".encode()).decode()
     letters = "".join(_letter(letter) for letter in key)
-    plain = [re.escape(text.rstrip("=")) + "=*" for text in (encoded, wrapped)]
-    return re.compile(f"(?i:{letters})|{'|'.join(plain)}")
+    encoded_forms = [re.escape(text.rstrip("=")) + "=*" for text in (encoded, wrapped)]
+    return re.compile(f"(?i:{letters})|{'|'.join(encoded_forms)}")
 
 
 def _letter(letter: str) -> str:
@@ -65,8 +65,8 @@ def redact(text: str, *keys: str | None) -> str:
     'https://h/v1?api-key=[key]&x=1 refused Bearer [key]'
     """
     for key in keys:
-        if key and len(key) >= LEAST:
-            text = _spelled(key).sub(REDACTED, text)
+        if key and len(key) >= MIN_KEY_LENGTH:
+            text = _pattern_of_key(key).sub(REDACTED, text)
     for shape in _SHAPES:
         text = shape.sub(rf"\g<keep>{REDACTED}", text)
     return text
@@ -80,7 +80,7 @@ class KeyFilter:
         Args:
             keys: those that were sent to the endpoint.
         """
-        self._keys = tuple(key for key in keys if len(key) >= LEAST)
+        self._keys = tuple(key for key in keys if len(key) >= MIN_KEY_LENGTH)
         self._held = ""
         self.count = 0
         """How often one was there."""
@@ -91,17 +91,17 @@ class KeyFilter:
         for key in self._keys:
             self.count += text.count(key)
             text = text.replace(key, REDACTED)
-        held = max((_begun(text, key) for key in self._keys), default=0)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held]
+        n_held_back = max((_length_of_beginning(text, key) for key in self._keys), default=0)
+        self._held = text[len(text) - n_held_back :]
+        return text[: len(text) - n_held_back]
 
     def finish(self) -> str:
         """End the reply; return what was held back."""
-        held, self._held = self._held, ""
-        return held
+        held_back, self._held = self._held, ""
+        return held_back
 
 
-def _begun(text: str, key: str) -> int:
+def _length_of_beginning(text: str, key: str) -> int:
     """Length of the longest end of a text that may begin a key."""
-    most = min(len(key) - 1, len(text))
-    return next((n for n in range(most, 0, -1) if text.endswith(key[:n])), 0)
+    max_length = min(len(key) - 1, len(text))
+    return next((n for n in range(max_length, 0, -1) if text.endswith(key[:n])), 0)

@@ -10,9 +10,15 @@ import openai  # noqa: F401  imports the one it uses
 
 _LIBRARIES = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
 
-HTTP_ERRORS: tuple[type[Exception], ...] = tuple(one.HTTPError for one in _LIBRARIES)
-TIMEOUTS: tuple[type[Exception], ...] = tuple(one.TimeoutException for one in _LIBRARIES)
+HTTP_ERRORS: tuple[type[Exception], ...] = tuple(
+    connection_errors.HTTPError for connection_errors in _LIBRARIES
+)
+TIMEOUTS: tuple[type[Exception], ...] = tuple(
+    connection_errors.TimeoutException for connection_errors in _LIBRARIES
+)
 NOT_CONNECTED: tuple[type[Exception], ...] = tuple(
-    error for one in _LIBRARIES for error in (one.ConnectTimeout, one.PoolTimeout)
+    error
+    for connection_errors in _LIBRARIES
+    for error in (connection_errors.ConnectTimeout, connection_errors.PoolTimeout)
 )
 """Time-outs before the request was sent."""

@@ -11,12 +11,12 @@ from typing import Any
 
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers.families import family_of
+from segue.chat.transformers.generation import Inputs, PicturesFrom, ReplyGenerator
 from segue.chat.transformers.prompts import Prompt, PromptWriter
-from segue.chat.transformers.writing import Inputs, PicturesFrom, Writer
 from segue.dialects.parsing.thoughts import open_thought
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
-from segue.models.qwen_vl.sampling import Choice
+from segue.models.decoding.sampling import SamplingSettings
 from segue.runtime.profile import Profile
 from segue.values.box import Size
 from segue.values.frames import Frame, SeenPixels
@@ -56,7 +56,7 @@ class TransformersChat:
         self.dialect = dialect or profile.dialect or dialect_of(kind, name).dialect
         self.frame: Frame | SeenPixels | None = None if dialect else profile.frame
         self._prompts = PromptWriter(processor, family, name)
-        self._writer = Writer(model, processor, family, name)
+        self._writer = ReplyGenerator(model, processor, family, name)
         self._patches = _patches(processor.image_processor)
 
     @property
@@ -77,18 +77,18 @@ class TransformersChat:
         self._writer.forget()
 
     def seen_size(self, size: Size) -> Size:
-        """The size at which a picture of `size` reaches the network. See `Resizing`."""
+        """The size at which a picture of `size` reaches the network. See `SupportsResizing`."""
         return self._patches.size_for(size) if self._patches is not None else size
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
         """Answer the last message. See `ChatModel.stream`."""
-        choice = Choice.of(sampling, self._writer.published)
+        choice = SamplingSettings.of(sampling, self._writer.published)
         prompt = self._prompts.write(messages)
         model, pictures = self.model, [self._picture(image) for image in prompt.images]
         inputs = Inputs(self._tensors(prompt, pictures), tuple(i.digest for i in prompt.images))
-        rest = PicturesFrom(self.processor, pictures, model.device, model.dtype)
-        begun = open_thought(prompt.text)  # readers of the reply have to see it
-        return _after(begun, self._writer.stream(inputs, rest, choice))
+        later_pictures = PicturesFrom(self.processor, pictures, model.device, model.dtype)
+        thought_start = open_thought(prompt.text)  # readers of the reply have to see it
+        return _prepend(thought_start, self._writer.stream(inputs, later_pictures, choice))
 
     def _tensors(self, prompt: Prompt, pictures: list[Any]) -> dict[str, Any]:
         options: dict[str, Any] = {"return_tensors": "pt"}
@@ -96,7 +96,7 @@ class TransformersChat:
         if begin and prompt.text.startswith(begin):
             options["add_special_tokens"] = False
         try:
-            made = self.processor(
+            inputs = self.processor(
                 text=[prompt.text], images=[pictures] if pictures else None, **options
             )
         except (ValueError, TypeError) as error:
@@ -104,8 +104,8 @@ class TransformersChat:
             raise InputError(
                 f"{self.name} cannot take these {len(pictures)} pictures and this text: {reason}"
             ) from error
-        made.pop("labels", None)
-        return dict(made.to(self.model.device, dtype=self.model.dtype))
+        inputs.pop("labels", None)
+        return dict(inputs.to(self.model.device, dtype=self.model.dtype))
 
     def _picture(self, image: Image) -> Any:
         """The picture as it goes to the processor, which refuses very long and thin ones."""
@@ -114,22 +114,22 @@ class TransformersChat:
         return picture if size == image.size else picture.resize((size.width, size.height))
 
 
-def _after(begun: str, reply: Generator[str, None, str]) -> Generator[str, None, str]:
+def _prepend(beginning: str, reply: Generator[str, None, str]) -> Generator[str, None, str]:
     """A reply with what the prompt had begun of it."""
     with closing(reply):
-        if begun:
-            yield begun
+        if beginning:
+            yield beginning
         return (yield from reply)
 
 
 def _patches(image_processor: Any) -> Patches | None:
     """How pictures are cut, where their size is kept and only rounded (Qwen's way)."""
     merge, size = getattr(image_processor, "merge_size", None), image_processor.size
-    least, most = (getattr(size, key, None) for key in ("shortest_edge", "longest_edge"))
+    min_pixels, max_pixels = (getattr(size, key, None) for key in ("shortest_edge", "longest_edge"))
     side = getattr(image_processor, "patch_size", None)
-    if merge is None or least is None or most is None or not isinstance(side, int):
+    if merge is None or min_pixels is None or max_pixels is None or not isinstance(side, int):
         return None
-    return Patches(side=side * merge, least=least, most=most)
+    return Patches(side=side * merge, min_pixels=min_pixels, max_pixels=max_pixels)
 
 
 def load(

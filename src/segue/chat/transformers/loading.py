@@ -47,15 +47,15 @@ def _quantisation(kind: str, place: devices.Placement) -> Any:
     if kind not in QUANTISATIONS:
         raise InputError(f"quantize must be one of {', '.join(QUANTISATIONS)}, got {kind!r}.")
     _need("bitsandbytes", "Quantising a model")
-    kept = ["lm_head", *_VISION]
+    unquantised = ["lm_head", *_VISION]
     if kind == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=unquantised)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=place.dtype,
-        llm_int8_skip_modules=kept,
+        llm_int8_skip_modules=unquantised,
     )
 
 

@@ -61,12 +61,12 @@ def _processor_class(folder: Path, config: Any) -> Any:
     for file in _FILES:
         name = str(read_json(folder, file).get("processor_class") or "")
         name = _FOR_PICTURES.get(name, name)
-        if name and (named := processor_class_from_name(name)) is not None:
-            return named
+        if name and (processor_class := processor_class_from_name(name)) is not None:
+            return processor_class
     if type(config) in PROCESSOR_MAPPING:
         official = PROCESSOR_MAPPING[type(config)]
-        other = _FOR_PICTURES.get(official.__name__)
-        return processor_class_from_name(other) if other else official
+        replacement = _FOR_PICTURES.get(official.__name__)
+        return processor_class_from_name(replacement) if replacement else official
     raise ModelError(f"transformers has no processor for models of type {config.model_type!r}.")
 
 
@@ -74,8 +74,8 @@ def _without_videos(official: Any, folder: Path) -> Any:
     if "video_processor" not in official.get_attributes():
         return official.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     settings, _ = official.get_processor_dict(folder)
-    known = inspect.signature(official.__init__).parameters
-    options = {k: v for k, v in settings.items() if k in known and k not in _PARTS}
+    parameters = inspect.signature(official.__init__).parameters
+    options = {k: v for k, v in settings.items() if k in parameters and k not in _PARTS}
 
     def check(self: Any, name: str, part: Any) -> Any:
         missing = part is None and name == "video_processor"

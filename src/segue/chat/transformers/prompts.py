@@ -45,9 +45,9 @@ class PromptWriter:
         self._renderer = TemplateRenderer(tokens)
         tokens = [token.content for token in processor.tokenizer.added_tokens_decoder.values()]
         marks = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
-        spelt = {text for text in (*tokens, *marks) if text and text.strip()}
-        self._special = _pattern(spelt - QUESTION_TAGS)
-        self._forbidden = _pattern({text for text in spelt if not GROUNDING.fullmatch(text)})
+        spellings = {text for text in (*tokens, *marks) if text and text.strip()}
+        self._special = _pattern(spellings - QUESTION_TAGS)
+        self._forbidden = _pattern({text for text in spellings if not GROUNDING.fullmatch(text)})
 
     def write(self, messages: Sequence[Message]) -> Prompt:
         """The prompt whose continuation is the reply.
@@ -108,6 +108,6 @@ def _pattern(tokens: set[str]) -> re.Pattern[str]:
 def _without_system(messages: Sequence[Message]) -> list[Message]:
     """The system message put before the first question."""
     system = "\n\n".join(m.text for m in messages if m.role == "system")
-    rest = [message for message in messages if message.role != "system"]
-    first = rest[0]
-    return [Message(first.role, f"{system}\n\n{first.text}", first.images), *rest[1:]]
+    dialogue = [message for message in messages if message.role != "system"]
+    first = dialogue[0]
+    return [Message(first.role, f"{system}\n\n{first.text}", first.images), *dialogue[1:]]

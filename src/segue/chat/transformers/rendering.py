@@ -55,7 +55,7 @@ class TemplateRenderer:
         }  # fmt: skip
         request = json.dumps({"template": template, "values": values}) + "\n"
         with self._lock:
-            reply = self._asked(request.encode())
+            reply = self._send_request(request.encode())
         answer = json.loads(reply)
         if "text" in answer:
             return str(answer["text"])
@@ -63,7 +63,7 @@ class TemplateRenderer:
             raise ModelError(f"The chat template was given up: {answer['error']}.")
         raise TemplateError(answer["error"])
 
-    def _asked(self, request: bytes) -> bytes:
+    def _send_request(self, request: bytes) -> bytes:
         """One line to the process, and the line that comes back."""
         process = self._running()
         assert process.stdin is not None

@@ -52,9 +52,9 @@ def _environment() -> ImmutableSandboxedEnvironment:
         raise jinja2.TemplateError(message)
 
     def tojson(value: Any, **options: Any) -> str:
-        known = ("ensure_ascii", "indent", "separators", "sort_keys")
-        chosen = {name: options[name] for name in known if name in options}
-        return json.dumps(value, **{"ensure_ascii": False, **chosen})
+        valid_options = ("ensure_ascii", "indent", "separators", "sort_keys")
+        given_options = {name: options[name] for name in valid_options if name in options}
+        return json.dumps(value, **{"ensure_ascii": False, **given_options})
 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
@@ -71,18 +71,18 @@ def _limit() -> None:
         import resource
     except ImportError:  # Windows: time is limited all the same
         return
-    wanted = {"RLIMIT_AS": MEMORY_BYTES, "RLIMIT_FSIZE": 0, "RLIMIT_NPROC": 0, "RLIMIT_CORE": 0}
-    for name, value in wanted.items():
+    limits = {"RLIMIT_AS": MEMORY_BYTES, "RLIMIT_FSIZE": 0, "RLIMIT_NPROC": 0, "RLIMIT_CORE": 0}
+    for name, value in limits.items():
         if hasattr(resource, name):
             _, hard = resource.getrlimit(getattr(resource, name))
-            most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(getattr(resource, name), (most, most))
+            allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(getattr(resource, name), (allowed, allowed))
 
 
 def _answer(line: str) -> dict[str, str]:
     try:
-        asked = json.loads(line)
-        return {"text": render(asked["template"], asked["values"])}
+        request = json.loads(line)
+        return {"text": render(request["template"], request["values"])}
     except MemoryError:
         return {"error": "it needs too much memory", "kind": "resources"}
     except RecursionError:

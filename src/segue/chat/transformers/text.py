@@ -68,8 +68,10 @@ class TextStream:
         return self._release(self._fresh())
 
     def _fresh(self) -> str:
-        known = self._decode(self._ids[self._begin : self._end]) if self._end > self._begin else ""
-        return self._decode(self._ids[self._begin :])[len(known) :]
+        decoded_before = (
+            self._decode(self._ids[self._begin : self._end]) if self._end > self._begin else ""
+        )
+        return self._decode(self._ids[self._begin :])[len(decoded_before) :]
 
     def _release(self, text: str) -> str:
         if text:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.dialects.json.characters import LIMIT, JsonCharacters
-from segue.dialects.json.item import JsonItem, Said
+from segue.dialects.json.item import JsonFinding, JsonItem
 from segue.dialects.json.meaning import (
     ABSENT,
     BOX,
@@ -29,7 +29,7 @@ from segue.dialects.json.meaning import (
     LABEL,
     NESTING,
     NUMBER,
-    OTHER,
+    OTHER_KEY,
     POLYGON,
     AbsentItem,
     Aside,
@@ -67,7 +67,7 @@ class JsonBlock(JsonCharacters):
         super().__init__()
         self.shape = shape
         self.reasons = reasons
-        self.out: list[Said | Aside] = []
+        self.out: list[JsonFinding | Aside] = []
         """What became certain; whoever reads it empties it. Asides count where there is a place."""
         self.holds_nothing = False
         """It is closed, and consists of an empty list where things would be listed."""
@@ -86,8 +86,8 @@ class JsonBlock(JsonCharacters):
             if node.opener == "{":
                 self._hand_out(node)
         self._stack.clear()
-        rest = "".join(self._item)
-        return rest.removesuffix(self.unfinished).strip(" \t\r\n,]}")
+        item_text = "".join(self._item)
+        return item_text.removesuffix(self.unfinished).strip(" \t\r\n,]}")
 
     # Values
 
@@ -116,12 +116,12 @@ class JsonBlock(JsonCharacters):
 
     def _key(self, text: str) -> None:
         node = self._stack[-1]
-        plain = plain_key(text)
-        if plain in node.seen and node.is_complete:
-            written = self._item[self._string_start :]
+        normalized_key = plain_key(text)
+        if normalized_key in node.seen and node.is_complete:
+            raw_key = self._item[self._string_start :]
             self._hand_out(node)
-            self._item, self._length = written, len(written)
-        node.seen.add(plain)
+            self._item, self._length = raw_key, len(raw_key)
+        node.seen.add(normalized_key)
         node.now, node.awaits = text, "colon"
 
     def _string(self, text: str) -> None:
@@ -150,7 +150,7 @@ class JsonBlock(JsonCharacters):
                 self._list(node, key, numbers, text)
             elif ABSENT.fullmatch(text.strip(" .。")):
                 self._absent(node)
-        elif not OTHER.fullmatch(key):
+        elif not OTHER_KEY.fullmatch(key):
             node.fallback = node.fallback or text
 
     def _numbers_in(self, node: JsonItem, key: str, text: str) -> bool:
@@ -190,7 +190,7 @@ class JsonBlock(JsonCharacters):
                 node.fields[key] = number
             elif text in ("null", "None", "false", "False") and is_place_key(key):
                 self._absent(node)
-            elif text in ("null", "None") and self.reasons.keyed and not OTHER.fullmatch(key):
+            elif text in ("null", "None") and self.reasons.keyed and not OTHER_KEY.fullmatch(key):
                 node.absent_keys.append(node.now or "")
 
     def _take_debris(self, text: str) -> None:
@@ -206,15 +206,15 @@ class JsonBlock(JsonCharacters):
         if len(self._stack) >= DEPTH:
             return False
         above = self._stack[-1] if self._stack else None
-        shown = "" if above is None else above.shown_key
+        visible_key = "" if above is None else above.shown_key
         if above is not None and above.opener == "{":
             if above.awaits != "value":
                 return False
-            shown = above.now or ""
+            visible_key = above.now or ""
         start = max(len(self._item) - 1, 0)
         closer = {"{": "}", "[": "]", "(": ")"}[opener]
         opener = "{" if opener == "{" else "["  # a tuple is a list
-        self._stack.append(JsonItem(opener, start, closer, plain_key(shown), shown))
+        self._stack.append(JsonItem(opener, start, closer, plain_key(visible_key), visible_key))
         return True
 
     def _pop(self, closer: str) -> bool:
@@ -229,8 +229,8 @@ class JsonBlock(JsonCharacters):
         else:
             self._close_list(node, above)
         if not self._stack and not self.points and not self._values:
-            named = node.seen or {""}
-            self.holds_nothing = all(not key or NESTING.fullmatch(key) for key in named)
+            seen_keys = node.seen or {""}
+            self.holds_nothing = all(not key or NESTING.fullmatch(key) for key in seen_keys)
         return True
 
     def _holder(self) -> JsonItem | None:
@@ -275,7 +275,7 @@ class JsonBlock(JsonCharacters):
         elif node.blank and not node.has_children and above is not None and above is holder:
             if is_place_key(node.key):
                 self._absent(holder)
-            elif self.reasons.keyed and not OTHER.fullmatch(node.key):
+            elif self.reasons.keyed and not OTHER_KEY.fullmatch(node.key):
                 holder.absent_keys.append(node.shown_key)
         elif not node.sound:
             if is_place_key(node.key):
@@ -292,7 +292,12 @@ class JsonBlock(JsonCharacters):
             above.has_children = True
 
     def _list(
-        self, holder: JsonItem | None, key: str, values: list[float], text: str, shown: str = ""
+        self,
+        holder: JsonItem | None,
+        key: str,
+        values: list[float],
+        text: str,
+        visible_key: str = "",
     ) -> None:
         """A list of numbers under a key; "" is none."""
         target = holder if holder is not None else JsonItem("{", 0)
@@ -307,8 +312,8 @@ class JsonBlock(JsonCharacters):
                 target.take_list("bbox", values, self.shape, text)
             elif self.points:
                 target.odd.append(Odd(text.strip()[:LIMIT]))
-        elif self.reasons.keyed and len(values) == 4 and not OTHER.fullmatch(key):
-            target.take_keyed(shown, values, self.shape, text)
+        elif self.reasons.keyed and len(values) == 4 and not OTHER_KEY.fullmatch(key):
+            target.take_keyed(visible_key, values, self.shape, text)
         self.points = self.points or target.has_places
         if holder is None:
             self._hand_out(target)
@@ -329,7 +334,7 @@ class JsonBlock(JsonCharacters):
         certain = node.resolve(self.reasons.sure or self.reasons.keyed)
         if self._named:  # an empty list beside things that were found means nothing
             certain = [
-                one for one in certain if not (isinstance(one, AbsentItem) and not one.label)
+                item for item in certain if not (isinstance(item, AbsentItem) and not item.label)
             ]
         if not certain:
             return False
@@ -337,7 +342,7 @@ class JsonBlock(JsonCharacters):
         self._say(certain)
         return True
 
-    def _say(self, certain: Sequence[Said | Aside]) -> None:
+    def _say(self, certain: Sequence[JsonFinding | Aside]) -> None:
         """Hand something out; what comes next is another item."""
         self.out += certain
         self._item.clear()

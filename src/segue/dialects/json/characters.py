@@ -151,10 +151,10 @@ class JsonCharacters(ABC):
         if character.isspace():
             self.space = (self.space + character)[-LIMIT:]
             return True
-        before, self.space = self.space, ""
+        space_before, self.space = self.space, ""
         if self._mark(character):
             return True
-        self.space = before
+        self.space = space_before
         return False
 
     def _mark(self, character: str) -> bool:

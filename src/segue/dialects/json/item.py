@@ -33,7 +33,7 @@ LIMIT = 2000
 """Text of an odd place is quoted up to this length."""
 
 
-Said = JsonPlaces | AbsentItem | Unplaced | Odd
+JsonFinding = JsonPlaces | AbsentItem | Unplaced | Odd
 """What an object says of one thing."""
 
 
@@ -99,8 +99,8 @@ class JsonItem:
         """Numbers under a key that means a place."""
         count = len(values)
         if ROTATED.fullmatch(key) and count == 5:
-            x, y, *rest = values
-            self._box([y, x, *rest] if shape.y_first else values, shape, text, kind="rotated")
+            x, y, *sides = values
+            self._box([y, x, *sides] if shape.y_first else values, shape, text, kind="rotated")
         elif count == 4 and not any(value > 0 for value in values) and len({*values}) == 1:
             self.absent = True  # [0, 0, 0, 0]
         elif XYWH.fullmatch(key) and count == 4:
@@ -129,7 +129,7 @@ class JsonItem:
         if any(letter.isalpha() for letter in label) and x0 < x1 and y0 < y1:
             probe = JsonItem("{", 0)
             probe._box(values, shape, text)
-            self.keyed += [replace(one, label=label) for one in probe.places]
+            self.keyed += [replace(place, label=label) for place in probe.places]
 
     def take_sides(self, shape: Shape, text: str, is_asked: bool) -> bool:
         """Places whose numbers stand in fields of their own; returns whether there was one.
@@ -166,7 +166,7 @@ class JsonItem:
         self.odd += inner.odd
         self.absent = self.absent or inner.absent
 
-    def resolve(self, is_asked: bool = False) -> list[Said]:
+    def resolve(self, is_asked: bool = False) -> list[JsonFinding]:
         """What is certain now that the object is closed; afterwards it is empty.
 
         A point or an outline beside a box is the same thing: the box stands for it. A polygon is
@@ -176,13 +176,13 @@ class JsonItem:
             self.places += self.doubtful
             self.doubtful = []
         places = _without_doubles(self.places, self.outlines) or self.keyed
-        certain: list[Said] = []
+        certain: list[JsonFinding] = []
         labels = self.labels
         if len(labels) != len(places):
             labels = [labels[0] if labels else self.fallback] * len(places)
         for place, label in zip(places, labels, strict=True):
-            named = _line(label if self.labels else place.label or label)
-            certain.append(replace(place, label=named))
+            place_label = _line(label if self.labels else place.label or label)
+            certain.append(replace(place, label=place_label))
         if self.absent and not places and not self.odd:
             certain.append(AbsentItem(_line(self.labels[0] if self.labels else self.fallback)))
         has_label = bool(certain)
@@ -226,8 +226,8 @@ class JsonItem:
             return
         quad = tuple(pairs) if len(pairs) == 4 else None
         is_reversed = kind == "corners" and box.xb < box.xa and box.yb < box.ya
-        found = JsonPlaces("", box, quad, is_reversed=is_reversed)
-        (self.outlines if kind == "outline" else self.places).append(found)
+        places = JsonPlaces("", box, quad, is_reversed=is_reversed)
+        (self.outlines if kind == "outline" else self.places).append(places)
 
 
 def _without_doubles(places: list[JsonPlaces], outlines: list[JsonPlaces]) -> list[JsonPlaces]:
@@ -262,9 +262,13 @@ def _holds(box: JsonPlaces, point: JsonPlaces) -> bool:
 
 def _is_name(key: str) -> bool:
     """Whether a key may name a thing."""
-    plain = plain_key(key)
-    known = NESTING.fullmatch(plain) or LABEL.fullmatch(plain) or is_place_key(plain)
-    return any(map(str.isalpha, key)) and not known
+    normalized_key = plain_key(key)
+    is_known_key = (
+        NESTING.fullmatch(normalized_key)
+        or LABEL.fullmatch(normalized_key)
+        or is_place_key(normalized_key)
+    )
+    return any(map(str.isalpha, key)) and not is_known_key
 
 
 def _line(label: str) -> str:

@@ -32,7 +32,7 @@ LABEL = re.compile(
     r"(?:label|objectname|name|object|category|class|classname|text|textcontent|phrase|"
     r"description|caption|sublabel|title|ref|expression|target|item|entity)s?"
 )
-OTHER = re.compile(
+OTHER_KEY = re.compile(
     r"mask.*|ids?|size|image.*|width|height|type|scores?|confidences?|bbox3d|box3d|.*colou?rs?|"
     r"rgba?|hsv|hsl|palette|histogram|counts?|values?|data|numbers?|probabilit.*|prob|logits?|"
     r"angle|theta|area|index|dimensions?|shape|reason.*|thoughts?|year|date|time|timestamps?"
@@ -167,12 +167,12 @@ def sides_of(
         if fields.keys() >= set(names):
             return from_centre([fields[name] for name in names])
     for first, second in _CORNERS:
-        found = [
+        sides = [
             next((corner for name, corner in (corners or {}).items() if name in names), None)
             for names in (first, second)
         ]
-        if found[0] is not None and found[1] is not None:
-            return [*found[0], *found[1]]
+        if sides[0] is not None and sides[1] is not None:
+            return [*sides[0], *sides[1]]
     return None
 
 
@@ -199,11 +199,11 @@ def from_rotation(values: Sequence[float]) -> list[float]:
     x, y, width, height, angle = values
     turn = angle if angle % 1 and abs(angle) <= math.pi else math.radians(angle)
     cosine, sine = math.cos(turn), math.sin(turn)
-    found: list[float] = []
+    numbers: list[float] = []
     for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
         across, down = a * width / 2, b * height / 2
-        found += (x + across * cosine - down * sine, y + across * sine + down * cosine)
-    return found
+        numbers += (x + across * cosine - down * sine, y + across * sine + down * cosine)
+    return numbers
 
 
 _PATH_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,6}(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
@@ -228,12 +228,12 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 def unescaped(text: str) -> str:
     """The text of a JSON string."""
 
-    def one(match: re.Match[str]) -> str:
+    def unescape_match(match: re.Match[str]) -> str:
         if match.group(1):
             return chr(int(match.group(1), 16))
         return {"n": "\n", "t": "\t", "r": "\r"}.get(match.group(2), match.group(2))
 
     if "\\" not in text:
         return text
-    plain = _ESCAPE.sub(one, text)
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text_without_escapes = _ESCAPE.sub(unescape_match, text)
+    return text_without_escapes.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -81,11 +81,11 @@ class JsonReply(Reply):
         super().show(text)
         self._recent = (self._recent + text)[-REACH:]
 
-    def resume(self, before: Reply) -> None:
+    def resume(self, previous: Reply) -> None:
         """Read on where another dialect left off."""
-        super().resume(before)
-        if isinstance(before, JsonReply):
-            self._recent = before._recent
+        super().resume(previous)
+        if isinstance(previous, JsonReply):
+            self._recent = previous._recent
 
     def _token(self, token: str) -> None:
         if self._block is not None:
@@ -97,10 +97,10 @@ class JsonReply(Reply):
 
     def interrupt(self) -> None:
         """Let go of prose that was held back."""
-        held = self._empty + (self._separator or "") + self._held + (self._closing or "")
+        pending = self._empty + (self._separator or "") + self._held + (self._closing or "")
         self._empty = self._held = ""
         self._closing = self._separator = None
-        self.show(held)
+        self.show(pending)
 
     def finish(self) -> None:
         """The reply is over, maybe inside JSON."""
@@ -113,10 +113,10 @@ class JsonReply(Reply):
                 self.emit(Absence(""))
             self.interrupt()
             return
-        rest = block.give_up()
+        unread = block.give_up()
         self._report(block)
         if block.points or self._is_meant(block):
-            self.malformed((rest + block.unfinished) or block.opener, cut=True)
+            self.malformed((unread + block.unfinished) or block.opener, cut=True)
         else:
             self.show((self._separator or "") + (self._fence or "") + block.raw)
             self._separator = None
@@ -157,41 +157,41 @@ class JsonReply(Reply):
             return Reasons(bare=True, keyed=self.grounded)
         if not self.grounded:
             return Reasons(attached=self._recent[-1:].isalpha())
-        named = _NAME.search(self._recent)
+        name_match = _NAME.search(self._recent)
         alone = not self._recent.strip() or self._recent.endswith("\n")
         return Reasons(
-            bare=bool(named) or alone,
+            bare=bool(name_match) or alone,
             keyed=True,
-            label=named.group(1).strip("*_ ") if named else "",
+            label=name_match.group(1).strip("*_ ") if name_match else "",
         )
 
     def _in_block(self, text: str) -> str:
         block = self._block
         assert block is not None
-        taken = block.feed(text)
+        n_read = block.feed(text)
         if block.state == "open":
             self._report(block)
         else:
             self._leave(block)
-        return text[taken:]
+        return text[n_read:]
 
     def _leave(self, block: JsonBlock) -> None:
         """The JSON is closed, or went on as something else."""
-        rest = "" if block.state == "closed" else block.give_up()
+        unread = "" if block.state == "closed" else block.give_up()
         self._report(block)
         self._block = None
         separator, self._separator = self._separator or "", None
         broken = block.state == "broken" and self._is_meant(block)
         if not block.points and not broken:
-            written = separator + (self._fence or "") + block.raw
+            raw_block = separator + (self._fence or "") + block.raw
             if block.holds_nothing and (self._fence or not self._recent.strip()):
-                self._empty, self._closing = written, "" if self._fence else None
+                self._empty, self._closing = raw_block, "" if self._fence else None
             else:
-                self.show(written)
+                self.show(raw_block)
             return
         self._closing = "" if self._fence else None
-        if rest:
-            self.malformed(rest)
+        if unread:
+            self.malformed(unread)
         if block.state == "broken":
             self.show(block.space + (block.unfinished if block.points else ""))
         elif not self._fence:
@@ -235,19 +235,19 @@ class JsonReply(Reply):
     def _report(self, block: JsonBlock) -> None:
         if not block.points:
             return
-        for one in block.out:
-            if isinstance(one, Odd):
-                self.malformed(one.text, reason=one.reason)
-            elif isinstance(one, AbsentItem):
-                phrase = self._label(one.label)
+        for finding in block.out:
+            if isinstance(finding, Odd):
+                self.malformed(finding.text, reason=finding.reason)
+            elif isinstance(finding, AbsentItem):
+                phrase = self._label(finding.label)
                 self.emit(Absence(phrase.text, phrase.span, self.picture(phrase)))
-            elif isinstance(one, Aside):
+            elif isinstance(finding, Aside):
                 self._between()
-                self.show(one.text)
-            elif isinstance(one, Unplaced):
-                self._label(one.label)
+                self.show(finding.text)
+            elif isinstance(finding, Unplaced):
+                self._label(finding.label)
             else:
-                self._found(one)
+                self._found(finding)
         block.out.clear()
 
     def _between(self) -> None:
@@ -267,18 +267,18 @@ class JsonReply(Reply):
             self.show(label)
         return phrase
 
-    def _found(self, one: JsonPlaces) -> None:
-        named = self._named_before(one.label)
-        phrase = named or self._label(one.label)
+    def _found(self, place: JsonPlaces) -> None:
+        label = self._named_before(place.label)
+        phrase = label or self._label(place.label)
         self.note_form("JSON")
-        doubt = REVERSED if one.is_reversed else STRAY_POINT if one.has_stray_point else ""
+        doubt = REVERSED if place.is_reversed else STRAY_POINT if place.has_stray_point else ""
         if doubt and doubt not in self._doubts:
             self._doubts.add(doubt)
             self.emit(Remark(doubt))
-        if one.box is not None:
-            self.place((one.box, one.quad), phrase, self.picture(phrase))
-        elif one.point is not None:
-            self.spot(*one.point, one.frame, phrase)
+        if place.box is not None:
+            self.place((place.box, place.quad), phrase, self.picture(phrase))
+        elif place.point is not None:
+            self.spot(*place.point, place.frame, phrase)
 
     def _named_before(self, label: str) -> Phrase | None:
         """The words right before a list of numbers that are its label."""

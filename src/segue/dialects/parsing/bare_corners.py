@@ -20,7 +20,7 @@ BEGUN = _begun()
 """Any beginning of two corners."""
 
 
-def is_box(corners: str, before: str) -> bool:
+def is_box(corners: str, text_before: str) -> bool:
     """Whether corners in a reply of no known form are a box: written without spaces, and joined to
     a word, or the beginning of the reply. Others are words.
 
@@ -29,5 +29,5 @@ def is_box(corners: str, before: str) -> bool:
     >>> is_box("(1, 2), (3, 4)", "f")
     False
     """
-    joined = not before.strip() or before[-1].isalnum() or before[-1] == ")"
+    joined = not text_before.strip() or text_before[-1].isalnum() or text_before[-1] == ")"
     return joined and _TIGHT.fullmatch(corners) is not None

@@ -56,8 +56,8 @@ class CleanText:
         """The number of the picture that was mentioned last before the end of a phrase."""
         self._flush()
         behind = self._position - phrase.start - len(phrase.text)
-        before = self._line[: max(len(self._line) - behind, 0)]
-        mentions = _PICTURE.findall(before.rpartition("\n")[2])
+        line_before = self._line[: max(len(self._line) - behind, 0)]
+        mentions = _PICTURE.findall(line_before.rpartition("\n")[2])
         if not mentions:
             return None
         number = "".join(mentions[-1])  # one of its two halves is empty

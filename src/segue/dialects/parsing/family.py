@@ -52,31 +52,31 @@ def all_tags(frame: AnyFrame) -> tuple[Tag, ...]:
 
 
 def family_tokens(
-    *names: str, pattern: str = "", begun: str = "", starts: str = "<", foreign: bool = True
+    *names: str, pattern: str = "", beginning: str = "", starts: str = "<", foreign: bool = True
 ) -> Tokens:
     """The tokens of all families.
 
     Args:
         names: more tokens, the dialect's own.
         pattern: and such that have no fixed text.
-        begun: matches what may still become one of these.
+        beginning: matches what may still become one of these.
         starts: characters with which tokens begin.
         foreign: tokens that only one other family writes are tokens here, too.
     """
-    known = [name for tag in all_tags(GRID_1000) for name in (tag.opener, tag.closer)]
-    whole = [pattern, rf"<points?\s[^<>]{{0,{LONGEST}}}>"]
-    half = [begun, rf"<points?\s[^<>]{{0,{LONGEST}}}"]
+    tag_names = [name for tag in all_tags(GRID_1000) for name in (tag.opener, tag.closer)]
+    patterns = [pattern, rf"<points?\s[^<>]{{0,{LONGEST}}}>"]
+    half = [beginning, rf"<points?\s[^<>]{{0,{LONGEST}}}"]
     stems = ["<points"]
     if foreign:
         names = (*names, "<phrase>", "<poly>")
-        whole.append(r"<loc[0-9]{4}>|<loc_[0-9]{1,3}>|<patch_index_[0-9]{4}>")
+        patterns.append(r"<loc[0-9]{4}>|<loc_[0-9]{1,3}>|<patch_index_[0-9]{4}>")
         half.append(r"<loc_?[0-9]{0,4}|<patch_index_[0-9]{0,4}")
         stems += ["<loc_", "<patch_index_"]
     return Tokens.of(
-        *(*known, *_ANSWER, "</points>", *names),
-        pattern="|".join(filter(None, whole)),
+        *(*tag_names, *_ANSWER, "</points>", *names),
+        pattern="|".join(filter(None, patterns)),
         stems=stems,
-        begun="|".join(filter(None, half)),
+        beginning="|".join(filter(None, half)),
         starts=starts,
         longest=LONGEST,
     )
@@ -108,11 +108,11 @@ class FamilyReply(PointsReply, JsonReply):
         if form.lower() in self.forms or form in self.forms or self._remarked or not self.family:
             return
         self._remarked = True
-        written = "JSON" if form == "JSON" else f"{form} tags"
+        form_name = "JSON" if form == "JSON" else f"{form} tags"
         self.emit(
             Remark(
-                f"the reply points with {written}, which {self.family} does not usually write; its "
-                f"numbers are read as {self.shape.frame}"
+                f"the reply points with {form_name}, which {self.family} does not usually write; "
+                f"its numbers are read as {self.shape.frame}"
             )
         )
 

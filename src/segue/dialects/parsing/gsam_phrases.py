@@ -46,7 +46,7 @@ def quote_phrase(phrase: str) -> str:
 
 def needs_quotes(phrase: str) -> bool:
     """Whether a phrase would be cut or trimmed if it stood in a tag as it is."""
-    return [text for text, _ in _cut(phrase)] != [phrase]
+    return [text for text, _ in _split_at_separators(phrase)] != [phrase]
 
 
 def split_phrases(words: str) -> list[tuple[str, int]]:
@@ -58,11 +58,11 @@ def split_phrases(words: str) -> list[tuple[str, int]]:
     >>> split_phrases('dog, "St. Bernard"')
     [('dog', 0), ('St. Bernard', 6)]
     """
-    return _cut(words)
+    return _split_at_separators(words)
 
 
-def _cut(words: str) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
+def _split_at_separators(words: str) -> list[tuple[str, int]]:
+    parts: list[tuple[str, int]] = []
     at = 0
     while at < len(words):
         start = _SPACE.match(words, at).end()  # type: ignore[union-attr]
@@ -71,17 +71,17 @@ def _cut(words: str) -> list[tuple[str, int]]:
         if inside and (end == len(words) or BETWEEN.match(words, end)):
             text = _ESCAPE.sub(_unescaped, inside[1])
             if _has_word(text):
-                found.append((text, start + 1))
+                parts.append((text, start + 1))
             at = end + 1
             continue
-        cut = BETWEEN.search(words, at)
-        stop = cut.start() if cut else len(words)
+        separator = BETWEEN.search(words, at)
+        stop = separator.start() if separator else len(words)
         part = words[at:stop]
         text = part.strip(_AROUND)
         if _has_word(text):
-            found.append((text, at + len(part) - len(part.lstrip(_AROUND))))
-        at = cut.end() if cut else len(words)
-    return found
+            parts.append((text, at + len(part) - len(part.lstrip(_AROUND))))
+        at = separator.end() if separator else len(words)
+    return parts
 
 
 def _unescaped(match: re.Match[str]) -> str:

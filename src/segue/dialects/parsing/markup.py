@@ -46,7 +46,7 @@ class Tokens:
         *names: str,
         pattern: str = "",
         stems: Sequence[str] = (),
-        begun: str = "",
+        beginning: str = "",
         starts: str = "<",
         longest: int = 30,
     ) -> "Tokens":
@@ -55,13 +55,15 @@ class Tokens:
         Every dialect knows `<gsam>` and special tokens, `<|…|>`.
         """
         names = (*names, GSAM.opener, GSAM.closer)
-        known = [*names, *(f"{stem} " for stem in stems)]
-        prefixes = sorted({re.escape(name[:n]) for name in known for n in range(1, len(name))})
-        whole = [*map(re.escape, names), _SPECIAL, *([pattern] if pattern else [])]
-        half = [*prefixes, _SPECIAL_BEGUN, *([begun] if begun else [])]
+        names_and_stems = [*names, *(f"{stem} " for stem in stems)]
+        prefixes = sorted(
+            {re.escape(name[:n]) for name in names_and_stems for n in range(1, len(name))}
+        )
+        patterns = [*map(re.escape, names), _SPECIAL, *([pattern] if pattern else [])]
+        half = [*prefixes, _SPECIAL_BEGUN, *([beginning] if beginning else [])]
         flags = re.IGNORECASE | re.ASCII
         return cls(
-            re.compile("|".join(whole), flags),
+            re.compile("|".join(patterns), flags),
             re.compile("|".join(half), flags),
             starts,
             max(longest, *map(len, names)),
@@ -82,7 +84,7 @@ class Tokens:
 _QUOTED = re.compile(r"[\w,:;.)][ ]?[ `\"'“]$")
 
 
-def is_quoted(token: str, before: str) -> bool:
+def is_quoted(token: str, text_before: str) -> bool:
     """Whether a special token is spoken of: a space or a quotation mark stands before it.
 
     What a server leaves behind of a turn follows its last word at once.
@@ -90,7 +92,7 @@ def is_quoted(token: str, before: str) -> bool:
     >>> is_quoted("<|user|>", "the token "), is_quoted("<|im_end|>", "A dog.")
     (True, False)
     """
-    return token.startswith("<|") and _QUOTED.search(before) is not None
+    return token.startswith("<|") and _QUOTED.search(text_before) is not None
 
 
 @dataclass(frozen=True, slots=True)

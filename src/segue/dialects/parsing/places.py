@@ -42,9 +42,9 @@ THINNEST = 0.0005
 """In fractions of the picture no box is thinner than this."""
 _COORDINATES = re.compile(r"[\s\d()\[\].,;+\-（）［］，．；、－＋]*")
 _NUMBER_TOKENS = re.compile(r"(?:\s*<\s*[0-9]{1,4}\s*>[\s,;]*)+", re.ASCII)
-_PLAIN = str.maketrans("（）［］[]，；、;．－＋<>", "()()(),,,,.-+  ")
+_ASCII_PUNCTUATION = str.maketrans("（）［］[]，；、;．－＋<>", "()()(),,,,.-+  ")
 _LIST = re.compile(r"\[([^\[\]]*)\]")
-_LEFT = re.compile(r"[\s,，\[\]]*")
+_SEPARATORS = re.compile(r"[\s,，\[\]]*")
 _UNIT = Size(1000, 1000)
 
 
@@ -81,15 +81,15 @@ def flaw(box: FramedBox) -> str | None:
     width, height = abs(box.xa - box.xb), abs(box.ya - box.yb)
     if not (width > 0 and height > 0) or right <= 0 or bottom <= 0:
         return ""
-    least = 1.0
+    min_side = 1.0
     if isinstance(box.frame, Frame):
         if box.to_box(_UNIT).is_empty:
             return ""
         if box.frame.width <= FEWEST_STEPS:
-            least = THINNEST if box.frame.width <= 1 else 0.0
-    if least == 1.0 and max(right, bottom) <= 1:
+            min_side = THINNEST if box.frame.width <= 1 else 0.0
+    if min_side == 1.0 and max(right, bottom) <= 1:
         return f"it may be in fractions of the picture or on {box.frame}"
-    return f"it is smaller than one step of {box.frame}" if min(width, height) < least else None
+    return f"it is smaller than one step of {box.frame}" if min(width, height) < min_side else None
 
 
 def sensible(box: FramedBox) -> bool:
@@ -108,8 +108,8 @@ def flaw_inside(inside: str, frame: AnyFrame) -> str:
     'it is smaller than one step of a grid 0-1000'
     """
     for part in [match.group(1) for match in _LIST.finditer(inside)] or [inside]:
-        found = _corners(part)
-        if len(found) == 2 and (reason := flaw(around(found, frame))):
+        points = _corners(part)
+        if len(points) == 2 and (reason := flaw(around(points, frame))):
             return reason
     return ""
 
@@ -122,17 +122,17 @@ def corners(kind: Kind, frame: AnyFrame = GRID_1000) -> ReadPlaces:
             a single corner is a point.
         frame: that the numbers are in.
     """
-    each = {"box": 2, "quad": 4, "point": 1}[kind]
+    n_corners = {"box": 2, "quad": 4, "point": 1}[kind]
 
-    def read(inside: str, closed: bool) -> tuple[list[Place], str | None]:
-        if not closed:
+    def read(inside: str, is_closed: bool) -> tuple[list[Place], str | None]:
+        if not is_closed:
             return [], inside
-        found = _corners(inside)
-        size = 2 if kind == "quad" and len(found) == 2 else each
-        size = 1 if len(found) == 1 and inside.count("(") == inside.count(")") else size
-        if not found or len(found) % size:
+        points = _corners(inside)
+        size = 2 if kind == "quad" and len(points) == 2 else n_corners
+        size = 1 if len(points) == 1 and inside.count("(") == inside.count(")") else size
+        if not points or len(points) % size:
             return [], inside
-        places = [_place(found[at : at + size], frame) for at in range(0, len(found), size)]
+        places = [_place(points[at : at + size], frame) for at in range(0, len(points), size)]
         good = [place for place in places if place is not None]
         return (good, None) if len(good) == len(places) else ([], inside)
 
@@ -143,60 +143,60 @@ def lists(kind: Kind = "box", frame: AnyFrame = GRID_1000) -> ReadPlaces:
     """Read "[[1, 2, 3, 4], [5, 6, 7, 8]]", each list as soon as it closes; else as `corners`."""
     pairs = corners(kind, frame)
 
-    def read(inside: str, closed: bool) -> tuple[list[Place], str | None]:
+    def read(inside: str, is_closed: bool) -> tuple[list[Place], str | None]:
         if "[" not in inside:
-            return pairs(inside, closed)
-        if closed and (joined := _joined(inside, kind, frame)) is not None:
+            return pairs(inside, is_closed)
+        if is_closed and (joined := _join_parts(inside, kind, frame)) is not None:
             return [joined], None
         places: list[Place] = []
-        odd, at = [], 0
+        unread, at = [], 0
         for match in _LIST.finditer(inside):
             found = _corners(match.group(1))
             place = _place(found, frame) if len(found) in (1, 2, 4) else None
-            plain = _LEFT.fullmatch(inside, at, match.start()) is not None
-            if place is not None and (closed or (plain and len(found) == 2)):
+            is_separator = _SEPARATORS.fullmatch(inside, at, match.start()) is not None
+            if place is not None and (is_closed or (is_separator and len(found) == 2)):
                 places.append(place)
-            elif not closed:
+            elif not is_closed:
                 break  # what is odd, or a point, and all behind it, waits for the end
-            if not plain:
-                odd.append(inside[at : match.start()])
+            if not is_separator:
+                unread.append(inside[at : match.start()])
             if place is None:
-                odd.append(match.group())
+                unread.append(match.group())
             at = match.end()
-        if not closed:
+        if not is_closed:
             return places, inside[at:]
-        odd += [] if _LEFT.fullmatch(inside, at) else [inside[at:]]
-        return places, "".join(odd) if odd else None
+        unread += [] if _SEPARATORS.fullmatch(inside, at) else [inside[at:]]
+        return places, "".join(unread) if unread else None
 
     return read
 
 
-def _joined(inside: str, kind: Kind, frame: AnyFrame) -> Place | None:
+def _join_parts(inside: str, kind: Kind, frame: AnyFrame) -> Place | None:
     """Corners as lists of two: "[[1, 2], [3, 4]]" is one box, four of them a quadrilateral."""
     parts = [match.group(1) for match in _LIST.finditer(inside)]
-    found = [corner for part in parts for corner in _corners(part)]
+    points = [corner for part in parts for corner in _corners(part)]
     single = all(len(_corners(part)) == 1 for part in parts)
-    wanted = {"box": (2,), "quad": (2, 4), "point": ()}[kind]
-    if not single or len(parts) not in wanted:
+    counts = {"box": (2,), "quad": (2, 4), "point": ()}[kind]
+    if not single or len(parts) not in counts:
         return None
-    return _place(found, frame) if _LEFT.fullmatch(_LIST.sub("", inside)) else None
+    return _place(points, frame) if _SEPARATORS.fullmatch(_LIST.sub("", inside)) else None
 
 
-def _place(found: Sequence[Corner], frame: AnyFrame) -> Place | None:
+def _place(points: Sequence[Corner], frame: AnyFrame) -> Place | None:
     """One corner is a point, two make a box, four a quadrilateral."""
-    frame = meant_frame([value for corner in found for value in corner], frame)
-    if len(found) == 1:
-        return FramedPoint(*found[0], frame)
-    box = around(found, frame)
-    return (box, tuple(found) if len(found) == 4 else None) if sensible(box) else None
+    frame = meant_frame([value for corner in points for value in corner], frame)
+    if len(points) == 1:
+        return FramedPoint(*points[0], frame)
+    box = around(points, frame)
+    return (box, tuple(points) if len(points) == 4 else None) if sensible(box) else None
 
 
-def around(found: Sequence[Corner], frame: AnyFrame) -> FramedBox:
+def around(points: Sequence[Corner], frame: AnyFrame) -> FramedBox:
     """Two corners as they were written; of more corners the rectangle around them."""
-    if len(found) == 2:
-        (xa, ya), (xb, yb) = found
+    if len(points) == 2:
+        (xa, ya), (xb, yb) = points
         return FramedBox(xa, ya, xb, yb, frame)
-    across, down = [x for x, _ in found], [y for _, y in found]
+    across, down = [x for x, _ in points], [y for _, y in points]
     return FramedBox(min(across), min(down), max(across), max(down), frame)
 
 
@@ -204,11 +204,11 @@ def _corners(inside: str) -> list[Corner]:
     """Read "(1,2),(3,4)" and its looser forms; empty when it is not a row of points."""
     if not _COORDINATES.fullmatch(inside) and not _NUMBER_TOKENS.fullmatch(inside):
         return []
-    found: list[Corner] = []
-    for group in re.split(r"[()]+", inside.translate(_PLAIN)):
+    points: list[Corner] = []
+    for group in re.split(r"[()]+", inside.translate(_ASCII_PUNCTUATION)):
         numbers = re.split(r"[,\s]+", group.strip(" ,\t\r\n")) if group.strip(" ,\t\r\n") else []
         if len(numbers) % 2 or not all(NUMBER.fullmatch(number) for number in numbers):
             return []
         values = [float(number) for number in numbers]
-        found += zip(values[::2], values[1::2], strict=True)
-    return found
+        points += zip(values[::2], values[1::2], strict=True)
+    return points

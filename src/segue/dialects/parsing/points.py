@@ -57,8 +57,8 @@ class PointsReply(Reply):
 
     def _open_points(self, token: str) -> None:
         self._end_points(open_=True)
-        points, alt, sound = _points(token, self.points_frame)
-        if not points or not sound:
+        points, alt, is_complete = _points(token, self.points_frame)
+        if not points or not is_complete:
             self.malformed(token)
         if points:
             self._waiting = (token, points, alt)
@@ -116,39 +116,41 @@ class PointsReply(Reply):
 
 def _points(tag: str, frame: AnyFrame, cut: bool = False) -> tuple[list[Point], str, bool]:
     """The points of an opening tag, its `alt`, and whether all of it made sense."""
-    found = {name.lower(): one or other for name, one, other in _ATTRIBUTE.findall(tag)}
-    alt = found.get("alt", "").strip()
-    if "coords" in found:
-        listed, sound = _coordinates(found["coords"])
-        return listed, alt, sound
-    if cut and (rest := re.search(r"coords\s*=\s*[\"']([0-9.\s;]*)$", tag, re.IGNORECASE)):
-        complete = re.sub(r"[0-9.]+$", "", rest.group(1))
+    attributes = {
+        name.lower(): quoted or unquoted for name, quoted, unquoted in _ATTRIBUTE.findall(tag)
+    }
+    alt = attributes.get("alt", "").strip()
+    if "coords" in attributes:
+        coordinates, is_complete = _coordinates(attributes["coords"])
+        return coordinates, alt, is_complete
+    if cut and (open_list := re.search(r"coords\s*=\s*[\"']([0-9.\s;]*)$", tag, re.IGNORECASE)):
+        complete = re.sub(r"[0-9.]+$", "", open_list.group(1))
         return _coordinates(complete)[0], alt, False
     points: list[Point] = []
-    sound = True
-    for name, value in found.items():
+    is_complete = True
+    for name, value in attributes.items():
         if name[0] != "x" or (not name[1:].isdigit() and name != "x"):
             continue
-        across, down = value, found.get("y" + name[1:], "")
+        across, down = value, attributes.get("y" + name[1:], "")
         if _NUMBER.fullmatch(across) and _NUMBER.fullmatch(down):
             x, y = float(across), float(down)
             points.append((x, y, meant_frame((x, y), frame), None))
         else:
-            sound = False
-    return points, alt, sound
+            is_complete = False
+    return points, alt, is_complete
 
 
 def _coordinates(text: str) -> tuple[list[Point], bool]:
     """Read "1 1 073 160 2 173 600": a picture, then number, x and y of each point."""
     points: list[Point] = []
-    sound = True
+    is_complete = True
     groups = [group.split() for group in _PICTURES.split(text) if group.strip()]
     for group in groups:
-        numbers = [float(one) for one in group if _NUMBER.fullmatch(one)]
-        sound = sound and len(numbers) == len(group) and len(numbers) % 3 == 1
+        numbers = [float(number) for number in group if _NUMBER.fullmatch(number)]
+        is_complete = is_complete and len(numbers) == len(group) and len(numbers) % 3 == 1
         if len(numbers) != len(group):
             continue
         picture = int(numbers[0]) if len(groups) > 1 else None
         for at in range(1, len(numbers) - 2, 3):
             points.append((numbers[at + 1], numbers[at + 2], GRID_1000, picture))
-    return points, sound
+    return points, is_complete

@@ -73,13 +73,13 @@ class FallbackReader:
         """Read on; returns what became certain."""
         events = self._reply.feed(chunk)
         while self._reply.foreign:
-            before, self._reply = self._reply, reply_of(self._reply.foreign, self._reply.grounded)
-            events += before.leave()
+            previous, self._reply = self._reply, reply_of(self._reply.foreign, self._reply.grounded)
+            events += previous.leave()
             events.append(
-                Remark(f"the reply goes on as {before.foreign} writes, and is read so from there")
+                Remark(f"the reply goes on as {previous.foreign} writes, and is read so from there")
             )
-            self._reply.resume(before)
-            events += self._reply.feed(before.unread)
+            self._reply.resume(previous)
+            events += self._reply.feed(previous.unread)
         return events
 
     def end(self) -> list[ReplyEvent]:

@@ -67,8 +67,8 @@ class Repetition:
         if isinstance(place, FramedPoint):
             return False
         box = Box.spanning(place.xa, place.ya, place.xb, place.yb)
-        before = self._boxes.setdefault(key, deque(maxlen=COMPARED))
-        if any(box.iou(other) > SAME_IOU for other in before):
+        earlier = self._boxes.setdefault(key, deque(maxlen=COMPARED))
+        if any(box.iou(earlier_box) > SAME_IOU for earlier_box in earlier):
             return True
-        before.append(box)
+        earlier.append(box)
         return False

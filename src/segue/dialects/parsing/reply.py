@@ -85,9 +85,9 @@ class Reply(CleanText):
     def feed(self, chunk: str) -> list[ReplyEvent]:
         """Read on; returns what became certain."""
         text, at = self._unread + chunk, 0
-        begun = self.tokens.held(text, 0)
+        n_begun = self.tokens.held(text, 0)
         for match in self.tokens.whole.finditer(text):
-            if match.start() > begun:
+            if match.start() > n_begun:
                 break  # it may be part of a longer token
             self._words(text[at : match.start()])
             self._token(match.group())
@@ -95,8 +95,8 @@ class Reply(CleanText):
                 self._unread = text[match.start() :]
                 return self._certain()
             at = match.end()
-        self._unread = text[max(begun, at) :]
-        self._words(text[at : max(begun, at)])
+        self._unread = text[max(n_begun, at) :]
+        self._words(text[at : max(n_begun, at)])
         return self._certain()
 
     @property
@@ -111,9 +111,9 @@ class Reply(CleanText):
         self.interrupt()
         return self._certain()
 
-    def resume(self, before: "Reply") -> None:
+    def resume(self, previous: "Reply") -> None:
         """Read on where another dialect left off."""
-        self._position, self._line = before._position, before._line
+        self._position, self._line = previous._position, previous._line
 
     def end(self) -> list[ReplyEvent]:
         """The reply is over: what is still open will not be closed."""
@@ -175,14 +175,14 @@ class Reply(CleanText):
 
     def _hold_space(self, text: str) -> str:
         """Keep leading white space back until it is known what follows; returns the rest."""
-        rest = text.lstrip()
-        self._space = (self._space or "") + text[: len(text) - len(rest)]
+        words = text.lstrip()
+        self._space = (self._space or "") + text[: len(text) - len(words)]
         too_long = len(self._space) > LIMIT
-        if rest or too_long:
+        if words or too_long:
             self._release_space()
         if too_long:
             self._named = None
-        return rest
+        return words
 
     def _release_space(self) -> None:
         space, self._space = self._space, None
@@ -191,18 +191,18 @@ class Reply(CleanText):
     # Tags
 
     def _token(self, token: str) -> None:
-        name, opened = token.lower(), self._open
+        name, open_tag = token.lower(), self._open
         if (
-            opened is not None
-            and opened.tag.places is not None
-            and name != opened.tag.closer
+            open_tag is not None
+            and open_tag.tag.places is not None
+            and name != open_tag.tag.closer
             and name not in self.silent
         ):
             self._give_up()  # what stood inside is words, and may change what the token means
             self._token(token)
-        elif opened is not None and name == opened.tag.closer:
+        elif open_tag is not None and name == open_tag.tag.closer:
             self._open = None
-            self._close(opened, token)
+            self._close(open_tag, token)
         elif name in self.silent:
             return
         elif name in self._openers:
@@ -215,46 +215,46 @@ class Reply(CleanText):
             self.stray(token)
 
     def _opened(self, tag: Tag, token: str) -> None:
-        opened = self._open
+        open_tag = self._open
         self._give_up()
         if tag.places is not None:
-            if opened is not None and opened.tag.places is None and not opened.tag.wanted:
-                self._named = _stripped(opened)  # its closing tag was forgotten
+            if open_tag is not None and open_tag.tag.places is None and not open_tag.tag.wanted:
+                self._named = _stripped(open_tag)  # its closing tag was forgotten
         else:
             self._release_space()
             self._named = None
         self._open = _Open(tag, token, self._position)
 
-    def _close(self, opened: _Open, closer: str) -> None:
-        inside = "".join(opened.inside)
-        if opened.tag.wanted:
-            phrases = _phrases(inside, opened.start)
+    def _close(self, open_tag: _Open, closer: str) -> None:
+        inside = "".join(open_tag.inside)
+        if open_tag.tag.wanted:
+            phrases = _phrases(inside, open_tag.start)
             for phrase in phrases:
                 self.emit(DetectRequest(phrase.text, phrase.span, self.picture(phrase)))
             if not phrases:
-                self.malformed(opened.opener + inside + closer)
-        elif opened.tag.places is None:
-            self._named, self._space = _stripped(opened), ""
-        elif self._named is not None and not opened.taken and _NOTHING.fullmatch(inside):
+                self.malformed(open_tag.opener + inside + closer)
+        elif open_tag.tag.places is None:
+            self._named, self._space = _stripped(open_tag), ""
+        elif self._named is not None and not open_tag.taken and _NOTHING.fullmatch(inside):
             self._space = ""
             picture = self.picture(self._named)
             self.emit(Absence(self._named.text, self._named.span, picture))
         else:
-            places, rest = opened.tag.places(inside, True)
-            self._point(places, opened.opener)
-            if rest is not None and not (opened.taken and _LEFT.fullmatch(rest)):
+            places, unread = open_tag.tag.places(inside, True)
+            self._point(places, open_tag.opener)
+            if unread is not None and not (open_tag.taken and _SEPARATORS.fullmatch(unread)):
                 self._release_space()
-                reason = flaw_inside(rest, opened.tag.frame)
-                self.malformed(opened.opener + rest + closer, reason=reason)
+                reason = flaw_inside(unread, open_tag.tag.frame)
+                self.malformed(open_tag.opener + unread + closer, reason=reason)
 
-    def _take_places(self, opened: _Open) -> None:
+    def _take_places(self, open_tag: _Open) -> None:
         """Hand out the places that are complete before the tag is."""
-        assert opened.tag.places is not None
-        inside = "".join(opened.inside)
-        places, rest = opened.tag.places(inside, False)
-        if places and rest is not None:
-            opened.inside, opened.length, opened.taken = [rest], len(rest), True
-            self._point(places, opened.opener)
+        assert open_tag.tag.places is not None
+        inside = "".join(open_tag.inside)
+        places, unread = open_tag.tag.places(inside, False)
+        if places and unread is not None:
+            open_tag.inside, open_tag.length, open_tag.taken = [unread], len(unread), True
+            self._point(places, open_tag.opener)
 
     def _point(self, places: list[Place], opener: str) -> None:
         if not places:
@@ -271,24 +271,24 @@ class Reply(CleanText):
 
     def _give_up(self, cut: bool = False) -> None:
         """The open tag will not be closed: report it, and let no word of it get lost."""
-        opened, self._open = self._open, None
-        if opened is None:
+        open_tag, self._open = self._open, None
+        if open_tag is None:
             return
-        if opened.tag.places is None:
-            self.malformed(opened.opener, cut)
+        if open_tag.tag.places is None:
+            self.malformed(open_tag.opener, cut)
             return
-        inside = "".join(opened.inside)
+        inside = "".join(open_tag.inside)
         if cut and not inside[-1:].isdigit():
-            places, rest = opened.tag.places(inside, True)
+            places, unread = open_tag.tag.places(inside, True)
             half = any(isinstance(place, FramedPoint) for place in places)  # of a box
-            if places and rest is None and not (half and "point" not in opened.tag.opener):
-                self._point(places, opened.opener)
-                self.malformed(opened.opener, cut)
+            if places and unread is None and not (half and "point" not in open_tag.tag.opener):
+                self._point(places, open_tag.opener)
+                self.malformed(open_tag.opener, cut)
                 return
         self._release_space()
         match = _COORDINATES.match(inside)
         numbers = match.group().rstrip() if match else ""
-        self.malformed(opened.opener + numbers, cut)
+        self.malformed(open_tag.opener + numbers, cut)
         self._words(inside[len(numbers) :])
 
     # Events
@@ -319,7 +319,7 @@ class Reply(CleanText):
         self.emit(MalformedMarkup(markup, cut, reason))
 
 
-_LEFT = re.compile(r"[\s,，\[\]]*")
+_SEPARATORS = re.compile(r"[\s,，\[\]]*")
 _NOTHING = re.compile(
     r"[\s\[\]()]*|[\s\[\](]*(?:none|null|n/?a|not found|absent|无|没有)[\s\[\]).]*"
     r"|[\s\[\](),]*(?:0(?:\.0+)?[\s,()]+){3}0(?:\.0+)?[\s\[\]()]*",
@@ -332,12 +332,12 @@ _COORDINATES = re.compile(
 """What a place that never closed takes with it."""
 
 
-def _stripped(opened: _Open) -> Phrase | None:
-    words = "".join(opened.inside)
+def _stripped(open_tag: _Open) -> Phrase | None:
+    words = "".join(open_tag.inside)
     phrase = words.strip()
     if not phrase:
         return None
-    return Phrase(phrase, opened.start + len(words) - len(words.lstrip()))
+    return Phrase(phrase, open_tag.start + len(words) - len(words.lstrip()))
 
 
 def _phrases(words: str, start: int) -> list[Phrase]:

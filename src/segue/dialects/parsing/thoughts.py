@@ -44,7 +44,7 @@ _CLOSING = frozenset(closing for _, closing in THOUGHTS)
 _PARTS = frozenset(("<|channel>", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"))
 """Tokens of which marks of several tokens are made."""
 _MARKS = sorted({*_OPENING, *_CLOSING, *SILENT}, key=len, reverse=True)
-_WHOLE = re.compile("|".join(map(re.escape, _MARKS)), re.IGNORECASE)
+_ANY_MARK = re.compile("|".join(map(re.escape, _MARKS)), re.IGNORECASE)
 _BEGINNINGS = frozenset(mark[:n] for mark in _MARKS for n in range(1, len(mark)))
 _STARTS = re.compile("[" + re.escape("".join({mark[0] for mark in _MARKS})) + "]")
 _LONGEST = max(map(len, _MARKS))
@@ -73,15 +73,15 @@ class ThoughtSplitter:
     def feed(self, chunk: str) -> list[Part]:
         """Read on; returns what became certain."""
         text, at = self._unread + chunk, 0
-        held = self._held(text)
-        for match in _WHOLE.finditer(text, 0, held):
-            before = text[match.start() - 1] if match.start() else self._before
-            if before == "`":
+        n_held_back = self._held(text)
+        for match in _ANY_MARK.finditer(text, 0, n_held_back):
+            character_before = text[match.start() - 1] if match.start() else self._before
+            if character_before == "`":
                 continue
             self._words(text[at : match.start()])
             self._mark(match.group().lower())
             at = match.end()
-        end = max(held, at)
+        end = max(n_held_back, at)
         self._words(text[at:end])
         self._before = text[end - 1] if end else self._before
         self._unread = text[end:]
@@ -93,8 +93,8 @@ class ThoughtSplitter:
         Args:
             finish: why; a reply cut off ("length") while a thought was expected is a thought.
         """
-        rest, self._unread = self._unread, ""
-        self._words(rest)
+        unread, self._unread = self._unread, ""
+        self._words(unread)
         if self._waiting is not None:
             waiting, self._waiting = "".join(self._waiting), None
             if finish == "length" and waiting.strip():

@@ -41,7 +41,7 @@ class Probe(JsonReply):
         pattern=rf"<loc[0-9]{{4}}>|<seg[0-9]{{3}}>|<loc_[0-9]{{1,3}}>|<patch_index_[0-9]{{4}}>"
         rf"|<points?\s[^<>]{{0,{_LONGEST}}}>|{PAIR}",
         stems=("<loc_", "<seg", "<patch_index_", "<points"),
-        begun=r"<loc_?[0-9]{0,4}|<seg[0-9]{0,3}|<patch_index_[0-9]{0,4}"
+        beginning=r"<loc_?[0-9]{0,4}|<seg[0-9]{0,3}|<patch_index_[0-9]{0,4}"
         rf"|<points?\s[^<>]{{0,{_LONGEST}}}|{PAIR_BEGUN}",
         starts="<(",
         longest=_LONGEST,
@@ -64,13 +64,13 @@ class Probe(JsonReply):
     @property
     def numbers(self) -> list[float]:
         """Every coordinate in JSON, x and y."""
-        found: list[float] = []
-        for one in self.founds:
-            if one.box is not None:
-                found += (one.box.xa, one.box.ya, one.box.xb, one.box.yb)
-            if one.point is not None:
-                found += one.point
-        return found
+        values: list[float] = []
+        for place in self.founds:
+            if place.box is not None:
+                values += (place.box.xa, place.box.ya, place.box.xb, place.box.yb)
+            if place.point is not None:
+                values += place.point
+        return values
 
     def _token(self, token: str) -> None:
         if self._block is not None and self._block.in_string:
@@ -117,8 +117,8 @@ class Probe(JsonReply):
         super().prose(text)
 
     def _report(self, block: JsonBlock) -> None:
-        found = [one for one in block.out if isinstance(one, JsonPlaces)]
-        if found:
-            self.founds += found
+        places = [place for place in block.out if isinstance(place, JsonPlaces)]
+        if places:
+            self.founds += places
             self.keys += block.raw
         super()._report(block)

@@ -96,8 +96,8 @@ def dialect_of(model_type: str | None = None, name: str = "") -> Recognition:
     if model_type is not None and model_type in _MODEL_TYPES:
         return Recognition(_MODEL_TYPES[model_type], (f"the model type {model_type!r}",))
     for pattern, dialect in _NAMES:
-        if found := re.search(pattern, name, re.IGNORECASE):
-            return Recognition(dialect, (f"{found.group()!r} in the model's name",))
+        if match := re.search(pattern, name, re.IGNORECASE):
+            return Recognition(dialect, (f"{match.group()!r} in the model's name",))
     return Recognition("auto", ("neither the model's type nor its name is known",))
 
 
@@ -121,55 +121,55 @@ def recognize(
     """
     probe = Probe(grounded)
     events = [*probe.feed(without_thoughts(reply)), *probe.end()]
-    known = dialect_of(model_type, name)
+    by_name = dialect_of(model_type, name)
     if probe.signs or probe.founds:
-        return judge(probe, known)
-    if known.dialect != "auto":
-        return known
+        return judge(probe, by_name)
+    if by_name.dialect != "auto":
+        return by_name
     if any(isinstance(event, DetectRequest) for event in events):
         return Recognition("gsam", ("<gsam> and no other markup",))
-    return Recognition("auto", ("no markup in the reply", *known.evidence))
+    return Recognition("auto", ("no markup in the reply", *by_name.evidence))
 
 
-def judge(probe: Probe, known: Recognition | None = None) -> Recognition:
+def judge(probe: Probe, by_name: Recognition | None = None) -> Recognition:
     """What a probe that has read a whole reply, and found places in it, says of its dialect.
 
     Args:
         probe: it has signs or places.
-        known: what the model calls itself.
+        by_name: what the model calls itself.
     """
-    known = known or dialect_of()
-    return _by_signs(probe, known) if probe.signs else _by_json(probe, known)
+    by_name = by_name or dialect_of()
+    return _by_signs(probe, by_name) if probe.signs else _by_json(probe, by_name)
 
 
-def _by_signs(probe: Probe, known: Recognition) -> Recognition:
+def _by_signs(probe: Probe, by_name: Recognition) -> Recognition:
     """Tokens and tags that only one family writes."""
     signs = probe.signs
     dialect = next((d for d in signs if d != "qwen2_vl_stripped"), "qwen2_vl_stripped")
     if dialect == "ambiguous":
-        if known.dialect != "auto":
-            return known
+        if by_name.dialect != "auto":
+            return by_name
         return Recognition("ambiguous", ("points as XML beyond 100; " + _SETTLED_BY,), _UNSETTLED)
     if "qwen2_vl" in signs and dialect == "qwen_vl":
         dialect = "qwen2_vl"  # it reads the tags of Qwen-VL as well
     evidence = [f"{signs[dialect]} in the reply"]
-    if dialect == "qwen2_vl" and known.dialect in _UNSETTLED:
-        dialect = known.dialect  # tuned on the tokens of Qwen2-VL, in its own frame
-    if dialect == "qwen_vl" and (probe.lists or known.dialect == "internvl"):
+    if dialect == "qwen2_vl" and by_name.dialect in _UNSETTLED:
+        dialect = by_name.dialect  # tuned on the tokens of Qwen2-VL, in its own frame
+    if dialect == "qwen_vl" and (probe.lists or by_name.dialect == "internvl"):
         dialect = "internvl"
         evidence.append("a box is a list in square brackets")
-    if known.dialect == dialect:
-        evidence += known.evidence
-    elif known.dialect != "auto":
-        evidence.append(f"although {known.evidence[0]} speaks for {known.dialect}")
+    if by_name.dialect == dialect:
+        evidence += by_name.evidence
+    elif by_name.dialect != "auto":
+        evidence.append(f"although {by_name.evidence[0]} speaks for {by_name.dialect}")
     return Recognition(dialect, tuple(evidence))
 
 
-def _by_json(probe: Probe, known: Recognition) -> Recognition:
+def _by_json(probe: Probe, by_name: Recognition) -> Recognition:
     """JSON: by its keys and numbers, else by the model, else ambiguous."""
     keys = probe.keys
-    if known.dialect != "auto":
-        return Recognition(known.dialect, ("JSON with places in the reply", *known.evidence))
+    if by_name.dialect != "auto":
+        return Recognition(by_name.dialect, ("JSON with places in the reply", *by_name.evidence))
     if re.search(r"[\"']box_2d", keys):
         return Recognition("gemini", ('the key "box_2d", which some models write x first',))
     if re.search(r"[\"']<[A-Z_]{2,40}>[\"']", keys):

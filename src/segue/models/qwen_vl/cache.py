@@ -35,24 +35,24 @@ class GrowingLayer(DynamicLayer):
         self.keys, self.values = keys[:, :, :end], values[:, :, :end]
         return self.keys, self.values
 
-    def _room(self, keys: Tensor, values: Tensor, held: int, end: int) -> tuple[Tensor, Tensor]:
+    def _room(self, keys: Tensor, values: Tensor, length: int, end: int) -> tuple[Tensor, Tensor]:
         buffers = self._buffers
         # Another owner of `self.keys` (beam search reorders them) makes the buffers stale.
         if (
             buffers is not None
             and buffers[0].shape[2] >= end
-            and (held == 0 or self.keys.data_ptr() == buffers[0].data_ptr())
+            and (length == 0 or self.keys.data_ptr() == buffers[0].data_ptr())
             and buffers[0].shape[0] == keys.shape[0]
         ):
             return buffers
-        capacity = end + max(ROOM, held // 2)
-        grown = []
+        capacity = end + max(ROOM, length // 2)
+        enlarged = []
         for new, old in ((keys, self.keys), (values, self.values)):
             buffer = new.new_empty((*new.shape[:2], capacity, new.shape[3]))
-            if held:
-                buffer[:, :, :held] = old
-            grown.append(buffer)
-        self._buffers = (grown[0], grown[1])
+            if length:
+                buffer[:, :, :length] = old
+            enlarged.append(buffer)
+        self._buffers = (enlarged[0], enlarged[1])
         return self._buffers
 
     def reset(self) -> None:
@@ -72,7 +72,7 @@ class GrowingCache(Cache):
         super().__init__(layer_class_to_replicate=GrowingLayer)
         self.ntk_alpha: float | None = None
 
-    def cut(self, length: int) -> None:
+    def truncate(self, length: int) -> None:
         """Keep the first `length` positions and forget the rest."""
         surplus = self.get_seq_length() - length
         if surplus <= 0:

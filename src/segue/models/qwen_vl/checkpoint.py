@@ -60,8 +60,8 @@ def load(
     with torch.device("meta"):
         model = QwenVLForCausalLM(config)
     _fill(model, folder, place.device, place.dtype)
-    known = {k: v for k, v in processor.generation.items() if k not in _NOT_FOR_TRANSFORMERS}
-    model.generation_config = GenerationConfig(**known)
+    settings = {k: v for k, v in processor.generation.items() if k not in _NOT_FOR_TRANSFORMERS}
+    model.generation_config = GenerationConfig(**settings)
     config.dtype = place.dtype
     model.eval()
     return model, processor
@@ -188,8 +188,8 @@ def save(
     weights = _published_names(model)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as made:
-        staging = Path(made)
+    with tempfile.TemporaryDirectory(dir=target, prefix=".saving-") as temporary:
+        staging = Path(temporary)
         _write_weights(weights, staging, dtype)
         config = {"architectures": ["QWenLMHeadModel"], "model_type": model.config.model_type}
         for name in QwenVLConfig.__annotations__:
@@ -216,11 +216,11 @@ def _published_names(model: QwenVLForCausalLM) -> dict[str, Tensor]:
         expected = set(QwenVLForCausalLM(model.config).state_dict())
     if model.config.tie_word_embeddings:
         expected.discard(HEAD)
-    odd = sorted(state.keys() ^ expected)
-    if odd or any(weight.is_meta for weight in state.values()):
+    mismatched = sorted(state.keys() ^ expected)
+    if mismatched or any(weight.is_meta for weight in state.values()):
         raise InputError(
-            f"Only a plain Qwen-VL with all its weights can be saved, got {odd[:3] or 'none'}. "
-            "Merge adapters first: model.merge_and_unload()."
+            "Only a plain Qwen-VL with all its weights can be saved, got "
+            f"{mismatched[:3] or 'none'}. Merge adapters first: model.merge_and_unload()."
         )
     return state
 

@@ -58,10 +58,10 @@ class VisualConfig:
             ("output_dim", self.output_dim, "resampler_heads", self.resampler_heads),
             ("output_dim", self.output_dim, "4", 4),
         )
-        for whole, size, part, divisor in divisions:
+        for name, size, part, divisor in divisions:
             if divisor < 1 or size % divisor:
                 raise InputError(
-                    f"visual.{whole} must be a multiple of {part}, got {size} and {divisor}. "
+                    f"visual.{name} must be a multiple of {part}, got {size} and {divisor}. "
                     "Correct config.json."
                 )
         if math.isqrt(self.n_queries) ** 2 != self.n_queries:
@@ -83,8 +83,8 @@ class VisualConfig:
     @classmethod
     def read(cls, values: dict[str, Any]) -> "VisualConfig":
         """Read the `visual` entry of `config.json`; keys that are not known are ignored."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+        field_names = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in field_names})
 
 
 @strict

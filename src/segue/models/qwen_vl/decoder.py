@@ -67,8 +67,8 @@ class Angles:
         """Turn (..., B, heads, T, head_dim) by positions, in float32, back in its own dtype."""
         half = x.shape[-1] // 2
         wide = x.float()
-        turned = torch.cat([-wide[..., half:], wide[..., :half]], dim=-1)
-        return (wide * self.cos + turned * self.sin).to(x.dtype)
+        rotated = torch.cat([-wide[..., half:], wide[..., :half]], dim=-1)
+        return (wide * self.cos + rotated * self.sin).to(x.dtype)
 
 
 class RMSNorm(nn.Module):

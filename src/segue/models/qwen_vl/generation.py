@@ -12,20 +12,22 @@ import torch
 from torch import Tensor
 
 from segue.errors import InputError, ModelError
+from segue.models.decoding.sampling import SamplingSettings, TokenSampler
+from segue.models.decoding.sequence_pool import FEATURE_BYTES, SequencePool
 from segue.models.qwen_vl.decoder import ntk_alpha
-from segue.models.qwen_vl.memory import FeatureMemory, ReadSequence, SequenceMemory
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.pictures import Picture, digest
 from segue.models.qwen_vl.processor import QwenVLProcessor
 from segue.models.qwen_vl.prompts import Prompt
-from segue.models.qwen_vl.sampling import Choice, Picker
+from segue.models.qwen_vl.sequence_cache import CachedSequence, take_sequence
+from segue.runtime.byte_cache import ByteCache
 from segue.runtime.text_stream import reply_text
 
 PIECE = 1024
 """Positions read at once."""
 
 
-class Writer:
+class QwenVLGenerator:
     """One model with its memory. Several replies may be written at once, in threads."""
 
     def __init__(self, model: QwenVLForCausalLM, processor: QwenVLProcessor) -> None:
@@ -35,8 +37,10 @@ class Writer:
         """
         self.model = model.eval()
         self.processor = processor
-        self.features = FeatureMemory()
-        self.sequences = SequenceMemory()
+        self.features: ByteCache[str, Tensor] = ByteCache(
+            FEATURE_BYTES, size_of=lambda features: features.numel() * features.element_size()
+        )
+        self.sequences: SequencePool[CachedSequence] = SequencePool()
         tokenizer = processor.tokenizer
         self.ends = frozenset(
             (tokenizer.end_of_text_id, tokenizer.turn_start_id, tokenizer.turn_end_id)
@@ -45,7 +49,7 @@ class Writer:
 
     def limit_memory(self, *, features: int, sequences: int) -> None:
         """Bound what is remembered, in bytes; what is over goes with the next reply."""
-        self.features.limit_bytes, self.sequences.limit_bytes = features, sequences
+        self.features.budget_bytes, self.sequences.limit_bytes = features, sequences
 
     def memory_bytes(self) -> dict[str, int]:
         """What is remembered."""
@@ -56,7 +60,7 @@ class Writer:
         self.features.clear()
         self.sequences.clear()
 
-    def stream(self, prompt: Prompt, choice: Choice) -> Generator[str, None, str]:
+    def stream(self, prompt: Prompt, choice: SamplingSettings) -> Generator[str, None, str]:
         """Write the reply to a prompt as text.
 
         Grounding tags are part of the text; other special tokens are not.
@@ -75,39 +79,39 @@ class Writer:
         decoder = self.processor.tokenizer.text_stream()
         return (yield from reply_text(self.tokens(prompt, choice), self.ends, decoder, choice.stop))
 
-    def tokens(self, prompt: Prompt, choice: Choice) -> Generator[int, None, None]:
+    def tokens(self, prompt: Prompt, choice: SamplingSettings) -> Generator[int, None, None]:
         """Write the reply to a prompt as ids; the id that ends it is the last one yielded."""
         keys = self._keys(prompt)
         alpha = 1.0
         if self.model.config.use_dynamic_ntk:
             alpha = ntk_alpha(len(keys), self.model.config.seq_length)
         # The last position is always read: its logits are what the reply begins with.
-        sequence = self.sequences.take(keys[:-1], alpha)
-        whole = False
+        sequence = take_sequence(self.sequences, keys[:-1], alpha)
+        is_consistent = False
         try:
             try:
-                logits = self._read(prompt, keys, sequence, alpha)
+                logits = self._prefill(prompt, keys, sequence, alpha)
             except torch.OutOfMemoryError:  # what is remembered may be what takes the room
-                sequence = ReadSequence()
+                sequence = CachedSequence()
                 self.forget()
-                logits = self._read(prompt, keys, sequence, alpha)
-            picker = Picker(choice)
+                logits = self._prefill(prompt, keys, sequence, alpha)
+            sampler = TokenSampler(choice)
             for step in range(choice.max_new_tokens):
-                token = picker.pick(logits)
-                whole = True
+                token = sampler.sample(logits)
+                is_consistent = True
                 yield token
-                whole = False
+                is_consistent = False
                 if token in self.ends or step + 1 == choice.max_new_tokens:
                     break
                 logits = self._step(token, sequence)
-            whole = True
+            is_consistent = True
         except torch.OutOfMemoryError as error:
             raise ModelError(
                 f"Out of memory while reading {len(keys)} positions. Use fewer or shorter turns, "
                 "a smaller dtype, or another device."
             ) from error
         finally:
-            if whole:
+            if is_consistent and sequence.keys:
                 self.sequences.give(sequence)
 
     def _keys(self, prompt: Prompt) -> list[Hashable]:
@@ -133,27 +137,27 @@ class Writer:
         while first in ids[position:]:
             start = ids.index(first, position)
             end = start + self._slots + 1
-            whole = end < len(ids) and ids[end] == last
-            if whole:
+            is_complete = end < len(ids) and ids[end] == last
+            if is_complete:
                 yield start
-            position = end + 1 if whole else start + 1
+            position = end + 1 if is_complete else start + 1
 
     @torch.inference_mode()
-    def _read(
-        self, prompt: Prompt, keys: list[Hashable], sequence: ReadSequence, alpha: float
+    def _prefill(
+        self, prompt: Prompt, keys: list[Hashable], sequence: CachedSequence, alpha: float
     ) -> Tensor:
         """Read what is not read yet; return the logits (vocabulary,) behind the last position."""
         begin = len(sequence.keys)
-        shown = []
+        new_pictures = []
         for start, image in zip(self._starts(prompt.ids), prompt.pictures, strict=True):
             if start < begin < start + self._slots + 2:  # never go on within a picture
                 begin = start
             if start >= begin:
-                shown.append(image)
-        sequence.cut(begin)
+                new_pictures.append(image)
+        sequence.truncate(begin)
         device = self.model.device
         ids = torch.tensor([prompt.ids[begin:]], device=device)
-        features = self._encode(shown) if shown else None
+        features = self._encode(new_pictures) if new_pictures else None
         embedded = self.model.transformer.embed(ids, features)
         logits = embedded
         for piece in embedded.split(PIECE, dim=1):
@@ -168,7 +172,7 @@ class Writer:
         return self._usable(logits)
 
     @torch.inference_mode()
-    def _step(self, token: int, sequence: ReadSequence) -> Tensor:
+    def _step(self, token: int, sequence: CachedSequence) -> Tensor:
         """Read one more token; return the logits (vocabulary,) behind it."""
         output = self.model(
             input_ids=torch.tensor([[token]], device=self.model.device),
@@ -187,12 +191,12 @@ class Writer:
         features: dict[str, Tensor] = {}
         names = [digest(image) for image in images]
         for name, image in zip(names, images, strict=True):
-            known = features.get(name)
-            if known is None:
-                known = self.features.get(name)
-            if known is None:
+            encoded = features.get(name)
+            if encoded is None:
+                encoded = self.features.get(name)
+            if encoded is None:
                 pixels = self.processor.image_processor(image).to(self.model.device)
-                known = self.model.get_image_features(pixels)[0]
-                self.features.put(name, known)
-            features[name] = known
+                encoded = self.model.get_image_features(pixels)[0]
+                self.features.put(name, encoded)
+            features[name] = encoded
         return torch.stack([features[name] for name in names])

@@ -105,15 +105,17 @@ class QwenVLModel(QwenVLPreTrainedModel):
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
         """Run the decoder; the arguments are those of `QwenVLForCausalLM.forward`."""
-        held = past_key_values.get_seq_length() if past_key_values is not None else 0
-        x = self._inputs(input_ids, inputs_embeds, pixel_values, image_features, int(held))
+        n_cached = past_key_values.get_seq_length() if past_key_values is not None else 0
+        x = self._inputs(input_ids, inputs_embeds, pixel_values, image_features, int(n_cached))
         if use_cache is None:
             use_cache = bool(self.config.use_cache) and not self.training
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
         length = x.shape[1]
-        angles = self._angles(position_ids, int(held), length, past_key_values, ntk_alpha, x.device)
-        mask = causal_mask(attention_mask, x, int(held), past_key_values)
+        angles = self._angles(
+            position_ids, int(n_cached), length, past_key_values, ntk_alpha, x.device
+        )
+        mask = causal_mask(attention_mask, x, int(n_cached), past_key_values)
         states: tuple[Tensor, ...] = ()
         for block in self.h:
             if output_hidden_states:
@@ -132,7 +134,7 @@ class QwenVLModel(QwenVLPreTrainedModel):
         inputs_embeds: Tensor | None,
         pixel_values: Tensor | None,
         image_features: Tensor | None,
-        held: int,
+        n_cached: int,
     ) -> Tensor:
         """The embedded sequence, pictures included: (B, T, D)."""
         if (input_ids is None) == (inputs_embeds is None):
@@ -145,7 +147,7 @@ class QwenVLModel(QwenVLPreTrainedModel):
                 raise InputError("Pictures need input_ids; with inputs_embeds use `embed` first.")
             return inputs_embeds
         assert input_ids is not None
-        if features is None and held and input_ids.shape[1] < self.visual.config.n_queries + 2:
+        if features is None and n_cached and input_ids.shape[1] < self.visual.config.n_queries + 2:
             return self.wte(input_ids)  # too short for a picture: spare the search
         x = self.embed(input_ids, features)
         if features is None and self.training and torch.is_grad_enabled():
@@ -167,7 +169,7 @@ class QwenVLModel(QwenVLPreTrainedModel):
     def _angles(
         self,
         position_ids: Tensor | None,
-        held: int,
+        n_cached: int,
         length: int,
         cache: Cache | None,
         alpha: float | None,
@@ -177,16 +179,16 @@ class QwenVLModel(QwenVLPreTrainedModel):
         stretch = bool(self.config.use_dynamic_ntk) and not self.training
         if not stretch:
             alpha = 1.0
-        elif alpha is None and held:
-            alpha = getattr(cache, "ntk_alpha", None) or ntk_alpha(held, self.config.seq_length)
+        elif alpha is None and n_cached:
+            alpha = getattr(cache, "ntk_alpha", None) or ntk_alpha(n_cached, self.config.seq_length)
         elif alpha is None:
             alpha = ntk_alpha(length, self.config.seq_length)
         if cache is not None:
             cache.ntk_alpha = alpha
         log_n = bool(self.config.use_logn_attn) and not self.training
         if position_ids is None:
-            log_n = log_n and held + length > self.config.seq_length
-            position_ids = torch.arange(held, held + length, device=device)[None]
+            log_n = log_n and n_cached + length > self.config.seq_length
+            position_ids = torch.arange(n_cached, n_cached + length, device=device)[None]
         return Angles(self.config, position_ids, alpha, log_n=log_n)
 
 
@@ -253,7 +255,7 @@ class QwenVLForCausalLM(QwenVLPreTrainedModel, GenerationMixin):
             attention_mask: (B, held + T), 0 where padding stands; or (B, 1, T, held + T),
                 bool (True attends) or additive, which then is the whole truth. None: no padding.
             position_ids: (B, T) positions from 0; by default the index in the padded sequence.
-            past_key_values: a cache of `held` positions; T may be any number with it.
+            past_key_values: a cache of `n_cached` positions; T may be any number with it.
             inputs_embeds: (B, T, D) in place of ids, pictures already written in.
             pixel_values: (N, 3, S, S), the pictures in reading order, row by row.
             image_features: (N, queries, D) in place of pixels, already encoded.
@@ -345,7 +347,7 @@ class QwenVLForCausalLM(QwenVLPreTrainedModel, GenerationMixin):
             groups = [(rows == row).nonzero()[:, 0] for row in range(len(input_ids))]
             order = torch.cat([group.repeat(expand_size) for group in groups])
             pictures = {name: value[order] for name, value in pictures.items()}
-        expanded, rest = super()._expand_inputs_for_generation(
+        expanded, model_kwargs = super()._expand_inputs_for_generation(
             expand_size=expand_size, input_ids=input_ids, **kwargs
         )
-        return expanded, {**rest, **pictures}
+        return expanded, {**model_kwargs, **pictures}

@@ -81,8 +81,8 @@ def to_pil(image: Picture) -> PIL.Image.Image:
         return PIL.Image.fromarray(image)
     if isinstance(image, str | os.PathLike):
         try:
-            with PIL.Image.open(image) as opened:
-                return opened.convert("RGB")
+            with PIL.Image.open(image) as picture_file:
+                return picture_file.convert("RGB")
         except (OSError, ValueError) as error:
             raise InputError(f"{image} cannot be read as a picture ({error}).") from error
     raise InputError(

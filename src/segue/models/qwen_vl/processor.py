@@ -11,8 +11,8 @@ from torch import Tensor
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.pictures import PictureProcessor
 from segue.models.qwen_vl.prompts import DEFAULT_SYSTEM, Part, Prompt, PromptBuilder
-from segue.models.qwen_vl.teaching import Example, Labelling, collate, example
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
+from segue.models.qwen_vl.training_examples import Example, Labelling, collate, example
 from segue.values.message import Message
 
 
@@ -76,9 +76,9 @@ class QwenVLProcessor:
             input_ids[row, length - len(prompt.ids) :] = torch.tensor(prompt.ids)
             attention_mask[row, length - len(prompt.ids) :] = 1
         batch = {"input_ids": input_ids, "attention_mask": attention_mask}
-        shown = [image for prompt in prompts for image in prompt.pictures]
-        if shown:
-            batch["pixel_values"] = self.image_processor(shown)
+        pictures = [image for prompt in prompts for image in prompt.pictures]
+        if pictures:
+            batch["pixel_values"] = self.image_processor(pictures)
         return batch
 
     def example(

@@ -116,15 +116,15 @@ class PromptBuilder:
             )
         rounds = self._rounds(turns)
         head = self.turn("system", self._system_text(messages))
-        kept: list[Prompt] = []
+        recent_turns: list[Prompt] = []
         size = len(head.ids)
         for past in reversed(rounds[:-1]):
             size += len(past.ids)
             if size >= self.window:
                 break
-            kept.append(past)
+            recent_turns.append(past)
         opening = Prompt([*self._newline, *self._opening("assistant")])
-        return join([head, *reversed(kept), rounds[-1], opening])
+        return join([head, *reversed(recent_turns), rounds[-1], opening])
 
     def _system_text(self, messages: Sequence[Message]) -> str:
         texts = [message.text for message in messages if message.role == "system"]

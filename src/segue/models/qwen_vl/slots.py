@@ -31,23 +31,23 @@ def find_pictures(input_ids: Tensor, config: VisualConfig) -> tuple[Tensor, Tens
     last = ends.clamp(max=input_ids.shape[1] - 1)
     fits &= input_ids[starts[:, 0], last] == config.image_start_id + 1
     starts = starts[fits]
-    kept = _without_nested(starts.tolist(), span)
-    if len(kept) < len(starts):
-        starts = starts[torch.tensor(kept, device=starts.device)]
+    top_level = _without_nested(starts.tolist(), span)
+    if len(top_level) < len(starts):
+        starts = starts[torch.tensor(top_level, device=starts.device)]
     return starts[:, 0], starts[:, 1]
 
 
 def _without_nested(starts: list[list[int]], span: int) -> list[int]:
     """Indices of the pictures that do not begin inside another one: slots may hold any id."""
-    kept: list[int] = []
+    top_level: list[int] = []
     row, free_from = -1, 0
     for index, (this_row, column) in enumerate(starts):
         if this_row != row:
             row, free_from = this_row, 0
         if column >= free_from:
-            kept.append(index)
+            top_level.append(index)
             free_from = column + span + 1
-    return kept
+    return top_level
 
 
 def fill_slots(
@@ -69,13 +69,13 @@ def fill_slots(
         InputError: the ids hold another number of pictures than `features`.
     """
     rows, columns = find_pictures(input_ids, config)
-    given = 0 if features is None else len(features)
-    if len(rows) != given:
+    n_features = 0 if features is None else len(features)
+    if len(rows) != n_features:
         raise InputError(
-            f"input_ids hold {len(rows)} pictures of {config.n_queries} slots, got {given} "
+            f"input_ids hold {len(rows)} pictures of {config.n_queries} slots, got {n_features} "
             "pictures. Pass one picture for each, in reading order."
         )
-    if features is None or given == 0:
+    if features is None or n_features == 0:
         return embeddings
     slots = torch.arange(1, config.n_queries + 1, device=rows.device)
     where = (rows[:, None], columns[:, None] + slots)  # (N, 1) and (N, queries)

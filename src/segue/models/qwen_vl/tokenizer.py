@@ -69,13 +69,13 @@ class QwenVLTokenizer:
         Raises:
             ModelError: there is none, or more than one, or it cannot be read.
         """
-        found = sorted(folder.glob("*.tiktoken"))
-        if len(found) != 1:
+        rank_files = sorted(folder.glob("*.tiktoken"))
+        if len(rank_files) != 1:
             raise ModelError(
                 f"{folder} must hold one *.tiktoken file (the vocabulary), got "
-                f"{[path.name for path in found]}. Copy qwen.tiktoken of the checkpoint there."
+                f"{[path.name for path in rank_files]}. Copy qwen.tiktoken of the checkpoint there."
             )
-        return cls(read_ranks(found[0]))
+        return cls(read_ranks(rank_files[0]))
 
     def write(self, folder: Path) -> None:
         """Write the vocabulary as `qwen.tiktoken` into a folder."""
@@ -138,24 +138,24 @@ class QwenVLTokenizer:
         Raises:
             InputError: `keep` is none of the three.
         """
-        pieces = self._pieces(self._without_slots(list(ids), keep), self._kept(keep))
+        pieces = self._pieces(self._without_slots(list(ids), keep), self._visible_ids(keep))
         return b"".join(pieces).decode("utf-8", errors)
 
-    def _kept(self, keep: str) -> frozenset[int]:
-        kept = {
+    def _visible_ids(self, keep: str) -> frozenset[int]:
+        visible_ids = {
             "all": frozenset(self.specials.values()),
             "grounding": self.grounding_ids,
             "none": frozenset[int](),
         }
-        if keep not in kept:
-            raise InputError(f"keep must be one of {', '.join(kept)}, got {keep!r}.")
-        return kept[keep]
+        if keep not in visible_ids:
+            raise InputError(f"keep must be one of {', '.join(visible_ids)}, got {keep!r}.")
+        return visible_ids[keep]
 
-    def _pieces(self, ids: Iterable[int | bytes], kept: frozenset[int]) -> Iterator[bytes]:
+    def _pieces(self, ids: Iterable[int | bytes], visible_ids: frozenset[int]) -> Iterator[bytes]:
         for item in ids:
             if isinstance(item, bytes):
                 yield item
-            elif 0 <= item < len(self.ranks) or item in kept:
+            elif 0 <= item < len(self.ranks) or item in visible_ids:
                 yield self._bytes[item]
 
     def _without_slots(self, ids: Sequence[int], keep: str) -> Iterator[int | bytes]:

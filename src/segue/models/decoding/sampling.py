@@ -1,4 +1,4 @@
-"""Picks the next token."""
+"""Sample the next token of a reply."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 from segue.errors import InputError
 from segue.values.message import Sampling
 
-_FEW = 256
+_FIRST_CANDIDATES = 256
 """So many of the likeliest tokens are looked at before the whole vocabulary is sorted."""
 COLDEST = 1e-4
 """Below this temperature the likeliest token is taken, which is what sampling would come to; logits
@@ -17,7 +17,7 @@ divided by so little are not numbers any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class SamplingSettings:
     """How to pick a token; every setting is decided."""
 
     max_new_tokens: int = 512
@@ -46,7 +46,7 @@ class Choice:
             raise InputError(f"top_k must be 0 (no limit) or more, got {self.top_k}.")
 
     @classmethod
-    def of(cls, sampling: Sampling, published: dict[str, Any]) -> "Choice":
+    def of(cls, sampling: Sampling, published: dict[str, Any]) -> "SamplingSettings":
         """What the caller asks for, else what the checkpoint's generation settings say.
 
         Args:
@@ -70,10 +70,10 @@ class Choice:
         )
 
 
-class Picker:
-    """Picks tokens for one reply."""
+class TokenSampler:
+    """Samples tokens for one reply."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: SamplingSettings) -> None:
         self._choice = choice
         self._random = torch.Generator()
         if choice.seed is None:
@@ -81,7 +81,7 @@ class Picker:
         else:
             self._random.manual_seed(choice.seed)
 
-    def pick(self, logits: Tensor) -> int:
+    def sample(self, logits: Tensor) -> int:
         """Pick from logits (vocabulary,)."""
         choice = self._choice
         if choice.temperature < COLDEST:
@@ -91,17 +91,17 @@ class Picker:
         weights = weights.cpu()
         if choice.top_p < 1:
             # A token stays if those before it do not reach top_p yet: the first always does.
-            kept = weights.cumsum(0) - weights < choice.top_p
-            kept[0] = True  # top_p may be smaller than the smallest number of this format
-            weights = weights * kept
+            in_top_p = weights.cumsum(0) - weights < choice.top_p
+            in_top_p[0] = True  # top_p may be smaller than the smallest number of this format
+            weights = weights * in_top_p
         return int(ids[int(torch.multinomial(weights, 1, generator=self._random))])
 
     def _likeliest(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
         """(M,) probabilities in falling order, enough for `top_k` and `top_p`, and their ids."""
         choice, total = self._choice, len(probabilities)
         limit = min(choice.top_k or total, total)
-        if limit > _FEW and choice.top_p < 1:
-            weights, ids = probabilities.topk(min(_FEW, total))
+        if limit > _FIRST_CANDIDATES and choice.top_p < 1:
+            weights, ids = probabilities.topk(min(_FIRST_CANDIDATES, total))
             if float(weights.sum()) >= choice.top_p:
                 return weights, ids
         if choice.top_p == 1 and limit == total:

@@ -17,17 +17,18 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from segue.chat.transformers.families import Family
-from segue.chat.transformers.memory import (
-    PictureFeatureMemory,
-    ReadSequence,
-    SequenceMemory,
-    can_be_cut,
-    cut,
+from segue.chat.transformers.sequence_cache import (
+    CachedTokens,
+    is_truncatable,
     remember_features,
+    take_tokens,
+    truncate_cache,
 )
 from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
 from segue.errors import ModelError
-from segue.models.qwen_vl.sampling import COLDEST, Choice, Picker
+from segue.models.decoding.sampling import COLDEST, SamplingSettings, TokenSampler
+from segue.models.decoding.sequence_pool import FEATURE_BYTES, SequencePool
+from segue.runtime.byte_cache import ByteCache
 from segue.runtime.text_stream import reply_text
 
 ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
@@ -48,7 +49,7 @@ class Inputs:
         return self.tensors["input_ids"][0].tolist()
 
 
-class Writer:
+class ReplyGenerator:
     """One model with its memory."""
 
     def __init__(self, model: Any, processor: Any, family: Family, name: str) -> None:
@@ -59,12 +60,14 @@ class Writer:
         self._slots = frozenset(
             i for i in getattr(processor, "image_token_ids", ()) or () if i is not None
         )
-        self._memory = SequenceMemory()
+        self._sequences: SequencePool[CachedTokens] = SequencePool()
         self._lock = threading.Lock()
         self._ends = _end_ids(model, self._tokenizer)
-        kept = kept_ids(self._tokenizer)
-        self._hidden = frozenset(special_tokens(self._tokenizer)) - kept | self._ends | self._slots
-        self._features = PictureFeatureMemory()
+        visible_ids = kept_ids(self._tokenizer)
+        self._hidden = (
+            frozenset(special_tokens(self._tokenizer)) - visible_ids | self._ends | self._slots
+        )
+        self._features: ByteCache[str, Any] = ByteCache(FEATURE_BYTES, size_of=lambda _: 0)
         if model.can_generate() and not model.config.is_encoder_decoder:
             self._features = remember_features(model)
 
@@ -76,19 +79,19 @@ class Writer:
 
     def limit_memory(self, *, features: int, sequences: int) -> None:
         """Bound what is remembered, in bytes; what is over goes with the next reply."""
-        self._features.limit_bytes, self._memory.limit_bytes = features, sequences
+        self._features.budget_bytes, self._sequences.limit_bytes = features, sequences
 
     def memory_bytes(self) -> dict[str, int]:
         """What is remembered."""
-        return {"features": self._features.size_bytes, "sequences": self._memory.size_bytes}
+        return {"features": self._features.size_bytes, "sequences": self._sequences.size_bytes}
 
     def forget(self) -> None:
         """Forget all sequences and pictures."""
-        self._memory.clear()
+        self._sequences.clear()
         getattr(self.model, "forget_features", lambda: None)()
 
     def stream(
-        self, inputs: Inputs, pictures_from: "PicturesFrom", choice: Choice
+        self, inputs: Inputs, pictures_from: "PicturesFrom", choice: SamplingSettings
     ) -> Generator[str, None, str]:
         """Write the reply as text.
 
@@ -122,30 +125,32 @@ class Writer:
             )
 
     def _tokens(
-        self, inputs: Inputs, pictures_from: "PicturesFrom", choice: Choice
+        self, inputs: Inputs, pictures_from: "PicturesFrom", choice: SamplingSettings
     ) -> Generator[int, None, None]:
         """The ids of the reply; the one that ends it comes last."""
-        sequence = ReadSequence()
+        sequence = CachedTokens()
         if self._resumes:
-            sequence = self._memory.take(inputs.ids, inputs.pictures, self._slots)
+            sequence = take_tokens(self._sequences, inputs.ids, inputs.pictures, self._slots)
         written: list[int] = []
-        run = _Run(self, self._arguments(inputs, pictures_from, sequence), choice)
+        generation = _Generation(self, self._arguments(inputs, pictures_from, sequence), choice)
         try:
-            for token in run:
+            for token in generation:
                 written.append(token)
                 yield token
         finally:
-            run.close()
-            if self._resumes and run.whole:
-                self._keep(inputs, [*inputs.ids, *run.written], sequence.cache)
+            generation.close()
+            if self._resumes and generation.whole:
+                self._keep(inputs, [*inputs.ids, *generation.written], sequence.cache)
 
     def _keep(self, inputs: Inputs, ids: list[int], cache: Any) -> None:
-        if can_be_cut(cache):
+        if is_truncatable(cache) and ids:
             length = min(cache.get_seq_length(), len(ids))
-            self._memory.give(ReadSequence(inputs.pictures, ids[:length], cut(cache, length)))
+            self._sequences.give(
+                CachedTokens(inputs.pictures, ids[:length], truncate_cache(cache, length))
+            )
 
     def _arguments(
-        self, inputs: Inputs, pictures_from: "PicturesFrom", sequence: ReadSequence
+        self, inputs: Inputs, pictures_from: "PicturesFrom", sequence: CachedTokens
     ) -> dict[str, Any]:
         """What `generate` gets: everything along the text, and the pictures not yet read."""
         if not self._resumes:
@@ -165,8 +170,8 @@ class Writer:
             "past_key_values": sequence.cache,
         }
 
-    def settings(self, choice: Choice) -> GenerationConfig:
-        """The checkpoint's settings for `generate`, with the picking of words left to `Picker`."""
+    def settings(self, choice: SamplingSettings) -> GenerationConfig:
+        """Return the checkpoint's settings for `generate`; `TokenSampler` samples the tokens."""
         settings = copy.deepcopy(self.model.generation_config)
         settings.update(
             do_sample=False, temperature=None, top_p=None, top_k=None, num_beams=1,
@@ -195,15 +200,17 @@ class PicturesFrom:
         if not fresh:
             return {}
         mark = self._processor.image_token
-        made = self._processor(text=[mark * len(fresh)], images=[fresh], return_tensors="pt")
-        made = made.to(self._place, dtype=self._dtype)
-        return {k: v for k, v in made.items() if k not in ALONG_THE_TEXT}
+        inputs = self._processor(text=[mark * len(fresh)], images=[fresh], return_tensors="pt")
+        inputs = inputs.to(self._place, dtype=self._dtype)
+        return {k: v for k, v in inputs.items() if k not in ALONG_THE_TEXT}
 
 
-class _Run:
+class _Generation:
     """One call of `generate`, in a thread; iterate over it for the ids."""
 
-    def __init__(self, writer: Writer, arguments: dict[str, Any], choice: Choice) -> None:
+    def __init__(
+        self, writer: ReplyGenerator, arguments: dict[str, Any], choice: SamplingSettings
+    ) -> None:
         self._writer, self._arguments, self._choice = writer, arguments, choice
         self._queue: SimpleQueue[int | BaseException | None] = SimpleQueue()
         self._closed = threading.Event()
@@ -218,7 +225,7 @@ class _Run:
     def __iter__(self) -> Iterator[int]:
         while (token := self._queue.get()) is not None:
             if isinstance(token, BaseException):
-                raise self._told(token) from token
+                raise self._model_error(token) from token
             yield token
 
     def close(self) -> None:
@@ -246,7 +253,7 @@ class _Run:
                     self._writer.model.generate(
                         **self._arguments,
                         generation_config=self._writer.settings(self._choice),
-                        logits_processor=LogitsProcessorList(self._pickers()),
+                        logits_processor=LogitsProcessorList(self._logits_processors()),
                         stopping_criteria=StoppingCriteriaList([self._stops]),
                         streamer=self,
                     )
@@ -255,19 +262,19 @@ class _Run:
         except BaseException as error:  # it belongs to whoever reads the stream
             self._queue.put(error)
 
-    def _pickers(self) -> list[Any]:
+    def _logits_processors(self) -> list[Any]:
         if self._choice.temperature < COLDEST:
             return []
-        picker = Picker(self._choice)
+        sampler = TokenSampler(self._choice)
 
-        def pick(ids: Tensor, scores: Tensor) -> Tensor:
-            chosen = torch.full_like(scores, -torch.inf)
-            chosen[0, picker.pick(scores[0])] = 0
-            return chosen
+        def sample(ids: Tensor, scores: Tensor) -> Tensor:
+            only_choice = torch.full_like(scores, -torch.inf)
+            only_choice[0, sampler.sample(scores[0])] = 0
+            return only_choice
 
-        return [pick]
+        return [sample]
 
-    def _told(self, error: BaseException) -> ModelError:
+    def _model_error(self, error: BaseException) -> ModelError:
         if isinstance(error, torch.OutOfMemoryError):
             self._writer.forget()
             return ModelError(

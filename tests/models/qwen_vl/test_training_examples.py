@@ -6,8 +6,8 @@ from builders import an_image
 from segue.errors import InputError
 from segue.models.qwen_vl.pictures import PictureProcessor
 from segue.models.qwen_vl.prompts import PromptBuilder
-from segue.models.qwen_vl.teaching import READ_AS_PUBLISHED, collate, example
 from segue.models.qwen_vl.tokenizer import SPECIALS
+from segue.models.qwen_vl.training_examples import READ_AS_PUBLISHED, collate, example
 from segue.values.message import Message
 from tiny_qwen_vl import N_SLOTS, a_processor
 

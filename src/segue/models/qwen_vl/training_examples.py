@@ -75,7 +75,7 @@ def example(
         )
     system = [m.text for m in messages if m.role == "system"] or [builder.system]
     head = builder.turn("system", "\n".join(system), live=live).ids
-    ids, labels = _learned(builder, "system", head, mask)
+    ids, labels = _label_mask(builder, "system", head, mask)
     pictures: list[Picture] = []
     for message in spoken:
         parts = question(message, len(pictures))
@@ -83,13 +83,13 @@ def example(
             parts = [Markup(message.text)]
         turn = builder.turn(message.role, *parts, live=live)
         pictures += turn.pictures
-        more_ids, more_labels = _learned(builder, message.role, turn.ids, mask)
+        more_ids, more_labels = _label_mask(builder, message.role, turn.ids, mask)
         ids, labels = ids + more_ids, labels + more_labels
-    end, n_pictures = _whole(builder, ids, max_length)
+    end, n_pictures = _window_of_turns(builder, ids, max_length)
     return Example(ids[:end], labels[:end], tuple(pictures[:n_pictures]))
 
 
-def _learned(
+def _label_mask(
     builder: PromptBuilder, role: str, ids: list[int], mask: Labelling
 ) -> tuple[list[int], list[int]]:
     """Ids of one turn with the newline behind it, and their labels."""
@@ -104,7 +104,7 @@ def _learned(
     return ids + newline, [*[IGNORED] * (1 + n_role), *learned, end, *[IGNORED] * len(newline)]
 
 
-def _whole(builder: PromptBuilder, ids: list[int], max_length: int) -> tuple[int, int]:
+def _window_of_turns(builder: PromptBuilder, ids: list[int], max_length: int) -> tuple[int, int]:
     """Where to cut, and how many pictures are whole before that."""
     start, span = builder.tokenizer.picture_start_id, builder.n_slots + 2
     n_pictures = 0
@@ -125,17 +125,17 @@ def collate(
         `input_ids`, `labels` (B, T) int64, `attention_mask` (B, T), 0 at every `pad_id`, and, if
         there is any picture, `pixel_values` (N, 3, S, S) float32.
     """
-    length = max(len(one.ids) for one in examples)
+    length = max(len(example.ids) for example in examples)
     shape = (len(examples), length)
     batch = {
         "input_ids": torch.full(shape, pad_id),
         "labels": torch.full(shape, IGNORED),
     }
-    for row, one in enumerate(examples):
-        batch["input_ids"][row, : len(one.ids)] = torch.tensor(one.ids)
-        batch["labels"][row, : len(one.ids)] = torch.tensor(one.labels)
+    for row, example in enumerate(examples):
+        batch["input_ids"][row, : len(example.ids)] = torch.tensor(example.ids)
+        batch["labels"][row, : len(example.ids)] = torch.tensor(example.labels)
     batch["attention_mask"] = (batch["input_ids"] != pad_id).long()
-    shown = [image for one in examples for image in one.pictures]
-    if shown:
-        batch["pixel_values"] = pictures(shown)
+    batch_pictures = [image for example in examples for image in example.pictures]
+    if batch_pictures:
+        batch["pixel_values"] = pictures(batch_pictures)
     return batch

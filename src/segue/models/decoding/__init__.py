@@ -1,0 +1,1 @@
+"""What both writers of replies share: how a token is sampled, and sequences that were read."""
