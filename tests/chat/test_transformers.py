@@ -14,7 +14,7 @@ from segue.assistant import loading
 from segue.chat.transformers import TransformersChat, load
 from segue.chat.transformers.families import FAMILIES
 from segue.chat.transformers.loading import leave_narrow_layers_unpacked
-from segue.chat.transformers.text import TextStream, kept_ids
+from segue.chat.transformers.text import TokenTextStream, kept_ids
 from segue.errors import InputError, MissingExtra, ModelError
 from segue.values.box import Size
 from segue.values.message import Message, Sampling
@@ -270,14 +270,14 @@ def test_a_thought_that_the_template_begins_is_part_of_the_reply(folder) -> None
 
 def test_characters_are_never_cut() -> None:
     text = "a 你好 🛩️ é"
-    stream = TextStream(lambda ids: bytes(ids).decode("utf-8", "replace"), hidden={0})
+    stream = TokenTextStream(lambda ids: bytes(ids).decode("utf-8", "replace"), hidden={0})
     pieces = [stream.push(byte) for byte in b"\x00" + text.encode()] + [stream.finish()]
     assert "".join(pieces) == text
     assert not any("\ufffd" in piece for piece in pieces)
 
 
 def test_a_character_that_never_ends_is_shown_at_the_end() -> None:
-    stream = TextStream(lambda ids: bytes(ids).decode("utf-8", "replace"))
+    stream = TokenTextStream(lambda ids: bytes(ids).decode("utf-8", "replace"))
     assert [stream.push(value) for value in "é".encode()[:1]] == [""]
     assert stream.finish() == "\ufffd"
 

@@ -49,7 +49,7 @@ class SupportsResizing(Protocol):
     """
 
     def seen_size(self, size: Size) -> Size:
-        """The size at which a picture of `size` reaches the network: a pure function of `size`."""
+        """Return the size at which a picture reaches the network: a pure function of `size`."""
 
 
 @runtime_checkable
@@ -100,7 +100,7 @@ def serve_publicly(chat: object) -> None:
 
 
 def frame_of(chat: object) -> AnyFrame | None:
-    """The frame that `chat` insists on; None: the one of its dialect."""
+    """Return the frame that `chat` insists on; None: the one of its dialect."""
     return chat.frame if isinstance(chat, SupportsFrame) else None
 
 

@@ -15,7 +15,7 @@ WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 
 
 def adapter_folder(place: str | Path) -> Path:
-    """The folder of an adapter: itself, or `adapter/` in the folder of the run that made it.
+    """Return the folder of an adapter: itself, or `adapter/` in the folder of the run that made it.
 
     Raises:
         InputError: there is no adapter.
@@ -31,7 +31,7 @@ def adapter_folder(place: str | Path) -> Path:
 
 
 def base_of(folder: Path) -> str:
-    """The base that an adapter was made for: a nickname, a folder or a hub id.
+    """Return the base that an adapter was made for: a nickname, a folder or a hub id.
 
     Raises:
         ModelError: its configuration does not say.

@@ -44,7 +44,7 @@ class QwenVL:
         self._writer.limit_memory(features=features, sequences=sequences)
 
     def memory_bytes(self) -> dict[str, int]:
-        """What is remembered between replies: "features" and "sequences"."""
+        """Return what is remembered between replies: "features" and "sequences"."""
         return self._writer.memory_bytes()
 
     def forget(self) -> None:

@@ -21,7 +21,7 @@ class Patches:
     """… and at most so many."""
 
     def size_for(self, size: Size) -> Size:
-        """The size that a picture of `size` is resized to.
+        """Return the size that a picture of `size` is resized to.
 
         Source: `smart_resize` of Qwen2-VL (arXiv:2409.12191, section 2.1), whose results it
         gives for every picture that `smart_resize` accepts.
@@ -40,7 +40,7 @@ class Patches:
         return Size(down, across)
 
     def stable_size(self, size: Size) -> Size:
-        """The size to send so that it is not changed again where this rule is applied once more.
+        """Return the size to send so that applying this rule once more does not change it.
 
         A very long and thin picture shrinks each time, until both its limits are kept.
 
@@ -55,6 +55,6 @@ class Patches:
 
 
 def not_too_long(size: Size) -> Size:
-    """The size with its shorter side stretched to a `LONGEST_RATIO`th of the longer one."""
+    """Return the size with its shorter side stretched to a `LONGEST_RATIO`th of the longer one."""
     shortest = math.ceil(max(size) / LONGEST_RATIO)
     return Size(max(size.height, shortest), max(size.width, shortest))

@@ -112,7 +112,7 @@ ReplyEvent = (
 
 
 def drop_retracted(events: Iterable[ReplyEvent]) -> list[ReplyEvent]:
-    """The events of a whole reply that count: without those that a thought took back."""
+    """Return the events of a whole reply that count: without those that a thought took back."""
     remaining: list[ReplyEvent] = []
     for event in events:
         if isinstance(event, Thought) and event.retracts:

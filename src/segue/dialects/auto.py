@@ -10,10 +10,10 @@ Naming the dialect is better where it is known: places in JSON then come while t
 from collections.abc import Iterable, Iterator
 
 from segue.dialects import PlainText, Remark, ReplyEvent
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import read_reply, reply_of
-from segue.dialects.parsing.reply import Reply
+from segue.dialects.parsing.reply import ReplyParser
 from segue.dialects.recognition.probe import Probe
 from segue.dialects.recognition.recognize import judge
 from segue.values.frames import GRID_1000, SEEN_PIXELS, EitherFrame
@@ -27,7 +27,7 @@ Y_FIRST = (
 class AmbiguousReply(FamilyReply):
     """Reads places whose frame nobody knows."""
 
-    shape = Shape(EitherFrame((GRID_1000, SEEN_PIXELS)))
+    shape = JsonShape(EitherFrame((GRID_1000, SEEN_PIXELS)))
 
 
 class Handover:
@@ -56,7 +56,7 @@ class Handover:
                 self._others += 1
         return events
 
-    def to(self, reply: Reply) -> list[ReplyEvent]:
+    def to(self, reply: ReplyParser) -> list[ReplyEvent]:
         """Read all of it as another reply; returns what was not handed out before."""
         replayed: list[ReplyEvent] = []
         words, n_others = self._words, self._others
@@ -88,7 +88,7 @@ class _AutoReply:
     def __init__(self, grounded: bool) -> None:
         self._grounded = grounded
         self._probe = Probe(grounded)
-        self._inner: Reply | None = None
+        self._inner: ReplyParser | None = None
         self._handover = Handover()
         self._held: list[ReplyEvent] = []  # what families read in different ways
 
@@ -109,7 +109,7 @@ class _AutoReply:
         return self._handover.record(events)
 
     def end(self) -> list[ReplyEvent]:
-        """The reply is over."""
+        """End the reply."""
         if self._inner is not None:
             return self._inner.end()
         events = self._probe.end()
@@ -122,12 +122,12 @@ class _AutoReply:
         )
         return [*self._handover.to(inner), *inner.end(), *by_key]
 
-    def _inner_of(self, name: str) -> Reply:
-        """A reply of the dialect that was recognised."""
+    def _inner_of(self, name: str) -> ReplyParser:
+        """Return a reply of the dialect that was recognised."""
         ambiguous = name == "ambiguous"
         return AmbiguousReply(self._grounded) if ambiguous else reply_of(name, self._grounded)
 
 
 def dialect() -> AutoDialect:
-    """The dialect of a model that is not known."""
+    """Return the dialect of a model that is not known."""
     return AutoDialect()

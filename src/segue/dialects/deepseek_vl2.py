@@ -12,7 +12,7 @@ Source: the model card of DeepSeek-VL2 and the drawing code of its demonstration
 999.
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.reading import ReplyDialect
 from segue.values.frames import Frame
@@ -23,11 +23,11 @@ class DeepSeekVL2Reply(FamilyReply):
 
     family = "DeepSeek-VL2"
     forms = frozenset({"<|det|>"})
-    shape = Shape(Frame(999, 999))
+    shape = JsonShape(Frame(999, 999))
     tokens = family_tokens("<|grounding|>", "<image>")
     silent = ("<|grounding|>", "<｜end▁of▁sentence｜>")
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of DeepSeek-VL2."""
+    """Return the dialect of DeepSeek-VL2."""
     return ReplyDialect(DeepSeekVL2Reply)

@@ -14,12 +14,12 @@ picture as the endpoint saw it.
 Source: `Florence2PostProcessor` in transformers' processing_florence2.py.
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.places import BoxPlace, Corner, around, sensible
 from segue.dialects.parsing.reading import ReplyDialect
-from segue.dialects.parsing.reply import Reply
+from segue.dialects.parsing.reply import ReplyParser
 from segue.values.frames import GRID_1000, SEEN_PIXELS, FramedBox
 
 REACH = 300
@@ -31,7 +31,7 @@ class Florence2Reply(FamilyReply):
 
     family = "Florence-2"
     forms = frozenset({"JSON"})
-    shape = Shape(SEEN_PIXELS)
+    shape = JsonShape(SEEN_PIXELS)
     tokens = family_tokens(
         *("<poly>", "</poly>", "<sep>", "<s>", "</s>", "<pad>", "<od>", "</od>"),
         pattern=r"<loc_[0-9]{1,3}>",
@@ -48,13 +48,13 @@ class Florence2Reply(FamilyReply):
         self._poly = "<poly>"  # as written
         self._asked = ""  # tokens of <poly>, as written
 
-    def resume(self, previous: Reply) -> None:
+    def resume(self, previous: ReplyParser) -> None:
         """Read on where another dialect left off, whose last words may be a name."""
         super().resume(previous)
         self._name = self._recent[-REACH:]
 
     def stray(self, token: str) -> None:
-        """A location token, or another."""
+        """Read a location token, or another."""
         lower = token.lower()
         if lower.startswith("<loc_"):
             self._run.append(token)
@@ -71,7 +71,7 @@ class Florence2Reply(FamilyReply):
             super().stray(token)
 
     def prose(self, text: str) -> None:
-        """A name, or other words."""
+        """Read a name, or other words."""
         self._end_run()
         self._end_outline()
         super().prose(text)
@@ -82,7 +82,7 @@ class Florence2Reply(FamilyReply):
         self._name = (self._name + text)[-REACH:]
 
     def place(self, place: BoxPlace, phrase: Phrase, picture: int | None) -> None:
-        """A name belongs to one row of places."""
+        """Forget the name: it belongs to one row of places."""
         super().place(place, phrase, picture)
         self._name = ""
 
@@ -94,13 +94,13 @@ class Florence2Reply(FamilyReply):
         super()._token(token)
 
     def finish(self) -> None:
-        """The reply is over, maybe inside a row of locations."""
+        """End the reply, maybe inside a row of locations."""
         self._end_run(cut=True)
         self._end_outline(cut=True)
         super().finish()
 
     def _end_run(self, cut: bool = False, between: bool = False) -> None:
-        """The locations in a row are complete."""
+        """End a row of locations."""
         locations, self._run = self._run, []
         values = [float(token[5:-1]) + 0.5 for token in locations]
         if self._outline is not None:
@@ -139,7 +139,7 @@ class Florence2Reply(FamilyReply):
 
 
 def _boxes(values: list[float]) -> tuple[list[BoxPlace], int]:
-    """The boxes of a row of numbers, and how many numbers they took from its beginning."""
+    """Return the boxes of a row of numbers, and how many numbers they took from its beginning."""
     if len(values) == 8 and values[4] > values[6]:
         corners = tuple(zip(values[::2], values[1::2], strict=True))
         box = around(corners, GRID_1000)
@@ -155,5 +155,5 @@ def _boxes(values: list[float]) -> tuple[list[BoxPlace], int]:
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Florence-2."""
+    """Return the dialect of Florence-2."""
     return ReplyDialect(Florence2Reply)

@@ -11,7 +11,7 @@ Source: Google's documentation of image understanding with Gemini, "Object detec
 "Segmentation".
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import ReplyDialect
 
@@ -21,9 +21,9 @@ class GeminiReply(FamilyReply):
 
     family = "Gemini"
     forms = frozenset({"JSON"})
-    shape = Shape(y_first=True)
+    shape = JsonShape(y_first=True)
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Gemini."""
+    """Return the dialect of Gemini."""
     return ReplyDialect(GeminiReply)

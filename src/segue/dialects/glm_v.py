@@ -11,7 +11,7 @@ without a key has no phrase.
 Source: zai-org's grounding skill for GLM-V, and recorded replies of GLM-4.6V in its readme.
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import ReplyDialect
 
@@ -21,9 +21,9 @@ class GLMVReply(FamilyReply):
 
     family = "GLM-V"
     forms = frozenset({"JSON"})
-    shape = Shape()
+    shape = JsonShape()
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of GLM-V."""
+    """Return the dialect of GLM-V."""
     return ReplyDialect(GLMVReply)

@@ -6,9 +6,9 @@ Every dialect reads the tag; this one reads nothing else: boxes of another marku
 """
 
 from segue.dialects.parsing.reading import ReplyDialect
-from segue.dialects.parsing.reply import Reply
+from segue.dialects.parsing.reply import ReplyParser
 
 
 def dialect() -> ReplyDialect:
-    """The `<gsam>` tag alone."""
-    return ReplyDialect(Reply)
+    """Return the `<gsam>` tag alone."""
+    return ReplyDialect(ReplyParser)

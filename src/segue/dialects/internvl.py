@@ -10,7 +10,7 @@ Source: InternVL's documentation, "Grounding/Detection Data" of the chat data fo
 cards' prompt "Please provide the bounding box coordinate of the region this sentence describes".
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.reading import ReplyDialect
 
@@ -20,10 +20,10 @@ class InternVLReply(FamilyReply):
 
     family = "InternVL"
     forms = frozenset({"<box>"})
-    shape = Shape()
+    shape = JsonShape()
     tokens = family_tokens("<img>", "</img>", "<IMG_CONTEXT>")
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of InternVL."""
+    """Return the dialect of InternVL."""
     return ReplyDialect(InternVLReply)

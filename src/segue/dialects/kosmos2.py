@@ -13,7 +13,7 @@ microsoft/unilm kosmos-2/demo/decode_string.py.
 
 import re
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.markup import Tag
 from segue.dialects.parsing.places import Place, sensible
@@ -61,7 +61,7 @@ class Kosmos2Reply(FamilyReply):
 
     family = "Kosmos-2"
     forms = frozenset({"<object>"})
-    shape = Shape()
+    shape = JsonShape()
     tags = (Tag("<phrase>", "</phrase>"), Tag("<object>", "</object>", cells))
     tokens = family_tokens(
         *("<phrase>", "</phrase>", "<object>", "</object>", "<grounding>", "<image>"),
@@ -71,5 +71,5 @@ class Kosmos2Reply(FamilyReply):
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Kosmos-2."""
+    """Return the dialect of Kosmos-2."""
     return ReplyDialect(Kosmos2Reply)

@@ -8,7 +8,7 @@ See points.py for all that is read.
 Source: the model cards of Molmo and Molmo2 (allenai) and their published examples of replies.
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import ReplyDialect
 from segue.values.frames import Frame
@@ -21,9 +21,9 @@ class MolmoReply(FamilyReply):
 
     family = "Molmo"
     forms = frozenset({"<point …>"})
-    shape = Shape(PERCENT)
+    shape = JsonShape(PERCENT)
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Molmo and Molmo2."""
+    """Return the dialect of Molmo and Molmo2."""
     return ReplyDialect(MolmoReply)

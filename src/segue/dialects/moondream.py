@@ -9,7 +9,7 @@ are read.
 Source: Moondream's documentation of its skills `detect` and `point`.
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import ReplyDialect
 from segue.values.frames import FRACTIONS
@@ -20,9 +20,9 @@ class MoondreamReply(FamilyReply):
 
     family = "Moondream"
     forms = frozenset({"JSON"})
-    shape = Shape(FRACTIONS)
+    shape = JsonShape(FRACTIONS)
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Moondream."""
+    """Return the dialect of Moondream."""
     return ReplyDialect(MoondreamReply)

@@ -14,7 +14,7 @@ transformers' processing_paligemma.py.
 
 import re
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.places import sensible
@@ -32,7 +32,7 @@ class PaliGemmaReply(FamilyReply):
     """Reads `<locNNNN>` and `<segNNN>`."""
 
     family = "PaliGemma"
-    shape = Shape()
+    shape = JsonShape()
     tokens = family_tokens(
         *("<eos>", "<bos>"),
         pattern=r"<loc[0-9]{4}>|<seg[0-9]{3}>",
@@ -50,7 +50,7 @@ class PaliGemmaReply(FamilyReply):
         self._start = 0
 
     def stray(self, token: str) -> None:
-        """A token of a box or a mask, or another."""
+        """Read a token of a box or a mask, or another."""
         kind = token[:4].lower()
         if kind == "<seg" and self._boxes:
             self._segments.append(token)
@@ -73,7 +73,7 @@ class PaliGemmaReply(FamilyReply):
                 self._drop()
 
     def prose(self, text: str) -> None:
-        """The name of the boxes before it, and other words."""
+        """Read the name of the boxes before it, and other words."""
         self._drop()
         while text and self._boxes:
             if not self._name:
@@ -97,7 +97,7 @@ class PaliGemmaReply(FamilyReply):
         super()._token(token)
 
     def finish(self) -> None:
-        """The reply is over."""
+        """End the reply."""
         super().finish()
         self._name_boxes(cut=True)
 
@@ -111,7 +111,7 @@ class PaliGemmaReply(FamilyReply):
             self._locations = []
 
     def _name_boxes(self, cut: bool = False) -> None:
-        """The boxes have their name."""
+        """Give the boxes their name."""
         words = "".join(self._name)
         name = words.strip()
         phrase = Phrase(name, self._start + len(words) - len(words.lstrip()))
@@ -124,5 +124,5 @@ class PaliGemmaReply(FamilyReply):
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of PaliGemma."""
+    """Return the dialect of PaliGemma."""
     return ReplyDialect(PaliGemmaReply)

@@ -12,7 +12,7 @@ json_block.py for the shapes of JSON that are read.
 Source: the spatial understanding cookbook of Qwen2.5-VL, and issues QwenLM/Qwen3-VL#721, #830.
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import ReplyDialect
 from segue.dialects.qwen2_vl import TOKENS
@@ -24,9 +24,9 @@ class Qwen25VLReply(FamilyReply):
 
     family = "Qwen2.5-VL"
     forms = frozenset({"JSON", *TOKENS})
-    shape = Shape(SEEN_PIXELS)
+    shape = JsonShape(SEEN_PIXELS)
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Qwen2.5-VL."""
+    """Return the dialect of Qwen2.5-VL."""
     return ReplyDialect(Qwen25VLReply)

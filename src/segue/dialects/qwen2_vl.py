@@ -11,8 +11,8 @@ Sources: the model card of Qwen2-VL and its tokenizer's special tokens; for `<|e
 QwenLM/Qwen3-VL#342 and QwenLM/Qwen-VL#374.
 """
 
-from segue.dialects.json.meaning import Shape
-from segue.dialects.parsing.bare_corners import BEGUN, PAIR
+from segue.dialects.json.meaning import JsonShape
+from segue.dialects.parsing.bare_corners import PAIR, PARTIAL
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.reading import ReplyDialect
 
@@ -25,10 +25,10 @@ class Qwen2VLReply(FamilyReply):
 
     family = "Qwen2-VL"
     forms = frozenset({"<box>", "<quad>", "<|extra_2|>", *TOKENS})
-    shape = Shape()
-    tokens = family_tokens("<img>", "</img>", pattern=PAIR, beginning=BEGUN, starts="<(")
+    shape = JsonShape()
+    tokens = family_tokens("<img>", "</img>", pattern=PAIR, beginning=PARTIAL, starts="<(")
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Qwen2-VL."""
+    """Return the dialect of Qwen2-VL."""
     return ReplyDialect(Qwen2VLReply)

@@ -15,13 +15,13 @@ Source: vllm-project/vllm#27636.
 
 import re
 
-from segue.dialects.json.meaning import Shape
-from segue.dialects.parsing.bare_corners import BEGUN, PAIR
+from segue.dialects.json.meaning import JsonShape
+from segue.dialects.parsing.bare_corners import PAIR, PARTIAL
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.places import meant_frame, sensible
 from segue.dialects.parsing.reading import ReplyDialect
-from segue.dialects.parsing.reply import Reply
+from segue.dialects.parsing.reply import ReplyParser
 from segue.values.frames import GRID_1000, FramedBox
 
 _NUMBERS = re.compile(r"[-+]?[0-9]{1,6}(?:\.[0-9]{1,4})?", re.ASCII)
@@ -36,15 +36,15 @@ class StrippedReply(FamilyReply):
     """Reads corners in prose."""
 
     family = "Qwen2-VL without its tokens"
-    shape = Shape()
-    tokens = family_tokens(pattern=PAIR, beginning=BEGUN, starts="<(")
+    shape = JsonShape()
+    tokens = family_tokens(pattern=PAIR, beginning=PARTIAL, starts="<(")
 
     def __init__(self, grounded: bool = False) -> None:
         super().__init__(grounded)
         self._clause = ""  # the last words, as far as they may be a phrase
         self._last: Phrase | None = None  # the phrase of the box just before
 
-    def resume(self, previous: Reply) -> None:
+    def resume(self, previous: ReplyParser) -> None:
         """Read on where another dialect left off, whose last words may be a phrase."""
         super().resume(previous)
         self._clause = self._recent[-REACH:]
@@ -73,7 +73,7 @@ class StrippedReply(FamilyReply):
         self._last = phrase
 
     def _phrase(self) -> Phrase:
-        """The words that the coming box belongs to."""
+        """Return the words that the coming box belongs to."""
         clause = self._clause
         start = max((match.end() for match in _CLAUSE.finditer(clause)), default=0)
         for rule, keep in ((_ARTICLE, True), (_CHINESE, False)):
@@ -88,5 +88,5 @@ class StrippedReply(FamilyReply):
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Qwen2-VL behind a server that drops special tokens."""
+    """Return the dialect of Qwen2-VL behind a server that drops special tokens."""
     return ReplyDialect(StrippedReply)

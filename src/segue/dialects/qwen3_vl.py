@@ -12,7 +12,7 @@ read.
 Source: the 2D grounding cookbook of Qwen3-VL, and issue QwenLM/Qwen3-VL#1720 for repeated keys.
 """
 
-from segue.dialects.json.meaning import Shape
+from segue.dialects.json.meaning import JsonShape
 from segue.dialects.parsing.family import FamilyReply
 from segue.dialects.parsing.reading import ReplyDialect
 from segue.dialects.qwen2_vl import TOKENS
@@ -23,9 +23,9 @@ class Qwen3VLReply(FamilyReply):
 
     family = "Qwen3-VL"
     forms = frozenset({"JSON", *TOKENS})
-    shape = Shape()
+    shape = JsonShape()
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Qwen3-VL."""
+    """Return the dialect of Qwen3-VL."""
     return ReplyDialect(Qwen3VLReply)

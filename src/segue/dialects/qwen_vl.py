@@ -13,8 +13,8 @@ Source: the Qwen-VL technical report (arXiv:2308.12966), section 2.2, for the ma
 tolerated (see reply.py and places.py) is our own.
 """
 
-from segue.dialects.json.meaning import Shape
-from segue.dialects.parsing.bare_corners import BEGUN, PAIR
+from segue.dialects.json.meaning import JsonShape
+from segue.dialects.parsing.bare_corners import PAIR, PARTIAL
 from segue.dialects.parsing.family import FamilyReply, family_tokens
 from segue.dialects.parsing.reading import ReplyDialect
 
@@ -24,12 +24,12 @@ class QwenVLReply(FamilyReply):
 
     family = "Qwen-VL"
     forms = frozenset({"<box>", "<quad>"})
-    shape = Shape()
+    shape = JsonShape()
     tokens = family_tokens(
-        "<img>", "</img>", "<imgpad>", "<IMG_CONTEXT>", pattern=PAIR, beginning=BEGUN, starts="<("
+        "<img>", "</img>", "<imgpad>", "<IMG_CONTEXT>", pattern=PAIR, beginning=PARTIAL, starts="<("
     )
 
 
 def dialect() -> ReplyDialect:
-    """The dialect of Qwen-VL."""
+    """Return the dialect of Qwen-VL."""
     return ReplyDialect(QwenVLReply)

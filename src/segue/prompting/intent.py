@@ -32,7 +32,7 @@ def is_chinese(text: str) -> bool:
 
 
 def parse_intent(question: str) -> Intent:
-    """What a question asks to be pointed at.
+    """Return what a question asks to be pointed at.
 
     >>> parse_intent("Can you segement all the dogs in this image?")
     Intent(phrases=('dogs',), every=True, relational=False, chinese=False)
@@ -147,7 +147,7 @@ def _english(text: str) -> Intent:
 
 
 def _strip_quantifier(part: str) -> tuple[str, bool]:
-    """A phrase without articles, and whether it began with "all" or "every"."""
+    """Return a phrase without articles, and whether it began with "all" or "every"."""
     every = False
     while True:
         part = part.strip()

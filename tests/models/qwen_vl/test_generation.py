@@ -113,7 +113,7 @@ def test_a_reply_closed_early_leaves_the_memory_consistent(writer: QwenVLGenerat
         tokens = writer.tokens(prompt, GREEDY)
         assert [next(tokens) for _ in range(n_taken)] == expected[:n_taken]
         tokens.close()
-        (held,) = writer.sequences._held
+        (held,) = writer.sequences._sequences
         assert held.cache.get_seq_length() == len(held.keys)
         assert list(writer.tokens(prompt, GREEDY)) == expected
 
@@ -138,7 +138,7 @@ def test_a_failed_reply_is_not_remembered(writer: QwenVLGenerator) -> None:
     with pytest.raises(RuntimeError, match="broken"):
         list(writer.tokens(prompt, GREEDY))
     hook.remove()
-    assert not writer.sequences._held
+    assert not writer.sequences._sequences
     assert list(writer.tokens(prompt, GREEDY))
 
 

@@ -103,13 +103,13 @@ class OpenAIChat:
         return by_name if self.profile.thinks is None else self.profile.thinks
 
     def with_profile(self, profile: Profile) -> "OpenAIChat":
-        """The same endpoint, used as another profile says."""
+        """Return the same endpoint, used as another profile says."""
         return OpenAIChat(
             self.address, self.name, profile=profile, patches=self._patches, client=self._client
         )
 
     def seen_size(self, size: Size) -> Size:
-        """The size at which a picture of `size` is sent. See `SupportsResizing`."""
+        """Return the size at which a picture of `size` is sent. See `SupportsResizing`."""
         max_pixels = self.profile.most_pixels
         if self._patches is not None:
             limit = min(self._patches.max_pixels, max_pixels or self._patches.max_pixels)
@@ -175,7 +175,7 @@ class OpenAIChat:
         return Finish(str(finish), notice)
 
     def _send(self, request: dict[str, Any]) -> closing[Any]:
-        """The head of the response; the request goes without fields that the server refuses.
+        """Return the head of the response; the request goes without fields that the server refuses.
 
         A server that is full, restarting or not to be reached is asked again, with growing pauses.
         One that took the question and does not answer is not: it may be at work on it.
@@ -202,7 +202,7 @@ class OpenAIChat:
                 sleep(pause)
 
     def _models(self, error: Exception) -> list[str]:
-        """What the endpoint has, where it says that it has not what was asked for."""
+        """Return what the endpoint has, where it says that it has not what was asked for."""
         if not isinstance(error, openai.NotFoundError):
             return []
         try:
@@ -227,7 +227,7 @@ _OPTIONAL = ("skip_special_tokens", "seed", "top_p", "temperature", "max_tokens"
 def _refused_field_of(
     error: openai.APIStatusError, request: dict[str, Any], already_refused: set[str]
 ) -> str | None:
-    """The optional field that a server complains about."""
+    """Return the optional field that a server complains about."""
     text = f"{getattr(error, 'param', '')} {error.message} {error.body}"
     candidates = [field for field in _OPTIONAL if field in request and field not in already_refused]
     return next((field for field in candidates if re.search(rf"\b{field}\b", text)), None)

@@ -127,7 +127,7 @@ class Ledger:
 
 
 def text_of(value: Any) -> str:
-    """The text of a field, whatever it is wrapped in; "" where there is none.
+    """Return the text of a field, whatever it is wrapped in; "" where there is none.
 
     >>> text_of([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}])
     'hm'
@@ -144,7 +144,7 @@ def text_of(value: Any) -> str:
 
 
 def error_of(document: Any) -> str | None:
-    """The reason of an error, where a document reports one.
+    """Return the reason of an error, where a document reports one.
 
     >>> error_of({"error": {"message": "model is loading", "code": 503}})
     'model is loading'
@@ -172,7 +172,7 @@ def error_of(document: Any) -> str | None:
 
 
 def reason_of(error: Any) -> str:
-    """The sentence in an error, whatever it is wrapped in."""
+    """Return the sentence in an error, whatever it is wrapped in."""
     if isinstance(error, str):
         return " ".join(error.split())[:500]
     if isinstance(error, list):

@@ -46,7 +46,7 @@ Line = Document | End | Idle | Unreadable
 
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a response; a byte that is no UTF-8 becomes U+FFFD."""
+    """Yield the lines of a response; a byte that is no UTF-8 becomes U+FFFD."""
     decoder, pending = codecs.getincrementaldecoder("utf-8-sig")("replace"), ""
     for chunk in chunks:
         pending += decoder.decode(chunk).replace("\r\n", "\n").replace("\r", "\n")
@@ -60,7 +60,7 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def read_lines(lines: Iterable[str]) -> Iterator[Line]:
-    """What the lines of a stream of events say.
+    """Read what the lines of a stream of events say.
 
     Data of one event may stand on several lines; an event without an empty line behind it counts.
 

@@ -39,7 +39,7 @@ class Trouble:
 def trouble_of(
     error: Exception, address: Address, *, tries: int = 1, model_names: Sequence[str] = ()
 ) -> Trouble:
-    """An error as a sentence.
+    """Return an error as a sentence.
 
     Args:
         error: of the openai client, or `Unanswered`.
@@ -79,7 +79,7 @@ def _trouble(error: Exception, address: Address, tries: int, model_names: Sequen
 
 
 def upstream_reason(error: Exception) -> str:
-    """The endpoint's own words in an error of the client."""
+    """Return the endpoint's own words in an error of the client."""
     body: Any = getattr(error, "body", None)
     response = getattr(error, "response", None)
     reason = ""

@@ -68,7 +68,7 @@ class EndpointReply:
         self._half = ""  # of a character that the endpoint cut in two
 
     def pieces(self) -> Generator[str, None, Finish]:
-        """The text of the reply as it comes.
+        """Yield the text of the reply as it comes.
 
         Returns:
             Why it ended.
@@ -157,14 +157,14 @@ class EndpointReply:
         yield text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def _unframed_error(self) -> str | None:
-        """The reason of an error that the endpoint wrote over several lines, without a frame."""
+        """Return the reason of an error that the endpoint wrote over several lines."""
         try:
             return error_of(json.loads("\n".join(self._unreadable)))
         except (ValueError, RecursionError):
             return None
 
     def _without_words(self) -> Generator[str, None, Finish]:
-        """The end of a reply that has no words, unless the model's refusal is some."""
+        """Yield the end of a reply that has no words, unless the model's refusal is some."""
         ledger, reason = self._ledger, self._ledger.reason
         if ledger.refusal:
             yield ledger.refusal

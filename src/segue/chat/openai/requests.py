@@ -34,7 +34,7 @@ def request_body(
     pictures: int | None = None,
     official: bool = False,
 ) -> dict[str, Any]:
-    """The JSON of a request to /chat/completions, streaming.
+    """Return the JSON of a request to /chat/completions, streaming.
 
     Args:
         model: as the server calls it.
@@ -80,7 +80,7 @@ def _turn(
 
 
 def data_url(image: Image, size: Size) -> str:
-    """A picture, resized, as a data: URL."""
+    """Return a picture, resized, as a data: URL."""
     picture = image.to_pil()
     if size != image.size:
         picture = picture.resize((size.width, size.height), PIL.Image.Resampling.BICUBIC)

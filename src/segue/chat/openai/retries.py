@@ -43,7 +43,7 @@ def pause_before_retry(error: openai.OpenAIError, tries: int) -> float | None:
 
 
 def _requested_pause(headers: Mapping[str, str]) -> float | None:
-    """The pause that a server asks for, in seconds."""
+    """Return the pause that a server asks for, in seconds."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return max(float(headers[name]) * scale, 0.0)

@@ -32,7 +32,7 @@ _SHAPES = (
 
 @cache
 def _pattern_of_key(key: str) -> re.Pattern[str]:
-    """A key in any spelling: case, percent signs, escapes of JSON, base64."""
+    """Return a key in any spelling: case, percent signs, escapes of JSON, base64."""
     encoded = base64.b64encode(key.encode()).decode()
     wrapped = base64.b64encode(f"Bearer {key}".encode()).decode()
     letters = "".join(_letter(letter) for letter in key)
@@ -53,7 +53,7 @@ def _letter(letter: str) -> str:
 
 
 def redact(text: str, *keys: str | None) -> str:
-    """A text of an endpoint without keys.
+    """Return a text of an endpoint without keys.
 
     Args:
         text: a message, a reason, an address.

@@ -12,7 +12,7 @@ from typing import Any
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers.families import family_of
 from segue.chat.transformers.generation import Inputs, PicturesFrom, ReplyGenerator
-from segue.chat.transformers.prompts import Prompt, PromptWriter
+from segue.chat.transformers.prompts import PromptWriter, RenderedPrompt
 from segue.dialects.parsing.thoughts import open_thought
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
@@ -69,7 +69,7 @@ class TransformersChat:
         self._writer.limit_memory(features=features, sequences=sequences)
 
     def memory_bytes(self) -> dict[str, int]:
-        """What is remembered between replies: "features" and "sequences"."""
+        """Return what is remembered between replies: "features" and "sequences"."""
         return self._writer.memory_bytes()
 
     def forget(self) -> None:
@@ -77,7 +77,7 @@ class TransformersChat:
         self._writer.forget()
 
     def seen_size(self, size: Size) -> Size:
-        """The size at which a picture of `size` reaches the network. See `SupportsResizing`."""
+        """Return the size at which a picture reaches the network. See `SupportsResizing`."""
         return self._patches.size_for(size) if self._patches is not None else size
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
@@ -90,7 +90,7 @@ class TransformersChat:
         thought_start = open_thought(prompt.text)  # readers of the reply have to see it
         return _prepend(thought_start, self._writer.stream(inputs, later_pictures, choice))
 
-    def _tensors(self, prompt: Prompt, pictures: list[Any]) -> dict[str, Any]:
+    def _tensors(self, prompt: RenderedPrompt, pictures: list[Any]) -> dict[str, Any]:
         options: dict[str, Any] = {"return_tensors": "pt"}
         begin = self.processor.tokenizer.bos_token
         if begin and prompt.text.startswith(begin):
@@ -108,14 +108,14 @@ class TransformersChat:
         return dict(inputs.to(self.model.device, dtype=self.model.dtype))
 
     def _picture(self, image: Image) -> Any:
-        """The picture as it goes to the processor, which refuses very long and thin ones."""
+        """Return the picture as it goes to the processor, which refuses very long and thin ones."""
         size = not_too_long(image.size) if self._patches is not None else image.size
         picture = image.to_pil()
         return picture if size == image.size else picture.resize((size.width, size.height))
 
 
 def _prepend(beginning: str, reply: Generator[str, None, str]) -> Generator[str, None, str]:
-    """A reply with what the prompt had begun of it."""
+    """Yield a reply with what the prompt had begun of it."""
     with closing(reply):
         if beginning:
             yield beginning

@@ -41,5 +41,5 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(model_type: str) -> Family:
-    """What is known of a model type."""
+    """Return what is known of a model type."""
     return FAMILIES.get(model_type, Family())

@@ -24,7 +24,7 @@ from segue.chat.transformers.sequence_cache import (
     take_tokens,
     truncate_cache,
 )
-from segue.chat.transformers.text import TextStream, kept_ids, special_tokens
+from segue.chat.transformers.text import TokenTextStream, kept_ids, special_tokens
 from segue.errors import ModelError
 from segue.models.decoding.sampling import COLDEST, SamplingSettings, TokenSampler
 from segue.models.decoding.sequence_pool import FEATURE_BYTES, SequencePool
@@ -82,7 +82,7 @@ class ReplyGenerator:
         self._features.budget_bytes, self._sequences.limit_bytes = features, sequences
 
     def memory_bytes(self) -> dict[str, int]:
-        """What is remembered."""
+        """Return what is remembered."""
         return {"features": self._features.size_bytes, "sequences": self._sequences.size_bytes}
 
     def forget(self) -> None:
@@ -107,7 +107,7 @@ class ReplyGenerator:
             ModelError: the prompt is too long, memory is short, or the model failed.
         """
         self._refuse_too_long(inputs)
-        decoder = TextStream(self._decode, self._hidden)
+        decoder = TokenTextStream(self._decode, self._hidden)
         tokens = self._tokens(inputs, pictures_from, choice)
         return (yield from reply_text(tokens, self._ends, decoder, choice.stop))
 
@@ -127,12 +127,14 @@ class ReplyGenerator:
     def _tokens(
         self, inputs: Inputs, pictures_from: "PicturesFrom", choice: SamplingSettings
     ) -> Generator[int, None, None]:
-        """The ids of the reply; the one that ends it comes last."""
+        """Yield the ids of the reply; the one that ends it comes last."""
         sequence = CachedTokens()
         if self._resumes:
             sequence = take_tokens(self._sequences, inputs.ids, inputs.pictures, self._slots)
         written: list[int] = []
-        generation = _Generation(self, self._arguments(inputs, pictures_from, sequence), choice)
+        generation = _GenerationThread(
+            self, self._arguments(inputs, pictures_from, sequence), choice
+        )
         try:
             for token in generation:
                 written.append(token)
@@ -152,7 +154,7 @@ class ReplyGenerator:
     def _arguments(
         self, inputs: Inputs, pictures_from: "PicturesFrom", sequence: CachedTokens
     ) -> dict[str, Any]:
-        """What `generate` gets: everything along the text, and the pictures not yet read."""
+        """Return what `generate` gets: everything along the text, and the pictures not yet read."""
         if not self._resumes:
             return dict(inputs.tensors)
         if sequence.cache is None:
@@ -205,7 +207,7 @@ class PicturesFrom:
         return {k: v for k, v in inputs.items() if k not in ALONG_THE_TEXT}
 
 
-class _Generation:
+class _GenerationThread:
     """One call of `generate`, in a thread; iterate over it for the ids."""
 
     def __init__(
@@ -234,14 +236,14 @@ class _Generation:
         self._thread.join()
 
     def put(self, ids: Tensor) -> None:
-        """Called by `generate`: first with the prompt, then with each token."""
+        """Take the prompt, then each token; called by `generate`."""
         if self._prompt_seen:
             self.written.append(int(ids.reshape(-1)[-1]))
             self._queue.put(self.written[-1])
         self._prompt_seen = True
 
     def end(self) -> None:
-        """Called by `generate` at the end."""
+        """Take notice of the end; called by `generate`."""
 
     def _stops(self, ids: Tensor, scores: Any, **_: Any) -> Tensor:
         return torch.full((len(ids),), self._closed.is_set(), device=ids.device)

@@ -12,7 +12,7 @@ QUANTISATIONS = ("4bit", "8bit")
 def load_network(
     folder: Path, *, device: str, dtype: str | None, quantize: str | None, device_map: str | None
 ) -> Any:
-    """The network in `folder`, where it is to run.
+    """Load the network in `folder`, where it is to run.
 
     Args:
         folder: with config.json and weights.

@@ -26,7 +26,7 @@ _FOR_PICTURES = {"SmolVLMProcessor": "Idefics3Processor"}
 
 
 def load_processor(folder: Path, config: Any) -> Any:
-    """The processor beside the weights in `folder`.
+    """Load the processor beside the weights in `folder`.
 
     Args:
         folder: with the tokenizer's files and `preprocessor_config.json`.

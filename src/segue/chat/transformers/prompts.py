@@ -26,7 +26,7 @@ _BREAK = "\u2060"
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class RenderedPrompt:
     """One question with all that came before it."""
 
     text: str
@@ -49,8 +49,8 @@ class PromptWriter:
         self._special = _pattern(spellings - QUESTION_TAGS)
         self._forbidden = _pattern({text for text in spellings if not GROUNDING.fullmatch(text)})
 
-    def write(self, messages: Sequence[Message]) -> Prompt:
-        """The prompt whose continuation is the reply.
+    def write(self, messages: Sequence[Message]) -> RenderedPrompt:
+        """Write the prompt whose continuation is the reply.
 
         Raises:
             InputError: the last message is not the user's.
@@ -69,12 +69,12 @@ class PromptWriter:
             text = self._render(messages)
         except TemplateError:  # some templates know no system turn
             text = self._render(_without_system(messages))
-        return Prompt(text, images_of(messages))
+        return RenderedPrompt(text, images_of(messages))
 
-    def _question(self, messages: Sequence[Message]) -> Prompt:
-        """The newest question and the newest picture; these models see no more."""
+    def _question(self, messages: Sequence[Message]) -> RenderedPrompt:
+        """Return the newest question and the newest picture; these models see no more."""
         images = images_of(messages)[-1:]
-        return Prompt(self._family.mark * len(images) + self._text(messages[-1]), images)
+        return RenderedPrompt(self._family.mark * len(images) + self._text(messages[-1]), images)
 
     def _render(self, messages: Sequence[Message]) -> str:
         turns = []
@@ -106,7 +106,7 @@ def _pattern(tokens: set[str]) -> re.Pattern[str]:
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
-    """The system message put before the first question."""
+    """Return the system message put before the first question."""
     system = "\n\n".join(m.text for m in messages if m.role == "system")
     dialogue = [message for message in messages if message.role != "system"]
     first = dialogue[0]

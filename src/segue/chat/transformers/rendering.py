@@ -37,7 +37,7 @@ class TemplateRenderer:
     def render(
         self, template: str | Mapping[str, str], messages: Sequence[Mapping[str, Any]]
     ) -> str:
-        """The prompt for messages, ready for the assistant's turn.
+        """Return the prompt for messages, ready for the assistant's turn.
 
         Args:
             template: the source, or several by name, of which "default" is meant.
@@ -89,7 +89,7 @@ class TemplateRenderer:
         return reply
 
     def _running(self) -> "subprocess.Popen[bytes]":
-        """The process; a fork of ours gets one of its own, as two cannot talk through one pipe."""
+        """Return the process; a fork gets one of its own, as two cannot share a pipe."""
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", str(_PROGRAM)],

@@ -17,7 +17,7 @@ GROUNDING = re.compile(
 
 
 def kept_ids(tokenizer: Any) -> frozenset[int]:
-    """Special tokens that belong to the reply: those that point, and the marks of thoughts."""
+    """Return special tokens that belong to the reply: those that point, and marks of thoughts."""
     return frozenset(
         i
         for i, text in special_tokens(tokenizer).items()
@@ -33,7 +33,7 @@ def special_tokens(tokenizer: Any) -> dict[int, str]:
     return added | dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
 
 
-class TextStream:
+class TokenTextStream:
     """Decodes ids as they arrive; no piece ever cuts a character.
 
     Some tokenizers write a word differently at the beginning of a text, so each piece is decoded

@@ -32,9 +32,9 @@ from segue.dialects.json.meaning import (
     OTHER_KEY,
     POLYGON,
     AbsentItem,
-    Aside,
-    Odd,
-    Shape,
+    JsonShape,
+    OddPlace,
+    SideText,
     is_place_key,
     path_numbers,
     plain_key,
@@ -63,11 +63,11 @@ class Reasons:
 class JsonBlock(JsonCharacters):
     """One piece of JSON, from its opening bracket on."""
 
-    def __init__(self, shape: Shape, reasons: Reasons = Reasons()) -> None:
+    def __init__(self, shape: JsonShape, reasons: Reasons = Reasons()) -> None:
         super().__init__()
         self.shape = shape
         self.reasons = reasons
-        self.out: list[JsonFinding | Aside] = []
+        self.out: list[JsonFinding | SideText] = []
         """What became certain; whoever reads it empties it. Asides count where there is a place."""
         self.holds_nothing = False
         """It is closed, and consists of an empty list where things would be listed."""
@@ -76,7 +76,7 @@ class JsonBlock(JsonCharacters):
         self._values = 0  # numbers, words and texts that are not empty
 
     def give_up(self) -> str:
-        """It will not be closed: hand out what is complete.
+        """Hand out what is complete: the block will not be closed.
 
         Returns:
             What is not, word for word; "" when nothing but brackets is left.
@@ -105,7 +105,7 @@ class JsonBlock(JsonCharacters):
 
     def _comma(self) -> bool:
         if self._in_object:
-            self._stack[-1].awaits, self._stack[-1].now = "key", None
+            self._stack[-1].awaits, self._stack[-1].current_key = "key", None
         return bool(self._stack)
 
     def _colon(self) -> bool:
@@ -117,12 +117,12 @@ class JsonBlock(JsonCharacters):
     def _key(self, text: str) -> None:
         node = self._stack[-1]
         normalized_key = plain_key(text)
-        if normalized_key in node.seen and node.is_complete:
+        if normalized_key in node.seen_keys and node.is_complete:
             raw_key = self._item[self._string_start :]
             self._hand_out(node)
             self._item, self._length = raw_key, len(raw_key)
-        node.seen.add(normalized_key)
-        node.now, node.awaits = text, "colon"
+        node.seen_keys.add(normalized_key)
+        node.current_key, node.awaits = text, "colon"
 
     def _string(self, text: str) -> None:
         node = self._stack[-1]
@@ -132,13 +132,13 @@ class JsonBlock(JsonCharacters):
             if LABEL.fullmatch(node.key):
                 node.labels.append(text)
             elif not self._numbers_in(node, node.key, text):
-                node.sound = False
+                node.is_sound = False
         elif node.awaits != "value":
             self._key(text)
         else:
             self._values += bool(text)
             node.awaits = "comma"
-            self._text_value(node, plain_key(node.now or ""), text)
+            self._text_value(node, plain_key(node.current_key or ""), text)
 
     def _text_value(self, node: JsonItem, key: str, text: str) -> None:
         if LABEL.fullmatch(key):
@@ -180,22 +180,22 @@ class JsonBlock(JsonCharacters):
         if node.opener == "[":
             node.blank = node.blank and text in ("null", "None")
             if number is None:
-                node.sound = False
+                node.is_sound = False
             else:
                 node.numbers.append(number)
         elif node.awaits == "value":
             node.awaits = "comma"
-            key = plain_key(node.now or "")
+            key = plain_key(node.current_key or "")
             if number is not None:
                 node.fields[key] = number
             elif text in ("null", "None", "false", "False") and is_place_key(key):
                 self._absent(node)
             elif text in ("null", "None") and self.reasons.keyed and not OTHER_KEY.fullmatch(key):
-                node.absent_keys.append(node.now or "")
+                node.absent_keys.append(node.current_key or "")
 
     def _take_debris(self, text: str) -> None:
         if self._stack:
-            self._stack[-1].debris.append(Odd(text.strip()))
+            self._stack[-1].debris.append(OddPlace(text.strip()))
 
     def _absent(self, node: JsonItem) -> None:
         self.points = node.absent = True
@@ -210,7 +210,7 @@ class JsonBlock(JsonCharacters):
         if above is not None and above.opener == "{":
             if above.awaits != "value":
                 return False
-            visible_key = above.now or ""
+            visible_key = above.current_key or ""
         start = max(len(self._item) - 1, 0)
         closer = {"{": "}", "[": "]", "(": ")"}[opener]
         opener = "{" if opener == "{" else "["  # a tuple is a list
@@ -229,7 +229,7 @@ class JsonBlock(JsonCharacters):
         else:
             self._close_list(node, above)
         if not self._stack and not self.points and not self._values:
-            seen_keys = node.seen or {""}
+            seen_keys = node.seen_keys or {""}
             self.holds_nothing = all(not key or NESTING.fullmatch(key) for key in seen_keys)
         return True
 
@@ -256,10 +256,10 @@ class JsonBlock(JsonCharacters):
                 node.fallback = node.shown_key
         sentence, says = node.fallback, self._hand_out(node)
         if not says and above is not None and above.opener == "[":
-            if node.seen and not node.has_children:
-                self._say([Aside(text)])
+            if node.seen_keys and not node.has_children:
+                self._say([SideText(text)])
         elif not says and node.has_children and len(sentence.split()) > 1:
-            self._say([Aside(sentence)])  # beside the things that were found
+            self._say([SideText(sentence)])  # beside the things that were found
         if above is not None:
             above.has_children = True
 
@@ -277,10 +277,12 @@ class JsonBlock(JsonCharacters):
                 self._absent(holder)
             elif self.reasons.keyed and not OTHER_KEY.fullmatch(node.key):
                 holder.absent_keys.append(node.shown_key)
-        elif not node.sound:
+        elif not node.is_sound:
             if is_place_key(node.key):
                 self.points = True
-                (holder.odd if holder is not None else self.out).append(Odd(text.strip()[:LIMIT]))
+                (holder.odd_places if holder is not None else self.out).append(
+                    OddPlace(text.strip()[:LIMIT])
+                )
         elif len(node.numbers) == 2 and above is not None and above.opener == "[":
             if BOX.fullmatch(node.key) or POLYGON.fullmatch(node.key):
                 above.corners.append((node.numbers[0], node.numbers[1]))
@@ -299,7 +301,7 @@ class JsonBlock(JsonCharacters):
         text: str,
         visible_key: str = "",
     ) -> None:
-        """A list of numbers under a key; "" is none."""
+        """Read a list of numbers under a key; "" is none."""
         target = holder if holder is not None else JsonItem("{", 0)
         if is_place_key(key):
             target.take_list(key, values, self.shape, text)
@@ -311,7 +313,7 @@ class JsonBlock(JsonCharacters):
                 target.labels = [self.reasons.label]
                 target.take_list("bbox", values, self.shape, text)
             elif self.points:
-                target.odd.append(Odd(text.strip()[:LIMIT]))
+                target.odd_places.append(OddPlace(text.strip()[:LIMIT]))
         elif self.reasons.keyed and len(values) == 4 and not OTHER_KEY.fullmatch(key):
             target.take_keyed(visible_key, values, self.shape, text)
         self.points = self.points or target.has_places
@@ -330,7 +332,7 @@ class JsonBlock(JsonCharacters):
         return values[0] < values[2] and values[1] < values[3]
 
     def _hand_out(self, node: JsonItem) -> bool:
-        """What an object says is certain; returns whether it says something."""
+        """Hand out what an object says; return whether it says something."""
         certain = node.resolve(self.reasons.sure or self.reasons.keyed)
         if self._named:  # an empty list beside things that were found means nothing
             certain = [
@@ -342,7 +344,7 @@ class JsonBlock(JsonCharacters):
         self._say(certain)
         return True
 
-    def _say(self, certain: Sequence[JsonFinding | Aside]) -> None:
+    def _say(self, certain: Sequence[JsonFinding | SideText]) -> None:
         """Hand something out; what comes next is another item."""
         self.out += certain
         self._item.clear()

@@ -89,27 +89,27 @@ class JsonCharacters(ABC):
 
     @abstractmethod
     def _push(self, opener: str) -> bool:
-        """A bracket opens; False where none may."""
+        """Open a bracket; return False where none may open."""
 
     @abstractmethod
     def _pop(self, closer: str) -> bool:
-        """A bracket closes; False where it closes nothing."""
+        """Close a bracket; return False where it closes nothing."""
 
     @abstractmethod
     def _comma(self) -> bool:
-        """The next member comes; False where there is none."""
+        """Begin the next member; return False where there is none."""
 
     @abstractmethod
     def _colon(self) -> bool:
-        """The value of a key comes; False where there is no key."""
+        """Begin the value of a key; return False where there is no key."""
 
     @abstractmethod
     def _string(self, text: str) -> None:
-        """A string has ended."""
+        """End a string."""
 
     @abstractmethod
     def _number_or_word(self, text: str) -> None:
-        """A number, or a word like "true", has ended."""
+        """End a number, or a word like "true"."""
 
     @abstractmethod
     def _take_debris(self, text: str) -> None:

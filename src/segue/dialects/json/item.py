@@ -15,8 +15,8 @@ from segue.dialects.json.meaning import (
     XYWH,
     AbsentItem,
     JsonPlaces,
-    Odd,
-    Shape,
+    JsonShape,
+    OddPlace,
     Unplaced,
     from_centre,
     from_extent,
@@ -33,7 +33,7 @@ LIMIT = 2000
 """Text of an odd place is quoted up to this length."""
 
 
-JsonFinding = JsonPlaces | AbsentItem | Unplaced | Odd
+JsonFinding = JsonPlaces | AbsentItem | Unplaced | OddPlace
 """What an object says of one thing."""
 
 
@@ -49,13 +49,13 @@ class JsonItem:
     """The key it stands under, in plain form; of a list in a list, the outer one's."""
     shown_key: str = ""
     """The same as written."""
-    now: str | None = None
+    current_key: str | None = None
     """Of an object: the key whose value is coming."""
     awaits: str = "key"
     """Of an object: "key", "colon", "value" or "comma"."""
     numbers: list[float] = field(default_factory=list)
     corners: list[Corner] = field(default_factory=list)
-    sound: bool = True
+    is_sound: bool = True
     """False when a list holds what is no number."""
     blank: bool = True
     """A list holds nothing, or only null and words that say so."""
@@ -77,17 +77,17 @@ class JsonItem:
     """It says of its thing that it is not there."""
     absent_keys: list[str] = field(default_factory=list)
     """Keys without a value, which may name things that are not there."""
-    odd: list[Odd] = field(default_factory=list)
-    debris: list[Odd] = field(default_factory=list)
+    odd_places: list[OddPlace] = field(default_factory=list)
+    debris: list[OddPlace] = field(default_factory=list)
     """Text behind strings that belongs to nothing; reported where there is a place."""
     fields: dict[str, float] = field(default_factory=dict)
     corner_fields: dict[str, Corner] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    seen_keys: set[str] = field(default_factory=set)
 
     @property
     def has_places(self) -> bool:
         """It holds a place, or something that was meant to be one."""
-        return bool(self.places or self.outlines or self.odd or self.absent)
+        return bool(self.places or self.outlines or self.odd_places or self.absent)
 
     @property
     def is_complete(self) -> bool:
@@ -95,7 +95,7 @@ class JsonItem:
         named = bool(self.labels or self.fallback)
         return named and bool(self.places or self.outlines or self.doubtful or self.absent)
 
-    def take_list(self, key: str, values: list[float], shape: Shape, text: str) -> None:
+    def take_list(self, key: str, values: list[float], shape: JsonShape, text: str) -> None:
         """Numbers under a key that means a place."""
         count = len(values)
         if ROTATED.fullmatch(key) and count == 5:
@@ -121,9 +121,9 @@ class JsonItem:
             outline = bool(POLYGON.fullmatch(key) or PATH.fullmatch(key))
             self._box(values, shape, text, kind="outline" if outline else "corners")
         else:
-            self.odd.append(Odd(text.strip()[:LIMIT]))
+            self.odd_places.append(OddPlace(text.strip()[:LIMIT]))
 
-    def take_keyed(self, label: str, values: list[float], shape: Shape, text: str) -> None:
+    def take_keyed(self, label: str, values: list[float], shape: JsonShape, text: str) -> None:
         """Four numbers under a key that may be their label."""
         x0, y0, x1, y1 = values
         if any(letter.isalpha() for letter in label) and x0 < x1 and y0 < y1:
@@ -131,7 +131,7 @@ class JsonItem:
             probe._box(values, shape, text)
             self.keyed += [replace(place, label=label) for place in probe.places]
 
-    def take_sides(self, shape: Shape, text: str, is_asked: bool) -> bool:
+    def take_sides(self, shape: JsonShape, text: str, is_asked: bool) -> bool:
         """Places whose numbers stand in fields of their own; returns whether there was one.
 
         Args:
@@ -154,7 +154,9 @@ class JsonItem:
             self.places.append(JsonPlaces("", point=(values[0], values[1]), frame=frame))
             return True
         if has_some_sides(self.fields):
-            self.odd.append(Odd(text.strip()[:LIMIT], "not all sides of the box are given"))
+            self.odd_places.append(
+                OddPlace(text.strip()[:LIMIT], "not all sides of the box are given")
+            )
             return True
         return False
 
@@ -163,16 +165,16 @@ class JsonItem:
         self.places += inner.places
         self.outlines += inner.outlines
         self.doubtful += inner.doubtful
-        self.odd += inner.odd
+        self.odd_places += inner.odd_places
         self.absent = self.absent or inner.absent
 
     def resolve(self, is_asked: bool = False) -> list[JsonFinding]:
-        """What is certain now that the object is closed; afterwards it is empty.
+        """Return what is certain now that the object is closed; afterwards it is empty.
 
         A point or an outline beside a box is the same thing: the box stands for it. A polygon is
         a place where there is no box.
         """
-        if is_asked or self.labels or "action" in self.seen:
+        if is_asked or self.labels or "action" in self.seen_keys:
             self.places += self.doubtful
             self.doubtful = []
         places = _without_doubles(self.places, self.outlines) or self.keyed
@@ -183,33 +185,35 @@ class JsonItem:
         for place, label in zip(places, labels, strict=True):
             place_label = _line(label if self.labels else place.label or label)
             certain.append(replace(place, label=place_label))
-        if self.absent and not places and not self.odd:
+        if self.absent and not places and not self.odd_places:
             certain.append(AbsentItem(_line(self.labels[0] if self.labels else self.fallback)))
         has_label = bool(certain)
         if not self.places and not self.outlines and not self.labels:
             certain += [AbsentItem(key) for key in self.absent_keys if _is_name(key)]
-        if certain or self.odd:
+        if certain or self.odd_places:
             if not has_label and (label := _line(self.labels[0] if self.labels else self.fallback)):
                 certain.append(Unplaced(label))
-            certain += [*self.odd, *self.debris]
+            certain += [*self.odd_places, *self.debris]
             self.absent_keys = []
             self.labels, self.fallback = [], ""
             self.places, self.outlines, self.keyed = [], [], []
-            self.odd, self.debris, self.doubtful = [], [], []
+            self.odd_places, self.debris, self.doubtful = [], [], []
             self.fields, self.corner_fields, self.absent = {}, {}, False
-            self.seen.clear()
+            self.seen_keys.clear()
         return certain
 
-    def _points(self, values: list[float], shape: Shape, text: str) -> None:
+    def _points(self, values: list[float], shape: JsonShape, text: str) -> None:
         for at in range(0, len(values) - 1, 2):
             x, y = values[at], values[at + 1]
             point = (y, x) if shape.y_first else (x, y)
             self.places.append(JsonPlaces("", point=point, frame=meant_frame(point, shape.frame)))
         if len(values) % 2:
-            self.odd.append(Odd(text.strip()[:LIMIT]))
+            self.odd_places.append(OddPlace(text.strip()[:LIMIT]))
 
-    def _box(self, values: Sequence[float], shape: Shape, text: str, kind: str = "corners") -> None:
-        """A box of two corners or around several; sides that have names are never swapped."""
+    def _box(
+        self, values: Sequence[float], shape: JsonShape, text: str, kind: str = "corners"
+    ) -> None:
+        """Add a box of two corners or around several; named sides are never swapped."""
         frame = meant_frame(values[:4] if kind == "rotated" else values, shape.frame)
         if kind == "rotated":
             values = from_rotation(values)
@@ -222,7 +226,7 @@ class JsonItem:
             box = FramedBox(*pairs[0], *pairs[1], frame)
         reason = flaw(box)
         if reason is not None:
-            self.odd.append(Odd(text.strip()[:LIMIT], reason))
+            self.odd_places.append(OddPlace(text.strip()[:LIMIT], reason))
             return
         quad = tuple(pairs) if len(pairs) == 4 else None
         is_reversed = kind == "corners" and box.xb < box.xa and box.yb < box.ya
@@ -272,5 +276,5 @@ def _is_name(key: str) -> bool:
 
 
 def _line(label: str) -> str:
-    """A label on one line."""
+    """Return a label on one line."""
     return " ".join(label.split())

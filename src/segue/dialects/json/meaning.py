@@ -76,7 +76,7 @@ CORNER = re.compile("|".join(name for pair in _CORNERS for side in pair for name
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class JsonShape:
     """What the numbers of a dialect mean."""
 
     frame: AnyFrame = GRID_1000
@@ -115,14 +115,14 @@ class Unplaced:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class SideText:
     """Something among places that says nothing of any, as written."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
+class OddPlace:
     """A box or a point without sense, word for word."""
 
     text: str
@@ -135,7 +135,7 @@ def has_some_sides(fields: Mapping[str, float]) -> bool:
 
 
 def plain_key(key: str) -> str:
-    """A key in lower case, letters and digits only.
+    """Return a key in lower case, letters and digits only.
 
     >>> plain_key("Bbox_2D")
     'bbox2d'
@@ -211,7 +211,7 @@ _PATH_TEXT = re.compile(r"\s*[Mm][\s\d.,+\-MmLlHhVvCcSsQqTtAaZzeE]*")
 
 
 def path_numbers(text: str) -> list[float]:
-    """The corners of a path of SVG as x, y, x, y …; [] where it has other than absolute lines.
+    """Return the corners of an SVG path as x, y, x, y …; [] where it has relative lines or curves.
 
     >>> path_numbers("M 0.1 0.2 L0.5,0.2 0.5 0.9 Z")
     [0.1, 0.2, 0.5, 0.2, 0.5, 0.9]
@@ -226,7 +226,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 
 
 def unescaped(text: str) -> str:
-    """The text of a JSON string."""
+    """Return the text of a JSON string."""
 
     def unescape_match(match: re.Match[str]) -> str:
         if match.group(1):

@@ -19,9 +19,16 @@ from typing import ClassVar
 
 from segue.dialects import Absence, Remark
 from segue.dialects.json.block import JsonBlock, Reasons
-from segue.dialects.json.meaning import AbsentItem, Aside, JsonPlaces, Odd, Shape, Unplaced
+from segue.dialects.json.meaning import (
+    AbsentItem,
+    JsonPlaces,
+    JsonShape,
+    OddPlace,
+    SideText,
+    Unplaced,
+)
 from segue.dialects.parsing.markup import Phrase
-from segue.dialects.parsing.reply import Reply
+from segue.dialects.parsing.reply import ReplyParser
 
 REVERSED = (
     "the corners of a box stand in reverse order; if they are x, y, width and height, the box is "
@@ -46,10 +53,10 @@ _NAME = re.compile(
 )
 
 
-class JsonReply(Reply):
+class JsonReply(ReplyParser):
     """Reads JSON in prose. What its numbers mean is the dialect's `shape`."""
 
-    shape: ClassVar[Shape]
+    shape: ClassVar[JsonShape]
 
     def __init__(self, grounded: bool = False) -> None:
         super().__init__(grounded)
@@ -81,7 +88,7 @@ class JsonReply(Reply):
         super().show(text)
         self._recent = (self._recent + text)[-REACH:]
 
-    def resume(self, previous: Reply) -> None:
+    def resume(self, previous: ReplyParser) -> None:
         """Read on where another dialect left off."""
         super().resume(previous)
         if isinstance(previous, JsonReply):
@@ -103,7 +110,7 @@ class JsonReply(Reply):
         self.show(pending)
 
     def finish(self) -> None:
-        """The reply is over, maybe inside JSON."""
+        """End the reply, maybe inside JSON."""
         block, self._block = self._block, None
         if block is None:
             if self._closing is not None and self._closing.strip():
@@ -142,7 +149,7 @@ class JsonReply(Reply):
         return text[match.end() - 1 :]
 
     def _begin(self, fence: str, phrases: dict[str, Phrase]) -> None:
-        """A bracket opens."""
+        """Open a bracket."""
         if self._empty:
             self.show(self._empty)
             self._empty = ""
@@ -176,7 +183,7 @@ class JsonReply(Reply):
         return text[n_read:]
 
     def _leave(self, block: JsonBlock) -> None:
-        """The JSON is closed, or went on as something else."""
+        """Leave the JSON: it is closed, or continued as something else."""
         unread = "" if block.state == "closed" else block.give_up()
         self._report(block)
         self._block = None
@@ -236,22 +243,22 @@ class JsonReply(Reply):
         if not block.points:
             return
         for finding in block.out:
-            if isinstance(finding, Odd):
+            if isinstance(finding, OddPlace):
                 self.malformed(finding.text, reason=finding.reason)
             elif isinstance(finding, AbsentItem):
                 phrase = self._label(finding.label)
                 self.emit(Absence(phrase.text, phrase.span, self.picture(phrase)))
-            elif isinstance(finding, Aside):
+            elif isinstance(finding, SideText):
                 self._between()
                 self.show(finding.text)
             elif isinstance(finding, Unplaced):
                 self._label(finding.label)
             else:
-                self._found(finding)
+                self._add_place(finding)
         block.out.clear()
 
     def _between(self) -> None:
-        """A comma between two labels, or what stood between two pieces of JSON instead."""
+        """Show a comma between two labels, or what stood between two pieces of JSON instead."""
         separator, self._separator = self._separator, None
         if separator and not separator.strip():
             self.show(separator)
@@ -259,7 +266,7 @@ class JsonReply(Reply):
             self.show(", ")
 
     def _label(self, label: str) -> Phrase:
-        """The label of a place; it shows where it is new."""
+        """Return the label of a place; it shows where it is new."""
         phrase = self._phrases.get(label) if label else Phrase("", self._position)
         if phrase is None:
             self._between()
@@ -267,7 +274,7 @@ class JsonReply(Reply):
             self.show(label)
         return phrase
 
-    def _found(self, place: JsonPlaces) -> None:
+    def _add_place(self, place: JsonPlaces) -> None:
         label = self._named_before(place.label)
         phrase = label or self._label(place.label)
         self.note_form("JSON")
@@ -281,7 +288,7 @@ class JsonReply(Reply):
             self.spot(*place.point, place.frame, phrase)
 
     def _named_before(self, label: str) -> Phrase | None:
-        """The words right before a list of numbers that are its label."""
+        """Return the words right before a list of numbers that are its label."""
         block = self._block
         if block is None or not label or label != block.reasons.label:
             return None
@@ -303,7 +310,7 @@ _PLACE_KEY = re.compile(r"[\"'](?:bbox|box_?2d|point_?2d|x_min|xmin|quad_2d)", r
 
 
 def _held_back(text: str) -> str:
-    """The end of `text` that may begin a code fence."""
+    """Return the end of `text` that may begin a code fence."""
     for start in range(max(0, len(text) - _WINDOW), len(text)):
         if text[start] == "`" and _MAY_START.fullmatch(text, start):
             return text[start:]

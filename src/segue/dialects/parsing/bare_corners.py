@@ -9,14 +9,14 @@ PAIR = rf"{_POINT}\s?,\s?{_POINT}"
 _TIGHT = re.compile(r"\([-0-9.]+,[-0-9.]+\),\([-0-9.]+,[-0-9.]+\)", re.ASCII)
 
 
-def _begun() -> str:
+def _partial_pattern() -> str:
     """Any beginning of two corners: each part is optional once what stands before it is there."""
     number = r"[-+]?[0-9]{0,6}(?:\.[0-9]{0,4})?"
     point_begun = rf"\(\s?(?:{number}|{_N}\s?(?:,\s?(?:{number}|{_N}\s?)?)?)"
     return rf"{point_begun}|{_POINT}\s?(?:,\s?(?:{point_begun})?)?"
 
 
-BEGUN = _begun()
+PARTIAL = _partial_pattern()
 """Any beginning of two corners."""
 
 

@@ -53,7 +53,7 @@ class CleanText:
         return events
 
     def picture(self, phrase: Phrase) -> int | None:
-        """The number of the picture that was mentioned last before the end of a phrase."""
+        """Return the number of the picture that was mentioned last before the end of a phrase."""
         self._flush()
         behind = self._position - phrase.start - len(phrase.text)
         line_before = self._line[: max(len(self._line) - behind, 0)]

@@ -36,7 +36,7 @@ _FOREIGN = (
 
 @cache
 def all_tags(frame: AnyFrame) -> tuple[Tag, ...]:
-    """The tags of all families, with numbers in a frame."""
+    """Return the tags of all families, with numbers in a frame."""
     pairs = [("<box>", "</box>"), ("<bbox>", "</bbox>"), ("<|box_start|>", "<|box_end|>")]
     pairs += [("<|extra_2|>", "<|extra_3|>"), ("<|det|>", "<|/det|>")]
     quads = [("<quad>", "</quad>"), ("<|quad_start|>", "<|quad_end|>")]
@@ -54,7 +54,7 @@ def all_tags(frame: AnyFrame) -> tuple[Tag, ...]:
 def family_tokens(
     *names: str, pattern: str = "", beginning: str = "", starts: str = "<", foreign: bool = True
 ) -> Tokens:
-    """The tokens of all families.
+    """Return the tokens of all families.
 
     Args:
         names: more tokens, the dialect's own.
@@ -117,7 +117,7 @@ class FamilyReply(PointsReply, JsonReply):
         )
 
     def stray(self, token: str) -> None:
-        """A token of another family, or one that means nothing."""
+        """Read a token of another family, or one that means nothing."""
         if token.startswith("("):
             if is_box(token, self._recent) and not self.has_places:
                 self.foreign = "qwen2_vl_stripped"

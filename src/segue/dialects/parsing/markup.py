@@ -19,21 +19,21 @@ class Tag:
     closer: str
     places: ReadPlaces | None = None
     """Reads what stands inside as places; None: words stand inside."""
-    wanted: bool = False
+    is_request: bool = False
     """The words are phrases for a detector; otherwise they name the places that follow."""
     frame: AnyFrame = GRID_1000
     """Of the places inside."""
 
 
-GSAM = Tag("<gsam>", "</gsam>", wanted=True)
+GSAM = Tag("<gsam>", "</gsam>", is_request=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """Which pieces of a reply are markup."""
 
-    whole: re.Pattern[str]
-    begun: re.Pattern[str]
+    complete: re.Pattern[str]
+    partial: re.Pattern[str]
     """Matches what may still become a token."""
     starts: str
     """The characters with which tokens begin."""
@@ -69,14 +69,14 @@ class Tokens:
             max(longest, *map(len, names)),
         )
 
-    def held(self, text: str, at: int) -> int:
+    def partial_length(self, text: str, at: int) -> int:
         """Where the part of `text`, from `at` on, begins that may become a token; else its end."""
         oldest, end = max(at, len(text) - self.longest), len(text)
         if self.starts == "<":  # no token has a second one inside
             last = text.rfind("<", oldest)
-            return last if last >= 0 and self.begun.fullmatch(text, last) else end
+            return last if last >= 0 and self.partial.fullmatch(text, last) else end
         for match in re.compile(f"[{re.escape(self.starts)}]").finditer(text, oldest):
-            if self.begun.fullmatch(text, match.start()):
+            if self.partial.fullmatch(text, match.start()):
                 return match.start()
         return end
 

@@ -49,7 +49,7 @@ _UNIT = Size(1000, 1000)
 
 
 def meant_frame(numbers: Sequence[float], frame: AnyFrame) -> AnyFrame:
-    """The frame of these numbers: fractions are fractions in every dialect, and others are none.
+    """Return the frame of these numbers: fractions are fractions in every dialect.
 
     Args:
         numbers: of one place.
@@ -93,7 +93,7 @@ def flaw(box: FramedBox) -> str | None:
 
 
 def sensible(box: FramedBox) -> bool:
-    """It covers an area of the picture that is large enough to be meant.
+    """Return whether it covers an area of the picture that is large enough to be meant.
 
     >>> sensible(FramedBox(10, 10, 10, 90)), sensible(FramedBox(900, 900, 2000, 2000))
     (False, True)

@@ -17,7 +17,7 @@ from abc import abstractmethod
 
 from segue.dialects.parsing.markup import Phrase
 from segue.dialects.parsing.places import meant_frame
-from segue.dialects.parsing.reply import LIMIT, Reply
+from segue.dialects.parsing.reply import LIMIT, ReplyParser
 from segue.values.frames import GRID_1000, AnyFrame
 
 LONGEST = 8000
@@ -31,7 +31,7 @@ Point = tuple[float, float, AnyFrame, int | None]
 """x, y, frame, number of the picture."""
 
 
-class PointsReply(Reply):
+class PointsReply(ReplyParser):
     """Reads `<point …>` and `<points …>`; `tokens` must hold them."""
 
     def __init__(self, grounded: bool = False) -> None:
@@ -46,7 +46,7 @@ class PointsReply(Reply):
         """The frame of coordinates that are attributes of their own."""
 
     def stray(self, token: str) -> None:
-        """A tag of points, or another token."""
+        """Read a tag of points, or another token."""
         lower = token.lower()
         if lower.startswith("<point") and len(lower) > len("<points>"):
             self._open_points(token)
@@ -84,7 +84,7 @@ class PointsReply(Reply):
             super().prose(text)
 
     def finish(self) -> None:
-        """The reply is over, maybe between the tags of points or inside one."""
+        """End the reply, maybe between the tags of points or inside one."""
         super().finish()
         self._end_points(open_=True, cut=True)
 
@@ -97,7 +97,7 @@ class PointsReply(Reply):
         super().malformed(markup, cut, reason)
 
     def _end_points(self, open_: bool = False, cut: bool = False) -> None:
-        """The words of the points are complete, or will not be."""
+        """End the words of the points."""
         waiting, self._waiting = self._waiting, None
         words = "".join(self._inside)
         self._inside, self._length = [], 0
@@ -115,7 +115,7 @@ class PointsReply(Reply):
 
 
 def _points(tag: str, frame: AnyFrame, cut: bool = False) -> tuple[list[Point], str, bool]:
-    """The points of an opening tag, its `alt`, and whether all of it made sense."""
+    """Return the points of an opening tag, its `alt`, and whether all of it made sense."""
     attributes = {
         name.lower(): quoted or unquoted for name, quoted, unquoted in _ATTRIBUTE.findall(tag)
     }

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from segue.dialects import DIALECTS, Remark, ReplyEvent
 from segue.dialects.parsing.repetition import Repetition
-from segue.dialects.parsing.reply import Reply
+from segue.dialects.parsing.reply import ReplyParser
 from segue.dialects.parsing.thoughts import ThoughtSplitter
 
 
@@ -22,7 +22,7 @@ class Reader(Protocol):
         """Read on; returns what became certain."""
 
     def end(self) -> list[ReplyEvent]:
-        """The reply is over; returns what is left."""
+        """End the reply, and return what is left."""
 
 
 def read_reply(
@@ -66,7 +66,7 @@ def read_reply(
 class FallbackReader:
     """Reads a reply as its family writes, until tokens show that another one writes it."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: ReplyParser) -> None:
         self._reply = reply
 
     def feed(self, chunk: str) -> list[ReplyEvent]:
@@ -83,18 +83,18 @@ class FallbackReader:
         return events
 
     def end(self) -> list[ReplyEvent]:
-        """The reply is over; returns what is left."""
+        """End the reply, and return what is left."""
         return self._reply.end()
 
 
 class ReplyDialect:
-    """Reads replies with a kind of `Reply`. Holds no state between replies."""
+    """Reads replies with a kind of `ReplyParser`. Holds no state between replies."""
 
-    def __init__(self, kind: type[Reply]) -> None:
+    def __init__(self, kind: type[ReplyParser]) -> None:
         self._kind = kind
 
-    def begin(self, grounded: bool = False) -> Reply:
-        """A reply of which nothing was read yet."""
+    def begin(self, grounded: bool = False) -> ReplyParser:
+        """Return a reply of which nothing was read yet."""
         return self._kind(grounded)
 
     def read(
@@ -104,8 +104,8 @@ class ReplyDialect:
         return read_reply(lambda: FallbackReader(self.begin(grounded)), chunks, thinks=thinks)
 
 
-def reply_of(name: str, grounded: bool = False) -> Reply:
-    """A reply of a dialect of which nothing was read yet."""
+def reply_of(name: str, grounded: bool = False) -> ReplyParser:
+    """Return a reply of a dialect of which nothing was read yet."""
     dialect = DIALECTS.load(name)
     assert isinstance(dialect, ReplyDialect)
     return dialect.begin(grounded)

@@ -35,7 +35,7 @@ class Repetition:
         self._boxes: dict[_Key, deque[Box]] = {}
 
     def once(self, events: Iterable[ReplyEvent]) -> Iterator[ReplyEvent]:
-        """The events without places that were given before; ends where a loop shows."""
+        """Yield the events without places that were given before; ends where a loop shows."""
         for event in events:
             if isinstance(event, BoxMention | PointMention) and self._is_repeated(event):
                 self.count += 1
@@ -49,7 +49,7 @@ class Repetition:
             yield event
 
     def remark(self) -> Remark:
-        """What was left out, in words."""
+        """Return what was left out, in words."""
         if self.is_loop:
             return Remark(
                 "the reply goes in circles: it gives the same places over and over, so the rest of "

@@ -1,9 +1,9 @@
 """One reply being read: what every dialect shares.
 
-A `Reply` holds back what may become markup and lets go of everything else at once; it keeps count
-of the clean text, so that phrases know their span (`clean_text.py`); and it reads the tags of a
-dialect and, in every dialect, `<gsam>`, since a model that was taught the tag may speak any of
-them. A dialect is a `Reply` with its own tags and its own way to read prose.
+A `ReplyParser` holds back what may become markup and lets go of everything else at once; it keeps
+count of the clean text, so that phrases know their span (`clean_text.py`); and it reads the tags of
+a dialect and, in every dialect, `<gsam>`, since a model that was taught the tag may speak any of
+them. A dialect is a `ReplyParser` with its own tags and its own way to read prose.
 
     <gsam>dog, cup</gsam>     a detector must find these (how phrases are cut: gsam_phrases.py)
 
@@ -52,11 +52,11 @@ class _Open:
     """Where its words begin in the clean text."""
     inside: list[str] = field(default_factory=list)
     length: int = 0
-    taken: bool = False
+    is_taken: bool = False
     """Places were handed out before it closed."""
 
 
-class Reply(CleanText):
+class ReplyParser(CleanText):
     """One reply being read. What it does depends on the characters only, not on their chunks."""
 
     tokens: ClassVar[Tokens] = Tokens.of()
@@ -85,8 +85,8 @@ class Reply(CleanText):
     def feed(self, chunk: str) -> list[ReplyEvent]:
         """Read on; returns what became certain."""
         text, at = self._unread + chunk, 0
-        n_begun = self.tokens.held(text, 0)
-        for match in self.tokens.whole.finditer(text):
+        n_begun = self.tokens.partial_length(text, 0)
+        for match in self.tokens.complete.finditer(text):
             if match.start() > n_begun:
                 break  # it may be part of a longer token
             self._words(text[at : match.start()])
@@ -111,12 +111,12 @@ class Reply(CleanText):
         self.interrupt()
         return self._certain()
 
-    def resume(self, previous: "Reply") -> None:
+    def resume(self, previous: "ReplyParser") -> None:
         """Read on where another dialect left off."""
         self._position, self._line = previous._position, previous._line
 
     def end(self) -> list[ReplyEvent]:
-        """The reply is over: what is still open will not be closed."""
+        """End the reply: what is still open will not be closed."""
         was_open, cut_off = self._open is not None, self._unread
         self._unread = ""
         if self._open is not None and self._open.tag.places is not None and cut_off[:1] == "(":
@@ -140,18 +140,18 @@ class Reply(CleanText):
         self.show(text)
 
     def stray(self, token: str) -> None:
-        """A token that is no tag of this dialect, or closes nothing."""
+        """Read a token that is no tag of this dialect, or closes nothing."""
         self._release_space()
         self.malformed(token)
 
     def note_form(self, form: str) -> None:
-        """The coming place is written in this form."""
+        """Note that the coming place is written in this form."""
 
     def interrupt(self) -> None:
-        """A tag opens or a stray token comes: what prose left waiting waits no longer."""
+        """Stop waiting for more prose: a tag opens, or a stray token comes."""
 
     def finish(self) -> None:
-        """The reply is over."""
+        """End the reply."""
 
     # Words
 
@@ -207,18 +207,18 @@ class Reply(CleanText):
             return
         elif name in self._openers:
             self.interrupt()
-            self._opened(self._openers[name], token)
+            self._open_tag(self._openers[name], token)
         else:
             if name in self._closers or name.startswith("</"):
                 self._give_up()
             self.interrupt()
             self.stray(token)
 
-    def _opened(self, tag: Tag, token: str) -> None:
+    def _open_tag(self, tag: Tag, token: str) -> None:
         open_tag = self._open
         self._give_up()
         if tag.places is not None:
-            if open_tag is not None and open_tag.tag.places is None and not open_tag.tag.wanted:
+            if open_tag is not None and open_tag.tag.places is None and not open_tag.tag.is_request:
                 self._named = _stripped(open_tag)  # its closing tag was forgotten
         else:
             self._release_space()
@@ -227,7 +227,7 @@ class Reply(CleanText):
 
     def _close(self, open_tag: _Open, closer: str) -> None:
         inside = "".join(open_tag.inside)
-        if open_tag.tag.wanted:
+        if open_tag.tag.is_request:
             phrases = _phrases(inside, open_tag.start)
             for phrase in phrases:
                 self.emit(DetectRequest(phrase.text, phrase.span, self.picture(phrase)))
@@ -235,14 +235,14 @@ class Reply(CleanText):
                 self.malformed(open_tag.opener + inside + closer)
         elif open_tag.tag.places is None:
             self._named, self._space = _stripped(open_tag), ""
-        elif self._named is not None and not open_tag.taken and _NOTHING.fullmatch(inside):
+        elif self._named is not None and not open_tag.is_taken and _NOTHING.fullmatch(inside):
             self._space = ""
             picture = self.picture(self._named)
             self.emit(Absence(self._named.text, self._named.span, picture))
         else:
             places, unread = open_tag.tag.places(inside, True)
             self._point(places, open_tag.opener)
-            if unread is not None and not (open_tag.taken and _SEPARATORS.fullmatch(unread)):
+            if unread is not None and not (open_tag.is_taken and _SEPARATORS.fullmatch(unread)):
                 self._release_space()
                 reason = flaw_inside(unread, open_tag.tag.frame)
                 self.malformed(open_tag.opener + unread + closer, reason=reason)
@@ -253,7 +253,7 @@ class Reply(CleanText):
         inside = "".join(open_tag.inside)
         places, unread = open_tag.tag.places(inside, False)
         if places and unread is not None:
-            open_tag.inside, open_tag.length, open_tag.taken = [unread], len(unread), True
+            open_tag.inside, open_tag.length, open_tag.is_taken = [unread], len(unread), True
             self._point(places, open_tag.opener)
 
     def _point(self, places: list[Place], opener: str) -> None:
@@ -270,7 +270,7 @@ class Reply(CleanText):
                 self.place(place, phrase, picture)
 
     def _give_up(self, cut: bool = False) -> None:
-        """The open tag will not be closed: report it, and let no word of it get lost."""
+        """Report an open tag that will not be closed, and let no word of it get lost."""
         open_tag, self._open = self._open, None
         if open_tag is None:
             return
@@ -341,5 +341,5 @@ def _stripped(open_tag: _Open) -> Phrase | None:
 
 
 def _phrases(words: str, start: int) -> list[Phrase]:
-    """The phrases of a tag, by the rule of `gsam_phrases`."""
+    """Return the phrases of a tag, by the rule of `gsam_phrases`."""
     return [Phrase(text, start + at) for text, at in split_phrases(words)]

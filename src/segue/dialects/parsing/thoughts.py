@@ -73,7 +73,7 @@ class ThoughtSplitter:
     def feed(self, chunk: str) -> list[Part]:
         """Read on; returns what became certain."""
         text, at = self._unread + chunk, 0
-        n_held_back = self._held(text)
+        n_held_back = self._partial_length(text)
         for match in _ANY_MARK.finditer(text, 0, n_held_back):
             character_before = text[match.start() - 1] if match.start() else self._before
             if character_before == "`":
@@ -88,7 +88,7 @@ class ThoughtSplitter:
         return self._certain()
 
     def end(self, finish: str = "stop") -> list[Part]:
-        """The reply is over.
+        """End the reply.
 
         Args:
             finish: why; a reply cut off ("length") while a thought was expected is a thought.
@@ -107,7 +107,7 @@ class ThoughtSplitter:
         return self._certain()
 
     @staticmethod
-    def _held(text: str) -> int:
+    def _partial_length(text: str) -> int:
         """Where the end of `text` begins that may become a mark."""
         for match in _STARTS.finditer(text, max(len(text) - _LONGEST, 0)):
             if text[match.start() :].lower() in _BEGINNINGS:
@@ -148,7 +148,7 @@ class ThoughtSplitter:
         self._thinking = False
 
     def _release(self) -> None:
-        """What waited was no thought."""
+        """Release what waited: it was no thought."""
         if self._waiting is not None:
             waiting, self._waiting = "".join(self._waiting), None
             self._words(waiting if waiting.strip() else "")
@@ -159,7 +159,7 @@ class ThoughtSplitter:
 
 
 def split_thoughts(reply: str, thinks: bool = False) -> Iterator[Part]:
-    """The parts of a whole reply.
+    """Yield the parts of a whole reply.
 
     >>> list(split_thoughts("<think>a cat?</think> A dog."))
     [Thought(length=6, retracts=False, cut=False), 'A dog.']
@@ -170,7 +170,7 @@ def split_thoughts(reply: str, thinks: bool = False) -> Iterator[Part]:
 
 
 def without_thoughts(reply: str) -> str:
-    """The words of a whole reply.
+    """Return the words of a whole reply.
 
     >>> without_thoughts("A cat? </think> A dog.")
     'A dog.'
@@ -195,7 +195,7 @@ def is_mark(token: str) -> bool:
 
 
 def open_thought(prompt: str) -> str:
-    """The mark with which a prompt ends, where it opens a thought for the model; else "".
+    """Return the mark with which a prompt ends, where it opens a thought for the model; else "".
 
     >>> open_thought("<|im_start|>assistant\\n<think>\\n"), open_thought("assistant:")
     ('<think>', '')

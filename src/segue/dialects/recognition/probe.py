@@ -3,10 +3,10 @@
 import re
 
 from segue.dialects.json.block import JsonBlock
-from segue.dialects.json.meaning import JsonPlaces, Shape
+from segue.dialects.json.meaning import JsonPlaces, JsonShape
 from segue.dialects.json.reply import JsonReply
-from segue.dialects.parsing.bare_corners import BEGUN as PAIR_BEGUN
 from segue.dialects.parsing.bare_corners import PAIR, is_box
+from segue.dialects.parsing.bare_corners import PARTIAL as PAIR_BEGUN
 from segue.dialects.parsing.markup import Tokens, is_quoted
 from segue.values.frames import SEEN_PIXELS
 
@@ -31,7 +31,7 @@ _BEYOND_PERCENT = re.compile(
 class Probe(JsonReply):
     """Collects signs. Its events before the first sign are those of every dialect."""
 
-    shape = Shape(SEEN_PIXELS)  # the one in which no number is beyond the picture
+    shape = JsonShape(SEEN_PIXELS)  # the one in which no number is beyond the picture
     tokens = Tokens.of(
         *("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>", "<phrase>", "</phrase>"),
         *("<bbox>", "</bbox>", "<point>"),
@@ -78,7 +78,7 @@ class Probe(JsonReply):
         super()._token(token)
 
     def stray(self, token: str) -> None:
-        """A sign of a dialect, or another token."""
+        """Note a sign of a dialect, or another token."""
         if token.startswith("(") and not is_box(token, self._recent):
             self._words(token)
             return

@@ -84,7 +84,7 @@ class Recognition:
 
 
 def dialect_of(model_type: str | None = None, name: str = "") -> Recognition:
-    """The dialect of a model, by what it calls itself; "auto" for one that is not known.
+    """Return the dialect of a model, by what it calls itself; "auto" for one that is not known.
 
     Args:
         model_type: of its config.json, where there is one.
@@ -104,7 +104,7 @@ def dialect_of(model_type: str | None = None, name: str = "") -> Recognition:
 def recognize(
     reply: str, model_type: str | None = None, name: str = "", *, grounded: bool = False
 ) -> Recognition:
-    """The dialect of a reply, with what is known of the model that wrote it.
+    """Return the dialect of a reply, with what is known of the model that wrote it.
 
     Args:
         reply: as the model wrote it.
@@ -132,7 +132,7 @@ def recognize(
 
 
 def judge(probe: Probe, by_name: Recognition | None = None) -> Recognition:
-    """What a probe that has read a whole reply, and found places in it, says of its dialect.
+    """Return what a probe that has read a whole reply, and found places in it, says of its dialect.
 
     Args:
         probe: it has signs or places.

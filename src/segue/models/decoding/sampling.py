@@ -47,7 +47,7 @@ class SamplingSettings:
 
     @classmethod
     def of(cls, sampling: Sampling, published: dict[str, Any]) -> "SamplingSettings":
-        """What the caller asks for, else what the checkpoint's generation settings say.
+        """Return what the caller asks for, else what the checkpoint's generation settings say.
 
         Args:
             sampling: the caller's wishes; None stands for "as published".

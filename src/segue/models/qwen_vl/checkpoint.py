@@ -140,7 +140,7 @@ def _fill(model: QwenVLForCausalLM, folder: Path, device: torch.device, dtype: t
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights of a folder; safetensors where there are both kinds.
+    """Return the files that hold the weights of a folder; safetensors where there are both kinds.
 
     Raises:
         ModelError: there are none, or shards that the index names are missing.

@@ -52,7 +52,7 @@ class QwenVLGenerator:
         self.features.budget_bytes, self.sequences.limit_bytes = features, sequences
 
     def memory_bytes(self) -> dict[str, int]:
-        """What is remembered."""
+        """Return what is remembered."""
         return {"features": self.features.size_bytes, "sequences": self.sequences.size_bytes}
 
     def forget(self) -> None:
@@ -115,7 +115,7 @@ class QwenVLGenerator:
                 self.sequences.give(sequence)
 
     def _keys(self, prompt: Prompt) -> list[Hashable]:
-        """What stands at each position: ids, and digests of pictures in their slots."""
+        """Return what stands at each position: ids, and digests of pictures in their slots."""
         keys: list[Hashable] = list(prompt.ids)
         if not keys:
             raise InputError("A prompt must hold at least one token, got none.")
@@ -130,7 +130,7 @@ class QwenVLGenerator:
         return keys
 
     def _starts(self, ids: list[int]) -> Iterator[int]:
-        """The position of the `<img>` of each picture."""
+        """Yield the position of the `<img>` of each picture."""
         first = self.processor.tokenizer.picture_start_id
         last = self.processor.tokenizer.picture_end_id
         position = 0
@@ -183,7 +183,7 @@ class QwenVLGenerator:
         return self._usable(output.logits)
 
     def _usable(self, logits: Tensor) -> Tensor:
-        """The logits of ids that the tokenizer knows; spare rows are never picked."""
+        """Return the logits of ids that the tokenizer knows; spare rows are never picked."""
         return logits[0, -1, : len(self.processor.tokenizer)]
 
     def _encode(self, images: list[Picture]) -> Tensor:

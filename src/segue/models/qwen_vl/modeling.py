@@ -71,7 +71,7 @@ class QwenVLModel(QwenVLPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The table of token embeddings."""
+        """Return the table of token embeddings."""
         return self.wte
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -136,7 +136,7 @@ class QwenVLModel(QwenVLPreTrainedModel):
         image_features: Tensor | None,
         n_cached: int,
     ) -> Tensor:
-        """The embedded sequence, pictures included: (B, T, D)."""
+        """Return the embedded sequence, pictures included: (B, T, D)."""
         if (input_ids is None) == (inputs_embeds is None):
             raise InputError("Pass either input_ids or inputs_embeds, and not both.")
         if pixel_values is not None and image_features is not None:
@@ -204,7 +204,7 @@ class QwenVLForCausalLM(QwenVLPreTrainedModel, GenerationMixin):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The table of token embeddings."""
+        """Return the table of token embeddings."""
         return self.transformer.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -212,7 +212,7 @@ class QwenVLForCausalLM(QwenVLPreTrainedModel, GenerationMixin):
         self.transformer.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> nn.Module:
-        """The vocabulary head."""
+        """Return the vocabulary head."""
         return self.lm_head
 
     def set_output_embeddings(self, new_embeddings: nn.Module) -> None:

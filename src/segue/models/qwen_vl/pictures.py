@@ -63,7 +63,7 @@ class PictureProcessor:
 
 
 def to_pil(image: Picture) -> PIL.Image.Image:
-    """A picture as PIL, RGB; transparency is dropped, as in the original.
+    """Return a picture as PIL, RGB; transparency is dropped, as in the original.
 
     Raises:
         InputError: it is no picture, or the file cannot be read.
@@ -91,7 +91,7 @@ def to_pil(image: Picture) -> PIL.Image.Image:
 
 
 def digest(image: Picture) -> str:
-    """A name for the content of a picture: equal pixels, equal name."""
+    """Return a name for the content of a picture: equal pixels, equal name."""
     if isinstance(image, Image):
         return image.digest
     pixels = np.asarray(to_pil(image))

@@ -55,7 +55,7 @@ class QwenVLProcessor:
         return self.generation.get("chat_format", "chatml") == "chatml"
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
-        """A conversation, ready for the next reply; see `PromptBuilder.chat`."""
+        """Return a conversation, ready for the next reply; see `PromptBuilder.chat`."""
         return self.prompts.chat(messages)
 
     def complete(self, parts: Sequence[Part]) -> Prompt:
@@ -84,7 +84,7 @@ class QwenVLProcessor:
     def example(
         self, messages: Sequence[Message], max_length: int = 2048, mask: Labelling = "qwen"
     ) -> Example:
-        """A conversation with its labels; see `teaching.example`."""
+        """Return a conversation with its labels; see `training_examples.example`."""
         return example(self.prompts, messages, max_length, mask)
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ class PromptBuilder:
         return Prompt(ids, tuple(pictures))
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
-        """A conversation, ready for the assistant's next reply, in ChatML.
+        """Return a conversation, ready for the assistant's next reply, in ChatML.
 
         Old turns that do not fit into the window are left out, oldest first, each with its
         pictures; the last message is never cut.
@@ -161,7 +161,7 @@ class PromptBuilder:
 
 
 def question(message: Message, n_before: int = 0) -> list[Part]:
-    """A user's turn as parts: each picture on its own line, then the text.
+    """Return a user's turn as parts: each picture on its own line, then the text.
 
     Args:
         message: the turn.

@@ -38,7 +38,7 @@ def find_pictures(input_ids: Tensor, config: VisualConfig) -> tuple[Tensor, Tens
 
 
 def _without_nested(starts: list[list[int]], span: int) -> list[int]:
-    """Indices of the pictures that do not begin inside another one: slots may hold any id."""
+    """Return indices of pictures that do not begin inside another: slots may hold any id."""
     top_level: list[int] = []
     row, free_from = -1, 0
     for index, (this_row, column) in enumerate(starts):

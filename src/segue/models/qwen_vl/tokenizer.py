@@ -110,7 +110,7 @@ class QwenVLTokenizer:
         return self.encode(text, live=GROUNDING)
 
     def name_to_slots(self, name: str, n_slots: int) -> list[int]:
-        """The original content of picture slots: the bytes of a name, then padding.
+        """Return the original content of picture slots: the bytes of a name, then padding.
 
         The network never sees it; it only matters where ids must equal those of the original.
 

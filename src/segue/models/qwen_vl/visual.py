@@ -45,7 +45,7 @@ def resize_table(table: Tensor, grid: int) -> Tensor:
 
 
 def sine_cosine_table(width: int, positions: Tensor) -> Tensor:
-    """The 2-D sine and cosine code of a square grid, as float32.
+    """Return the 2-D sine and cosine code of a square grid, as float32.
 
     The first half of the channels tells the column, the second half the row; each half holds
     all its sines, then all its cosines, of frequencies 10000 ** (-k / (width / 4)).
@@ -151,7 +151,7 @@ class CrossAttention(nn.Module):
         nn.init.zeros_(self.in_proj_bias)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """(queries, D) over keys and values (N, patches, D), to (N, queries, D)."""
+        """Attend with (queries, D) over keys and values (N, patches, D), to (N, queries, D)."""
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         n = key.shape[0]
         # The queries are the same for every picture: project them once.

@@ -210,7 +210,7 @@ def _get(
         raise TimeoutError
     link = _Connection(host, port, ip, seconds_left, parts.scheme == "https")
     # A server that sends a byte now and then never runs into a socket's timeout: cut the line.
-    alarm = threading.Timer(seconds_left, link.cut)
+    alarm = threading.Timer(seconds_left, link.abort)
     alarm.daemon = True
     alarm.start()
     try:
@@ -285,7 +285,7 @@ class _Connection(http.client.HTTPConnection):
             self.sock = self._line = secure
             secure.do_handshake()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End a transfer from another thread."""
         if self._line is not None:
             with contextlib.suppress(OSError):
