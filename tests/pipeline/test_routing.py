@@ -196,8 +196,8 @@ def test_every_dialect_knows_how_to_ask(dialect: str) -> None:
 def test_all_is_asked_for_in_other_words_than_one() -> None:
     for dialect, (english, chinese) in GROUNDINGS.items():
         if dialect != "paligemma":  # its one question asks for every instance
-            assert english.one != english.every
-            assert chinese is None or chinese.one != chinese.every
+            assert english.single != english.all_instances
+            assert chinese is None or chinese.single != chinese.all_instances
 
 
 @pytest.mark.parametrize("text", TAG_PROMPTS.values())

@@ -74,8 +74,8 @@ def test_questions_for_words_ask_for_no_place(kind: str) -> None:
 def test_instances_and_relations_are_noticed(
     question: str, phrases: tuple[str, ...], every: bool, relational: bool
 ) -> None:
-    request = parse_intent(question)
-    assert (request.phrases, request.every, request.relational) == (phrases, every, relational)
+    intent = parse_intent(question)
+    assert (intent.phrases, intent.all_instances, intent.relational) == (phrases, every, relational)
 
 
 @given(st.text(max_size=80))

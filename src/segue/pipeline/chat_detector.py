@@ -1,6 +1,5 @@
 """A chat model as a detector: asked with words where a phrase is, read by its dialect."""
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from segue.dialects import DIALECTS, BoxMention, Dialect, drop_retracted
 from segue.errors import InputError
 from segue.pipeline.coordinates import CoordinateMapping
 from segue.prompting.grounding_prompts import grounding_prompt
+from segue.prompting.intent import strip_article
 from segue.values.box import Box
 from segue.values.frames import EitherFrame
 from segue.values.image import Image
@@ -21,7 +21,6 @@ from segue.values.message import Message, Sampling
 DIALECTS_WITHOUT_BOXES = ("molmo", "gsam")
 """Dialects that give points, or tags, and no boxes."""
 
-_ARTICLE = re.compile(r"^(the|an?)\s+", re.IGNORECASE)
 
 Ask = Callable[[Image, str], Sequence[Box]]
 """Picture and phrase -> the boxes that the model gave, in pixels of the upright picture."""
@@ -105,6 +104,6 @@ def chat_as_detector(
 def _question(phrase: str, question: str | None, dialect: str) -> str:
     if question is not None:
         return question.format(phrase)
-    noun_phrase = _ARTICLE.sub("", phrase.strip()).rstrip(" .")
+    noun_phrase = strip_article(phrase.strip()).rstrip(" .")
     # Qwen-VL was trained to frame what its singular question names, be it one or several.
-    return grounding_prompt(dialect, [noun_phrase], every=dialect != "qwen_vl")
+    return grounding_prompt(dialect, [noun_phrase], all_instances=dialect != "qwen_vl")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from segue.deprecated import warn
 from segue.errors import InputError
 from segue.prompting.intent import Intent, parse_intent
 
@@ -31,6 +32,12 @@ class RouteDecision:
     route: Literal["reply", "box", "tag"]
     intent: Intent
     reason: str
+
+    @property
+    def request(self) -> Intent:
+        """The old name of `intent`."""
+        warn("RouteDecision.request", "intent")
+        return self.intent
 
 
 Policy = Callable[[Intent], RouteDecision]
@@ -51,7 +58,7 @@ def default_policy(intent: Intent) -> RouteDecision:
         return RouteDecision(
             "box", intent, f"{phrase_list!r} is meant by a relation, an order or a reason"
         )
-    if intent.every:
+    if intent.all_instances:
         return RouteDecision("tag", intent, f"every instance of {phrase_list!r} is meant")
     return RouteDecision("tag", intent, f"{phrase_list!r} is a category")
 

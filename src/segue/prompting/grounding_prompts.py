@@ -19,11 +19,11 @@ from segue.prompting.intent import Intent, is_chinese, parse_intent
 class GroundingPrompts:
     """The questions of one family in one language; "{}" stands for the phrase."""
 
-    one: str
-    every: str
-    also: str
+    single: str
+    all_instances: str
+    suffix: str
     """Follows a question that asks for no phrase; "{}", if any, stands for that question."""
-    joined: str = ", "
+    separator: str = ", "
     """Between several phrases."""
 
 
@@ -31,149 +31,154 @@ _BOXES_2D = '[{"bbox_2d": [x1, y1, x2, y2], "label": "…"}]'
 _BOX_2D = '[{"box_2d": [ymin, xmin, ymax, xmax], "label": "…"}]'
 _QWEN_JSON = (
     GroundingPrompts(
-        one=f"Locate the {{}} in the image and output its bbox coordinates in JSON: {_BOXES_2D}",
-        every="Locate every instance that belongs to the following categories: {}. "
+        single=f"Locate the {{}} in the image and output its bbox coordinates in JSON: {_BOXES_2D}",
+        all_instances="Locate every instance that belongs to the following categories: {}. "
         f"Report bbox coordinates in JSON: {_BOXES_2D}",
-        also=f"Report the bbox coordinates of what you mean in JSON: {_BOXES_2D}",
+        suffix=f"Report the bbox coordinates of what you mean in JSON: {_BOXES_2D}",
     ),
     GroundingPrompts(
-        one=f"框出图中的{{}}，以JSON格式输出bbox坐标：{_BOXES_2D}",
-        every=f"框出图中所有的{{}}，以JSON格式输出每一个的bbox坐标：{_BOXES_2D}",
-        also=f"请以JSON格式输出所指物体的bbox坐标：{_BOXES_2D}",
-        joined="、",
+        single=f"框出图中的{{}}，以JSON格式输出bbox坐标：{_BOXES_2D}",
+        all_instances=f"框出图中所有的{{}}，以JSON格式输出每一个的bbox坐标：{_BOXES_2D}",
+        suffix=f"请以JSON格式输出所指物体的bbox坐标：{_BOXES_2D}",
+        separator="、",
     ),
 )
 
 GROUNDINGS: dict[str, tuple[GroundingPrompts, GroundingPrompts | None]] = {
     "qwen_vl": (
         GroundingPrompts(
-            one="Find the {} in the picture.",
-            every="Find all the {} in the picture.",
-            also="Frame it in the picture.",
-            joined=" and the ",
+            single="Find the {} in the picture.",
+            all_instances="Find all the {} in the picture.",
+            suffix="Frame it in the picture.",
+            separator=" and the ",
         ),
         GroundingPrompts(
-            one="框出图片中{}的位置",
-            every="框出图片中所有{}的位置",
-            also="请在图中框出来。",
-            joined="和",
+            single="框出图片中{}的位置",
+            all_instances="框出图片中所有{}的位置",
+            suffix="请在图中框出来。",
+            separator="和",
         ),
     ),
     "qwen2_vl": (
         GroundingPrompts(
-            one="Detect the bounding box of the {} in the picture.",
-            every="Detect the bounding boxes of all the {} in the picture.",
-            also="Give the bounding boxes of what you mean.",
-            joined=" and the ",
+            single="Detect the bounding box of the {} in the picture.",
+            all_instances="Detect the bounding boxes of all the {} in the picture.",
+            suffix="Give the bounding boxes of what you mean.",
+            separator=" and the ",
         ),
         GroundingPrompts(
-            one="框出图中{}的位置",
-            every="框出图中所有{}的位置",
-            also="请给出所指物体的边界框。",
-            joined="和",
+            single="框出图中{}的位置",
+            all_instances="框出图中所有{}的位置",
+            suffix="请给出所指物体的边界框。",
+            separator="和",
         ),
     ),
     "qwen2_5_vl": _QWEN_JSON,
     "qwen3_vl": _QWEN_JSON,
     "internvl": (
         GroundingPrompts(
-            one="Please provide the bounding box coordinate of the region this sentence describes: "
-            "<ref>{}</ref>",
-            every="Please detect and label all instances of the following objects in the image: "
-            "<ref>{}</ref>",
-            also="Mark what you mean with <ref>…</ref><box>[[x1, y1, x2, y2]]</box>.",
-            joined="</ref>, <ref>",
+            single="Please provide the bounding box coordinate of the region this sentence "
+            "describes: <ref>{}</ref>",
+            all_instances="Please detect and label all instances of the following objects in the "
+            "image: <ref>{}</ref>",
+            suffix="Mark what you mean with <ref>…</ref><box>[[x1, y1, x2, y2]]</box>.",
+            separator="</ref>, <ref>",
         ),
         None,
     ),
     "glm_v": (
         GroundingPrompts(
-            one="Where is the {} in the image? "
+            single="Where is the {} in the image? "
             "Provide its coordinates in [[xmin,ymin,xmax,ymax]] format.",
-            every="Find every {} in the image. Answer with a JSON list: "
+            all_instances="Find every {} in the image. Answer with a JSON list: "
             '[{{"label": "…", "bbox_2d": [xmin, ymin, xmax, ymax]}}]',
-            also="Provide the coordinates of what you mean in [[xmin,ymin,xmax,ymax]] format.",
+            suffix="Provide the coordinates of what you mean in [[xmin,ymin,xmax,ymax]] format.",
         ),
         GroundingPrompts(
-            one="图中的{}在哪里？请以[[xmin,ymin,xmax,ymax]]格式给出坐标。",
-            every="找出图中所有的{}，以JSON列表回答："
+            single="图中的{}在哪里？请以[[xmin,ymin,xmax,ymax]]格式给出坐标。",
+            all_instances="找出图中所有的{}，以JSON列表回答："
             '[{{"label": "…", "bbox_2d": [xmin, ymin, xmax, ymax]}}]',
-            also="请以[[xmin,ymin,xmax,ymax]]格式给出所指物体的坐标。",
-            joined="、",
+            suffix="请以[[xmin,ymin,xmax,ymax]]格式给出所指物体的坐标。",
+            separator="、",
         ),
     ),
     "deepseek_vl2": (
         GroundingPrompts(
-            one="<|ref|>The {}<|/ref|>.",
-            every="<|ref|>All {}<|/ref|>.",
-            also="<|grounding|>{}",
-            joined="<|/ref|><|ref|>",
+            single="<|ref|>The {}<|/ref|>.",
+            all_instances="<|ref|>All {}<|/ref|>.",
+            suffix="<|grounding|>{}",
+            separator="<|/ref|><|ref|>",
         ),
         None,
     ),
     "paligemma": (
-        GroundingPrompts(one="detect {}", every="detect {}", also="detect {}", joined=" ; "),
+        GroundingPrompts(
+            single="detect {}", all_instances="detect {}", suffix="detect {}", separator=" ; "
+        ),
         None,
     ),
     "florence2": (
         GroundingPrompts(
-            one="Locate the phrases in the caption: {}",
-            every="Locate {} in the image.",
-            also="Locate the phrases in the caption: {}",
+            single="Locate the phrases in the caption: {}",
+            all_instances="Locate {} in the image.",
+            suffix="Locate the phrases in the caption: {}",
         ),
         None,
     ),
     "kosmos2": (
         GroundingPrompts(
-            one="<grounding><phrase>the {}</phrase>",
-            every="<grounding><phrase>all {}</phrase>",
-            also="<grounding>{}",
-            joined="</phrase> and <phrase>the ",
+            single="<grounding><phrase>the {}</phrase>",
+            all_instances="<grounding><phrase>all {}</phrase>",
+            suffix="<grounding>{}",
+            separator="</phrase> and <phrase>the ",
         ),
         None,
     ),
     "molmo": (
         GroundingPrompts(
-            one="Point to the {}.",
-            every="Point to all the {}.",
-            also="Point to what you mean.",
-            joined=" and the ",
+            single="Point to the {}.",
+            all_instances="Point to all the {}.",
+            suffix="Point to what you mean.",
+            separator=" and the ",
         ),
         None,
     ),
     "gemini": (
         GroundingPrompts(
-            one=f"Detect the {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
-            every=f"Detect all {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
-            also=f"Detect what you mean. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
+            single=f"Detect the {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
+            all_instances=f"Detect all {{}}. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
+            suffix=f"Detect what you mean. Answer in JSON, normalized to 0-1000: {_BOX_2D}",
         ),
         GroundingPrompts(
-            one=f"检测图中的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
-            every=f"检测图中所有的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
-            also=f"检测所指的物体。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
-            joined="、",
+            single=f"检测图中的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
+            all_instances=f"检测图中所有的{{}}。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
+            suffix=f"检测所指的物体。以JSON回答，坐标归一化到0-1000：{_BOX_2D}",
+            separator="、",
         ),
     ),
     "moondream": (
         GroundingPrompts(
-            one='Detect: {}. Answer in JSON, in fractions: {{"objects": [{{"x_min": 0.1, '
+            single='Detect: {}. Answer in JSON, in fractions: {{"objects": [{{"x_min": 0.1, '
             '"y_min": 0.2, "x_max": 0.3, "y_max": 0.4}}]}}',
-            every='Detect: all {}. Answer in JSON, in fractions: {{"objects": [{{"x_min": 0.1, '
-            '"y_min": 0.2, "x_max": 0.3, "y_max": 0.4}}]}}',
-            also='Answer in JSON, in fractions: {"objects": [{"x_min": 0.1, "y_min": 0.2, '
+            all_instances='Detect: all {}. Answer in JSON, in fractions: {{"objects": '
+            '[{{"x_min": 0.1, "y_min": 0.2, "x_max": 0.3, "y_max": 0.4}}]}}',
+            suffix='Answer in JSON, in fractions: {"objects": [{"x_min": 0.1, "y_min": 0.2, '
             '"x_max": 0.3, "y_max": 0.4}]}',
         ),
         None,
     ),
     "gsam": (
         GroundingPrompts(
-            one="Segment the {}.",
-            every="Segment all the {}.",
-            also="Segment what you mean.",
-            joined=" and the ",
+            single="Segment the {}.",
+            all_instances="Segment all the {}.",
+            suffix="Segment what you mean.",
+            separator=" and the ",
         ),
         GroundingPrompts(
-            one="分割图片中的{}", every="分割图片中所有的{}", also="请分割出来。", joined="和"
+            single="分割图片中的{}",
+            all_instances="分割图片中所有的{}",
+            suffix="请分割出来。",
+            separator="和",
         ),
     ),
 }
@@ -186,12 +191,12 @@ QUESTION_TAGS = frozenset(
     for forms in GROUNDINGS.values()
     for form in forms
     if form is not None
-    for text in (form.one, form.every, form.also, form.joined)
+    for text in (form.single, form.all_instances, form.suffix, form.separator)
     for tag in _TAG.findall(text)
 )
 """The tags in these questions. Chat models whose tokenizers have them must read them as such."""
 
-_SAME = {"qwen2_vl_stripped": "qwen2_vl", "auto": "qwen3_vl"}
+_ASKED_LIKE = {"qwen2_vl_stripped": "qwen2_vl", "auto": "qwen3_vl"}
 
 TAG_PROMPTS = {
     "en": (
@@ -214,22 +219,26 @@ TAG_PROMPTS = {
 
 def grounding_prompts_of(dialect: str, chinese: bool = False) -> GroundingPrompts:
     """Return the questions of a dialect; English ones where a family is not asked in Chinese."""
-    english, han = GROUNDINGS[_SAME.get(dialect, dialect)]
+    english, han = GROUNDINGS[_ASKED_LIKE.get(dialect, dialect)]
     return han if chinese and han is not None else english
 
 
-def grounding_prompt(dialect: str, phrases: Sequence[str], every: bool = False) -> str:
+def grounding_prompt(dialect: str, phrases: Sequence[str], all_instances: bool = False) -> str:
     """Write the question that makes a family point at phrases.
 
     >>> grounding_prompt("qwen_vl", ["飞机"])
     '框出图片中飞机的位置'
-    >>> grounding_prompt("paligemma", ["cat", "dog"], every=True)
+    >>> grounding_prompt("paligemma", ["cat", "dog"], all_instances=True)
     'detect cat ; dog'
     """
     words = grounding_prompts_of(dialect, any(map(is_chinese, phrases)))
     # Not str.format: a phrase and the example of an answer may hold braces.
-    form = (words.every if every else words.one).replace("{{", "{").replace("}}", "}")
-    return form.replace("{}", words.joined.join(phrases), 1)
+    form = (
+        (words.all_instances if all_instances else words.single)
+        .replace("{{", "{")
+        .replace("}}", "}")
+    )
+    return form.replace("{}", words.separator.join(phrases), 1)
 
 
 def grounding_question(question: str, dialect: str, intent: Intent | None = None) -> str:
@@ -247,8 +256,8 @@ def grounding_question(question: str, dialect: str, intent: Intent | None = None
     """
     intent = intent or parse_intent(question)
     if intent.phrases:
-        return grounding_prompt(dialect, intent.phrases, intent.every)
-    also = grounding_prompts_of(dialect, intent.chinese).also
-    if "{}" in also:
-        return also.replace("{}", question.strip(), 1)
-    return f"{question.strip()} {also}"
+        return grounding_prompt(dialect, intent.phrases, intent.all_instances)
+    suffix = grounding_prompts_of(dialect, intent.chinese).suffix
+    if "{}" in suffix:
+        return suffix.replace("{}", question.strip(), 1)
+    return f"{question.strip()} {suffix}"

@@ -7,7 +7,10 @@ request then does what it would do without one.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from segue.deprecated import warn
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -18,12 +21,34 @@ class Intent:
 
     phrases: tuple[str, ...] = ()
     """What to point at, without articles; () when the question asks for no place."""
-    every: bool = False
+    all_instances: bool = False
     """Every instance is meant: "all", "each", or a plural."""
     relational: bool = False
     """Which one is meant follows from a relation, an order or a reason: "left of the bus"."""
     chinese: bool = False
     """The question is in Chinese."""
+
+    @property
+    def every(self) -> bool:
+        """The old name of `all_instances`."""
+        warn("Intent.every", "all_instances")
+        return self.all_instances
+
+
+def strip_article(phrase: str, more: Sequence[str] = ()) -> str:
+    """Take an English article off the beginning of a phrase.
+
+    Args:
+        phrase: any words.
+        more: further words that count as one, such as "some".
+
+    >>> strip_article("The red car"), strip_article("an owl"), strip_article("some milk", ["some"])
+    ('red car', 'owl', 'milk')
+    >>> strip_article("another dog")
+    'another dog'
+    """
+    articles = "|".join(map(re.escape, ("the", "an", "a", *more)))
+    return re.sub(rf"^(?:{articles})\s+", "", phrase, flags=re.IGNORECASE)
 
 
 def is_chinese(text: str) -> bool:
@@ -35,7 +60,7 @@ def parse_intent(question: str) -> Intent:
     """Return what a question asks to be pointed at.
 
     >>> parse_intent("Can you segement all the dogs in this image?")
-    Intent(phrases=('dogs',), every=True, relational=False, chinese=False)
+    Intent(phrases=('dogs',), all_instances=True, relational=False, chinese=False)
     >>> parse_intent("框出图片中飞机的位置").phrases
     ('飞机',)
     >>> parse_intent("How many dogs are there?").phrases
@@ -131,32 +156,32 @@ def _english(text: str) -> Intent:
     while (shorter := _TAIL.sub("", requested)) != requested:
         requested = shorter
     relational = False
-    every = False
+    all_instances = False
     phrases: list[str] = []
     for part in _JOIN.split(requested):
         part, all_of_it = _strip_quantifier(part)
         if not part or _PRONOUN.match(part.lower()):
             continue
         relational = relational or _RELATION.search(part) is not None
-        every = every or all_of_it or _is_plural(part)
+        all_instances = all_instances or all_of_it or _is_plural(part)
         phrases.append(part)
     if relational:
         phrase, _ = _strip_quantifier(requested)
         phrases = [phrase] if phrase else []
-    return Intent(tuple(phrases), every, relational and bool(phrases))
+    return Intent(tuple(phrases), all_instances, relational and bool(phrases))
 
 
 def _strip_quantifier(part: str) -> tuple[str, bool]:
     """Return a phrase without articles, and whether it began with "all" or "every"."""
-    every = False
+    all_instances = False
     while True:
         part = part.strip()
         if match := _EVERY.match(part):
-            every, part = True, part[match.end() :]
+            all_instances, part = True, part[match.end() :]
         elif match := _ARTICLE.match(part):
             part = part[match.end() :]
         else:
-            return part, every
+            return part, all_instances
 
 
 def _is_plural(phrase: str) -> bool:
@@ -222,10 +247,10 @@ def _chinese(text: str) -> Intent:
     else:
         return Intent(chinese=True)
     what = _IN_PICTURE.sub("", match.group("what")).strip()
-    every = _EVERY_ZH.search(what) is not None or "都" in text
+    all_instances = _EVERY_ZH.search(what) is not None or "都" in text
     what = _EVERY_ZH.sub("", what)
     relational = _RELATION_ZH.search(what) is not None
     parts = [what] if relational else _JOIN_ZH.split(what)
     phrases = [part.strip("的 出") for part in parts]
     phrases = [part for part in phrases if part and not _PRONOUN_ZH.match(part)]
-    return Intent(tuple(phrases), every, relational and bool(phrases), chinese=True)
+    return Intent(tuple(phrases), all_instances, relational and bool(phrases), chinese=True)
