@@ -7,11 +7,11 @@ from segue.values.image import Image
 
 def test_a_scene_is_drawn_and_described(run, tmp_path: Path) -> None:
     one, two = tmp_path / "one.png", tmp_path / "two.png"
-    outcome = run("embedded", "scene", one, "--seed", "3", "--side", "128")
+    outcome = run("embedded", "scene", one, "--seed", "3", "--size", "128")
     assert outcome.code == 0, outcome.err
     assert len(outcome.out.splitlines()) >= 2
     assert Image.open(one).size == (128, 128)
-    run("embedded", "scene", two, "--seed", "3", "--side", "128")
+    run("embedded", "scene", two, "--seed", "3", "--size", "128")
     assert Image.open(one) == Image.open(two)
 
 
@@ -28,10 +28,10 @@ def test_an_unknown_part_is_refused(run) -> None:
 
 
 def test_weights_to_start_from_belong_to_one_model_and_must_be_there(run, tmp_path: Path) -> None:
-    outcome = run("embedded", "train", "--start", "embedded/chat", "--out", tmp_path)
+    outcome = run("embedded", "train", "--init-from", "embedded/chat", "--out", tmp_path)
     assert outcome.code == 2
     assert "Name the model" in outcome.err
-    outcome = run("embedded", "train", "chat", "--start", tmp_path / "no", "--out", tmp_path)
+    outcome = run("embedded", "train", "chat", "--init-from", tmp_path / "no", "--out", tmp_path)
     assert outcome.code == 4
     assert "There is no file or folder" in outcome.err
 
