@@ -70,7 +70,7 @@ def _examine_chat(console: "Console", chat: str, device: str, dtype: str | None)
 
 def _bundled_drawings() -> "list[Drawing]":
     """Return the sample scenes, for chat models that know drawn objects but no plain shapes."""
-    from segue.doctor import Drawing, Shape
+    from segue.doctor import Drawing, DrawnShape
     from segue.embedded.samples import samples
     from segue.values.box import Box
     from segue.values.image import Image
@@ -79,7 +79,7 @@ def _bundled_drawings() -> "list[Drawing]":
         Drawing(
             scene.name,
             Image.open(scene.file),
-            tuple(Shape(item.english, Box(*item.box)) for item in scene.objects),
+            tuple(DrawnShape(item.english, Box(*item.box)) for item in scene.objects),
         )
         for scene in samples()
     ]
@@ -93,8 +93,8 @@ def _print_findings(console: "Console", verdict: "Verdict") -> None:
     table = Table(box=None, show_header=False)
     marks = {True: ("good", "green"), False: ("DEFECT", "red"), None: ("unclear", "yellow")}
     for finding in verdict.findings:
-        mark, style = marks[finding.good]
-        table.add_row(mark, finding.what, printable(finding.text), style=style)
+        mark, style = marks[finding.is_good]
+        table.add_row(mark, finding.topic, printable(finding.text), style=style)
     console.print(table)
     count = len(verdict.defects)
     console.print(f"{verdict.profile.name}: {count or 'no'} defect{'s' * (count != 1)}")
