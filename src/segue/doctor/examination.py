@@ -119,8 +119,8 @@ def _check_streaming(chat: ChatModel, verdict: Verdict) -> None:
         verdict.add_finding(
             "length", False,
             f"Replies are truncated: {len(reply.text)} characters arrived, up to the number "
-            f"{last_number} of {COUNT_TO}. Raise the server's token limit, or look for what interrupts the "
-            "stream.",
+            f"{last_number} of {COUNT_TO}. Raise the server's token limit, or look for what "
+            "interrupts the stream.",
         )  # fmt: skip
     else:
         verdict.add_finding(
