@@ -40,13 +40,13 @@ def expand_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     options = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
 
     @wraps(command)
-    def run(**values: Any) -> None:
+    def call_command(**values: Any) -> None:
         groups = {
             name: group_type(**{field.name: values.pop(field.name) for field in fields(group_type)})
             for name, group_type in group_types.items()
         }
         command(**values, **groups)
 
-    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-    run.__annotations__ = {option.name: option.annotation for option in options}
-    return run
+    call_command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    call_command.__annotations__ = {option.name: option.annotation for option in options}
+    return call_command

@@ -83,16 +83,20 @@ class Question:
             InputError: picture or words are missing, or a value is invalid.
         """
         try:
-            sent = value.get("sent")
-            use_prompt = sent is not None and "question" not in value
-            sent = None if sent is None else well_formed(read_string(sent, "sent"))
+            expression = value.get("sent")
+            use_prompt = expression is not None and "question" not in value
+            expression = (
+                None if expression is None else well_formed(read_string(expression, "sent"))
+            )
             question = (
-                value.get("question") if not use_prompt else prompt.replace("{sent}", sent or "")
+                value.get("question")
+                if not use_prompt
+                else prompt.replace("{sent}", expression or "")
             )
             text = well_formed(read_string(question, "question"))
             if not text.strip():
                 raise ValueError("question has no words")
-            expect = str(value.get("expect") or ("box" if sent is not None else "any"))
+            expect = str(value.get("expect") or ("box" if expression is not None else "any"))
             if expect not in get_args(Expect):
                 raise ValueError(f"expect is {expect!r}, not one of {', '.join(get_args(Expect))}")
             boxes = value.get("boxes")
@@ -103,7 +107,7 @@ class Question:
                 image=read_string(value["image"], "image"),
                 text=text,
                 expect=cast("Expect", expect),
-                phrases=_read_phrases(value.get("phrases"), sent),
+                phrases=_read_phrases(value.get("phrases"), expression),
                 language=str(value.get("language") or _detect_language(text)),
                 boxes=None if boxes is None else tuple(map(_read_box, read_list(boxes, "boxes"))),
                 mask=_check_mask(value.get("mask"), "mask"),
@@ -121,9 +125,9 @@ def _describe_error(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
 
 
-def _read_phrases(value: Any, sent: str | None) -> tuple[str, ...]:
+def _read_phrases(value: Any, expression: str | None) -> tuple[str, ...]:
     if not value:
-        return (sent,) if sent else ()
+        return (expression,) if expression else ()
     phrase_list = [value] if isinstance(value, str) else read_list(value, "phrases")
     return tuple(well_formed(read_string(phrase, "a phrase")) for phrase in phrase_list)
 

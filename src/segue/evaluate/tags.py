@@ -139,8 +139,8 @@ class TagReport:
             "all": self.all.to_json(),
             **{language: scores.to_json() for language, scores in sorted(self.by_language.items())},
             "wrong phrases": [
-                {"expected": expected, "answered": answered, "count": count}
-                for (expected, answered), count in self.wrong_phrases.most_common(N_WRONG_PHRASES)
+                {"expected": expected, "answered": actual, "count": count}
+                for (expected, actual), count in self.wrong_phrases.most_common(N_WRONG_PHRASES)
             ],
         }
 
