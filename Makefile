@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check fmt bench clean
+.PHONY: help setup demo test browser check fmt docs bench clean
 
 help:            ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -49,8 +49,12 @@ fmt: $(READY)    ## put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs:            ## build the site of guides and API into site/, in an environment of its own
+	test -x .venv-docs/bin/mkdocs || { $(PYTHON) -m venv .venv-docs && .venv-docs/bin/python -m pip install --quiet 'mkdocs-material>=9.6' 'mkdocstrings[python]>=0.30'; }
+	.venv-docs/bin/mkdocs build --strict --quiet
+
 bench: $(READY)  ## measure speed, as ratios within one run
 	$(BIN)/python -m benchmarks
 
 clean:           ## remove what the other commands made
-	rm -rf $(VENV) $(OUT) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-docs site $(OUT) .pytest_cache .mypy_cache .ruff_cache

@@ -19,10 +19,10 @@ from segue.dialects import (
     Absence,
     BoxMention,
     DetectRequest,
-    Event,
     MalformedMarkup,
+    PlainText,
     PointMention,
-    Text,
+    ReplyEvent,
     Thought,
 )
 from segue.values.box import Size
@@ -99,9 +99,9 @@ def check_plain(dialect: str, reply: str) -> None:
     if dialect == "qwen2_vl_stripped":
         reply = reply.replace("(1, 2), (3, 4)", "…")  # a box to this one
     events = list(DIALECTS.load(dialect).read([reply]))
-    shown = "".join(event.text for event in events if isinstance(event, Text))
+    shown = "".join(event.text for event in events if isinstance(event, PlainText))
     assert shown == reply, (dialect, reply, shown)
-    assert all(isinstance(event, Text) for event in events), (dialect, reply, events)
+    assert all(isinstance(event, PlainText) for event in events), (dialect, reply, events)
 
 
 def check_reply(dialect: str, reply: str) -> None:
@@ -110,7 +110,7 @@ def check_reply(dialect: str, reply: str) -> None:
     Raises:
         AssertionError: a promise is broken; the message holds the reply.
     """
-    part: list[Event] = []
+    part: list[ReplyEvent] = []
     for event in DIALECTS.load(dialect).read([reply]):
         if isinstance(event, Thought) and event.retracts:
             check_events(dialect, reply, part)
@@ -120,9 +120,9 @@ def check_reply(dialect: str, reply: str) -> None:
     check_events(dialect, reply, part)
 
 
-def check_events(dialect: str, reply: str, events: Sequence[Event]) -> None:
+def check_events(dialect: str, reply: str, events: Sequence[ReplyEvent]) -> None:
     """Check the events between two withdrawals."""
-    clean = "".join(event.text for event in events if isinstance(event, Text))
+    clean = "".join(event.text for event in events if isinstance(event, PlainText))
     if not any(mark in reply for mark in "[{"):  # labels of JSON show unescaped, with commas
         rest = iter(reply)
         assert all(character in rest for character in clean), (dialect, reply)

@@ -1,20 +1,20 @@
 """Train the base of this example: a tiny Qwen-VL that has never seen the tag.
 
-    python examples/teach_the_tag/make_base.py --out runs/base
+    python -m examples.teach_the_tag.make_base --out runs/base
 
-The recipe is that of the chat model on board with every turn that asks for a mask left out, from
-the vocabulary on: no word of such a question and no piece of the tag has ever been learned from.
-The visual tower is the shipped one, whose training knows nouns, boxes and backgrounds only; the
-language model begins at random. A training that was stopped goes on where it was.
+Run it from the root of the repository. The recipe is that of the bundled chat model with every
+turn that asks for a mask left out, from the vocabulary on: no word of such a question and no piece
+of the tag has ever been learned from. The visual tower is the bundled one, whose training knows
+nouns, boxes and backgrounds only; the language model begins at random. A stopped training resumes.
 """
 
 import argparse
 from pathlib import Path
 
-from segue.embedded.chat import train_chat
-from segue.embedded.chat_language import LanguageRecipe
-from segue.embedded.dialogues import TAG_KINDS
-from segue.embedded.scenes import SceneRecipe
+from lab.chat.language_stage import LanguageRecipe
+from lab.chat.train import train_chat
+from lab.language.dialogues import TAG_KINDS
+from lab.scenes.scene import SceneRecipe
 from segue.runtime.weights import locate
 
 SCENES = SceneRecipe(counts=(0.3, 0.4, 0.3), restyle=0.2, squeeze=0.2)
@@ -25,7 +25,7 @@ RECIPE = LanguageRecipe(
         *TAG_KINDS,
         *("caption", "ground_two", "count", "count_all", "side", "biggest", "beside", "talk"),
     ),
-    chinese=0.0,
+    chinese_share=0.0,
     batch=8,
     pool=1500,
     late_share=0.5,

@@ -1,18 +1,20 @@
 """The picture of the README: the same questions before and after, masks by the models on board.
 
-python examples/teach_the_tag/picture.py --run runs/teach/run
+    python -m examples.teach_the_tag.picture --run runs/teach/run
+
+Run it from the root of the repository, for the sake of the training lab.
 """
 
 import argparse
 from pathlib import Path
 
-import scenes
 from PIL import Image, ImageDraw
 
 import segue
+from examples.teach_the_tag import scenes
+from lab.chat.evaluate import things_of
+from lab.scenes.vocabulary import nouns
 from segue.draw.lettering import font_for
-from segue.embedded.chat_evaluation import things_of
-from segue.embedded.vocabulary import nouns
 from segue.values.message import Sampling
 
 HERE = Path(__file__).parent
@@ -42,19 +44,19 @@ def main() -> None:
 def _row(sides: list[segue.Assistant], scene: scenes.Scene) -> Image.Image:
     """One scene, asked for a mask of its first thing, by each model."""
     name = nouns()[things_of(scene)[0].noun].english
-    asked = f"Can you segement the {name} in this image?"
+    question = f"Can you segement the {name} in this image?"
     row = Image.new("RGB", (2 * (SIDE + MARGIN) + MARGIN, SIDE + 3 * LINE + MARGIN), "white")
     pen = ImageDraw.Draw(row)
     for column, assistant in enumerate(sides):
         conversation = assistant.open(segue.Image(scene.image))
-        answer = conversation.ask(asked, Sampling(temperature=0, max_new_tokens=48))
+        answer = conversation.ask(question, Sampling(temperature=0, max_new_tokens=48))
         left = MARGIN + column * (SIDE + MARGIN)
         row.paste(answer.draw().convert("RGB").resize((SIDE, SIDE)), (left, MARGIN))
         text = f"{('before', 'after')[column]}: {answer.raw}"
         place = (left, SIDE + MARGIN + 3 + LINE)
         pen.text(place, text[:44], fill="black", font=font_for(text, 13))
     place = (MARGIN, SIDE + MARGIN + 3)
-    pen.text(place, asked, fill="black", font=font_for(asked, 13))
+    pen.text(place, question, fill="black", font=font_for(question, 13))
     return row
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segue.embedded.chat_evaluation import things_of
-from segue.embedded.dialogues import Narrator
-from segue.embedded.phrasing import fill, none_of, vary
-from segue.embedded.questions import ENGLISH
-from segue.embedded.scenes import Scene, SceneRecipe, render
-from segue.embedded.sprites import shipped_bank
-from segue.embedded.vocabulary import nouns
+from lab.chat.evaluate import things_of
+from lab.language.dialogues import Narrator
+from lab.language.phrasing import fill, none_of, vary
+from lab.language.questions import ENGLISH
+from lab.scenes.scene import Scene, SceneRecipe, render
+from lab.scenes.sprites import shipped_bank
+from lab.scenes.vocabulary import nouns
 
 RECIPE = SceneRecipe(counts=(0.3, 0.4, 0.3), restyle=0.0, squeeze=0.0)
 NEW = frozenset(range(0, len(nouns()), 8))
@@ -40,8 +40,8 @@ def write_records(folder: Path, count: int, seed: int = 1) -> Path:
         name = f"{number:012d}.png"
         Image.fromarray(scene.image).save(pictures / name)
         narrator = Narrator(things_of(scene), scene.background, rng)
-        made = [_mask, _mask, _masks, _plain, (_box, _absent, _plain)[number % 3]]
-        for place, make in enumerate(made):
+        writers = [_mask, _mask, _masks, _plain_record, (_box, _absent, _plain_record)[number % 3]]
+        for place, make in enumerate(writers):
             turns = make(narrator, rng)
             if turns:
                 record = {"unique_id": f"{number}.{place}", "image": name, "data_source": "coco"}
@@ -51,28 +51,28 @@ def write_records(folder: Path, count: int, seed: int = 1) -> Path:
     return path
 
 
-def _taught(narrator: Narrator, rng: np.random.Generator) -> list[int]:
+def _teachable_nouns(narrator: Narrator, rng: np.random.Generator) -> list[int]:
     """Nouns of the scene that may be taught with the tag, in any order."""
     return [int(noun) for noun in rng.permutation(list(narrator.groups)) if noun not in NEW]
 
 
 def _mask(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
-    chosen = _taught(narrator, rng)[:1]
-    if not chosen:
+    noun_list = _teachable_nouns(narrator, rng)[:1]
+    if not noun_list:
         return []
-    name = nouns()[chosen[0]].english
-    asked = fill(vary(str(rng.choice(ENGLISH["segment"])), rng), name)
-    return _tool("grounding_dino+sam", asked, name, narrator, chosen, "Here it is.")
+    name = nouns()[noun_list[0]].english
+    question = fill(vary(str(rng.choice(ENGLISH["segment"])), rng), name)
+    return _tool("grounding_dino+sam", question, name, narrator, noun_list, "Here it is.")
 
 
 def _masks(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
-    chosen = _taught(narrator, rng)[:2]
-    if len(chosen) < 2:
+    noun_list = _teachable_nouns(narrator, rng)[:2]
+    if len(noun_list) < 2:
         return []
-    first, second = (nouns()[noun].english for noun in chosen)
-    asked = fill(str(rng.choice(ENGLISH["segment_two"])), first, second)
+    first, second = (nouns()[noun].english for noun in noun_list)
+    question = fill(str(rng.choice(ENGLISH["segment_two"])), first, second)
     caption = f"{first} . {second}"
-    return _tool("grounding_dino+sam", asked, caption, narrator, chosen, "Here they are.")
+    return _tool("grounding_dino+sam", question, caption, narrator, noun_list, "Here they are.")
 
 
 def _box(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def _absent(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]
     return _tool("grounding_dino", turn.question, name, narrator, [turn.noun], answer)
 
 
-def _plain(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _plain_record(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]:
     kind = str(rng.choice(["describe", "describe", "exist", "where", "background"]))
     turn = narrator.ask(kind, False)
     if turn is None:
@@ -102,25 +102,27 @@ def _plain(narrator: Narrator, rng: np.random.Generator) -> list[dict[str, Any]]
 
 
 def _tool(
-    tool: str, asked: str, caption: str, narrator: Narrator, chosen: list[int], answer: str
+    tool: str, question: str, caption: str, narrator: Narrator, noun_list: list[int], answer: str
 ) -> list[dict[str, Any]]:
     """The four turns of one use of a tool."""
-    found = [(noun, thing) for noun in chosen for thing in narrator.groups.get(noun, ())]
+    objects = [(noun, thing) for noun in noun_list for thing in narrator.groups.get(noun, ())]
     report = {
-        "boxes": [[round(value / 1000, 3) for value in thing.box] for _, thing in found],
-        "logits": [0.5] * len(found),
-        "phrases": [nouns()[noun].english for noun, _ in found],
+        "boxes": [[round(value / 1000, 3) for value in thing.box] for _, thing in objects],
+        "logits": [0.5] * len(objects),
+        "phrases": [nouns()[noun].english for noun, _ in objects],
     }
-    told = f"{tool} model outputs: {report!r}\n\nsummarize the model outputs and answer my first"
+    report_text = (
+        f"{tool} model outputs: {report!r}\n\nsummarize the model outputs and answer my first"
+    )
     return [
-        {"from": "human", "value": f"<image>\n{asked}"},
+        {"from": "human", "value": f"<image>\n{question}"},
         {
             "from": "gpt",
             "thoughts": "I need a tool.",
             "actions": [{"API_name": tool, "API_params": {"caption": caption}}],
             "value": f"I will use {tool} to help to answer the question. Please wait for a moment.",
         },
-        {"from": "human", "value": f"{told} answer: {asked}"},
+        {"from": "human", "value": f"{report_text} answer: {question}"},
         {"from": "gpt", "thoughts": "Thanks.", "actions": [], "value": answer},
     ]
 
@@ -138,10 +140,10 @@ def write_questions(folder: Path, count: int, seed: int = 2) -> Path:
         path = pictures / f"{number:03d}.png"
         Image.fromarray(scene.image).save(path)
         narrator = Narrator(things_of(scene), scene.background, rng)
-        asked = [("tag", _seen(narrator, rng))]
+        question = [("tag", _visible_name(narrator, rng))]
         if number % 2:
-            asked.append(("tag", nouns()[int(rng.choice(sorted(NEW)))].english))
-        for place, (expect, name) in enumerate(asked):
+            question.append(("tag", nouns()[int(rng.choice(sorted(NEW)))].english))
+        for place, (expect, name) in enumerate(question):
             text = fill(str(rng.choice(ENGLISH["segment"])), name)
             kind = "taught" if place == 0 else "new"
             about = {"question": text, "expect": expect, "phrases": [name]}
@@ -156,6 +158,6 @@ def write_questions(folder: Path, count: int, seed: int = 2) -> Path:
     return file
 
 
-def _seen(narrator: Narrator, rng: np.random.Generator) -> str:
-    chosen = _taught(narrator, rng) or [int(noun) for noun in narrator.groups]
-    return nouns()[chosen[0]].english
+def _visible_name(narrator: Narrator, rng: np.random.Generator) -> str:
+    noun_list = _teachable_nouns(narrator, rng) or [int(noun) for noun in narrator.groups]
+    return nouns()[noun_list[0]].english

@@ -1,9 +1,10 @@
 """Teach the tag to a tiny Qwen-VL that has never seen it, and measure what changed.
 
-    python examples/teach_the_tag/teach.py --out runs/teach
+    python -m examples.teach_the_tag.teach --out runs/teach
 
-Everything but the drawing of scenes is done by the commands that are shipped; each is printed. A
-run that was stopped goes on where it was.
+Run it from the root of the repository: the scenes are drawn by the training lab, which is not part
+of the installed package. Everything else is done by the commands that are shipped; each is printed.
+A stopped run resumes.
 """
 
 import argparse
@@ -14,10 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import scenes
+from examples.teach_the_tag import scenes
 
 HERE = Path(__file__).parent
-SHOWN = (*("tag-valid rate", "phrase accuracy, exact", "over-trigger rate", "parse-failure rate"),)
+TAG_RATES = (
+    *("tag-valid rate", "phrase accuracy, exact", "over-trigger rate", "parse-failure rate"),
+)
 
 
 def main() -> None:
@@ -30,7 +33,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="steps of training; by default the recipe's")
     options = parser.parse_args()
     out: Path = options.out
-    begun = time.monotonic()
+    start_time = time.monotonic()
     records = scenes.write_records(out, options.scenes)
     questions = scenes.write_questions(out, options.questions)
     data, adapter = out / "data", out / "run"
@@ -52,7 +55,7 @@ def main() -> None:
     text = table(measured)
     (out / "table.md").write_text(text, encoding="utf-8")
     print(text)
-    print(f"training {seconds / 60:.1f} minutes, all {(time.monotonic() - begun) / 60:.1f}")
+    print(f"training {seconds / 60:.1f} minutes, all {(time.monotonic() - start_time) / 60:.1f}")
 
 
 def segue(*arguments: object) -> None:
@@ -79,35 +82,35 @@ def new_nouns(predictions: Path) -> dict[str, float]:
     from segue.evaluate.predictions import read_predictions
     from segue.evaluate.tags import score_tags
 
-    asked = [p for p in read_predictions(predictions) if p.question.id.endswith("/new")]
-    found: dict[str, float] = score_tags(asked, has_detector=False).all.to_json()
-    return found
+    new_questions = [p for p in read_predictions(predictions) if p.question.id.endswith("/new")]
+    rates: dict[str, float] = score_tags(new_questions, has_detector=False).all.to_json()
+    return rates
 
 
 def skills(chat: object, count: int) -> dict[str, tuple[float, int]]:
     """What the base could do before: describe, frame, say that something is not there."""
     import numpy as np
 
+    from lab.chat.evaluate import ChatQuestion, Tally, score_reply, things_of
+    from lab.chat.replies import Query, generate_replies
+    from lab.language.dialogues import Narrator
     from segue.assistant.loading import load_stage
-    from segue.embedded.chat_evaluation import Asked, Tally, score, things_of
-    from segue.embedded.chat_replies import Query, replies
-    from segue.embedded.dialogues import Narrator
 
     model = load_stage("chat", str(chat), device="cpu")
-    drawn, rng, asked = scenes.scenes(count, 3), np.random.default_rng(3), []
-    for number, scene in enumerate(drawn):
+    drawn_scenes, rng, new_questions = scenes.scenes(count, 3), np.random.default_rng(3), []
+    for number, scene in enumerate(drawn_scenes):
         things = things_of(scene)
         narrator = Narrator(things, scene.background, rng)
         turns = [narrator.ask(k, False) for k in ("describe", "exist", "absent", "background")]
         turns += [narrator.ask("ground", False, noun) for noun in narrator.groups]
-        asked += [Asked(number, turn, things) for turn in turns if turn is not None]
-    asked.sort(key=lambda one: (one.turn.kind, one.turn.present))
-    pictures = [scene.image for scene in drawn]
-    wanted = [Query(o.scene, o.turn.question, expected=o.turn.answer) for o in asked]
-    said = replies(model.model, model.processor, pictures, wanted, longest=64)
+        new_questions += [ChatQuestion(number, turn, things) for turn in turns if turn is not None]
+    new_questions.sort(key=lambda question: (question.turn.kind, question.turn.present))
+    pictures = [scene.image for scene in drawn_scenes]
+    queries = [Query(o.scene, o.turn.question, expected=o.turn.answer) for o in new_questions]
+    answers = generate_replies(model.model, model.processor, pictures, queries, max_tokens=64)
     tally = Tally()
-    for one, words in zip(asked, said, strict=True):
-        score(one, words, tally)
+    for question, words in zip(new_questions, answers, strict=True):
+        score_reply(question, words, tally)
     return tally.means()
 
 
@@ -129,7 +132,7 @@ def table(measured: dict[str, Any]) -> str:
     before, after = measured["before"], measured["after"]
     lines = ["| | questions | before | after |", "|---|---|---|---|"]
     tags = [side["tags"]["all"] for side in (before, after)]
-    for name in SHOWN:
+    for name in TAG_RATES:
         key = {"over-trigger rate": "plain questions", "parse-failure rate": "replies"}
         number = tags[0][key.get(name, "tag questions")]
         lines.append(f"| {name} | {number} | {tags[0][name]:.1%} | {tags[1][name]:.1%} |")

@@ -50,20 +50,29 @@ MOVED: Mapping[str, tuple[str, ...]] = {
 NEW_NAMES: Mapping[str, str] = {
     "Choice": "RouteDecision",
     "Collector": "AnswerBuilder",
+    "Event": "ReplyEvent",
     "Follower": "ReplyProcessor",
     "Found": "Detection",
     "Malformed": "MalformedMarkup",
     "Pointed": "BoxMention",
+    "Reply": "TaggedReply",
     "Request": "Intent",
+    "Shape": "DrawnShape",
     "Sight": "CoordinateMapping",
     "Spotted": "PointMention",
     "Text": "PlainText",
     "Wanted": "DetectRequest",
+    "checked_detections": "check_detections",
     "choose": "choose_route",
     "detector_of": "chat_as_detector",
+    "manifest": "make_manifest",
+    "normal": "normalise_phrase",
     "policy": "default_policy",
     "preset": "preset_of",
+    "read_reply": "parse_reply",
     "read_request": "parse_intent",
+    "report": "make_report",
+    "singular": "singularise",
     "tagged": "tag_reply",
 }
 """Names of 0.1 that were replaced, in whatever module they are."""
@@ -103,19 +112,20 @@ def renamed(old: str, new: Any) -> Any:
     return call
 
 
-def renamed_in(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module's `__getattr__` that finds old names.
+def renamed_in(module: str) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that finds the old names of `NEW_NAMES` which it had.
 
     Args:
         module: its `__name__`.
-        names: old name -> new name in that module.
     """
 
     def __getattr__(name: str) -> Any:
-        if name not in names:
+        new_name = NEW_NAMES.get(name)
+        contents = vars(sys.modules[module])
+        if new_name is None or new_name not in contents:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        warn(f"{module}.{name}", names[name])
-        return getattr(sys.modules[module], names[name])
+        warn(f"{module}.{name}", new_name)
+        return contents[new_name]
 
     return __getattr__
 

@@ -11,7 +11,7 @@ from segue.errors import InputError, SegueError
 from segue.version import __version__
 
 HEAVY = ["torch", "transformers", "numpy", "cv2", "PIL", "httpx"]
-COMMANDS = ["", "ask", "chat", "segment", "edit", "demo", "models", "embedded", "embedded train"]
+COMMANDS = ["", "ask", "chat", "segment", "edit", "demo", "models", "evaluate", "evaluate tags"]
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -89,8 +89,6 @@ def test_twice_verbose_shows_the_traceback(run) -> None:
         (["convert", "coco", "--absent", "0"], "--absent is now --negatives"),
         (["convert", "llava-plus", "--absent", "tag"], "--absent is now --absent-reply"),
         (["convert", "llava-plus", "--tool-free=1"], "--tool-free is now --tool-free-ratio"),
-        (["embedded", "train", "--start", "x"], "--start is now --init-from"),
-        (["embedded", "scene", "--side", "100"], "--side is now --size"),
     ],
 )
 def test_an_option_of_an_earlier_version_is_found_and_its_new_name_printed(

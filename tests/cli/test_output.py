@@ -9,6 +9,8 @@ import pytest
 
 from segue.embedded.samples import sample
 
+pytest.importorskip("torch", reason="the command is run with the embedded models")
+
 PICTURE = str(sample("airport").file)
 COMMAND = [sys.executable, "-c", "from segue.cli.app import main; main()"]
 

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.detect.captions import BORDERS, CLS, DOT, QUESTION, SEP, Caption, captions, cleaned
+from segue.detect.captions import (
+    BORDERS,
+    CLS,
+    DOT,
+    QUESTION,
+    SEP,
+    Caption,
+    captions,
+    normalize_phrase,
+)
 
 WORDS = {"dog": 1, "hot": 2, "cup": 3, "?": QUESTION, ".": DOT, "[SEP]": SEP}
 UNKNOWN = 100
@@ -32,7 +41,7 @@ def pack(*phrases, max_tokens=32):
     ],
 )
 def test_separators_never_reach_the_caption(written, read):
-    assert cleaned(written) == read
+    assert normalize_phrase(written) == read
 
 
 def test_phrases_are_separated_by_dots_and_keep_their_columns():
@@ -66,7 +75,7 @@ def test_phrases_of_unknown_words_only_are_left_out():
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text("dog hot cup zebra ?.", max_size=30), max_size=12), st.integers(5, 40))
 def test_every_column_belongs_to_one_phrase_or_is_a_border(phrases, max_tokens):
-    asked = dict.fromkeys(cleaned(phrase) for phrase in phrases)
+    asked = dict.fromkeys(normalize_phrase(phrase) for phrase in phrases)
     packed = captions(asked, lambda phrase: [1] * len(phrase.split()), max_tokens)
     assert [p for caption in packed for p in caption.phrases] == [p for p in asked if p]
     for caption in packed:

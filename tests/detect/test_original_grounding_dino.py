@@ -8,7 +8,11 @@ import pytest
 import torch
 
 from segue.detect import grounding_dino
-from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
+from segue.detect.original_grounding_dino import (
+    config_of,
+    is_original_grounding_dino,
+    rename_tensors,
+)
 from segue.errors import ModelError
 from segue.runtime.weights import read_tensors
 from segue.values.image import Image
@@ -59,7 +63,7 @@ def test_captions_are_those_of_the_original(golden, case, phrases):
 def test_logits_and_boxes_equal_the_original(golden, case):
     detector, (photo, _), stored, _ = golden
     ids = torch.tensor(stored[f"{case}/input_ids"])[None]
-    pixels, inside = detector._padded([detector.resizing.pixels(photo)])
+    pixels, inside = detector._pad([detector.resizing.pixels(photo)])
     logits, boxes = detector.forward(pixels, inside, ids, torch.ones_like(ids))
     raw = logits[0, :, : ids.shape[1]].numpy()
     assert np.abs(raw - stored[f"{case}/logits"]).max() < TOLERANCE
@@ -70,7 +74,7 @@ def test_a_batch_of_two_sizes_equals_the_repaired_original(golden):
     detector, photos, stored, _ = golden
     ids = torch.tensor(stored["batch/input_ids"])
     mask = torch.tensor(stored["batch/attention_mask"])
-    pixels, inside = detector._padded([detector.resizing.pixels(photo) for photo in photos])
+    pixels, inside = detector._pad([detector.resizing.pixels(photo) for photo in photos])
     logits, boxes = detector.forward(pixels, inside, ids, mask)
     for row, tokens in enumerate(mask.sum(1).tolist()):
         found = logits[row, :, :tokens].numpy()
@@ -97,11 +101,11 @@ def test_the_same_boxes_pass_the_threshold_as_in_the_original(golden):
 def test_every_tensor_has_a_place(shared):
     tensors = read_tensors(shared / "golden" / "gdino_A" / "weights.pth")
     assert is_original_grounding_dino(tensors)
-    names = renamed(tensors)
+    names = rename_tensors(tensors)
     assert not [name for name in names if "in_proj" in name or "qkv" in name]
     assert names["model.text_projection.weight"] is tensors["feat_map.weight"]
     with pytest.raises(ModelError, match="only the published tensors, got 'extra'"):
-        renamed(tensors | {"extra": torch.ones(1)})
+        rename_tensors(tensors | {"extra": torch.ones(1)})
 
 
 def test_the_published_size_follows_from_the_shapes():

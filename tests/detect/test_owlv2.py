@@ -23,7 +23,7 @@ def test_boxes_are_fractions_of_the_longer_side(detector):
 
 def test_the_picture_stands_in_the_corner_of_a_square(detector):
     image = Image.open(np.full((20, 60, 3), 200, np.uint8))
-    square = owlv2._squared(image)
+    square = owlv2._pad_to_square(image)
     assert square.size == (60, 60)
     assert (square.array[:20] == 200).all()
     assert not square.array[20:].any()

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from transformers.image_transforms import get_size_with_aspect_ratio
 
-from segue.detect.resizing import Resizing
+from segue.detect.resizing import DetectorResizing
 from segue.errors import ModelError
 from segue.values.box import Size
 from segue.values.image import Image
 
 
 def test_sizes_are_those_of_transformers():
-    rule, choose = Resizing(), random.Random(0)
+    rule, choose = DetectorResizing(), random.Random(0)
     for _ in range(2000):
         size = Size(choose.randint(50, 4000), choose.randint(50, 4000))
         assert rule.size_for(size) == get_size_with_aspect_ratio(size, 800, 1333), size
@@ -23,16 +23,16 @@ def test_sizes_are_those_of_transformers():
 
 @pytest.mark.parametrize("size", [Size(1, 3000), Size(3000, 1), Size(1, 1)])
 def test_no_picture_vanishes(size):
-    height, width = Resizing().size_for(size)
+    height, width = DetectorResizing().size_for(size)
     assert 1 <= height <= 1333
     assert 1 <= width <= 1333
 
 
 def test_settings_lie_beside_the_weights(tmp_path):
-    assert Resizing.read(tmp_path) == Resizing()
+    assert DetectorResizing.read(tmp_path) == DetectorResizing()
     stated = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "size": {"height": 8, "width": 9}}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(stated))
-    rule = Resizing.read(tmp_path)
+    rule = DetectorResizing.read(tmp_path)
     assert rule.fixed == Size(8, 9)
     assert rule.size_for(Size(100, 300)) == (8, 9)
     pixels = rule.pixels(Image.open(np.full((20, 30, 3), 255, np.uint8)))
@@ -41,4 +41,4 @@ def test_settings_lie_beside_the_weights(tmp_path):
     assert (pixels == 1).all()
     (tmp_path / "preprocessor_config.json").write_text('{"size": {"max_height": 3}}')
     with pytest.raises(ModelError, match="must have height and width"):
-        Resizing.read(tmp_path)
+        DetectorResizing.read(tmp_path)

@@ -6,8 +6,8 @@ import pytest
 from segue.detect import Detection
 from segue.detect.suppression import (
     detections_of,
-    in_order_of,
-    keep_best,
+    group_by_phrase,
+    nms,
     read_phrases,
     read_threshold,
     score_floor,
@@ -19,9 +19,9 @@ from segue.values.box import Box, Size
 def test_the_best_of_overlapping_boxes_stays():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30], [0, 0, 10, 5]])
     scores = np.array([0.5, 0.9, 0.7, 0.8])
-    assert keep_best(boxes, scores, 0.6).tolist() == [1, 3, 2]
-    assert keep_best(boxes, scores, 0.5).tolist() == [1, 2]
-    assert keep_best(boxes, scores, 1.0).tolist() == [1, 3, 2, 0]
+    assert nms(boxes, scores, 0.6).tolist() == [1, 3, 2]
+    assert nms(boxes, scores, 0.5).tolist() == [1, 2]
+    assert nms(boxes, scores, 1.0).tolist() == [1, 3, 2, 0]
 
 
 def test_what_stays_agrees_with_the_definition_pair_by_pair():
@@ -29,7 +29,7 @@ def test_what_stays_agrees_with_the_definition_pair_by_pair():
     corners = generator.uniform(0, 50, (60, 2))
     boxes = np.concatenate([corners, corners + generator.uniform(1, 40, (60, 2))], 1)
     scores = generator.uniform(size=60)
-    kept = keep_best(boxes, scores, 0.4).tolist()
+    kept = nms(boxes, scores, 0.4).tolist()
     as_box = [Box(*map(float, row)) for row in boxes]
     for row in range(60):
         better = [k for k in kept if scores[k] > scores[row]]
@@ -38,8 +38,8 @@ def test_what_stays_agrees_with_the_definition_pair_by_pair():
 
 
 def test_no_boxes_and_empty_boxes_are_fine():
-    assert keep_best(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
-    assert keep_best(np.zeros((2, 4)), np.array([0.1, 0.2]), 0.5).tolist() == [1, 0]
+    assert nms(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
+    assert nms(np.zeros((2, 4)), np.array([0.1, 0.2]), 0.5).tolist() == [1, 0]
 
 
 def test_objects_are_clipped_and_those_outside_are_dropped():
@@ -51,7 +51,7 @@ def test_objects_are_clipped_and_those_outside_are_dropped():
 def test_answers_come_in_the_order_of_the_questions():
     cat, dog = Detection("cat", Box(0, 0, 1, 1), 0.4), Detection("dog", Box(0, 0, 1, 1), 0.9)
     answers = {"dog": [dog], "cat": [cat]}
-    assert in_order_of(["cat", "cow", "dog", "cat"], answers) == [cat, dog]
+    assert group_by_phrase(["cat", "cow", "dog", "cat"], answers) == [cat, dog]
 
 
 @pytest.mark.parametrize("given", ["dog", [3], [None]])

@@ -7,10 +7,10 @@ import time
 from itertools import pairwise
 
 import pytest
-from benchmarks.fuzz_dialect import PIECES, check_plain, check_reply, mutated, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.fuzz_dialect import PIECES, check_plain, check_reply, mutated, plain
 from dialect_replies import FOLDER, as_json, cases, read
 from segue.dialects import DIALECTS, PlainText, ReplyEvent, drop_retracted
 

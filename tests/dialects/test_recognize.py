@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from benchmarks.fuzz_dialect import mutated
 
+from benchmarks.fuzz_dialect import mutated
 from dialect_replies import FOLDER, cases, read
 from segue.dialects import DIALECTS, BoxMention, DetectRequest, PlainText, PointMention, Remark
 from segue.dialects.recognition.recognize import dialect_of, recognize

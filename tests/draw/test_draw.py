@@ -5,7 +5,7 @@ from builders import a_mask, a_region, an_answer, an_image
 from segue.draw import draw_regions, line_width
 from segue.draw.label import Label, draw_labels
 from segue.draw.lettering import SHIPPED, best_path, font_for
-from segue.draw.palette import OKABE_ITO, contrasting, luminance, palette, shade
+from segue.draw.palette import OKABE_ITO, contrast_colour, luminance, palette, shade
 from segue.errors import InputError
 from segue.values.box import Box, Size
 from segue.values.image import Image
@@ -133,7 +133,7 @@ def test_one_phrase_has_one_colour_and_kinds_differ():
 
 def test_text_on_every_palette_colour_is_readable():
     for colour in [shade(base, n) for base in OKABE_ITO for n in range(5)]:
-        lights = sorted([luminance(colour), luminance(contrasting(colour))])
+        lights = sorted([luminance(colour), luminance(contrast_colour(colour))])
         assert (lights[1] + 0.05) / (lights[0] + 0.05) > 4.2
 
 

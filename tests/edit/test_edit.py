@@ -50,7 +50,7 @@ def test_a_cut_out_can_be_cropped_and_the_crop_comes_last():
     assert apply(IMAGE, [REGION], [crop]).size == (24, 28)
     green = Edit("background", ["r1"], {"colour": "#00ff00"})
     both = apply(IMAGE, [REGION], [crop, green])
-    whole = apply(IMAGE, [REGION], [crop, green], whole=True)
+    whole = apply(IMAGE, [REGION], [crop, green], skip_crops=True)
     assert whole.size == (IMAGE.size.width, IMAGE.size.height)
     x0, y0, x1, y1 = map(int, REGION.mask.box.corners)
     assert both == whole.crop((x0, y0, x1, y1))

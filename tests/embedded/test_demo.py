@@ -17,20 +17,23 @@ def test_the_reference_questions_are_asked_about_the_airport() -> None:
 
 def test_every_question_leaves_an_overlay_and_a_card(tmp_path) -> None:
     scene = samples()[0]
-    said = {
+    scripted_replies = {
         "这是什么?": "<b>夜</b>",
         "框出图片中飞机的位置": "<ref>飞机</ref><box>(1,2),(300,400)</box>",
     }
     replies = {
-        question: said.get(question, "<gsam>airplane</gsam>") for question in scene.questions
+        question: scripted_replies.get(question, "<gsam>airplane</gsam>")
+        for question in scene.questions
     }
     chat = Scripted(replies)
     assistant = Assistant(chat, Fixed({"airplane": [(180, 39, 492, 341)]}), BoxFill())
-    shown = list(demonstrate(assistant, [scene], tmp_path))
+    demo_answers = list(demonstrate(assistant, [scene], tmp_path))
     numbers = range(1, len(scene.questions) + 1)
-    assert [one.overlay.name for one in shown] == [f"airport-{n}.png" for n in numbers]
-    assert all(one.overlay.is_file() for one in shown)
-    by_question = {one.answer.question: one.answer for one in shown}
+    assert [demo_answer.overlay.name for demo_answer in demo_answers] == [
+        f"airport-{n}.png" for n in numbers
+    ]
+    assert all(demo_answer.overlay.is_file() for demo_answer in demo_answers)
+    by_question = {demo_answer.answer.question: demo_answer.answer for demo_answer in demo_answers}
     assert len(by_question["框出图片中飞机的位置"].regions) == 1
     (region,) = by_question["Can you segement the airplane in this image?"].regions
     assert region.found_by == "detector"

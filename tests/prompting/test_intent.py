@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.language import questions
 from segue.convert.datasets import wording
-from segue.embedded import questions
 from segue.prompting.intent import parse_intent
 
 NOTHING = ("segment_it", "ground_it", "describe", "exist", "count", "count_all", "background")

@@ -23,18 +23,18 @@ from segue.values.image import Image
      ("70000000", 70_000_000), ("256mib", 256 * 2**20)],
 )  # fmt: skip
 def test_sizes_are_read(text, size):
-    assert MemoryBudget.read(text).total == size
+    assert MemoryBudget.parse(text).total == size
 
 
 @pytest.mark.parametrize("text", ["", "2 GiB more", "-1GiB", "1e9", "GiB", "2TiB", "9" * 50 + "x"])
 def test_other_sizes_are_refused(text):
     with pytest.raises(InputError, match="must be a size like '2GiB'"):
-        MemoryBudget.read(text)
+        MemoryBudget.parse(text)
 
 
 def test_too_little_is_refused():
     with pytest.raises(InputError, match="at least 64 MiB, got 1000 bytes"):
-        MemoryBudget.read("1k")
+        MemoryBudget.parse("1k")
 
 
 def test_the_parts_are_the_whole_and_the_default_leaves_room():

@@ -31,7 +31,7 @@ def test_fields_of_a_later_version_are_left_out() -> None:
 
 
 def test_names_that_look_alike_have_files_of_their_own() -> None:
-    assert profiles.file_of("a/b") != profiles.file_of("a:b")
+    assert profiles.profile_file("a/b") != profiles.profile_file("a:b")
 
 
 def test_a_damaged_file_is_named() -> None:

@@ -7,7 +7,7 @@ import torch
 from segue.errors import ModelError
 from segue.runtime.weights import locate
 from segue.segment import sam
-from segue.segment.crop_refinement import CropRefinedView, _reframed, window_around
+from segue.segment.crop_refinement import CropRefinedView, resample_logits, window_around
 from segue.segment.prompts import SegmentPrompt
 from segue.segment.sam_view import NEVER, SamView, encode_views
 from segue.values.box import Box, Size
@@ -114,25 +114,10 @@ def test_logits_survive_the_way_to_the_window_and_back(segmenter):
     (seen,) = encode_views(segmenter, [Image(image.array[y0:y1, x0:x1].copy())])
     rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
     blob = 8 - ((rows - 15) ** 2 + (columns - 15) ** 2)[None] / 8
-    there = _reframed(blob, seen, (x0, y0), whole, (0, 0))
+    there = resample_logits(blob, seen, (x0, y0), whole, (0, 0))
     assert there[0, -1, -1] == NEVER
     masks = [np.zeros(image.size, bool), whole.arrays(there)[0]]
     masks[0][y0:y1, x0:x1] = seen.arrays(blob)[0]
     assert (masks[0] & masks[1]).sum() > 0.9 * (masks[0] | masks[1]).sum()
-    back = _reframed(there, whole, (0, 0), seen, (x0, y0))
+    back = resample_logits(there, whole, (0, 0), seen, (x0, y0))
     assert (back[0, 8:24, 8:24] - blob[0, 8:24, 8:24]).abs().max() < 2
-
-
-def test_the_network_on_board_answers_as_it_was_measured(on_board):
-    from segue.embedded.segmenter_answers import LookSettings, masks_for_boxes, masks_for_points
-
-    array = two_shapes()
-    view = on_board.look(Image(array))
-    boxes = [Box(80, 50, 160, 130), Box(221, 121, 300, 200)]
-    settings = LookSettings(on_board.options.zoom, on_board.options.clip_to_box)
-    expected = masks_for_boxes(on_board.model, array, [box.corners for box in boxes], settings)
-    for mask, one in zip(view.mask(boxes), expected):
-        assert (mask.array & one).sum() > 0.995 * (mask.array | one).sum() > 0
-    (clicked,) = masks_for_points(on_board.model, array, [(120.0, 90.0)], settings)
-    (mask,) = view.mask(points=[(120, 90)])
-    assert (mask.array & clicked).sum() > 0.99 * (mask.array | clicked).sum() > 0

@@ -9,7 +9,7 @@ import torch
 from segue.errors import ModelError
 from segue.runtime.weights import read_tensors
 from segue.segment import sam
-from segue.segment.original_sam import config_of, is_original_sam, renamed
+from segue.segment.original_sam import config_of, is_original_sam, rename_tensors
 from segue.segment.prompts import SegmentPrompt
 from segue.values.box import Box, Size
 from segue.values.image import Image
@@ -128,7 +128,7 @@ def test_constants_that_some_files_carry_are_dropped(shared):
     tensors = read_tensors(shared / "golden" / "sam_A" / "weights.pth")
     assert is_original_sam(tensors)
     more = tensors | {"pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.ones(3, 1, 1)}
-    assert set(renamed(more)) == set(renamed(tensors))
+    assert set(rename_tensors(more)) == set(rename_tensors(tensors))
 
 
 def test_a_variant_with_more_tensors_is_refused(shared, tmp_path):

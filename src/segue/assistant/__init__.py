@@ -20,8 +20,7 @@ from segue.pipeline.chat_detector import chat_as_detector
 from segue.pipeline.pipeline import Pipeline
 from segue.pipeline.routing import Route, check_route
 from segue.runtime.memory import MemoryBudget
-from segue.segment import Point, Segmenter
-from segue.values.box import BoxLike
+from segue.segment import Boxes, Labels, Points, Segmenter
 from segue.values.image import Image, ImageSource
 from segue.values.region import Region
 
@@ -81,13 +80,13 @@ def load(
         ModelError: weights are missing or cannot be read.
     """
     defaults = preset_of(preset)
-    budget = MemoryBudget.read(memory) if isinstance(memory, str) else memory
+    budget = MemoryBudget.parse(memory) if isinstance(memory, str) else memory
     if dialect is not None:
         _ = DIALECTS[dialect]
     check_route(route)
 
-    def stage(kind: str, given: Any, default: str | None) -> Any:
-        source = default if given is FROM_PRESET else given
+    def stage(kind: str, source: Any, default: str | None) -> Any:
+        source = default if source is FROM_PRESET else source
         if source is None or not isinstance(source, str | Path):
             return source
         return load_stage(kind, source, device=device, dtype=dtype, find_profile=find_profile)
@@ -130,9 +129,9 @@ class Assistant(Pipeline):
         self,
         image: ImageSource,
         phrases: str | Sequence[str] | None = None,
-        boxes: Sequence[BoxLike] | None = None,
-        points: Sequence[Point] | Sequence[Sequence[Point]] | None = None,
-        labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        boxes: Boxes | None = None,
+        points: Points | None = None,
+        labels: Labels | None = None,
     ) -> tuple[Region, ...]:
         """Make masks without a chat model: by phrase, by box, or by points.
 
@@ -150,10 +149,10 @@ class Assistant(Pipeline):
         Raises:
             InputError: nothing was asked for, or the stage it needs is missing.
         """
-        wanted = [phrases] if isinstance(phrases, str) else list(phrases or ())
-        if not wanted and _is_empty(boxes) and _is_empty(points):
+        phrase_list = [phrases] if isinstance(phrases, str) else list(phrases or ())
+        if not phrase_list and _is_empty(boxes) and _is_empty(points):
             raise InputError("Nothing to segment: give phrases, boxes or points.")
-        return self.grounder.segment(Image.open(image), wanted, boxes, points, labels)
+        return self.grounder.segment(Image.open(image), phrase_list, boxes, points, labels)
 
     follow = renamed("Assistant.follow", Pipeline.process_reply)
     checked = renamed("Assistant.checked", Pipeline.cross_check)
@@ -164,6 +163,6 @@ class Assistant(Pipeline):
         return self.grounder.detect(image, phrases)
 
 
-def _is_empty(values: Sequence[Any] | None) -> bool:
-    """True for None and for no values; arrays have no truth value."""
+def _is_empty(values: Any) -> bool:
+    """Return True for None and for no values; arrays have no truth value."""
     return values is None or len(values) == 0

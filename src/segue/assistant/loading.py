@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from segue.assistant.presets import CARDS, STAGES, nicknames
 from segue.errors import InputError, ModelError, UnknownName
-from segue.runtime.catalog import Entry, unknown
+from segue.runtime.catalog import Entry, unknown_name_message
 from segue.runtime.profile import Profile
 
 log = logging.getLogger(__name__)
@@ -57,12 +57,12 @@ def load_stage(
         ModelError: the weights are missing, unreadable, or of a kind this stage does not know.
     """
     catalog, name = STAGES[kind], str(source)
-    backend, colon, rest = name.partition(":")
+    backend, colon, place_text = name.partition(":")
     if colon and backend in catalog and catalog[backend].stand_in:
-        return catalog.load(backend, *([rest] if rest else []))
+        return catalog.load(backend, *([place_text] if place_text else []))
     if colon and backend in catalog and catalog[backend].remote:
         return catalog.load(
-            backend, rest, name=name, **_profile_option(catalog[backend], name, find_profile)
+            backend, place_text, name=name, **_profile_option(catalog[backend], name, find_profile)
         )
     if kind == "chat" and (pair := _base_and_adapter(name)):
         base, adapter = pair
@@ -70,11 +70,11 @@ def load_stage(
         return _attach_adapter(chat, adapter, name)
     source, options = _split_options(name)
     backend, place = _resolve(kind, source)
-    known = catalog[backend].options
-    if unknown_options := sorted(set(options) - set(known)):
+    valid_options = catalog[backend].options
+    if unknown_options := sorted(set(options) - set(valid_options)):
         raise InputError(
             f"The {kind} model {source!r} takes no option {unknown_options[0]!r}. "
-            f"Known: {', '.join(known) or 'none'}."
+            f"Known: {', '.join(valid_options) or 'none'}."
         )
     profile = _profile_option(catalog[backend], name, find_profile)
     return catalog.load(backend, place, name=name, device=device, dtype=dtype, **profile, **options)
@@ -83,7 +83,7 @@ def load_stage(
 def _profile_option(
     entry: Entry, name: str, find_profile: FindProfile | None
 ) -> dict[str, Profile]:
-    """The profile of a chat model as an argument of its backend, where there is one."""
+    """Return the profile of a chat model as an argument of its backend, where there is one."""
     if not entry.takes_profile or find_profile is None:
         return {}
     profile = find_profile(name)
@@ -94,7 +94,7 @@ def _profile_option(
 
 
 def _split_options(name: str) -> tuple[str, dict[str, str]]:
-    """What stands before "?", and the options behind it; addresses and paths stay whole."""
+    """Return what stands before "?", and the options behind it; addresses and paths stay whole."""
     source, mark, query = name.partition("?")
     if not mark or name.startswith(("http://", "https://")) or Path(name).exists():
         return name, {}
@@ -102,7 +102,7 @@ def _split_options(name: str) -> tuple[str, dict[str, str]]:
 
 
 def _resolve(kind: str, name: str) -> tuple[str, Path]:
-    """The backend that reads what is named, and where that lies on this machine."""
+    """Return the backend that reads what is named, and where that lies on this machine."""
     from segue.runtime.weights import locate
 
     catalog = STAGES[kind]
@@ -114,21 +114,21 @@ def _resolve(kind: str, name: str) -> tuple[str, Path]:
                 f"For {kind!r} there are: {', '.join(nicknames(kind))}."
             )
         return card.backend, locate(card.source)
-    backend, colon, rest = name.partition(":")
+    backend, colon, place_text = name.partition(":")
     if colon and backend in catalog:
-        return backend, locate(rest)
+        return backend, locate(place_text)
     if "/" not in name and not Path(name).exists() and not name.endswith((".pth", ".pt")):
-        known = dict.fromkeys(nicknames(kind), 0)
+        valid_names = dict.fromkeys(nicknames(kind), 0)
         raise UnknownName(
-            f"{unknown(f'{kind} model', name, known)} A folder, a hub id (owner/name) or a "
-            "checkpoint file will do as well."
+            f"{unknown_name_message(f'{kind} model', name, valid_names)} A folder, a hub id "
+            "(owner/name) or a checkpoint file will do as well."
         )
     path = locate(name)
     return backend_of(kind, path), path
 
 
 def _base_and_adapter(name: str) -> tuple[str, Path] | None:
-    """The two halves of "base+adapter"; None where `name` is something else."""
+    """Return the two halves of "base+adapter"; None where `name` is something else."""
     from segue.chat.adapter import CONFIG, adapter_folder, base_of
 
     path = Path(name).expanduser()
@@ -165,12 +165,12 @@ def backend_of(kind: str, path: Path) -> str:
         model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
     except (ValueError, AttributeError) as error:
         raise ModelError(f"{config} is not a JSON object: {error}.") from error
-    known = _BACKEND_OF_MODEL_TYPE[kind]
-    if kind == "chat" and model_type and model_type not in known:
+    backends = _BACKEND_OF_MODEL_TYPE[kind]
+    if kind == "chat" and model_type and model_type not in backends:
         return "transformers"  # which says so when it does not know the type
-    if model_type not in known:
+    if model_type not in backends:
         raise ModelError(
             f"{path} holds a model of type {model_type!r}; the {kind!r} stage knows "
-            f"{', '.join(sorted(known))}."
+            f"{', '.join(sorted(backends))}."
         )
-    return known[model_type]
+    return backends[model_type]

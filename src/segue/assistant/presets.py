@@ -11,7 +11,7 @@ from typing import Literal
 from segue.chat import CHATS
 from segue.detect import DETECTORS
 from segue.errors import UnknownName
-from segue.runtime.catalog import Catalog, unknown
+from segue.runtime.catalog import Catalog, unknown_name_message
 from segue.segment import SEGMENTERS
 
 Kind = Literal["chat", "detect", "segment"]
@@ -202,7 +202,7 @@ def preset_of(name: str) -> Preset:
         UnknownName: there is none; the message offers the nearest.
     """
     if name not in PRESETS:
-        raise UnknownName(unknown("preset", name, PRESETS))
+        raise UnknownName(unknown_name_message("preset", name, PRESETS))
     return PRESETS[name]
 
 

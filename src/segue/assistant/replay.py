@@ -76,44 +76,44 @@ def replay(
             finish=saved_answer.finish,
         )
         conversation.append_turn(turn["question"], answer, new_images)
-        before = [region_from_json(region) for region in turn["regions"]]
-        differences += [f"turn {number}: {d}" for d in _differences(before, answer.regions)]
+        saved_regions = [region_from_json(region) for region in turn["regions"]]
+        differences += [f"turn {number}: {d}" for d in _differences(saved_regions, answer.regions)]
         if answer.text != turn["text"]:
             differences.append(f"turn {number}: the text reads differently")
     regions = _with_user_changes(saved_now, conversation.regions)
     ids = {region.id for region in regions}
     steps, at = conversation.history.steps()
-    now = replace(
+    snapshot = replace(
         saved_now,
         turns=conversation.turns,
         answers=conversation.answers,
         regions=regions,
         edits=tuple(edit for edit in saved_now.edits if ids.issuperset(edit.regions)),
     )
-    steps[at] = (steps[at][0], now)
+    steps[at] = (steps[at][0], snapshot)
     conversation.restore(saved.image_order, steps, at)
     return Replay(conversation, tuple(differences))
 
 
-def _with_user_changes(saved: Snapshot, derived: tuple[Region, ...]) -> tuple[Region, ...]:
+def _with_user_changes(saved: Snapshot, new_regions: tuple[Region, ...]) -> tuple[Region, ...]:
     """Regions derived anew, with what the user did to them before."""
-    first = {region.id: region for answer in saved.answers for region in answer.regions}
-    now = {region.id: region for region in saved.regions}
+    original = {region.id: region for answer in saved.answers for region in answer.regions}
+    current = {region.id: region for region in saved.regions}
     regions = []
-    for region in derived:
-        if region.id in first and region.id not in now:
+    for region in new_regions:
+        if region.id in original and region.id not in current:
             continue  # deleted by the user
-        untouched = now.get(region.id) == first.get(region.id)
-        regions.append(region if untouched else now[region.id])
-    of_user = [region for id, region in now.items() if id not in first]
+        untouched = current.get(region.id) == original.get(region.id)
+        regions.append(region if untouched else current[region.id])
+    of_user = [region for id, region in current.items() if id not in original]
     return (*regions, *of_user)
 
 
-def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:
-    if len(saved) != len(now):
-        return [f"{len(saved)} regions were saved, {len(now)} came out"]
+def _differences(saved: list[Region], new_regions: tuple[Region, ...]) -> list[str]:
+    if len(saved) != len(new_regions):
+        return [f"{len(saved)} regions were saved, {len(new_regions)} came out"]
     differences = []
-    for old, new in zip(saved, now):
+    for old, new in zip(saved, new_regions):
         if old.phrase != new.phrase:
             differences.append(f"{old.id} was {old.phrase!r}, now {new.phrase!r}")
         if (iou := old.box.iou(new.box)) < 0.99:
@@ -123,7 +123,7 @@ def _differences(saved: list[Region], now: tuple[Region, ...]) -> list[str]:
                 f"{old.id}: its mask {'appeared' if old.mask is None else 'disappeared'}"
             )
         elif old.mask is not None and new.mask is not None and old.mask != new.mask:
-            same = old.mask.size == new.mask.size
-            iou = old.mask.iou(new.mask) if same else 0.0
+            has_same_size = old.mask.size == new.mask.size
+            iou = old.mask.iou(new.mask) if has_same_size else 0.0
             differences.append(f"{old.id}: the mask changed (IoU {iou:.3f})")
     return differences

@@ -26,7 +26,6 @@ from segue.cli.commands import (
     demo,
     doctor,
     edit,
-    embedded,
     evaluate,
     finetune,
     mcp,
@@ -74,7 +73,6 @@ app.command(
     "doctor",
     context_settings=accept_old_names({"keep": "save-profile", "no-keep": "no-save-profile"}),
 )(doctor.doctor)
-app.add_typer(embedded.app, name="embedded")
 app.add_typer(convert.app, name="convert")
 app.add_typer(evaluate.app, name="evaluate")
 

@@ -278,7 +278,7 @@ def memory_budget(memory: str | None) -> "MemoryBudget":
     """
     from segue.runtime.memory import MemoryBudget
 
-    return MemoryBudget.of_machine() if memory is None else MemoryBudget.read(memory)
+    return MemoryBudget.of_machine() if memory is None else MemoryBudget.parse(memory)
 
 
 def parse_numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:

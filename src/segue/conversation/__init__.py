@@ -166,15 +166,15 @@ class Conversation(EditableConversation):
         yield Done(answer)
 
     def _user_message(self, question: str, decision: RouteDecision, ground: bool) -> Message:
-        """The user's message, as the chat model shall see it."""
+        """Return the user's message, as the chat model shall see it."""
         if ground or decision.route == "box":
             question = grounding_question(question, self.pipeline.dialect_name, decision.intent)
         return Message("user", question, self._new_images)
 
     def _reply(self, user: Message, question: str, sampling: Sampling) -> Iterator[str]:
         assert self.pipeline.chat is not None  # `stream` has made sure of it
-        before = self._messages_before(question)
-        return iter(self.pipeline.chat.stream([*before, user], sampling))
+        history = self._messages_before(question)
+        return iter(self.pipeline.chat.stream([*history, user], sampling))
 
     def save(self, folder: str | Path) -> Path:
         """Write the conversation to a folder: `session.json` and the pictures. See `session`."""

@@ -97,18 +97,18 @@ class EditableConversation(ConversationState):
             UnknownName: there is no such region.
             InputError: nothing is to be changed, or the box or points do not fit.
         """
-        before = self.region(id)
+        region = self.region(id)
         if phrase is None and box is None and points is None:
             raise InputError("Nothing to change: give a phrase, a box or points.")
-        after = before if phrase is None else replace(before, phrase=phrase)
+        updated = region if phrase is None else replace(region, phrase=phrase)
         if box is not None or points is not None:
-            clicks = before.clicks if points is None else read_clicks(points, labels)
+            clicks = region.clicks if points is None else read_clicks(points, labels)
             new_box = None if box is None else read_box(box)
-            image = self._images[after.image]
-            after = refine_region(self._grounder, image, after, new_box, clicks)
+            image = self._images[updated.image]
+            updated = refine_region(self._grounder, image, updated, new_box, clicks)
         if not preview:
-            self._replace(Step("change", id), {id: after}, self.edits)
-        return after
+            self._replace(Step("change", id), {id: updated}, self.edits)
+        return updated
 
     def delete_region(self, id: str) -> None:
         """Delete a region, and the edits that name it.
@@ -133,15 +133,17 @@ class EditableConversation(ConversationState):
         """
         unique_ids = list(dict.fromkeys(ids))
         region = union_of_regions([self.region(id) for id in unique_ids], phrase)
-        first, *others = unique_ids
+        first, *merged_ids = unique_ids
         edits = tuple(
             replace(
                 edit,
-                regions=tuple(dict.fromkeys(first if id in others else id for id in edit.regions)),
+                regions=tuple(
+                    dict.fromkeys(first if id in merged_ids else id for id in edit.regions)
+                ),
             )
             for edit in self.edits
         )
-        deletions: dict[str, Region | None] = dict.fromkeys(others)
+        deletions: dict[str, Region | None] = dict.fromkeys(merged_ids)
         step = Step("merge", " ".join(unique_ids))
         self._replace(step, {first: region, **deletions}, edits)
         return region
@@ -149,8 +151,8 @@ class EditableConversation(ConversationState):
     def _replace(
         self, step: Step, changes: Mapping[str, Region | None], edits: tuple[Edit, ...]
     ) -> None:
-        after = [changes.get(region.id, region) for region in self.regions]
-        regions = tuple(region for region in after if region is not None)
+        updated = [changes.get(region.id, region) for region in self.regions]
+        regions = tuple(region for region in updated if region is not None)
         self.history.push(step, regions=regions, edits=edits)
 
     def edit(
@@ -205,17 +207,17 @@ class EditableConversation(ConversationState):
         self.history.push(Step("drop edit", self.edits[number].operation), edits=edits)
 
     def edited_image(
-        self, image: int | None = None, upto: int | None = None, *, whole: bool = False
+        self, image: int | None = None, n_edits: int | None = None, *, skip_crops: bool = False
     ) -> PIL.Image.Image:
         """Return a picture with its edits applied.
 
         Args:
             image: which one; by default the newest.
-            upto: only so many of all edits, from the first on; None: all.
-            whole: leave crops out, so that the result lies on the picture.
+            n_edits: only so many of all edits, from the first on; None: all.
+            skip_crops: leave crops out, so that the result lies on the picture.
         """
         index = len(self.images) - 1 if image is None else image
-        return self._apply(self.edits[:upto], self.backgrounds, index, whole=whole)
+        return self._apply(self.edits[:n_edits], self.backgrounds, index, skip_crops=skip_crops)
 
     def _apply(
         self,
@@ -223,12 +225,14 @@ class EditableConversation(ConversationState):
         backgrounds: Mapping[str, Image],
         index: int,
         *,
-        whole: bool = False,
+        skip_crops: bool = False,
     ) -> PIL.Image.Image:
         regions = [region for region in self.regions if region.image == index]
         ids = {region.id for region in regions}
         edits = [edit for edit in edits if ids.issuperset(edit.regions)]
-        return apply(self.images[index], regions, edits, pictures=backgrounds, whole=whole)
+        return apply(
+            self.images[index], regions, edits, pictures=backgrounds, skip_crops=skip_crops
+        )
 
     add = renamed("Conversation.add", add_region)
     change = renamed("Conversation.change", update_region)

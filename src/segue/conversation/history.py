@@ -87,23 +87,23 @@ class History:
         """Undo the last step and return it; None at the beginning."""
         if not self._past:
             return None
-        before, step = self._past.pop()
+        previous, step = self._past.pop()
         self._future.append((step, self.now))
-        self.now = before
+        self.now = previous
         return step
 
     def redo(self) -> Step | None:
         """Redo the step that was undone last and return it; None when there is none."""
         if not self._future:
             return None
-        step, after = self._future.pop()
+        step, next_snapshot = self._future.pop()
         self._past.append((self.now, step))
-        self.now = after
+        self.now = next_snapshot
         return step
 
     def steps(self) -> tuple[list[tuple[Step | None, Snapshot]], int]:
         """Return every snapshot with the step that led to it, and the index of the present one."""
-        snapshots = [before for before, _ in self._past]
+        snapshots = [snapshot for snapshot, _ in self._past]
         steps = [None, *(step for _, step in self._past)]
         past = list(zip(steps, [*snapshots, self.now]))
         return [*past, *reversed(self._future)], len(snapshots)

@@ -129,12 +129,12 @@ class ConversationState:
         self._next_id += len(answer.regions)
 
     def _push_turn(self, user: Message, answer: Answer) -> None:
-        now = self.history.now
+        snapshot = self.history.now
         self.history.push(
             Step("ask", answer.question),
-            turns=(*now.turns, (user, Message("assistant", answer.raw))),
-            answers=(*now.answers, answer),
-            regions=(*now.regions, *answer.regions),
+            turns=(*snapshot.turns, (user, Message("assistant", answer.raw))),
+            answers=(*snapshot.answers, answer),
+            regions=(*snapshot.regions, *answer.regions),
         )
 
     @property

@@ -94,11 +94,11 @@ def _write_sam(path: Path, folder: Path) -> None:
 
 def _write_grounding_dino(path: Path, folder: Path, vocabulary: str | Path | None) -> None:
     from segue.detect.grounding_dino import read_grounding_dino
-    from segue.detect.resizing import Resizing
-    from segue.detect.vocabulary import bert_tokenizer
+    from segue.detect.resizing import DetectorResizing
+    from segue.detect.vocabulary import load_bert_tokenizer
 
-    tokenizer = bert_tokenizer(path, vocabulary)  # before the large file: it is often missing
-    resizing = Resizing.read(path)
+    tokenizer = load_bert_tokenizer(path, vocabulary)  # before the large file: it is often missing
+    resizing = DetectorResizing.read(path)
     pixels = {
         "image_processor_type": "GroundingDinoImageProcessor",
         "image_mean": list(resizing.mean),

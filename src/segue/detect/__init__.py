@@ -66,4 +66,4 @@ DETECTORS = Catalog(
     },
 )
 
-__getattr__ = renamed_in(__name__, {"Found": "Detection"})
+__getattr__ = renamed_in(__name__)

@@ -28,12 +28,12 @@ class Caption:
     """Columns of each phrase, [start, end)."""
 
 
-def cleaned(phrase: str) -> str:
-    """A phrase as the network was trained to see it: lower case, no separators, single spaces.
+def normalize_phrase(phrase: str) -> str:
+    """Write a phrase as the network was trained to read it: lower case, single spaces.
 
-    >>> cleaned("  The Cat.  ")
+    >>> normalize_phrase("  The Cat.  ")
     'the cat'
-    >>> cleaned("mr. smith?")
+    >>> normalize_phrase("mr. smith?")
     'mr smith'
     """
     phrase = well_formed(phrase)  # no tokenizer reads half a character
@@ -56,14 +56,14 @@ def captions(
         max_tokens: longest caption; a phrase alone above it is cut.
         unknown_id: a phrase of nothing but this id is left out: the network knows no word of it.
     """
-    packed: list[Caption] = []
+    full_captions: list[Caption] = []
     ids: list[int] = [CLS]
     names: list[str] = []
     spans: list[tuple[int, int]] = []
 
     def close() -> None:
         if names:
-            packed.append(Caption((*ids, SEP), tuple(names), tuple(spans)))
+            full_captions.append(Caption((*ids, SEP), tuple(names), tuple(spans)))
         ids[:], names[:], spans[:] = [CLS], [], []
 
     for phrase in phrases:
@@ -76,4 +76,4 @@ def captions(
         names.append(phrase)
         ids += [*tokens, DOT]
     close()
-    return packed
+    return full_captions

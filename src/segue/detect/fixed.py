@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from segue.detect import Detection
-from segue.detect.captions import cleaned
-from segue.detect.suppression import detections_of, in_order_of, read_phrases, score_floor
+from segue.detect.captions import normalize_phrase
+from segue.detect.suppression import detections_of, group_by_phrase, read_phrases, score_floor
 from segue.errors import InputError
 from segue.values.box import Box
 from segue.values.image import Image
@@ -33,9 +33,9 @@ class Fixed:
             InputError: there is no such file, or a row has neither four nor five numbers.
         """
         if isinstance(table, str | Path):
-            table = _read(Path(table)) if str(table) else {}
+            table = _read_table(Path(table)) if str(table) else {}
         self.table = {
-            cleaned(phrase): np.array([_five_numbers(row) for row in rows]).reshape(-1, 5)
+            normalize_phrase(phrase): np.array([_five_numbers(row) for row in rows]).reshape(-1, 5)
             for phrase, rows in table.items()
         }
 
@@ -48,14 +48,14 @@ class Fixed:
     ) -> list[Detection]:
         """Look the phrases up. See `segue.detect.Detector.find`."""
         floor = score_floor(box_threshold, text_threshold)
-        asked, answers = read_phrases(phrases), {}
-        for phrase in asked:
-            rows = self.table.get(cleaned(phrase), np.zeros((0, 5)))
+        wanted_phrases, answers = read_phrases(phrases), {}
+        for phrase in wanted_phrases:
+            rows = self.table.get(normalize_phrase(phrase), np.zeros((0, 5)))
             rows = rows[rows[:, 4] > floor]
             answers[phrase] = detections_of(
                 phrase, rows[:, :4], rows[:, 4], image.size, max_iou=1.0
             )
-        return in_order_of(asked, answers)
+        return group_by_phrase(wanted_phrases, answers)
 
 
 def _five_numbers(row: Row) -> list[float]:
@@ -65,7 +65,7 @@ def _five_numbers(row: Row) -> list[float]:
     return [*numbers, 1.0][:5]
 
 
-def _read(path: Path) -> Mapping[str, Iterable[Row]]:
+def _read_table(path: Path) -> Mapping[str, Iterable[Row]]:
     try:
         table = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:

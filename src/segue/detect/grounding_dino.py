@@ -21,14 +21,24 @@ import torch
 from torch import Tensor
 
 from segue.detect import Detection
-from segue.detect.captions import Caption, captions, cleaned
-from segue.detect.original_grounding_dino import config_of, is_original_grounding_dino, renamed
-from segue.detect.resizing import Resizing
-from segue.detect.suppression import detections_of, in_order_of, read_phrases, score_floor
-from segue.detect.vocabulary import bert_tokenizer
+from segue.detect.captions import Caption, captions, normalize_phrase
+from segue.detect.original_grounding_dino import (
+    config_of,
+    is_original_grounding_dino,
+    rename_tensors,
+)
+from segue.detect.resizing import DetectorResizing
+from segue.detect.suppression import detections_of, group_by_phrase, read_phrases, score_floor
+from segue.detect.vocabulary import load_bert_tokenizer
 from segue.errors import InputError, ModelError
 from segue.runtime import device as devices
-from segue.runtime.weights import locate, pretrained, read_options, read_tensors, require_model_type
+from segue.runtime.weights import (
+    load_pretrained,
+    locate,
+    read_options,
+    read_tensors,
+    require_model_type,
+)
 from segue.values.box import Size
 from segue.values.image import Image
 
@@ -51,9 +61,9 @@ class DinoOptions:
 
     @classmethod
     def read(cls, place: Path) -> "DinoOptions":
-        """The settings beside the weights at `place`; those of the published models else."""
-        found = read_options(place)
-        return cls(**{k: float(found[k]) for k in cls.__dataclass_fields__ if k in found})
+        """Read the settings beside the weights at `place`; those of the published models else."""
+        settings = read_options(place)
+        return cls(**{k: float(settings[k]) for k in cls.__dataclass_fields__ if k in settings})
 
 
 def load(
@@ -82,11 +92,11 @@ def load(
     """
     place = devices.pick(device, dtype or "float32")
     path = locate(source)
-    tokenizer = bert_tokenizer(path, vocabulary)
+    tokenizer = load_bert_tokenizer(path, vocabulary)
     return GroundingDino(
         read_grounding_dino(path),
         tokenizer,
-        Resizing.read(path),
+        DetectorResizing.read(path),
         DinoOptions.read(path),
         place,
         name or str(source),
@@ -94,7 +104,7 @@ def load(
 
 
 def read_grounding_dino(path: Path) -> Any:
-    """The transformers model in a folder or an original checkpoint, float32, on the processor.
+    """Read the transformers model in a folder or an original checkpoint, float32, on the processor.
 
     Raises:
         ModelError: the weights are missing, damaged, or not of this model.
@@ -103,7 +113,7 @@ def read_grounding_dino(path: Path) -> Any:
 
     if path.is_dir():
         kind = require_model_type(path, *_MODELS)
-        return pretrained(getattr(transformers, _MODELS[kind]), path)
+        return load_pretrained(getattr(transformers, _MODELS[kind]), path)
     tensors = read_tensors(path)
     if not is_original_grounding_dino(tensors):
         raise ModelError(
@@ -111,8 +121,8 @@ def read_grounding_dino(path: Path) -> Any:
             f"first tensor is {next(iter(tensors))!r}."
         )
     config = config_of(tensors, read_options(path).get("heads"))
-    return pretrained(
-        transformers.GroundingDinoForObjectDetection, config=config, tensors=renamed(tensors)
+    return load_pretrained(
+        transformers.GroundingDinoForObjectDetection, config=config, tensors=rename_tensors(tensors)
     )
 
 
@@ -123,7 +133,7 @@ class GroundingDino:
         self,
         model: Any,
         tokenizer: Any,
-        resizing: Resizing,
+        resizing: DetectorResizing,
         options: DinoOptions,
         place: devices.Placement,
         name: str,
@@ -171,32 +181,39 @@ class GroundingDino:
             InputError: counts differ, or a threshold is not in [0, 1].
             ModelError: the network gave numbers that are not finite.
         """
-        asked = _for_each(images, phrases)
-        own = self.options
-        floor = score_floor(box_threshold, text_threshold, own.box_threshold, own.text_threshold)
-        found: list[dict[str, list[Detection]]] = [{} for _ in images]
+        phrases_per_image = _phrases_per_image(images, phrases)
+        defaults = self.options
+        floor = score_floor(
+            box_threshold, text_threshold, defaults.box_threshold, defaults.text_threshold
+        )
+        detections: list[dict[str, list[Detection]]] = [{} for _ in images]
         runs = [
-            (row, caption) for row, names in enumerate(asked) for caption in self.captions(names)
+            (row, caption)
+            for row, names in enumerate(phrases_per_image)
+            for caption in self.captions(names)
         ]
-        for some in self._together(images, runs):
-            scores, boxes = self.run([images[row] for row, _ in some], [c for _, c in some])
-            for (row, caption), score, box in zip(some, scores, boxes):
-                found[row] |= self._objects(images[row].size, caption, score, box, floor)
+        for batch in self._batches(images, runs):
+            scores, boxes = self.run_network(
+                [images[row] for row, _ in batch], [c for _, c in batch]
+            )
+            for (row, caption), score, box in zip(batch, scores, boxes):
+                detections[row] |= self._objects(images[row].size, caption, score, box, floor)
         return [
-            in_order_of(names, _as_written(names, answers)) for names, answers in zip(asked, found)
+            group_by_phrase(names, _under_original_phrases(names, answers))
+            for names, answers in zip(phrases_per_image, detections)
         ]
 
     def captions(self, phrases: Sequence[str]) -> list[Caption]:
-        """The captions that ask for these phrases; equal ones once, empty and unknown ones not."""
+        """Return the captions that ask for these phrases, without equal, empty and unknown ones."""
         return captions(
-            dict.fromkeys(cleaned(phrase) for phrase in phrases),
+            dict.fromkeys(normalize_phrase(phrase) for phrase in phrases),
             lambda phrase: self.tokenizer.encode(phrase, add_special_tokens=False),
             self.max_tokens,
             self.tokenizer.unk_token_id,
         )
 
-    def run(
-        self, images: Sequence[Image], asked: Sequence[Caption]
+    def run_network(
+        self, images: Sequence[Image], captions: Sequence[Caption]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Run the network on N pictures, with a caption each.
 
@@ -207,11 +224,11 @@ class GroundingDino:
         Raises:
             ModelError: the network gave numbers that are not finite.
         """
-        length = max(len(caption.ids) for caption in asked)
-        ids = torch.zeros(len(asked), length, dtype=torch.long)
-        for row, caption in enumerate(asked):
+        length = max(len(caption.ids) for caption in captions)
+        ids = torch.zeros(len(captions), length, dtype=torch.long)
+        for row, caption in enumerate(captions):
             ids[row, : len(caption.ids)] = torch.tensor(caption.ids)
-        pixels, inside = self._padded([self.resizing.pixels(image) for image in images])
+        pixels, inside = self._pad([self.resizing.pixels(image) for image in images])
         logits, boxes = self.forward(pixels, inside, ids, (ids > 0).long())
         return logits[..., :length].sigmoid().cpu().numpy(), boxes.cpu().numpy()
 
@@ -219,7 +236,7 @@ class GroundingDino:
     def forward(
         self, pixels: Tensor, inside: Tensor, ids: Tensor, attention: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The bare network.
+        """Run the bare network.
 
         Args:
             pixels: (N, 3, h, w) float32, normalised.
@@ -245,7 +262,7 @@ class GroundingDino:
             )
         return logits, boxes
 
-    def _padded(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    def _pad(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """One batch of pictures, and where in it they are. Pads the right and the bottom."""
         room = Size(*(max(p.shape[axis] for p in pictures) for axis in (1, 2)))
         room = self._room_for_queries(room)
@@ -258,7 +275,7 @@ class GroundingDino:
         return pixels, inside
 
     def _room_for_queries(self, size: Size) -> Size:
-        """A size with at least as many places as the network has queries, else it cannot choose."""
+        """Return a size with at least as many places as the network has queries."""
         config = self.model.config
         finest = getattr(config.backbone_config, "patch_size", 4)
         steps = [finest * 2 ** (index - 1) for index in config.backbone_config.out_indices]
@@ -269,17 +286,17 @@ class GroundingDino:
             size = Size(max(size.height, longer), max(size.width, longer))
         return size
 
-    def _together(
+    def _batches(
         self, images: Sequence[Image], runs: Sequence[tuple[int, Caption]]
     ) -> Iterator[list[tuple[int, Caption]]]:
-        """Runs whose pictures become equally large, as many at once as memory allows.
+        """Yield runs whose pictures become equally large, as many at once as memory allows.
 
         Pictures of different sizes never share a run: the backbone does not know of padding, so
         what is found in one picture would depend on its company.
         """
         groups: dict[Size, list[tuple[int, Caption]]] = defaultdict(list)
-        for run in runs:
-            groups[self.resizing.size_for(images[run[0]].size)].append(run)
+        for run_network in runs:
+            groups[self.resizing.size_for(images[run_network[0]].size)].append(run_network)
         budget = _PIXELS_AT_ONCE.get(self.device.type, _PIXELS_AT_ONCE_ELSEWHERE)
         for size, members in groups.items():
             step = max(1, budget // (size.height * size.width))
@@ -289,23 +306,23 @@ class GroundingDino:
     def _objects(
         self, size: Size, caption: Caption, scores: np.ndarray, boxes: np.ndarray, floor: float
     ) -> dict[str, list[Detection]]:
-        """Cleaned phrase -> its objects. A query answers the phrase it fits best, and only that."""
+        """Return the objects by normalised phrase; a query answers the phrase it fits best only."""
         per_phrase = np.stack([scores[:, a:b].max(1) for a, b in caption.spans], 1)  # (Q, P)
         best = per_phrase.argmax(1)
         centres, sides = boxes[:, :2], boxes[:, 2:]
         corners = np.concatenate([centres - sides / 2, centres + sides / 2], 1)
         corners = corners * (size.width, size.height, size.width, size.height)
-        found = {}
+        by_phrase = {}
         for column, phrase in enumerate(caption.phrases):
-            own = per_phrase[:, column]
-            mine = (best == column) & (own > floor)
-            found[phrase] = detections_of(
-                phrase, corners[mine], own[mine], size, self.options.nms_iou
+            phrase_scores = per_phrase[:, column]
+            is_best = (best == column) & (phrase_scores > floor)
+            by_phrase[phrase] = detections_of(
+                phrase, corners[is_best], phrase_scores[is_best], size, self.options.nms_iou
             )
-        return found
+        return by_phrase
 
 
-def _for_each(images: Sequence[Image], phrases: Sequence[Any]) -> list[list[str]]:
+def _phrases_per_image(images: Sequence[Image], phrases: Sequence[Any]) -> list[list[str]]:
     if isinstance(phrases, str) or not phrases or isinstance(phrases[0], str):
         return [read_phrases(phrases)] * len(images)
     if len(phrases) != len(images):
@@ -313,14 +330,17 @@ def _for_each(images: Sequence[Image], phrases: Sequence[Any]) -> list[list[str]
             f"There must be one list of phrases for each picture, got {len(phrases)} lists for "
             f"{len(images)} pictures."
         )
-    return [read_phrases(some) for some in phrases]
+    return [read_phrases(phrase_list) for phrase_list in phrases]
 
 
-def _as_written(
-    asked: Sequence[str], found: dict[str, list[Detection]]
+def _under_original_phrases(
+    phrases: Sequence[str], by_normalized_phrase: dict[str, list[Detection]]
 ) -> dict[str, list[Detection]]:
-    """The objects under each phrase as the caller wrote it; "Dog" and "dog." share theirs."""
+    """Return the objects by phrase as the caller wrote it; "Dog" and "dog." share theirs."""
     return {
-        phrase: [Detection(phrase, one.box, one.score) for one in found.get(cleaned(phrase), ())]
-        for phrase in asked
+        phrase: [
+            Detection(phrase, detection.box, detection.score)
+            for detection in by_normalized_phrase.get(normalize_phrase(phrase), ())
+        ]
+        for phrase in phrases
     }

@@ -94,12 +94,12 @@ _INSIDE: Mapping[str, Mapping[str, str]] = {  # the part of the network -> renam
 
 
 def is_original_grounding_dino(names: object) -> bool:
-    """True when these tensor names are those of an original Grounding DINO checkpoint."""
+    """Return whether these tensor names are those of an original Grounding DINO checkpoint."""
     return isinstance(names, Mapping) and _MARK in names and "feat_map.weight" in names
 
 
-def renamed(tensors: "Tensors") -> "dict[str, torch.Tensor]":
-    """The same tensors under the names of `transformers.GroundingDinoForObjectDetection`.
+def rename_tensors(tensors: "Tensors") -> "dict[str, torch.Tensor]":
+    """Return the same tensors under the names of `transformers.GroundingDinoForObjectDetection`.
 
     Raises:
         ModelError: a tensor has a name that no published file has.
@@ -113,11 +113,11 @@ def renamed(tensors: "Tensors") -> "dict[str, torch.Tensor]":
 
 
 def _pieces(name: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.Tensor]]":
-    """New name and tensor; three of each where one fused projection becomes three."""
+    """Yield new name and tensor; three of each where one fused projection becomes three."""
     if match := re.match(r"backbone\.0\.norm(\d)\.(\w+)$", name):
         yield f"{_SWIN}hidden_states_norms.stage{int(match[1]) + 1}.{match[2]}", tensor
         return
-    new = _renamed(name)
+    new = _rename(name)
     if match := re.match(r"(.*)\.in_proj_(weight|bias)$", new):
         head, ending, parts = match[1], match[2], ("query", "key", "value")
     elif match := re.match(r"(.*)\.attn\.qkv\.(weight|bias)$", new):
@@ -130,10 +130,10 @@ def _pieces(name: str, tensor: "torch.Tensor") -> "Iterator[tuple[str, torch.Ten
         yield f"{head}.{part}.{ending}", rows
 
 
-def _renamed(name: str) -> str:
+def _rename(name: str) -> str:
     for pattern, prefix in _PREFIXES:
         if match := pattern.match(name):
-            start, rest = match.expand(prefix), name[match.end() :]
+            start, ending = match.expand(prefix), name[match.end() :]
             break
     else:
         raise ModelError(
@@ -142,15 +142,15 @@ def _renamed(name: str) -> str:
     for part, renames in _INSIDE.items():
         if part in start:
             for old, new in renames.items():
-                block = re.match(r"(blocks\.\d+\.)?", rest)
+                block = re.match(r"(blocks\.\d+\.)?", ending)
                 at = block.end() if block else 0
-                if rest.startswith(old, at):
-                    return start + rest[:at] + new + rest[at + len(old) :]
-    return start + rest
+                if ending.startswith(old, at):
+                    return start + ending[:at] + new + ending[at + len(old) :]
+    return start + ending
 
 
 def config_of(tensors: "Tensors", heads: Mapping[str, int] | None = None) -> "GroundingDinoConfig":
-    """The configuration that these tensors, under their original names, were built with.
+    """Return the configuration that these tensors, under their original names, were built with.
 
     Args:
         tensors: a whole checkpoint.
@@ -163,17 +163,17 @@ def config_of(tensors: "Tensors", heads: Mapping[str, int] | None = None) -> "Gr
     """
     from transformers import GroundingDinoConfig
 
-    known = heads or {}
+    hints = heads or {}
     try:
         width = tensors["feat_map.weight"].shape[0]
         layers, decoder_layers = _count(tensors, "encoder"), _count(tensors, "decoder")
         levels = tensors["transformer.level_embed"].shape[0]
-        points = known.get("points", 4)
+        points = hints.get("points", 4)
         attention = tensors["transformer.encoder.layers.0.self_attn.attention_weights.weight"]
         attention_heads = attention.shape[0] // (levels * points)
         return GroundingDinoConfig(
-            backbone_config=_swin(tensors, known),
-            text_config=_bert(tensors, known),
+            backbone_config=_swin(tensors, hints),
+            text_config=_bert(tensors, hints),
             num_queries=tensors[_MARK].shape[0],
             d_model=width,
             encoder_layers=layers,
@@ -203,11 +203,11 @@ def _count(tensors: "Tensors", part: str) -> int:
 
 def _shares_box_head(tensors: "Tensors", layers: int) -> bool:
     first = tensors["bbox_embed.0.layers.0.weight"]
-    others = (tensors[f"bbox_embed.{i}.layers.0.weight"] for i in range(1, layers))
-    return all(bool((first == other).all()) for other in others)
+    later_heads = (tensors[f"bbox_embed.{i}.layers.0.weight"] for i in range(1, layers))
+    return all(bool((first == weight).all()) for weight in later_heads)
 
 
-def _swin(tensors: "Tensors", known: Mapping[str, int]) -> Any:
+def _swin(tensors: "Tensors", hints: Mapping[str, int]) -> Any:
     from transformers import SwinConfig
 
     blocks = re.compile(r"backbone\.0\.layers\.(\d+)\.blocks\.(\d+)\.norm1\.weight")
@@ -224,7 +224,7 @@ def _swin(tensors: "Tensors", known: Mapping[str, int]) -> Any:
         int(m[1]) for name in tensors if (m := re.match(r"backbone\.0\.norm(\d)\.weight", name))
     )
     return SwinConfig(
-        image_size=known.get("image_size", 384 if window == 12 else 224),
+        image_size=hints.get("image_size", 384 if window == 12 else 224),
         patch_size=patch,
         embed_dim=embed,
         depths=[depths[stage] for stage in sorted(depths)],
@@ -235,7 +235,7 @@ def _swin(tensors: "Tensors", known: Mapping[str, int]) -> Any:
     )
 
 
-def _bert(tensors: "Tensors", known: Mapping[str, int]) -> Any:
+def _bert(tensors: "Tensors", hints: Mapping[str, int]) -> Any:
     from transformers import BertConfig
 
     words, width = tensors["bert.embeddings.word_embeddings.weight"].shape
@@ -244,7 +244,7 @@ def _bert(tensors: "Tensors", known: Mapping[str, int]) -> Any:
         vocab_size=words,
         hidden_size=width,
         num_hidden_layers=1 + max(int(m[1]) for name in tensors if (m := layer.match(name))),
-        num_attention_heads=known.get("text", max(1, width // 64)),
+        num_attention_heads=hints.get("text", max(1, width // 64)),
         intermediate_size=tensors["bert.encoder.layer.0.intermediate.dense.weight"].shape[0],
         max_position_embeddings=tensors["bert.embeddings.position_embeddings.weight"].shape[0],
         type_vocab_size=tensors["bert.embeddings.token_type_embeddings.weight"].shape[0],

@@ -17,12 +17,18 @@ import PIL.Image
 import torch
 
 from segue.detect import Detection
-from segue.detect.captions import cleaned
-from segue.detect.resizing import Resizing
-from segue.detect.suppression import detections_of, in_order_of, read_phrases, score_floor
+from segue.detect.captions import normalize_phrase
+from segue.detect.resizing import DetectorResizing
+from segue.detect.suppression import detections_of, group_by_phrase, read_phrases, score_floor
 from segue.errors import ModelError
 from segue.runtime import device as devices
-from segue.runtime.weights import locate, pretrained, read_json, read_options, require_model_type
+from segue.runtime.weights import (
+    load_pretrained,
+    locate,
+    read_json,
+    read_options,
+    require_model_type,
+)
 from segue.values.box import Size
 from segue.values.image import Image
 
@@ -43,9 +49,9 @@ class OwlOptions:
 
     @classmethod
     def read(cls, place: Path) -> "OwlOptions":
-        """The settings beside the weights at `place`; those of the published models else."""
-        found = read_options(place)
-        return cls(**{k: found[k] for k in cls.__dataclass_fields__ if k in found})
+        """Read the settings beside the weights at `place`; those of the published models else."""
+        settings = read_options(place)
+        return cls(**{k: settings[k] for k in cls.__dataclass_fields__ if k in settings})
 
 
 def load(
@@ -72,7 +78,7 @@ def load(
     place = devices.pick(device, dtype)
     path = locate(source)
     require_model_type(path, "owlv2")
-    model = pretrained(Owlv2ForObjectDetection, path)
+    model = load_pretrained(Owlv2ForObjectDetection, path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             str(path), local_files_only=True, trust_remote_code=False
@@ -83,15 +89,15 @@ def load(
     return Owlv2(model, tokenizer, options, resizing, place, name or str(source))
 
 
-def _resizing(path: Path, model: Any) -> Resizing:
-    stated, side = (
+def _resizing(path: Path, model: Any) -> DetectorResizing:
+    settings, side = (
         read_json(path, "preprocessor_config.json"),
         model.config.vision_config.image_size,
     )
-    return Resizing(
+    return DetectorResizing(
         fixed=Size(side, side),
-        mean=tuple(stated.get("image_mean") or _CLIP_MEAN),
-        std=tuple(stated.get("image_std") or _CLIP_STD),
+        mean=tuple(settings.get("image_mean") or _CLIP_MEAN),
+        std=tuple(settings.get("image_std") or _CLIP_STD),
     )
 
 
@@ -103,7 +109,7 @@ class Owlv2:
         model: Any,
         tokenizer: Any,
         options: OwlOptions,
-        resizing: Resizing,
+        resizing: DetectorResizing,
         place: devices.Placement,
         name: str,
     ) -> None:
@@ -126,23 +132,27 @@ class Owlv2:
         The default of `box_threshold` is 0.1 and that of `text_threshold` 0: phrases are not mixed
         in one text here, so there is nothing for the second one to tell apart.
         """
-        asked = read_phrases(phrases)
+        wanted_phrases = read_phrases(phrases)
         floor = score_floor(box_threshold, text_threshold, self.options.box_threshold, 0.0)
-        names = [name for name in dict.fromkeys(cleaned(phrase) for phrase in asked) if name]
+        names = [
+            name
+            for name in dict.fromkeys(normalize_phrase(phrase) for phrase in wanted_phrases)
+            if name
+        ]
         if not names:
             return []
-        scores, boxes = self.run(image, names)
+        scores, boxes = self.run_network(image, names)
         corners = self._corners(boxes, image.size)
         best, answers = scores.argmax(1), {}
-        for phrase in asked:
-            if (name := cleaned(phrase)) not in names:
+        for phrase in wanted_phrases:
+            if (name := normalize_phrase(phrase)) not in names:
                 continue
-            own = scores[:, names.index(name)]
-            mine = (best == names.index(name)) & (own > floor)
+            phrase_scores = scores[:, names.index(name)]
+            is_best = (best == names.index(name)) & (phrase_scores > floor)
             answers[phrase] = detections_of(
-                phrase, corners[mine], own[mine], image.size, self.options.nms_iou
+                phrase, corners[is_best], phrase_scores[is_best], image.size, self.options.nms_iou
             )
-        return in_order_of(asked, answers)
+        return group_by_phrase(wanted_phrases, answers)
 
     def find_many(
         self,
@@ -152,10 +162,10 @@ class Owlv2:
         text_threshold: float | None = None,
     ) -> list[list[Detection]]:
         """`find` for several pictures, one after the other."""
-        return [self.find(one, phrases, box_threshold, text_threshold) for one in images]
+        return [self.find(image, phrases, box_threshold, text_threshold) for image in images]
 
     @torch.inference_mode()
-    def run(self, image: Image, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def run_network(self, image: Image, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Run the network.
 
         Returns:
@@ -172,7 +182,7 @@ class Owlv2:
             max_length=self.model.config.text_config.max_position_embeddings,
             return_tensors="pt",
         ).to(self.device)
-        pixels = torch.from_numpy(self.resizing.pixels(_squared(image)))[None]
+        pixels = torch.from_numpy(self.resizing.pixels(_pad_to_square(image)))[None]
         out = self.model(
             input_ids=words["input_ids"],
             attention_mask=words["attention_mask"],
@@ -192,8 +202,8 @@ class Owlv2:
         return np.concatenate([centres - sides / 2, centres + sides / 2], 1) * max(size)
 
 
-def _squared(image: Image) -> Image:
-    """The picture at the top left of a black square."""
+def _pad_to_square(image: Image) -> Image:
+    """Return the picture at the top left of a black square."""
     side = max(image.size)
     square = PIL.Image.new("RGB", (side, side))
     square.paste(image.to_pil(), (0, 0))

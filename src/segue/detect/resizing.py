@@ -14,7 +14,7 @@ from segue.values.image import Image
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resizing:
+class DetectorResizing:
     """Read from the `preprocessor_config.json` beside the weights."""
 
     short: int = 800
@@ -28,19 +28,19 @@ class Resizing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     @classmethod
-    def read(cls, place: Path) -> "Resizing":
-        """The settings beside the weights at `place`; those of Grounding DINO where none are.
+    def read(cls, place: Path) -> "DetectorResizing":
+        """Read the settings beside the weights at `place`; those of Grounding DINO where none are.
 
         Raises:
             ModelError: the sizes there are in a form that is not known.
         """
-        found = read_json(place, "preprocessor_config.json")
+        settings = read_json(place, "preprocessor_config.json")
         options: dict[str, Any] = {
-            field: tuple(found[key])
+            field: tuple(settings[key])
             for field, key in (("mean", "image_mean"), ("std", "image_std"))
-            if found.get(key)
+            if settings.get(key)
         }
-        size = found.get("size") or {}
+        size = settings.get("size") or {}
         if "height" in size and "width" in size:
             options["fixed"] = Size(int(size["height"]), int(size["width"]))
         elif "shortest_edge" in size:
@@ -54,24 +54,24 @@ class Resizing:
         return cls(**options)
 
     def size_for(self, size: Size) -> Size:
-        """The size that a picture of `size` is resized to.
+        """Return the size that a picture of `size` is resized to.
 
         Rounded as in transformers; the original program differs by one pixel on some pictures
         that are limited by their longer side.
         """
         if self.fixed is not None:
             return self.fixed
-        least, most = min(size), max(size)
+        shorter, longer = min(size), max(size)
         short: float = self.short
-        if most / least * short > self.long:
-            short = self.long * least / most
+        if longer / shorter * short > self.long:
+            short = self.long * shorter / longer
         side = round(short)
-        other = most if side == least else max(1, int(short * most / least))
+        longer_side = longer if side == shorter else max(1, int(short * longer / shorter))
         side = max(1, side)
-        return Size(side, other) if size.height <= size.width else Size(other, side)
+        return Size(side, longer_side) if size.height <= size.width else Size(longer_side, side)
 
     def pixels(self, image: Image) -> np.ndarray:
-        """The network's input, (3, h, w) float32."""
+        """Return the network's input, (3, h, w) float32."""
         small = image.to_pil().resize(
             self.size_for(image.size)[::-1], PIL.Image.Resampling.BILINEAR
         )

@@ -10,7 +10,7 @@ from segue.errors import InputError
 from segue.values.box import Box, Size
 
 
-def keep_best(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarray:
+def nms(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarray:
     """Greedy non-maximum suppression.
 
     Args:
@@ -23,25 +23,25 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, max_iou: float) -> np.ndarr
 
     Example:
         >>> boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [20, 0, 29, 9]])
-        >>> keep_best(boxes, np.array([0.5, 0.9, 0.3]), max_iou=0.5)
+        >>> nms(boxes, np.array([0.5, 0.9, 0.3]), max_iou=0.5)
         array([1, 2])
     """
     order = np.argsort(-scores, kind="stable")
     x0, y0, x1, y1 = np.asarray(boxes, np.float64).reshape(-1, 4).T
     areas = (x1 - x0) * (y1 - y0)
-    kept: list[int] = []
+    retained: list[int] = []
     while order.size:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        across = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
-        down = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
+        best, candidates = order[0], order[1:]
+        retained.append(int(best))
+        across = np.minimum(x1[best], x1[candidates]) - np.maximum(x0[best], x0[candidates])
+        down = np.minimum(y1[best], y1[candidates]) - np.maximum(y0[best], y0[candidates])
         overlap = across.clip(0) * down.clip(0)
-        union = areas[best] + areas[rest] - overlap
-        order = rest[overlap <= max_iou * union]
-    return np.array(kept, np.int64)
+        union = areas[best] + areas[candidates] - overlap
+        order = candidates[overlap <= max_iou * union]
+    return np.array(retained, np.int64)
 
 
-def clipped(corners: np.ndarray, size: Size) -> np.ndarray:
+def clip_boxes(corners: np.ndarray, size: Size) -> np.ndarray:
     """Boxes (N, 4) x0 y0 x1 y1 cut to a picture of `size`; one that lies outside becomes empty."""
     limits = np.array([size.width, size.height, size.width, size.height])
     return np.clip(np.asarray(corners, np.float64), 0, limits)
@@ -50,34 +50,36 @@ def clipped(corners: np.ndarray, size: Size) -> np.ndarray:
 def detections_of(
     phrase: str, corners: np.ndarray, scores: np.ndarray, size: Size, max_iou: float
 ) -> list[Detection]:
-    """The objects that answer a phrase: boxes clipped, empty ones dropped, overlaps suppressed.
+    """Return the objects that answer a phrase: clipped, not empty, overlaps suppressed.
 
     Args:
         phrase: what they answer.
         corners: (N, 4) x0 y0 x1 y1 in pixels of the upright picture.
         scores: (N,) in [0, 1], those above the thresholds.
         size: of the picture.
-        max_iou: see `keep_best`.
+        max_iou: see `nms`.
     """
-    boxes = clipped(corners, size)
-    solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    boxes, scores = boxes[solid], scores[solid]
+    boxes = clip_boxes(corners, size)
+    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes, scores = boxes[has_area], scores[has_area]
     return [
         Detection(phrase, Box(*map(float, boxes[row])), float(scores[row]))
-        for row in keep_best(boxes, scores, max_iou)
+        for row in nms(boxes, scores, max_iou)
     ]
 
 
-def in_order_of(
-    asked: Sequence[str], answers: Mapping[str, Sequence[Detection]]
+def group_by_phrase(
+    phrases: Sequence[str], detections: Mapping[str, Sequence[Detection]]
 ) -> list[Detection]:
     """Answers grouped by phrase, in the order in which the phrases were first asked for.
 
     Args:
-        asked: phrases as the caller wrote them; one that is repeated counts once.
-        answers: by phrase as the caller wrote it.
+        phrases: phrases as the caller wrote them; one that is repeated counts once.
+        detections: by phrase as the caller wrote it.
     """
-    return [one for phrase in dict.fromkeys(asked) for one in answers.get(phrase, ())]
+    return [
+        detection for phrase in dict.fromkeys(phrases) for detection in detections.get(phrase, ())
+    ]
 
 
 def read_phrases(phrases: Sequence[str]) -> list[str]:
@@ -88,20 +90,20 @@ def read_phrases(phrases: Sequence[str]) -> list[str]:
     """
     if isinstance(phrases, str):
         raise InputError(f"Phrases must be a list of texts, got the text {phrases!r}. Pass [it].")
-    read = list(phrases)
-    for phrase in read:
+    texts = list(phrases)
+    for phrase in texts:
         if not isinstance(phrase, str):
             raise InputError(f"A phrase must be text, got {type(phrase).__name__}: {phrase!r}.")
-    return read
+    return texts
 
 
-def read_threshold(given: float | None, default: float, name: str) -> float:
+def read_threshold(threshold: float | None, default: float, name: str) -> float:
     """Check a threshold argument of a detector; None means `default`.
 
     Raises:
         InputError: it is not in [0, 1].
     """
-    value = default if given is None else given
+    value = default if threshold is None else threshold
     if not (math.isfinite(value) and 0 <= value <= 1):
         raise InputError(f"The {name} must be in [0, 1], got {value!r}.")
     return float(value)
@@ -113,7 +115,7 @@ def score_floor(
     default_box: float = 0.3,
     default_text: float = 0.25,
 ) -> float:
-    """The score above which a box answers a phrase.
+    """Return the score above which a box answers a phrase.
 
     A phrase's score is that of its best word, so both thresholds ask of one number. A text
     threshold that nobody named follows a box threshold that somebody lowered; one that is named

@@ -10,30 +10,30 @@ _FILES = ("tokenizer.json", "vocab.txt")
 _HUB_IDS = ("bert-base-uncased", "google-bert/bert-base-uncased")
 
 
-def bert_tokenizer(weights: Path, given: str | Path | None = None) -> Any:
-    """The tokenizer that belongs to weights.
+def load_bert_tokenizer(weights: Path, vocabulary: str | Path | None = None) -> Any:
+    """Load the tokenizer that belongs to weights.
 
     Args:
         weights: a folder of a transformers model, which holds its tokenizer, or an original
             checkpoint, which does not.
-        given: `vocab.txt`, or a folder with it; None: looked for beside the checkpoint, in a
+        vocabulary: `vocab.txt`, or a folder with it; None: looked for beside the checkpoint, in a
             folder "bert-base-uncased" beside it, and in the hub's cache. Never fetched.
 
     Raises:
         ModelError: it is in none of these places, or is not the vocabulary the network needs.
     """
-    place = Path(given).expanduser() if given is not None else _found(weights)
+    place = Path(vocabulary).expanduser() if vocabulary is not None else _find_vocabulary(weights)
     if place is None or not place.exists():
         raise ModelError(
             "The words of Grounding DINO are those of bert-base-uncased, and its vocab.txt (0.2 "
-            f"MB) was not found: {'there is no ' + str(place) if place else _looked(weights)}. Put "
-            "it beside the checkpoint, pass vocabulary='…/vocab.txt', or run: "
+            f"MB) was not found: {f'there is no {place}' if place else _places_text(weights)}. "
+            "Put it beside the checkpoint, pass vocabulary='…/vocab.txt', or run: "
             "hf download google-bert/bert-base-uncased vocab.txt"
         )
-    return _checked(_read(place), place)
+    return _check_ids(_load_tokenizer(place), place)
 
 
-def _found(weights: Path) -> Path | None:
+def _find_vocabulary(weights: Path) -> Path | None:
     folder = weights if weights.is_dir() else weights.parent
     for candidate in (folder, folder / "bert-base-uncased"):
         if any((candidate / name).is_file() for name in _FILES):
@@ -48,18 +48,18 @@ def _found(weights: Path) -> Path | None:
     return None
 
 
-def _looked(weights: Path) -> str:
+def _places_text(weights: Path) -> str:
     folder = weights if weights.is_dir() else weights.parent
     return f"looked in {folder}, {folder / 'bert-base-uncased'} and the hub's cache"
 
 
-def _read(place: Path) -> Any:
+def _load_tokenizer(place: Path) -> Any:
     from transformers import AutoTokenizer, BertTokenizer
 
-    whole = place.is_dir() and (place / "tokenizer_config.json").is_file()
+    has_config = place.is_dir() and (place / "tokenizer_config.json").is_file()
     vocab = place / "vocab.txt" if place.is_dir() else place
     try:
-        if whole:
+        if has_config:
             return AutoTokenizer.from_pretrained(
                 str(place), local_files_only=True, trust_remote_code=False
             )
@@ -73,7 +73,7 @@ def _read(place: Path) -> Any:
         raise ModelError(f"The vocabulary at {place} could not be read: {error}.") from error
 
 
-def _checked(tokenizer: Any, place: Path) -> Any:
+def _check_ids(tokenizer: Any, place: Path) -> Any:
     needed = {"[CLS]": CLS, "[SEP]": SEP, ".": DOT, "?": QUESTION}
     for token, expected in needed.items():
         number = tokenizer.convert_tokens_to_ids(token)

@@ -198,14 +198,4 @@ DIALECTS = Catalog(
     },
 )
 
-__getattr__ = renamed_in(
-    __name__,
-    {
-        "Event": "ReplyEvent",
-        "Malformed": "MalformedMarkup",
-        "Pointed": "BoxMention",
-        "Spotted": "PointMention",
-        "Text": "PlainText",
-        "Wanted": "DetectRequest",
-    },
-)
+__getattr__ = renamed_in(__name__)

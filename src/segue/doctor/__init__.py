@@ -6,4 +6,4 @@ from segue.doctor.examination import examine
 from segue.doctor.verdict import Finding, Verdict
 
 __all__ = ["Drawing", "DrawnShape", "Finding", "Verdict", "examine"]
-__getattr__ = renamed_in(__name__, {"Shape": "DrawnShape"})
+__getattr__ = renamed_in(__name__)

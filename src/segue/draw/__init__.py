@@ -14,7 +14,7 @@ import PIL.Image
 from PIL import ImageDraw
 
 from segue.draw.label import Label, draw_labels
-from segue.draw.palette import Colour, contrasting, key, palette, shade
+from segue.draw.palette import Colour, contrast_colour, key, palette, shade
 from segue.errors import InputError
 from segue.values.box import Box, Size
 from segue.values.image import Image
@@ -23,7 +23,7 @@ from segue.values.region import Region
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _RegionStyle:
     """How one region is drawn."""
 
     region: Region
@@ -67,21 +67,21 @@ def draw_regions(
                 f"The mask of region {region.id} has the size {tuple(region.mask.size)}, the "
                 f"picture {tuple(image.size)} (height, width). Draw it on its own picture."
             )
-    looks = _looks(regions)
+    styles = _region_styles(regions)
     picture = image.to_pil()
     line = line_width(image.size)
     if masks:
-        masked = [(look.region.mask, look) for look in looks if look.region.mask is not None]
+        masked = [(style.region.mask, style) for style in styles if style.region.mask is not None]
         masked.sort(key=lambda pair: -pair[0].area)  # small ones on top
-        for mask, look in masked:
-            _fill(picture, mask, look.fill, alpha)
-        for mask, look in masked:
-            _outline(picture, mask, look.colour, line)
+        for mask, style in masked:
+            _fill(picture, mask, style.fill, alpha)
+        for mask, style in masked:
+            _outline(picture, mask, style.colour, line)
     if boxes:
-        for look in looks:
-            _frame(picture, look, line, thin=masks and look.region.mask is not None)
+        for style in styles:
+            _frame(picture, style, line, thin=masks and style.region.mask is not None)
     if labels:
-        draw_labels(picture, [look.label for look in looks])
+        draw_labels(picture, [style.label for style in styles])
     return picture
 
 
@@ -90,20 +90,20 @@ def line_width(size: Size) -> float:
     return max(1.2, sqrt(size.height * size.width) / 300)
 
 
-def _looks(regions: Sequence[Region]) -> list[_Look]:
+def _region_styles(regions: Sequence[Region]) -> list[_RegionStyle]:
     colours = palette(region.phrase for region in regions)
     totals = Counter(key(region.phrase) for region in regions)
-    counted: Counter[str] = Counter()
-    looks = []
+    counts: Counter[str] = Counter()
+    styles = []
     for region in regions:
         kind = key(region.phrase)
-        colour = shade(colours[region.phrase], counted[kind])
-        counted[kind] += 1
+        colour = shade(colours[region.phrase], counts[kind])
+        counts[kind] += 1
         text = region.phrase.strip() or region.id
-        number = f" {counted[kind]}" if totals[kind] > 1 and kind else ""
+        number = f" {counts[kind]}" if totals[kind] > 1 and kind else ""
         label = Label(text, number, region.box, colour)
-        looks.append(_Look(region, colours[region.phrase], colour, label))
-    return looks
+        styles.append(_RegionStyle(region, colours[region.phrase], colour, label))
+    return styles
 
 
 def _window(mask: Mask, margin: int) -> tuple[slice, slice] | None:
@@ -111,8 +111,8 @@ def _window(mask: Mask, margin: int) -> tuple[slice, slice] | None:
     box = mask.box
     if box is None:
         return None
-    top, left = max(int(box.y0) - margin, 0), max(int(box.x0) - margin, 0)
-    return slice(top, int(box.y1) + margin), slice(left, int(box.x1) + margin)
+    y0, x0 = max(int(box.y0) - margin, 0), max(int(box.x0) - margin, 0)
+    return slice(y0, int(box.y1) + margin), slice(x0, int(box.x1) + margin)
 
 
 def _fill(picture: PIL.Image.Image, mask: Mask, colour: Colour, alpha: float) -> None:
@@ -122,7 +122,7 @@ def _fill(picture: PIL.Image.Image, mask: Mask, colour: Colour, alpha: float) ->
 
 
 def _outline(picture: PIL.Image.Image, mask: Mask, colour: Colour, line: float) -> None:
-    """A coloured line along the mask's edge between two thin contrasting ones, antialiased."""
+    """Draw a coloured line along the mask's edge between two thin contrasting ones, antialiased."""
     import cv2
 
     halo = max(line * 0.5, 0.8)
@@ -135,7 +135,7 @@ def _outline(picture: PIL.Image.Image, mask: Mask, colour: Colour, line: float) 
     # Signed distance of a pixel's centre to the edge; blurring it takes the steps out of slants.
     distance = within - without + (np.float32(0.5) - inside)
     distance = abs(cv2.GaussianBlur(distance, (0, 0), max(line * 0.4, 0.6))[1:-1, 1:-1])
-    for half, ink in ((line / 2 + halo, contrasting(colour)), (line / 2, colour)):
+    for half, ink in ((line / 2 + halo, contrast_colour(colour)), (line / 2, colour)):
         cover = np.clip((half + 0.5 - distance) * 255, 0, 255).astype(np.uint8)
         _paint(picture, cover, window, ink)
 
@@ -148,23 +148,23 @@ def _paint(
     picture.paste(colour, (columns.start, rows.start), PIL.Image.fromarray(cover))
 
 
-def _frame(picture: PIL.Image.Image, look: _Look, line: float, thin: bool) -> None:
+def _frame(picture: PIL.Image.Image, style: _RegionStyle, line: float, thin: bool) -> None:
     draw = ImageDraw.Draw(picture)
     width = max(1, round(line * (0.6 if thin else 1)))
     edge = max(1, round(line * 0.35))
-    if look.region.quad and len(look.region.quad) >= 3:
-        corners = [*look.region.quad, look.region.quad[0]]
-        draw.line(corners, contrasting(look.colour), width + 2 * edge, joint="curve")
-        draw.line(corners, look.colour, width, joint="curve")
+    if style.region.quad and len(style.region.quad) >= 3:
+        corners = [*style.region.quad, style.region.quad[0]]
+        draw.line(corners, contrast_colour(style.colour), width + 2 * edge, joint="curve")
+        draw.line(corners, style.colour, width, joint="curve")
         return
-    box = look.region.box.clipped(Size(picture.height, picture.width))
+    box = style.region.box.clipped(Size(picture.height, picture.width))
     x0, y0, x1, y1 = _pixel_corners(box, picture)
     draw.rectangle(
         (x0 - edge, y0 - edge, x1 + edge, y1 + edge),
-        outline=contrasting(look.colour),
+        outline=contrast_colour(style.colour),
         width=width + 2 * edge,
     )
-    draw.rectangle((x0, y0, x1, y1), outline=look.colour, width=width)
+    draw.rectangle((x0, y0, x1, y1), outline=style.colour, width=width)
 
 
 def _pixel_corners(box: Box, picture: PIL.Image.Image) -> tuple[int, int, int, int]:

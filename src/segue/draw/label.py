@@ -8,7 +8,7 @@ import PIL.Image
 from PIL import ImageDraw, ImageFont
 
 from segue.draw.lettering import font_for
-from segue.draw.palette import Colour, contrasting
+from segue.draw.palette import Colour, contrast_colour
 from segue.values.box import Box
 
 _SMALLEST_LETTERS = 9
@@ -41,23 +41,25 @@ def draw_labels(picture: PIL.Image.Image, labels: Sequence[Label]) -> list[Box]:
     if picture.height < letters * 1.5 or picture.width < letters * 2:
         return []
     draw = ImageDraw.Draw(picture)
-    placed: list[Box] = []
+    chips: list[Box] = []
     pad = max(2, round(letters * 0.28))
     room = min(picture.width - 2 * pad - 2, letters * 22)
     for label in labels:
-        plain = "".join(c if c.isprintable() else " " for c in label.text)
-        plain = " ".join(plain.split())[:200] or "?"
-        font = font_for(plain, letters)
-        shown = _shortened(plain, label.number, font, room)
+        printable = "".join(c if c.isprintable() else " " for c in label.text)
+        printable = " ".join(printable.split())[:200] or "?"
+        font = font_for(printable, letters)
+        text = _shorten(printable, label.number, font, room)
         top, bottom = font.getbbox(_SAMPLE, anchor="ls")[1::2]
-        width, height = font.getlength(shown) + 2 * pad, bottom - top + 2 * max(1, pad * 0.6)
-        others = [other.box for other in labels if other is not label]
-        chip = _place(width, height, label.box, picture.width, picture.height, placed, others)
-        placed.append(chip)
+        width, height = font.getlength(text) + 2 * pad, bottom - top + 2 * max(1, pad * 0.6)
+        other_boxes = [neighbour.box for neighbour in labels if neighbour is not label]
+        chip = _place_chip(
+            width, height, label.box, picture.width, picture.height, chips, other_boxes
+        )
+        chips.append(chip)
         _draw_chip(draw, chip, label.colour, letters)
         baseline = chip.centre[1] - (top + bottom) / 2
-        draw.text((chip.x0 + pad, baseline), shown, contrasting(label.colour), font, anchor="ls")
-    return placed
+        draw.text((chip.x0 + pad, baseline), text, contrast_colour(label.colour), font, anchor="ls")
+    return chips
 
 
 def letter_size(picture: PIL.Image.Image) -> int:
@@ -65,7 +67,7 @@ def letter_size(picture: PIL.Image.Image) -> int:
     return max(_SMALLEST_LETTERS + 1, round(sqrt(picture.height * picture.width) / 30))
 
 
-def _shortened(text: str, number: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+def _shorten(text: str, number: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     if font.getlength(text + number) <= room:
         return text + number
     low, high = 0, len(text)  # the longest beginning that fits, by halving
@@ -84,37 +86,37 @@ def _draw_chip(draw: ImageDraw.ImageDraw, chip: Box, colour: Colour, letters: in
         corners,
         radius=max(2, letters // 4),
         fill=colour,
-        outline=contrasting(colour),
+        outline=contrast_colour(colour),
         width=max(1, round(letters / 22)),
     )
 
 
-def _place(
+def _place_chip(
     width: float,
     height: float,
     box: Box,
     across: int,
     down: int,
-    placed: list[Box],
-    others: list[Box],
+    placed_chips: list[Box],
+    other_boxes: list[Box],
 ) -> Box:
-    """The best place for a chip: off other chips first, then off other objects, then near."""
+    """Choose the place of a chip: off other chips first, then off other objects, then near."""
 
     def cost(chip: Box) -> float:
-        on_chips = sum(_overlap(chip, other) for other in placed)
-        on_others = sum(_overlap(chip, other) for other in others)
-        away = abs(chip.x0 - box.x0) + min(abs(chip.y1 - box.y0), abs(chip.y0 - box.y1))
+        on_chips = sum(_overlap(chip, neighbour) for neighbour in placed_chips)
+        on_others = sum(_overlap(chip, neighbour) for neighbour in other_boxes)
+        distance = abs(chip.x0 - box.x0) + min(abs(chip.y1 - box.y0), abs(chip.y0 - box.y1))
         return (
             100 * on_chips / chip.area
             + 2 * on_others / chip.area
             + 0.6 * _overlap(chip, box) / chip.area
-            + 3 * away / (across + down)
+            + 3 * distance / (across + down)
         )
 
-    chips = [
+    candidates = [
         Box(x, y, x + width, y + height) for x, y in _corners(width, height, box, across, down)
     ]
-    return min(chips, key=cost)
+    return min(candidates, key=cost)
 
 
 def _corners(
@@ -133,7 +135,7 @@ def _corners(
             )
 
 
-def _overlap(one: Box, other: Box) -> float:
-    across = min(one.x1, other.x1) - max(one.x0, other.x0)
-    down = min(one.y1, other.y1) - max(one.y0, other.y0)
+def _overlap(first: Box, second: Box) -> float:
+    across = min(first.x1, second.x1) - max(first.x0, second.x0)
+    down = min(first.y1, second.y1) - max(first.y0, second.y0)
     return max(across, 0.0) * max(down, 0.0)

@@ -33,13 +33,13 @@ _MAX_FONTS = 2000
 
 
 def font_for(text: str, pixels: int) -> ImageFont.FreeTypeFont:
-    """A font that has all of `text`'s characters, or as many as any font here has."""
+    """Return a font that has all of `text`'s characters, or as many as any font here has."""
     return _font(best_path(frozenset(text)), max(int(pixels), 1))
 
 
 @lru_cache(maxsize=256)
 def best_path(characters: frozenset[str]) -> Path:
-    """The shipped font if it covers the characters, else the system font that covers most."""
+    """Return the shipped font if it covers the characters, else the best system font."""
     visible = {c for c in characters if not c.isspace() and c.isprintable()}
     best, best_missing = SHIPPED, _missing(SHIPPED, visible)
     if not best_missing:
@@ -56,14 +56,14 @@ def best_path(characters: frozenset[str]) -> Path:
 @lru_cache(maxsize=1)
 def system_fonts() -> tuple[Path, ...]:
     """Font files of this machine, those with many characters first."""
-    found: list[Path] = []
+    fonts: list[Path] = []
     for folder in _folders():
         for path in folder.rglob("*") if folder.is_dir() else ():
             if path.suffix.lower() in _SUFFIXES:
-                found.append(path)
-            if len(found) >= _MAX_FONTS:
+                fonts.append(path)
+            if len(fonts) >= _MAX_FONTS:
                 break
-    return tuple(sorted(found, key=lambda path: (_rank(path), str(path))))
+    return tuple(sorted(fonts, key=lambda path: (_rank(path), str(path))))
 
 
 def _folders() -> Iterator[Path]:

@@ -22,12 +22,12 @@ _SHADES = (0.0, 0.45, -0.3, 0.7, -0.5)
 
 
 def key(phrase: str) -> str:
-    """What makes two phrases the same for colouring: not case, not spaces."""
+    """Return what makes two phrases the same for colouring: not case, not spaces."""
     return " ".join(phrase.casefold().split())
 
 
 def palette(phrases: Iterable[str]) -> dict[str, Colour]:
-    """A colour for each phrase, in the order in which they come; equal phrases share theirs.
+    """Return a colour for each phrase, in the order in which they come; equal phrases share theirs.
 
     After seven different phrases the colours come again, lighter or darker.
 
@@ -45,7 +45,7 @@ def palette(phrases: Iterable[str]) -> dict[str, Colour]:
 
 
 def shade(colour: Colour, number: int) -> Colour:
-    """The colour itself (number 0), or a lighter or darker relative of it."""
+    """Return the colour itself (number 0), or a lighter or darker relative of it."""
     amount = _SHADES[number % len(_SHADES)]
     target = 255 if amount > 0 else 0
     red, green, blue = (round(value + (target - value) * abs(amount)) for value in colour)
@@ -63,6 +63,6 @@ def luminance(colour: Colour) -> float:
     return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
 
 
-def contrasting(colour: Colour) -> Colour:
+def contrast_colour(colour: Colour) -> Colour:
     """Near-black or white, whichever has the higher WCAG contrast with `colour`."""
     return (255, 255, 255) if luminance(colour) < 0.18 else (16, 16, 16)

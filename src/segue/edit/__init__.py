@@ -19,7 +19,7 @@ import PIL.Image
 from segue.edit.inpaint import INPAINTERS, Inpainter
 from segue.edit.operations import OPERATIONS, Canvas
 from segue.errors import InputError, UnknownName
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 from segue.values.image import Image
 from segue.values.mask import Mask
 from segue.values.region import Region
@@ -42,22 +42,23 @@ class Edit:
 
     def __post_init__(self) -> None:
         if self.operation not in OPERATIONS:
-            raise UnknownName(unknown("edit", self.operation, OPERATIONS))
+            raise UnknownName(unknown_name_message("edit", self.operation, OPERATIONS))
         if isinstance(self.regions, str) or not self.regions:
             raise InputError(
                 f"An edit needs a list with at least one region id, got {self.regions!r}."
             )
-        known = _parameters(OPERATIONS[self.operation])
+        parameters = _parameters(OPERATIONS[self.operation])
         for name in self.parameters:
-            if name not in known:
+            if name not in parameters:
                 raise InputError(
-                    f"{self.operation!r} has no parameter {name!r}. It has: {', '.join(known)}."
+                    f"{self.operation!r} has no parameter {name!r}. "
+                    f"It has: {', '.join(parameters)}."
                 )
         object.__setattr__(self, "regions", tuple(str(id) for id in self.regions))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     def to_json(self) -> dict[str, Any]:
-        """The edit as plain JSON values."""
+        """Return the edit as plain JSON values."""
         return {
             "operation": self.operation,
             "regions": list(self.regions),
@@ -88,7 +89,7 @@ def apply(
     *,
     pictures: Mapping[str, Image] | None = None,
     inpainter: Inpainter | None = None,
-    whole: bool = False,
+    skip_crops: bool = False,
 ) -> PIL.Image.Image:
     """Apply edits one after the other.
 
@@ -98,7 +99,7 @@ def apply(
         edits: the steps. Masks keep their places, whatever earlier steps painted.
         pictures: pictures for new backgrounds, by the names that the edits use.
         inpainter: what fills holes; the one on board ("telea") by default.
-        whole: leave crops out, so that the result lies on the picture.
+        skip_crops: leave crops out, so that the result lies on the picture.
 
     Returns:
         A PIL image: mode RGB, or RGBA once something was cut out. Its size is that of the picture
@@ -118,21 +119,21 @@ def apply(
             OPERATIONS[edit.operation](canvas, mask, **edit.parameters)
         except InputError as error:
             raise InputError(f"Edit {number} ({edit.operation}): {error}") from error
-    if whole:
+    if skip_crops:
         canvas.crop = None
     return canvas.picture()
 
 
 def _mask_of(edit: Edit, regions: Mapping[str, Region], image: Image) -> Mask:
-    whole = Mask.empty(image.size)
+    union = Mask.empty(image.size)
     for id in edit.regions:
         if id not in regions:
             raise InputError(f"There is no region {id!r}. Known: {', '.join(regions) or 'none'}.")
         mask = regions[id].mask
         if mask is None:
             raise InputError(f"Region {id!r} has no mask. Segment it first.")
-        whole = whole | mask
-    return whole
+        union = union | mask
+    return union
 
 
 def _parameters(operation: Callable[..., None]) -> list[str]:

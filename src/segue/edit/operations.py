@@ -45,7 +45,7 @@ class Canvas:
         self.colours = np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
     def picture(self) -> PIL.Image.Image:
-        """The result: mode RGB, or RGBA when something is transparent."""
+        """Return the result: mode RGB, or RGBA when something is transparent."""
         picture = PIL.Image.fromarray(self.colours)
         if self.opacity is not None:
             opacity = np.rint(self.opacity * 255).astype(np.uint8)
@@ -93,7 +93,9 @@ def blur(
         strength: standard deviation of the blur in pixels; by default a fortieth of the picture.
         where: "object" or "rest".
     """
-    sigma = _amount("strength", strength, sqrt(mask.size.height * mask.size.width) / 40, 0.1, 1000)
+    sigma = _read_amount(
+        "strength", strength, sqrt(mask.size.height * mask.size.width) / 40, 0.1, 1000
+    )
     cover = _cover(mask, feather, where)
     inside = mask.array if where == "object" else ~mask.array
     canvas.blend(_spread(canvas.colours, inside, sigma), cover)
@@ -117,18 +119,18 @@ def recolour(
     """
     import cv2
 
-    share = _amount("amount", amount, 1.0, 0, 1)
+    share = _read_amount("amount", amount, 1.0, 0, 1)
     cover = _cover(mask, feather, where)
     inside = mask.array if where == "object" else ~mask.array
     lab = cv2.cvtColor(canvas.colours.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     if colour is None:
         lab[:, :, 1:] = 0
     elif inside.any():
-        aim = np.array([[_colour(colour)]], np.float32) / 255
+        aim = np.array([[_read_colour(colour)]], np.float32) / 255
         light, *tint = cv2.cvtColor(aim, cv2.COLOR_RGB2LAB)[0, 0].tolist()
-        before = lab[:, :, 0][inside]
+        lightness = lab[:, :, 0][inside]
         # Shift the lightness most of the way; keep its differences, which are the object's form.
-        lab[:, :, 0] = np.clip(lab[:, :, 0] + 0.7 * (light - float(before.mean())), 0, 100)
+        lab[:, :, 0] = np.clip(lab[:, :, 0] + 0.7 * (light - float(lightness.mean())), 0, 100)
         lab[:, :, 1:] = tint
     painted = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255
     canvas.blend(painted, cover * np.float32(share))
@@ -152,7 +154,7 @@ def erase(
     """
     import cv2
 
-    margin = _amount("grow", grow, max(3.0, 5 * _unit(mask.size)), 0, 1000)
+    margin = _read_amount("grow", grow, max(3.0, 5 * _unit(mask.size)), 0, 1000)
     hole = mask.array
     if margin and hole.any():
         distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
@@ -182,19 +184,21 @@ def background(
         raise InputError("Give either a 'colour' or a 'picture' for the background.")
     if picture is not None:
         if picture not in canvas.pictures:
-            known = ", ".join(canvas.pictures) or "none"
-            raise InputError(f"There is no picture {picture!r} to put behind. Given: {known}.")
+            picture_names = ", ".join(canvas.pictures) or "none"
+            raise InputError(
+                f"There is no picture {picture!r} to put behind. Given: {picture_names}."
+            )
         size_wh = (mask.size.width, mask.size.height)
         behind = ImageOps.fit(canvas.pictures[picture].to_pil(), size_wh)
         painted = np.asarray(behind)
     else:
-        painted = np.broadcast_to(np.array(_colour(colour), np.uint8), canvas.colours.shape)
-    kept = _cover(mask, feather, "object")
-    canvas.colours = _without_fringe(canvas.colours, mask, kept, feather)
+        painted = np.broadcast_to(np.array(_read_colour(colour), np.uint8), canvas.colours.shape)
+    cover = _cover(mask, feather, "object")
+    canvas.colours = _without_fringe(canvas.colours, mask, cover, feather)
     if canvas.opacity is not None:
-        kept = kept * canvas.opacity
+        cover = cover * canvas.opacity
         canvas.opacity = None
-    canvas.blend(painted, 1 - kept)
+    canvas.blend(painted, 1 - cover)
 
 
 OPERATIONS: dict[str, Callable[..., None]] = {
@@ -255,24 +259,26 @@ def _without_fringe(
 
 def _width(feather: float | None, size: Size) -> float:
     """Width of a soft edge; by default one that looks clean without looking blurred."""
-    return _amount("feather", feather, max(1.2, 1.5 * _unit(size)), 0, 1000)
+    return _read_amount("feather", feather, max(1.2, 1.5 * _unit(size)), 0, 1000)
 
 
 def _unit(size: Size) -> float:
-    """A pixel of a picture 600 pixels wide."""
+    """Return the length that is one pixel on a picture 600 pixels wide."""
     return sqrt(size.height * size.width) / 600
 
 
-def _amount(name: str, value: Any, default: float, low: float, high: float) -> float:
+def _read_amount(name: str, value: Any, default: float, low: float, high: float) -> float:
     if value is None:
         return default
-    plain = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not plain or not low <= value <= high:
+    is_finite_number = (
+        isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    )
+    if not is_finite_number or not low <= value <= high:
         raise InputError(f"{name!r} must be a number from {low:g} to {high:g}, got {value!r}.")
     return float(value)
 
 
-def _colour(text: Any) -> Colour:
+def _read_colour(text: Any) -> Colour:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError, TypeError) as error:

@@ -18,7 +18,7 @@ PAGE = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DemoAnswer:
     """One question of the demonstration and what came of it."""
 
     sample: str
@@ -30,7 +30,7 @@ class Shown:
 
 def demonstrate(
     assistant: Assistant, samples: Sequence[SampleScene], folder: Path
-) -> Iterator[Shown]:
+) -> Iterator[DemoAnswer]:
     """Ask about every sample, each question in a conversation of its own, and write the overlays.
 
     Yields:
@@ -38,7 +38,7 @@ def demonstrate(
         written at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shown: list[Shown] = []
+    answers: list[DemoAnswer] = []
     for sample in samples:
         for number, question in enumerate(sample.questions, 1):
             conversation = assistant.open(sample.file)
@@ -47,14 +47,14 @@ def demonstrate(
             seconds = time.perf_counter() - started
             overlay = folder / f"{sample.name}-{number}.png"
             write_picture(overlay, answer.draw())
-            shown.append(Shown(sample.name, answer, overlay, seconds))
-            yield shown[-1]
-    write_text(folder / PAGE, page(shown))
+            answers.append(DemoAnswer(sample.name, answer, overlay, seconds))
+            yield answers[-1]
+    write_text(folder / PAGE, page(answers))
 
 
-def page(shown: Sequence[Shown]) -> str:
+def page(answers: Sequence[DemoAnswer]) -> str:
     """All questions, answers and overlays as one HTML page; pictures lie beside it."""
-    cards = "\n".join(_card(one) for one in shown)
+    cards = "\n".join(_card(demo_answer) for demo_answer in answers)
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -77,14 +77,14 @@ def page(shown: Sequence[Shown]) -> str:
 """
 
 
-def _card(one: Shown) -> str:
-    answer = one.answer
+def _card(demo_answer: DemoAnswer) -> str:
+    answer = demo_answer.answer
     masks = sum(region.mask is not None for region in answer.regions)
     absent = "".join(f"<p>not in the picture: {html.escape(p)}</p>" for p in answer.not_found)
     return f"""<article>
-  <img src="{html.escape(one.overlay.name)}" alt="{html.escape(one.sample)}">
+  <img src="{html.escape(demo_answer.overlay.name)}" alt="{html.escape(demo_answer.sample)}">
   <h2>{html.escape(answer.question)}</h2>
   <p>{html.escape(answer.text)}</p>{absent}
   <code>{html.escape(answer.raw)}</code><br>
-  <small>{masks} masks, {one.seconds:.2f} s</small>
+  <small>{masks} masks, {demo_answer.seconds:.2f} s</small>
 </article>"""

@@ -22,7 +22,7 @@ from segue.errors import InputError
 from segue.values.box import Size
 from segue.values.mask import Mask, rle
 
-__getattr__ = renamed_in(__name__, {"checked_detections": "check_detections"})
+__getattr__ = renamed_in(__name__)
 
 Entry = dict[str, Any]
 

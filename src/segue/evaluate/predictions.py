@@ -39,7 +39,7 @@ __all__ = [
     "read_predictions",
     "with_regions",
 ]
-__getattr__ = renamed_in(__name__, {"manifest": "make_manifest"})
+__getattr__ = renamed_in(__name__)
 
 _FILE_START = b'{"manifest"'
 

@@ -10,9 +10,9 @@ from segue.evaluate.places import score_boxes, score_masks
 from segue.evaluate.predictions import parse_failures, read_predictions
 from segue.evaluate.synonyms import Synonyms
 from segue.evaluate.tags import score_tags
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 
-__getattr__ = renamed_in(__name__, {"report": "make_report"})
+__getattr__ = renamed_in(__name__)
 
 PARTS = {"tags": "the tag", "boxes": "boxes", "masks": "masks"}
 """Name -> what is scored."""
@@ -39,7 +39,7 @@ def make_report(
     """
     for part in parts:
         if part not in PARTS:
-            raise UnknownName(unknown("part of a report", part, PARTS))
+            raise UnknownName(unknown_name_message("part of a report", part, PARTS))
     manifest = read_manifest(predictions)
     has_segmenter = manifest["models"].get("segment") is not None
     if "masks" in parts and not has_segmenter:

@@ -12,7 +12,7 @@ from segue.deprecated import renamed_in
 from segue.errors import InputError
 from segue.files.text import read_json
 
-__getattr__ = renamed_in(__name__, {"normal": "normalise_phrase", "singular": "singularise"})
+__getattr__ = renamed_in(__name__)
 
 _GROUPS = """
 airplane, plane, aeroplane, aircraft, jet, 飞机

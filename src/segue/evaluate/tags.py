@@ -33,7 +33,7 @@ from segue.dialects.parsing.gsam_phrases import split_phrases
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.synonyms import Synonyms, normalise_phrase
 
-__getattr__ = renamed_in(__name__, {"Reply": "TaggedReply", "read_reply": "parse_reply"})
+__getattr__ = renamed_in(__name__)
 
 N_WRONG_PHRASES = 10
 """How many wrong phrases a report lists."""

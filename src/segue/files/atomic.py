@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """A path beside a file, to be written; it takes the file's place when the block is left well.
+    """Yield a path beside a file, which replaces the file when the block succeeds.
 
     Folders on the way are made. A link is followed: what it points at is replaced.
 
@@ -122,7 +122,7 @@ def write_picture(file: str | Path, picture: Any, format_name: str | None = None
 
 
 def unwritable(file: str | Path, error: Exception) -> InputError:
-    """The sentence for a file that cannot be written."""
+    """Return the sentence for a file that cannot be written."""
     reason = getattr(error, "strerror", None) or error
     return InputError(
         f"Cannot write {printable_path(file)}: {reason}. What was there before is unchanged."
@@ -130,7 +130,7 @@ def unwritable(file: str | Path, error: Exception) -> InputError:
 
 
 def printable_path(path: str | Path) -> str:
-    """A path as a message may hold it: well formed, and cut in the middle where it is endless."""
+    """Write a path as a message may hold it: well formed, and shortened where it is endless."""
     text = well_formed(str(path))
     return text if len(text) <= 200 else f"{text[:100]}…{text[-60:]} ({len(text)} characters)"
 

@@ -24,7 +24,7 @@ _MARKS = (
 
 
 def encoding_of(beginning: bytes) -> str:
-    """The encoding that a byte order mark names; without one it is UTF-8.
+    """Return the encoding that a byte order mark names; without one it is UTF-8.
 
     >>> encoding_of("飞机".encode("utf-16")), encoding_of(b"plane")
     ('utf-16', 'utf-8')
@@ -104,14 +104,14 @@ def check_regular(path: Path) -> None:
 
 
 def unreadable(path: str | Path, error: Exception) -> InputError:
-    """The sentence for a file that cannot be read."""
+    """Return the sentence for a file that cannot be read."""
     return InputError(
         f"Cannot read {printable_path(path)}: {getattr(error, 'strerror', None) or error}."
     )
 
 
 def not_text(path: str | Path, error: UnicodeError) -> InputError:
-    """The sentence for a file in another encoding."""
+    """Return the sentence for a file in another encoding."""
     return InputError(
         f"{printable_path(path)} is not UTF-8 text, nor UTF-16 with a mark: {error}. Convert it "
         "first."

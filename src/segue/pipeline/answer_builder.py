@@ -40,14 +40,14 @@ class AnswerBuilder:
     def tee(self, chunks: Iterator[str]) -> Generator[str, None, str]:
         """Pass a reply through, and keep it and the time it took to write."""
         while True:
-            before = time.perf_counter()
+            started = time.perf_counter()
             try:
                 chunk = next(chunks)
             except StopIteration as end:
                 self.finish = end.value or "stop"
                 return self.finish
             finally:
-                self.chat_seconds += time.perf_counter() - before
+                self.chat_seconds += time.perf_counter() - started
             self.raw.append(chunk)
             yield chunk
 

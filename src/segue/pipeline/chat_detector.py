@@ -7,8 +7,8 @@ import numpy as np
 
 from segue.chat import ChatModel, thinks
 from segue.detect import Detection
-from segue.detect.captions import cleaned
-from segue.detect.suppression import detections_of, in_order_of, read_phrases, score_floor
+from segue.detect.captions import normalize_phrase
+from segue.detect.suppression import detections_of, group_by_phrase, read_phrases, score_floor
 from segue.dialects import DIALECTS, BoxMention, Dialect, drop_retracted
 from segue.errors import InputError
 from segue.pipeline.coordinates import CoordinateMapping
@@ -55,13 +55,13 @@ class ChatDetector:
     ) -> list[Detection]:
         """Ask for each phrase. See `segue.detect.Detector.find`."""
         score_floor(box_threshold, text_threshold)
-        wanted, answers = read_phrases(phrases), {}
-        for phrase in dict.fromkeys(wanted):
-            boxes = self.ask(image, phrase) if cleaned(phrase) else []
+        wanted_phrases, answers = read_phrases(phrases), {}
+        for phrase in dict.fromkeys(wanted_phrases):
+            boxes = self.ask(image, phrase) if normalize_phrase(phrase) else []
             corners = np.array([box.corners for box in boxes], np.float64).reshape(-1, 4)
             scores = np.ones(len(corners))
             answers[phrase] = detections_of(phrase, corners, scores, image.size, self.max_iou)
-        return in_order_of(wanted, answers)
+        return group_by_phrase(wanted_phrases, answers)
 
 
 def chat_as_detector(
@@ -105,6 +105,6 @@ def chat_as_detector(
 def _question(phrase: str, question: str | None, dialect: str) -> str:
     if question is not None:
         return question.format(phrase)
-    plain = _ARTICLE.sub("", phrase.strip()).rstrip(" .")
+    noun_phrase = _ARTICLE.sub("", phrase.strip()).rstrip(" .")
     # Qwen-VL was trained to frame what its singular question names, be it one or several.
-    return grounding_prompt(dialect, [plain], every=dialect != "qwen_vl")
+    return grounding_prompt(dialect, [noun_phrase], every=dialect != "qwen_vl")

@@ -12,7 +12,7 @@ from typing import Any
 from segue.detect import Detection, Detector
 from segue.errors import InputError
 from segue.runtime.byte_cache import ByteCache
-from segue.segment import Point, Segmenter, View
+from segue.segment import Boxes, Labels, Points, Segmenter, View
 from segue.values.box import Box, read_box
 from segue.values.image import Image
 from segue.values.region import Region
@@ -132,9 +132,9 @@ class Grounder:
         self,
         image: Image,
         phrases: Sequence[str] = (),
-        boxes: Sequence[Any] | None = None,
-        points: Sequence[Point] | Sequence[Sequence[Point]] | None = None,
-        labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        boxes: Boxes | None = None,
+        points: Points | None = None,
+        labels: Labels | None = None,
     ) -> tuple[Region, ...]:
         """Make masks by phrase, by box, or by points. See `Assistant.segment`."""
         regions: list[Region] = []
@@ -143,14 +143,17 @@ class Grounder:
         has_boxes = boxes is not None and len(boxes) > 0
         has_points = points is not None and len(points) > 0
         if has_boxes or has_points:
-            read = [read_box(box) for box in boxes] if boxes is not None and has_boxes else None
-            masks = self.view(image).mask(boxes=read, points=points, labels=labels)
+            boxes_read = (
+                [read_box(box) for box in boxes] if boxes is not None and has_boxes else None
+            )
+            clicks: dict[str, Any] = {"points": points, "labels": labels}  # read by the view
+            masks = self.view(image).mask(boxes=boxes_read, **clicks)
             for number, mask in enumerate(masks):
-                if read:
-                    box = read[number]
+                if boxes_read:
+                    box = boxes_read[number]
                 else:
-                    clicks: Any = points if len(masks) == 1 else (points or ())[number]
-                    box = mask.box or Box.around(_flat(clicks))
+                    group: Any = points if len(masks) == 1 or points is None else points[number]
+                    box = mask.box or Box.around(_flat(group))
                 region_id = f"r{len(regions) + 1}"
                 regions.append(Region(region_id, "", box, "user", mask=mask))
         return tuple(regions)

@@ -102,7 +102,7 @@ class ReplyProcessor:
                     yield NotFound(phrase, event.span, reason="there is no picture")
 
     def _report_absence(self, absence: Absence) -> Iterator[Event]:
-        """Something that is not in the picture, as the chat model says."""
+        """Report what is not in the picture, as the chat model says."""
         index = self._image_index(absence.image) if self.images else 0
         reason = "it is not in the picture, the chat model says"
         phrases = [absence.phrase] if absence.phrase else self.phrases or ("what was asked for",)
@@ -110,7 +110,7 @@ class ReplyProcessor:
             yield NotFound(phrase, absence.span, index, reason=reason)
 
     def _ground_box(self, mention: BoxMention) -> Iterator[Event]:
-        """A box that the chat model gave itself."""
+        """Ground a box that the chat model gave itself."""
         index = self._image_index(mention.image)
         mention = self.coordinates.reframe(mention)
         if (event := _ambiguous(mention, mention.box.frame, index)) is not None:
@@ -134,7 +134,7 @@ class ReplyProcessor:
         yield from self._segment([region], index)
 
     def _ground_point(self, mention: PointMention) -> Iterator[Event]:
-        """A point that the chat model gave itself."""
+        """Ground a point that the chat model gave itself."""
         index = self._image_index(mention.image)
         mention = self.coordinates.reframe(mention)
         if (event := _ambiguous(mention, mention.point.frame, index)) is not None:
@@ -151,7 +151,7 @@ class ReplyProcessor:
             yield MaskReady(replace(region, mask=mask, box=mask.box or box))
 
     def _detect(self, request: DetectRequest) -> Iterator[Event]:
-        """A phrase for the detector."""
+        """Ask the detector for a phrase."""
         index = self._image_index(request.image)
         phrase, span = request.phrase, request.span
         if self.grounder.detector is None:

@@ -46,14 +46,14 @@ def default_policy(intent: Intent) -> RouteDecision:
     """
     if not intent.phrases:
         return RouteDecision("reply", intent, "the question asks for no place")
-    named = ", ".join(intent.phrases)
+    phrase_list = ", ".join(intent.phrases)
     if intent.relational:
         return RouteDecision(
-            "box", intent, f"{named!r} is meant by a relation, an order or a reason"
+            "box", intent, f"{phrase_list!r} is meant by a relation, an order or a reason"
         )
     if intent.every:
-        return RouteDecision("tag", intent, f"every instance of {named!r} is meant")
-    return RouteDecision("tag", intent, f"{named!r} is a category")
+        return RouteDecision("tag", intent, f"every instance of {phrase_list!r} is meant")
+    return RouteDecision("tag", intent, f"{phrase_list!r} is a category")
 
 
 def check_route(route: str) -> None:

@@ -43,7 +43,7 @@ class Catalog(Mapping[str, Entry]):
     def __getitem__(self, name: str) -> Entry:
         if name in self._entries:
             return self._entries[name]
-        raise UnknownName(unknown(self.kind, name, self._entries))
+        raise UnknownName(unknown_name_message(self.kind, name, self._entries))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -63,8 +63,8 @@ class Catalog(Mapping[str, Entry]):
         try:
             build = getattr(import_module(module), factory)
         except ModuleNotFoundError as error:
-            ours = (error.name or "").partition(".")[0] == "segue"
-            if ours or entry.extra is None:
+            is_segue_module = (error.name or "").partition(".")[0] == "segue"
+            if is_segue_module or entry.extra is None:
                 raise
             raise MissingExtra(
                 f"The {self.kind} {name!r} needs the {entry.extra!r} extra ({error.name} is not "
@@ -73,12 +73,12 @@ class Catalog(Mapping[str, Entry]):
         return build(*arguments, **options)
 
 
-def unknown(kind: str, name: str, known: Mapping[str, object]) -> str:
+def unknown_name_message(kind: str, name: str, valid_names: Mapping[str, object]) -> str:
     """Say that `name` is not known, offer the nearest name, and list the rest.
 
-    >>> unknown("colour", "gren", {"green": 1, "red": 2})
+    >>> unknown_name_message("colour", "gren", {"green": 1, "red": 2})
     "Unknown colour 'gren'. Did you mean 'green'? Known: green, red."
     """
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, valid_names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(known))}."
+    return f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(valid_names))}."

@@ -57,11 +57,11 @@ def multiplies_bfloat16(device: "str | torch.device" = "cpu") -> bool:
     if kind != "cpu":
         return False
     features = torch.cpu.get_capabilities()
-    return any(there for name, there in features.items() if "bf16" in name)
+    return any(is_present for name, is_present in features.items() if "bf16" in name)
 
 
 def autocast(device: "torch.device", dtype: "torch.dtype") -> "torch.autocast":
-    """A context in which a float32 network uses `dtype` in the parts that bear half precision."""
+    """Return a context in which a float32 network uses `dtype` where it bears half precision."""
     torch = _torch()
     half = dtype != torch.float32
     return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)
@@ -115,14 +115,14 @@ def _dtype(dtype: "str | torch.dtype | None", place: "torch.device") -> "torch.d
         if place.type != "cuda":
             return torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    known = {name: getattr(torch, name) for name in DTYPES}
-    known |= {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if dtype in known.values():
+    dtypes = {name: getattr(torch, name) for name in DTYPES}
+    dtypes |= {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if dtype in dtypes.values():
         return dtype  # type: ignore[return-value]
     name = str(dtype).removeprefix("torch.")
-    if name not in known:
+    if name not in dtypes:
         raise InputError(f"A dtype must be 'auto' or one of {', '.join(DTYPES)}, got {name!r}.")
-    return known[name]
+    return dtypes[name]
 
 
 def _torch():  # type: ignore[no-untyped-def]

@@ -31,7 +31,8 @@ class MemoryBudget:
     total: int
 
     def __post_init__(self) -> None:
-        """
+        """Refuse too little.
+
         Raises:
             InputError: it is too little to work with.
         """
@@ -51,24 +52,24 @@ class MemoryBudget:
 
     @classmethod
     def of_machine(cls) -> "MemoryBudget":
-        """A quarter of what is free now, 2 GiB at most."""
-        wanted = int(free_memory_bytes() * SHARE_BY_DEFAULT)
-        return cls(max(LEAST_BYTES, min(MOST_BY_DEFAULT_BYTES, wanted)))
+        """Return a quarter of what is free now, 2 GiB at most."""
+        share_bytes = int(free_memory_bytes() * SHARE_BY_DEFAULT)
+        return cls(max(LEAST_BYTES, min(MOST_BY_DEFAULT_BYTES, share_bytes)))
 
     @classmethod
-    def read(cls, text: str) -> "MemoryBudget":
-        """A budget from "2GiB", "500 MB" or a number of bytes.
+    def parse(cls, text: str) -> "MemoryBudget":
+        """Return a budget from "2GiB", "500 MB" or a number of bytes.
 
         Raises:
             InputError: it is something else, or too little.
 
-        >>> MemoryBudget.read("1.5GiB").total
+        >>> MemoryBudget.parse("1.5GiB").total
         1610612736
         """
-        found = _SIZE.fullmatch(text)
-        if found is None:
+        match = _SIZE.fullmatch(text)
+        if match is None:
             raise InputError(
                 f"A memory budget must be a size like '2GiB' or '500MB', got {text[:40]!r}."
             )
-        number, unit = found.groups()
+        number, unit = match.groups()
         return cls(int(float(number) * _UNITS[unit.lower()]))

@@ -8,7 +8,6 @@ A profile is a small JSON file in `profiles/` of the folder `SEGUE_HOME` (by def
 """
 
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -17,6 +16,7 @@ from typing import Any
 
 from segue.errors import InputError
 from segue.files.atomic import write_json
+from segue.files.folders import config_folder
 from segue.values.frames import SEEN_PIXELS, Frame, SeenPixels
 
 
@@ -52,41 +52,36 @@ class Profile:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Profile":
         """Read what `to_json` wrote; fields of later versions are left out."""
-        known = {key: value[key] for key in cls.__dataclass_fields__ if key in value}
-        frame = known.get("frame")
+        fields = {key: value[key] for key in cls.__dataclass_fields__ if key in value}
+        frame = fields.get("frame")
         if frame is not None:
-            known["frame"] = SEEN_PIXELS if frame == "seen" else Frame(*frame)
-        return cls(**{**known, "found": tuple(known.get("found", ()))})
+            fields["frame"] = SEEN_PIXELS if frame == "seen" else Frame(*frame)
+        return cls(**{**fields, "found": tuple(fields.get("found", ()))})
 
 
-def home() -> Path:
-    """The folder of this user's settings: `SEGUE_HOME`, else `~/.config/segue`."""
-    if chosen := os.environ.get("SEGUE_HOME"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "segue"
-
-
-def file_of(name: str) -> Path:
+def profile_file(name: str) -> Path:
     """Where the profile of a chat model is kept."""
     readable = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60]
     return (
-        home() / "profiles" / f"{readable}-{blake2b(name.encode(), digest_size=4).hexdigest()}.json"
+        config_folder()
+        / "profiles"
+        / f"{readable}-{blake2b(name.encode(), digest_size=4).hexdigest()}.json"
     )
 
 
 def save(profile: Profile) -> Path:
     """Write a profile, in place of an older one of the same chat model."""
-    file = file_of(profile.name)
+    file = profile_file(profile.name)
     return write_json(file, profile.to_json(), indent=1)
 
 
 def load(name: str) -> Profile:
-    """The profile of a chat model; one that says nothing where there is none.
+    """Load the profile of a chat model; one that says nothing where there is none.
 
     Raises:
         InputError: the file is damaged.
     """
-    file = file_of(name)
+    file = profile_file(name)
     try:
         profile = Profile.from_json(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -102,8 +102,8 @@ class StopStringFilter:
             return self._stop_at(end)
         words = len(self._held[:certain].rstrip())
         if words:
-            shown, self._held = self._held[:words], self._held[words:]
-            return self._with_blanks(shown)
+            released, self._held = self._held[:words], self._held[words:]
+            return self._with_blanks(released)
         old = certain - self._longest
         if old > self._longest + 256:
             self._blanks.append(self._held[:old])
@@ -115,10 +115,10 @@ class StopStringFilter:
         end = None if self.stopped else self._end()
         if end is not None:
             return self._stop_at(end)
-        shown, self._held = self._with_blanks(self._held).rstrip(), ""
-        while ended := next((text for text in self._trailing if shown.endswith(text)), ""):
-            shown = shown.removesuffix(ended).rstrip()
-        return shown
+        released, self._held = self._with_blanks(self._held).rstrip(), ""
+        while ending := next((text for text in self._trailing if released.endswith(text)), ""):
+            released = released.removesuffix(ending).rstrip()
+        return released
 
     def _end(self) -> int | None:
         """Where the first stop string begins in the held text."""
@@ -127,8 +127,8 @@ class StopStringFilter:
 
     def _stop_at(self, end: int) -> str:
         self.stopped = True
-        shown, self._held = self._held[:end], ""
-        return self._with_blanks(shown)
+        released, self._held = self._held[:end], ""
+        return self._with_blanks(released)
 
     def _with_blanks(self, text: str) -> str:
         blanks, self._blanks = self._blanks, []
@@ -136,10 +136,12 @@ class StopStringFilter:
 
     def _undecided(self) -> int:
         """Length of the longest end of the held text that may begin a stop string."""
-        most = min(self._longest, len(self._held))
-        begun = next((n for n in range(most, 0, -1) if self._held[-n:] in self._beginnings), 0)
+        max_length = min(self._longest, len(self._held))
+        n_begun = next(
+            (n for n in range(max_length, 0, -1) if self._held[-n:] in self._beginnings), 0
+        )
         words = self._held.rstrip() if self._trailing else ""
         if len(self._held) - len(words) > 256:  # so much white space is no end
             words = ""
-        ended = next((text for text in self._trailing if words.endswith(text)), "")
-        return max(begun, len(self._held) - len(words) + len(ended) if ended else 0)
+        ending = next((text for text in self._trailing if words.endswith(text)), "")
+        return max(n_begun, len(self._held) - len(words) + len(ending) if ending else 0)

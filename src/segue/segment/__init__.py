@@ -10,12 +10,18 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from segue.runtime.catalog import Catalog, Entry
-from segue.values.box import Box
+from segue.values.box import Box, BoxLike
 from segue.values.image import Image
 from segue.values.mask import Mask
 
 Point = tuple[float, float]
 """(x, y) in pixels of the upright picture."""
+Boxes = Sequence[BoxLike] | np.ndarray
+"""Boxes as users give them: `Box`es, (x0, y0, x1, y1), or an (N, 4) array."""
+Points = Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]] | np.ndarray
+"""Clicks as users give them: those of one object, or of several."""
+Labels = Sequence[int] | Sequence[Sequence[int]] | np.ndarray
+"""1 (on the object) or 0 (not on it) for each click."""
 
 
 class View(Protocol):

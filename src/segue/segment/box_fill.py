@@ -39,7 +39,7 @@ class BoxFillView:
         labels: Sequence[int] | Sequence[Sequence[int]] | None = None,
         prior: np.ndarray | None = None,
     ) -> list[Mask]:
-        """The boxes, or squares around the clicks, as masks. See `segue.segment.View.mask`."""
+        """Fill the boxes, or squares around the clicks. See `segue.segment.View.mask`."""
         prompts = read_prompts(self.size, boxes, points, labels)
         if prior is not None:
             check_prior(prior, prompts, _SIDE)

@@ -27,15 +27,15 @@ from segue.values.box import Box, Size
 from segue.values.image import Image
 from segue.values.mask import Mask
 
-_LEAST = 8.0  # pixels: a smaller box gets the window of one of this size
-_AT_ONCE = 8  # windows that the encoder sees in one run
-_REMEMBERED = 16  # windows that a view keeps encoded
+_MIN_SIDE = 8.0  # pixels: a smaller box gets the window of one of this size
+_BATCH_SIZE = 8  # windows that the encoder sees in one run
+_MAX_CACHED_WINDOWS = 16  # windows that a view keeps encoded
 
 Window = tuple[int, int, int, int]
 """x0 y0 x1 y1 in whole pixels of the upright picture, half-open."""
 
 
-class _Closer(NamedTuple):
+class _Refinement(NamedTuple):
     """What to ask through a window."""
 
     row: int
@@ -73,92 +73,106 @@ class CropRefinedView(SamView):
         `Mask.logits` are in the frame of the whole picture, whatever window they come from.
         """
         prompts = read_prompts(self.size, boxes, points, labels)
-        before = None if prior is None else check_prior(prior, prompts, self.network.logits_side)
-        first = self._first_look(prompts, before)
-        windows: dict[Window, list[_Closer]] = {}
-        for closer in self._closer(prompts, first, refined=before is not None):
+        prior_logits = (
+            None if prior is None else check_prior(prior, prompts, self.network.logits_side)
+        )
+        first = self._first_look(prompts, prior_logits)
+        windows: dict[Window, list[_Refinement]] = {}
+        for closer in self._closer(prompts, first, refined=prior_logits is not None):
             window = window_around(closer.prompt, self.size, self.network.options.zoom)
             windows.setdefault(window, []).append(closer)
         answers: list[list[Mask]] = [[] for _ in prompts]
         for window, view in self._look_through(list(windows)):
-            asked = windows[window]
-            for (row, _, reading), mask in zip(asked, self._ask(view, window, asked, before)):
+            refinements = windows[window]
+            for (row, _, reading), mask in zip(
+                refinements, self._ask(view, window, refinements, prior_logits)
+            ):
                 answers[row].append(
                     mask if reading is None else replace(mask, logits=reading.logits)
                 )
-        return [max(found or seen, key=_score) for found, seen in zip(answers, first)]
+        return [max(refined or unrefined, key=_score) for refined, unrefined in zip(answers, first)]
 
     def _first_look(
         self, prompts: Sequence[SegmentPrompt], prior: np.ndarray | None
     ) -> list[list[Mask]]:
         """Answers to clicks on the whole picture, three to a single one; for boxes, whose turn is
         later, an empty mask."""
-        asked = [SegmentPrompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts]
-        vague = [row for row, p in enumerate(asked) if p.is_vague and prior is None]
-        clear = [row for row in range(len(asked)) if row not in vague]
+        first_prompts = [
+            SegmentPrompt(Box(0, 0, 0, 0)) if p.box is not None else p for p in prompts
+        ]
+        vague = [row for row, p in enumerate(first_prompts) if p.is_vague and prior is None]
+        clear = [row for row in range(len(first_prompts)) if row not in vague]
         answers: list[list[Mask]] = [[] for _ in prompts]
-        found = self._whole(*self.answers([asked[row] for row in clear], prior))
-        for row, mask in zip(clear, found):
+        masks = self._full_masks(*self.answers([first_prompts[row] for row in clear], prior))
+        for row, mask in zip(clear, masks):
             answers[row] = [mask]
         if vague:
-            logits, scores = self.decode([asked[row] for row in vague], None, multimask=True)
+            logits, scores = self.decode(
+                [first_prompts[row] for row in vague], None, multimask=True
+            )
             for row, readings, estimates in zip(vague, logits, scores.clamp(0, 1)):
-                answers[row] = self._whole(readings, estimates)
+                answers[row] = self._full_masks(readings, estimates)
         return answers
 
-    def _whole(self, logits: Tensor, scores: Tensor) -> list[Mask]:
+    def _full_masks(self, logits: Tensor, scores: Tensor) -> list[Mask]:
         """Masks of the whole picture, from logits (N, s, s) and scores (N,) of the first look."""
         return [
-            Mask(array, score=float(score), logits=one)
-            for array, score, one in zip(self.arrays(logits), scores, logits.cpu().numpy())
+            Mask(array, score=float(score), logits=mask_logits)
+            for array, score, mask_logits in zip(self.arrays(logits), scores, logits.cpu().numpy())
         ]
 
     def _closer(
         self, prompts: Sequence[SegmentPrompt], first: Sequence[Sequence[Mask]], *, refined: bool
-    ) -> Iterator[_Closer]:
-        """What to look closer at: boxes, and the boxes of the answers to clicks."""
+    ) -> Iterator[_Refinement]:
+        """Yield what to look closer at: boxes, and the boxes of the answers to clicks."""
         for row, prompt in enumerate(prompts):
             if prompt.box is not None:
                 if not prompt.is_empty:
-                    yield _Closer(row, prompt, None)
+                    yield _Refinement(row, prompt, None)
             elif not refined and all(prompt.labels):  # those that exclude are better heard once
                 for reading in first[row]:
                     if reading.box is not None:
-                        yield _Closer(row, SegmentPrompt(reading.box), reading)
+                        yield _Refinement(row, SegmentPrompt(reading.box), reading)
 
     def _look_through(self, windows: Sequence[Window]) -> list[tuple[Window, SamView]]:
         with self._lock:
-            seen = {w: self._windows[w] for w in windows if w in self._windows}
-        new = [window for window in windows if window not in seen]
-        for start in range(0, len(new), _AT_ONCE):
-            some = new[start : start + _AT_ONCE]
-            pieces = [Image(self.image.array[y0:y1, x0:x1].copy()) for x0, y0, x1, y1 in some]
-            seen.update(zip(some, encode_views(self.network, pieces)))
+            views = {w: self._windows[w] for w in windows if w in self._windows}
+        missing = [window for window in windows if window not in views]
+        for start in range(0, len(missing), _BATCH_SIZE):
+            batch = missing[start : start + _BATCH_SIZE]
+            pieces = [Image(self.image.array[y0:y1, x0:x1].copy()) for x0, y0, x1, y1 in batch]
+            views.update(zip(batch, encode_views(self.network, pieces)))
         with self._lock:
-            for window in windows[-_REMEMBERED:]:
-                self._windows[window] = seen[window]
+            for window in windows[-_MAX_CACHED_WINDOWS:]:
+                self._windows[window] = views[window]
                 self._windows.move_to_end(window)
-            while len(self._windows) > _REMEMBERED:
+            while len(self._windows) > _MAX_CACHED_WINDOWS:
                 self._windows.popitem(last=False)
-        return [(window, seen[window]) for window in windows]
+        return [(window, views[window]) for window in windows]
 
     def _ask(
-        self, view: SamView, window: Window, asked: Sequence[_Closer], prior: np.ndarray | None
+        self,
+        view: SamView,
+        window: Window,
+        refinements: Sequence[_Refinement],
+        prior: np.ndarray | None,
     ) -> list[Mask]:
         """Masks of the whole picture, from a view of a window of it."""
         x0, y0, x1, y1 = window
-        here = [_moved(closer.prompt, x0, y0) for closer in asked]
+        local_prompts = [_shift_prompt(closer.prompt, x0, y0) for closer in refinements]
         if prior is not None:
-            whole = torch.from_numpy(prior).to(self.network.device)[None]
-            prior = _reframed(whole, self, (0, 0), view, (x0, y0))[0].cpu().numpy()
-        logits, scores = view.answers(here, prior)
+            full_logits = torch.from_numpy(prior).to(self.network.device)[None]
+            prior = resample_logits(full_logits, self, (0, 0), view, (x0, y0))[0].cpu().numpy()
+        logits, scores = view.answers(local_prompts, prior)
         arrays = view.arrays(logits)
         if self.network.options.clip_to_box:
-            given = [p.box if one.reading is None else None for one, p in zip(asked, here)]
-            cut_to_boxes(arrays, given)  # the box of a first answer is only a guess
-        low = _reframed(logits, view, (x0, y0), self, (0, 0)).cpu().numpy()
+            clip_boxes = [
+                p.box if one.reading is None else None for one, p in zip(refinements, local_prompts)
+            ]
+            cut_to_boxes(arrays, clip_boxes)  # the box of a first answer is only a guess
+        full_logits_low = resample_logits(logits, view, (x0, y0), self, (0, 0)).cpu().numpy()
         masks = []
-        for array, score, one in zip(arrays, scores, low):
+        for array, score, one in zip(arrays, scores, full_logits_low):
             full = np.zeros(self.size, bool)
             full[y0:y1, x0:x1] = array
             masks.append(Mask(full, score=float(score), logits=one))
@@ -170,12 +184,12 @@ def _score(mask: Mask) -> float:
 
 
 def window_around(prompt: SegmentPrompt, size: Size, zoom: float) -> Window:
-    """The square of `zoom` times the longer side of a box, centred on it, cut at the border.
+    """Return the square of `zoom` times the longer side of a box, centred on it, cut at the border.
 
     Widened where a click of the prompt lies outside.
     """
     box = prompt.box or Box.whole(size)
-    half = max(box.width, box.height, _LEAST) * zoom / 2
+    half = max(box.width, box.height, _MIN_SIDE) * zoom / 2
     x, y = box.centre
     xs = [x - half, x + half, *(point[0] for point in prompt.points)]
     ys = [y - half, y + half, *(point[1] for point in prompt.points)]
@@ -187,15 +201,15 @@ def window_around(prompt: SegmentPrompt, size: Size, zoom: float) -> Window:
     )
 
 
-def _moved(prompt: SegmentPrompt, x0: float, y0: float) -> SegmentPrompt:
-    """The same prompt in the frame of a window that begins at (x0, y0)."""
+def _shift_prompt(prompt: SegmentPrompt, x0: float, y0: float) -> SegmentPrompt:
+    """Return the same prompt in the frame of a window that begins at (x0, y0)."""
     box = prompt.box
     if box is not None:
         box = Box(box.x0 - x0, box.y0 - y0, box.x1 - x0, box.y1 - y0)
     return replace(prompt, box=box, points=tuple((x - x0, y - y0) for x, y in prompt.points))
 
 
-def _reframed(
+def resample_logits(
     logits: Tensor,
     source: SamView,
     source_at: tuple[float, float],
@@ -217,9 +231,11 @@ def _reframed(
     for axis in (1, 0):  # x, then y; sizes are (height, width)
         start = target_at[1 - axis] - source_at[1 - axis]
         per_square = target.network.side * target.size[axis] / target.inner[axis]  # pixels
-        shown = source.inner[axis] / (source.size[axis] * source.network.side)  # of it, for a pixel
-        axes.append(2 * (start + centres * per_square) * shown - 1)
+        visible_share = source.inner[axis] / (
+            source.size[axis] * source.network.side
+        )  # of it, for a pixel
+        axes.append(2 * (start + centres * per_square) * visible_share - 1)
     grid = torch.stack(torch.meshgrid(axes[0], axes[1], indexing="xy"), -1)  # (s, s, 2), x first
-    many = grid[None].expand(len(logits), -1, -1, -1)
-    values = F.grid_sample(logits[:, None] - NEVER, many, align_corners=False)
+    grids = grid[None].expand(len(logits), -1, -1, -1)
+    values = F.grid_sample(logits[:, None] - NEVER, grids, align_corners=False)
     return values[:, 0] + NEVER

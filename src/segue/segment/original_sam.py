@@ -45,12 +45,12 @@ _HEAD = re.compile(r"^(.*(?:output_hypernetworks_mlps\.\d+|iou_prediction_head))
 
 
 def is_original_sam(names: object) -> bool:
-    """True when these tensor names are those of an original Segment Anything checkpoint."""
+    """Return whether these tensor names are those of an original Segment Anything checkpoint."""
     return isinstance(names, Mapping) and _FREQUENCIES in names
 
 
-def renamed(tensors: "Tensors") -> "dict[str, torch.Tensor]":
-    """The same tensors under the names `transformers.SamModel` gives them."""
+def rename_tensors(tensors: "Tensors") -> "dict[str, torch.Tensor]":
+    """Return the same tensors under the names `transformers.SamModel` gives them."""
     last_of_head: dict[str, int] = {}
     for name in tensors:
         if match := _HEAD.match(name):
@@ -62,11 +62,11 @@ def renamed(tensors: "Tensors") -> "dict[str, torch.Tensor]":
             result["shared_image_embedding.positional_embedding"] = tensor
             result["prompt_encoder.shared_embedding.positional_embedding"] = tensor
         elif name not in _NOT_WEIGHTS:
-            result[_renamed(name, last_of_head)] = tensor
+            result[_rename(name, last_of_head)] = tensor
     return result
 
 
-def _renamed(name: str, last_of_head: Mapping[str, int]) -> str:
+def _rename(name: str, last_of_head: Mapping[str, int]) -> str:
     if match := _HEAD.match(name):
         head, layer = match[1], int(match[2])
         inner = f"layers.{layer - 1}" if layer < last_of_head[head] else "proj_out"
@@ -77,7 +77,7 @@ def _renamed(name: str, last_of_head: Mapping[str, int]) -> str:
 
 
 def config_of(tensors: "Tensors") -> "SamConfig":
-    """The configuration that these tensors, under their original names, were built with.
+    """Return the configuration that these tensors, under their original names, were built with.
 
     Everything follows from the shapes but the number of attention heads of the mask decoder,
     which is 8 in every published file.

@@ -50,23 +50,24 @@ def read_prompts(
         raise InputError("A segmenter must be asked for something: give boxes or points.")
     if points is None and labels is not None:
         raise InputError("Labels must go with points, got labels without points.")
-    checked = [_inside(box, size) for box in boxes] if boxes is not None else None
-    clicks = _clicks(points, size) if points is not None else None
-    if checked is None:
-        checked = [None] * len(clicks or ())
+    clipped_boxes = [_clip_to_picture(box, size) for box in boxes] if boxes is not None else None
+    clicks = _read_points(points, size) if points is not None else None
+    if clipped_boxes is None:
+        clipped_boxes = [None] * len(clicks or ())
     if clicks is None:
-        clicks = [()] * len(checked)
-    if len(checked) != len(clicks):
+        clicks = [()] * len(clipped_boxes)
+    if len(clipped_boxes) != len(clicks):
         raise InputError(
-            f"Boxes and points given together must describe the same objects, got {len(checked)} "
-            f"boxes and {len(clicks)} groups of points. Group the points: [[(x, y), …], …]."
+            "Boxes and points given together must describe the same objects, got "
+            f"{len(clipped_boxes)} boxes and {len(clicks)} groups of points. Group the points: "
+            "[[(x, y), …], …]."
         )
-    marks = _marks(labels, clicks)
-    return [SegmentPrompt(*one) for one in zip(checked, clicks, marks)]
+    marks = _read_labels(labels, clicks)
+    return [SegmentPrompt(*fields) for fields in zip(clipped_boxes, clicks, marks)]
 
 
 def check_prior(prior: Any, prompts: Sequence[SegmentPrompt], side: int) -> np.ndarray:
-    """The low-resolution logits of an earlier mask as (side, side) float32.
+    """Return the low-resolution logits of an earlier mask as (side, side) float32.
 
     Raises:
         InputError: there is more than one object, or the shape is not this network's.
@@ -85,11 +86,11 @@ def check_prior(prior: Any, prompts: Sequence[SegmentPrompt], side: int) -> np.n
     return logits
 
 
-def _inside(value: BoxLike, size: Size) -> Box | None:
+def _clip_to_picture(value: BoxLike, size: Size) -> Box | None:
     box = read_box(value)
     clipped = box.clipped(size)
-    beside = box.x1 < 0 or box.y1 < 0 or box.x0 > size.width or box.y0 > size.height
-    if beside or (clipped.is_empty and not box.is_empty):
+    is_outside = box.x1 < 0 or box.y1 < 0 or box.x0 > size.width or box.y0 > size.height
+    if is_outside or (clipped.is_empty and not box.is_empty):
         raise InputError(
             f"A box must touch the picture ({size.width} x {size.height} pixels), got "
             f"{box.corners}. Are its numbers fractions, or of another size of the picture?"
@@ -97,17 +98,17 @@ def _inside(value: BoxLike, size: Size) -> Box | None:
     return clipped
 
 
-def _clicks(points: Sequence[Any], size: Size) -> list[tuple[Point, ...]]:
-    """Groups of points, one group per object; a flat list is the clicks of one object."""
+def _read_points(points: Sequence[Any], size: Size) -> list[tuple[Point, ...]]:
+    """Read groups of points, one group per object; a flat list is the clicks of one object."""
     try:
         flat = len(points) > 0 and np.ndim(points[0]) == 1
         groups = [points] if flat else points
-        read = [tuple((float(x), float(y)) for x, y in group) for group in groups]
+        point_groups = [tuple((float(x), float(y)) for x, y in group) for group in groups]
     except (TypeError, ValueError) as error:
         raise InputError(
             f"Points must be [(x, y), …] or [[(x, y), …], …], got {points!r}."
         ) from error
-    for group in read:
+    for group in point_groups:
         if not group:
             raise InputError("Each object must have at least one point, got an empty group.")
         for x, y in group:
@@ -121,10 +122,10 @@ def _clicks(points: Sequence[Any], size: Size) -> list[tuple[Point, ...]]:
                     f"A point must lie in the picture ({size.width} x {size.height} pixels), got "
                     f"({x}, {y})."
                 )
-    return read
+    return point_groups
 
 
-def _marks(labels: Any, clicks: Sequence[tuple[Point, ...]]) -> list[tuple[int, ...]]:
+def _read_labels(labels: Any, clicks: Sequence[tuple[Point, ...]]) -> list[tuple[int, ...]]:
     """Labels in the grouping of the clicks; all 1 when none are given."""
     if labels is None:
         return [(1,) * len(group) for group in clicks]
@@ -135,7 +136,7 @@ def _marks(labels: Any, clicks: Sequence[tuple[Point, ...]]) -> list[tuple[int, 
             f"There must be one label for each point, got labels {labels!r} for groups of "
             f"{[len(group) for group in clicks]} points."
         )
-    read = [tuple(int(label) for label in group) for group in groups]
-    if any(label not in (0, 1) for group in read for label in group):
+    label_groups = [tuple(int(label) for label in group) for group in groups]
+    if any(label not in (0, 1) for group in label_groups for label in group):
         raise InputError(f"A label must be 1 (on the object) or 0 (not on it), got {labels!r}.")
-    return read
+    return label_groups

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from segue.runtime import device as devices
-from segue.runtime.weights import locate, pretrained, require_model_type
+from segue.runtime.weights import load_pretrained, locate, require_model_type
 from segue.segment.sam import Sam
 from segue.segment.sam_network import SamOptions
 from segue.values.box import Size
@@ -46,7 +46,7 @@ def load(
     place = devices.pick(device, dtype)
     path = locate(source)
     require_model_type(path, *_KINDS)
-    return Sam2(pretrained(Sam2Model, path), SamOptions.read(path), place, name or str(source))
+    return Sam2(load_pretrained(Sam2Model, path), SamOptions.read(path), place, name or str(source))
 
 
 class Sam2(Sam):
@@ -63,7 +63,7 @@ class Sam2(Sam):
     def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
         with devices.autocast(self.device, self.dtype):
             maps = self.model.get_image_embeddings(pixels)
-        return tuple(one.float() for one in maps)
+        return tuple(level.float() for level in maps)
 
     def _embedding(self, maps: Sequence[Tensor]) -> Any:
         return list(maps)

@@ -18,13 +18,13 @@ from torch import Tensor
 from segue.errors import ModelError
 from segue.runtime import device as devices
 from segue.runtime.weights import (
-    pretrained,
+    load_pretrained,
     read_json,
     read_options,
     read_tensors,
     require_model_type,
 )
-from segue.segment.original_sam import config_of, is_original_sam, renamed
+from segue.segment.original_sam import config_of, is_original_sam, rename_tensors
 from segue.values.box import Size
 from segue.values.image import Image
 
@@ -45,7 +45,7 @@ class SamOptions:
 
     @classmethod
     def read(cls, place: Path) -> "SamOptions":
-        """The settings beside the weights at `place`; those of the published models else."""
+        """Read the settings beside the weights at `place`; those of the published models else."""
         pixels, own = read_json(place, "preprocessor_config.json"), read_options(place)
         return cls(
             mean=tuple(pixels.get("image_mean") or _MEAN),
@@ -56,7 +56,7 @@ class SamOptions:
 
 
 def read_sam(path: Path) -> Any:
-    """The `transformers.SamModel` in a folder or an original checkpoint, float32, on the processor.
+    """Read a `transformers.SamModel` from a folder or an original checkpoint, float32, on the CPU.
 
     Raises:
         ModelError: the weights are missing, damaged, or not of this model.
@@ -65,14 +65,14 @@ def read_sam(path: Path) -> Any:
 
     if path.is_dir():
         require_model_type(path, "sam")
-        return pretrained(SamModel, path)
+        return load_pretrained(SamModel, path)
     tensors = read_tensors(path)
     if not is_original_sam(tensors):
         raise ModelError(
             f"{path} must be an original Segment Anything checkpoint (sam_vit_*.pth), but its "
             f"first tensor is {next(iter(tensors))!r}."
         )
-    return pretrained(SamModel, config=config_of(tensors), tensors=renamed(tensors))
+    return load_pretrained(SamModel, config=config_of(tensors), tensors=rename_tensors(tensors))
 
 
 class SamNetwork:

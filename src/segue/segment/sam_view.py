@@ -36,7 +36,7 @@ class SamView:
     @property
     def size_bytes(self) -> int:
         """Memory of the encoded picture."""
-        return sum(one.nbytes for one in self.maps)
+        return sum(level.nbytes for level in self.maps)
 
     @torch.inference_mode()
     def mask(
@@ -53,15 +53,17 @@ class SamView:
         no area gets an empty mask with score 0.
         """
         prompts = read_prompts(self.size, boxes, points, labels)
-        before = None if prior is None else check_prior(prior, prompts, self.network.logits_side)
-        logits, scores = self.answers(prompts, before)
+        prior_logits = (
+            None if prior is None else check_prior(prior, prompts, self.network.logits_side)
+        )
+        logits, scores = self.answers(prompts, prior_logits)
         arrays = self.arrays(logits)
         if self.network.options.clip_to_box:
             cut_to_boxes(arrays, [prompt.box for prompt in prompts])
         low = logits.cpu().numpy()
         return [
-            Mask(array, score=float(score), logits=one)
-            for array, score, one in zip(arrays, scores, low)
+            Mask(array, score=float(score), logits=mask_logits)
+            for array, score, mask_logits in zip(arrays, scores, low)
         ]
 
     def answers(
@@ -72,10 +74,10 @@ class SamView:
         logits = torch.full((len(prompts), side, side), NEVER, device=self.network.device)
         scores = torch.zeros(len(prompts))
         for rows, vague in _alike(prompts, prior is not None):
-            found, iou = self.decode([prompts[row] for row in rows], prior, multimask=vague)
+            candidates, iou = self.decode([prompts[row] for row in rows], prior, multimask=vague)
             best = iou.argmax(1)
             pick = torch.arange(len(rows), device=best.device)
-            logits[rows] = found[pick, best]
+            logits[rows] = candidates[pick, best]
             scores[rows] = iou[pick, best].clamp(0, 1).cpu()
         return logits, scores
 

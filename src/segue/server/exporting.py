@@ -26,7 +26,7 @@ from segue.export.files import write_json, write_picture
 from segue.export.names import safe_name, unique_names
 from segue.export.png import write_label_map, write_masks
 from segue.pipeline.answer import Answer
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 from segue.server.problem import Problem
 from segue.values.region import Region
 
@@ -74,7 +74,7 @@ def export(conversation: Conversation, format: str, title: str) -> Download:
         InputError: there is nothing to export.
     """
     if format not in EXPORTS:
-        raise UnknownName(unknown("export format", format, EXPORTS))
+        raise UnknownName(unknown_name_message("export format", format, EXPORTS))
     if not conversation.images and format != "session":
         raise InputError("There is no picture in this conversation yet, so nothing to export.")
     stem = safe_name(title)[:60] or "segue"

@@ -48,7 +48,7 @@ class Box:
 
     @classmethod
     def spanning(cls, xa: float, ya: float, xb: float, yb: float) -> "Box":
-        """The box between two opposite corners, given in any order.
+        """Return the box between two opposite corners, given in any order.
 
         >>> Box.spanning(5, 4, 1, 2)
         Box(x0=1, y0=2, x1=5, y1=4)
@@ -57,7 +57,7 @@ class Box:
 
     @classmethod
     def whole(cls, size: Size) -> "Box":
-        """The box of the whole picture."""
+        """Return the box of the whole picture."""
         return cls(0.0, 0.0, float(size.width), float(size.height))
 
     @classmethod
@@ -99,7 +99,7 @@ class Box:
         return self.width <= 0 or self.height <= 0
 
     def clipped(self, size: Size) -> "Box":
-        """The part inside a picture; empty (on its border) when there is none.
+        """Return the part inside a picture; empty (on its border) when there is none.
 
         >>> Box(-5, 2, 30, 9).clipped(Size(height=8, width=20))
         Box(x0=0.0, y0=2.0, x1=20.0, y1=8.0)

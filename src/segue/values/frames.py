@@ -65,7 +65,7 @@ AnyFrame = Frame | SeenPixels | EitherFrame
 
 
 def known_frame(frame: AnyFrame, size: Size, seen: Size | None = None) -> Frame:
-    """The frame with its numbers, for one picture.
+    """Return the frame with its numbers, for one picture.
 
     Args:
         frame: as a dialect stated it.

@@ -64,7 +64,7 @@ def region_from_json(value: Mapping[str, Any]) -> Region:
         quad=None if quad is None else tuple(_point(p, "quad") for p in _list(quad, "quad")),
         point=None if value.get("point") is None else _point(value["point"], "point"),
         agreement=_number(value, "agreement"),
-        clicks=tuple(_click(one) for one in _list(value.get("clicks", ()), "clicks")),
+        clicks=tuple(_click(click) for click in _list(value.get("clicks", ()), "clicks")),
     )
 
 
@@ -138,11 +138,11 @@ def _index(value: Any) -> int:
 
 
 def _found_by(value: Any) -> FoundBy:
-    known = get_args(FoundBy)
+    valid_values = get_args(FoundBy)
     if value == "person":  # as 0.1 wrote it
         return "user"
-    if value not in known:
+    if value not in valid_values:
         raise InputError(
-            f"The 'found_by' of a region must be one of {', '.join(known)}, got {value!r}."
+            f"The 'found_by' of a region must be one of {', '.join(valid_values)}, got {value!r}."
         )
     return value

@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from segue.errors import InputError, ModelError
-from segue.runtime.weights import cache_folder, locate, offline
+from segue.files.folders import cache_folder
+from segue.runtime.weights import locate, offline
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from transformers import SamModel
 
 from segue.errors import ModelError
 from segue.runtime.weights import (
-    pretrained,
+    load_pretrained,
     read_json,
     read_options,
     read_tensors,
@@ -85,23 +85,23 @@ def test_options_lie_beside_the_weights(tmp_path):
 
 def test_a_network_with_a_gap_is_refused(tmp_path):
     folder = tiny_sam(tmp_path / "sam")
-    model = pretrained(SamModel, folder)
+    model = load_pretrained(SamModel, folder)
     assert not model.training
     assert model.dtype == torch.float32
     weights = read_tensors(folder / "model.safetensors")
     gone = weights.pop("vision_encoder.pos_embed")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"1 tensors are missing.*vision_encoder.pos_embed"):
-        pretrained(SamModel, folder)
+        load_pretrained(SamModel, folder)
     weights["vision_encoder.pos_embed"] = gone[:, :2]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"does not fit.*vision_encoder.pos_embed"):
-        pretrained(SamModel, folder)
+        load_pretrained(SamModel, folder)
 
 
 def test_a_folder_without_weights_is_explained(tmp_path):
     with pytest.raises(ModelError, match="could not be loaded as SamModel"):
-        pretrained(SamModel, tmp_path)
+        load_pretrained(SamModel, tmp_path)
 
 
 @pytest.mark.parametrize(

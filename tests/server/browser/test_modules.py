@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segue.draw.palette import contrasting, palette, shade
+from segue.draw.palette import contrast_colour, palette, shade
 from segue.values.mask import rle
 
 PAGE = Path(__file__).parents[3] / "src" / "segue" / "server" / "page"
@@ -119,7 +119,7 @@ def test_colours_are_those_of_drawn_pictures(modules):
     assert [look["number"] for look in cats] == [1, 2, 3]
     assert [tuple(look["line"]) for look in cats] == [shade(colours["cat"], n) for n in range(3)]
     for look in looks:
-        assert tuple(look["ink"]) == contrasting(tuple(look["line"]))
+        assert tuple(look["ink"]) == contrast_colour(tuple(look["line"]))
 
 
 def test_zooming_keeps_the_point_under_the_mouse_in_its_place(modules):

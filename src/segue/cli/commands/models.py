@@ -19,7 +19,7 @@ def models(
 ) -> None:
     """List models and presets that have a nickname; hub ids and folders work too."""
     from segue.assistant.presets import CARDS, PRESETS
-    from segue.runtime.catalog import unknown
+    from segue.runtime.catalog import unknown_name_message
 
     if name is None:
         _print_models()
@@ -28,7 +28,7 @@ def models(
     elif name in CARDS or name in PRESETS:
         _print_details(name)
     else:
-        raise UnknownName(unknown("model or preset", name, {**CARDS, **PRESETS}))
+        raise UnknownName(unknown_name_message("model or preset", name, {**CARDS, **PRESETS}))
 
 
 def _print_models() -> None:

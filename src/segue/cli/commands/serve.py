@@ -115,9 +115,9 @@ def serve(
         from segue.server.settings import Settings, kept_key
 
     from segue.cli.terminal.screen import make_console
+    from segue.files import folders
 
-    data_folder = data_folder or Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")) / "segue"
-    data_folder = data_folder.expanduser()
+    data_folder = (data_folder or folders.data_folder()).expanduser()
     user_keys = _read_keys(keys_file)
     settings = Settings(
         data=data_folder,

@@ -92,14 +92,14 @@ class Repl:
             events.close()
 
     def _run_command(self, line: str) -> None:
-        from segue.runtime.catalog import unknown
+        from segue.runtime.catalog import unknown_name_message
 
         try:
             name, *arguments = shlex.split(line[1:]) or ["help"]
         except ValueError as error:
             raise InputError(f"Cannot read {line!r}: {error}. Close the quotation mark.") from error
         if name not in self.commands:
-            raise UnknownName(unknown("command", name, self.commands))
+            raise UnknownName(unknown_name_message("command", name, self.commands))
         self.commands[name].run(self, arguments)
 
     def last_answer(self) -> "Answer":

@@ -33,7 +33,8 @@ class SessionLimits:
 
 
 def check_file(file: Path, limits: SessionLimits) -> None:
-    """
+    """Refuse a session file that holds too much.
+
     Raises:
         InputError: the file is longer than allowed.
     """
@@ -78,7 +79,7 @@ def check_masks(
         KeyError, TypeError, AttributeError: a field is missing or of another kind.
     """
     sizes = [image.size for image in images]
-    known: set[Any] = set()
+    distinct_masks: set[Any] = set()
     total = 0
     for region in _regions(document):
         size = _size_for(region, sizes)
@@ -86,15 +87,15 @@ def check_masks(
         if mask is None:
             continue
         try:
-            rle.checked_size(mask, expected_size=size, max_pixels=limits.picture.max_pixels)
+            rle.read_size(mask, expected_size=size, max_pixels=limits.picture.max_pixels)
         except InputError as error:
             raise InputError(
                 f"The mask of region {str(region.get('id'))[:80]!r}: {error}"
             ) from error
         counts = mask.get("counts")
         key = (size, counts if isinstance(counts, str) else tuple(counts))
-        if key not in known:
-            known.add(key)
+        if key not in distinct_masks:
+            distinct_masks.add(key)
             total += packed_bytes(size.height * size.width)
         if total > limits.max_mask_bytes:
             raise InputError(

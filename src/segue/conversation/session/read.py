@@ -62,14 +62,14 @@ def coordinates_of(document: Mapping[str, Any]) -> CoordinateMapping:
     return CoordinateMapping.from_json(document.get("coordinates", document.get("sight", {})))
 
 
-def _steps_by_turn(now: Snapshot) -> Steps:
-    """The steps of a file that holds none: each question is one.
+def _steps_by_turn(snapshot: Snapshot) -> Steps:
+    """Return the steps of a file that holds none: each question is one.
 
     What was changed stays with its turn: undoing a turn undoes its regions and edits too.
     """
-    steps: Steps = [(None, now.without_turns_from(0))]
-    for number, answer in enumerate(now.answers, 1):
-        steps.append((Step("ask", answer.question), now.without_turns_from(number)))
+    steps: Steps = [(None, snapshot.without_turns_from(0))]
+    for number, answer in enumerate(snapshot.answers, 1):
+        steps.append((Step("ask", answer.question), snapshot.without_turns_from(number)))
     return steps[-MAX_STEPS - 1 :]
 
 
@@ -119,7 +119,7 @@ def _document(file: Path) -> dict[str, Any]:
 
 
 def _pictures(folder: Path, entries: Any, limits: SessionLimits) -> dict[str, Image]:
-    """The pictures by digest; what their headers state is added up before one is decoded."""
+    """Return the pictures by digest; what their headers state is added up before one is decoded."""
     names: dict[str, str] = {}
     for entry in entries:
         digest = str(entry["digest"])

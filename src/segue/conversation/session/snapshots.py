@@ -112,13 +112,13 @@ def history_to_json(history: History) -> dict[str, Any]:
 
 
 def history_from_json(
-    value: Mapping[str, Any], now: Mapping[str, Any], images: Mapping[str, Image]
+    value: Mapping[str, Any], current: Mapping[str, Any], images: Mapping[str, Image]
 ) -> tuple[Steps, int]:
     """Read what `history_to_json` wrote.
 
     Args:
         value: that.
-        now: the present snapshot as JSON; it goes before what the history says of it.
+        current: the present snapshot as JSON; it goes before what the history says of it.
         images: the pictures that both name, by digest.
 
     Returns:
@@ -129,9 +129,9 @@ def history_from_json(
         KeyError, TypeError, AttributeError: a field is missing or of another kind.
     """
     region_of = RegionReader()
-    present = snapshot_from_json(now, images, region_of)
-    later = {**now, "turns": [*now["turns"], *value["later"]]}
-    whole = snapshot_from_json(later, images, region_of)
+    present = snapshot_from_json(current, images, region_of)
+    later = {**current, "turns": [*current["turns"], *value["later"]]}
+    all_turns = snapshot_from_json(later, images, region_of)
     regions = [region_of(region) for region in value["regions"]]
     at, entries = value["at"], value["steps"]
     if not 0 < len(entries) <= MAX_STEPS + 1:
@@ -140,14 +140,14 @@ def history_from_json(
     steps: Steps = []
     for entry in entries:
         count, places = entry["turns"], entry["regions"]
-        _check_index(count, len(whole.turns) + 1)
+        _check_index(count, len(all_turns.turns) + 1)
         for place in places:
             _check_index(place, len(regions))
         if len(set(places)) < len(places):
             raise InputError(f"A step of the history names a region twice: {places}.")
         snapshot = Snapshot(
-            whole.turns[:count],
-            whole.answers[:count],
+            all_turns.turns[:count],
+            all_turns.answers[:count],
             tuple(regions[place] for place in places),
             tuple(Edit.from_json(edit) for edit in entry["edits"]),
             {name: images[digest] for name, digest in entry["backgrounds"].items()},

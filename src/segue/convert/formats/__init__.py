@@ -22,7 +22,7 @@ from typing import Protocol
 from segue.convert.dialogue import Dialogue, Dropped
 from segue.convert.json_records import Damage, readings
 from segue.errors import InputError, UnknownName
-from segue.runtime.catalog import unknown
+from segue.runtime.catalog import unknown_name_message
 
 BEGINNING = 20
 """Records that are looked at to find a sound one, which tells the format."""
@@ -59,7 +59,7 @@ class Format:
 
 class _Formats(dict[str, Format]):
     def __missing__(self, name: str) -> Format:
-        raise UnknownName(unknown("format", name, self))
+        raise UnknownName(unknown_name_message("format", name, self))
 
 
 FORMATS: Mapping[str, Format] = _Formats(

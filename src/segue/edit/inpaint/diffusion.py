@@ -1,8 +1,8 @@
 """Fill a hole with a diffusion model, through the diffusers package.
 
 Any inpainting checkpoint that `AutoPipelineForInpainting` reads: Stable Diffusion 1.5 or 2, XL,
-Flux fill, … The hole and as much around it again are cut out, brought to the size that the model
-was trained for, filled, and put back; outside the hole nothing changes.
+Flux fill, … The hole and as much bounding_slices it again are cut out, brought to the size that the
+model was trained for, filled, and put back; outside the hole nothing changes.
 """
 
 from math import sqrt
@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 import torch
 
-from segue.edit.inpaint.telea import around
+from segue.edit.inpaint.telea import bounding_slices
 from segue.errors import ModelError
 from segue.runtime.device import pick
 
@@ -48,14 +48,14 @@ class Diffusion:
         filled = array.copy()
         if not hole.any():
             return filled
-        rows, columns = around(hole, 0)
+        rows, columns = bounding_slices(hole, 0)
         extent = max(rows.stop - rows.start, columns.stop - columns.start)
-        window = around(hole, margin=max(32, extent // 2))
+        window = bounding_slices(hole, margin=max(32, extent // 2))
         part, gap = PIL.Image.fromarray(array[window]), PIL.Image.fromarray(hole[window])
         size_wh = self._working_size(part.width, part.height)
         generator = None if seed is None else torch.Generator("cpu").manual_seed(seed)
         try:
-            made = self._pipeline(
+            generated = self._pipeline(
                 prompt=prompt or PROMPT,
                 image=part.resize(size_wh, PIL.Image.Resampling.LANCZOS),
                 mask_image=gap.convert("L").resize(size_wh, PIL.Image.Resampling.BILINEAR),
@@ -69,7 +69,7 @@ class Diffusion:
                 f"{self.name} ran out of memory on {size_wh[0]} x {size_wh[1]} pixels. Use a "
                 "smaller side, device='cpu', or the inpainter 'telea'."
             ) from error
-        back = np.asarray(made.convert("RGB").resize(part.size, PIL.Image.Resampling.LANCZOS))
+        back = np.asarray(generated.convert("RGB").resize(part.size, PIL.Image.Resampling.LANCZOS))
         filled[window][hole[window]] = back[hole[window]]
         return filled
 

@@ -30,7 +30,7 @@ class Telea:
         filled = array.copy()
         if not hole.any() or hole.all():
             return filled
-        window = around(hole, margin=int(8 * self._radius))
+        window = bounding_slices(hole, margin=int(8 * self._radius))
         part, gap = array[window], hole[window].astype(np.uint8)
         depth = float(cv2.distanceTransform(gap, cv2.DIST_L2, 3).max())
         scale = min(1.0, _MAX_DEPTH / depth)
@@ -40,16 +40,18 @@ class Telea:
             gap = cv2.resize(gap.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA) > 0
             gap = gap.astype(np.uint8)
             small = cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)
-            made = cv2.inpaint(small, gap, self._radius, cv2.INPAINT_TELEA)
+            inpainted = cv2.inpaint(small, gap, self._radius, cv2.INPAINT_TELEA)
             size_wh = (part.shape[1], part.shape[0])
-            made = cv2.resize(made, size_wh, interpolation=cv2.INTER_CUBIC)
+            inpainted = cv2.resize(inpainted, size_wh, interpolation=cv2.INTER_CUBIC)
         else:
-            made = cv2.inpaint(np.ascontiguousarray(part), gap, self._radius, cv2.INPAINT_TELEA)
-        filled[window][hole[window]] = made[hole[window]]
+            inpainted = cv2.inpaint(
+                np.ascontiguousarray(part), gap, self._radius, cv2.INPAINT_TELEA
+            )
+        filled[window][hole[window]] = inpainted[hole[window]]
         return filled
 
 
-def around(hole: np.ndarray, margin: int) -> tuple[slice, slice]:
+def bounding_slices(hole: np.ndarray, margin: int) -> tuple[slice, slice]:
     """Rows and columns of a hole, (H, W) bool with a pixel at least, and a margin around it."""
     rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
     return (

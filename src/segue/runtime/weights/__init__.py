@@ -14,9 +14,10 @@ from importlib import resources
 from pathlib import Path
 
 from segue.errors import InputError, ModelError
+from segue.files.folders import cache_folder
 from segue.runtime.weights import download, hub
 from segue.runtime.weights.checkpoint import (
-    pretrained,
+    load_pretrained,
     read_json,
     read_options,
     read_tensors,
@@ -26,10 +27,9 @@ from segue.runtime.weights.checkpoint import (
 __all__ = [
     "BUNDLED",
     "CHECKPOINT_SUFFIXES",
-    "cache_folder",
+    "load_pretrained",
     "locate",
     "offline",
-    "pretrained",
     "read_json",
     "read_options",
     "read_tensors",
@@ -65,37 +65,29 @@ def locate(source: str | Path, *, files: Sequence[str] | None = None) -> Path:
     """
     text = os.fspath(source)
     if isinstance(source, Path):
-        return _local(text)
+        return _existing_path(text)
     if not text.strip():
         return hub.fetch_model(text, files, offline=True)  # says what a source may be
     if text.startswith(("http://", "https://")):
         return download.fetch(text, cache_folder(), offline=offline())
     if text.startswith("embedded/"):
-        return _on_board(text.removeprefix("embedded/"))
+        return _bundled_folder(text.removeprefix("embedded/"))
     if text.startswith("hf://"):
         return hub.fetch_model(text.removeprefix("hf://"), files, offline=offline())
     if Path(text).expanduser().exists() or _looks_local(text):
-        return _local(text)
+        return _existing_path(text)
     return hub.fetch_model(text, files, offline=offline())
 
 
 def offline() -> bool:
-    """True when the environment forbids connecting: SEGUE_OFFLINE or HF_HUB_OFFLINE is set."""
+    """Return whether the environment forbids connecting: SEGUE_OFFLINE or HF_HUB_OFFLINE is set."""
     yes = {"1", "true", "yes", "on"}
     return any(
         os.environ.get(name, "").lower() in yes for name in ("SEGUE_OFFLINE", "HF_HUB_OFFLINE")
     )
 
 
-def cache_folder() -> Path:
-    """Where files fetched from URLs are kept; made when first needed."""
-    if chosen := os.environ.get("SEGUE_CACHE"):
-        return Path(chosen).expanduser()
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "segue"
-
-
-def _local(text: str) -> Path:
+def _existing_path(text: str) -> Path:
     path = Path(text).expanduser()
     if not path.exists():
         raise ModelError(_no_file(path))
@@ -103,15 +95,16 @@ def _local(text: str) -> Path:
 
 
 def _no_file(path: Path) -> str:
-    known = download.PUBLISHED.get(path.name)
+    published = download.PUBLISHED.get(path.name)
     remedy = f"Check the path, or give the hub id (owner/name). This folder is {Path.cwd()}."
-    if known:
-        remedy = f"It is published at {known.url} ({known.size_bytes / 1e6:.0f} MB); pass that URL."
+    if published:
+        megabytes = published.size_bytes / 1e6
+        remedy = f"It is published at {published.url} ({megabytes:.0f} MB); pass that URL."
     return f"There is no file or folder {str(path)!r}. {remedy}"
 
 
 def _looks_local(text: str) -> bool:
-    """True for what a person means as a path, so that a typo in it never becomes a request."""
+    """Return whether the user means a path, so that a typo in it never becomes a request."""
     hub_id = text.partition("@")[0]
     return (
         text.startswith((".", "/", "~", "\\"))
@@ -122,7 +115,7 @@ def _looks_local(text: str) -> bool:
     )
 
 
-def _on_board(part: str) -> Path:
+def _bundled_folder(part: str) -> Path:
     if part not in BUNDLED:
         raise InputError(
             f"Weights on board must be one of {', '.join(BUNDLED)}, got 'embedded/{part}'."
@@ -131,6 +124,6 @@ def _on_board(part: str) -> Path:
     if not folder.is_dir():
         raise ModelError(
             f"The weights of the embedded {part} are not in this installation ({folder}). "
-            "Reinstall segue, or train them: segue embedded train."
+            "Reinstall segue, or train them in a clone of its repository: python -m lab train."
         )
     return folder

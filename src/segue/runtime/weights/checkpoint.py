@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def read_options(place: Path) -> dict[str, Any]:
-    """Settings that travel with weights: `segue.json` in their folder; {} where there is none.
+    """Read settings that travel with weights: `segue.json` in their folder; {} where there is none.
 
     Raises:
         ModelError: the file is not a JSON object.
@@ -20,7 +20,7 @@ def read_options(place: Path) -> dict[str, Any]:
 
 
 def read_json(place: Path, name: str) -> dict[str, Any]:
-    """The JSON object in the file `name` of the folder of `place`; {} where there is none.
+    """Read the JSON object in the file `name` of the folder of `place`; {} where there is none.
 
     Raises:
         ModelError: the file is not a JSON object.
@@ -38,7 +38,7 @@ def read_json(place: Path, name: str) -> dict[str, Any]:
 
 
 def require_model_type(folder: Path, *kinds: str) -> str:
-    """The `model_type` that a folder's `config.json` states.
+    """Return the `model_type` that a folder's `config.json` states.
 
     Raises:
         ModelError: it is none of `kinds`.
@@ -67,7 +67,7 @@ def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
     if not path.is_file():
         raise ModelError(f"There is no file {str(path)!r}. Check the path.")
     try:
-        found = _unpickled(path) if path.suffix != ".safetensors" else _safetensors(path)
+        content = _load_pickle(path) if path.suffix != ".safetensors" else _load_safetensors(path)
     except ImportError as error:
         raise MissingExtra(
             f"Reading {path.name} needs {error.name}. Run: pip install 'segue[models]'"
@@ -78,10 +78,10 @@ def read_tensors(path: Path) -> "dict[str, torch.Tensor]":
             f"{_first_line(error)}. It may be cut short (fetch it again) or hold Python objects, "
             "which are refused because they can run code."
         ) from error
-    return _flat(found, path)
+    return _unwrap(content, path)
 
 
-def pretrained(
+def load_pretrained(
     model_class: Any,
     folder: Path | None = None,
     *,
@@ -144,7 +144,7 @@ def _refuse_gaps(report: Any, where: str, model_name: str, *, exact: bool) -> No
         )
 
 
-def _unpickled(path: Path) -> Any:
+def _load_pickle(path: Path) -> Any:
     import torch
 
     try:
@@ -155,24 +155,26 @@ def _unpickled(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)  # written before torch 1.6
 
 
-def _safetensors(path: Path) -> Any:
+def _load_safetensors(path: Path) -> Any:
     from safetensors.torch import load_file
 
     return load_file(path)
 
 
-def _flat(found: Any, path: Path) -> "dict[str, torch.Tensor]":
+def _unwrap(content: Any, path: Path) -> "dict[str, torch.Tensor]":
     import torch
 
     for wrapper in ("model", "state_dict", "model_state_dict"):
-        if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
-            found = found[wrapper]
-    if not isinstance(found, dict) or not found:
-        raise ModelError(f"{path} must hold named tensors, got {type(found).__name__}.")
-    odd = [name for name, value in found.items() if not isinstance(value, torch.Tensor)]
-    if odd:
-        raise ModelError(f"{path} must hold nothing but tensors, got {odd[0]!r} among them.")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not content:
+        raise ModelError(f"{path} must hold named tensors, got {type(content).__name__}.")
+    non_tensors = [name for name, value in content.items() if not isinstance(value, torch.Tensor)]
+    if non_tensors:
+        raise ModelError(
+            f"{path} must hold nothing but tensors, got {non_tensors[0]!r} among them."
+        )
+    return {str(name).removeprefix("module."): value for name, value in content.items()}
 
 
 def _first_line(error: BaseException) -> str:

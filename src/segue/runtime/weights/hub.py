@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 
 def fetch_model(text: str, files: Sequence[str] | None, *, offline: bool) -> Path:
-    """The folder of a model in the hub's cache, fetched unless it is there already.
+    """Return the folder of a model in the hub's cache, fetched unless it is there already.
 
     Where the hub cannot be reached, the version in the cache is used.
 
@@ -40,21 +40,21 @@ def fetch_model(text: str, files: Sequence[str] | None, *, offline: bool) -> Pat
         )
     hub = _hub()
     if offline:
-        return _cached(hub, name, revision, _FORBIDDEN)
+        return _cached_folder(hub, name, revision, _FORBIDDEN)
     endpoint = os.environ.get("HF_ENDPOINT") or None
     try:
-        needed = _needed(hub.HfApi(endpoint=endpoint), name, revision)
-        wanted = needed if files is None else files
+        default_patterns = _needed_files(hub.HfApi(endpoint=endpoint), name, revision)
+        patterns = default_patterns if files is None else files
         folder = hub.snapshot_download(
-            name, revision=revision or None, allow_patterns=list(wanted), endpoint=endpoint
+            name, revision=revision or None, allow_patterns=list(patterns), endpoint=endpoint
         )
     except Exception as error:  # told apart below; what is not the hub's goes on its way
-        if _not_reached(error):
-            return _cached(hub, name, revision, "the hub cannot be reached")
-        explained = _explained(hub.errors, error, name, revision)
-        if explained is None:
+        if _is_unreachable(error):
+            return _cached_folder(hub, name, revision, "the hub cannot be reached")
+        explanation = _explain(hub.errors, error, name, revision)
+        if explanation is None:
             raise
-        raise explained from error
+        raise explanation from error
     return Path(folder)
 
 
@@ -70,8 +70,8 @@ def _hub() -> Any:
     return huggingface_hub
 
 
-def _needed(api: Any, name: str, revision: str) -> list[str]:
-    """The files worth fetching: texts, and one form of the weights."""
+def _needed_files(api: Any, name: str, revision: str) -> list[str]:
+    """Return the files worth fetching: texts, and one form of the weights."""
     # one request without the repetitions of the other calls: an unplugged cable is told at once
     about = api.model_info(name, revision=revision or None, timeout=10)
     top = [entry.rfilename for entry in about.siblings or () if "/" not in entry.rfilename]
@@ -80,7 +80,7 @@ def _needed(api: Any, name: str, revision: str) -> list[str]:
     return [file for file in top if any(Path(file).match(kind) for kind in kinds)]
 
 
-def _cached(hub: Any, name: str, revision: str, why: str) -> Path:
+def _cached_folder(hub: Any, name: str, revision: str, why: str) -> Path:
     config = hub.try_to_load_from_cache(name, "config.json", revision=revision or None)
     if isinstance(config, str):
         _logger.info("using %s from the cache: %s", name, why)
@@ -92,15 +92,15 @@ def _cached(hub: Any, name: str, revision: str, why: str) -> Path:
     )
 
 
-def _not_reached(error: BaseException) -> bool:
-    """True for failures between here and the hub; its answers (no such model…) are not."""
-    answered = getattr(error, "response", None) is not None
+def _is_unreachable(error: BaseException) -> bool:
+    """Return True for failures between here and the hub; its answers (no such model…) are not."""
+    has_response = getattr(error, "response", None) is not None
     package = type(error).__module__.partition(".")[0]
     missing = type(error).__name__ in ("LocalEntryNotFoundError", "OfflineModeIsEnabled")
-    return missing or (not answered and (package in _CONNECTING or isinstance(error, OSError)))
+    return missing or (not has_response and (package in _CONNECTING or isinstance(error, OSError)))
 
 
-def _explained(errors: Any, error: Exception, name: str, revision: str) -> SegueError | None:
+def _explain(errors: Any, error: Exception, name: str, revision: str) -> SegueError | None:
     if isinstance(error, errors.GatedRepoError):
         return ModelError(
             f"The model {name!r} is gated. Accept its licence at https://huggingface.co/{name}, "

@@ -162,7 +162,7 @@ async def edited(
         raise _no_picture(number, len(record.pictures))
 
     def paint() -> bytes:
-        return _png(service.talks.snapshot(record).edited_image(number, upto, whole=whole))
+        return _png(service.talks.snapshot(record).edited_image(number, upto, skip_crops=whole))
 
     headers = {"Cache-Control": "private, no-store"}
     async with service.room.taken(record.pixels):

@@ -34,7 +34,7 @@ async def segment(
             image,
             phrases=asked.phrases or None,
             boxes=boxes or None,
-            points=asked.points or None,  # type: ignore[arg-type]
+            points=asked.points or None,
             labels=asked.labels,
         ),
         request,

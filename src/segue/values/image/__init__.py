@@ -139,11 +139,11 @@ class Image:
         return content.hexdigest()
 
     def to_pil(self) -> PIL.Image.Image:
-        """A PIL image, mode RGB, that may be drawn on."""
+        """Return a PIL image, mode RGB, that may be drawn on."""
         return PIL.Image.fromarray(self.array)  # which copies: PIL keeps RGB as four bytes a pixel
 
     def to_png_bytes(self) -> bytes:
-        """The picture as a PNG file, without loss."""
+        """Return the picture as a PNG file, without loss."""
         buffer = io.BytesIO()
         PIL.Image.fromarray(self.array).save(buffer, "PNG")
         return buffer.getvalue()
@@ -163,7 +163,7 @@ class Image:
 
 
 def content_of(source: str | bytes, *, allow_urls: bool, limits: Limits) -> tuple[bytes, str, str]:
-    """The bytes of a picture that is given as bytes or by address, not decoded.
+    """Return the bytes of a picture that is given as bytes or by address, not decoded.
 
     Args:
         source: bytes, or a `data:` or http(s) URL.
@@ -188,19 +188,19 @@ def content_of(source: str | bytes, *, allow_urls: bool, limits: Limits) -> tupl
     return url.fetch(source, limits), url.short(source), url.file_name(source)
 
 
-def _read_at_most(stream: IO[bytes], most: int) -> bytes:
-    """What a stream gives, up to `most` bytes. Memory is taken for what comes, not for the limit.
+def _read_at_most(stream: IO[bytes], max_bytes: int) -> bytes:
+    """Read a stream, up to a limit. Memory is taken for what comes, not for the limit.
 
     Raises:
         InputError: it gives text.
     """
-    parts, left = [], most
-    while left > 0:
-        part = stream.read(min(left, _CHUNK_BYTES))
+    parts, n_remaining = [], max_bytes
+    while n_remaining > 0:
+        part = stream.read(min(n_remaining, _CHUNK_BYTES))
         if not isinstance(part, bytes):
             raise InputError("A file object must be opened in binary mode: open(path, 'rb').")
         if not part:
             break
         parts.append(part)
-        left -= len(part)
+        n_remaining -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -20,7 +20,7 @@ _ORIENTATION = 0x0112
 _FULL_DEPTH = 12
 """Cameras and scanners store up to 12 bits in 16; scaled by 16 bits they would be all but black."""
 _log = logging.getLogger(__name__)
-_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+_TO_FILE_ORDER: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
     4: lambda upright: upright[::-1],
@@ -34,22 +34,24 @@ _STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 Box = tuple[int, int, int, int]
 
 
-def rgb_of(picture: PIL.Image.Image, *, stored: bool) -> np.ndarray:
+def rgb_of(picture: PIL.Image.Image, *, from_file: bool) -> np.ndarray:
     """Convert a loaded PIL image: (H, W, 3) uint8 RGB, upright, transparency on white, read-only.
 
     Args:
         picture: of any mode.
-        stored: whether it comes from a file: 16 bits of which few are used are scaled by those.
+        from_file: whether it comes from a file: 16 bits of which few are used are scaled by those.
 
     Raises:
         InputError: its values have no agreed range.
         Whatever Pillow raises on damaged files.
     """
-    convert = _converter(picture, stored)
-    upright, as_stored = arrays_for(picture.height, picture.width, orientation_of(picture.getexif))
+    convert = _converter(picture, from_file)
+    upright, in_file_order = arrays_for(
+        picture.height, picture.width, orientation_of(picture.getexif)
+    )
     for box in _blocks(picture.width, picture.height):
-        left, top, right, bottom = box
-        as_stored[top:bottom, left:right] = convert(picture.crop(box))
+        x0, y0, x1, y1 = box
+        in_file_order[y0:y1, x0:x1] = convert(picture.crop(box))
     upright.setflags(write=False)
     return upright
 
@@ -64,21 +66,21 @@ def rgb_of_bgr(values: np.ndarray, orientation: int) -> np.ndarray:
         orientation: EXIF's number, 1 to 8; anything else is upright.
     """
     height, width, channels = values.shape
-    upright, stored = arrays_for(height, width, orientation)
-    for left, top, right, bottom in _blocks(width, height):
-        block = values[top:bottom, left:right]
+    upright, in_file_order = arrays_for(height, width, orientation)
+    for x0, y0, x1, y1 in _blocks(width, height):
+        block = values[y0:y1, x0:x1]
         if channels == 4:
             block = on_white(block)
-        stored[top:bottom, left:right] = block[:, :, ::-1]
+        in_file_order[y0:y1, x0:x1] = block[:, :, ::-1]
     upright.setflags(write=False)
     return upright
 
 
 def arrays_for(height: int, width: int, orientation: int) -> tuple[np.ndarray, np.ndarray]:
-    """An empty upright (H, W, 3) array, and a view of it as the file lies."""
-    turned = 5 <= orientation <= 8
-    upright = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
-    return upright, _STORED.get(orientation, lambda same: same)(upright)
+    """Return an empty upright (H, W, 3) array, and a view of it as the file lies."""
+    swaps_axes = 5 <= orientation <= 8
+    upright = np.empty((width, height, 3) if swaps_axes else (height, width, 3), np.uint8)
+    return upright, _TO_FILE_ORDER.get(orientation, lambda same: same)(upright)
 
 
 def orientation_of(exif: Callable[[], PIL.Image.Exif]) -> int:
@@ -88,21 +90,21 @@ def orientation_of(exif: Callable[[], PIL.Image.Exif]) -> int:
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError,
             ArithmeticError, MemoryError, RuntimeError, struct.error):  # fmt: skip
         return 1
-    return value if isinstance(value, int) and value in _STORED else 1
+    return value if isinstance(value, int) and value in _TO_FILE_ORDER else 1
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
     """Composite (H, W, 4) uint8 with straight alpha on white: (H, W, 3) uint8, rounded."""
     height, width, _ = rgba.shape
     mixed = np.empty((height, width, 3), np.uint8)
-    for left, top, right, bottom in _blocks(width, height):
-        block = rgba[top:bottom, left:right]
+    for x0, y0, x1, y1 in _blocks(width, height):
+        block = rgba[y0:y1, x0:x1]
         alpha = block[:, :, 3:].astype(np.uint16)
         sum_ = block[:, :, :3] * alpha  # at most 255 * 255, with the white part as well
         sum_ += 255 * (255 - alpha)
         sum_ += 127
         sum_ //= 255
-        mixed[top:bottom, left:right] = sum_
+        mixed[y0:y1, x0:x1] = sum_
     return mixed
 
 
@@ -115,16 +117,18 @@ def _blocks(width: int, height: int) -> Iterator[Box]:
     """Boxes (left, top, right, bottom) of few pixels that cover a picture, however wide it is."""
     across = min(width, _BLOCK_PIXELS)
     down = max(1, _BLOCK_PIXELS // across)
-    for top in range(0, height, down):
-        for left in range(0, width, across):
-            yield left, top, min(left + across, width), min(top + down, height)
+    for y0 in range(0, height, down):
+        for x0 in range(0, width, across):
+            yield x0, y0, min(x0 + across, width), min(y0 + down, height)
 
 
-def _converter(picture: PIL.Image.Image, stored: bool) -> Callable[[PIL.Image.Image], np.ndarray]:
+def _converter(
+    picture: PIL.Image.Image, from_file: bool
+) -> Callable[[PIL.Image.Image], np.ndarray]:
     """How a block of this picture becomes (h, w, 3) or (h, w, 1) values."""
     mode = picture.mode
     if mode == "I" or mode.startswith("I;16"):
-        return _grey_converter(picture, stored)
+        return _grey_converter(picture, from_file)
     if mode == "F":
         raise InputError(
             "A picture of floating point values has no agreed range. Convert it to 8 bits first."
@@ -137,28 +141,28 @@ def _converter(picture: PIL.Image.Image, stored: bool) -> Callable[[PIL.Image.Im
 
 
 def _grey_converter(
-    picture: PIL.Image.Image, stored: bool
+    picture: PIL.Image.Image, from_file: bool
 ) -> Callable[[PIL.Image.Image], np.ndarray]:
     """How a block of 16-bit grey becomes 8 bits; all blocks are looked at first."""
-    low, high, odd = 0, 0, False
+    low, high, uses_low_bits = 0, 0, False
     for box in _blocks(picture.width, picture.height):
         values = np.asarray(picture.crop(box))
         low, high = min(low, int(values.min())), max(high, int(values.max()))
-        odd = odd or bool((values % 257).any())  # 257: 8 bits, spread
+        uses_low_bits = uses_low_bits or bool((values % 257).any())  # 257: 8 bits, spread
     if low < 0 or high > 65535:
         raise InputError(
             f"A picture of whole numbers must lie in 0..65535, got {low}..{high}. "
             "Convert it to 8 or 16 bits first."
         )
     depth = max(8, high.bit_length())
-    if not stored or depth > _FULL_DEPTH or not odd:
+    if not from_file or depth > _FULL_DEPTH or not uses_low_bits:
         return lambda block: eight_bits_of(np.asarray(block))[:, :, None]
     _log.warning("a 16-bit picture uses %d bits only; it is scaled by those", depth)
-    most = (1 << depth) - 1
+    max_value = (1 << depth) - 1
 
     def scaled(block: PIL.Image.Image) -> np.ndarray:
         values = np.asarray(block).astype(np.int64) * 255 + (1 << depth) // 2
-        return (values // most).clip(0, 255).astype(np.uint8)[:, :, None]
+        return (values // max_value).clip(0, 255).astype(np.uint8)[:, :, None]
 
     return scaled
 

@@ -95,7 +95,7 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
                     return decoded
             except MemoryError as error:
                 raise _no_memory(what, header.height, header.width) from error
-    with _opened(data, what, limits) as picture:
+    with _open_header(data, what, limits) as picture:
         _check_size(picture.height, picture.width, what, limits)
         _check_tiles(picture, what)
         with budget.PIXELS.reserved(picture.height * picture.width):
@@ -103,7 +103,7 @@ def decode(data: bytes, what: str, limits: Limits) -> np.ndarray:
 
 
 def size_in_header(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
-    """The (height, width) that a picture file states, before EXIF turns it; nothing is decoded.
+    """Read the (height, width) that a picture file states, before EXIF turns it.
 
     Raises:
         InputError: it is empty, not a picture, or over the limits.
@@ -111,7 +111,7 @@ def size_in_header(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
     if (header := webp.read_header(data)) is not None:
         size = header.height, header.width
     else:
-        with _opened(data, what, limits) as picture:
+        with _open_header(data, what, limits) as picture:
             size = picture.height, picture.width
     _check_size(*size, what, limits)
     return size
@@ -124,7 +124,7 @@ def from_pil(picture: PIL.Image.Image, limits: Limits, what: str = "the picture"
     try:
         picture.load()
         _check_size(picture.height, picture.width, what, limits)
-        return conversion.rgb_of(picture, stored=picture.format is not None)
+        return conversion.rgb_of(picture, from_file=picture.format is not None)
     except InputError:
         raise
     except MemoryError as error:
@@ -166,7 +166,7 @@ def from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
     return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
 
 
-def _opened(data: bytes, what: str, limits: Limits) -> PIL.Image.Image:
+def _open_header(data: bytes, what: str, limits: Limits) -> PIL.Image.Image:
     """Read the header. Pillow's own warning about large pictures is ours to give."""
     try:
         with _warnings_lock, warnings.catch_warnings():
@@ -184,11 +184,11 @@ def _opened(data: bytes, what: str, limits: Limits) -> PIL.Image.Image:
 
 
 def _check_tiles(picture: PIL.Image.Image, what: str) -> None:
-    """A TIFF is decoded tile by tile, and may claim tiles far larger than itself."""
+    """Refuse a TIFF that claims tiles far larger than itself: it is decoded tile by tile."""
     tags = getattr(picture, "tag_v2", {})
     width, height = (tags.get(number) or 1 for number in (_TILE_WIDTH, _TILE_LENGTH))
-    whole = isinstance(width, int) and isinstance(height, int)
-    if not whole or width * height > max(2**20, 4 * picture.width * picture.height):
+    are_integers = isinstance(width, int) and isinstance(height, int)
+    if not are_integers or width * height > max(2**20, 4 * picture.width * picture.height):
         raise InputError(
             f"{_start(what)} is damaged: it claims tiles of {width} x {height} pixels for a "
             f"picture of {picture.width} x {picture.height}."
@@ -256,5 +256,5 @@ def _advice(data: bytes) -> str:
 
 
 def _start(what: str) -> str:
-    """The beginning of a sentence; paths and URLs keep their case."""
+    """Return the beginning of a sentence; paths and URLs keep their case."""
     return what[0].upper() + what[1:] if what.startswith("the ") else what

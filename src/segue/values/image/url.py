@@ -51,7 +51,7 @@ Source: IANA's IPv4 and IPv6 Special-Purpose Address Registries, and RFC 7526 (1
 
 
 def read_data(source: str, limits: Limits) -> bytes:
-    """The bytes of a `data:` URL, base64 or percent-encoded.
+    """Read the bytes of a `data:` URL, base64 or percent-encoded.
 
     Raises:
         InputError: it has no comma, or is not valid base64, or is too long.
@@ -61,7 +61,7 @@ def read_data(source: str, limits: Limits) -> bytes:
         raise InputError(f"A data: URL needs a comma before its content, got {short(source)}.")
     if len(body) > 4 * limits.max_bytes:
         raise InputError(f"The data: URL is longer than {limits.max_bytes} bytes.")
-    content = _unquoted(body)
+    content = _decode_percent(body)
     if not head.lower().endswith(";base64"):
         return content
     try:
@@ -70,15 +70,15 @@ def read_data(source: str, limits: Limits) -> bytes:
         raise InputError(f"The data: URL is not valid base64 ({error}).") from error
 
 
-def _unquoted(body: str) -> bytes:
+def _decode_percent(body: str) -> bytes:
     """Take percent-encoding off, piece by piece: at once it takes fifty times the text's memory."""
     if "%" not in body:
         return body.encode("utf-8", "replace")
     parts, start = bytearray(), 0
     while start < len(body):
         end = min(start + _PIECE, len(body))
-        cut = body.rfind("%", max(start, end - 2), end)  # no code across two pieces
-        end = cut if cut > start and end < len(body) else end
+        escape_start = body.rfind("%", max(start, end - 2), end)  # no code across two pieces
+        end = escape_start if escape_start > start and end < len(body) else end
         parts += unquote_to_bytes(body[start:end])
         start = end
     return bytes(parts)
@@ -132,10 +132,10 @@ def public_address(host: str, port: int) -> str:
         InputError: it does not resolve, or one of its addresses is not public.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise InputError(f"There is no host named {host!r}. Check the address.") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = [str(entry[4][0]) for entry in entries]
     for address in addresses:
         if not is_public(address):
             raise InputError(
@@ -165,17 +165,17 @@ def is_public(address: str) -> bool:
 
 
 def short(source: str) -> str:
-    """A URL for an error message: no query, no password, not endless."""
+    """Return a URL for an error message: no query, no password, not endless."""
     if source[:5].lower() == "data:":
         return repr(source[:32] + "…")
-    plain = source.partition("?")[0].partition("#")[0]
-    scheme, mark, rest = plain.partition("://")
-    host, slash, path = rest.partition("/")
+    without_query = source.partition("?")[0].partition("#")[0]
+    scheme, mark, host_and_path = without_query.partition("://")
+    host, slash, path = host_and_path.partition("/")
     return repr((scheme + mark + host.rpartition("@")[2] + slash + path)[:200])
 
 
 def file_name(source: str) -> str:
-    """The last part of a URL's path, or its host."""
+    """Return the last part of a URL's path, or its host."""
     parts = urlsplit(source)
     last = unquote(parts.path).replace("\\", "/").rstrip("/").rpartition("/")[2]
     return last or parts.hostname or ""
@@ -205,12 +205,12 @@ def _get(
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     ip = resolve(host, port)
-    left = deadline - monotonic()
-    if left <= 0:
+    seconds_left = deadline - monotonic()
+    if seconds_left <= 0:
         raise TimeoutError
-    link = _Connection(host, port, ip, left, parts.scheme == "https")
+    link = _Connection(host, port, ip, seconds_left, parts.scheme == "https")
     # A server that sends a byte now and then never runs into a socket's timeout: cut the line.
-    alarm = threading.Timer(left, link.cut)
+    alarm = threading.Timer(seconds_left, link.cut)
     alarm.daemon = True
     alarm.start()
     try:

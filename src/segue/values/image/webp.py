@@ -23,7 +23,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header | None:
-    """The size of a WebP file; None where it is no WebP file, or one whose header is damaged."""
+    """Read the size of a WebP file; None where it is none, or its header is damaged."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return None
     size: tuple[int, int] | None = None
@@ -36,7 +36,7 @@ def read_header(data: bytes) -> Header | None:
 
 
 def decode(data: bytes, header: Header) -> np.ndarray | None:
-    """The first frame: (H, W, 3) uint8 RGB, upright, transparency on white, read-only.
+    """Return the first frame: (H, W, 3) uint8 RGB, upright, transparency on white, read-only.
 
     It takes 4 bytes a pixel, 8 while it is made, 12 for an animation.
 
@@ -57,7 +57,7 @@ def decode(data: bytes, header: Header) -> np.ndarray | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """The (name, content) of each chunk."""
+    """Yield the (name, content) of each chunk."""
     place, view = 12, memoryview(data)
     while place + 8 <= len(data):
         length = int.from_bytes(data[place + 4 : place + 8], "little")

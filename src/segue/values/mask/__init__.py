@@ -63,7 +63,7 @@ class Mask:
 
     @classmethod
     def from_box(cls, box: Box, size: Size) -> "Mask":
-        """The pixels whose centres lie in `box`; parts outside the picture are cut off."""
+        """Return the pixels whose centres lie in `box`; parts outside the picture are cut off."""
         x0, y0, x1, y1 = box.corners
         corners = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
         return cls(contour.fill([Polygon(corners)], size))
@@ -91,7 +91,7 @@ class Mask:
     def from_polygons(
         cls, polygons: Iterable[Polygon], size: Size, score: float | None = None
     ) -> "Mask":
-        """The pixels whose centres lie inside any of the polygons.
+        """Return the pixels whose centres lie inside any of the polygons.
 
         Exact for what `polygons` gives. Corners anywhere are welcome; a sliver that passes between
         the centres of pixels leaves no trace.
@@ -102,7 +102,7 @@ class Mask:
         return cls(contour.fill(polygons, size), score)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """What `np.asarray(mask)` gives: the (H, W) bool array, read-only unless copied."""
+        """Return what `np.asarray(mask)` gives: the (H, W) bool array, read-only unless copied."""
         array = self.array if dtype is None else self.array.astype(dtype, copy=False)
         return array.copy() if copy and array is self.array else array
 
@@ -132,8 +132,8 @@ class Mask:
         columns, rows = np.flatnonzero(self.array.any(0)), np.flatnonzero(self.array.any(1))
         if not columns.size:
             return None
-        left, right = float(columns[0]), float(columns[-1] + 1)
-        return Box(left, float(rows[0]), right, float(rows[-1] + 1))
+        x0, x1 = float(columns[0]), float(columns[-1] + 1)
+        return Box(x0, float(rows[0]), x1, float(rows[-1] + 1))
 
     @property
     def rle(self) -> dict[str, Any]:
@@ -200,7 +200,7 @@ class Mask:
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    """A read-only array that nobody else can write to: itself when it is one, else a copy."""
+    """Return a read-only array that nobody else can write to; a copy where it must be."""
     if array.flags.writeable or array.base is not None or not array.flags.c_contiguous:
         array = array.copy(order="C")
         array.setflags(write=False)

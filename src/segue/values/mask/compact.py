@@ -23,10 +23,10 @@ class CompactArray:
     def __get__(self, owner: Any, kind: type | None = None) -> np.ndarray:
         if owner is None:
             raise AttributeError("a field without a default")
-        held = owner.__dict__["_held"]
-        if not isinstance(held, _Bits):
-            return held
-        return held.array()
+        stored_array = owner.__dict__["_held"]
+        if not isinstance(stored_array, _Bits):
+            return stored_array
+        return stored_array.array()
 
     def __set__(self, owner: Any, array: np.ndarray) -> None:
         owner.__dict__["_held"] = _Bits(array) if _is_large(array) else array
@@ -53,7 +53,7 @@ class _Bits:
         self.nbytes = self._bits.nbytes
 
     def array(self) -> np.ndarray:
-        """The array, read-only."""
+        """Return the array, read-only."""
         array = self._used()
         if array is None:
             count = self.shape[0] * self.shape[1]

@@ -32,7 +32,7 @@ class Polygon:
 
 
 def outline(array: np.ndarray) -> list[Polygon]:
-    """The outlines of a (H, W) bool array, exact; pixels that share only a corner are apart.
+    """Return the outlines of a (H, W) bool array, exact; pixels that share only a corner are apart.
 
     Returns:
         One polygon per piece, in the order of their topmost, then leftmost corners.
@@ -63,14 +63,14 @@ def fill(polygons: Iterable[Polygon], size: Size) -> np.ndarray:
     """
     array = np.zeros(size, bool)
     for polygon in polygons:
-        rings = [_checked(ring) for ring in (polygon.outer, *polygon.holes)]
+        rings = [_read_ring(ring) for ring in (polygon.outer, *polygon.holes)]
         corners = np.concatenate(rings)
         low, high = corners.min(0), corners.max(0)
         x0, y0 = (int(v) for v in np.clip(np.floor(low), 0, (size.width, size.height)))
         x1, y1 = (int(v) for v in np.clip(np.ceil(high), 0, (size.width, size.height)))
         if x0 < x1 and y0 < y1:
-            moved = [ring - (x0, y0) for ring in rings]
-            array[y0:y1, x0:x1] |= _parity(moved, y1 - y0, x1 - x0)
+            local_rings = [ring - (x0, y0) for ring in rings]
+            array[y0:y1, x0:x1] |= _parity(local_rings, y1 - y0, x1 - x0)
     return array
 
 
@@ -100,38 +100,38 @@ def _walk(
     x: list[int], y: list[int], beside: list[int], above: list[int], inside_below: list[bool]
 ) -> list[list[tuple[int, int]]]:
     rings: list[list[tuple[int, int]]] = []
-    seen = [False] * len(x)
+    visited = [False] * len(x)
     for start in range(len(x)):
-        if seen[start]:
+        if visited[start]:
             continue
         # The first corner of a ring in reading order begins its top edge.
-        ring, here = [], start if inside_below[start] else beside[start]
-        while not seen[here]:
-            there = beside[here]
-            seen[here] = seen[there] = True
-            ring += [(x[here], y[here]), (x[there], y[there])]
-            here = above[there]
-        rings += _simple(ring)
+        ring, corner = [], start if inside_below[start] else beside[start]
+        while not visited[corner]:
+            next_corner = beside[corner]
+            visited[corner] = visited[next_corner] = True
+            ring += [(x[corner], y[corner]), (x[next_corner], y[next_corner])]
+            corner = above[next_corner]
+        rings += _split_at_touching_corners(ring)
     return rings
 
 
-def _simple(ring: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+def _split_at_touching_corners(ring: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     """Cut a ring that touches itself in corners into rings that do not."""
     if len(set(ring)) == len(ring):
         return [ring]
-    done: list[list[tuple[int, int]]] = []
+    loops: list[list[tuple[int, int]]] = []
     path: list[tuple[int, int]] = []
-    place: dict[tuple[int, int], int] = {}
+    index_of: dict[tuple[int, int], int] = {}
     for corner in ring:
-        if corner in place:
-            cut = place[corner]
-            loop, path = path[cut:], path[:cut]
-            for gone in loop:
-                del place[gone]
-            done.append(loop)
-        place[corner] = len(path)
+        if corner in index_of:
+            loop_start = index_of[corner]
+            loop, path = path[loop_start:], path[:loop_start]
+            for old_corner in loop:
+                del index_of[old_corner]
+            loops.append(loop)
+        index_of[corner] = len(path)
         path.append(corner)
-    return [path, *done]
+    return [path, *loops]
 
 
 def _signed_area(ring: np.ndarray) -> float:
@@ -161,7 +161,7 @@ def _as_ring(ring: np.ndarray) -> Ring:
     return tuple((float(x), float(y)) for x, y in ring)
 
 
-def _checked(ring: Sequence[tuple[float, float]]) -> np.ndarray:
+def _read_ring(ring: Sequence[tuple[float, float]]) -> np.ndarray:
     try:
         corners = np.asarray(ring, float)
     except (TypeError, ValueError):
@@ -199,8 +199,8 @@ def _parity(rings: list[np.ndarray], height: int, width: int) -> np.ndarray:
     step = max(1, _PIXELS_AT_A_TIME // (width + 1))
     for start in range(0, height, step):
         rows = min(step, height - start)
-        here = slice(None) if rows == height else (row >= start) & (row < start + rows)
-        places = (row[here] - start) * (width + 1) + column[here]
+        in_rows = slice(None) if rows == height else (row >= start) & (row < start + rows)
+        places = (row[in_rows] - start) * (width + 1) + column[in_rows]
         flips = np.bincount(places, minlength=rows * (width + 1)).reshape(rows, width + 1)
         inside[start : start + rows] = np.cumsum(flips[:, :-1], axis=1) % 2
     return inside

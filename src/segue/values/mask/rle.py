@@ -49,14 +49,14 @@ def decode(
         InputError: it is not an RLE, has another size than expected or more pixels than allowed,
             or its counts do not add up to its size.
     """
-    height, width = checked_size(rle, expected_size=expected_size, max_pixels=max_pixels)
+    height, width = read_size(rle, expected_size=expected_size, max_pixels=max_pixels)
     counts = rle.get("counts") if isinstance(rle, Mapping) else None
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")
     if isinstance(counts, str):
         runs = counts_of_text(counts)
     elif isinstance(counts, Sequence | np.ndarray):
-        runs = _whole_numbers(counts)
+        runs = _read_run_lengths(counts)
     else:
         raise InputError(
             f"RLE counts must be a text or a list of numbers, got {type(counts).__name__}."
@@ -76,7 +76,7 @@ def decode(
 
 
 def counts_of(array: np.ndarray) -> np.ndarray:
-    """The uncompressed counts of a (H, W) bool array: (N,) int64, zeros first."""
+    """Return the uncompressed counts of a (H, W) bool array: (N,) int64, zeros first."""
     flat = array.T.reshape(-1)
     turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     edges = np.concatenate(([0], turns, [flat.size]))
@@ -92,10 +92,10 @@ def text_of_counts(counts: np.ndarray) -> str:
     while unfinished.any():
         low = values & 0x1F
         values = values >> 5
-        more = np.where(low & 0x10, values != -1, values != 0)
-        characters.append((low | np.where(more, 0x20, 0)) + 48)
+        has_more = np.where(low & 0x10, values != -1, values != 0)
+        characters.append((low | np.where(has_more, 0x20, 0)) + 48)
         columns.append(unfinished)
-        unfinished = unfinished & more
+        unfinished = unfinished & has_more
     table, used = np.stack(characters, 1), np.stack(columns, 1)  # (N, groups) each
     return str(table[used].astype(np.uint8).tobytes(), "ascii")
 
@@ -131,21 +131,23 @@ def counts_of_text(text: str) -> np.ndarray:
 
 
 def shortest_text(counts: Any) -> str | None:
-    """The text that `encode` gives for counts that `decode` took; None where a run is empty, so
-    that only the pixels tell."""
+    """Return the text that `encode` gives for counts that `decode` took.
+
+    None where a run is empty, so that only the pixels tell.
+    """
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")
-    runs = counts_of_text(counts) if isinstance(counts, str) else _whole_numbers(counts)
+    runs = counts_of_text(counts) if isinstance(counts, str) else _read_run_lengths(counts)
     return text_of_counts(runs) if runs.size and (runs[1:] > 0).all() else None
 
 
-def checked_size(
+def read_size(
     rle: Mapping[str, Any],
     *,
     expected_size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[int, int]:
-    """The (height, width) that an RLE states, as `decode` checks it; its counts are not looked at.
+    """Read the (height, width) that an RLE states, as `decode` checks it, without its counts.
 
     Raises:
         InputError: there is no size, or it is not the expected one, or it is above `max_pixels`.
@@ -153,10 +155,10 @@ def checked_size(
     size = rle.get("size") if isinstance(rle, Mapping) else None
     try:
         height, width = size  # type: ignore[misc]
-        whole = int(height) == height and int(width) == width
+        are_integers = int(height) == height and int(width) == width
     except (TypeError, ValueError, OverflowError):
-        whole = False
-    if not whole or height < 1 or width < 1:
+        are_integers = False
+    if not are_integers or height < 1 or width < 1:
         raise InputError(
             f"RLE size must be [height, width], two positive whole numbers, got {size!r}."
         )
@@ -164,27 +166,27 @@ def checked_size(
     if expected_size is not None and stated != tuple(expected_size):
         raise InputError(
             f"RLE size must be that of its picture, {list(expected_size)} (height, width), got "
-            f"{_shown(stated)}. It belongs to another picture, or was changed after saving."
+            f"{_size_text(stated)}. It belongs to another picture, or was changed after saving."
         )
     if stated[0] * stated[1] > max_pixels:
         raise InputError(
-            f"RLE size {_shown(stated)} is larger than the limit of {max_pixels} pixels. "
+            f"RLE size {_size_text(stated)} is larger than the limit of {max_pixels} pixels. "
             "Check 'size'; it is [height, width]."
         )
     return stated
 
 
-def _shown(size: tuple[int, int]) -> str:
-    """A size for a message; a number may have thousands of digits."""
+def _size_text(size: tuple[int, int]) -> str:
+    """Return a size for a message; a number may have thousands of digits."""
     return " x ".join(str(side) if side < 10**9 else "over 10^9" for side in size)
 
 
-def _whole_numbers(counts: Any) -> np.ndarray:
+def _read_run_lengths(counts: Any) -> np.ndarray:
     try:
         runs = np.asarray(counts)
-        whole = runs.ndim == 1 and (runs.size == 0 or runs.dtype.kind in "iu")
+        are_integers = runs.ndim == 1 and (runs.size == 0 or runs.dtype.kind in "iu")
     except ValueError:  # a ragged list
-        whole = False
-    if not whole:
+        are_integers = False
+    if not are_integers:
         raise InputError("RLE counts must be a flat list of whole numbers.")
     return runs.astype(np.int64)

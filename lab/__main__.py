@@ -1,0 +1,197 @@
+"""`python -m lab`: draw training scenes, train the embedded models and measure them."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segue.cli.app import exit_code
+from segue.errors import InputError, SegueError, UnknownName
+
+app = typer.Typer(
+    help="Train and measure the models that are bundled with segue.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Part(StrEnum):
+    """An embedded model."""
+
+    chat = "chat"
+    detector = "detector"
+    segmenter = "segmenter"
+    all = "all"
+
+
+class Evaluation(StrEnum):
+    """What can be measured: an embedded model, or both routes through all of them."""
+
+    chat = "chat"
+    detector = "detector"
+    segmenter = "segmenter"
+    routes = "routes"
+    all = "all"
+
+
+@app.command("scene")
+def scene(
+    file: Annotated[Path, typer.Argument(help="Where to write the picture.")],
+    seed: Annotated[int, typer.Option(help="The same seed draws the same scene.")] = 0,
+    background: Annotated[str | None, typer.Option(help="A place or a colour.")] = None,
+    side: Annotated[int, typer.Option(min=64, max=4096, help="Width and height, pixels.")] = 384,
+) -> None:
+    """Draw a scene like those the embedded models were trained on, and list its objects."""
+    import numpy as np
+
+    from lab.scenes.art import best_bank
+    from lab.scenes.backgrounds import NAMES
+    from lab.scenes.scene import SceneRecipe, render
+    from lab.scenes.vocabulary import nouns
+    from segue.cli.terminal.results import save_picture
+    from segue.cli.terminal.screen import make_console
+    from segue.runtime.catalog import unknown_name_message
+    from segue.values.image import Image
+
+    if background is not None and background not in NAMES:
+        raise UnknownName(unknown_name_message("background", background, dict.fromkeys(NAMES)))
+    recipe = SceneRecipe(height=side, width=side, background=background)
+    drawing = render(np.random.default_rng(seed), best_bank(), recipe)
+    save_picture(Image(drawing.image).to_pil(), file)
+    console = make_console()
+    console.print(f"wrote {file}: {drawing.background}")
+    for item in drawing.objects:
+        box = ", ".join(f"{value:.0f}" for value in item.box)
+        noun = nouns()[item.noun]
+        console.print(f"  {noun.english} {noun.chinese} ({item.style}): {box}")
+
+
+@app.command("fetch-art")
+def fetch_art(
+    refresh: Annotated[bool, typer.Option("--refresh", help="Fetch again what is cached.")] = False,
+) -> None:
+    """Download the drawings that the training scenes are made of.
+
+    Needs npm and the extra segue\\[train]."""
+    from lab.scenes import art
+    from segue.cli.terminal.screen import make_console, show_status
+
+    console = make_console()
+    with show_status(console, "fetching drawings"):
+        file = art.fetch_art(refresh=refresh)
+    console.print(f"the drawings are in {file}", soft_wrap=True)
+
+
+@app.command("train")
+def train(
+    part: Annotated[Part, typer.Argument(help="What to train.")] = Part.all,
+    folder: Annotated[
+        Path, typer.Option("--out", "-o", help="Checkpoints, logs and weights, a folder a part.")
+    ] = Path("runs"),
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Wall clock for each part; by default its recipe's.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Train exactly this many steps instead.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; otherwise a stopped training resumes.")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights to start from: a folder, or embedded/chat and the like. Needs one part."
+        ),
+    ] = None,
+) -> None:
+    """Train models on drawn scenes, from scratch or from weights; a stopped training resumes."""
+    from lab.registry import TRAIN, train_part
+    from segue.cli.terminal.screen import make_console
+
+    console = make_console()
+    if start is not None and part is Part.all:
+        raise InputError("--start gives the weights of one model. Name the model to train.")
+    for name in TRAIN if part is Part.all else (part.value,):
+        console.print(f"training the {name} in {folder / name}; its log is log.jsonl there")
+        weights = train_part(
+            name, folder / name, minutes=minutes, steps=steps, resume=not fresh, start=start
+        )
+        console.print(f"its weights are in {weights}", soft_wrap=True)
+
+
+@app.command("evaluate")
+def evaluate(
+    part: Annotated[
+        Evaluation, typer.Argument(help="What to measure; routes: from the question to the pixels.")
+    ] = Evaluation.all,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of weights, for routes one that holds chat, detector and segmenter; "
+            "by default the bundled ones."
+        ),
+    ] = None,
+    scenes: Annotated[int, typer.Option(min=1, help="How many held-out scenes.")] = 300,
+    json: Annotated[
+        str | None, typer.Option(help="Write the figures as JSON; '-' is standard output.")
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also draw a picture: of chat, the first right and wrong answer of each kind; of "
+            "routes or all, questions and masks as they come."
+        ),
+    ] = None,
+) -> None:
+    """Measure models on scenes they were not trained on."""
+    import json as _json
+
+    from rich.table import Table
+
+    from lab.registry import EVALUATE, evaluate_part
+    from segue.cli.terminal.results import save_picture, write_text
+    from segue.cli.terminal.screen import make_console, show_status
+
+    if sheet is not None and part in (Evaluation.detector, Evaluation.segmenter):
+        raise InputError(f"--sheet draws chat or routes, not the {part.value}. Name one of them.")
+    console = make_console(error=json == "-", quiet=json == "-")
+    results = {}
+    for name in EVALUATE if part is Evaluation.all else (part.value,):
+        with show_status(console, f"measuring the {name}"):
+            results[name] = evaluate_part(name, weights, scenes=scenes)
+        table = Table(name, "figure", "value", box=None, pad_edge=False)
+        for row, figures in results[name].items():
+            for figure, value in figures.items():
+                table.add_row(row, figure, f"{value:g}")
+        console.print(table)
+    if sheet is not None:
+        from lab.registry import draw_part
+
+        with show_status(console, "drawing results"):
+            save_picture(draw_part("chat" if part is Evaluation.chat else "routes", weights), sheet)
+        console.print(f"wrote {sheet}", style="dim")
+    if json is not None:
+        write_text(_json.dumps(results, ensure_ascii=False, indent=2) + "\n", json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit.
+
+    Args:
+        arguments: what follows `python -m lab`; None: what the program was called with.
+
+    Raises:
+        SystemExit: always, with the exit codes of `segue`.
+    """
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="python -m lab")
+    except SegueError as error:
+        typer.echo(f"lab: {error}", err=True)
+        raise SystemExit(exit_code(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The embedded chat model: data, both stages of its training, evaluation."""

@@ -1,0 +1,1 @@
+"""The embedded detector, a small Grounding DINO: data, training, evaluation."""

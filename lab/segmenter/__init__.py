@@ -1,0 +1,1 @@
+"""The embedded segmenter, a small SAM: data, training, evaluation."""
