@@ -134,7 +134,7 @@ def cases(folder: Path, work: Path) -> Iterator[tuple[str, Outcome]]:
     out = work / "a" / "out"
     for kind in ("coco", "exif"):
         for file in sorted((folder / kind).glob("*.json")):
-            command = ["convert", "coco", file.name, "--images", ".", "--absent", "1"]
+            command = ["convert", "coco", file.name, "--images", ".", "--negatives", "1"]
             for route in (["--route", "tag", "--masks"], ["--exif", "stored"]):
                 if kind == "coco" and route[0] == "--exif":
                     continue

@@ -103,7 +103,8 @@ def expected() -> dict[tuple[str, str], Any]:
 
 def started(folder: Path) -> tuple[subprocess.Popen[str], str]:
     """A server process, ready."""
-    command = [sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", "0", "--rate", "0"]
+    command = [sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", "0"]
+    command += ["--rate-limit", "0"]
     process = subprocess.Popen(
         [*command, "--data", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, env={**os.environ, "COLUMNS": "200"},

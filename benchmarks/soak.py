@@ -66,7 +66,7 @@ class Server:
     def __init__(self, data: Path, memory: str, prefix: tuple[str, ...]) -> None:
         self.command = [
             *prefix, sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", "0",
-            "--rate", "0", "--memory", memory, "--data", str(data),
+            "--rate-limit", "0", "--memory", memory, "--data", str(data),
         ]  # fmt: skip
         self.up = threading.Event()
         self.start()

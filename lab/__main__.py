@@ -52,7 +52,7 @@ def scene(
     from lab.scenes.scene import SceneRecipe, render
     from lab.scenes.vocabulary import nouns
     from segue.cli.terminal.results import save_picture
-    from segue.cli.terminal.screen import screen
+    from segue.cli.terminal.screen import make_console
     from segue.runtime.catalog import unknown_name_message
     from segue.values.image import Image
 
@@ -61,7 +61,7 @@ def scene(
     recipe = SceneRecipe(height=side, width=side, background=background)
     drawing = render(np.random.default_rng(seed), best_bank(), recipe)
     save_picture(Image(drawing.image).to_pil(), file)
-    console = screen()
+    console = make_console()
     console.print(f"wrote {file}: {drawing.background}")
     for item in drawing.objects:
         box = ", ".join(f"{value:.0f}" for value in item.box)
@@ -77,10 +77,10 @@ def fetch_art(
 
     Needs npm and the extra segue\\[train]."""
     from lab.scenes import art
-    from segue.cli.terminal.screen import screen, waiting
+    from segue.cli.terminal.screen import make_console, show_status
 
-    console = screen()
-    with waiting(console, "fetching drawings"):
+    console = make_console()
+    with show_status(console, "fetching drawings"):
         file = art.fetch_art(refresh=refresh)
     console.print(f"the drawings are in {file}", soft_wrap=True)
 
@@ -109,9 +109,9 @@ def train(
 ) -> None:
     """Train models on drawn scenes, from scratch or from weights; a stopped training resumes."""
     from lab.registry import TRAIN, train_part
-    from segue.cli.terminal.screen import screen
+    from segue.cli.terminal.screen import make_console
 
-    console = screen()
+    console = make_console()
     if start is not None and part is Part.all:
         raise InputError("--start gives the weights of one model. Name the model to train.")
     for name in TRAIN if part is Part.all else (part.value,):
@@ -153,14 +153,14 @@ def evaluate(
 
     from lab.registry import EVALUATE, evaluate_part
     from segue.cli.terminal.results import save_picture, write_text
-    from segue.cli.terminal.screen import screen, waiting
+    from segue.cli.terminal.screen import make_console, show_status
 
     if sheet is not None and part in (Evaluation.detector, Evaluation.segmenter):
         raise InputError(f"--sheet draws chat or routes, not the {part.value}. Name one of them.")
-    console = screen(error=json == "-", quiet=json == "-")
+    console = make_console(error=json == "-", quiet=json == "-")
     results = {}
     for name in EVALUATE if part is Evaluation.all else (part.value,):
-        with waiting(console, f"measuring the {name}"):
+        with show_status(console, f"measuring the {name}"):
             results[name] = evaluate_part(name, weights, scenes=scenes)
         table = Table(name, "figure", "value", box=None, pad_edge=False)
         for row, figures in results[name].items():
@@ -170,7 +170,7 @@ def evaluate(
     if sheet is not None:
         from lab.registry import draw_part
 
-        with waiting(console, "drawing results"):
+        with show_status(console, "drawing results"):
             save_picture(draw_part("chat" if part is Evaluation.chat else "routes", weights), sheet)
         console.print(f"wrote {sheet}", style="dim")
     if json is not None:

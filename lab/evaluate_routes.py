@@ -80,9 +80,9 @@ def score_routes(answers: Sequence[RouteAnswer]) -> dict[str, MaskScores]:
 
 def figures(scores: MaskScores) -> dict[str, float]:
     """Return the figures that are printed: those of present things, then of absent ones."""
-    present = scores.answered + scores.unanswered
-    absent = scores.declined + scores.invented
-    present_sum = scores.iou_sum - scores.declined  # a right "there is none" has IoU 1
+    present = scores.true_positives + scores.false_negatives
+    absent = scores.true_negatives + scores.false_positives
+    present_sum = scores.iou_sum - scores.true_negatives  # a right "there is none" has IoU 1
     return {
         "mask IoU of what is there": round(present_sum / max(1, present), 4),
         "P@0.5": round(scores.precision_at(0.5) or 0.0, 4),

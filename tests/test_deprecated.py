@@ -17,6 +17,9 @@ PICTURE = np.zeros((50, 60, 3), np.uint8)
 REPLY = "<ref>dog</ref><box>(100,100),(500,500)</box>"
 
 
+EVALUATE_MODULES = ("detections", "predictions", "report", "synonyms", "tags")
+
+
 def fresh(name):
     """Import a module as if for the first time."""
     sys.modules.pop(name, None)
@@ -58,6 +61,8 @@ def test_every_renamed_name_exists_somewhere():
     homes = [
         "segue.dialects",
         "segue.detect",
+        "segue.doctor",
+        *(f"segue.evaluate.{name}" for name in EVALUATE_MODULES),
         *(home for homes in MOVED.values() for home in homes),
     ]
     modules = [importlib.import_module(home) for home in homes]

@@ -39,7 +39,7 @@ def main() -> None:
     data, adapter = out / "data", out / "run"
     segue(
         *("convert", "llava-plus", records, "--images", out / "pictures", "--out", data),
-        *("--mode", "mixed", "--tool-free", "1.0", "--val", 0.02),
+        *("--mode", "mixed", "--tool-free-ratio", "1.0", "--val", 0.02),
     )
     measured = {"before": measure(options.base, questions, out, "before", options.questions)}
     changes = [f"base={options.base}", f"data={data}/train.qwen-vl.json", f"output={adapter}"]
@@ -83,7 +83,7 @@ def new_nouns(predictions: Path) -> dict[str, float]:
     from segue.evaluate.tags import score_tags
 
     new_questions = [p for p in read_predictions(predictions) if p.question.id.endswith("/new")]
-    rates: dict[str, float] = score_tags(new_questions, detector=False).all.to_json()
+    rates: dict[str, float] = score_tags(new_questions, has_detector=False).all.to_json()
     return rates
 
 

@@ -56,7 +56,7 @@ def test_a_narrower_error_exits_as_its_parent() -> None:
         (["ask", "{picture}", "What?", "--chat", "./none"], 4, "There is no file or folder"),
         (["ask", "https://example.com/a.png", "What?"], 2, "allow"),
         (["ask", "What?"], 2, "Give a picture before the question"),
-        (["ask", "What?", "{picture}"], 2, "The question must stand last"),
+        (["ask", "What?", "{picture}"], 2, "The question must come last"),
     ],
 )  # fmt: skip
 def test_failures_are_one_message_without_a_traceback(
@@ -74,6 +74,29 @@ def test_twice_verbose_shows_the_traceback(run) -> None:
     outcome = run("-vv", "models", "nothing")
     assert outcome.code == 2
     assert "Traceback" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ask", "--teach-tag"], "--teach-tag is now --tag-prompt"),
+        (["ask", "--agreement"], "--agreement is now --cross-check"),
+        (["evaluate", "tags", "--teach-tag"], "--teach-tag is now --tag-prompt"),
+        (["evaluate", "detections", "--most", "3"], "--most is now --max-detections"),
+        (["doctor", "--no-keep", "--chat", "scripted:none"], "now --no-save-profile"),
+        (["serve", "--rate", "5", "--max-waiting=0"], "--rate is now --rate-limit"),
+        (["serve", "--max-waiting=0"], "--max-waiting is now --max-queue"),
+        (["convert", "coco", "--absent", "0"], "--absent is now --negatives"),
+        (["convert", "llava-plus", "--absent", "tag"], "--absent is now --absent-reply"),
+        (["convert", "llava-plus", "--tool-free=1"], "--tool-free is now --tool-free-ratio"),
+    ],
+)
+def test_an_option_of_an_earlier_version_is_found_and_its_new_name_printed(
+    run, arguments: list[str], message: str
+) -> None:
+    outcome = run(*arguments)
+    assert message in outcome.err
+    assert "No such option" not in outcome.err
 
 
 def test_a_wrong_option_is_refused(run) -> None:

@@ -11,7 +11,7 @@ def test_words_and_regions_are_shown(run, picture: Path, stages: list[str]) -> N
     assert outcome.code == 0, outcome.err
     first, heading, region = outcome.out.splitlines()
     assert first == "这是飞机。"
-    assert heading.split() == ["phrase", "box", "mask", "score", "by"]
+    assert heading.split() == ["phrase", "box", "mask", "score", "found", "by"]
     assert region.split() == ["■", "r1", "飞机", "8,", "6,", "24,", "18", "192", "px", "chat"]
 
 
@@ -94,9 +94,9 @@ def test_the_detector_answers_where_the_policy_says_so(
 
 
 def test_both_routes_can_be_compared(run, picture: Path, stages: list[str]) -> None:
-    outcome = run("ask", picture, "Segment the dog.", "--route", "tag", "--agreement", *stages)
+    outcome = run("ask", picture, "Segment the dog.", "--route", "tag", "--cross-check", *stages)
     assert outcome.code == 0, outcome.err
-    assert "r1 dog: the chat model agrees, IoU 0.40" in outcome.out
+    assert "r1 dog: agreement with the chat model: IoU 0.40" in outcome.out
 
 
 def test_the_dialect_can_be_named(run, picture: Path, stages: list[str]) -> None:
@@ -135,7 +135,7 @@ def test_files_hold_only_what_counts(run, picture: Path, tmp_path: Path) -> None
     assert outcome.code == 0, outcome.err
     first, said, answer, _, region, *wrote = outcome.out.splitlines()
     assert first == "Is it a cat or a yeti?"
-    assert said == "(What stands above was a thought of the model and does not count.)"
+    assert said == "(The text above was the model's reasoning, not part of the answer.)"
     assert answer == "A dog."
     assert region.split()[1:4] == ["r2", "A", "dog"]
     assert "yeti" not in "".join(wrote)

@@ -29,7 +29,7 @@ def test_a_thought_leaves_no_regions_behind(run, picture: Path, tmp_path: Path) 
     assert outcome.code == 0, outcome.err
     aloud, said, answer, _, first, _, again, _, only = outcome.out.splitlines()
     assert (aloud, answer) == ("cat?", "A dog.")
-    assert said == "(What stands above was a thought of the model and does not count.)"
+    assert said == "(The text above was the model's reasoning, not part of the answer.)"
     assert first == again
     assert first.split()[1:3] == ["r2", "dog"]
     assert only.startswith("the model only thought, 12 characters")
@@ -57,8 +57,8 @@ def test_commands_work_on_the_conversation(
     assert "/undo" in outcome.out
     assert (tmp_path / "drawn.png").is_file()
     assert len(list((tmp_path / "masks").iterdir())) == 1
-    assert "took back: first" in outcome.out
-    assert "nothing to take back" in outcome.out
+    assert "undone: first" in outcome.out
+    assert "nothing to undo" in outcome.out
     saved = json.loads((tmp_path / "talk" / "session.json").read_text("utf-8"))
     assert [turn["question"] for turn in saved["turns"]] == ["again"]
 
@@ -90,8 +90,8 @@ def test_edits_add_up_are_saved_and_can_be_taken_back(
     outcome = run("chat", picture, *stages, stdin="\n".join(lines))
     assert "no edits so far" in outcome.out
     assert "2. r1 blur strength=9 where=rest" in outcome.out
-    assert "took back: blur of r1" in outcome.out
-    assert "There is no edit to take back" in outcome.out
+    assert "undone: blur of r1" in outcome.out
+    assert "There is no edit to undo" in outcome.out
     assert one.read_bytes() != both.read_bytes()
     assert one.read_bytes() == again.read_bytes()
     saved = json.loads((tmp_path / "talk" / "session.json").read_text("utf-8"))
@@ -115,7 +115,7 @@ def test_what_goes_wrong_is_said_and_the_talk_goes_on(
     assert outcome.code == 0
     assert "Did you mean 'open'?" in outcome.out
     assert "There is no file nowhere.png" in outcome.out
-    assert "Nothing was asked yet" in outcome.out
+    assert "There is no answer yet" in outcome.out
     assert "Expected /masks FOLDER" in outcome.out
     assert "Close the quotation mark" in outcome.out
     assert "Nothing to see." in outcome.out
@@ -154,7 +154,7 @@ def test_a_talk_that_is_killed_is_kept_with_all_its_steps(
     assert [str(conversation.undo()) for _ in range(3)] == ["add r2", "change r1", "first"]
 
 
-def test_regions_are_corrected_by_hand(run, picture: Path, stages: list[str]) -> None:
+def test_the_user_corrects_regions(run, picture: Path, stages: list[str]) -> None:
     lines = [
         "first",
         "/add 10,10,20,30 left wing",
@@ -174,8 +174,8 @@ def test_regions_are_corrected_by_hand(run, picture: Path, stages: list[str]) ->
     outcome = run("chat", picture, *stages, stdin="\n".join(lines))
     assert outcome.code == 0, outcome.err
     for said in (
-        "added r2, 200 pixels", "added r3", "r1 has", "'my plane'", "left wing",
-        "r1, r2 are r1 now", "deleted r3", "took back: delete r3", "took back: merge r1 r2",
+        "added r2, 200 pixels", "added r3", "r1 now has", "'my plane'", "left wing",
+        "merged r1, r2 into r1", "deleted r3", "undone: delete r3", "undone: merge r1 r2",
         "There is no region 'r9'", "for one object", "Expected /refine", "at least two",
     ):  # fmt: skip
         assert said in outcome.out, said

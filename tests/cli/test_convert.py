@@ -43,7 +43,7 @@ def test_records_become_files_and_a_report(run, records, tmp_path):
     ("options", "kinds"),
     [
         (["--mode", "mixed"], {"tag": 1, "box": 1, "plain": 1}),
-        (["--mode", "mixed", "--tool-free", "0"], {"tag": 1, "box": 1}),
+        (["--mode", "mixed", "--tool-free-ratio", "0"], {"tag": 1, "box": 1}),
         (["--mode", "tag+answer", "--detections", "tag"], {"tag": 2}),
         (["--detections", "cut"], {"tag": 1}),
     ],
@@ -94,7 +94,7 @@ def test_coco_and_refcoco(run, tmp_path):
     }  # fmt: skip
     (tmp_path / "grefs.json").write_text(json.dumps([reference]))
     outcome = run("convert", "coco", tmp_path / "instances.json", "-i", tmp_path,
-                  "-o", tmp_path / "coco", "--val", "0", "--absent", "0")  # fmt: skip
+                  "-o", tmp_path / "coco", "--val", "0", "--negatives", "0")  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert (tmp_path / "coco/train.qwen-vl.json").is_file()
     outcome = run("convert", "refcoco", tmp_path / "grefs.json", tmp_path / "instances.json",

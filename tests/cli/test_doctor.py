@@ -32,7 +32,7 @@ def test_a_chat_model_is_examined_and_its_profile_kept(run, monkeypatch, tmp_pat
 def test_a_profile_is_kept_only_when_it_is_wanted(run, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("SEGUE_HOME", str(tmp_path / "home"))
     with FakeOpenAI(models=("Qwen3-VL",)) as server:
-        outcome = run("doctor", "--chat", f"openai:Qwen3-VL@{server.url}", "--no-keep")
+        outcome = run("doctor", "--chat", f"openai:Qwen3-VL@{server.url}", "--no-save-profile")
     assert "no defects" in outcome.out
     assert not (tmp_path / "home").exists()
 

@@ -27,7 +27,7 @@ def test_questions_are_asked_once_and_scored_again_and_again(run, questions, sta
     before = out.read_bytes()
     again = run("evaluate", "predict", questions, "--out", out, *stages)
     assert again.code == 0
-    assert "2 of 2 were answered before" in again.err
+    assert "2 of 2 already answered" in again.err
     assert out.read_bytes() == before
     scored = run("evaluate", "all", out, "--json", "-")
     result = json.loads(scored.out)

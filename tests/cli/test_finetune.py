@@ -41,7 +41,7 @@ def test_it_looks_before_it_trains(run, recipe, tmp_path) -> None:
     assert found["optimiser steps"] == 2
     shown = run("finetune", recipe, "--preflight").out
     assert "4 of 4 dialogues" in shown
-    assert "memory, estimated, GB: weights" in shown
+    assert "estimated memory in GB: weights" in shown
     assert not (tmp_path / "run" / "run.json").exists()
     failed = run("finetune", recipe, "--json", "-")
     assert (failed.code, "Add --preflight" in failed.err) == (2, True)

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from segue.cli.terminal.phrases import read_phrases
-from segue.cli.terminal.screen import screen
+from segue.cli.terminal.phrases import parse_phrases
+from segue.cli.terminal.screen import make_console
 from segue.embedded.samples import sample
 from segue.errors import InputError
 
@@ -25,18 +25,18 @@ from segue.errors import InputError
     ],
 )
 def test_several_phrases_in_one_argument_are_looked_for_each(typed, phrases):
-    assert read_phrases(screen(quiet=True), typed) == phrases
+    assert parse_phrases(make_console(quiet=True), typed) == phrases
 
 
 def test_splitting_an_argument_is_said(capsys):
-    read_phrases(screen(), ["airplane, tower"])
+    parse_phrases(make_console(), ["airplane, tower"])
     assert "looking for each of: airplane; tower" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("typed", ["", " ", ",", " . "])
 def test_a_phrase_without_words_is_refused(typed):
-    with pytest.raises(InputError, match="A phrase must have words"):
-        read_phrases(screen(quiet=True), [typed])
+    with pytest.raises(InputError, match="A phrase must contain words"):
+        parse_phrases(make_console(quiet=True), [typed])
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_picture_that_is_read_is_never_written_over(run, tmp_path, monkeypat
     before = (tmp_path / "p.png").read_bytes()
     outcome = run(*command.format(p="p.png").split())
     assert outcome.code == 2
-    assert "is what is read; it would be lost" in outcome.err
+    assert "is an input file and would be overwritten" in outcome.err
     assert (tmp_path / "p.png").read_bytes() == before
 
 
@@ -63,6 +63,6 @@ def test_a_second_overlay_and_masks_never_take_the_place_of_a_picture(run, tmp_p
     for name in ("a.png", "o-2.png", "r1-airplane.png"):
         shutil.copy(sample("airport").file, name)
     outcome = run("ask", "a.png", "o-2.png", "Hello", "--out", "o.png")
-    assert (outcome.code, "o-2.png is what is read" in outcome.err) == (2, True)
+    assert (outcome.code, "o-2.png is an input file" in outcome.err) == (2, True)
     outcome = run("segment", "r1-airplane.png", "airplane", "--masks", ".")
-    assert (outcome.code, "a mask may take its place" in outcome.err) == (2, True)
+    assert (outcome.code, "a mask might overwrite it" in outcome.err) == (2, True)

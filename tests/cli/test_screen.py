@@ -1,4 +1,4 @@
-"""What a person sees in a terminal."""
+"""What the user sees in a terminal."""
 
 import io
 import re
@@ -117,7 +117,7 @@ def test_a_pipe_says_that_what_stands_above_does_not_count() -> None:
     show_stream(console, thinking_aloud())
     aloud, said, answer, *rest = console.file.getvalue().splitlines()
     assert aloud == "Is it the cat?"
-    assert said == "(What stands above was a thought of the model and does not count.)"
+    assert said == "(The text above was the model's reasoning, not part of the answer.)"
     assert answer == "The airplane is here."
     assert "unicorn" not in "".join(rest)
     assert "one number" not in "".join(rest)
@@ -144,9 +144,9 @@ def test_notices_come_last_and_once() -> None:
 @pytest.mark.parametrize(
     ("finish", "said"),
     [
-        ("length", "the reply was cut off: --max-new-tokens allows a longer one"),
-        ("error", "the reply broke off; what was said until then is kept"),
-        ("refused", "the model refused to answer this, or to go on"),
+        ("length", "the reply was truncated; raise --max-new-tokens for more"),
+        ("error", "the reply ended with an error; the text so far is kept"),
+        ("refused", "the model refused to answer, or to continue"),
     ],
 )
 def test_the_end_of_a_reply_is_named_as_what_it_is(finish: str, said: str) -> None:
@@ -209,7 +209,7 @@ def test_a_terminal_says_that_it_still_waits() -> None:
         yield Done(answer)
 
     before = set(threading.enumerate())
-    show_stream(a_terminal(terminal), events(), patience_s=30, clock=lambda: now[0])
+    show_stream(a_terminal(terminal), events(), silence_limit_s=30, clock=lambda: now[0])
     left = set(threading.enumerate()) - before
     for thread in left:
         thread.join(20)

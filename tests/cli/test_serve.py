@@ -14,7 +14,7 @@ REPLIES = {
 def test_questions_take_the_route_of_the_server_unless_they_name_one(tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps({"dog": [[10, 5, 30, 25, 0.75]]}))
     detector = f"fixed:{tmp_path / 'boxes.json'}"
-    server = Process(tmp_path, REPLIES, "--detect", detector, "--route", "auto", "--teach-tag")
+    server = Process(tmp_path, REPLIES, "--detect", detector, "--route", "auto", "--tag-prompt")
     try:
         with closing(server.start()) as client:
             about = client.get("/v1/about").json()

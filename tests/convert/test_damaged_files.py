@@ -37,7 +37,7 @@ def test_a_mask_never_takes_all_memory(tmp_path, folder, shape):
     command = "from segue.cli.app import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", command, "convert", "coco", str(tmp_path / "x.json"), "--images",
-         str(root), "--out", str(tmp_path / "o"), "--masks", "--absent", "0"],
+         str(root), "--out", str(tmp_path / "o"), "--masks", "--negatives", "0"],
         capture_output=True, text=True, timeout=300, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )  # fmt: skip

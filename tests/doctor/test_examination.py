@@ -21,7 +21,7 @@ def examined(model: str = "Qwen3-VL", **behaviour) -> Verdict:
 
 
 def defects(verdict: Verdict) -> set[str]:
-    return {finding.what for finding in verdict.defects}
+    return {finding.topic for finding in verdict.defects}
 
 
 @pytest.mark.parametrize(("model", "markup"), [
@@ -37,9 +37,9 @@ def test_a_good_endpoint_has_no_defects_and_its_dialect_is_found(model, markup) 
 
 
 @pytest.mark.parametrize(("behaviour", "what", "words"), [
-    ({"strips_tokens": True, "markup": "qwen2_vl"}, "tokens", "takes special tokens out"),
-    ({"most_characters": 60}, "length", "cut off: 59 characters came, up to the number 23 of 60"),
-    ({"cut_after": 6}, "length", "cut off: 29 characters"),
+    ({"strips_tokens": True, "markup": "qwen2_vl"}, "tokens", "strips special tokens"),
+    ({"most_characters": 60}, "length", "59 characters arrived, up to the number 23 of 60"),
+    ({"cut_after": 6}, "length", "truncated: 29 characters"),
     ({"pictures": 1}, "several pictures", "only the first one reaches the model"),
     ({"streams": False}, "streaming", "does not stream"),
     ({"miscounts": True}, "counting", "counts 7 circles where there are 5"),
@@ -59,7 +59,7 @@ def test_a_server_that_thinks_aloud_is_waited_for_from_then_on() -> None:
     verdict = examined(thinks="aloud")
     assert verdict.profile.thinks is True
     assert verdict.profile.dialect == "qwen3_vl"
-    assert {finding.what for finding in verdict.defects} == {"thoughts"}
+    assert {finding.topic for finding in verdict.defects} == {"thoughts"}
 
 
 @pytest.mark.parametrize("thinks", ["marked", "field"])
@@ -76,7 +76,7 @@ def test_content_in_parts_is_no_defect() -> None:
 def test_a_server_that_resizes_is_caught_and_worked_around() -> None:
     verdict = examined("Qwen2.5-VL", markup="qwen2_5_vl", most_pixels=150_000)
     (defect,) = verdict.defects
-    assert defect.what == "size"
+    assert defect.topic == "size"
     assert "896 x 560 became 489 x 306" in defect.text
     profile = verdict.profile
     assert 140_000 < (profile.most_pixels or 0) <= 150_000
@@ -91,7 +91,7 @@ def test_a_frame_other_than_the_dialects_is_found() -> None:
 
 def test_fields_that_a_server_does_not_know_are_listed() -> None:
     verdict = examined(refused=("skip_special_tokens",))
-    assert "does not know skip_special_tokens" in verdict.findings[-1].text
+    assert "does not accept skip_special_tokens" in verdict.findings[-1].text
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_model_without_boxes_is_told_so() -> None:
 def test_boxes_in_the_wrong_place_are_no_dialect() -> None:
     verdict = examine(_Mute("<box>(1,1),(9,9)</box>"))
     assert verdict.profile.dialect is None
-    assert "its frame cannot be told" in verdict.findings[-1].text
+    assert "the coordinate frame is unknown" in verdict.findings[-1].text
 
 
 class _Mute:

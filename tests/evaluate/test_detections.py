@@ -97,7 +97,7 @@ def test_odd_but_sound_truths_give_the_right_number(fields, kind):
 
 
 def test_boxes_are_no_masks():
-    with pytest.raises(InputError, match="it has no 'segmentation'; where masks are compared"):
+    with pytest.raises(InputError, match="it has no 'segmentation', which is needed"):
         average_precision(TRUTH, RESULTS, "segm")
 
 

@@ -34,12 +34,12 @@ def test_a_run_of_which_nothing_could_be_asked_scores_nothing():
 def test_no_rate_of_tags_looks_better_for_a_failure(expect):
     numbers = score_tags([failed(expect=expect, phrases=("zebra",))]).to_json()["all"]
     good = ("tag-valid rate", "phrase accuracy, exact", "phrase accuracy, tolerant",
-            "box-valid rate", "absent: said so", "absent: looked in vain")  # fmt: skip
+            "box-valid rate", "absent: declined", "absent: detector found nothing")  # fmt: skip
     bad = ("over-trigger rate", "tag on a box question", "box on a plain question",
            "parse-failure rate")  # fmt: skip
     assert [name for name in good if numbers[name]] == []
     assert [name for name in bad if numbers[name] == 0] == []
-    assert (numbers["could not be asked"], numbers["replies"]) == (1, 0)
+    assert (numbers["failed questions"], numbers["replies"]) == (1, 0)
 
 
 def test_failures_have_no_part_in_the_rate_of_broken_replies():
@@ -80,7 +80,7 @@ def test_commas_without_quotes_are_tolerated_and_not_exact():
         ({"image": 3}, "image must be a text"),
         ({"boxes": [[1, 2, 3]]}, "four numbers"),
         ({"boxes": [[1, 2, 3, float("nan")]]}, "finite"),
-        ({"mask": {"size": [4, 5], "counts": "zzz"}}, "its 'mask' makes no sense"),
+        ({"mask": {"size": [4, 5], "counts": "zzz"}}, "its 'mask' is invalid"),
         ({"mask": {"size": [4, 5], "counts": [19]}}, "add up to 19"),
         ({"ignore": {"size": [10**5, 10**5], "counts": [0, 10**10]}}, "its 'ignore'"),
         ({"phrases": [3]}, "a phrase must be a text"),

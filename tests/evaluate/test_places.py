@@ -22,7 +22,7 @@ def test_boxes_are_scored_where_there_is_one_true_box(predicted, region):
             predicted(),
         ]
     ).to_json()
-    assert (report["all"]["questions"], report["left out, no truth"]) == (3, 2)
+    assert (report["all"]["questions"], report["skipped, no ground truth"]) == (3, 2)
     assert report["all"]["Acc@0.5"] == pytest.approx(1 / 3)
     assert report["by route"]["chat"]["Acc@0.5"] == 1.0
     assert report["by route"]["detector"]["Acc@0.5"] == 0.0
@@ -44,7 +44,7 @@ def test_masks_of_both_routes_and_of_absent_things(predicted, region):
         ]
     ).to_json()
     scores = report["all"]
-    assert (scores["questions"], report["left out, no truth"]) == (5, 1)
+    assert (scores["questions"], report["skipped, no ground truth"]) == (5, 1)
     assert scores["gIoU"] == pytest.approx((1 + 0 + 0 + 1 + 0) / 5)
     assert (scores["N-acc"], scores["T-acc"]) == (0.5, pytest.approx(2 / 3))
     assert report["by route"]["detector"]["gIoU"] == 1.0

@@ -12,7 +12,7 @@ from segue.errors import InputError, UnknownName
 from segue.evaluate.predictions import (
     Prediction,
     PredictionsFile,
-    manifest,
+    make_manifest,
     parse_failures,
     predict,
     read_manifest,
@@ -20,7 +20,7 @@ from segue.evaluate.predictions import (
     with_regions,
 )
 from segue.evaluate.questions import Question, read_questions
-from segue.evaluate.report import report
+from segue.evaluate.report import make_report
 from segue.segment.box_fill import BoxFill
 from segue.values.message import Sampling
 
@@ -56,7 +56,7 @@ def assistant() -> Assistant:
 
 
 def run(assistant, questions, out, limit=None) -> list[Prediction]:
-    about = manifest(assistant, questions, HOW)
+    about = make_manifest(assistant, questions, HOW)
     with PredictionsFile(out, about) as file:
         return list(predict(assistant, read_questions(questions), file, HOW, limit))
 
@@ -148,7 +148,7 @@ def test_earlier_turns_are_told_as_they_were(questions):
     answers: list[Prediction] = []
 
     class Keep:
-        done = ()
+        answered_ids = ()
 
         def write(self, prediction):
             answers.append(prediction)
@@ -160,33 +160,34 @@ def test_earlier_turns_are_told_as_they_were(questions):
 
 
 def test_without_a_chat_model_nothing_can_be_asked(tmp_path):
-    with pytest.raises(InputError, match="without a chat model"):
+    with pytest.raises(InputError, match="There is no chat model"):
         list(predict(Assistant(), [], None))
 
 
 def test_reports_hold_the_manifest_and_every_part(assistant, questions, tmp_path):
     run(assistant, questions, tmp_path / "p.jsonl")
-    result = report(tmp_path / "p.jsonl")
+    result = make_report(tmp_path / "p.jsonl")
     assert list(result) == ["manifest", "answers", "tags", "boxes", "masks"]
     assert result["answers"] == {
-        "answers": 5, "unreadable markup": 1, "parse-failure rate": 0.25, "cut off": 0, "errors": 1,
+        "answers": 5, "unreadable markup": 1, "parse-failure rate": 0.25, "truncated": 0,
+        "errors": 1,
     }  # fmt: skip
     assert result["tags"]["all"]["tag-valid rate"] == 1.0
-    assert result["tags"]["all"]["absent: looked in vain"] == 1.0
+    assert result["tags"]["all"]["absent: detector found nothing"] == 1.0
     assert result["boxes"]["all"]["Acc@0.5"] == 1.0
     assert result["masks"]["all"]["N-acc"] == 1.0
-    assert list(report(tmp_path / "p.jsonl", ("tags",))) == ["manifest", "answers", "tags"]
+    assert list(make_report(tmp_path / "p.jsonl", ("tags",))) == ["manifest", "answers", "tags"]
     json.dumps(result)
 
 
 def test_masks_are_not_scored_where_nothing_was_segmented(assistant, questions, tmp_path):
     assistant.segmenter = None
     run(assistant, questions, tmp_path / "p.jsonl")
-    assert "masks" not in report(tmp_path / "p.jsonl")
+    assert "masks" not in make_report(tmp_path / "p.jsonl")
     with pytest.raises(InputError, match="without a segmenter"):
-        report(tmp_path / "p.jsonl", ("masks",))
+        make_report(tmp_path / "p.jsonl", ("masks",))
     with pytest.raises(UnknownName, match="Did you mean 'boxes'"):
-        report(tmp_path / "p.jsonl", ("boxs",))
+        make_report(tmp_path / "p.jsonl", ("boxs",))
 
 
 def test_other_files_are_no_predictions(questions):
@@ -214,10 +215,10 @@ def test_files_that_cannot_be_scored_say_which_line_and_why(assistant, questions
     broken = {
         "holds no answer yet": manifest_line,
         "lacks dialect, models, prompt": thin + first,
-        "must name questions, models": json.dumps(unnamed) + "\n" + first,
+        "must have objects under questions, models": json.dumps(unnamed) + "\n" + first,
         "not a file of predictions": first,
-        "Answer 2 of .*answered before and would count twice": manifest_line + first + first,
-        "Line 3 of .*, the last, was cut off": manifest_line + first + first[:40],
+        "Answer 2 of .*is answered twice": manifest_line + first + first,
+        "Line 3 of .*, the last, is incomplete": manifest_line + first + first[:40],
         "Line 2 of .* is not JSON": manifest_line + "{\n" + first,
         "Answer 1 of .*raw is None": manifest_line + json.dumps(spoken) + "\n",
         "Answer 1 of .*must have question": manifest_line + '{"a": 1}\n',
@@ -226,13 +227,13 @@ def test_files_that_cannot_be_scored_say_which_line_and_why(assistant, questions
     for message, text in broken.items():
         out.write_text(text)
         with pytest.raises(InputError, match=message):
-            report(out)
+            make_report(out)
     out.write_text("\ufeff" + manifest_line + "\n" + first.strip() + "\r\n")
-    assert report(out)["answers"]["answers"] == 1
+    assert make_report(out)["answers"]["answers"] == 1
 
 
 def test_questions_with_one_id_are_refused(tmp_path):
     file = tmp_path / "q.jsonl"
     file.write_text('{"id": 1, "image": "a", "question": "b"}\n' * 2)
-    with pytest.raises(InputError, match=r"Question 2 of .* has the id '1' of an earlier one"):
+    with pytest.raises(InputError, match=r"Question 2 of .* has the same id '1' as an earlier one"):
         list(read_questions(file))

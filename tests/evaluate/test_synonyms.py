@@ -5,7 +5,7 @@ import json
 import pytest
 
 from segue.errors import InputError
-from segue.evaluate.synonyms import Synonyms, singular
+from segue.evaluate.synonyms import Synonyms, singularise
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_these_do_not(one, other):
 
 @pytest.mark.parametrize("word", ["bus", "glass", "scissors", "gas", "tennis", "女孩", "cactus"])
 def test_what_is_no_plural_stays(word):
-    assert singular(word) == word
+    assert singularise(word) == word
 
 
 def test_groups_can_be_added(tmp_path):

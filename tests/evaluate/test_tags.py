@@ -3,7 +3,7 @@
 import pytest
 
 from segue.evaluate.synonyms import Synonyms
-from segue.evaluate.tags import read_reply, score_tags
+from segue.evaluate.tags import parse_reply, score_tags
 
 
 @pytest.mark.parametrize(
@@ -62,15 +62,15 @@ def test_what_a_model_does_about_absent_objects(predicted, region):
         predicted("<box>(1,1),(9,9)</box>", expect="absent"),
         predicted(expect="absent", error="no picture"),
     ]
-    absent = score_tags(made).all.absent
+    absent = score_tags(made).all.absent_outcomes
     assert absent == {
-        "said so": 1, "looked in vain": 1, "looked": 1, "found something": 2, "error": 1,
+        "declined": 1, "detector found nothing": 1, "tag": 1, "false positive": 2, "error": 1,
     }  # fmt: skip
 
 
 def test_without_a_detector_nobody_looked_in_vain(predicted):
     made = [predicted("<gsam>yeti</gsam>", expect="absent", not_found=("yeti",))]
-    assert score_tags(made, detector=False).all.absent == {"looked": 1}
+    assert score_tags(made, has_detector=False).all.absent_outcomes == {"tag": 1}
 
 
 def test_languages_are_told_apart(predicted):
@@ -97,5 +97,6 @@ def test_rates_of_nothing_are_unknown():
 
 
 def test_the_reply_alone_is_read():
-    reply = read_reply("<gsam>a dog</gsam> <ref>cat</ref><box>(1,1),(9,9)</box> <gsam>")
-    assert (reply.wanted, reply.pointed, reply.broken) == (("a dog",), ("cat",), True)
+    reply = parse_reply("<gsam>a dog</gsam> <ref>cat</ref><box>(1,1),(9,9)</box> <gsam>")
+    assert (reply.tag_phrases, reply.box_phrases) == (("a dog",), ("cat",))
+    assert reply.is_malformed

@@ -4,7 +4,7 @@ Exit codes:
 
     0   done
     1   a bug in segue, with a traceback; or interrupted
-    2   what was passed cannot be used, or a name is not known
+    2   invalid input, or an unknown name
     3   an optional dependency is not installed
     4   weights are missing, unreadable, or the model failed
 """
@@ -33,7 +33,8 @@ from segue.cli.commands import (
     segment,
     serve,
 )
-from segue.cli.terminal.output import patient_output
+from segue.cli.renamed_options import accept_old_names
+from segue.cli.terminal.output import tolerate_output_errors
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
 from segue.files.atomic import printable_path
 from segue.version import __version__
@@ -52,103 +53,112 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], **accept_old_names()},
 )
-app.command("ask")(ask.ask)
+app.command("ask", context_settings=accept_old_names({"agreement": "cross-check"}))(ask.ask)
 app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
 app.command("edit")(edit.edit)
-app.command("serve")(serve.serve)
+app.command(
+    "serve",
+    context_settings=accept_old_names({"rate": "rate-limit", "max-waiting": "max-queue"}),
+)(serve.serve)
 app.command("mcp")(mcp.mcp)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("convert-weights")(convert_weights.convert_weights)
 app.command("finetune")(finetune.finetune)
 app.command("merge")(finetune.merge)
-app.command("doctor")(doctor.doctor)
+app.command(
+    "doctor",
+    context_settings=accept_old_names({"keep": "save-profile", "no-keep": "no-save-profile"}),
+)(doctor.doctor)
 app.add_typer(convert.app, name="convert")
 app.add_typer(evaluate.app, name="evaluate")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"segue {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def start(
+def configure_logging(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
     verbose: Annotated[
         int,
         typer.Option(
-            "-v", "--verbose", count=True, help="Say more; twice: everything, with tracebacks."
+            "-v",
+            "--verbose",
+            count=True,
+            help="Print progress; twice: print everything, with tracebacks.",
         ),
     ] = 0,
 ) -> None:
-    """What comes before every command."""
+    """Set up logging; runs before every command."""
     level = {0: logging.ERROR, 1: logging.INFO}.get(verbose, logging.DEBUG)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("segue").setLevel(level)
 
 
 def exit_code(error: SegueError) -> int:
-    """The exit code of an error: that of the nearest class in `EXIT_CODES`, else 1."""
-    for kind in type(error).__mro__:
-        if kind in EXIT_CODES:
-            return EXIT_CODES[kind]
+    """Return the exit code of an error: that of the nearest class in `EXIT_CODES`, else 1."""
+    for error_class in type(error).__mro__:
+        if error_class in EXIT_CODES:
+            return EXIT_CODES[error_class]
     return 1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and leave.
+    """Run one command and exit.
 
     Args:
-        arguments: what stands behind `segue`; None: what the program was called with.
+        arguments: the command line after `segue`; None: that of this process.
 
     Raises:
         SystemExit: always, with one of the exit codes above.
     """
-    with patient_output() as streams:
-        code = _run(arguments)
+    with tolerate_output_errors() as streams:
+        code = _run_command(arguments)
     failures = [stream.failure for stream in streams if stream.failure is not None]
     if failures and failures[0].errno != errno.EPIPE and code in (0, None):
         typer.echo(
-            f"segue: Cannot write standard output: {failures[0].strerror}. Files that were asked "
-            "for are written.",
+            f"segue: Cannot write standard output: {failures[0].strerror}. Files named by "
+            "options were written.",
             err=True,
         )
         code = 2
     raise SystemExit(code)
 
 
-def _run(arguments: Sequence[str] | None) -> int | str | None:
-    """Run one command; returns the exit code."""
+def _run_command(arguments: Sequence[str] | None) -> int | str | None:
+    """Run one command and return the exit code."""
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="segue")
-    except SystemExit as leaving:
-        return leaving.code
+    except SystemExit as system_exit:
+        return system_exit.code
     except SegueError as error:
         if logging.getLogger("segue").isEnabledFor(logging.DEBUG):
             traceback.print_exception(error)
         typer.echo(f"segue: {error}", err=True)
         return exit_code(error)
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno not in _DISK_ERRNOS:
             raise
-        where = f" {printable_path(error.filename)}" if error.filename else ""
+        file_name = f" {printable_path(error.filename)}" if error.filename else ""
         typer.echo(
-            f"segue: Cannot write{where}: {error.strerror}. Make room, or name another place.",
+            f"segue: Cannot write{file_name}: {error.strerror}. Free space, or write elsewhere.",
             err=True,
         )
         return 2
     return 0
 
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
-"""No room, in any of its forms: nothing that a program could mend."""
+_DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""A disk that is full or read-only: not an error of the program."""

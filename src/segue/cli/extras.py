@@ -7,11 +7,11 @@ from segue.errors import MissingExtra
 
 
 @contextmanager
-def needed(extra: str) -> Iterator[None]:
-    """Import what an extra brings.
+def require_extra(extra: str) -> Iterator[None]:
+    """Import packages of an extra within the block.
 
     Raises:
-        MissingExtra: it is not installed; the message names the command.
+        MissingExtra: it is not installed; the message names the command that installs it.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Options that commands take together: a class of them stands for one parameter."""
+"""Groups of options that commands share: a dataclass stands for one parameter."""
 
 import inspect
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from functools import wraps
 from typing import Any
 
 
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameters of a dataclass kind are given as one option for each field.
+def expand_option_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with one option for each field of its dataclass parameters.
 
     The fields of the parameter's default are the defaults of the options.
 
@@ -18,35 +18,35 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         ... class Size:
         ...     width: int
         ...     height: int = 1
-        >>> @grouped
+        >>> @expand_option_groups
         ... def draw(name: str, size: Size = Size(3)) -> None:
         ...     print(name, size)
-        >>> {name: one.default for name, one in inspect.signature(draw).parameters.items()}
+        >>> {name: option.default for name, option in inspect.signature(draw).parameters.items()}
         {'name': <class 'inspect._empty'>, 'width': 3, 'height': 1}
         >>> draw(name="a", width=4, height=2)
         a Size(width=4, height=2)
     """
-    parameters, groups = [], {}
+    parameters, group_types = [], {}
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        kind = parameter.annotation
-        if isinstance(kind, type) and is_dataclass(kind):
-            groups[parameter.name] = kind
-            for field in inspect.signature(kind, eval_str=True).parameters.values():
-                given = parameter.default
-                usual = field.default if given is parameter.empty else getattr(given, field.name)
-                parameters.append(field.replace(default=usual))
+        group_type = parameter.annotation
+        if isinstance(group_type, type) and is_dataclass(group_type):
+            group_types[parameter.name] = group_type
+            group = parameter.default
+            for field in inspect.signature(group_type, eval_str=True).parameters.values():
+                default = field.default if group is parameter.empty else getattr(group, field.name)
+                parameters.append(field.replace(default=default))
         else:
             parameters.append(parameter)
-    keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+    options = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
 
     @wraps(command)
-    def run(**given: Any) -> None:
-        made = {
-            name: kind(**{field.name: given.pop(field.name) for field in fields(kind)})
-            for name, kind in groups.items()
+    def call_command(**values: Any) -> None:
+        groups = {
+            name: group_type(**{field.name: values.pop(field.name) for field in fields(group_type)})
+            for name, group_type in group_types.items()
         }
-        command(**given, **made)
+        command(**values, **groups)
 
-    run.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in keywords}
-    return run
+    call_command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    call_command.__annotations__ = {option.name: option.annotation for option in options}
+    return call_command

@@ -1,6 +1,7 @@
 """Options that several commands share, and the assistant they describe."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,190 +18,209 @@ if TYPE_CHECKING:
     from segue.values.message import Sampling
     from segue.values.region import Region
 
-_MODELS = "Models"
-_WORDS = "RouteDecision of words"
+_MODELS_PANEL = "Models"
+_SAMPLING_PANEL = "Sampling"
 
-Preset = Annotated[
+ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="The picture.")]
+PresetOption = Annotated[
     str,
     typer.Option(
         envvar="SEGUE_PRESET",
-        help="Fills every stage that is not named; see `segue models`.",
-        rich_help_panel=_MODELS,
+        help="Preset for every stage that is not given; see `segue models`.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
-Chat = Annotated[
-    str | None,
-    typer.Option(help="Chat model: a nickname, hub id or folder.", rich_help_panel=_MODELS),
-]
-Detect = Annotated[
+ChatOption = Annotated[
     str | None,
     typer.Option(
-        help="Detector: a nickname, hub id, folder or .pth; 'none' leaves it out.",
-        rich_help_panel=_MODELS,
+        help="Chat model: a nickname, hub id, folder or openai:MODEL@URL.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
-Segment = Annotated[
+DetectOption = Annotated[
     str | None,
     typer.Option(
-        help="Segmenter: a nickname, hub id, folder or .pth; 'none' leaves it out.",
-        rich_help_panel=_MODELS,
+        help="Detector: a nickname, hub id, folder or .pth file; 'none' for no detector.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
-Device = Annotated[
+SegmentOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Segmenter: a nickname, hub id, folder or .pth file; 'none' for no segmenter.",
+        rich_help_panel=_MODELS_PANEL,
+    ),
+]
+DeviceOption = Annotated[
     str,
     typer.Option(
-        envvar="SEGUE_DEVICE", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_MODELS
+        envvar="SEGUE_DEVICE", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_MODELS_PANEL
     ),
 ]
-Dtype = Annotated[
+DtypeOption = Annotated[
     str | None,
     typer.Option(
-        help="float32, bfloat16 or float16; by default what suits the device.",
-        rich_help_panel=_MODELS,
+        help="float32, bfloat16 or float16; by default the best for the device.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
-Dialect = Annotated[
+DialectOption = Annotated[
     str | None,
     typer.Option(
-        help="Markup of the chat model's replies, see `segue models dialects`; by default its own.",
-        rich_help_panel=_MODELS,
+        help="Markup of the chat model's replies, see `segue models dialects`; by default the "
+        "model's own.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
-TeachTag = Annotated[
+TagPromptOption = Annotated[
     bool,
     typer.Option(
-        "--teach-tag",
-        help="Teach the chat model the tag <gsam> with a system prompt, where it was not tuned.",
-        rich_help_panel=_MODELS,
+        "--tag-prompt",
+        help="Explain the tag <gsam> in a system prompt, for chat models not fine-tuned to it.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
-Route = Annotated[
+RouteOption = Annotated[
     str,
     typer.Option(
         metavar="reply|auto|box|tag",
-        help="What answers: the reply as it comes, the chat model's boxes, the detector, or "
-        "whichever suits the question.",
-        rich_help_panel=_MODELS,
+        help="Where boxes come from: box, the chat model; tag, the detector; auto, whichever suits "
+        "the question; reply, as the reply says.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
-AllowUrls = Annotated[
-    bool, typer.Option("--allow-urls", help="Fetch pictures named by an http(s) URL.")
+AllowUrlsOption = Annotated[
+    bool, typer.Option("--allow-urls", help="Allow pictures to be fetched from http(s) URLs.")
 ]
-Memory = Annotated[
+MemoryOption = Annotated[
     str | None,
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="What may be remembered to save time, as 2GiB; by default a quarter of what is free, "
-        "2 GiB at most. Weights and the work itself come on top.",
+        help="Memory budget for caches, e.g. 2GiB; by default a quarter of the free memory, at "
+        "most 2 GiB. Weights and activations are not counted.",
         show_default=False,
     ),
 ]
-Boxes = Annotated[
+BoxesOption = Annotated[
     list[str] | None,
-    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="A box in pixels; one object each."),
+    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="A box in pixels; one object per box."),
 ]
-Points = Annotated[
+PointsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--point",
         metavar="X,Y[,0|1]",
-        help="A click in pixels on the object (1) or beside it (0); together one object.",
+        help="A click in pixels, on the object (1, the default) or on the background (0); all "
+        "clicks mark one object.",
     ),
 ]
-Seed = Annotated[
-    int | None, typer.Option(help="Makes sampled words repeatable.", rich_help_panel=_WORDS)
+OverlayOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Write the picture with the masks drawn on it.")
 ]
-Temperature = Annotated[
-    float | None, typer.Option(min=0, help="0 is greedy.", rich_help_panel=_WORDS)
+MaskFolderOption = Annotated[
+    Path | None, typer.Option("--masks", help="Write one PNG per mask into this folder.")
 ]
-MaxNewTokens = Annotated[
-    int | None, typer.Option(min=1, help="The longest reply.", rich_help_panel=_WORDS)
+SeedOption = Annotated[
+    int | None,
+    typer.Option(help="Seed of the random sampling.", rich_help_panel=_SAMPLING_PANEL),
+]
+TemperatureOption = Annotated[
+    float | None,
+    typer.Option(min=0, help="Sampling temperature; 0 is greedy.", rich_help_panel=_SAMPLING_PANEL),
+]
+MaxNewTokensOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Maximum length of a reply.", rich_help_panel=_SAMPLING_PANEL),
 ]
 
 
 @dataclass(frozen=True)
-class Finders:
-    """The models of a command that does not chat."""
+class DetectorOptions:
+    """The models of a command without a chat model."""
 
-    preset: Preset = "embedded"
-    detect: Detect = None
-    segment: Segment = None
-    device: Device = "auto"
-    dtype: Dtype = None
+    preset: PresetOption = "embedded"
+    detect: DetectOption = None
+    segment: SegmentOption = None
+    device: DeviceOption = "auto"
+    dtype: DtypeOption = None
 
-    def load(self, *, phrases: bool) -> "Assistant":
-        """An assistant without a chat model, and without a detector unless it looks for phrases.
+    def load(self, *, find_phrases: bool) -> "Assistant":
+        """Load an assistant without a chat model.
+
+        Args:
+            find_phrases: whether a detector is needed, to look for phrases.
 
         Raises:
             SegueError: as `segue.load`.
         """
-        given = {**asdict(self), "chat": "none"}
-        return _load(**(given if phrases else {**given, "detect": "none"}))
+        settings = {**asdict(self), "chat": "none"}
+        return _load(**(settings if find_phrases else {**settings, "detect": "none"}))
 
 
 @dataclass(frozen=True)
-class Models:
-    """The models of a command that asks, and how they work together."""
+class ModelOptions:
+    """The models of a command that asks questions, and how they work together."""
 
-    preset: Preset = "embedded"
-    chat: Chat = None
-    detect: Detect = None
-    segment: Segment = None
-    dialect: Dialect = None
-    teach_tag: TeachTag = False
-    route: Route = "reply"
-    device: Device = "auto"
-    dtype: Dtype = None
+    preset: PresetOption = "embedded"
+    chat: ChatOption = None
+    detect: DetectOption = None
+    segment: SegmentOption = None
+    dialect: DialectOption = None
+    tag_prompt: TagPromptOption = False
+    route: RouteOption = "reply"
+    device: DeviceOption = "auto"
+    dtype: DtypeOption = None
 
     def __post_init__(self) -> None:
-        """Refuse a route that is none before pictures are read and models loaded."""
+        """Refuse an unknown route before pictures are read and models are loaded."""
         from segue.pipeline.routing import check_route
 
         check_route(self.route)
 
     def load(self) -> "Assistant":
-        """The assistant.
+        """Load the assistant.
 
         Raises:
             SegueError: as `segue.load`.
         """
-        return _load(**asdict(self))
+        settings = asdict(self)
+        settings["teach_tag"] = settings.pop("tag_prompt")
+        return _load(**settings)
 
 
 @dataclass(frozen=True)
-class Words:
-    """How the chat model picks its words."""
+class SamplingOptions:
+    """How the chat model samples its reply."""
 
-    seed: Seed = None
-    temperature: Temperature = None
-    max_new_tokens: MaxNewTokens = None
+    seed: SeedOption = None
+    temperature: TemperatureOption = None
+    max_new_tokens: MaxNewTokensOption = None
 
-    @property
-    def sampling(self) -> "Sampling":
-        """The same, as the library takes it."""
+    def to_sampling(self) -> "Sampling":
+        """Return the options as the library takes them."""
         from segue.values.message import Sampling
 
         return Sampling(**asdict(self))
 
 
 def _load(
-    preset: str, chat: str | None, detect: str | None, segment: str | None, **manner: Any
+    preset: str, chat: str | None, detect: str | None, segment: str | None, **settings: Any
 ) -> "Assistant":
-    """`segue.load`, where None means "the preset's" and "none" leaves a stage out.
+    """Call `segue.load`, where None means "of the preset" and "none" leaves a stage out.
 
     The profiles that `segue doctor` made for this user are used.
     """
     from segue.assistant import load
     from segue.runtime import profile
 
-    named = {"chat": chat, "detect": detect, "segment": segment}
+    stage_names = {"chat": chat, "detect": detect, "segment": segment}
     stages: dict[str, Any] = {
         kind: None if name.lower() == "none" else name
-        for kind, name in named.items()
+        for kind, name in stage_names.items()
         if name is not None
     }
-    return load(preset, **stages, **manner, find_profile=profile.load)
+    return load(preset, **stages, **settings, find_profile=profile.load)
 
 
 def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":
@@ -220,23 +240,23 @@ def find_regions(
     phrases: list[str] | None,
     boxes: list[str] | None,
     points: list[str] | None,
-    models: Finders,
+    models: DetectorOptions,
 ) -> "tuple[Region, ...]":
-    """Segment what phrases, boxes and clicks name, and say which phrases are not there.
+    """Segment what phrases, boxes and clicks name, and print the phrases that were not found.
 
     Raises:
-        SegueError: nothing was asked for, or as `Assistant.segment`.
+        SegueError: no phrase, box or click is given, or as `Assistant.segment`.
     """
-    from segue.cli.terminal.phrases import read_phrases
-    from segue.cli.terminal.screen import printable, waiting
+    from segue.cli.terminal.phrases import parse_phrases
+    from segue.cli.terminal.screen import printable, show_status
 
-    phrases = read_phrases(console, phrases or [])
-    rectangles = [read_box(text) for text in boxes or []]
-    clicks = [read_click(text) for text in points or []]
+    phrases = parse_phrases(console, phrases or [])
+    rectangles = [parse_box(text) for text in boxes or []]
+    clicks = [parse_click(text) for text in points or []]
     if not (phrases or rectangles or clicks):
         raise InputError("Nothing to segment: give phrases, --box or --point.")
-    with waiting(console, "loading the models"):
-        assistant = models.load(phrases=bool(phrases))
+    with show_status(console, "loading the models"):
+        assistant = models.load(find_phrases=bool(phrases))
     regions = assistant.segment(
         picture,
         phrases=phrases,
@@ -250,24 +270,29 @@ def find_regions(
     return regions
 
 
-def budget(memory: str | None) -> "MemoryBudget":
-    """What --memory says.
+def memory_budget(memory: str | None) -> "MemoryBudget":
+    """Return the memory budget that --memory gives, or the default of this machine.
 
     Raises:
-        InputError: it is no size.
+        InputError: it is not a size.
     """
     from segue.runtime.memory import MemoryBudget
 
     return MemoryBudget.of_machine() if memory is None else MemoryBudget.parse(memory)
 
 
-def numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:
-    """Read "1,2,3.5" with one of the given counts of numbers.
+def parse_numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:
+    """Parse numbers with commas between, such as "1,2,3.5".
+
+    Args:
+        text: what the user typed.
+        counts: how many numbers are allowed.
+        example: what to show the user instead.
 
     Raises:
-        InputError: it is something else.
+        InputError: the text is anything else.
 
-    >>> numbers("1, 2.5", (2, 3), "x,y")
+    >>> parse_numbers("1, 2.5", (2, 3), "x,y")
     [1.0, 2.5]
     """
     try:
@@ -279,21 +304,21 @@ def numbers(text: str, counts: tuple[int, ...], example: str) -> list[float]:
     return values
 
 
-def read_box(text: str) -> "Box":
-    """Read "x0,y0,x1,y1"; the corners may stand in any order."""
+def parse_box(text: str) -> "Box":
+    """Parse "x0,y0,x1,y1"; the two corners may come in any order."""
     from segue.values.box import Box
 
-    xa, ya, xb, yb = numbers(text, (4,), "--box x0,y0,x1,y1")
+    xa, ya, xb, yb = parse_numbers(text, (4,), "--box x0,y0,x1,y1")
     return Box.spanning(xa, ya, xb, yb)
 
 
-def read_click(text: str) -> tuple[float, float, int]:
-    """Read "x,y" or "x,y,label", label 1 (on the object, the default) or 0.
+def parse_click(text: str) -> tuple[float, float, int]:
+    """Parse "x,y" or "x,y,label", label 1 (on the object, the default) or 0 (background).
 
-    >>> read_click("3,4.5")
+    >>> parse_click("3,4.5")
     (3.0, 4.5, 1)
     """
-    x, y, label = [*numbers(text, (2, 3), "--point x,y or x,y,0"), 1][:3]
+    x, y, label = [*parse_numbers(text, (2, 3), "--point x,y or x,y,0"), 1][:3]
     if label not in (0, 1):
         raise InputError(f"The third number of a point must be 0 or 1, got {text!r}.")
     return x, y, int(label)

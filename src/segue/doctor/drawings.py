@@ -1,4 +1,4 @@
-"""Pictures of plain coloured shapes whose places are known to the pixel."""
+"""Pictures of plain coloured shapes whose boxes are known to the pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,78 +14,78 @@ COLOURS = {
     "red": (220, 30, 30), "green": (30, 150, 60), "blue": (40, 70, 220), "orange": (245, 130, 30),
     "purple": (140, 50, 160),
 }  # fmt: skip
-GROUND = (245, 243, 238)
+BACKGROUND = (245, 243, 238)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """One thing in a drawing."""
+class DrawnShape:
+    """An object in a drawing."""
 
     phrase: str
-    """What to ask for: "red circle"."""
+    """What to ask for, such as "red circle"."""
     box: Box
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture and what is in it."""
+    """A picture and the shapes in it."""
 
     name: str
     image: Image
-    shapes: tuple[Shape, ...]
+    shapes: tuple[DrawnShape, ...]
 
 
-def drawn(name: str, size: Size, shapes: Sequence[Shape]) -> Drawing:
+def draw_shapes(name: str, size: Size, shapes: Sequence[DrawnShape]) -> Drawing:
     """Draw shapes whose phrases are a colour and "circle", "square" or "triangle"."""
-    picture = PIL.Image.new("RGB", (size.width, size.height), GROUND)
-    pen = ImageDraw.Draw(picture)
+    canvas = PIL.Image.new("RGB", (size.width, size.height), BACKGROUND)
+    pen = ImageDraw.Draw(canvas)
     for shape in shapes:
         colour, _, kind = shape.phrase.partition(" ")
         x0, y0, x1, y1 = shape.box.corners
-        inside = (x0, y0, x1 - 1, y1 - 1)  # Pillow draws the last pixel too
+        pillow_box = (x0, y0, x1 - 1, y1 - 1)  # Pillow includes the last pixel
         if kind == "circle":
-            pen.ellipse(inside, fill=COLOURS[colour])
+            pen.ellipse(pillow_box, fill=COLOURS[colour])
         elif kind == "triangle":
             tip = ((x0 + x1 - 1) / 2, y0)
             pen.polygon([tip, (x0, y1 - 1), (x1 - 1, y1 - 1)], fill=COLOURS[colour])
         else:
-            pen.rectangle(inside, fill=COLOURS[colour])
-    return Drawing(name, Image(np.asarray(picture), f"{name}.png"), tuple(shapes))
+            pen.rectangle(pillow_box, fill=COLOURS[colour])
+    return Drawing(name, Image(np.asarray(canvas), f"{name}.png"), tuple(shapes))
 
 
 def grounding_drawings() -> tuple[Drawing, ...]:
-    """Two drawings of different size and shape: a grid and pixels cannot be mistaken in both."""
+    """Return drawings of two sizes and aspect ratios, so that frames cannot be mistaken in both."""
     return (
-        drawn(
+        draw_shapes(
             "wide",
             Size(height=560, width=896),
             (
-                Shape("red circle", Box(90, 70, 330, 310)),
-                Shape("blue square", Box(520, 250, 800, 490)),
+                DrawnShape("red circle", Box(90, 70, 330, 310)),
+                DrawnShape("blue square", Box(520, 250, 800, 490)),
             ),
         ),
-        drawn(
+        draw_shapes(
             "tall",
             Size(height=1344, width=672),
             (
-                Shape("green triangle", Box(60, 840, 380, 1200)),
-                Shape("orange square", Box(300, 110, 610, 420)),
+                DrawnShape("green triangle", Box(60, 840, 380, 1200)),
+                DrawnShape("orange square", Box(300, 110, 610, 420)),
             ),
         ),
     )
 
 
-def pair() -> tuple[Drawing, Drawing]:
-    """Two pictures with one shape each, of different colours."""
-    size, place = Size(448, 448), Box(100, 100, 348, 348)
+def two_pictures() -> tuple[Drawing, Drawing]:
+    """Return two pictures with one shape each, of different colours."""
+    size, box = Size(448, 448), Box(100, 100, 348, 348)
     return (
-        drawn("first", size, (Shape("red square", place),)),
-        drawn("second", size, (Shape("blue square", place),)),
+        draw_shapes("first", size, (DrawnShape("red square", box),)),
+        draw_shapes("second", size, (DrawnShape("blue square", box),)),
     )
 
 
-def crowd() -> Drawing:
-    """Five circles of one colour."""
-    corners = ((60, 60), (380, 40), (680, 90), (200, 330), (560, 340))
-    boxes = [Box(x, y, x + 130, y + 130) for x, y in corners]
-    return drawn("crowd", Size(560, 896), [Shape("purple circle", box) for box in boxes])
+def counting_drawing() -> Drawing:
+    """Return a picture of five circles of one colour."""
+    top_left_corners = ((60, 60), (380, 40), (680, 90), (200, 330), (560, 340))
+    boxes = [Box(x, y, x + 130, y + 130) for x, y in top_left_corners]
+    return draw_shapes("crowd", Size(560, 896), [DrawnShape("purple circle", box) for box in boxes])

@@ -1,4 +1,4 @@
-"""What an examination found."""
+"""The findings of an examination."""
 
 from dataclasses import dataclass, field
 
@@ -13,37 +13,37 @@ from segue.values.region import Region
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    what: str
-    """What it is about: "streaming", "boxes", …"""
-    good: bool | None
-    """None: it could not be told."""
+    topic: str
+    """What was checked: "streaming", "boxes", …"""
+    is_good: bool | None
+    """None: the check was inconclusive."""
     text: str
-    """A sentence or two for a person."""
+    """A sentence or two for the user."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """All findings, and what later calls should know."""
+    """All findings, and a profile for later calls."""
 
     profile: Profile
     findings: list[Finding] = field(default_factory=list)
     pictures: dict[str, PIL.Image.Image] = field(default_factory=dict)
-    """Name -> the drawing with the true boxes and those that were read."""
+    """Name -> the drawing with the true and the predicted boxes."""
 
-    def add(self, what: str, good: bool | None, text: str) -> None:
-        """Note a finding."""
-        self.findings.append(Finding(what, good, text))
+    def add_finding(self, topic: str, is_good: bool | None, text: str) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(topic, is_good, text))
 
     @property
     def defects(self) -> list[Finding]:
-        """The bad ones."""
-        return [finding for finding in self.findings if finding.good is False]
+        """The findings that are not good."""
+        return [finding for finding in self.findings if finding.is_good is False]
 
 
-def shown(drawing: Drawing, boxes: list[tuple[str, Box | None]]) -> PIL.Image.Image:
-    """A drawing with the true boxes, and what the model gave for them."""
+def draw_boxes(drawing: Drawing, boxes: list[tuple[str, Box | None]]) -> PIL.Image.Image:
+    """Draw the true boxes and the predicted ones on a drawing."""
     regions = [
         Region(f"t{n}", f"{shape.phrase} (true)", shape.box, "user")
         for n, shape in enumerate(drawing.shapes)

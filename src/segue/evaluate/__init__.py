@@ -1,6 +1,6 @@
-"""How good the answers are: questions asked, predictions kept, numbers made from them.
+"""Evaluation: ask questions, save the predictions, compute scores from them.
 
-questions ─► predict ─► predictions file ─► tags · grounding · masks
-JSON lines   the models   raw replies,        pure functions; again and again,
-             run once     boxes, masks         without a model
+questions ─► predict ─► predictions file ─► tags · boxes · masks
+JSON lines   the models   raw replies,        pure functions, repeatable
+             run once     boxes, masks        without a model
 """

@@ -1,8 +1,8 @@
-"""COCO truth and COCO results, checked entry by entry before a library sees them.
+"""COCO ground truth and COCO results, checked entry by entry before a library reads them.
 
-Ids are numbered anew: libraries lose all but one of equal ids, and take the id 0 for "no match".
-What the numbers would silently leave out (results of pictures or categories that the truth does not
-have, boxes given where masks are compared) is refused with a sentence that names the entry.
+Ids are renumbered: libraries lose all but one of equal ids, and take the id 0 for "no match". What
+scores would silently leave out (results of pictures or categories that the ground truth does not
+have, boxes where masks are compared) is refused with a sentence that names the entry.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,18 @@ from segue.annotations.fields import (
     read_xywh,
 )
 from segue.annotations.segmentation import checked_rle, read_rle, read_segmentation
+from segue.deprecated import renamed_in
 from segue.errors import InputError
 from segue.values.box import Size
 from segue.values.mask import Mask, rle
 
+__getattr__ = renamed_in(__name__)
+
 Entry = dict[str, Any]
 
 
-def checked_detections(
-    truth: Any, detections: Any, kind: str
-) -> tuple[dict[str, Any], list[Entry]]:
-    """Truth and results as a library may have them.
+def check_detections(truth: Any, detections: Any, kind: str) -> tuple[dict[str, Any], list[Entry]]:
+    """Check ground truth and results, and return them as a library can read them.
 
     Args:
         truth: what a COCO instances file holds.
@@ -35,32 +36,31 @@ def checked_detections(
         kind: "bbox" or "segm".
 
     Raises:
-        InputError: an entry makes no sense or belongs to nothing; the message names it.
+        InputError: an entry is invalid or refers to nothing; the message names it.
     """
-    content = _Truth(truth, kind)
-    listed = detections
+    ground_truth = _GroundTruth(truth, kind)
     if isinstance(detections, Mapping):
-        known = "annotations" in detections
-        hint = " Its 'annotations' are no results: those need a score." if known else ""
+        has_annotations = "annotations" in detections
+        hint = " Its 'annotations' have no scores, as results need." if has_annotations else ""
         raise InputError(f"COCO results must be a list of detections, got an object.{hint}")
-    if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
+    if not isinstance(detections, Sequence) or isinstance(detections, str | bytes):
         raise InputError(f"COCO results must be a list, got {type(detections).__name__}.")
     results = []
-    for number, entry in enumerate(listed, 1):
+    for number, entry in enumerate(detections, 1):
         try:
-            results.append(content.result(entry))
+            results.append(ground_truth.read_result(entry))
         except InputError as error:
             raise InputError(f"Detection {number} of the results: {error}.") from error
-    return content.document, results
+    return ground_truth.document, results
 
 
-class _Truth:
-    """The truth with ids of its own."""
+class _GroundTruth:
+    """The ground truth with ids of its own."""
 
     def __init__(self, truth: Any, kind: str) -> None:
         self._kind = kind
-        self._images: dict[int | str, int] = {}
-        self._categories: dict[int | str, int] = {}
+        self._image_ids: dict[int | str, int] = {}
+        self._category_ids: dict[int | str, int] = {}
         self._sizes: dict[int, Size | None] = {}
         if not isinstance(truth, Mapping):
             raise InputError(f"The truth must be a COCO object, got {type(truth).__name__}.")
@@ -72,101 +72,108 @@ class _Truth:
                     "categories and annotations."
                 )
             parts[key] = [
-                self._entry(key, number, entry) for number, entry in enumerate(truth[key], 1)
+                self._read_entry(key, number, entry) for number, entry in enumerate(truth[key], 1)
             ]
         self.document: dict[str, Any] = {"info": {}, "licenses": [], **parts}
 
-    def _entry(self, key: str, number: int, entry: Any) -> Entry:
-        make = {"images": self._image, "categories": self._category, "annotations": self._truth}
+    def _read_entry(self, key: str, number: int, entry: Any) -> Entry:
+        readers = {
+            "images": self._read_image,
+            "categories": self._read_category,
+            "annotations": self._read_annotation,
+        }
         try:
-            return make[key](read_object(entry, "it"), number)
+            return readers[key](read_object(entry, "it"), number)
         except InputError as error:
             raise InputError(f"Entry {number} of the {key} of the truth: {error}.") from error
 
-    def _image(self, entry: Mapping[str, Any], number: int) -> Entry:
+    def _read_image(self, entry: Mapping[str, Any], number: int) -> Entry:
         identity = read_identity(entry.get("id"), "id")
-        if identity in self._images:
-            raise InputError(f"the id {identity!r} is that of an earlier picture")
-        self._images[identity] = number
+        if identity in self._image_ids:
+            raise InputError(f"the id {identity!r} is also that of an earlier picture")
+        self._image_ids[identity] = number
         size = None
         if self._kind == "segm" or ("height" in entry and "width" in entry):
             size = read_size(entry.get("height"), entry.get("width"))
         self._sizes[number] = size
-        made = {"id": number, "file_name": str(entry.get("file_name", number))}
-        return made if size is None else {**made, "height": size.height, "width": size.width}
+        image = {"id": number, "file_name": str(entry.get("file_name", number))}
+        return image if size is None else {**image, "height": size.height, "width": size.width}
 
-    def _category(self, entry: Mapping[str, Any], number: int) -> Entry:
+    def _read_category(self, entry: Mapping[str, Any], number: int) -> Entry:
         identity = read_identity(entry.get("id"), "id")
-        if identity in self._categories:
-            raise InputError(f"the id {identity!r} is that of an earlier category")
-        self._categories[identity] = number
+        if identity in self._category_ids:
+            raise InputError(f"the id {identity!r} is also that of an earlier category")
+        self._category_ids[identity] = number
         return {"id": number, "name": str(entry.get("name", identity))}
 
-    def _truth(self, entry: Mapping[str, Any], number: int) -> Entry:
-        made = {**self._place(entry), "id": number}
-        made["iscrowd"] = int(read_flag(entry.get("iscrowd", 0), "iscrowd"))
-        size = self._sizes[made["image_id"]]
+    def _read_annotation(self, entry: Mapping[str, Any], number: int) -> Entry:
+        annotation = {**self._read_references(entry), "id": number}
+        annotation["iscrowd"] = int(read_flag(entry.get("iscrowd", 0), "iscrowd"))
+        size = self._sizes[annotation["image_id"]]
         if self._kind == "segm":
             assert size is not None
-            mask = self._mask(entry, size)
-            made["segmentation"] = rle.encode(mask.array)
-            made["bbox"] = _xywh(mask)
-            made["area"] = float(mask.area)
+            mask = self._read_mask(entry, size)
+            annotation["segmentation"] = rle.encode(mask.array)
+            annotation["bbox"] = _bounding_box(mask)
+            annotation["area"] = float(mask.area)
         else:
             box = read_xywh(entry.get("bbox"), size)
-            made["bbox"] = [box.x0, box.y0, box.width, box.height]
-            made["area"] = box.area
+            annotation["bbox"] = [box.x0, box.y0, box.width, box.height]
+            annotation["area"] = box.area
         if entry.get("area") is not None:
-            made["area"] = read_number(entry["area"], "area")
-        return made
+            annotation["area"] = read_number(entry["area"], "area")
+        return annotation
 
-    def result(self, entry: Any) -> Entry:
-        """One detection.
+    def read_result(self, entry: Any) -> Entry:
+        """Read one detection.
 
         Raises:
-            InputError: it makes no sense, or belongs to nothing in the truth.
+            InputError: it is invalid, or refers to nothing in the ground truth.
         """
         entry = read_object(entry, "it")
-        made = {**self._place(entry), "score": read_number(entry.get("score"), "score")}
-        size = self._sizes[made["image_id"]]
+        detection = {
+            **self._read_references(entry),
+            "score": read_number(entry.get("score"), "score"),
+        }
+        size = self._sizes[detection["image_id"]]
         if self._kind == "segm":
             assert size is not None
             if not entry.get("segmentation"):
                 raise InputError(
-                    "it has no 'segmentation'; where masks are compared a box is none. Compare "
-                    "boxes, or give masks"
+                    "it has no 'segmentation', which is needed to compare masks. Compare boxes, or "
+                    "give masks"
                 )
             shape = entry["segmentation"]
             if isinstance(shape, Mapping):
-                made["segmentation"] = checked_rle(shape, size)
+                detection["segmentation"] = checked_rle(shape, size)
             else:
-                made["segmentation"] = rle.encode(self._mask(entry, size).array)
+                detection["segmentation"] = rle.encode(self._read_mask(entry, size).array)
         elif entry.get("bbox"):
             box = read_xywh(entry["bbox"], size)
-            made["bbox"] = [box.x0, box.y0, box.width, box.height]
+            detection["bbox"] = [box.x0, box.y0, box.width, box.height]
         else:
             raise InputError("it has no 'bbox'")
-        return made
+        return detection
 
-    def _place(self, entry: Mapping[str, Any]) -> Entry:
+    def _read_references(self, entry: Mapping[str, Any]) -> Entry:
         image = read_identity(entry.get("image_id"), "image_id")
         category = read_identity(entry.get("category_id"), "category_id")
-        if image not in self._images:
+        if image not in self._image_ids:
             raise InputError(f"the truth has no picture with the id {image!r}")
-        if category not in self._categories:
+        if category not in self._category_ids:
             raise InputError(f"the truth has no category with the id {category!r}")
-        return {"image_id": self._images[image], "category_id": self._categories[category]}
+        return {"image_id": self._image_ids[image], "category_id": self._category_ids[category]}
 
-    def _mask(self, entry: Mapping[str, Any], size: Size) -> Mask:
+    def _read_mask(self, entry: Mapping[str, Any], size: Size) -> Mask:
         shape = entry.get("segmentation")
         if isinstance(shape, Mapping):
             return Mask(read_rle(shape, size))
-        found = read_segmentation(shape, size)
-        if found is None:
+        segmentation = read_segmentation(shape, size)
+        if segmentation is None:
             raise InputError("it has no 'segmentation'")
-        return Mask(found.filled(size))
+        return Mask(segmentation.filled(size))
 
 
-def _xywh(mask: Mask) -> list[float]:
+def _bounding_box(mask: Mask) -> list[float]:
     box = mask.box
     return [box.x0, box.y0, box.width, box.height] if box is not None else [0.0, 0.0, 0.0, 0.0]

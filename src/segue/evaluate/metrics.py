@@ -1,7 +1,7 @@
 """Metrics of masks and boxes. Pure functions of arrays and boxes; no models, no files.
 
-Two words appear in papers for one thing: gIoU is the mean of the IoU of every question (also mIoU),
-cIoU is all intersections over all unions (also oIoU), which large objects dominate.
+Papers use two names for each: gIoU is the mean IoU over questions (also mIoU), cIoU is the sum of
+intersections over the sum of unions (also oIoU), which large objects dominate.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from segue.errors import InputError, MissingExtra
-from segue.evaluate.detections import checked_detections
+from segue.evaluate.detections import check_detections
 from segue.values.box import Box
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -20,28 +20,30 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 @dataclass(slots=True)
 class MaskScores:
-    """Sums from which the scores of many questions follow. Two may be added: shards of one run.
+    """Sums from which the scores of many questions follow; sums of shards of a run can be added.
 
-    A question has a *target* when something in the picture is meant. Where there is none, the right
-    answer is an empty mask.
+    A question has a *target* when it asks for something in the picture. Where there is none, the
+    right answer is an empty mask. Positives and negatives are counted as in GRES.
     """
 
     questions: int = 0
     iou_sum: float = 0.0
     intersection: int = 0
     union: int = 0
-    passed: dict[float, int] = field(default_factory=lambda: dict.fromkeys(THRESHOLDS, 0))
+    reached_thresholds: dict[float, int] = field(
+        default_factory=lambda: dict.fromkeys(THRESHOLDS, 0)
+    )
     """Questions with a target whose IoU reaches the threshold."""
-    answered: int = 0
-    """Questions with a target that got a mask."""
-    unanswered: int = 0
-    """Questions with a target that got none."""
-    declined: int = 0
-    """Questions without a target that got no mask, as they should."""
-    invented: int = 0
-    """Questions without a target that got a mask."""
-    failed: int = 0
-    """Questions without a target that could not be asked: nothing was declined."""
+    true_positives: int = 0
+    """Questions with a target answered with a mask, right or wrong."""
+    false_negatives: int = 0
+    """Questions with a target answered without a mask."""
+    true_negatives: int = 0
+    """Questions without a target answered without a mask."""
+    false_positives: int = 0
+    """Questions without a target answered with a mask."""
+    failed_negatives: int = 0
+    """Questions without a target that failed: they have no answer and count as wrong."""
 
     def add(
         self,
@@ -49,12 +51,12 @@ class MaskScores:
         target: np.ndarray | None,
         ignore: np.ndarray | None = None,
     ) -> float:
-        """Take one question into account.
+        """Add one question.
 
         Args:
-            predicted: (H, W) bool; None or no pixel: nothing was answered.
-            target: (H, W) bool; None or no pixel: there is nothing to find.
-            ignore: (H, W) bool, pixels that count neither way.
+            predicted: (H, W) bool; None or no pixel: an empty answer.
+            target: (H, W) bool; None or no pixel: there is no target.
+            ignore: (H, W) bool, pixels that are not scored.
 
         Returns:
             The IoU of this question, in [0, 1].
@@ -65,13 +67,13 @@ class MaskScores:
         The protocol is that of GRES. Without a target: an empty answer has IoU 1 and adds nothing
         to the sums, any other has IoU 0 and its pixels join the union. With a target and an empty
         answer: IoU 0, and the target's pixels join the union. Where ignored pixels cover both
-        masks whole, IoU is 1, as in LISA.
+        masks completely, IoU is 1, as in LISA.
 
         Source: Liu et al. 2023, GRES, arXiv:2306.00968; ignored pixels as in Lai et al. 2023,
         LISA, arXiv:2308.00692.
         """
         shape = _common_shape(predicted, target, ignore)
-        # Whether there is an answer is the model's word; the ignored pixels have no say in it.
+        # Whether there is an answer depends on the model alone, not on the ignored pixels.
         is_answer = predicted is not None and bool(predicted.any())
         is_target = target is not None and bool(target.any())
         p = predicted if predicted is not None else np.zeros(shape, bool)
@@ -81,27 +83,27 @@ class MaskScores:
         intersection, union = int(np.count_nonzero(p & t)), int(np.count_nonzero(p | t))
         self.questions += 1
         if not is_target:
-            self.declined += not is_answer
-            self.invented += is_answer
+            self.true_negatives += not is_answer
+            self.false_positives += is_answer
             self.union += union
             iou = 0.0 if is_answer else 1.0
             self.iou_sum += iou
             return iou
-        self.answered += is_answer
-        self.unanswered += not is_answer
+        self.true_positives += is_answer
+        self.false_negatives += not is_answer
         self.intersection += intersection
         self.union += union
         iou = intersection / union if union else float(is_answer)
         self.iou_sum += iou
-        for threshold in self.passed:
-            self.passed[threshold] += iou >= threshold
+        for threshold in self.reached_thresholds:
+            self.reached_thresholds[threshold] += iou >= threshold
         return iou
 
     def fail(self, target: np.ndarray | None) -> float:
-        """Take a question into account that could not be asked: it is wrong, whatever it was.
+        """Add a question that failed: it counts as wrong in any case.
 
         Args:
-            target: (H, W) bool; None or no pixel: there was nothing to find.
+            target: (H, W) bool; None or no pixel: there is no target.
 
         Returns:
             0.0, the IoU of this question. A target's pixels join the union.
@@ -109,22 +111,25 @@ class MaskScores:
         if target is not None and target.any():
             return self.add(None, target)
         self.questions += 1
-        self.failed += 1
+        self.failed_negatives += 1
         return 0.0
 
     def __add__(self, other: "MaskScores") -> "MaskScores":
-        both = {t: self.passed[t] + other.passed[t] for t in self.passed}
+        reached_thresholds = {
+            threshold: count + other.reached_thresholds[threshold]
+            for threshold, count in self.reached_thresholds.items()
+        }
         return MaskScores(
             self.questions + other.questions,
             self.iou_sum + other.iou_sum,
             self.intersection + other.intersection,
             self.union + other.union,
-            both,
-            self.answered + other.answered,
-            self.unanswered + other.unanswered,
-            self.declined + other.declined,
-            self.invented + other.invented,
-            self.failed + other.failed,
+            reached_thresholds,
+            self.true_positives + other.true_positives,
+            self.false_negatives + other.false_negatives,
+            self.true_negatives + other.true_negatives,
+            self.false_positives + other.false_positives,
+            self.failed_negatives + other.failed_negatives,
         )
 
     @property
@@ -134,31 +139,35 @@ class MaskScores:
 
     @property
     def ciou(self) -> float | None:
-        """Sum of intersections over sum of unions, in [0, 1]; None when no pixel was involved."""
+        """Sum of intersections over sum of unions, in [0, 1]; None without any pixel."""
         return _ratio(self.intersection, self.union)
 
     def precision_at(self, threshold: float) -> float | None:
-        """P@X: share of the questions with a target whose IoU is at least `threshold`."""
-        return _ratio(self.passed[threshold], self.answered + self.unanswered)
+        """Return P@X: the fraction of questions with a target whose IoU is at least `threshold`."""
+        return _ratio(
+            self.reached_thresholds[threshold], self.true_positives + self.false_negatives
+        )
 
     @property
     def n_acc(self) -> float | None:
-        """N-acc: share of the questions *without* a target that were asked and got no mask."""
-        return _ratio(self.declined, self.declined + self.invented + self.failed)
+        """N-acc: the fraction of questions *without* a target that were answered without a mask."""
+        return _ratio(
+            self.true_negatives, self.true_negatives + self.false_positives + self.failed_negatives
+        )
 
     @property
     def t_acc(self) -> float | None:
-        """T-acc: share of the questions *with* a target that got a mask, right or wrong."""
-        return _ratio(self.answered, self.answered + self.unanswered)
+        """T-acc: the fraction of questions *with* a target answered with a mask, right or wrong."""
+        return _ratio(self.true_positives, self.true_positives + self.false_negatives)
 
     def to_json(self) -> dict[str, Any]:
-        """All scores by the names papers use."""
+        """Return all scores by the names that papers use."""
         return {
             "questions": self.questions,
-            "with_target": self.answered + self.unanswered,
+            "with_target": self.true_positives + self.false_negatives,
             "gIoU": self.giou,
             "cIoU": self.ciou,
-            **{f"P@{t}": self.precision_at(t) for t in self.passed},
+            **{f"P@{t}": self.precision_at(t) for t in self.reached_thresholds},
             "N-acc": self.n_acc,
             "T-acc": self.t_acc,
         }
@@ -167,10 +176,10 @@ class MaskScores:
 def mask_scores(
     pairs: Iterable[tuple[np.ndarray | None, np.ndarray | None]],
 ) -> MaskScores:
-    """Score (predicted, target) masks, one pair a question. See `MaskScores.add`.
+    """Score (predicted, target) masks, one pair per question. See `MaskScores.add`.
 
-    >>> half, whole = np.array([[True, False]]), np.array([[True, True]])
-    >>> scores = mask_scores([(half, whole), (whole, whole)])
+    >>> half, full = np.array([[True, False]]), np.array([[True, True]])
+    >>> scores = mask_scores([(half, full), (full, full)])
     >>> scores.giou, scores.ciou, scores.precision_at(0.6)
     (0.75, 0.75, 0.5)
     """
@@ -182,13 +191,13 @@ def mask_scores(
 
 @dataclass(slots=True)
 class BoxScores:
-    """Acc@0.5 of referring expressions, and the mean IoU beside it."""
+    """Acc@0.5 and mean IoU of referring expressions."""
 
     questions: int = 0
-    right: int = 0
+    correct: int = 0
     iou_sum: float = 0.0
-    missing: int = 0
-    """Questions without a usable box in the answer; they count as wrong."""
+    without_box: int = 0
+    """Questions whose answer has no usable box; they count as wrong."""
 
     def add(self, predicted: Box | None, target: Box, threshold: float = 0.5) -> float:
         """Take one question into account.
@@ -207,23 +216,23 @@ class BoxScores:
         """
         iou = predicted.iou(target) if predicted is not None else 0.0
         self.questions += 1
-        self.missing += predicted is None
+        self.without_box += predicted is None
         self.iou_sum += iou
-        self.right += iou >= threshold
+        self.correct += iou >= threshold
         return iou
 
     @property
     def accuracy(self) -> float | None:
-        """Share that is right; None without questions."""
-        return _ratio(self.right, self.questions)
+        """Fraction of correct boxes; None without questions."""
+        return _ratio(self.correct, self.questions)
 
     def to_json(self) -> dict[str, Any]:
-        """All scores."""
+        """Return all scores."""
         return {
             "questions": self.questions,
             "Acc@0.5": self.accuracy,
             "mean IoU": _ratio(self.iou_sum, self.questions),
-            "without a box": self.missing,
+            "without a box": self.without_box,
         }
 
 
@@ -233,25 +242,25 @@ def average_precision(
     kind: str = "bbox",
     max_detections: int = 100,
 ) -> dict[str, float | None]:
-    """COCO's AP of detections that have a category and a score.
+    """Compute COCO's AP of detections that have a category and a score.
 
     Args:
         truth: a COCO instances file as a dict: images, annotations, categories.
         detections: COCO results: image_id, category_id, score, and bbox (x, y, width, height) or
-            segmentation (RLE). None at all is fine, and scores 0.
+            segmentation (RLE). An empty list scores 0.
         kind: "bbox" or "segm".
-        max_detections: per picture; COCO takes 100, LVIS 300.
+        max_detections: per picture; COCO uses 100, LVIS 300.
 
     Returns:
-        AP, AP50, AP75, AP_small, AP_medium, AP_large and AR in [0, 1]; None where the truth has
-        no object of that size.
+        AP, AP50, AP75, AP_small, AP_medium, AP_large and AR in [0, 1]; None where the ground
+        truth has no object of that size.
 
     Raises:
         MissingExtra: faster-coco-eval is not installed.
-        InputError: kind is something else, or an entry makes no sense; the message names it.
+        InputError: kind is neither, or an entry is invalid; the message names it.
 
-    A chat model names things without a score; ask a detector for each category, or report recall of
-    phrases instead.
+    A chat model gives no scores; ask a detector for each category, or report recall of phrases
+    instead.
 
     Source: faster-coco-eval, which gives the numbers of pycocotools.
     """
@@ -264,61 +273,61 @@ def average_precision(
             "AP needs the 'evaluate' extra (faster-coco-eval is not installed). "
             "Run: pip install 'segue[evaluate]'"
         ) from error
-    complete, results = checked_detections(truth, detections, kind)
-    reference = COCO(complete)
+    document, results = check_detections(truth, detections, kind)
+    reference = COCO(document)
     evaluation = COCOeval_faster(reference, reference.loadRes(results), kind)
     evaluation.params.maxDets = [1, 10, max_detections]
     evaluation.evaluate()
     evaluation.accumulate()
-    return _from_curves(evaluation)
+    return _summarise_curves(evaluation)
 
 
-def _from_curves(evaluation: Any) -> dict[str, float | None]:
-    """COCO's summary from its precision (T, R, K, A, M) and recall (T, K, A, M) arrays."""
+def _summarise_curves(evaluation: Any) -> dict[str, float | None]:
+    """Compute COCO's summary from precision (T, R, K, A, M) and recall (T, K, A, M) arrays."""
     precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
     thresholds = np.round(np.asarray(evaluation.params.iouThrs), 2)
 
     def mean(values: np.ndarray) -> float | None:
-        known = values[values > -1]
-        return float(known.mean()) if known.size else None
+        valid_values = values[values > -1]
+        return float(valid_values.mean()) if valid_values.size else None
 
-    at = {t: np.flatnonzero(thresholds == t) for t in (0.5, 0.75)}
-    areas = dict(zip(evaluation.params.areaRngLbl, range(precision.shape[3])))
+    threshold_index = {t: np.flatnonzero(thresholds == t) for t in (0.5, 0.75)}
+    area_index = dict(zip(evaluation.params.areaRngLbl, range(precision.shape[3])))
     return {
         "AP": mean(precision[..., 0, -1]),
-        "AP50": mean(precision[at[0.5], ..., 0, -1]),
-        "AP75": mean(precision[at[0.75], ..., 0, -1]),
-        "AP_small": mean(precision[..., areas["small"], -1]),
-        "AP_medium": mean(precision[..., areas["medium"], -1]),
-        "AP_large": mean(precision[..., areas["large"], -1]),
+        "AP50": mean(precision[threshold_index[0.5], ..., 0, -1]),
+        "AP75": mean(precision[threshold_index[0.75], ..., 0, -1]),
+        "AP_small": mean(precision[..., area_index["small"], -1]),
+        "AP_medium": mean(precision[..., area_index["medium"], -1]),
+        "AP_large": mean(precision[..., area_index["large"], -1]),
         "AR": mean(recall[..., 0, -1]),
     }
 
 
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def _ratio(part: float, total: float) -> float | None:
+    return part / total if total else None
 
 
 def _common_shape(*arrays: np.ndarray | None) -> tuple[int, ...]:
-    given = [array for array in arrays if array is not None]
-    if not given:
-        return (1, 1)  # nothing asked for, nothing answered
-    shapes = {array.shape for array in given}
-    if len(shapes) > 1 or given[0].ndim != 2:
+    masks = [array for array in arrays if array is not None]
+    if not masks:
+        return (1, 1)  # no target and no answer
+    shapes = {mask.shape for mask in masks}
+    if len(shapes) > 1 or masks[0].ndim != 2:
         raise InputError(
-            f"Masks of one question must have one shape (H, W), got {sorted(shapes)}. Bring the "
-            "prediction to the size of the picture first."
+            f"All masks of a question must have one shape (H, W), got {sorted(shapes)}. Resize "
+            "the prediction to the size of the picture first."
         )
-    if any(array.dtype != np.bool_ for array in given):
+    if any(mask.dtype != np.bool_ for mask in masks):
         raise InputError(
-            f"Masks must be bool arrays, got {[str(array.dtype) for array in given]}. "
-            "Compare first: values > 0."
+            f"Masks must be bool arrays, got {[str(mask.dtype) for mask in masks]}. "
+            "Threshold them first: values > 0."
         )
-    return given[0].shape
+    return masks[0].shape
 
 
 def percent(value: float | None) -> str:
-    """For tables.
+    """Format a rate for tables.
 
     >>> percent(0.98765), percent(None)
     ('98.8', '-')

@@ -1,93 +1,47 @@
-"""The file of predictions: what the models answered, kept so that it can be scored again.
+"""The file of predictions: the answers of the models, saved so that they can be scored again.
 
-JSON lines. The first line is the manifest: which models, thresholds, prompt and versions. Each
-further line is one question with its answer. A run that was stopped goes on where it was; a line
-that was cut off is written again.
+JSON lines. The first line is the manifest: models, thresholds, prompt and versions. Each further
+line is one question with its answer. An interrupted run is resumed; an incomplete line is written
+again.
 """
 
-import hashlib
 import json
-import platform
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
+from segue.deprecated import renamed_in
 from segue.errors import InputError
+from segue.evaluate.manifest import Manifest, make_manifest, read_manifest
 from segue.evaluate.questions import Question, json_lines
 from segue.files.atomic import json_text, unwritable
 from segue.values.box import Box, Size
 from segue.values.mask import Mask
 from segue.values.region import Region
 from segue.values.serialize import region_from_json, region_to_json
-from segue.version import __version__
 
 if TYPE_CHECKING:
     from segue.assistant import Assistant
     from segue.pipeline.answer import Answer
     from segue.values.message import Sampling
 
-FORMAT = 1
-_BEGINNING = b'{"manifest"'
-PACKAGES = ("torch", "transformers", "numpy", "peft")
+__all__ = [
+    "Manifest",
+    "Prediction",
+    "PredictionsFile",
+    "make_manifest",
+    "parse_failures",
+    "predict",
+    "read_manifest",
+    "read_predictions",
+    "with_regions",
+]
+__getattr__ = renamed_in(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """Everything that a number depends on, beside the questions themselves."""
-
-    questions: Mapping[str, Any]
-    """file, sha256, and where the run was limited to fewer of them."""
-    prompt: str
-    """How a referring expression is asked for; "{sent}" is the expression itself."""
-    models: Mapping[str, Any]
-    dialect: str
-    thresholds: Mapping[str, float | None]
-    """box and text; None: the detector's own."""
-    sampling: Mapping[str, Any]
-    versions: Mapping[str, str]
-    teach_tag: bool = False
-    """Whether a system prompt taught the chat model the tag."""
-    route: str = "reply"
-    """How questions were answered; see `segue.pipeline.routing`."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"format": FORMAT, **{name: getattr(self, name) for name in self.__slots__}}
-
-
-def manifest(
-    assistant: "Assistant",
-    questions: Path,
-    sampling: "Sampling",
-    *,
-    prompt: str = "{sent}",
-    limit: int | None = None,
-) -> Manifest:
-    """The manifest of a run that is about to begin."""
-    about: dict[str, Any] = {"file": questions.name, "sha256": _digest(questions)}
-    if limit is not None:
-        about["limit"] = limit
-    settings = {name: getattr(sampling, name) for name in sampling.__slots__}
-    return Manifest(
-        questions=about,
-        prompt=prompt,
-        models={
-            "chat": getattr(assistant.chat, "name", None),
-            "detect": getattr(assistant.detector, "name", None),
-            "segment": getattr(assistant.segmenter, "name", None),
-        },
-        dialect=assistant.dialect_name,
-        thresholds={"box": assistant.box_threshold, "text": assistant.text_threshold},
-        sampling={name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()},
-        versions=_versions(),
-        teach_tag=assistant.teach_tag,
-        route=assistant.route,
-    )
+_FILE_START = b'{"manifest"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +53,17 @@ class Prediction:
     """The reply as the model wrote it."""
     regions: tuple[Region, ...] = ()
     not_found: tuple[str, ...] = ()
-    """Phrases that the detector looked for in vain."""
+    """Phrases for which the detector found nothing."""
     broken: tuple[str, ...] = ()
-    """Markup in the reply that could not be read."""
+    """Malformed markup of the reply."""
     finish: str = "stop"
     thought: int = 0
-    """Characters of the reply that were thoughts."""
+    """Number of characters of the reply that were thoughts."""
     notices: tuple[str, ...] = ()
-    """How the answer came about, where there is something to say."""
+    """Sentences about how the answer came about."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
-    """Why there is no answer: the picture does not open, a model failed."""
+    """Why there is no answer: the picture cannot be opened, a model failed; None: there is one."""
 
     @property
     def box(self) -> Box | None:
@@ -118,16 +72,16 @@ class Prediction:
 
     @property
     def mask(self) -> Mask | None:
-        """All masks of the answer together; None when there is none."""
+        """The union of all masks of the answer; None when there is none."""
         masks = [region.mask for region in self.regions if region.mask is not None]
-        whole = masks[0] if masks else None
+        union = masks[0] if masks else None
         for mask in masks[1:]:
-            whole = whole | mask if whole is not None else mask
-        return whole
+            union = union | mask if union is not None else mask
+        return union
 
     @classmethod
     def of(cls, question: Question, answer: "Answer") -> "Prediction":
-        """Keep what matters of an answer."""
+        """Return the prediction of an answer."""
         seconds = {stage: round(value, 4) for stage, value in answer.seconds.items()}
         return cls(
             question, answer.raw, answer.regions, answer.not_found, answer.broken, answer.finish,
@@ -135,7 +89,7 @@ class Prediction:
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         value: dict[str, Any] = {
             "question": self.question.to_json(),
             "raw": self.raw,
@@ -154,12 +108,12 @@ class Prediction:
         """Read what `to_json` wrote.
 
         Raises:
-            InputError: it is something else.
+            InputError: it is anything else.
         """
         try:
             return cls(
                 question=Question.from_json(value["question"]),
-                raw=_text(value["raw"]),
+                raw=_read_text(value["raw"]),
                 regions=tuple(map(region_from_json, value["regions"])),
                 not_found=tuple(value["not_found"]),
                 broken=tuple(value["broken"]),
@@ -176,86 +130,86 @@ class Prediction:
             ) from error
 
 
-def _text(value: Any) -> str:
+def _read_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"raw is {value!r}, not a text")
     return value
 
 
 class PredictionsFile:
-    """A file of predictions that is being written, or written on."""
+    """A file of predictions to which answers are appended."""
 
-    def __init__(self, path: Path, about: Manifest) -> None:
-        """Begin the file, or go on with it.
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        """Create the file, or resume it.
 
         Raises:
-            InputError: it is there and belongs to another run, or cannot be written.
+            InputError: it exists and belongs to another run, or cannot be written.
         """
         self.path = path
-        self.done: set[str] = set()
-        """Ids of the questions it holds an answer to."""
+        self.answered_ids: set[str] = set()
+        """Ids of the questions whose answers it holds."""
         if path.exists() and path.stat().st_size:
-            self._go_on(about)
+            self._resume(manifest)
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("wb")
         except OSError as error:
             raise unwritable(path, error) from error
-        self._put({"manifest": about.to_json()})
+        self._write_line({"manifest": manifest.to_json()})
 
-    def _go_on(self, about: Manifest) -> None:
+    def _resume(self, manifest: Manifest) -> None:
         self._file = self.path.open("r+b")
-        if self._file.read(len(_BEGINNING)) != _BEGINNING:
+        if self._file.read(len(_FILE_START)) != _FILE_START:
             self._file.close()
             raise InputError(
-                f"{self.path} is there and is not a file of predictions. Write to another file."
+                f"{self.path} exists and is not a file of predictions. Write to another file."
             )
         self._file.seek(0)
-        whole = 0
+        complete_bytes = 0
         for number, line in enumerate(self._file):
             if not line.endswith(b"\n"):
                 break
             try:
                 value = json.loads(line)
-                found = value.get("manifest") if number == 0 else str(value["question"]["id"])
+                content = value.get("manifest") if number == 0 else str(value["question"]["id"])
             except (ValueError, LookupError, TypeError, AttributeError):
-                break  # damaged: written again, and all behind it
+                break  # damaged: this line and all that follow are written again
             if number == 0:
-                self._must_equal(found, about)
+                self._check_manifest(content, manifest)
             else:
-                self.done.add(found)
-            whole += len(line)
-        self._file.seek(whole)
+                self.answered_ids.add(content)
+            complete_bytes += len(line)
+        self._file.seek(complete_bytes)
         self._file.truncate()
-        if whole == 0:
-            self._put({"manifest": about.to_json()})
+        if complete_bytes == 0:
+            self._write_line({"manifest": manifest.to_json()})
 
-    def _must_equal(self, found: Any, about: Manifest) -> None:
-        now = json.loads(json.dumps(about.to_json()))
-        if found == now:
+    def _check_manifest(self, file_manifest: Any, manifest: Manifest) -> None:
+        expected = json.loads(json.dumps(manifest.to_json()))
+        if file_manifest == expected:
             return
         self._file.close()
-        old = found if isinstance(found, dict) else {}
-        differing = sorted(key for key in {*old, *now} if old.get(key) != now.get(key))
+        old = file_manifest if isinstance(file_manifest, dict) else {}
+        changed_keys = sorted(key for key in {*old, *expected} if old.get(key) != expected.get(key))
         raise InputError(
-            f"{self.path} holds predictions of another run ({', '.join(differing)} differ). "
+            f"{self.path} holds predictions of another run ({', '.join(changed_keys)} differ). "
             "Write to another file, or delete this one to start again."
         )
 
     def write(self, prediction: Prediction) -> None:
-        """Add one; it is on disk when this returns."""
-        self._put(prediction.to_json())
-        self.done.add(prediction.question.id)
+        """Append a prediction; it is on disk when this returns."""
+        self._write_line(prediction.to_json())
+        self.answered_ids.add(prediction.question.id)
 
-    def _put(self, value: Mapping[str, Any]) -> None:
+    def _write_line(self, value: Mapping[str, Any]) -> None:
         try:
             self._file.write(json_text(value).encode() + b"\n")
             self._file.flush()
         except OSError as error:
             raise InputError(
                 f"Cannot write {self.path}: {error.strerror or error}. All answers but this one "
-                "are kept; the same command goes on there."
+                "are saved; the same command resumes there."
             ) from error
 
     def __enter__(self) -> "PredictionsFile":
@@ -277,17 +231,17 @@ def predict(
     sampling: "Sampling | None" = None,
     limit: int | None = None,
 ) -> Iterator[Prediction]:
-    """Ask every question that the file has no answer to yet; write each answer at once.
+    """Ask every question that the file has no answer to yet, and write each answer at once.
 
     A question that cannot be answered (its picture is missing, a model fails) is written with its
-    error and counted as wrong; the run goes on.
+    error and counted as wrong; the run continues.
 
     Args:
         assistant: the models.
         questions: what to ask.
         file: where the answers go.
-        sampling: how the chat model picks its words; None: greedy.
-        limit: ask the first so many only.
+        sampling: how the chat model samples its replies; None: greedy.
+        limit: ask only the first so many questions.
 
     Yields:
         Each new prediction, after it was written.
@@ -298,37 +252,39 @@ def predict(
     from segue.values.message import Sampling
 
     if assistant.chat is None:
-        raise InputError("An assistant without a chat model cannot be asked: segue.load(chat=…).")
-    how = sampling or Sampling(temperature=0)
+        raise InputError("There is no chat model to ask. Load one: segue.load(chat=…).")
+    sampling = sampling or Sampling(temperature=0)
     for question in islice(questions, limit):
-        if question.id in file.done:
+        if question.id in file.answered_ids:
             continue
-        prediction = _ask(assistant, question, how)
+        prediction = _answer_question(assistant, question, sampling)
         file.write(prediction)
         yield prediction
 
 
-def _ask(assistant: "Assistant", question: Question, sampling: "Sampling") -> Prediction:
+def _answer_question(
+    assistant: "Assistant", question: Question, sampling: "Sampling"
+) -> Prediction:
     from segue.errors import ModelError
     from segue.pipeline.answer import Answer
 
     try:
-        shown = assistant.open(question.image).images
-        _check_size(question, shown[0].size)
-        conversation = assistant.open(*(() if question.history else shown))
-        for number, (asked, raw) in enumerate(question.history):
-            said = Answer(asked, raw, raw)
-            conversation.append_turn(asked, said, shown if number == 0 else ())
+        images = assistant.open(question.image).images
+        _check_size(question, images[0].size)
+        conversation = assistant.open(*(() if question.history else images))
+        for number, (earlier_question, reply) in enumerate(question.history):
+            answer = Answer(earlier_question, reply, reply)
+            conversation.append_turn(earlier_question, answer, images if number == 0 else ())
         return Prediction.of(question, conversation.ask(question.text, sampling))
     except (InputError, ModelError) as error:
         return Prediction(question, error=str(error))
 
 
 def _check_size(question: Question, size: Size) -> None:
-    """Compare the true masks with the picture before anything is asked.
+    """Compare the size of the true masks with the picture before anything is asked.
 
     Raises:
-        InputError: one of them is of another size.
+        InputError: a mask has another size.
     """
     for field_name, mask in (("mask", question.mask), ("ignore", question.ignore)):
         if mask is not None and list(mask.get("size", ())) != list(size):
@@ -338,86 +294,47 @@ def _check_size(question: Question, size: Size) -> None:
             )
 
 
-def read_manifest(path: str | Path) -> dict[str, Any]:
-    """The manifest of a file of predictions.
-
-    Raises:
-        InputError: the file cannot be read, or holds something else.
-    """
-    first = next(json_lines(Path(path)), {})
-    value = first.get("manifest")
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise InputError(
-            f"{path} is not a file of predictions: its first line must hold a manifest of format "
-            f"{FORMAT}. Make one with: segue evaluate predict"
-        )
-    lacking = sorted(key for key in _NEEDED if key not in value)
-    if lacking or not all(isinstance(value[key], dict) for key in _NAMED):
-        wrong = f"lacks {', '.join(lacking)}" if lacking else f"must name {', '.join(_NAMED)}"
-        raise InputError(f"The manifest of {path} {wrong}. Make the file anew.")
-    return value
-
-
-_NAMED = ("questions", "models", "thresholds", "sampling", "versions")
-_NEEDED = (*_NAMED, "prompt", "dialect")
-
-
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
-    """The predictions of a file, in order.
+    """Read the predictions of a file, in order.
 
     Raises:
-        InputError: as `read_manifest`; or a line makes no sense, or a question is answered twice.
+        InputError: as `read_manifest`; or a line is invalid, or a question is answered twice.
     """
     read_manifest(path)
-    seen: set[str] = set()
+    ids: set[str] = set()
     for number, value in enumerate(islice(json_lines(Path(path)), 1, None), 1):
         try:
             prediction = Prediction.from_json(value)
         except InputError as error:
             raise InputError(f"Answer {number} of {path}: {error}") from error
-        if prediction.question.id in seen:
+        if prediction.question.id in ids:
             raise InputError(
-                f"Answer {number} of {path}: the question {prediction.question.id!r} was answered "
-                "before and would count twice. Take one of the lines out."
+                f"Answer {number} of {path}: the question {prediction.question.id!r} is answered "
+                "twice. Remove one of the lines."
             )
-        seen.add(prediction.question.id)
+        ids.add(prediction.question.id)
         yield prediction
 
 
 def parse_failures(predictions: Iterable[Prediction]) -> dict[str, Any]:
-    """How many answers had markup that could not be read, were cut off, or never came."""
-    count = broken = cut = failed = 0
+    """Count answers with malformed markup, truncated answers, and questions that failed."""
+    n_answers = n_malformed = n_truncated = n_failed = 0
     for prediction in predictions:
-        count += 1
-        broken += bool(prediction.broken)
-        cut += prediction.finish in ("length", "thought", "error")
-        failed += prediction.error is not None
+        n_answers += 1
+        n_malformed += bool(prediction.broken)
+        n_truncated += prediction.finish in ("length", "thought", "error")
+        n_failed += prediction.error is not None
+    n_replies = n_answers - n_failed
     return {
-        "answers": count,
-        "unreadable markup": broken,
-        "parse-failure rate": broken / (count - failed) if count > failed else None,
-        "cut off": cut,
-        "errors": failed,
+        "answers": n_answers,
+        "unreadable markup": n_malformed,
+        "parse-failure rate": n_malformed / n_replies if n_replies else None,
+        "truncated": n_truncated,
+        "errors": n_failed,
     }
 
 
 def with_regions(prediction: Prediction, found_by: str) -> Prediction:
-    """The prediction with the regions of one route only: "chat" (boxes) or "detector" (tags)."""
-    regions = tuple(r for r in prediction.regions if r.found_by == found_by)
+    """Return a prediction with the regions of one route, "chat" (boxes) or "detector" (tags)."""
+    regions = tuple(region for region in prediction.regions if region.found_by == found_by)
     return replace(prediction, regions=regions)
-
-
-def _versions() -> dict[str, str]:
-    versions = {"segue": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    return versions
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error

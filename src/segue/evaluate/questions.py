@@ -1,9 +1,9 @@
-"""What is asked, and what is known of the right answer. JSON lines, one question a line.
+"""Questions with their ground truth: JSON lines, one question per line.
 
     {"image": "a.jpg", "question": "Segment the tram.", "expect": "tag", "phrases": ["tram"]}
     {"image": "a.jpg", "sent": "man in red", "bbox": [10, 20, 90, 200]}
 
-`segue convert … --format questions` writes them; so do, in the second form, the files published for
+`segue convert … --format questions` writes them. The second form is that of the files published for
 the grounding benchmarks of Qwen-VL. Everything but `image` and the words is optional.
 """
 
@@ -22,13 +22,13 @@ from segue.files.unicode import well_formed
 from segue.values.box import Box
 
 Expect = Literal["tag", "box", "absent", "plain", "any"]
-"""tag: a request for masks. box: a request for boxes. absent: for something that is not there.
-plain: words are enough. any: nothing is expected of the form, only of the place."""
+"""tag: a request for masks. box: a request for boxes. absent: a request for something absent.
+plain: words are enough. any: no form of reply is expected, only the place is scored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question with what is known of its answer."""
+    """A question with its ground truth, as far as it is known."""
 
     id: str
     image: str
@@ -39,21 +39,21 @@ class Question:
     """What the answer should name."""
     language: str = "en"
     boxes: tuple[Box, ...] | None = None
-    """True boxes, in pixels of the upright picture; None: not known."""
+    """True boxes, in pixels of the upright picture; None: unknown."""
     mask: Mapping[str, Any] | None = None
-    """COCO RLE of all that is meant; None: not known."""
+    """COCO RLE of everything that is asked for; None: unknown."""
     ignore: Mapping[str, Any] | None = None
-    """COCO RLE of pixels that count neither way."""
+    """COCO RLE of pixels that are not scored."""
     history: tuple[tuple[str, str], ...] = field(default=())
-    """(question, raw answer) of the turns before."""
+    """(question, raw reply) of earlier turns."""
 
     @property
-    def has_place(self) -> bool:
-        """Whether masks can be scored: a true mask is known, or that there is nothing to find."""
+    def has_mask_truth(self) -> bool:
+        """Whether masks can be scored: there is a true mask, or nothing to find."""
         return self.mask is not None or self.expect == "absent"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; `from_json` reads them. What is not known is left out."""
+        """Return plain JSON values, which `from_json` reads; unknown ones are left out."""
         value: dict[str, Any] = {
             "id": self.id,
             "image": self.image,
@@ -76,21 +76,27 @@ class Question:
 
         Args:
             value: the line.
-            name: its id, when it has none.
-            prompt: how a `sent` is asked for; `{sent}` is the expression.
+            name: the id, where it has none.
+            prompt: the question for a `sent`, which replaces `{sent}`.
 
         Raises:
-            InputError: picture or words are missing, or a value is strange.
+            InputError: picture or words are missing, or a value is invalid.
         """
         try:
-            sent = value.get("sent")
-            asked_for = sent is not None and "question" not in value
-            sent = None if sent is None else well_formed(read_string(sent, "sent"))
-            words = value.get("question") if not asked_for else prompt.replace("{sent}", sent or "")
-            text = well_formed(read_string(words, "question"))
+            expression = value.get("sent")
+            use_prompt = expression is not None and "question" not in value
+            expression = (
+                None if expression is None else well_formed(read_string(expression, "sent"))
+            )
+            question = (
+                value.get("question")
+                if not use_prompt
+                else prompt.replace("{sent}", expression or "")
+            )
+            text = well_formed(read_string(question, "question"))
             if not text.strip():
                 raise ValueError("question has no words")
-            expect = str(value.get("expect") or ("box" if sent is not None else "any"))
+            expect = str(value.get("expect") or ("box" if expression is not None else "any"))
             if expect not in get_args(Expect):
                 raise ValueError(f"expect is {expect!r}, not one of {', '.join(get_args(Expect))}")
             boxes = value.get("boxes")
@@ -101,52 +107,52 @@ class Question:
                 image=read_string(value["image"], "image"),
                 text=text,
                 expect=cast("Expect", expect),
-                phrases=_phrases(value.get("phrases"), sent),
-                language=str(value.get("language") or _language(text)),
-                boxes=None if boxes is None else tuple(map(_box, read_list(boxes, "boxes"))),
-                mask=_mask(value.get("mask"), "mask"),
-                ignore=_mask(value.get("ignore"), "ignore"),
-                history=tuple(map(_exchange, read_list(value.get("history") or [], "history"))),
+                phrases=_read_phrases(value.get("phrases"), expression),
+                language=str(value.get("language") or _detect_language(text)),
+                boxes=None if boxes is None else tuple(map(_read_box, read_list(boxes, "boxes"))),
+                mask=_check_mask(value.get("mask"), "mask"),
+                ignore=_check_mask(value.get("ignore"), "ignore"),
+                history=tuple(map(_read_turn, read_list(value.get("history") or [], "history"))),
             )
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             raise InputError(
-                f"Question {name} cannot be used: {_reason(error)}. It must have "
+                f"Question {name} is invalid: {_describe_error(error)}. It must have "
                 '"image", and "question" or "sent".'
             ) from error
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
 
 
-def _phrases(value: Any, sent: str | None) -> tuple[str, ...]:
+def _read_phrases(value: Any, expression: str | None) -> tuple[str, ...]:
     if not value:
-        return (sent,) if sent else ()
-    listed = [value] if isinstance(value, str) else read_list(value, "phrases")
-    return tuple(well_formed(read_string(phrase, "a phrase")) for phrase in listed)
+        return (expression,) if expression else ()
+    phrase_list = [value] if isinstance(value, str) else read_list(value, "phrases")
+    return tuple(well_formed(read_string(phrase, "a phrase")) for phrase in phrase_list)
 
 
-def _box(value: Any) -> Box:
+def _read_box(value: Any) -> Box:
     numbers = [read_number(corner, "a corner of a box") for corner in read_list(value, "a box")]
     if len(numbers) != 4:
         raise ValueError(f"a box must be four numbers, got {len(numbers)}")
     return Box.spanning(*numbers)
 
 
-def _mask(value: Any, what: str) -> Mapping[str, Any] | None:
-    """A mask that can be decoded, found out before hours of asking."""
+def _check_mask(value: Any, field_name: str) -> Mapping[str, Any] | None:
+    """Return a mask that can be decoded; refuse others before hours of asking."""
     if value is None:
         return None
     try:
-        size = read_size(*read_list(read_object(value, what).get("size"), "size"))
+        size = read_size(*read_list(read_object(value, field_name).get("size"), "size"))
         return checked_rle(value, size)
     except (InputError, TypeError) as error:
-        raise InputError(f"its {what!r} makes no sense: {error}") from error
+        raise InputError(f"its {field_name!r} is invalid: {error}") from error
 
 
-def _exchange(pair: Any) -> tuple[str, str]:
-    asked, raw = read_list(pair, "a turn of the history")
-    return well_formed(read_string(asked, "a question")), read_string(raw, "an answer")
+def _read_turn(pair: Any) -> tuple[str, str]:
+    question, reply = read_list(pair, "a turn of the history")
+    return well_formed(read_string(question, "a question")), read_string(reply, "an answer")
 
 
 def read_questions(
@@ -157,33 +163,33 @@ def read_questions(
     Args:
         path: JSON lines.
         prompt: see `Question.from_json`.
-        images: where relative picture paths begin; None: at the folder of the file.
+        images: the folder of relative picture paths; None: the folder of the file.
 
     Raises:
-        InputError: the file cannot be read, or a line makes no sense; the message says which.
+        InputError: the file cannot be read, or a line is invalid; the message names it.
     """
     path = Path(path)
-    seen: set[str] = set()
-    root = images if images is not None else path.parent
+    ids: set[str] = set()
+    image_folder = images if images is not None else path.parent
     for number, value in enumerate(json_lines(path), 1):
         try:
             question = Question.from_json(value, f"{path.stem}-{number}", prompt)
         except InputError as error:
             raise InputError(f"{printable_path(path)}, question {number}: {error}") from error
-        if question.id in seen:
+        if question.id in ids:
             raise InputError(
-                f"Question {number} of {path} has the id {question.id!r} of an earlier one. Ids "
-                "tell answers apart: give each its own, or none."
+                f"Question {number} of {path} has the same id {question.id!r} as an earlier "
+                "one. Give each question its own id, or none."
             )
-        seen.add(question.id)
-        yield replace(question, image=str(root / question.image))
+        ids.add(question.id)
+        yield replace(question, image=str(image_folder / question.image))
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines; empty lines do not count.
+    """Read the objects of a file of JSON lines; empty lines are skipped.
 
     Raises:
-        InputError: it cannot be read, or a line is no JSON object.
+        InputError: it cannot be read, or a line is not a JSON object.
     """
     try:
         with open_text(path) as file:
@@ -199,11 +205,11 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     except json.JSONDecodeError as error:
         if not line.endswith("\n"):
             raise InputError(
-                f"Line {number} of {path}, the last, was cut off. The command that wrote it goes "
-                "on there; or take the line out."
+                f"Line {number} of {path}, the last, is incomplete. Resume the command that wrote "
+                "it, or remove the line."
             ) from error
         raise InputError(f"Line {number} of {path} is not JSON: {error}.") from error
 
 
-def _language(text: str) -> str:
+def _detect_language(text: str) -> str:
     return "zh" if any("\u4e00" <= character <= "\u9fff" for character in text) else "en"

@@ -1,6 +1,6 @@
-"""When two phrases mean one thing: normal form, plural, and small groups of synonyms.
+"""When two phrases mean the same: normalisation, plurals, and small groups of synonyms.
 
-The groups are for common things in photographs. Add your own with a JSON file that holds a list of
+The groups cover common objects in photographs. Add your own with a JSON file that holds a list of
 groups, `[["tram", "streetcar", "有轨电车"], …]`.
 """
 
@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from segue.deprecated import renamed_in
 from segue.errors import InputError
 from segue.files.text import read_json
+
+__getattr__ = renamed_in(__name__)
 
 _GROUPS = """
 airplane, plane, aeroplane, aircraft, jet, 飞机
@@ -56,7 +59,7 @@ _IRREGULAR = {
     "wolves": "wolf", "shelves": "shelf", "loaves": "loaf", "wives": "wife", "scarves": "scarf",
     "potatoes": "potato", "tomatoes": "tomato", "mangoes": "mango",
 }  # fmt: skip
-_ALWAYS_S = frozenset(
+_ENDING_IN_S = frozenset(
     {"bus", "glass", "grass", "dress", "glasses", "trousers", "pants", "scissors", "skis", "jeans",
      "shorts", "gas", "lens", "cactus", "octopus", "walrus", "christmas", "tennis", "canvas",
      "compass", "mattress", "octopuses", "hippopotamus", "rhinoceros"}
@@ -64,75 +67,77 @@ _ALWAYS_S = frozenset(
 
 
 class Synonyms:
-    """Tells whether two phrases mean the same."""
+    """Decides whether two phrases mean the same."""
 
     def __init__(self, groups: Iterable[Sequence[str]] = ()) -> None:
         """
         Args:
-            groups: phrases of each group mean the same, in any language; added to those on board.
+            groups: phrases that mean the same, in any language; added to the bundled groups.
         """
-        self._stands_for: dict[str, str] = {}
-        built_in = [line.split(",") for line in _GROUPS.strip().splitlines()]
-        for group in [*built_in, *groups]:
-            forms = [singular(normal(phrase)) for phrase in group if phrase.strip()]
-            known = [self._stands_for[form] for form in forms if form in self._stands_for]
-            first = known[0] if known else forms[0] if forms else ""
+        self._canonical_forms: dict[str, str] = {}
+        bundled_groups = [line.split(",") for line in _GROUPS.strip().splitlines()]
+        for group in [*bundled_groups, *groups]:
+            forms = [singularise(normalise_phrase(phrase)) for phrase in group if phrase.strip()]
+            known_forms = [
+                self._canonical_forms[form] for form in forms if form in self._canonical_forms
+            ]
+            canonical_form = next(iter([*known_forms, *forms]), "")
             for form in forms:
-                self._stands_for.setdefault(form, first)
+                self._canonical_forms.setdefault(form, canonical_form)
 
     def canonical(self, phrase: str) -> str:
-        """One form for all phrases that mean the same.
+        """Return the same form for all phrases that mean the same.
 
         >>> Synonyms().canonical("The Aeroplanes"), Synonyms().canonical("飞机")
         ('airplane', 'airplane')
         """
-        form = singular(normal(phrase))
-        return self._stands_for.get(form, form)
+        form = singularise(normalise_phrase(phrase))
+        return self._canonical_forms.get(form, form)
 
     @classmethod
     def read(cls, path: Path) -> "Synonyms":
-        """With the groups of a JSON file.
+        """Add the groups of a JSON file to the bundled ones.
 
         Raises:
-            InputError: it cannot be read, or is no list of lists of words.
+            InputError: it cannot be read, or is not a list of lists of strings.
         """
         groups = read_json(path)
-        fine = isinstance(groups, list) and all(
+        is_valid = isinstance(groups, list) and all(
             isinstance(group, list) and all(isinstance(word, str) for word in group)
             for group in groups
         )
-        if not fine:
+        if not is_valid:
             raise InputError(f'{path} must hold a list of groups like [["tram", "streetcar"]].')
         return cls(groups)
 
 
-def normal(phrase: str) -> str:
-    """Lower case, no article, no marks at the edges, single spaces.
+def normalise_phrase(phrase: str) -> str:
+    """Lower-case a phrase, strip article and outer punctuation, and collapse spaces.
 
-    >>> normal(" The  Red Car. ")
+    >>> normalise_phrase(" The  Red Car. ")
     'red car'
     """
     phrase = re.sub(r"[\s_-]+", " ", phrase.lower()).strip(" .,;:!?\"'“”。，、！？")
     return _ARTICLE.sub("", phrase).strip()
 
 
-def singular(phrase: str) -> str:
-    """The last word of an English phrase in the singular; anything else as it is.
+def singularise(phrase: str) -> str:
+    """Put the last word of an English phrase in the singular; leave anything else unchanged.
 
-    >>> [singular(p) for p in ("red cars", "buses", "berries", "bus", "女孩")]
+    >>> [singularise(phrase) for phrase in ("red cars", "buses", "berries", "bus", "女孩")]
     ['red car', 'bus', 'berry', 'bus', '女孩']
     """
-    before, space, word = phrase.rpartition(" ")
-    return before + space + _singular_word(word)
+    first_words, space, last_word = phrase.rpartition(" ")
+    return first_words + space + _singularise_word(last_word)
 
 
-def _singular_word(word: str) -> str:
+def _singularise_word(word: str) -> str:
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    if word in _ALWAYS_S or len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
+    if word in _ENDING_IN_S or len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if word.endswith(("sses", "xes", "zzes", "ches", "shes")) or word[:-2] in _ALWAYS_S:
+    if word.endswith(("sses", "xes", "zzes", "ches", "shes")) or word[:-2] in _ENDING_IN_S:
         return word[:-2]
     return word[:-1]

@@ -1,18 +1,18 @@
 """Does the model answer with the tag when it should, with the right phrase, and only then?
 
-Everything is read from the raw replies, so no model is needed, and a change of the rules can be
+All scores come from the raw replies, so no model is needed, and a change of the rules can be
 applied to an old file. Definitions:
 
-- tag-valid rate: of the questions that expect a tag, the share whose reply has at least one tag
-  that can be read, and no broken markup;
-- phrase accuracy, exact: the share whose phrases are the expected ones, in any order, after lower
+- tag-valid rate: of the questions that expect a tag, the fraction whose reply has at least one
+  valid tag and no malformed markup;
+- phrase accuracy, exact: the fraction whose phrases are the expected ones, in any order, in lower
   case and without articles; tolerant: singular and plural, and synonyms, count as equal. A reply
   without a valid tag is wrong;
-- over-trigger rate: of the questions that want words only, the share whose reply has a tag;
-- a question that could not be asked is wrong where the first two rates ask for something, and is no
-  evidence where a rate counts what a reply should not have; how many there were is said beside;
-- absent objects: of the questions for something that is not there, the share that says so in words,
-  that asks the detector and it finds nothing, and that comes back with a region all the same.
+- over-trigger rate: of the questions that expect words only, the fraction whose reply has a tag;
+- a failed question (there is no reply) counts as wrong in the first two rates, and is left out of
+  rates of what a reply should not have; the number of failed questions is reported;
+- absent objects: of the questions about something that is not there, the fraction declined in
+  words, tagged where the detector then found nothing, and answered with a region all the same.
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from segue.deprecated import renamed_in
 from segue.dialects import (
     DIALECTS,
     BoxMention,
@@ -30,30 +31,35 @@ from segue.dialects import (
 )
 from segue.dialects.parsing.gsam_phrases import split_phrases
 from segue.evaluate.predictions import Prediction
-from segue.evaluate.synonyms import Synonyms, normal
+from segue.evaluate.synonyms import Synonyms, normalise_phrase
 
-LISTED = 10
-"""Wrong phrases that a report shows."""
+__getattr__ = renamed_in(__name__)
+
+N_WRONG_PHRASES = 10
+"""How many wrong phrases a report lists."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class TaggedReply:
     """The markup of one reply."""
 
-    wanted: tuple[str, ...]
-    pointed: tuple[str, ...]
-    broken: bool
+    tag_phrases: tuple[str, ...]
+    """What the detector is asked for."""
+    box_phrases: tuple[str, ...]
+    """What the chat model's own boxes show."""
+    is_malformed: bool
+    """Whether some markup could not be read."""
 
     @property
     def has_valid_tag(self) -> bool:
-        return bool(self.wanted) and not self.broken
+        return bool(self.tag_phrases) and not self.is_malformed
 
 
-def read_reply(raw: str, dialect: str = "qwen_vl") -> Reply:
-    """Read the markup of a reply."""
+def parse_reply(raw: str, dialect: str = "qwen_vl") -> TaggedReply:
+    """Parse the markup of a reply."""
     reader: Dialect = DIALECTS.load(dialect)
     events = drop_retracted(reader.read([raw]))
-    return Reply(
+    return TaggedReply(
         tuple(event.phrase for event in events if isinstance(event, DetectRequest)),
         tuple(event.phrase for event in events if isinstance(event, BoxMention)),
         any(isinstance(event, MalformedMarkup) for event in events),
@@ -62,7 +68,7 @@ def read_reply(raw: str, dialect: str = "qwen_vl") -> Reply:
 
 @dataclass(slots=True)
 class TagScores:
-    """Counts for one language, or for all."""
+    """Counts of one language, or of all."""
 
     tag_questions: int = 0
     tag_valid: int = 0
@@ -70,49 +76,52 @@ class TagScores:
     phrase_tolerant: int = 0
     box_questions: int = 0
     box_valid: int = 0
-    """Box questions whose reply has a box and no broken markup."""
+    """Box questions whose reply has a box and no malformed markup."""
     box_with_tag: int = 0
-    """Box questions whose reply has a tag: the other route was taken."""
+    """Box questions whose reply has a tag instead: the other route."""
     box_answered: int = 0
-    """Box questions that could be asked."""
+    """Box questions that did not fail."""
     plain_questions: int = 0
     plain_answered: int = 0
-    """Plain questions that could be asked: silence of a failure is no restraint."""
+    """Plain questions that did not fail: a failure is not evidence of restraint."""
     over_triggered: int = 0
-    boxes_unasked: int = 0
-    """Questions for words that were answered with a box."""
-    absent: Counter[str] = field(default_factory=Counter)
-    """Behaviour -> count: "said so", "looked in vain", "looked", "found something", "error"."""
+    unrequested_boxes: int = 0
+    """Plain questions that were answered with a box."""
+    absent_outcomes: Counter[str] = field(default_factory=Counter)
+    """Name from `ABSENT_OUTCOMES` -> count."""
     replies: int = 0
-    broken: int = 0
-    failed: int = 0
-    """Questions that could not be asked; they have no reply."""
+    malformed_replies: int = 0
+    failed_questions: int = 0
+    """Questions without a reply: the picture is missing, a model failed."""
 
     def to_json(self) -> dict[str, Any]:
-        """Rates in [0, 1]; None where there was no such question."""
-        absent = self.absent.total()
+        """Return rates in [0, 1]; None where there was no such question."""
+        n_absent = self.absent_outcomes.total()
         return {
             "replies": self.replies,
-            "could not be asked": self.failed,
-            "parse-failure rate": _rate(self.broken, self.replies),
+            "failed questions": self.failed_questions,
+            "parse-failure rate": _ratio(self.malformed_replies, self.replies),
             "tag questions": self.tag_questions,
-            "tag-valid rate": _rate(self.tag_valid, self.tag_questions),
-            "phrase accuracy, exact": _rate(self.phrase_exact, self.tag_questions),
-            "phrase accuracy, tolerant": _rate(self.phrase_tolerant, self.tag_questions),
+            "tag-valid rate": _ratio(self.tag_valid, self.tag_questions),
+            "phrase accuracy, exact": _ratio(self.phrase_exact, self.tag_questions),
+            "phrase accuracy, tolerant": _ratio(self.phrase_tolerant, self.tag_questions),
             "box questions": self.box_questions,
-            "box-valid rate": _rate(self.box_valid, self.box_questions),
-            "tag on a box question": _rate(self.box_with_tag, self.box_answered),
+            "box-valid rate": _ratio(self.box_valid, self.box_questions),
+            "tag on a box question": _ratio(self.box_with_tag, self.box_answered),
             "plain questions": self.plain_questions,
-            "over-trigger rate": _rate(self.over_triggered, self.plain_answered),
-            "box on a plain question": _rate(self.boxes_unasked, self.plain_answered),
-            "absent questions": absent,
-            **{f"absent: {name}": _rate(self.absent[name], absent) for name in ABSENT},
+            "over-trigger rate": _ratio(self.over_triggered, self.plain_answered),
+            "box on a plain question": _ratio(self.unrequested_boxes, self.plain_answered),
+            "absent questions": n_absent,
+            **{
+                f"absent: {name}": _ratio(self.absent_outcomes[name], n_absent)
+                for name in ABSENT_OUTCOMES
+            },
         }
 
 
-ABSENT = ("said so", "looked in vain", "looked", "found something", "error")
-"""What a model may do when asked for something that is not there. "looked": it wrote a tag, and
-there was no detector to say more."""
+ABSENT_OUTCOMES = ("declined", "detector found nothing", "tag", "false positive", "error")
+"""What may come of a question about something absent. "tag": the reply has a tag, and there was no
+detector to look for it."""
 
 
 @dataclass(slots=True)
@@ -121,17 +130,17 @@ class TagReport:
 
     all: TagScores = field(default_factory=TagScores)
     by_language: dict[str, TagScores] = field(default_factory=dict)
-    wrong: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrong_phrases: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(expected, answered) where even the tolerant comparison failed."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "all": self.all.to_json(),
-            **{language: s.to_json() for language, s in sorted(self.by_language.items())},
+            **{language: scores.to_json() for language, scores in sorted(self.by_language.items())},
             "wrong phrases": [
-                {"expected": expected, "answered": answered, "count": count}
-                for (expected, answered), count in self.wrong.most_common(LISTED)
+                {"expected": expected, "answered": actual, "count": count}
+                for (expected, actual), count in self.wrong_phrases.most_common(N_WRONG_PHRASES)
             ],
         }
 
@@ -140,86 +149,98 @@ def score_tags(
     predictions: Iterable[Prediction],
     synonyms: Synonyms | None = None,
     dialect: str = "qwen_vl",
-    detector: bool = True,
+    has_detector: bool = True,
 ) -> TagReport:
     """Score replies. Questions that expect "any" are counted as replies only.
 
     Args:
         predictions: from a file or a run.
-        synonyms: what counts as equal in the tolerant comparison; None: those on board.
-        dialect: the markup of the replies; it stands in the manifest.
-        detector: whether there was one to follow the tags.
+        synonyms: what counts as equal in the tolerant comparison; None: the bundled ones.
+        dialect: the markup of the replies, as in the manifest.
+        has_detector: whether a detector looked for the tagged phrases.
     """
     synonyms = synonyms or Synonyms()
     report = TagReport()
     for prediction in predictions:
         language = prediction.question.language
-        own = report.by_language.setdefault(language, TagScores())
-        reply = read_reply(prediction.raw, dialect)
-        for scores in (report.all, own):
-            _count(scores, prediction, reply, synonyms, detector)
+        language_scores = report.by_language.setdefault(language, TagScores())
+        reply = parse_reply(prediction.raw, dialect)
+        for scores in (report.all, language_scores):
+            _count_prediction(scores, prediction, reply, synonyms, has_detector)
         question = prediction.question
-        if question.expect == "tag" and not _alike(question.phrases, reply.wanted, synonyms):
-            report.wrong["; ".join(question.phrases), "; ".join(reply.wanted)] += 1
+        if question.expect == "tag" and not _similar_phrases(
+            question.phrases, reply.tag_phrases, synonyms
+        ):
+            report.wrong_phrases["; ".join(question.phrases), "; ".join(reply.tag_phrases)] += 1
     return report
 
 
-def _count(
-    scores: TagScores, prediction: Prediction, reply: Reply, synonyms: Synonyms, detector: bool
+def _count_prediction(
+    scores: TagScores,
+    prediction: Prediction,
+    reply: TaggedReply,
+    synonyms: Synonyms,
+    has_detector: bool,
 ) -> None:
     phrases = prediction.question.phrases
-    asked = prediction.error is None
-    scores.replies += asked
-    scores.failed += not asked
-    scores.broken += reply.broken
+    has_reply = prediction.error is None
+    scores.replies += has_reply
+    scores.failed_questions += not has_reply
+    scores.malformed_replies += reply.is_malformed
     match prediction.question.expect:
         case "tag":
-            valid = reply.has_valid_tag
+            is_valid = reply.has_valid_tag
             scores.tag_questions += 1
-            scores.tag_valid += valid
-            scores.phrase_exact += valid and _same(phrases, reply.wanted, normal)
-            scores.phrase_tolerant += valid and _alike(phrases, reply.wanted, synonyms)
+            scores.tag_valid += is_valid
+            scores.phrase_exact += is_valid and _same_phrases(
+                phrases, reply.tag_phrases, normalise_phrase
+            )
+            scores.phrase_tolerant += is_valid and _similar_phrases(
+                phrases, reply.tag_phrases, synonyms
+            )
         case "box":
             scores.box_questions += 1
-            scores.box_answered += asked
-            scores.box_valid += bool(reply.pointed) and not reply.broken
-            scores.box_with_tag += bool(reply.wanted)
+            scores.box_answered += has_reply
+            scores.box_valid += bool(reply.box_phrases) and not reply.is_malformed
+            scores.box_with_tag += bool(reply.tag_phrases)
         case "plain":
             scores.plain_questions += 1
-            scores.plain_answered += asked
-            scores.over_triggered += bool(reply.wanted)
-            scores.boxes_unasked += bool(reply.pointed)
+            scores.plain_answered += has_reply
+            scores.over_triggered += bool(reply.tag_phrases)
+            scores.unrequested_boxes += bool(reply.box_phrases)
         case "absent":
-            scores.absent[_behaviour(prediction, reply, detector)] += 1
+            scores.absent_outcomes[_absent_outcome(prediction, reply, has_detector)] += 1
         case "any":
             pass
 
 
-def _behaviour(prediction: Prediction, reply: Reply, detector: bool) -> str:
+def _absent_outcome(prediction: Prediction, reply: TaggedReply, has_detector: bool) -> str:
     if prediction.error is not None:
         return "error"
-    if prediction.regions or reply.pointed:
-        return "found something"
-    if not reply.wanted:
-        return "said so"
-    return "looked in vain" if detector and prediction.not_found else "looked"
+    if prediction.regions or reply.box_phrases:
+        return "false positive"
+    if not reply.tag_phrases:
+        return "declined"
+    return "detector found nothing" if has_detector and prediction.not_found else "tag"
 
 
-def _same(expected: Iterable[str], given: Iterable[str], form: Callable[[str], str]) -> bool:
-    wanted = {form(phrase) for phrase in expected}
-    return bool(wanted) and wanted == {form(phrase) for phrase in given}
+def _same_phrases(
+    expected: Iterable[str], actual: Iterable[str], normalise: Callable[[str], str]
+) -> bool:
+    expected_forms = {normalise(phrase) for phrase in expected}
+    return bool(expected_forms) and expected_forms == {normalise(phrase) for phrase in actual}
 
 
-def _alike(expected: Iterable[str], given: Iterable[str], synonyms: Synonyms) -> bool:
-    """The tolerant comparison: synonyms, and commas that were not put in quotes."""
-    return _same(expected, given, synonyms.canonical) or _same(
-        _cut(expected), _cut(given), synonyms.canonical
+def _similar_phrases(expected: Iterable[str], actual: Iterable[str], synonyms: Synonyms) -> bool:
+    """Compare tolerantly: synonyms are equal, and so are commas outside quotes."""
+    return _same_phrases(expected, actual, synonyms.canonical) or _same_phrases(
+        _split_all(expected), _split_all(actual), synonyms.canonical
     )
 
 
-def _cut(phrases: Iterable[str]) -> list[str]:
+def _split_all(phrases: Iterable[str]) -> list[str]:
     return [text for phrase in phrases for text, _ in split_phrases(phrase)]
 
 
-def _rate(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _ratio(part: int, total: int) -> float | None:
+    return part / total if total else None

@@ -1,7 +1,7 @@
 """Measuring while training: fixed questions, answered by the model as it is.
 
 The scores are those of `segue evaluate tags`; only the detector is left out, so that a tag for
-something absent counts as "looked".
+something absent counts as "tag".
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from segue.values.message import Message, Sampling
 SHOWN = (
     *("tag-valid rate", "phrase accuracy, exact", "phrase accuracy, tolerant"),
     *("over-trigger rate", "parse-failure rate", "box-valid rate", "tag on a box question"),
-    "absent: said so",
+    "absent: declined",
 )
 """The figures of a report that are logged."""
 
@@ -54,7 +54,7 @@ def try_out(
         messages.append(Message("user", question.text, shown))
         raw = "".join(chat.stream(messages, sampling))
         answered.append(Prediction(question, raw))
-    return score_tags(answered, dialect=chat.dialect, detector=False), answered
+    return score_tags(answered, dialect=chat.dialect, has_detector=False), answered
 
 
 def figures(report: TagReport) -> dict[str, Any]:

@@ -36,10 +36,6 @@ class Profile:
     """So many pictures, the newest, reach the model; None: all."""
     thinks: bool | None = None
     """Replies begin inside a thought that the prompt opened; None: as its name says."""
-    streams: bool = True
-    """False: replies come all at once."""
-    keeps_tokens: bool = True
-    """False: the server takes special tokens out of replies."""
     found: tuple[str, ...] = ()
     """Defects, as sentences for a person."""
     checked: str = ""

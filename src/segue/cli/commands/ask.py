@@ -6,82 +6,92 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
+from segue.cli.option_groups import expand_option_groups
 from segue.errors import InputError
 from segue.files.unicode import well_formed
 
 
-@grouped
+@expand_option_groups
 def ask(
-    images: Annotated[
+    image_sources: Annotated[
         list[str],
         typer.Argument(
             metavar="IMAGE", help="One or more pictures.", default_factory=list, show_default=False
         ),
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="In Chinese or English.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the picture with masks drawn on it.")
+    overlay_file: options.OverlayOption = None,
+    json_target: Annotated[
+        str | None,
+        typer.Option("--json", help="Write the answer as JSON; '-' is standard output."),
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(help="Write the answer as JSON; '-' is standard output.")
-    ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Write one PNG a mask into this folder.")
-    ] = None,
-    session: Annotated[
+    mask_folder: options.MaskFolderOption = None,
+    session_folder: Annotated[
         Path | None,
-        typer.Option(help="Keep the conversation in this folder, and go on with what is there."),
+        typer.Option(
+            "--session",
+            help="Save the conversation in this folder; resume it if it is already there.",
+        ),
     ] = None,
     *,
-    models: options.Models,
+    models: options.ModelOptions,
     ground: Annotated[
         bool,
         typer.Option(
-            "--ground", help="Ask in the form that makes the chat model's family point at things."
+            "--ground", help="Ask for boxes, with the grounding prompt of the chat model's family."
         ),
     ] = False,
-    agreement: Annotated[
+    cross_check: Annotated[
         bool,
-        typer.Option("--agreement", help="Ask the other route too, and say how far both agree."),
+        typer.Option(
+            "--cross-check", help="Ask the other route too, and print how well both agree (IoU)."
+        ),
     ] = False,
-    allow_urls: options.AllowUrls = False,
-    words: options.Words,
+    allow_urls: options.AllowUrlsOption = False,
+    sampling: options.SamplingOptions,
 ) -> None:
-    """Ask about pictures; get an answer in words and masks of what it points at."""
+    """Ask about pictures; get an answer in words, and masks of what it mentions."""
     from segue.cli.terminal import results
-    from segue.cli.terminal.screen import screen, show_agreement, show_route, show_stream, waiting
+    from segue.cli.terminal.screen import (
+        make_console,
+        show_agreement,
+        show_route,
+        show_status,
+        show_stream,
+    )
 
-    _check(images, question, session)
+    _check_arguments(image_sources, question, session_folder)
     question = well_formed(question)
-    results.keep_inputs([json, *results.overlay_files(out, len(images))], images)
-    results.keep_inputs_from(masks, images)
-    to_stdout = json == "-"
-    console = screen(error=to_stdout, quiet=to_stdout)
-    pictures = options.open_images(images, allow_urls)
-    with waiting(console, "loading the models"):
+    overlay_files = results.overlay_files(overlay_file, len(image_sources))
+    results.refuse_overwriting([json_target, *overlay_files], image_sources)
+    results.refuse_overwriting_by_masks(mask_folder, image_sources)
+    to_stdout = json_target == "-"
+    console = make_console(error=to_stdout, quiet=to_stdout)
+    pictures = options.open_images(image_sources, allow_urls)
+    with show_status(console, "loading the models"):
         assistant = models.load()
-    conversation = results.begin(assistant, session).add_images(*pictures)
+    conversation = results.open_conversation(assistant, session_folder).add_images(*pictures)
     show_route(console, conversation, question)
-    answer = show_stream(console, conversation.stream(question, words.sampling, ground=ground))
-    if agreement:
+    events = conversation.stream(question, sampling.to_sampling(), ground=ground)
+    answer = show_stream(console, events)
+    if cross_check:
         answer = conversation.cross_check(answer)
         show_agreement(console, answer)
-    if out is not None:
-        for file in results.write_overlays(answer, out):
+    if overlay_file is not None:
+        for file in results.write_overlays(answer, overlay_file):
             console.print(f"wrote {file}", style="dim")
-    if masks is not None:
-        count = len(results.write_masks(answer.regions, masks))
-        console.print(f"wrote {count} masks to {masks}", style="dim")
-    if json is not None:
-        results.write_json(answer, json)
-    if session is not None:
-        conversation.save(session)
+    if mask_folder is not None:
+        count = len(results.write_masks(answer.regions, mask_folder))
+        console.print(f"wrote {count} masks to {mask_folder}", style="dim")
+    if json_target is not None:
+        results.write_json(answer, json_target)
+    if session_folder is not None:
+        conversation.save(session_folder)
 
 
-def _check(images: list[str], question: str, session: Path | None) -> None:
+def _check_arguments(image_sources: list[str], question: str, session_folder: Path | None) -> None:
     example = 'Example: segue ask photo.jpg "Where is the dog?"'
     if Path(question).is_file():
-        raise InputError(f"The question must stand last, got the file {question!r}. {example}")
-    if not images and session is None:
+        raise InputError(f"The question must come last, got the file {question!r}. {example}")
+    if not image_sources and session_folder is None:
         raise InputError(f"Give a picture before the question, got only {question!r}. {example}")

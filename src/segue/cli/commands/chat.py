@@ -6,39 +6,41 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
+from segue.cli.option_groups import expand_option_groups
 
 
-@grouped
+@expand_option_groups
 def chat(
-    images: Annotated[
+    image_sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE]...", help="Pictures; /open adds more.", show_default=False),
+        typer.Argument(metavar="IMAGE", help="Pictures; /open adds more.", show_default=False),
     ] = None,
-    session: Annotated[
+    session_folder: Annotated[
         Path | None,
         typer.Option(
-            help="Keep the conversation in this folder, line by line, and go on with what is there."
+            "--session",
+            help="Save the conversation in this folder after every line; resume it if it is "
+            "already there.",
         ),
     ] = None,
     *,
-    models: options.Models,
-    allow_urls: options.AllowUrls = False,
-    words: options.Words,
+    models: options.ModelOptions,
+    allow_urls: options.AllowUrlsOption = False,
+    sampling: options.SamplingOptions,
 ) -> None:
-    """Talk about pictures; /help lists what else can be done. One question a line works too."""
+    """Talk about pictures in the terminal; /help lists the commands. Piped lines work too."""
     from segue.cli.terminal import results
-    from segue.cli.terminal.lines import typed_lines
+    from segue.cli.terminal.input_lines import read_lines
     from segue.cli.terminal.repl import Repl
     from segue.cli.terminal.repl_commands import COMMANDS
-    from segue.cli.terminal.screen import screen, waiting
+    from segue.cli.terminal.screen import make_console, show_status
 
-    console = screen()
-    pictures = options.open_images(images or [], allow_urls)
-    with waiting(console, "loading the models"):
+    console = make_console()
+    pictures = options.open_images(image_sources or [], allow_urls)
+    with show_status(console, "loading the models"):
         assistant = models.load()
-    conversation = results.begin(assistant, session).add_images(*pictures)
-    repl = Repl(conversation, console, words.sampling, COMMANDS, allow_urls, session)
-    repl.run(typed_lines(console))
-    if session is not None:
-        conversation.save(session)
+    conversation = results.open_conversation(assistant, session_folder).add_images(*pictures)
+    repl = Repl(conversation, console, sampling.to_sampling(), COMMANDS, allow_urls, session_folder)
+    repl.run(read_lines(console))
+    if session_folder is not None:
+        conversation.save(session_folder)

@@ -1,4 +1,4 @@
-"""`segue convert`: other people's data -> conversations that teach boxes and the tag."""
+"""`segue convert`: public data sets -> dialogues to train and evaluate with."""
 
 from contextlib import contextmanager
 from enum import StrEnum
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segue.cli.renamed_options import accept_old_names
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
     from segue.convert.image_files import ImageFiles
 
 app = typer.Typer(
-    help="Turn annotations into conversations to train and evaluate with.",
+    help="Convert annotations to dialogues for training and evaluation.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-class Mode(StrEnum):
-    """What the assistant answers."""
+class AnswerMode(StrEnum):
+    """The form of the assistant's answers."""
 
     tag = "tag"
     tag_answer = "tag+answer"
@@ -34,139 +35,157 @@ class Mode(StrEnum):
     mixed = "mixed"
 
 
-class Absent(StrEnum):
-    """What it answers when there is nothing to find."""
+class AbsentReply(StrEnum):
+    """The answer about an absent object: words, or the tag all the same."""
 
     say = "say"
     tag = "tag"
 
 
-class Detections(StrEnum):
-    """What becomes of a detector called alone."""
+class DetectorCall(StrEnum):
+    """What a call of the detector without the segmenter becomes."""
 
     box = "box"
     tag = "tag"
     cut = "cut"
 
 
-class Route(StrEnum):
-    """What is asked for."""
+class QuestionRoute(StrEnum):
+    """What questions ask for: boxes, or masks by the tag."""
 
     box = "box"
     tag = "tag"
 
 
-class Pixels(StrEnum):
-    """What annotations were drawn on."""
+class AnnotatedPixels(StrEnum):
+    """The pixels that annotations refer to: as stored, or upright after EXIF."""
 
     stored = "stored"
     upright = "upright"
 
 
-Images = Annotated[
+ImagesOption = Annotated[
     list[str],
-    typer.Option(
-        "--images", "-i", help="A folder of pictures, or source=FOLDER. May be given many times."
-    ),
+    typer.Option("--images", "-i", help="A folder of pictures, or source=FOLDER; may be repeated."),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")]
-Formats = Annotated[
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")]
+FormatsOption = Annotated[
     list[str],
     typer.Option(
         "--format",
         "-f",
-        help="qwen-vl, llava, trl, swift, parquet, dialogues, questions; may be given many times.",
+        help="qwen-vl, llava, trl, swift, parquet, dialogues or questions; may be repeated.",
     ),
 ]
-Val = Annotated[float, typer.Option(min=0, max=1, help="Share of the pictures for validation.")]
-Seed = Annotated[int, typer.Option(help="Another seed, another choice.")]
-CheckPixels = Annotated[
-    bool, typer.Option("--check-pixels", help="Decode every picture; finds those cut off. Slow.")
+ValOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Fraction of the pictures for validation.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of the random choices.")]
+CheckPixelsOption = Annotated[
+    bool,
+    typer.Option("--check-pixels", help="Decode every picture to find truncated ones; slow."),
 ]
 ExifOption = Annotated[
-    Pixels | None,
+    AnnotatedPixels | None,
     typer.Option(
         "--exif",
-        help="What boxes were drawn on where EXIF data turn a picture: the pixels as stored, or as "
-        "shown upright. By default its size tells, and where it cannot the picture is dropped.",
+        help="Which pixels boxes refer to where EXIF data rotate a picture: as stored, or upright. "
+        "By default the picture's size decides; where it cannot, the picture is dropped.",
         show_default=False,
     ),
 ]
-Chinese = Annotated[float, typer.Option(min=0, max=1, help="Share of questions in Chinese.")]
-Typos = Annotated[float, typer.Option(min=0, max=1, help="Share of questions with a typo.")]
-Masks = Annotated[bool, typer.Option("--masks", help="Keep the true masks, for evaluation.")]
+ChineseOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Fraction of questions in Chinese.")
+]
+TyposOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Fraction of questions with a typo.")
+]
+MasksOption = Annotated[
+    bool, typer.Option("--masks", help="Include the true masks, for evaluation.")
+]
 
 
-@app.command("llava-plus")
+@app.command(
+    "llava-plus",
+    context_settings=accept_old_names({"absent": "absent-reply", "tool-free": "tool-free-ratio"}),
+)
 def llava_plus(
-    records: Annotated[Path, typer.Argument(help="The JSON file of LLaVA-Plus.")],
-    images: Images,
-    out: Out,
-    mode: Annotated[Mode, typer.Option(help="What the assistant answers.")] = Mode.tag,
-    formats: Formats = ["qwen-vl"],  # noqa: B006 (typer copies it)
-    tool_free: Annotated[
+    records_file: Annotated[
+        Path, typer.Argument(metavar="RECORDS", help="The JSON file of LLaVA-Plus.")
+    ],
+    images: ImagesOption,
+    out: OutOption,
+    mode: Annotated[AnswerMode, typer.Option(help="The form of the answers.")] = AnswerMode.tag,
+    formats: FormatsOption = ["qwen-vl"],  # noqa: B006 (typer copies it)
+    tool_free_ratio: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help="Dialogues without tag and box, for each one with. By default 0.5 in the mode "
-            "mixed, else 0.",
+            help="Dialogues without tag and box per dialogue with; by default 0.5 in mode mixed, "
+            "else 0.",
             show_default=False,
         ),
     ] = None,
-    absent: Annotated[
-        Absent, typer.Option(help="When nothing was found: say so in words, or still the tag.")
-    ] = Absent.say,
+    absent_reply: Annotated[
+        AbsentReply,
+        typer.Option(help="Answer where nothing was found: say it in words, or use the tag."),
+    ] = AbsentReply.say,
     detections: Annotated[
-        Detections, typer.Option(help="What a detector called alone becomes; cut: the end.")
-    ] = Detections.box,
+        DetectorCall,
+        typer.Option(
+            help="What a detector call without the segmenter becomes; cut: the dialogue ends there."
+        ),
+    ] = DetectorCall.box,
     keep_case: Annotated[
-        bool, typer.Option("--keep-case", help="Leave phrases as they are written.")
+        bool, typer.Option("--keep-case", help="Do not lower-case phrases or strip their articles.")
     ] = False,
-    val: Val = 0.05,
-    seed: Seed = 0,
-    check_pixels: CheckPixels = False,
+    val: ValOption = 0.05,
+    seed: SeedOption = 0,
+    check_pixels: CheckPixelsOption = False,
     exif: ExifOption = None,
 ) -> None:
-    """Convert LLaVA-Plus tool-use records; the assistant learns to answer with <gsam>."""
+    """Convert LLaVA-Plus tool-use records to dialogues whose answers use the tag <gsam>."""
     from segue.convert.datasets.llava_plus import TOOL_FREE, Options, convert_file
 
     options = Options(
         mode=mode.value,
-        absent=absent.value,
+        absent=absent_reply.value,
         detections=detections.value,
         normalise=not keep_case,
         exif=exif.value if exif else None,
     )
     settings = {
-        "from": records.name,
+        "from": records_file.name,
         **{name: getattr(options, name) for name in options.__slots__},
     }
-    ratio = TOOL_FREE[mode.value] if tool_free is None else tool_free
-    made = convert_file(records, _files(images, check_pixels), options)
-    plan = _plan(formats, val, seed, ratio)
-    _write(made, out, plan, settings, None, (records,))
+    ratio = TOOL_FREE[mode.value] if tool_free_ratio is None else tool_free_ratio
+    dialogues = convert_file(records_file, _image_files(images, check_pixels), options)
+    plan = _make_plan(formats, val, seed, ratio)
+    _write_dataset(dialogues, out, plan, settings, None, (records_file,))
 
 
-@app.command("coco")
+@app.command("coco", context_settings=accept_old_names({"absent": "negatives"}))
 def coco(
-    instances: Annotated[Path, typer.Argument(help="instances_*.json")],
-    images: Images,
-    out: Out,
-    route: Annotated[Route, typer.Option(help="Ask for boxes, or for masks.")] = Route.box,
-    questions: Annotated[int, typer.Option(min=1, help="At most so many a picture.")] = 3,
-    absent: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of questions for what is not there.")
+    instances_file: Annotated[Path, typer.Argument(metavar="INSTANCES", help="instances_*.json")],
+    images: ImagesOption,
+    out: OutOption,
+    route: Annotated[
+        QuestionRoute, typer.Option(help="Ask for boxes, or for masks by the tag.")
+    ] = QuestionRoute.box,
+    questions: Annotated[int, typer.Option(min=1, help="Maximum questions per picture.")] = 3,
+    negatives: Annotated[
+        float, typer.Option(min=0, max=1, help="Fraction of questions about absent objects.")
     ] = 0.1,
-    chinese: Chinese = 0.5,
-    typos: Typos = 0.1,
-    masks: Masks = False,
-    formats: Formats = ["qwen-vl"],  # noqa: B006
-    val: Val = 0.05,
-    seed: Seed = 0,
-    check_pixels: CheckPixels = False,
+    chinese: ChineseOption = 0.5,
+    typos: TyposOption = 0.1,
+    masks: MasksOption = False,
+    formats: FormatsOption = ["qwen-vl"],  # noqa: B006
+    val: ValOption = 0.05,
+    seed: SeedOption = 0,
+    check_pixels: CheckPixelsOption = False,
     exif: ExifOption = None,
 ) -> None:
-    """Convert COCO instances to questions for a category, in Chinese and English."""
+    """Convert COCO instances to questions about categories, in Chinese and English."""
     from segue.convert.accounts import Accounts
     from segue.convert.datasets.coco import CocoOptions, convert_coco
     from segue.convert.datasets.wording import Wording
@@ -174,40 +193,50 @@ def coco(
     options = CocoOptions(
         wording=Wording(route=route.value, chinese=chinese, typos=typos),
         questions=questions,
-        absent=absent,
+        absent=negatives,
         masks=masks,
         exif=exif.value if exif else None,
         seed=seed,
     )
-    settings = {"from": instances.name, "route": route.value, "chinese": chinese, "typos": typos}
+    settings = {
+        "from": instances_file.name,
+        "route": route.value,
+        "chinese": chinese,
+        "typos": typos,
+    }
     accounts = Accounts()
-    made = convert_coco(instances, _files(images, check_pixels), options, accounts)
-    plan = _plan(formats, val, seed, None)
-    _write(made, out, plan, settings, accounts, (instances,))
+    dialogues = convert_coco(instances_file, _image_files(images, check_pixels), options, accounts)
+    plan = _make_plan(formats, val, seed, None)
+    _write_dataset(dialogues, out, plan, settings, accounts, (instances_file,))
 
 
 @app.command("refcoco")
 def refcoco(
-    references: Annotated[Path, typer.Argument(help="refs(unc).p, refs(umd).p or grefs(unc).json")],
-    instances: Annotated[Path, typer.Argument(help="instances.json of the same folder")],
-    images: Images,
-    out: Out,
-    route: Annotated[Route, typer.Option(help="Ask for boxes, or for masks.")] = Route.box,
+    references_file: Annotated[
+        Path,
+        typer.Argument(metavar="REFERENCES", help="refs(unc).p, refs(umd).p or grefs(unc).json"),
+    ],
+    instances_file: Annotated[
+        Path, typer.Argument(metavar="INSTANCES", help="instances.json of the same folder")
+    ],
+    images: ImagesOption,
+    out: OutOption,
+    route: Annotated[
+        QuestionRoute, typer.Option(help="Ask for boxes, or for masks by the tag.")
+    ] = QuestionRoute.box,
     splits: Annotated[
-        list[str] | None, typer.Option("--split", help="Only this split. May be given many times.")
+        list[str] | None, typer.Option("--split", help="Only this split; may be repeated.")
     ] = None,
-    sentences: Annotated[
-        int, typer.Option(min=1, help="How many sentences of each reference to use.")
-    ] = 1,
-    chinese: Chinese = 0.0,
-    typos: Typos = 0.1,
-    masks: Masks = False,
-    formats: Formats = ["qwen-vl"],  # noqa: B006
-    seed: Seed = 0,
-    check_pixels: CheckPixels = False,
+    sentences: Annotated[int, typer.Option(min=1, help="Sentences to use of each reference.")] = 1,
+    chinese: ChineseOption = 0.0,
+    typos: TyposOption = 0.1,
+    masks: MasksOption = False,
+    formats: FormatsOption = ["qwen-vl"],  # noqa: B006
+    seed: SeedOption = 0,
+    check_pixels: CheckPixelsOption = False,
     exif: ExifOption = None,
 ) -> None:
-    """Convert RefCOCO, RefCOCO+, RefCOCOg or gRefCOCO. Splits are those of the source."""
+    """Convert RefCOCO, RefCOCO+, RefCOCOg or gRefCOCO, with their own splits."""
     from segue.convert.accounts import Accounts
     from segue.convert.datasets.refer import ReferOptions, convert_refer
     from segue.convert.datasets.wording import Wording
@@ -220,84 +249,96 @@ def refcoco(
         exif=exif.value if exif else None,
         seed=seed,
     )
-    settings = {"from": references.name, "route": route.value, "chinese": chinese, "typos": typos}
+    settings = {
+        "from": references_file.name,
+        "route": route.value,
+        "chinese": chinese,
+        "typos": typos,
+    }
     accounts = Accounts()
-    made = convert_refer(references, instances, _files(images, check_pixels), options, accounts)
-    plan = _plan(formats, 0.0, seed, None)
-    _write(made, out, plan, settings, accounts, (references, instances))
+    image_files = _image_files(images, check_pixels)
+    dialogues = convert_refer(references_file, instances_file, image_files, options, accounts)
+    plan = _make_plan(formats, 0.0, seed, None)
+    _write_dataset(dialogues, out, plan, settings, accounts, (references_file, instances_file))
 
 
 @app.command("check")
 def check(
-    file: Annotated[Path, typer.Argument(help="A file that was converted.")],
-    draw_to: Annotated[
+    dataset_file: Annotated[Path, typer.Argument(metavar="FILE", help="A converted file.")],
+    drawing_folder: Annotated[
         Path | None,
-        typer.Option("--draw", "-d", help="Draw boxes on pictures here, with an index.html."),
+        typer.Option(
+            "--draw", "-d", help="Folder for pictures with boxes drawn on them, and an index.html."
+        ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many pictures to draw.")] = 16,
+    count: Annotated[int, typer.Option(min=1, help="Number of pictures to draw.")] = 16,
     format_name: Annotated[
-        str | None, typer.Option("--format", "-f", help="By default found out from the file.")
+        str | None, typer.Option("--format", "-f", help="Format of the file; by default detected.")
     ] = None,
 ) -> None:
-    """Check a converted file, and draw its boxes back on the pictures. Exit code 2 on problems."""
-    from segue.cli.terminal.screen import printable, screen
-    from segue.convert.check import check as look
+    """Check a converted file, and draw its boxes on the pictures. Exit code 2 on problems."""
+    from segue.cli.terminal.screen import make_console, printable
+    from segue.convert.check import check as check_file
 
-    console = screen()
-    found = look(file, draw_to=draw_to, draw=count, format_name=format_name)
-    console.print(f"{found.dialogues} dialogues")
-    for title, counts in (("kinds", found.kinds), ("languages", found.languages)):
+    console = make_console()
+    findings = check_file(dataset_file, draw_to=drawing_folder, draw=count, format_name=format_name)
+    console.print(f"{findings.dialogues} dialogues")
+    for title, counts in (("kinds", findings.kinds), ("languages", findings.languages)):
         console.print(f"{title}: {', '.join(f'{k} {n}' for k, n in counts.most_common())}")
-    frequent = ", ".join(f"{phrase} {n}" for phrase, n in found.phrases.most_common(10))
-    console.print(f"phrases: {len(found.phrases)} different; most frequent: {printable(frequent)}")
-    if found.drawn and draw_to is not None:
-        console.print(f"drew {len(found.drawn)} pictures, see {draw_to / 'index.html'}")
-    for example in found.examples:
+    frequent_phrases = ", ".join(f"{phrase} {n}" for phrase, n in findings.phrases.most_common(10))
+    console.print(
+        f"phrases: {len(findings.phrases)} different; most frequent: {printable(frequent_phrases)}"
+    )
+    if findings.drawn and drawing_folder is not None:
+        console.print(f"drew {len(findings.drawn)} pictures: {drawing_folder / 'index.html'}")
+    for example in findings.examples:
         console.print(f"  {printable(example)}", style="yellow")
-    if not found.is_fine:
-        listed = ", ".join(f"{problem} {n}" for problem, n in found.problems.most_common())
-        raise InputError(f"{file} has problems: {listed or 'it holds no dialogue'}.")
+    if not findings.is_fine:
+        problems = ", ".join(f"{problem} {n}" for problem, n in findings.problems.most_common())
+        raise InputError(f"{dataset_file} has problems: {problems or 'it holds no dialogue'}.")
     console.print("no problems")
 
 
-def _files(images: list[str], check_pixels: bool) -> "ImageFiles":
+def _image_files(images: list[str], check_pixels: bool) -> "ImageFiles":
     from segue.convert.image_files import ImageFiles, parse_roots
 
     return ImageFiles(parse_roots(images), check_pixels=check_pixels)
 
 
-def _plan(formats: list[str], val: float, seed: int, tool_free: float | None) -> "Plan":
+def _make_plan(formats: list[str], val: float, seed: int, tool_free: float | None) -> "Plan":
     from segue.convert.dataset import Plan, names
 
     return Plan(formats=names(formats), val=val, seed=seed, tool_free=tool_free)
 
 
-def _write(
-    made: "Iterable[Dialogue | Dropped]",
+def _write_dataset(
+    dialogues: "Iterable[Dialogue | Dropped]",
     out: Path,
     plan: "Plan",
     settings: "Mapping[str, object]",
     accounts: "Accounts | None",
     sources: tuple[Path, ...],
 ) -> None:
-    from segue.cli.terminal.screen import printable, screen
+    from segue.cli.terminal.screen import make_console, printable
     from segue.convert.dataset import write
 
-    console = screen()
-    with _counting(made) as counted:
-        report = write(counted, out, plan, settings, accounts, sources)
+    console = make_console()
+    with _show_progress(dialogues) as counted_dialogues:
+        report = write(counted_dialogues, out, plan, settings, accounts, sources)
     console.print(printable(report.summary()))
     console.print(f"wrote {out}: {', '.join(file.name for file in report.files)}", style="dim")
 
 
 @contextmanager
-def _counting(made: "Iterable[Dialogue | Dropped]") -> "Iterator[Iterable[Dialogue | Dropped]]":
-    """Show how many records there were so far, where somebody watches."""
+def _show_progress(
+    dialogues: "Iterable[Dialogue | Dropped]",
+) -> "Iterator[Iterable[Dialogue | Dropped]]":
+    """Show the number of records so far, in a terminal."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = SpinnerColumn(), TextColumn("{task.completed} records"), TimeElapsedColumn()
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        yield progress.track(made)
+    is_hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_hidden) as progress:
+        yield progress.track(dialogues)

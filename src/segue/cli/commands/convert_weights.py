@@ -1,4 +1,4 @@
-"""`segue convert-weights`: an original checkpoint becomes a safetensors folder."""
+"""`segue convert-weights`: an original checkpoint -> a safetensors folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,17 +10,17 @@ def convert_weights(
     checkpoint: Annotated[
         Path, typer.Argument(metavar="IN.pth", help="An original sam_*.pth or groundingdino_*.pth.")
     ],
-    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write the folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     vocabulary: Annotated[
         str | None,
-        typer.Option(help="Grounding DINO: the BERT vocabulary, a folder, vocab.txt or hub id."),
+        typer.Option(help="BERT vocabulary of Grounding DINO: a folder, vocab.txt or hub id."),
     ] = None,
 ) -> None:
-    """Turn an original SAM or Grounding DINO checkpoint into a folder of safetensors."""
-    from segue.cli.terminal.screen import screen, waiting
+    """Convert an original SAM or Grounding DINO checkpoint to a safetensors folder."""
+    from segue.cli.terminal.screen import make_console, show_status
     from segue.convert.weights import convert_weights as convert
 
-    console = screen()
-    with waiting(console, "converting"):
+    console = make_console()
+    with show_status(console, "converting"):
         backend = convert(checkpoint, folder, vocabulary=vocabulary)
-    console.print(f"wrote {folder}, read by the backend {backend}", soft_wrap=True)
+    console.print(f"wrote {folder}; backend: {backend}", soft_wrap=True)

@@ -6,38 +6,44 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
+from segue.cli.option_groups import expand_option_groups
 
 
-@grouped
+@expand_option_groups
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to write the pictures.")] = Path("demo-out"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to write the pictures.")
+    ] = Path("demo-out"),
     *,
-    models: options.Models,
+    models: options.ModelOptions,
 ) -> None:
-    """Ask the sample scenes the reference questions, in both languages; look at the masks."""
+    """Ask the reference questions about the sample scenes, and draw the masks of the answers."""
     import time
 
     from rich.table import Table
 
-    from segue.cli.terminal.screen import printable, screen, waiting
+    from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.embedded.demo import PAGE, demonstrate
     from segue.embedded.samples import samples
 
-    console = screen()
-    started = time.perf_counter()
-    with waiting(console, "loading the models"):
+    console = make_console()
+    start_s = time.perf_counter()
+    with show_status(console, "loading the models"):
         assistant = models.load()
-    loaded = time.perf_counter() - started
+    load_s = time.perf_counter() - start_s
     table = Table("picture", "question", "answer", "masks", "seconds", box=None, pad_edge=False)
-    with waiting(console, "asking"):
-        for shown in demonstrate(assistant, samples(), folder):
-            answer = shown.answer
-            masks = sum(region.mask is not None for region in answer.regions)
-            words = printable(" ".join(answer.text.split()))
+    with show_status(console, "asking"):
+        for result in demonstrate(assistant, samples(), folder):
+            answer = result.answer
+            mask_count = sum(region.mask is not None for region in answer.regions)
+            answer_text = printable(" ".join(answer.text.split()))
             table.add_row(
-                shown.overlay.name, answer.question, words, str(masks), f"{shown.seconds:.2f}"
+                result.overlay.name,
+                answer.question,
+                answer_text,
+                str(mask_count),
+                f"{result.seconds:.2f}",
             )
     console.print(table)
-    console.print(f"loading {loaded:.1f} s, all {time.perf_counter() - started:.1f} s")
+    console.print(f"loading {load_s:.1f} s, total {time.perf_counter() - start_s:.1f} s")
     console.print(f"pictures: {(folder / PAGE).resolve()}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segue.cli.options import Device, Dtype
+from segue.cli.options import DeviceOption, DtypeOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,58 +19,58 @@ def doctor(
     chat: Annotated[
         str | None,
         typer.Option(
-            help="A chat model to examine: a nickname, hub id, folder, or "
+            help="Chat model to examine: a nickname, hub id, folder or "
             "openai:MODEL@http://host:port/v1.",
         ),
     ] = None,
-    out: Annotated[
+    picture_folder: Annotated[
         Path | None,
-        typer.Option(help="Folder for the pictures of the examination, with true and found boxes."),
+        typer.Option(
+            "--out", help="Folder for the test pictures, with the true and the predicted boxes."
+        ),
     ] = None,
-    keep: Annotated[
+    save_profile: Annotated[
         bool,
-        typer.Option("--keep/--no-keep", help="Keep what was found for later calls."),
+        typer.Option("--save-profile/--no-save-profile", help="Save the findings for later calls."),
     ] = True,
-    device: Device = "auto",
-    dtype: Dtype = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = None,
 ) -> None:
     """Report on this machine; with --chat, examine a chat model or endpoint.
 
-    The chat model is shown drawn shapes whose places are known. What it is found to do (how it
-    writes boxes, in which frame, whether pictures are resized on the way, tags taken out, replies
-    cut off, second pictures lost) is kept in a profile, which later calls use.
+    The chat model is asked about drawn shapes whose boxes are known. The findings (how it writes
+    boxes, in which coordinate frame, whether pictures are resized, special tokens stripped, replies
+    truncated or second pictures lost) are saved in a profile, which later calls use.
     """
-    from segue.cli.terminal.screen import screen
+    from segue.cli.terminal.screen import make_console
 
-    console = screen()
+    console = make_console()
     if chat is None:
-        _machine(console)
+        _print_machine(console)
         return
-    verdict = _examined(console, chat, device, dtype)
-    _show(console, verdict)
-    _write(console, verdict, out, keep)
+    verdict = _examine_chat(console, chat, device, dtype)
+    _print_findings(console, verdict)
+    _save_findings(console, verdict, picture_folder, save_profile)
 
 
-def _examined(console: "Console", chat: str, device: str, dtype: str | None) -> "Verdict":
+def _examine_chat(console: "Console", chat: str, device: str, dtype: str | None) -> "Verdict":
     from segue.assistant.loading import load_stage
-    from segue.cli.terminal.screen import waiting
+    from segue.cli.terminal.screen import show_status
     from segue.doctor import examine
 
-    with waiting(console, "loading the chat model"):
+    with show_status(console, "loading the chat model"):
         model = load_stage("chat", chat, device=device, dtype=dtype)
-    steps: list[str] = []
 
-    def tell(step: str) -> None:
-        steps.append(step)
+    def print_step(step: str) -> None:
         if console.is_terminal:
             console.print(f"… {step}", style="dim")
 
-    return examine(model, _drawings_on_board(), tell)
+    return examine(model, _bundled_drawings(), print_step)
 
 
-def _drawings_on_board() -> "list[Drawing]":
-    """The sample scenes: for chat models that know drawn things but no plain shapes."""
-    from segue.doctor import Drawing, Shape
+def _bundled_drawings() -> "list[Drawing]":
+    """Return the sample scenes, for chat models that know drawn objects but no plain shapes."""
+    from segue.doctor import Drawing, DrawnShape
     from segue.embedded.samples import samples
     from segue.values.box import Box
     from segue.values.image import Image
@@ -79,13 +79,13 @@ def _drawings_on_board() -> "list[Drawing]":
         Drawing(
             scene.name,
             Image.open(scene.file),
-            tuple(Shape(thing.english, Box(*thing.box)) for thing in scene.objects),
+            tuple(DrawnShape(item.english, Box(*item.box)) for item in scene.objects),
         )
         for scene in samples()
     ]
 
 
-def _show(console: "Console", verdict: "Verdict") -> None:
+def _print_findings(console: "Console", verdict: "Verdict") -> None:
     from rich.table import Table
 
     from segue.cli.terminal.screen import printable
@@ -93,27 +93,29 @@ def _show(console: "Console", verdict: "Verdict") -> None:
     table = Table(box=None, show_header=False)
     marks = {True: ("good", "green"), False: ("DEFECT", "red"), None: ("unclear", "yellow")}
     for finding in verdict.findings:
-        mark, style = marks[finding.good]
-        table.add_row(mark, finding.what, printable(finding.text), style=style)
+        mark, style = marks[finding.is_good]
+        table.add_row(mark, finding.topic, printable(finding.text), style=style)
     console.print(table)
     count = len(verdict.defects)
     console.print(f"{verdict.profile.name}: {count or 'no'} defect{'s' * (count != 1)}")
 
 
-def _write(console: "Console", verdict: "Verdict", out: Path | None, keep: bool) -> None:
+def _save_findings(
+    console: "Console", verdict: "Verdict", picture_folder: Path | None, save_profile: bool
+) -> None:
     from segue.files.atomic import write_picture
     from segue.runtime import profile
 
-    if out is not None:
+    if picture_folder is not None:
         for name, picture in verdict.pictures.items():
-            write_picture(out / f"{name}.png", picture)
-        console.print(f"pictures: {out}")
-    if keep:
+            write_picture(picture_folder / f"{name}.png", picture)
+        console.print(f"pictures: {picture_folder}")
+    if save_profile:
         console.print(f"profile: {profile.save(verdict.profile)}")
 
 
-def _machine(console: "Console") -> None:
-    """Versions, device, memory, weights on board, and whether the network is off."""
+def _print_machine(console: "Console") -> None:
+    """Print versions, device, memory, bundled weights, and whether the network may be used."""
     from rich.table import Table
 
     from segue.version import __version__
@@ -132,20 +134,20 @@ def _machine(console: "Console") -> None:
         "bitsandbytes",
         "openai",
     ):
-        table.add_row(name, _version(name))
+        table.add_row(name, _package_version(name))
     for name, value in {
-        **_device(),
-        **_memory(),
-        **_budget(),
-        **_weights(),
-        "network": _network(),
+        **_describe_device(),
+        **_describe_memory(),
+        **_describe_budget(),
+        **_describe_weights(),
+        "network": _describe_network(),
     }.items():
         table.add_row(name, value)
     console.print(table)
 
 
-def _budget() -> dict[str, str]:
-    """What may be remembered unless --memory or `memory=` says otherwise, and how it is split."""
+def _describe_budget() -> dict[str, str]:
+    """Return the default memory budget for caches, and how it is split."""
     from segue.runtime.memory import MemoryBudget
 
     budget = MemoryBudget.of_machine()
@@ -153,24 +155,24 @@ def _budget() -> dict[str, str]:
     return {"memory budget": f"{budget.total // 2**20} MiB ({parts})"}
 
 
-_MODELS = "it comes with pip install 'segue[models]'"
-_WITHOUT = {
+_MODELS_HINT = "install with: pip install 'segue[models]'"
+_INSTALL_HINTS = {
     "torchvision": "not needed; pictures go through Pillow",
-    "bitsandbytes": "needed for 4- and 8-bit weights: pip install 'segue[quantize]'",
-    "openai": "needed for endpoints: pip install 'segue[openai]'",
+    "bitsandbytes": "for 4- and 8-bit weights: pip install 'segue[quantize]'",
+    "openai": "for endpoints: pip install 'segue[openai]'",
 }
 
 
-def _version(package: str) -> str:
+def _package_version(package: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
         return version(package)
     except PackageNotFoundError:
-        return f"not installed; {_WITHOUT.get(package, _MODELS)}"
+        return f"not installed; {_INSTALL_HINTS.get(package, _MODELS_HINT)}"
 
 
-def _device() -> dict[str, str]:
+def _describe_device() -> dict[str, str]:
     from segue.errors import MissingExtra
     from segue.runtime.device import pick
 
@@ -181,40 +183,42 @@ def _device() -> dict[str, str]:
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    format_ = str(dtype).removeprefix("torch.")
-    found = {"device": f"{device} ({name}), {format_}, {torch.get_num_threads()} threads"}
+    dtype_name = str(dtype).removeprefix("torch.")
+    rows = {"device": f"{device} ({name}), {dtype_name}, {torch.get_num_threads()} threads"}
     if device.type == "cuda":
         free, total = (value / 2**30 for value in torch.cuda.mem_get_info(device))
-        found["device memory"] = f"{total:.1f} GiB, {free:.1f} GiB of it free"
-    return found
+        rows["device memory"] = f"{total:.1f} GiB, {free:.1f} GiB free"
+    return rows
 
 
-def _memory() -> dict[str, str]:
+def _describe_memory() -> dict[str, str]:
     import os
 
     if sys.platform == "win32":
         return {}
-    page = os.sysconf("SC_PAGE_SIZE")
-    total, free = (os.sysconf(name) * page / 2**30 for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
-    return {"memory": f"{total:.1f} GiB, {free:.1f} GiB of it free"}
+    page_size = os.sysconf("SC_PAGE_SIZE")
+    total, free = (
+        os.sysconf(name) * page_size / 2**30 for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES")
+    )
+    return {"memory": f"{total:.1f} GiB, {free:.1f} GiB free"}
 
 
-def _weights() -> dict[str, str]:
+def _describe_weights() -> dict[str, str]:
     from segue.errors import ModelError
     from segue.runtime.weights import BUNDLED, locate
 
-    found = {}
+    rows = {}
     for part in BUNDLED:
         try:
             folder = locate(f"embedded/{part}")
             size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            found[f"embedded {part}"] = f"{size / 1e6:.1f} MB in {folder}"
+            rows[f"embedded {part}"] = f"{size / 1e6:.1f} MB in {folder}"
         except ModelError as error:
-            found[f"embedded {part}"] = str(error)
-    return found
+            rows[f"embedded {part}"] = str(error)
+    return rows
 
 
-def _network() -> str:
+def _describe_network() -> str:
     from segue.runtime.weights import offline
 
-    return "off (SEGUE_OFFLINE or HF_HUB_OFFLINE)" if offline() else "on"
+    return "off (SEGUE_OFFLINE or HF_HUB_OFFLINE)" if offline() else "allowed"

@@ -1,4 +1,4 @@
-"""`segue edit`: cut out, blur, recolour, erase an object, or put it before something else."""
+"""`segue edit`: cut out, blur, recolour or erase an object, or replace its background."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
+from segue.cli.option_groups import expand_option_groups
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,53 +17,58 @@ if TYPE_CHECKING:
     from segue.values.region import Region
 
 
-@grouped
+@expand_option_groups
 def edit(
-    image: Annotated[str, typer.Argument(help="The picture.")],
-    operation: Annotated[str, typer.Argument(help="cutout, blur, recolour, erase or background.")],
-    settings: Annotated[
+    image_source: options.ImageArgument,
+    operation: Annotated[
+        str,
+        typer.Argument(metavar="OPERATION", help="cutout, blur, recolour, erase or background."),
+    ],
+    setting_texts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME=VALUE]...",
+            metavar="NAME=VALUE",
             help="colour=teal, strength=12, where=rest, feather=3, crop=true, picture=beach.jpg …",
             show_default=False,
         ),
     ] = None,
-    phrase: Annotated[
-        list[str] | None, typer.Option("--phrase", "-p", help="What to look for and edit.")
+    phrases: Annotated[
+        list[str] | None, typer.Option("--phrase", "-p", help="An object to find and edit.")
     ] = None,
-    box: options.Boxes = None,
-    point: options.Points = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="By default PICTURE-OPERATION.png here.")
+    boxes: options.BoxesOption = None,
+    clicks: options.PointsOption = None,
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="File to write; by default IMAGE-OPERATION.png in this folder."
+        ),
     ] = None,
     *,
-    models: options.Finders,
-    allow_urls: options.AllowUrls = False,
+    models: options.DetectorOptions,
+    allow_urls: options.AllowUrlsOption = False,
 ) -> None:
-    """Edit what phrases, boxes or clicks name; all of it together is the object."""
+    """Edit what phrases, boxes or clicks name, all of it together as one object."""
     from segue.cli.terminal import results
-    from segue.cli.terminal.screen import region_table, screen
+    from segue.cli.terminal.screen import make_console, region_table
 
-    console = screen()
-    (picture,) = options.open_images([image], allow_urls)
-    parameters = read_settings(settings or [])
-    name = checked_operation(operation, parameters)
-    target = out or Path(f"{Path(picture.name).stem or 'picture'}-{name}.png")
-    results.keep_inputs([target], [image, str(parameters.get("picture", ""))])
-    regions = options.find_regions(console, picture, phrase, box, point, models)
+    console = make_console()
+    (picture,) = options.open_images([image_source], allow_urls)
+    parameters = parse_settings(setting_texts or [])
+    name = canonical_operation(operation, parameters)
+    target = target or Path(f"{Path(picture.name).stem or 'picture'}-{name}.png")
+    results.refuse_overwriting([target], [image_source, str(parameters.get("picture", ""))])
+    regions = options.find_regions(console, picture, phrases, boxes, clicks, models)
     if not regions:
-        raise InputError(f"There is no {' or '.join(phrase or [])} in the picture to edit.")
-    edited = edit_regions(picture, regions, name, parameters)
-    results.save_picture(edited, target)
+        raise InputError(f"There is no {' or '.join(phrases or [])} in the picture to edit.")
+    results.save_picture(edit_regions(picture, regions, name, parameters), target)
     console.print(region_table(regions))
     console.print(f"wrote {target}", style="dim")
 
 
-def read_settings(texts: Sequence[str]) -> dict[str, Any]:
-    """Read "name=value" texts; numbers and true or false are read as such.
+def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """Parse "name=value" texts, with numbers and booleans as in JSON.
 
-    >>> read_settings(["strength=4", "colour=teal", "crop=true"])
+    >>> parse_settings(["strength=4", "colour=teal", "crop=true"])
     {'strength': 4, 'colour': 'teal', 'crop': True}
     """
     settings = {}
@@ -78,11 +83,11 @@ def read_settings(texts: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def checked_operation(name: str, parameters: Mapping[str, Any]) -> str:
-    """The operation that a person means: "cutout" and "cut-out" are "cut_out".
+def canonical_operation(name: str, parameters: Mapping[str, Any]) -> str:
+    """Return the operation's name in the library: "cutout" and "cut-out" are "cut_out".
 
     Raises:
-        UnknownName: there is none of that name.
+        UnknownName: there is no such operation.
         InputError: it has no such parameter.
     """
     from segue.edit import Edit
@@ -95,21 +100,21 @@ def checked_operation(name: str, parameters: Mapping[str, Any]) -> str:
 def edit_regions(
     image: "Image", regions: "Sequence[Region]", operation: str, parameters: Mapping[str, Any]
 ) -> Any:
-    """Do one edit to all regions together; returns a PIL image.
+    """Apply one edit to all regions together; returns a PIL image.
 
     Raises:
         SegueError: as `segue.edit.apply`.
     """
     from segue.edit import apply
 
-    step, pictures = read_edit([region.id for region in regions], operation, parameters)
-    return apply(image, regions, [step], pictures=pictures)
+    region_edit, pictures = make_edit([region.id for region in regions], operation, parameters)
+    return apply(image, regions, [region_edit], pictures=pictures)
 
 
-def read_edit(
-    regions: Sequence[str], operation: str, parameters: Mapping[str, Any]
+def make_edit(
+    region_ids: Sequence[str], operation: str, parameters: Mapping[str, Any]
 ) -> "tuple[Edit, dict[str, Image]]":
-    """The edit that was typed, and the picture that it names, if any.
+    """Return the edit that the user typed, and the background picture that it names, if any.
 
     Raises:
         SegueError: there is no such operation, parameter or picture.
@@ -117,6 +122,6 @@ def read_edit(
     from segue.edit import Edit
     from segue.values.image import Image
 
-    behind = parameters.get("picture")
-    pictures = {} if behind is None else {str(behind): Image.open(Path(str(behind)))}
-    return Edit(checked_operation(operation, parameters), list(regions), parameters), pictures
+    background = parameters.get("picture")
+    pictures = {} if background is None else {str(background): Image.open(Path(str(background)))}
+    return Edit(canonical_operation(operation, parameters), list(region_ids), parameters), pictures

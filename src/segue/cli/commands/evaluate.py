@@ -1,4 +1,4 @@
-"""`segue evaluate`: ask the models many questions, keep the answers, and score them."""
+"""`segue evaluate`: ask the models many questions, save the predictions, and score them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,213 +7,259 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
-from segue.cli.terminal.results import keep_inputs
+from segue.cli.option_groups import expand_option_groups
+from segue.cli.renamed_options import accept_old_names
+from segue.cli.terminal.results import refuse_overwriting
 from segue.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(
-    help="Measure how good the answers are.",
+    help="Measure the quality of answers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[
-    Path, typer.Argument(help="Questions to ask, or predictions to score, as JSON lines.")
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", "-o", help="Where predictions are kept; a run that was stopped goes on there."
+InputFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="Questions to ask, or predictions to score, as JSON lines."
     ),
 ]
-Json = Annotated[str | None, typer.Option(help="Write the report as JSON; '-' is standard output.")]
-SynonymsFile = Annotated[
-    Path | None, typer.Option("--synonyms", help='A JSON file like [["tram", "streetcar"]].')
-]
-Prompt = Annotated[
-    str, typer.Option(help='How an expression ("sent") is asked for; {sent} is replaced.')
-]
-Pictures = Annotated[
+PredictionsOption = Annotated[
     Path | None,
-    typer.Option("--images", "-i", help="Where relative picture names begin; else at the file."),
+    typer.Option(
+        "--out", "-o", help="File for the predictions; an interrupted run is resumed from it."
+    ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Ask the first so many only.")]
+JsonOption = Annotated[
+    str | None, typer.Option("--json", help="Write the report as JSON; '-' is standard output.")
+]
+SynonymsOption = Annotated[
+    Path | None,
+    typer.Option("--synonyms", help='More synonyms, a JSON file like [["tram", "streetcar"]].'),
+]
+PromptOption = Annotated[
+    str,
+    typer.Option(help='Question for a referring expression ("sent"), which replaces {sent}.'),
+]
+ImageFolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--images", "-i", help="Folder of relative picture names; by default that of the file."
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="Ask only the first so many questions.")
+]
 
-GREEDY = options.Words(temperature=0.0)
+GREEDY = options.SamplingOptions(temperature=0.0)
 
 
 @dataclass(frozen=True)
-class Asking:
-    """What is asked of the questions in a file."""
+class QuestionOptions:
+    """Which questions of a file are asked, and how."""
 
-    prompt: Prompt = "Where is the {sent}?"
-    images: Pictures = None
-    limit: Limit = None
+    prompt: PromptOption = "Where is the {sent}?"
+    image_folder: ImageFolderOption = None
+    limit: LimitOption = None
 
 
 @app.command("predict")
-@grouped
+@expand_option_groups
 def predict(
-    questions: Annotated[Path, typer.Argument(help="Questions, as JSON lines.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where predictions are kept.")],
+    questions_file: Annotated[
+        Path, typer.Argument(metavar="QUESTIONS", help="Questions, as JSON lines.")
+    ],
+    predictions_file: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="File for the predictions; an interrupted run is resumed from it."
+        ),
+    ],
     *,
-    asking: Asking,
-    models: options.Models,
-    words: options.Words = GREEDY,
+    question_options: QuestionOptions,
+    models: options.ModelOptions,
+    sampling: options.SamplingOptions = GREEDY,
 ) -> None:
-    """Ask every question once and keep the answers; score them later, as often as you like."""
-    _predict(questions, out, asking, models, words)
+    """Ask every question once and save the predictions; score them later, without models."""
+    _predict(questions_file, predictions_file, question_options, models, sampling)
 
 
-def _scoring(part: str, summary: str) -> None:
-    """Add a command that scores one part, and asks the questions first where need be."""
+def _add_scoring_command(part: str, summary: str) -> None:
+    """Add a command that scores one part, and asks the questions first where necessary."""
 
-    @grouped
+    @expand_option_groups
     def command(
-        file: File,
-        out: Out = None,
-        json: Json = None,
-        synonyms: SynonymsFile = None,
+        input_file: InputFile,
+        predictions_file: PredictionsOption = None,
+        json_target: JsonOption = None,
+        synonyms_file: SynonymsOption = None,
         *,
-        asking: Asking,
-        models: options.Models,
-        words: options.Words = GREEDY,
+        question_options: QuestionOptions,
+        models: options.ModelOptions,
+        sampling: options.SamplingOptions = GREEDY,
     ) -> None:
-        keep_inputs([json, out], [file, *([synonyms] if synonyms else [])])
-        predictions = file
-        if not _is_predictions(file):
-            if out is None:
-                raise InputError(
-                    f"{file} holds questions, not predictions. Say where the answers go: --out FILE"
-                )
-            _predict(file, out, asking, models, words)
-            predictions = out
-        _report(predictions, part, json, synonyms)
+        input_files = [input_file, *([synonyms_file] if synonyms_file else [])]
+        refuse_overwriting([json_target, predictions_file], input_files)
+        if _is_predictions(input_file):
+            predictions_file = input_file
+        elif predictions_file is None:
+            raise InputError(
+                f"{input_file} holds questions, not predictions. Name a file for the predictions: "
+                "--out FILE"
+            )
+        else:
+            _predict(input_file, predictions_file, question_options, models, sampling)
+        _print_report(predictions_file, part, json_target, synonyms_file)
 
     app.command(part, help=summary)(command)
 
 
-_scoring("tags", "Tag-valid rate, phrase accuracy, over-trigger rate, absent objects.")
-_scoring("boxes", "Acc@0.5 of questions with one true box, as for RefCOCO.")
-_scoring("masks", "gIoU, cIoU, P@X, N-acc and T-acc of questions with a true mask.")
-_scoring("all", "Everything that the file allows.")
+_add_scoring_command("tags", "Tag-valid rate, phrase accuracy, over-trigger rate, absent objects.")
+_add_scoring_command("boxes", "Acc@0.5 of questions with one true box, as for RefCOCO.")
+_add_scoring_command("masks", "gIoU, cIoU, P@X, N-acc and T-acc of questions with a true mask.")
+_add_scoring_command("all", "All scores that the file allows.")
 
 
-@app.command("detections")
+@app.command("detections", context_settings=accept_old_names({"most": "max-detections"}))
 def detections(
-    truth: Annotated[Path, typer.Argument(help="COCO instances_*.json")],
-    results: Annotated[Path, typer.Argument(help="COCO results: a JSON list with scores.")],
-    masks: Annotated[bool, typer.Option("--masks", help="Compare masks, not boxes.")] = False,
-    most: Annotated[int, typer.Option(help="Detections a picture; 300 for LVIS.")] = 100,
-    json: Json = None,
+    truth_file: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="Ground truth: COCO instances_*.json.")
+    ],
+    results_file: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="COCO results: a JSON list with scores.")
+    ],
+    masks: Annotated[bool, typer.Option("--masks", help="Compare masks instead of boxes.")] = False,
+    max_detections: Annotated[
+        int, typer.Option(help="Maximum detections per picture; 300 for LVIS.")
+    ] = 100,
+    json_target: JsonOption = None,
 ) -> None:
-    """COCO's AP of detections with scores."""
+    """Compute COCO's AP of detections with scores."""
     from segue.cli.terminal.results import write_text
-    from segue.cli.terminal.screen import screen
+    from segue.cli.terminal.screen import make_console
     from segue.evaluate.metrics import average_precision
 
-    keep_inputs([json], [truth, results])
+    refuse_overwriting([json_target], [truth_file, results_file])
+    kind = "segm" if masks else "bbox"
     scores = average_precision(
-        _read_json(truth), _read_json(results), "segm" if masks else "bbox", most
+        _read_json(truth_file), _read_json(results_file), kind, max_detections
     )
-    if json is not None:
-        write_text(_dumped(scores), json)
-    if json != "-":
-        _table(screen(), "detections", {"": scores})
+    if json_target is not None:
+        write_text(_to_json_text(scores), json_target)
+    if json_target != "-":
+        _print_table(make_console(), "detections", {"": scores})
 
 
 def _predict(
-    questions: Path, out: Path, asking: Asking, models: options.Models, words: options.Words
+    questions_file: Path,
+    predictions_file: Path,
+    question_options: QuestionOptions,
+    models: options.ModelOptions,
+    sampling_options: options.SamplingOptions,
 ) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from segue.cli.terminal.screen import screen, waiting
+    from segue.cli.terminal.screen import make_console, show_status
     from segue.evaluate import predictions
     from segue.evaluate.questions import read_questions
 
-    console = screen(error=True)
-    how, limit = words.sampling, asking.limit
-    asked = list(read_questions(questions, prompt=asking.prompt, images=asking.images))[:limit]
-    with waiting(console, "loading the models"):
+    console = make_console(error=True)
+    sampling, prompt = sampling_options.to_sampling(), question_options.prompt
+    limit = question_options.limit
+    questions = list(
+        read_questions(questions_file, prompt=prompt, images=question_options.image_folder)
+    )[:limit]
+    with show_status(console, "loading the models"):
         assistant = models.load()
-    about = predictions.manifest(assistant, questions, how, prompt=asking.prompt, limit=limit)
-    with predictions.PredictionsFile(out, about) as file:
-        left = sum(question.id not in file.done for question in asked)
-        if left < len(asked):
-            console.print(f"{len(asked) - left} of {len(asked)} were answered before", style="dim")
-        answers = predictions.predict(assistant, asked, file, how)
+    manifest = predictions.make_manifest(
+        assistant, questions_file, sampling, prompt=prompt, limit=limit
+    )
+    with predictions.PredictionsFile(predictions_file, manifest) as file:
+        n_remaining = sum(question.id not in file.answered_ids for question in questions)
+        if n_remaining < len(questions):
+            n_answered = len(questions) - n_remaining
+            console.print(f"{n_answered} of {len(questions)} already answered", style="dim")
+        new_predictions = predictions.predict(assistant, questions, file, sampling)
         stream = Console(stderr=True)
-        shown = track(
-            answers, "asking", left, console=stream, disable=not stream.is_terminal, transient=True
+        progress = track(
+            new_predictions,
+            "asking",
+            n_remaining,
+            console=stream,
+            disable=not stream.is_terminal,
+            transient=True,
         )
-        failed = sum(prediction.error is not None for prediction in shown)
-    if failed:
-        console.print(f"{failed} questions could not be answered; see 'error' in {out}")
+        n_failed = sum(prediction.error is not None for prediction in progress)
+    if n_failed:
+        console.print(f"{n_failed} questions failed; see 'error' in {predictions_file}")
 
 
-def _report(predictions: Path, part: str, json: str | None, synonyms: Path | None) -> None:
+def _print_report(
+    predictions_file: Path, part: str, json_target: str | None, synonyms_file: Path | None
+) -> None:
     from segue.cli.terminal.results import write_text
-    from segue.cli.terminal.screen import screen
-    from segue.evaluate.report import report
+    from segue.cli.terminal.screen import make_console
+    from segue.evaluate.report import make_report
     from segue.evaluate.synonyms import Synonyms
 
-    words = Synonyms.read(synonyms) if synonyms is not None else None
-    result = report(predictions, () if part == "all" else (part,), words)
-    if json is not None:
-        write_text(_dumped(result), json)
-    if json == "-":
+    synonyms = Synonyms.read(synonyms_file) if synonyms_file is not None else None
+    report = make_report(predictions_file, () if part == "all" else (part,), synonyms)
+    if json_target is not None:
+        write_text(_to_json_text(report), json_target)
+    if json_target == "-":
         return
-    console = screen()
-    about = result["manifest"]
-    console.print(f"models: {_listed(about['models'])}")
+    console = make_console()
+    manifest = report["manifest"]
+    console.print(f"models: {_join_values(manifest['models'])}")
     thresholds = {
         name: "the detector's own" if value is None else value
-        for name, value in about["thresholds"].items()
+        for name, value in manifest["thresholds"].items()
     }
-    console.print(f"thresholds: {_listed(thresholds)}; sampling: {_listed(about['sampling'])}")
-    console.print(f"prompt: {about['prompt']!r}; versions: {_listed(about['versions'])}")
-    _table(console, "answers", {"": result["answers"]})
-    for name in (key for key in result if key not in ("manifest", "answers")):
-        _tables(console, name, result[name])
+    sampling = _join_values(manifest["sampling"])
+    console.print(f"thresholds: {_join_values(thresholds)}; sampling: {sampling}")
+    console.print(f"prompt: {manifest['prompt']!r}; versions: {_join_values(manifest['versions'])}")
+    _print_table(console, "answers", {"": report["answers"]})
+    for name in (key for key in report if key not in ("manifest", "answers")):
+        _print_tables(console, name, report[name])
 
 
-def _tables(console: "Console", title: str, content: dict[str, Any]) -> None:
-    """The numbers of a level as one table with a column for each group, then the levels below."""
+def _print_tables(console: "Console", title: str, content: dict[str, Any]) -> None:
+    """Print the numbers of a level as one table with a column per group, then the levels below."""
     groups = {key: value for key, value in content.items() if isinstance(value, dict) and value}
-    flat = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
-    columns = {key: value for key, value in groups.items() if not _is_deep(value)}
-    if flat:
-        _table(console, title, {"": flat})
+    numbers = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
+    columns = {key: value for key, value in groups.items() if not _has_groups(value)}
+    if numbers:
+        _print_table(console, title, {"": numbers})
     if columns:
-        _table(console, title, columns)
+        _print_table(console, title, columns)
     for key, value in groups.items():
         if key not in columns:
-            _tables(console, f"{title}, {key}", value)
+            _print_tables(console, f"{title}, {key}", value)
 
 
-def _is_deep(value: dict[str, Any]) -> bool:
+def _has_groups(value: dict[str, Any]) -> bool:
     return any(isinstance(inner, dict) for inner in value.values())
 
 
-def _table(console: "Console", title: str, columns: dict[str, dict[str, Any]]) -> None:
-    """Rates in percent; a row for each number, a column for each group."""
+def _print_table(console: "Console", title: str, columns: dict[str, dict[str, Any]]) -> None:
+    """Print rates in percent, with a row per number and a column per group."""
     from rich.table import Table
 
     table = Table(title, box=None)
     for name in columns:
         table.add_column(name, justify="right")
     for row in dict.fromkeys(name for numbers in columns.values() for name in numbers):
-        table.add_row(row, *(_shown(numbers.get(row)) for numbers in columns.values()))
+        table.add_row(row, *(_format_value(numbers.get(row)) for numbers in columns.values()))
     console.print()
     console.print(table)
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     from segue.evaluate.metrics import percent
 
     return percent(value) if value is None or isinstance(value, float) else str(value)
@@ -228,7 +274,7 @@ def _is_predictions(file: Path) -> bool:
     return "manifest" in first
 
 
-def _listed(values: dict[str, Any]) -> str:
+def _join_values(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, []))
 
 
@@ -238,7 +284,7 @@ def _read_json(file: Path) -> Any:
     return read_json(file)
 
 
-def _dumped(value: Any) -> str:
+def _to_json_text(value: Any) -> str:
     from segue.files.atomic import json_text
 
     return json_text(value, indent=2) + "\n"

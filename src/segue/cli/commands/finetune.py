@@ -1,4 +1,4 @@
-"""`segue finetune`: a recipe and conversations -> an adapter, or a whole model."""
+"""`segue finetune` and `segue merge`: a recipe and dialogues -> an adapter or a full model."""
 
 import shlex
 import sys
@@ -19,115 +19,130 @@ if TYPE_CHECKING:
 
 
 def finetune(
-    recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.")],
+    recipe_file: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A TOML file; see recipes/.")
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", "-s", metavar="KEY=VALUE", help="Override the recipe. May be given many times."
+            "--set",
+            "-s",
+            metavar="KEY=VALUE",
+            help="Override a setting of the recipe; may be repeated.",
         ),
     ] = None,
     preflight: Annotated[
         bool,
         typer.Option(
-            "--preflight", help="Only look: lengths, memory, samples drawn. No weights needed."
+            "--preflight",
+            help="Only check: lengths, memory, samples with boxes drawn. Needs no weights.",
         ),
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew; otherwise a stopped run goes on.")
+        bool, typer.Option("--fresh", help="Start again; otherwise an interrupted run is resumed.")
     ] = False,
-    json: Annotated[
+    json_target: Annotated[
         str | None,
-        typer.Option(help="With --preflight: write what it found; '-' is standard output."),
+        typer.Option("--json", help="With --preflight: write its results; '-' is standard output."),
     ] = None,
 ) -> None:
-    """Teach a chat model, as a recipe says; a stopped run goes on where it was."""
-    from segue.cli.terminal.screen import screen
+    """Fine-tune a chat model as a recipe says; an interrupted run is resumed."""
+    from segue.cli.terminal.screen import make_console
     from segue.finetune.recipe import read_recipe
 
-    read = read_recipe(recipe, settings or ())
-    if json is not None and not preflight:
-        raise InputError("--json writes what --preflight finds. Add --preflight, or leave it out.")
-    console = screen(error=json == "-", quiet=json == "-")
+    recipe = read_recipe(recipe_file, settings or ())
+    if json_target is not None and not preflight:
+        raise InputError(
+            "--json writes the results of --preflight. Add --preflight, or leave out --json."
+        )
+    console = make_console(error=json_target == "-", quiet=json_target == "-")
     if preflight:
-        _look(console, read, json)
+        _run_preflight(console, recipe, json_target)
         return
-    from segue.finetune.train import finetune as run
+    from segue.finetune.train import finetune as run_training
 
     command = ["segue", *sys.argv[1:]]
     with _progress(console) as watch:
-        target = run(
-            read, fresh=fresh, command=command, watch=watch,
-            chosen=lambda name, selection: _show_selection(console, name, selection),
+        target = run_training(
+            recipe, fresh=fresh, command=command, watch=watch,
+            chosen=lambda name, selection: _print_selection(console, name, selection),
         )  # fmt: skip
-    console.print(f"what was learned is in {target}", soft_wrap=True)
-    if read.method != "full":
+    console.print(f"fine-tuned weights: {target}", soft_wrap=True)
+    if recipe.method != "full":
         console.print(f"use it: segue ask PICTURE QUESTION --chat {shlex.quote(str(target))}")
-        console.print(f"one model of it: segue merge {shlex.quote(str(target))} --out FOLDER")
+        console.print(
+            f"merge it into its base: segue merge {shlex.quote(str(target))} --out FOLDER"
+        )
 
 
 def merge(
-    adapter: Annotated[Path, typer.Argument(help="The folder of an adapter, or of its run.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the model.")],
+    adapter_folder: Annotated[
+        Path,
+        typer.Argument(metavar="ADAPTER", help="The folder of an adapter, or of its training run."),
+    ],
+    output_folder: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the model.")],
     base: Annotated[
-        str | None, typer.Option(help="Another place of the base; by default as the adapter says.")
+        str | None, typer.Option(help="The base model; by default the one that the adapter names.")
     ] = None,
     dtype: Annotated[
         str | None,
-        typer.Option(help="float32, bfloat16 or float16; by default as the base is stored."),
+        typer.Option(help="float32, bfloat16 or float16; by default that of the base."),
     ] = None,
 ) -> None:
-    """Add an adapter to its base: one folder that transformers, vLLM and segue load."""
-    from segue.cli.terminal.screen import screen, waiting
-    from segue.finetune.merge import merge as join
+    """Merge an adapter into its base model: a folder that transformers, vLLM and segue load."""
+    from segue.cli.terminal.screen import make_console, show_status
+    from segue.finetune.merge import merge as merge_adapter
 
-    console = screen()
-    with waiting(console, "merging"):
-        target = join(adapter, out, base=base, dtype=dtype)
-    console.print(f"the model is in {target}", soft_wrap=True)
+    console = make_console()
+    with show_status(console, "merging"):
+        target = merge_adapter(adapter_folder, output_folder, base=base, dtype=dtype)
+    console.print(f"merged model: {target}", soft_wrap=True)
 
 
-def _look(console: "Console", recipe: Any, json: str | None) -> None:
+def _run_preflight(console: "Console", recipe: Any, json_target: str | None) -> None:
     from segue.cli.terminal.results import write_text
-    from segue.cli.terminal.screen import waiting
+    from segue.cli.terminal.screen import show_status
     from segue.files.atomic import json_text
     from segue.finetune.preflight import preflight
 
-    with waiting(console, "measuring"):
-        found = preflight(recipe)
-    _show(console, found)
-    if json is not None:
-        write_text(json_text(found.to_json(), indent=2) + "\n", json)
+    with show_status(console, "checking"):
+        results = preflight(recipe)
+    _print_preflight(console, results)
+    if json_target is not None:
+        write_text(json_text(results.to_json(), indent=2) + "\n", json_target)
 
 
-def _show(console: "Console", found: "Preflight") -> None:
-    for name, selection in (("train", found.train), ("validation", found.validation)):
+def _print_preflight(console: "Console", results: "Preflight") -> None:
+    for name, selection in (("train", results.train), ("validation", results.validation)):
         if selection is not None:
-            _show_selection(console, name, selection)
-    console.print(f"a picture takes {found.picture_tokens}")
-    share = found.trained / found.parameters
-    console.print(f"trained: {found.trained:,} of {found.parameters:,} parameters ({share:.2%})")
-    console.print(f"steps of the optimiser: {found.steps:,}")
-    parts = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in found.memory.items())
-    console.print(f"memory, estimated, GB: {parts}")
-    if found.findings is not None:
-        for problem, count in found.findings.problems.most_common():
+            _print_selection(console, name, selection)
+    console.print(f"tokens per picture: {results.picture_tokens}")
+    share = results.trained / results.parameters
+    console.print(
+        f"trainable: {results.trained:,} of {results.parameters:,} parameters ({share:.2%})"
+    )
+    console.print(f"optimiser steps: {results.steps:,}")
+    parts = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in results.memory.items())
+    console.print(f"estimated memory in GB: {parts}")
+    if results.findings is not None:
+        for problem, count in results.findings.problems.most_common():
             console.print(f"  problem in the data: {problem} {count}", style="yellow")
-    if found.pictures is not None and found.findings is not None and found.findings.drawn:
-        console.print(f"samples with their boxes: {found.pictures / 'index.html'}")
+    if results.pictures is not None and results.findings is not None and results.findings.drawn:
+        console.print(f"samples with their boxes: {results.pictures / 'index.html'}")
 
 
-def _show_selection(console: "Console", name: str, selection: "Selection") -> None:
+def _print_selection(console: "Console", name: str, selection: "Selection") -> None:
     tokens = selection.to_json()["tokens"]
     spread = ", ".join(f"{key} {value:,}" for key, value in tokens.items())
     console.print(f"{name}: {len(selection.dialogues):,} of {selection.read:,} dialogues")
     console.print(f"  tokens: {spread}")
     for reason, count in selection.dropped.most_common():
-        console.print(f"  left out: {reason} {count:,}", style="yellow")
+        console.print(f"  dropped: {reason} {count:,}", style="yellow")
 
 
 @contextmanager
 def _progress(console: "Console") -> "Iterator[Callable[[Mapping[str, Any]], None]]":
-    """A bar with the loss where somebody watches; evaluations as lines, everywhere."""
+    """Show a progress bar with the loss in a terminal, and evaluations as lines everywhere."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -147,13 +162,13 @@ def _progress(console: "Console") -> "Iterator[Callable[[Mapping[str, Any]], Non
             bar.update(task, completed=line["step"], total=line["of"])
             if "loss" in line:
                 bar.update(task, loss=f"{line['loss']:.4f}")
-            told = {
+            scores = {
                 key: value
                 for key, value in line.items()
                 if key not in ("step", "of", "sample", "loss", "grad_norm", "learning_rate")
             }
-            if told:
-                figures = ", ".join(f"{key} {value:.3f}" for key, value in told.items())
+            if scores:
+                figures = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
                 console.print(f"step {line['step']}: {figures}")
             for pair in line.get("sample", ()):
                 console.print(f"  {pair['asked']!r} -> {pair['said']!r}", style="dim")

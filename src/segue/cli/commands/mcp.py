@@ -6,37 +6,40 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
+from segue.cli.option_groups import expand_option_groups
 
 if TYPE_CHECKING:
     from segue.assistant import Assistant
 
 
-@grouped
+@expand_option_groups
 def mcp(
     root: Annotated[
-        Path, typer.Option(help="Folder whose pictures an agent may name.", file_okay=False)
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Folder whose pictures an agent may open.", file_okay=False
+        ),
     ] = Path("."),
     *,
-    models: options.Models,
-    allow_urls: options.AllowUrls = False,
-    memory: options.Memory = None,
+    models: options.ModelOptions,
+    allow_urls: options.AllowUrlsOption = False,
+    memory: options.MemoryOption = None,
 ) -> None:
     """Serve tools to an agent: segment, ask, overlay, edit (Model Context Protocol, stdio)."""
-    from segue.cli.extras import needed
+    from segue.cli.extras import require_extra
 
-    with needed("mcp"):
+    with require_extra("mcp"):
         from segue.server.mcp import Tools, serve_tools
 
-    budget = options.budget(memory)
+    budget = options.memory_budget(memory)
 
-    def load() -> "Assistant":
+    def load_assistant() -> "Assistant":
         assistant = models.load()
         assistant.limit_memory(budget)
         return assistant
 
     tools = Tools(
-        load,
+        load_assistant,
         root,
         allow_urls=allow_urls,
     )

@@ -1,48 +1,51 @@
 """`segue segment`: masks by phrase, box or click, without a chat model."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
+from segue.cli.option_groups import expand_option_groups
 
 
-@grouped
+@expand_option_groups
 def segment(
-    image: Annotated[str, typer.Argument(help="The picture.")],
+    image_source: options.ImageArgument,
     phrases: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PHRASE]...",
-            help="What to look for; one argument may hold several, with commas.",
+            metavar="PHRASE",
+            help="What to look for; one argument may hold several phrases, with commas.",
             show_default=False,
         ),
     ] = None,
-    box: options.Boxes = None,
-    point: options.Points = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the picture with masks drawn on it.")
+    boxes: options.BoxesOption = None,
+    clicks: options.PointsOption = None,
+    overlay_file: options.OverlayOption = None,
+    json_target: Annotated[
+        str | None,
+        typer.Option("--json", help="Write the regions as JSON; '-' is standard output."),
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(help="Write the regions as JSON; '-' is standard output.")
-    ] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Write one PNG a mask into this folder.")
-    ] = None,
+    mask_folder: options.MaskFolderOption = None,
     *,
-    models: options.Finders,
-    allow_urls: options.AllowUrls = False,
+    models: options.DetectorOptions,
+    allow_urls: options.AllowUrlsOption = False,
 ) -> None:
-    """Segment what phrases, boxes or clicks name. All clicks together are one object."""
+    """Segment what phrases, boxes or clicks name. All clicks together mark one object."""
     from segue.cli.terminal import results
-    from segue.cli.terminal.screen import region_table, screen
+    from segue.cli.terminal.screen import make_console, region_table
 
-    console = screen(error=json == "-", quiet=json == "-")
-    results.keep_inputs([out, json], [image])
-    results.keep_inputs_from(masks, [image])
-    (picture,) = options.open_images([image], allow_urls)
-    regions = options.find_regions(console, picture, phrases, box, point, models)
-    results.write_regions(picture, regions, out=out, json_target=json, masks=masks)
+    to_stdout = json_target == "-"
+    console = make_console(error=to_stdout, quiet=to_stdout)
+    results.refuse_overwriting([overlay_file, json_target], [image_source])
+    results.refuse_overwriting_by_masks(mask_folder, [image_source])
+    (picture,) = options.open_images([image_source], allow_urls)
+    regions = options.find_regions(console, picture, phrases, boxes, clicks, models)
+    results.write_regions(
+        picture,
+        regions,
+        overlay_file=overlay_file,
+        json_target=json_target,
+        mask_folder=mask_folder,
+    )
     console.print(region_table(regions))

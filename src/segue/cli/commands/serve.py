@@ -8,147 +8,162 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
-from segue.cli.option_groups import grouped
+from segue.cli.option_groups import expand_option_groups
 
-_WHO = "Who may call"
-_LIMITS = "Limits"
+_ACCESS_PANEL = "Access"
+_LIMITS_PANEL = "Limits"
 
 
-@grouped
+@expand_option_groups
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
-    data: Annotated[
+    data_folder: Annotated[
         Path | None,
         typer.Option(
+            "--data",
             envvar="SEGUE_DATA",
-            help="Folder for conversations; by default ~/.local/share/segue.",
+            help="Folder where conversations are stored; by default ~/.local/share/segue.",
             show_default=False,
         ),
     ] = None,
     *,
-    models: options.Models,
-    keys: Annotated[
+    models: options.ModelOptions,
+    keys_file: Annotated[
         Path | None,
         typer.Option(
-            help="File of keys, one a line; SEGUE_KEYS holds some too. By default one is made.",
-            rich_help_panel=_WHO,
+            "--keys",
+            help="File of API keys, one per line, in addition to those in SEGUE_KEYS; by default a "
+            "key is generated.",
+            rich_help_panel=_ACCESS_PANEL,
         ),
     ] = None,
     no_key: Annotated[
-        bool, typer.Option("--no-key", help="Ask nobody for a key.", rich_help_panel=_WHO)
+        bool, typer.Option("--no-key", help="Require no key.", rich_help_panel=_ACCESS_PANEL)
     ] = False,
     allowed_host: Annotated[
         list[str] | None,
-        typer.Option(help="A Host header to answer; may be repeated.", rich_help_panel=_WHO),
+        typer.Option(
+            help="An accepted Host header; may be repeated.", rich_help_panel=_ACCESS_PANEL
+        ),
     ] = None,
     cors_origin: Annotated[
         list[str] | None,
-        typer.Option(help="A site whose pages may call; may be repeated.", rich_help_panel=_WHO),
+        typer.Option(
+            help="An allowed CORS origin; may be repeated.", rich_help_panel=_ACCESS_PANEL
+        ),
     ] = None,
-    allow_urls: options.AllowUrls = False,
+    allow_urls: options.AllowUrlsOption = False,
     label_studio: Annotated[
         bool,
-        typer.Option("--label-studio", help="Be a Label Studio's model, under /label-studio."),
+        typer.Option(
+            "--label-studio", help="Act as an ML backend of Label Studio, under /label-studio."
+        ),
     ] = False,
     label_studio_url: Annotated[
         str,
         typer.Option(
-            help="Where that Label Studio is; its pictures are fetched from there with the token "
-            "in SEGUE_LABEL_STUDIO_TOKEN."
+            help="URL of Label Studio; its pictures are fetched from there with the token in "
+            "SEGUE_LABEL_STUDIO_TOKEN."
         ),
     ] = "",
-    max_waiting: Annotated[
-        int, typer.Option(min=1, help="Requests in the queue.", rich_help_panel=_LIMITS)
+    max_queue: Annotated[
+        int,
+        typer.Option(min=1, help="Maximum requests in the queue.", rich_help_panel=_LIMITS_PANEL),
     ] = 32,
     threads: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Processor threads of the models; by default 1 for embedded ones.",
-            rich_help_panel=_LIMITS,
+            help="CPU threads of the models; by default 1 for the embedded ones.",
+            rich_help_panel=_LIMITS_PANEL,
             show_default=False,
         ),
     ] = None,
     deadline: Annotated[
-        float, typer.Option(min=1, help="Seconds for a request.", rich_help_panel=_LIMITS)
+        float,
+        typer.Option(min=1, help="Maximum seconds for a request.", rich_help_panel=_LIMITS_PANEL),
     ] = 120,
-    rate: Annotated[
+    rate_limit: Annotated[
         int,
-        typer.Option(min=0, help="Requests a minute and key; 0: any.", rich_help_panel=_LIMITS),
+        typer.Option(
+            min=0,
+            help="Maximum requests per minute and key; 0: no limit.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
     ] = 1200,
-    memory: options.Memory = None,
+    memory: options.MemoryOption = None,
     max_mb: Annotated[
-        int, typer.Option(min=1, help="Megabytes of a request.", rich_help_panel=_LIMITS)
+        int,
+        typer.Option(min=1, help="Maximum size of a request in MB.", rich_help_panel=_LIMITS_PANEL),
     ] = 32,
     max_megapixels: Annotated[
-        float, typer.Option(min=0.01, help="Size of a picture.", rich_help_panel=_LIMITS)
+        float,
+        typer.Option(
+            min=0.01, help="Maximum size of a picture in megapixels.", rich_help_panel=_LIMITS_PANEL
+        ),
     ] = 40,
 ) -> None:
-    """Serve the web page, an OpenAI-compatible API, and conversations that are kept.
+    """Serve the web page and an OpenAI-compatible API, and store conversations.
 
-    Listens on this machine only, unless --host says otherwise.
+    Listens on this machine only, unless --host gives another address.
     """
-    from segue.cli.extras import needed
+    from segue.cli.extras import require_extra
 
-    with needed("serve"):
-        from segue.server.app import serve as run
+    with require_extra("serve"):
+        from segue.server.app import serve as run_server
         from segue.server.settings import Settings, kept_key
 
-    from segue.cli.terminal.screen import screen
-    from segue.files.folders import data_folder
+    from segue.cli.terminal.screen import make_console
+    from segue.files import folders
 
-    folder = (data or data_folder()).expanduser()
-    given = _keys(keys)
+    data_folder = (data_folder or folders.data_folder()).expanduser()
+    user_keys = _read_keys(keys_file)
     settings = Settings(
-        data=folder,
+        data=data_folder,
         host=host,
         port=port,
-        memory=options.budget(memory),
+        memory=options.memory_budget(memory),
         login_token=secrets.token_urlsafe(32),
-        keys=() if no_key else given or (kept_key(folder),),
+        keys=() if no_key else user_keys or (kept_key(data_folder),),
         allowed_hosts=tuple(allowed_host or ()),
         cors_origins=tuple(cors_origin or ()),
         allow_urls=allow_urls,
         label_studio=label_studio or bool(label_studio_url),
         label_studio_url=label_studio_url,
         label_studio_token=os.environ.get("SEGUE_LABEL_STUDIO_TOKEN", ""),
-        max_waiting=max_waiting,
+        max_waiting=max_queue,
         threads=threads,
         deadline_s=deadline,
-        requests_per_minute=rate,
+        requests_per_minute=rate_limit,
         max_body_bytes=max_mb * 2**20,
         max_pixels=int(max_megapixels * 1e6),
     )
-    console = screen()
+    console = make_console()
     reach = "from this machine only" if settings.is_local else "FROM OTHER MACHINES, unencrypted"
 
-    def listening(address: str) -> None:
+    def print_address(address: str) -> None:
         console.print(f"Listening on {address}, {reach}.", highlight=False, soft_wrap=True)
-        if not (no_key or given):
-            page = f"{address}/#key={settings.login_token}"
-            console.print(f"Open {page}", highlight=False, soft_wrap=True)
-            console.print(f"The key for API clients is in {folder / 'key'}.", soft_wrap=True)
-        console.print(f"Conversations are kept in {folder}.", style="dim", soft_wrap=True)
+        if not (no_key or user_keys):
+            page_url = f"{address}/#key={settings.login_token}"
+            console.print(f"Open {page_url}", highlight=False, soft_wrap=True)
+            console.print(f"Key for API clients: {data_folder / 'key'}", soft_wrap=True)
+        console.print(f"Conversations are stored in {data_folder}.", style="dim", soft_wrap=True)
 
-    run(
-        settings,
-        models.load,
-        listening,
-    )
+    run_server(settings, models.load, print_address)
 
 
-def _keys(file: Path | None) -> tuple[str, ...]:
-    """Keys from the environment and from a file; empty lines and "# …" are skipped."""
+def _read_keys(keys_file: Path | None) -> tuple[str, ...]:
+    """Read keys from the environment and a file; empty lines and "# …" are skipped."""
     from segue.errors import InputError
 
-    listed = os.environ.get("SEGUE_KEYS", "").split()
-    if file is not None:
+    keys = os.environ.get("SEGUE_KEYS", "").split()
+    if keys_file is not None:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = keys_file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Cannot read the keys in {file}: {error}.") from error
-        listed += [line.strip() for line in lines if line.strip() and line[0] != "#"]
-        if not listed:
-            raise InputError(f"{file} holds no key. Write one a line.")
-    return tuple(dict.fromkeys(listed))
+            raise InputError(f"Cannot read the keys in {keys_file}: {error}.") from error
+        keys += [line.strip() for line in lines if line.strip() and line[0] != "#"]
+        if not keys:
+            raise InputError(f"{keys_file} holds no key. Write one per line.")
+    return tuple(dict.fromkeys(keys))

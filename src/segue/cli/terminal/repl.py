@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """One thing that can be done beside asking."""
+class ReplCommand:
+    """A command of `segue chat`."""
 
     usage: str
-    help: str
+    help_text: str
     run: Callable[["Repl", list[str]], None]
 
 
@@ -34,54 +34,54 @@ class Repl:
         conversation: "Conversation",
         console: Console,
         sampling: "Sampling",
-        commands: Mapping[str, Command],
+        commands: Mapping[str, ReplCommand],
         allow_urls: bool = False,
-        keep: Path | None = None,
+        session_folder: Path | None = None,
     ) -> None:
         """
         Args:
-            conversation: what is talked about.
-            console: where it is shown.
-            sampling: how the model samples its words.
-            commands: what a line that begins with "/" may name.
-            allow_urls: let pictures be fetched from http(s) addresses.
-            keep: a folder where the conversation is saved after every line.
+            conversation: what is asked and answered.
+            console: where answers are shown.
+            sampling: how the model samples its replies.
+            commands: the commands that a line beginning with "/" may name.
+            allow_urls: allow pictures to be fetched from http(s) URLs.
+            session_folder: where the conversation is saved after every line.
         """
         self.commands = commands
         self.conversation = conversation
         self.console = console
         self.sampling = sampling
         self.allow_urls = allow_urls
-        self.keep = keep
-        self.leaving = False
+        self.session_folder = session_folder
+        self.is_finished = False
 
     def run(self, lines: Iterable[str]) -> None:
-        """Answer line by line. What goes wrong is said, and the next line is read."""
+        """Answer line by line. Errors are shown, and the loop continues."""
         count = len(self.conversation.images)
         if self.console.is_terminal:
             self.console.print(f"{count} picture(s). /help lists the commands.", style="dim")
         for line in lines:
             try:
-                self.answer(line.strip())
+                self.handle_line(line.strip())
             except SegueError as error:
                 self.console.print(printable(str(error)), style="red")
-            if self.keep is not None and line.strip():
-                self.conversation.save(self.keep)
-            if self.leaving:
+            if self.session_folder is not None and line.strip():
+                self.conversation.save(self.session_folder)
+            if self.is_finished:
                 return
 
-    def answer(self, line: str) -> None:
-        """Ask what stands in a line, or do what it commands.
+    def handle_line(self, line: str) -> None:
+        """Ask the question of a line, or run its command.
 
         Raises:
-            SegueError: it could not be done; the conversation is as it was.
+            SegueError: it failed; the conversation is unchanged.
         """
         if line.startswith("/"):
-            self._command(line)
+            self._run_command(line)
         elif line:
-            self._ask(line)
+            self._ask_question(line)
 
-    def _ask(self, question: str) -> None:
+    def _ask_question(self, question: str) -> None:
         show_route(self.console, self.conversation, question)
         events = self.conversation.stream(question, self.sampling)
         try:
@@ -91,7 +91,7 @@ class Repl:
         finally:
             events.close()
 
-    def _command(self, line: str) -> None:
+    def _run_command(self, line: str) -> None:
         from segue.runtime.catalog import unknown_name_message
 
         try:
@@ -103,18 +103,20 @@ class Repl:
         self.commands[name].run(self, arguments)
 
     def last_answer(self) -> "Answer":
-        """Return the last answer, its regions as they are now.
+        """Return the last answer, with its regions as they are now.
 
         Raises:
-            InputError: nothing was asked yet.
+            InputError: there is no answer yet.
         """
         if not self.conversation.answers:
-            raise InputError("Nothing was asked yet. Ask something about the picture first.")
+            raise InputError("There is no answer yet. Ask a question about the picture first.")
         answer = self.conversation.answers[-1]
-        now = {region.id: region for region in self.conversation.regions}
-        regions = tuple(now[region.id] for region in answer.regions if region.id in now)
+        current_regions = {region.id: region for region in self.conversation.regions}
+        regions = tuple(
+            current_regions[region.id] for region in answer.regions if region.id in current_regions
+        )
         return replace(answer, regions=regions)
 
-    def say(self, text: str) -> None:
-        """Report that something was done."""
-        self.console.print(printable(text), style="dim")
+    def print_status(self, message: str) -> None:
+        """Print that something was done."""
+        self.console.print(printable(message), style="dim")

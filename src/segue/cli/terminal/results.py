@@ -1,4 +1,4 @@
-"""Writing what came out of a command to files, and saying where."""
+"""Files that commands write: overlays, masks and JSON."""
 
 import re
 import sys
@@ -17,62 +17,69 @@ if TYPE_CHECKING:
     from segue.values.region import Region
 
 
-def begin(assistant: "Assistant", session: Path | None) -> "Conversation":
-    """A new conversation, or the one that is kept in a folder."""
-    if session is None:
+def open_conversation(assistant: "Assistant", session_folder: Path | None) -> "Conversation":
+    """Start a conversation, or resume the one that is saved in a folder."""
+    if session_folder is None:
         return assistant.open()
     from segue.conversation.session.read import resume
     from segue.conversation.session.write import FILE
 
-    return resume(session, assistant) if (session / FILE).exists() else assistant.open()
+    is_saved = (session_folder / FILE).exists()
+    return resume(session_folder, assistant) if is_saved else assistant.open()
 
 
-def keep_inputs(outputs: "Iterable[str | Path | None]", inputs: "Iterable[str | Path]") -> None:
-    """Refuse to write over what is read, before any model is loaded.
+def refuse_overwriting(
+    outputs: "Iterable[str | Path | None]", inputs: "Iterable[str | Path]"
+) -> None:
+    """Refuse to overwrite an input file, before any model is loaded.
 
     Args:
-        outputs: files that will be written; None and "-" are none.
-        inputs: files that were named to be read; what is no file (a URL) does not matter.
+        outputs: files that will be written; None and "-" are ignored.
+        inputs: files that will be read; what is not a file, such as a URL, is ignored.
 
     Raises:
-        InputError: one of them is both.
+        InputError: a file is among both.
     """
-    read = [Path(name) for name in inputs if name]
+    input_files = [Path(name) for name in inputs if name]
     for target in outputs:
         if target is None or str(target) == "-":
             continue
-        for source in read:
+        for source in input_files:
             if is_same_file(Path(target), source):
                 raise InputError(
-                    f"{target} is what is read; it would be lost. Write to another file."
+                    f"{target} is an input file and would be overwritten. Write to another file."
                 )
 
 
-def keep_inputs_from(masks: Path | None, inputs: "Iterable[str | Path]") -> None:
-    """Refuse a folder for masks in which a picture that is read has the name of a mask.
+def refuse_overwriting_by_masks(mask_folder: Path | None, inputs: "Iterable[str | Path]") -> None:
+    """Refuse a folder for masks in which an input picture is named as a mask would be.
 
     Raises:
-        InputError: it has.
+        InputError: there is such a picture.
     """
     for source in inputs:
-        named = re.fullmatch(r"r\d+(-.*)?\.png", Path(source).name)
-        if masks is not None and named and is_same_file(masks, Path(source).parent):
+        is_mask_name = re.fullmatch(r"r\d+(-.*)?\.png", Path(source).name)
+        if (
+            mask_folder is not None
+            and is_mask_name
+            and is_same_file(mask_folder, Path(source).parent)
+        ):
             raise InputError(
-                f"{source} is what is read, and a mask may take its place. Name another folder."
+                f"{source} is an input file, and a mask might overwrite it. Name another folder."
             )
 
 
 def overlay_files(file: Path | None, count: int) -> list[Path]:
-    """The files of that many overlays: "name.png", "name-2.png", …"""
+    """Return the names of that many overlays: "name.png", "name-2.png", …"""
     if file is None:
         return []
     return [file.with_stem(f"{file.stem}-{n}") if n > 1 else file for n in range(1, count + 1)]
 
 
-def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file that is there."""
+def is_same_file(path: Path, other_path: Path) -> bool:
+    """Return whether two paths lead to one existing file."""
     try:
-        return one.samefile(other)
+        return path.samefile(other_path)
     except (OSError, ValueError):
         return False
 
@@ -85,18 +92,18 @@ def write_overlays(answer: "Answer", file: Path) -> list[Path]:
     """
     if not answer.images:
         raise InputError("There is no picture to draw on. Give one before the question.")
-    shown = sorted({region.image for region in answer.regions}) or [len(answer.images) - 1]
-    files = overlay_files(file, len(shown))
-    for image, target in zip(shown, files, strict=True):
-        save_picture(answer.draw(image), target)
+    image_indices = sorted({region.image for region in answer.regions}) or [len(answer.images) - 1]
+    files = overlay_files(file, len(image_indices))
+    for image_index, target in zip(image_indices, files, strict=True):
+        save_picture(answer.draw(image_index), target)
     return files
 
 
 def save_picture(picture: Any, file: Path) -> None:
-    """Save a PIL image in the format that the name says.
+    """Save a PIL image in the format that the file extension names.
 
     Raises:
-        InputError: the name says none, or the file cannot be written.
+        InputError: the extension names no format, or the file cannot be written.
     """
     from segue.files.atomic import write_picture
 
@@ -104,10 +111,10 @@ def save_picture(picture: Any, file: Path) -> None:
 
 
 def write_masks(regions: "Sequence[Region]", folder: Path) -> list[Path]:
-    """One PNG a mask, white on black, named by region and phrase."""
-    from segue.export.png import write_masks as write
+    """Write one PNG for each mask, white on black, named after region and phrase."""
+    from segue.export.png import write_masks as write_mask_files
 
-    return list(write(regions, folder))
+    return list(write_mask_files(regions, folder))
 
 
 def write_json(answer: "Answer", target: str) -> None:
@@ -119,21 +126,21 @@ def write_regions(
     image: "Image",
     regions: "Sequence[Region]",
     *,
-    out: Path | None,
+    overlay_file: Path | None,
     json_target: str | None,
-    masks: Path | None,
+    mask_folder: Path | None,
 ) -> None:
-    """Write regions of one picture in the ways that were asked for."""
+    """Write regions of one picture as overlay, masks and JSON, each where its target is given."""
     from segue.draw import draw_regions
     from segue.values.serialize import region_to_json
 
-    if out is not None:
-        save_picture(draw_regions(image, regions), out)
-    if masks is not None:
-        write_masks(regions, masks)
+    if overlay_file is not None:
+        save_picture(draw_regions(image, regions), overlay_file)
+    if mask_folder is not None:
+        write_masks(regions, mask_folder)
     if json_target is not None:
-        listed = [region_to_json(region) for region in regions]
-        write_text(json_text(listed, indent=2) + "\n", json_target)
+        region_list = [region_to_json(region) for region in regions]
+        write_text(json_text(region_list, indent=2) + "\n", json_target)
 
 
 def write_text(text: str, target: str) -> None:

@@ -1,8 +1,8 @@
-"""What a person sees of an answer: words with coloured phrases, and a table of regions.
+"""How an answer looks in a terminal: text with coloured phrases, and a table of regions.
 
-In a terminal the words are redrawn as they come, since a phrase gets its colour only when its box
-is known, and are taken back where they turn out to be a thought; into a pipe or file they are
-written once and plain.
+In a terminal the text is redrawn while it arrives, since a phrase gets its colour only when its box
+is known, and is removed where it turns out to be a thought. Into a pipe or file it is written once
+and plain.
 """
 
 import re
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from segue.values.region import Region
 
 
-def screen(*, error: bool = False, quiet: bool = False) -> Console:
-    """A console on standard output, or on standard error.
+def make_console(*, error: bool = False, quiet: bool = False) -> Console:
+    """Return a console on standard output, or on standard error.
 
-    Into a pipe it never folds lines, so that programs can read them.
+    Into a pipe it never wraps lines, so that programs can read them.
     """
     console = Console(stderr=error, quiet=quiet, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
@@ -37,121 +37,126 @@ def screen(*, error: bool = False, quiet: bool = False) -> Console:
 
 
 @contextmanager
-def waiting(console: Console, what: str) -> Iterator[None]:
-    """Say what takes time, where somebody watches."""
+def show_status(console: Console, message: str) -> Iterator[None]:
+    """Show in a terminal what is being waited for."""
     if console.is_terminal and not console.quiet:
-        with console.status(what):
+        with console.status(message):
             yield
     else:
         yield
 
 
-PATIENCE_S = 30.0
-"""After so long without an event a person is told that the answer is still waited for."""
+SILENCE_LIMIT_S = 30.0
+"""After so many seconds without an event the user is told that the answer is still awaited."""
 
 
 def show_stream(
     console: Console,
     events: "Iterable[Event]",
     *,
-    patience_s: float = PATIENCE_S,
+    silence_limit_s: float = SILENCE_LIMIT_S,
     clock: Callable[[], float] = monotonic,
 ) -> "Answer":
-    """Show an answer while it is written, then the table of its regions.
+    """Show an answer while it arrives, then the table of its regions.
 
     Args:
         console: where it is shown.
         events: the stream of one answer.
-        patience_s: see PATIENCE_S.
-        clock: seconds, from any beginning.
+        silence_limit_s: see SILENCE_LIMIT_S.
+        clock: returns seconds, from any start.
 
     Returns:
         The answer.
     """
     from segue.pipeline.answer import Done
 
-    reply = _ReplyView(patience_s, clock)
+    reply = _ReplyView(silence_limit_s, clock)
     answer: Answer | None = None
-    with _watched(console, reply):
+    with _live_display(console, reply):
         for event in events:
             if not console.is_terminal:
-                _write(console, event, reply.text)
-            reply.add(event)
+                _write_event(console, event, reply.text)
+            reply.add_event(event)
             if isinstance(event, Done):
                 answer = event.answer
     if not console.is_terminal:
         console.out("")
     if answer is None:
         raise AssertionError("a stream ends with Done")
-    show_findings(console, answer, reply.missing)
-    for sentence in dict.fromkeys((*reply.reasons, *answer.notices)):
+    show_findings(console, answer, reply.missing_phrases)
+    for sentence in dict.fromkeys((*reply.problems, *answer.notices)):
         console.print(printable(sentence), style="dim")
     return answer
 
 
 @contextmanager
-def _watched(console: Console, reply: "_ReplyView") -> Iterator[None]:
-    """Draw the reply again and again, where somebody watches.
+def _live_display(console: Console, reply: "_ReplyView") -> Iterator[None]:
+    """Redraw the reply while it arrives, if the output is a terminal.
 
-    A quiet console leaves no trace, but says that the reply is waited for while it is.
+    A quiet console leaves no trace, but shows that the reply is awaited.
     """
-    quiet = console.quiet
-    watching = screen(error=True) if quiet else console
-    if not watching.is_terminal:
+    is_quiet = console.quiet
+    live_console = make_console(error=True) if is_quiet else console
+    if not live_console.is_terminal:
         yield
         return
-    drawn = reply.waiting if quiet else reply.coloured
-    with Live(console=watching, refresh_per_second=12, get_renderable=drawn, transient=quiet):
+    render = reply.render_status if is_quiet else reply.render_text
+    with Live(
+        console=live_console, refresh_per_second=12, get_renderable=render, transient=is_quiet
+    ):
         try:
             yield
         finally:
-            reply.ended = True
+            reply.is_complete = True
 
 
-def _write(console: Console, event: "Event", before: str) -> None:
-    """An event as it goes into a pipe or file, where nothing can be taken back.
+def _write_event(console: Console, event: "Event", previous_text: str) -> None:
+    """Write an event to a pipe or file, where nothing can be removed again.
 
     Args:
-        console: that.
-        event: what comes now.
-        before: the words that were written and count so far.
+        console: where to write.
+        event: the next event.
+        previous_text: the text written so far, without thoughts.
     """
     from segue.pipeline.answer import TextAdded, ThoughtEnded
 
     if isinstance(event, TextAdded):
         console.out(printable(event.text), end="", highlight=False)
-    elif isinstance(event, ThoughtEnded) and event.retracts and before.strip():
-        console.out("" if before.endswith("\n") else "\n", end="")
-        console.out("(What stands above was a thought of the model and does not count.)")
+    elif isinstance(event, ThoughtEnded) and event.retracts and previous_text.strip():
+        console.out("" if previous_text.endswith("\n") else "\n", end="")
+        console.out("(The text above was the model's reasoning, not part of the answer.)")
     else:
         return
     console.file.flush()
 
 
 def show_route(console: Console, conversation: "Conversation", question: str) -> None:
-    """Which route the question takes, and why, where a policy chose it."""
+    """Show which route the question takes, and why, where a policy chose it."""
     if conversation.pipeline.route == "auto":
-        chosen = conversation.choose_route(question)
-        if chosen.route != "reply":
-            console.print(f"route {chosen.route}: {printable(chosen.reason)}", style="dim")
+        decision = conversation.choose_route(question)
+        if decision.route != "reply":
+            console.print(f"route {decision.route}: {printable(decision.reason)}", style="dim")
 
 
 def show_agreement(console: Console, answer: "Answer") -> None:
-    """How far the other route puts each region in the same place."""
+    """Show how well the other route agrees on the place of each region."""
     for region in answer.regions:
         if region.agreement is not None:
-            other = "detector" if region.found_by == "chat" else "chat model"
+            other_model = "detector" if region.found_by == "chat" else "chat model"
             name = printable(region.phrase)
             console.print(
-                f"{region.id} {name}: the {other} agrees, IoU {region.agreement:.2f}", style="dim"
+                f"{region.id} {name}: agreement with the {other_model}: IoU {region.agreement:.2f}",
+                style="dim",
             )
 
 
-def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFound]") -> None:
-    """The regions as a table, and what there is to say about the rest."""
+def show_findings(
+    console: Console, answer: "Answer", missing_phrases: "Sequence[NotFound]"
+) -> None:
+    """Show the regions as a table, then what was not found and what went wrong."""
     if answer.regions:
-        console.print(region_table(answer.regions, several=len(answer.images) > 1))
-    for event in missing:
+        console.print(region_table(answer.regions, with_picture=len(answer.images) > 1))
+    for event in missing_phrases:
         console.print(f"{printable(event.phrase)}: {event.reason}", style="yellow")
     if answer.broken:
         console.print(
@@ -160,36 +165,44 @@ def show_findings(console: Console, answer: "Answer", missing: "Sequence[NotFoun
     if answer.cut:
         console.print("the reply ended inside its markup; what was complete is used", style="dim")
     if answer.finish == "length":
-        console.print("the reply was cut off: --max-new-tokens allows a longer one", style="dim")
+        console.print("the reply was truncated; raise --max-new-tokens for more", style="dim")
     if answer.finish == "error":
-        console.print("the reply broke off; what was said until then is kept", style="yellow")
+        console.print("the reply ended with an error; the text so far is kept", style="yellow")
     if answer.finish == "refused" and not answer.notices:
-        console.print("the model refused to answer this, or to go on", style="yellow")
+        console.print("the model refused to answer, or to continue", style="yellow")
 
 
-def region_table(regions: "Sequence[Region]", *, several: bool = False) -> Table:
-    """One line a region.
+def region_table(regions: "Sequence[Region]", *, with_picture: bool = False) -> Table:
+    """Return a table with one row per region.
 
     Args:
-        regions: what was found.
-        several: say which picture each is on.
+        regions: what to list.
+        with_picture: add a column with the number of the picture.
     """
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "phrase", *(["picture"] if several else []), "box", "mask", "score", "by"):
+    picture_heading = ["picture"] if with_picture else []
+    for heading in ("", "phrase", *picture_heading, "box", "mask", "score", "found by"):
         table.add_column(heading, justify="right" if heading == "score" else "left")
     colours = colours_of(regions)
     for region in regions:
-        box = ", ".join(f"{value:.0f}" for value in region.box.corners)
-        mask = "" if region.mask is None else f"{region.mask.area} px"
-        score = "" if region.score is None else f"{region.score:.2f}"
-        picture = [str(region.image + 1)] if several else []
-        name = Text(f"■ {region.id}", style=colours[region.phrase])
-        table.add_row(name, printable(region.phrase), *picture, box, mask, score, region.found_by)
+        box_text = ", ".join(f"{value:.0f}" for value in region.box.corners)
+        mask_text = "" if region.mask is None else f"{region.mask.area} px"
+        score_text = "" if region.score is None else f"{region.score:.2f}"
+        picture_number = [str(region.image + 1)] if with_picture else []
+        table.add_row(
+            Text(f"■ {region.id}", style=colours[region.phrase]),
+            printable(region.phrase),
+            *picture_number,
+            box_text,
+            mask_text,
+            score_text,
+            region.found_by,
+        )
     return table
 
 
 def colours_of(regions: "Iterable[Region]") -> dict[str, str]:
-    """The colour of each phrase, as in the overlay of the same regions and as Rich writes it."""
+    """Return the colour of each phrase, as in the overlay of these regions, in Rich's notation."""
     from segue.draw.palette import palette
 
     colours = palette(region.phrase for region in regions)
@@ -197,34 +210,38 @@ def colours_of(regions: "Iterable[Region]") -> dict[str, str]:
 
 
 def printable(text: str) -> str:
-    """Replace what would steer a terminal, character by character, so that spans stay right.
+    """Replace control characters one by one, so that spans stay right.
 
     >>> printable("a\\x1b[31mb")
     'a\ufffd[31mb'
     """
-    return _STEERING.sub("\ufffd", text)
+    return _CONTROL_CHARACTERS.sub("\ufffd", text)
 
 
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL_CHARACTERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class _ReplyView:
-    """What counts of a reply so far: words, regions, what is missing. Drawn by another thread."""
+    """The part of a reply that has arrived: text, regions, what was not found.
 
-    def __init__(self, patience_s: float, clock: Callable[[], float]) -> None:
-        self.ended = False
-        self.reasons: tuple[str, ...] = ()
-        self._patience_s, self._clock = patience_s, clock
-        self._heard = clock()
-        self._withdraw()
+    Rich draws it from another thread.
+    """
 
-    def _withdraw(self) -> None:
+    def __init__(self, silence_limit_s: float, clock: Callable[[], float]) -> None:
+        self.is_complete = False
+        self._silence_limit_s, self._clock = silence_limit_s, clock
+        self._last_event_s = clock()
+        self._reset()
+
+    def _reset(self) -> None:
         self.text = ""
         self.regions: tuple[Region, ...] = ()
-        self.missing: tuple[NotFound, ...] = ()
-        self.reasons = ()
+        self.missing_phrases: tuple[NotFound, ...] = ()
+        self.problems: tuple[str, ...] = ()
 
-    def add(self, event: "Event") -> None:
+    def add_event(self, event: "Event") -> None:
         from segue.pipeline.answer import (
             MarkupBroken,
             NotFound,
@@ -233,33 +250,33 @@ class _ReplyView:
             ThoughtEnded,
         )
 
-        self._heard = self._clock()
+        self._last_event_s = self._clock()
         match event:
             case TextAdded(text):
                 self.text += text
             case RegionFound(region):
                 self.regions += (region,)
             case NotFound():
-                self.missing += (event,)
+                self.missing_phrases += (event,)
             case MarkupBroken(reason=str(reason)) if reason:
-                self.reasons += (reason,)
+                self.problems += (reason,)
             case ThoughtEnded(retracts=True):
-                self._withdraw()
+                self._reset()
 
-    def coloured(self) -> Text:
-        """The words in their colours, and below them that more is waited for."""
+    def render_text(self) -> Text:
+        """Return the text in its colours, followed by the status."""
         regions, text = self.regions, Text(printable(self.text))
         colours = colours_of(regions)
         for region in regions:
             if region.span is not None:
                 text.stylize(f"bold {colours[region.phrase]}", *region.span)
-        waiting = self.waiting()
-        return text.append("\n" if text and waiting else "").append_text(waiting)
+        status = self.render_status()
+        return text.append("\n" if text and status else "").append_text(status)
 
-    def waiting(self) -> Text:
-        """That nothing came for long; no text where something did."""
-        silent_s = self._clock() - self._heard
-        if self.ended or silent_s < self._patience_s:
+    def render_status(self) -> Text:
+        """Return a line that says how long nothing has arrived; empty before the limit."""
+        silent_s = self._clock() - self._last_event_s
+        if self.is_complete or silent_s < self._silence_limit_s:
             return Text()
-        what = "for more" if self.text.strip() or self.regions else "for the first word"
-        return Text(f"still waiting {what} ({silent_s:.0f} s)", style="dim")
+        expected = "for more" if self.text.strip() or self.regions else "for the first word"
+        return Text(f"still waiting {expected} ({silent_s:.0f} s)", style="dim")

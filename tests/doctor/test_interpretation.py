@@ -1,25 +1,25 @@
-"""Which dialect and frame make sense of replies whose right answers are known."""
+"""Which dialect and frame explain replies to questions with known answers."""
 
 import json
 
 import pytest
 
-from segue.doctor.drawings import crowd, grounding_drawings, pair
-from segue.doctor.readings import Asked, best_reading
+from segue.doctor.drawings import counting_drawing, grounding_drawings, two_pictures
+from segue.doctor.interpretation import GroundingProbe, best_interpretation
 from segue.values.box import Size
 from segue.values.frames import FRACTIONS, GRID_1000, SEEN_PIXELS, Frame, FramedBox
 
 
-def replies(frame_of, write) -> list[Asked]:
+def replies(frame_of, write) -> list[GroundingProbe]:
     """Right answers in a frame, written by `write`; pictures are seen at three quarters."""
-    asked = []
+    probes = []
     for drawing in grounding_drawings():
         size = drawing.image.size
         seen = Size(size.height * 3 // 4, size.width * 3 // 4)
         for shape in drawing.shapes:
             box = FramedBox.of(shape.box, size, frame_of(size, seen))
-            asked.append(Asked(drawing, shape, seen, write(box)))
-    return asked
+            probes.append(GroundingProbe(drawing, shape, seen, write(box)))
+    return probes
 
 
 def as_json(box: FramedBox) -> str:
@@ -33,33 +33,35 @@ def as_json(box: FramedBox) -> str:
     (lambda size, seen: Frame(seen.width, seen.height), SEEN_PIXELS),
 ])  # fmt: skip
 def test_the_frame_is_the_one_in_which_boxes_are_right(frame_of, frame) -> None:
-    reading = best_reading(replies(frame_of, as_json), "qwen3_vl")
-    assert reading is not None
-    assert reading.fits
-    assert reading.frame == frame
+    interpretation = best_interpretation(replies(frame_of, as_json), "qwen3_vl")
+    assert interpretation is not None
+    assert interpretation.is_accepted
+    assert interpretation.frame == frame
 
 
 def test_a_frame_of_no_known_kind_means_resized_pictures() -> None:
-    reading = best_reading(
+    interpretation = best_interpretation(
         replies(lambda size, seen: Frame(size.width / 5, size.height / 5), as_json), "qwen2_5_vl"
     )
-    assert reading is not None
-    assert reading.resized == (Size(112, 179), Size(269, 134))
+    assert interpretation is not None
+    assert interpretation.fitted_sizes == (Size(112, 179), Size(269, 134))
 
 
 def test_words_are_no_boxes() -> None:
-    assert best_reading(replies(lambda *_: GRID_1000, lambda box: "There it is."), "x") is None
+    assert (
+        best_interpretation(replies(lambda *_: GRID_1000, lambda box: "There it is."), "x") is None
+    )
 
 
 def test_boxes_elsewhere_fit_nothing() -> None:
     write = lambda box: '[{"bbox_2d": [900, 900, 960, 950], "label": "it"}]'  # noqa: E731
-    reading = best_reading(replies(lambda *_: GRID_1000, write), "qwen3_vl")
-    assert reading is not None
-    assert not reading.fits
+    interpretation = best_interpretation(replies(lambda *_: GRID_1000, write), "qwen3_vl")
+    assert interpretation is not None
+    assert not interpretation.is_accepted
 
 
 def test_the_drawings_are_what_they_say() -> None:
-    for drawing in (*grounding_drawings(), *pair(), crowd()):
+    for drawing in (*grounding_drawings(), *two_pictures(), counting_drawing()):
         ground = drawing.image.array[0, 0]
         inked = (drawing.image.array != ground).any(2)
         for shape in drawing.shapes:
