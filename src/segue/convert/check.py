@@ -107,7 +107,7 @@ def problems_of(dialogue: Dialogue) -> Iterator[str]:
         if turn.role == "assistant":
             yield from _markup_problems(turn)
         if hole := PLACEHOLDERS.search(turn.text):
-            yield f"placeholder that nothing fills: {hole[0]} in {turn.text[:60]!r}"
+            yield f"unfilled placeholder: {hole[0]} in {turn.text[:60]!r}"
         elif turn.role != "assistant" and has_markup(turn.text):
             yield f"markup in what should be plain: {turn.text[:60]!r}"
     for image in dialogue.images:

@@ -29,54 +29,59 @@ def finetune(
     preflight: Annotated[
         bool,
         typer.Option(
-            "--preflight", help="Only look: lengths, memory, samples drawn. No weights needed."
+            "--preflight", help="Dry run: lengths, memory, drawn samples. No weights needed."
         ),
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew; otherwise a stopped run goes on.")
+        bool, typer.Option("--fresh", help="Start over instead of resuming an interrupted run.")
     ] = False,
     json: Annotated[
         str | None,
-        typer.Option(help="With --preflight: write what it found; '-' is standard output."),
+        typer.Option(help="With --preflight: write its result here; '-' is standard output."),
     ] = None,
 ) -> None:
-    """Teach a chat model, as a recipe says; a stopped run goes on where it was."""
+    """Fine-tune a chat model by a recipe; an interrupted run is resumed."""
     from segue.cli.terminal.screen import screen
     from segue.finetune.recipe import read_recipe
 
-    read = read_recipe(recipe, settings or ())
+    loaded_recipe = read_recipe(recipe, settings or ())
     if json is not None and not preflight:
-        raise InputError("--json writes what --preflight finds. Add --preflight, or leave it out.")
+        raise InputError(
+            "--json writes the result of --preflight. Add --preflight, or omit --json."
+        )
     console = screen(error=json == "-", quiet=json == "-")
     if preflight:
-        _look(console, read, json)
+        _look(console, loaded_recipe, json)
         return
     from segue.finetune.train import finetune as run
 
     command = ["segue", *sys.argv[1:]]
     with _progress(console) as watch:
         target = run(
-            read, fresh=fresh, command=command, watch=watch,
-            chosen=lambda name, selection: _show_selection(console, name, selection),
+            loaded_recipe, fresh=fresh, command=command, listener=watch,
+            on_selection=lambda name, selection: _show_selection(console, name, selection),
         )  # fmt: skip
-    console.print(f"what was learned is in {target}", soft_wrap=True)
-    if read.method != "full":
+    console.print(f"the result is in {target}", soft_wrap=True)
+    if loaded_recipe.method != "full":
         console.print(f"use it: segue ask PICTURE QUESTION --chat {shlex.quote(str(target))}")
-        console.print(f"one model of it: segue merge {shlex.quote(str(target))} --out FOLDER")
+        console.print(
+            f"merge it into its base: segue merge {shlex.quote(str(target))} --out FOLDER"
+        )
 
 
 def merge(
     adapter: Annotated[Path, typer.Argument(help="The folder of an adapter, or of its run.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the model.")],
     base: Annotated[
-        str | None, typer.Option(help="Another place of the base; by default as the adapter says.")
+        str | None,
+        typer.Option(help="The base, if it has moved; by default where the adapter says."),
     ] = None,
     dtype: Annotated[
         str | None,
         typer.Option(help="float32, bfloat16 or float16; by default as the base is stored."),
     ] = None,
 ) -> None:
-    """Add an adapter to its base: one folder that transformers, vLLM and segue load."""
+    """Merge an adapter into its base: one folder that transformers, vLLM and segue load."""
     from segue.cli.terminal.screen import screen, waiting
     from segue.finetune.merge import merge as join
 
@@ -93,41 +98,43 @@ def _look(console: "Console", recipe: Any, json: str | None) -> None:
     from segue.finetune.preflight import preflight
 
     with waiting(console, "measuring"):
-        found = preflight(recipe)
-    _show(console, found)
+        report = preflight(recipe)
+    _show(console, report)
     if json is not None:
-        write_text(json_text(found.to_json(), indent=2) + "\n", json)
+        write_text(json_text(report.to_json(), indent=2) + "\n", json)
 
 
-def _show(console: "Console", found: "Preflight") -> None:
-    for name, selection in (("train", found.train), ("validation", found.validation)):
+def _show(console: "Console", report: "Preflight") -> None:
+    for name, selection in (("train", report.train), ("validation", report.validation)):
         if selection is not None:
             _show_selection(console, name, selection)
-    console.print(f"a picture takes {found.picture_tokens}")
-    share = found.trained / found.parameters
-    console.print(f"trained: {found.trained:,} of {found.parameters:,} parameters ({share:.2%})")
-    console.print(f"steps of the optimiser: {found.steps:,}")
-    parts = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in found.memory.items())
+    console.print(f"a picture takes {report.picture_tokens}")
+    share = report.trained_parameters / report.parameters
+    console.print(
+        f"trained: {report.trained_parameters:,} of {report.parameters:,} parameters ({share:.2%})"
+    )
+    console.print(f"steps of the optimiser: {report.steps:,}")
+    parts = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in report.memory.items())
     console.print(f"memory, estimated, GB: {parts}")
-    if found.findings is not None:
-        for problem, count in found.findings.problems.most_common():
+    if report.findings is not None:
+        for problem, count in report.findings.problems.most_common():
             console.print(f"  problem in the data: {problem} {count}", style="yellow")
-    if found.pictures is not None and found.findings is not None and found.findings.drawn:
-        console.print(f"samples with their boxes: {found.pictures / 'index.html'}")
+    if report.pictures is not None and report.findings is not None and report.findings.drawn:
+        console.print(f"samples with their boxes: {report.pictures / 'index.html'}")
 
 
 def _show_selection(console: "Console", name: str, selection: "Selection") -> None:
     tokens = selection.to_json()["tokens"]
     spread = ", ".join(f"{key} {value:,}" for key, value in tokens.items())
-    console.print(f"{name}: {len(selection.dialogues):,} of {selection.read:,} dialogues")
+    console.print(f"{name}: {len(selection.dialogues):,} of {selection.n_read:,} dialogues")
     console.print(f"  tokens: {spread}")
     for reason, count in selection.dropped.most_common():
-        console.print(f"  left out: {reason} {count:,}", style="yellow")
+        console.print(f"  dropped: {reason} {count:,}", style="yellow")
 
 
 @contextmanager
 def _progress(console: "Console") -> "Iterator[Callable[[Mapping[str, Any]], None]]":
-    """A bar with the loss where somebody watches; evaluations as lines, everywhere."""
+    """Show a progress bar with the loss on a terminal, and print evaluations as lines."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -143,19 +150,19 @@ def _progress(console: "Console") -> "Iterator[Callable[[Mapping[str, Any]], Non
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, loss="")
 
-        def watch(line: Mapping[str, Any]) -> None:
+        def show_progress(line: Mapping[str, Any]) -> None:
             bar.update(task, completed=line["step"], total=line["of"])
             if "loss" in line:
                 bar.update(task, loss=f"{line['loss']:.4f}")
-            told = {
+            scores = {
                 key: value
                 for key, value in line.items()
                 if key not in ("step", "of", "sample", "loss", "grad_norm", "learning_rate")
             }
-            if told:
-                figures = ", ".join(f"{key} {value:.3f}" for key, value in told.items())
-                console.print(f"step {line['step']}: {figures}")
+            if scores:
+                score_text = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
+                console.print(f"step {line['step']}: {score_text}")
             for pair in line.get("sample", ()):
-                console.print(f"  {pair['asked']!r} -> {pair['said']!r}", style="dim")
+                console.print(f"  {pair['question']!r} -> {pair['reply']!r}", style="dim")
 
-        yield watch
+        yield show_progress
