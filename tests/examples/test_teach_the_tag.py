@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from segue.convert.datasets.llava_plus import Options, convert_file
+from segue.convert.datasets.llava_plus import LlavaPlusOptions, convert_file
 from segue.convert.dialogue import Dialogue
-from segue.convert.image_files import ImageFiles, parse_roots
+from segue.convert.image_files import ImageFiles, parse_image_roots
 from segue.embedded.vocabulary import nouns
 from segue.evaluate.questions import read_questions
 from segue.finetune.recipe import read_recipe
@@ -27,8 +27,8 @@ def scenes():
 
 def test_every_record_is_converted_and_new_nouns_are_never_tagged(scenes, tmp_path) -> None:
     path = scenes.write_records(tmp_path, 12)
-    files = ImageFiles(parse_roots([str(tmp_path / "pictures")]), check_pixels=False)
-    made = list(convert_file(path, files, Options(mode="mixed")))
+    files = ImageFiles(parse_image_roots([str(tmp_path / "pictures")]), check_pixels=False)
+    made = list(convert_file(path, files, LlavaPlusOptions(mode="mixed")))
     assert all(isinstance(one, Dialogue) for one in made)
     assert {one.kind for one in made} == {"tag", "box", "absent", "plain"}
     tagged = {p for one in made if one.kind == "tag" for t in one.turns for p in t.phrases}

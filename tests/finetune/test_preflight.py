@@ -90,7 +90,7 @@ def test_samples_are_drawn(a_recipe, tmp_path) -> None:
     data = tmp_path / "boxes.json"
     data.write_text(json.dumps([{"id": "a", "conversations": turns}]))
     report = preflight(a_recipe(data=str(data)))
-    assert [path.name for path in report.findings.drawn] == ["001.png"]
+    assert [path.name for path in report.findings.drawings] == ["001.png"]
     assert (report.pictures / "index.html").exists()
 
 

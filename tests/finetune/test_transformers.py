@@ -11,8 +11,8 @@ from transformers import AutoModelForImageTextToText
 
 from builders import an_image
 from segue.assistant.loading import load_stage
-from segue.convert.dataset import read
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.dataset import read_dialogues
+from segue.convert.dialogue import Dialogue, DialogueTurn
 from segue.dialects import DIALECTS, BoxMention
 from segue.errors import InputError
 from segue.finetune.markup_translation import translate_markup
@@ -36,8 +36,8 @@ def a_lesson(tmp_path) -> Dialogue:
     picture = tmp_path / "p.png"
     an_image().to_pil().save(picture)
     turns = (
-        Turn("user", "Segment the dog."), Turn("assistant", "<gsam>dog</gsam>"),
-        Turn("user", "And the cup?"), Turn("assistant", "Sure: <gsam>cup</gsam>"),
+        DialogueTurn("user", "Segment the dog."), DialogueTurn("assistant", "<gsam>dog</gsam>"),
+        DialogueTurn("user", "And the cup?"), DialogueTurn("assistant", "Sure: <gsam>cup</gsam>"),
     )  # fmt: skip
     return Dialogue("d", (str(picture),), turns)
 
@@ -90,7 +90,7 @@ def test_it_learns_and_merges(base_path, a_recipe, data, tmp_path) -> None:
     )
     adapted = PeftModel.from_pretrained(beside, str(adapter))
     model = load_trainable_model(recipe)
-    batch = model.collate([model.example(next(iter(read(data))))])
+    batch = model.collate([model.example(next(iter(read_dialogues(data))))])
     # In float64: what float32 arithmetic rounds on the way is more than what merging changes.
     base_logits, adapted_logits, merged_logits = (
         logits_float64(net, batch) for net in (base, adapted, merged)

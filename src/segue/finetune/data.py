@@ -13,11 +13,11 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from segue.convert.check import opens
-from segue.convert.dataset import read_all
-from segue.convert.dialogue import Dialogue, Dropped, Turn, plain
-from segue.convert.formats.files import CUT_OFF, is_file
-from segue.convert.formats.image_places import PLACEHOLDERS
+from segue.convert.check import can_open_picture
+from segue.convert.dataset import read_records_tolerantly
+from segue.convert.dialogue import Dialogue, DroppedRecord, DialogueTurn, strip_markup
+from segue.convert.formats.files import TRUNCATED_FILE, is_file
+from segue.convert.formats.image_placeholders import PLACEHOLDER
 from segue.convert.formats.qwen_vl import OBSERVATION
 from segue.errors import InputError
 from segue.finetune.trainable import TrainableModel
@@ -74,9 +74,9 @@ def select_dialogues(
         InputError: the file cannot be read, or nothing in it can be used.
     """
     selection = Selection()
-    for dialogue in read_all(Path(path)):
-        if isinstance(dialogue, Dropped):
-            if dialogue.reason == CUT_OFF:
+    for dialogue in read_records_tolerantly(Path(path)):
+        if isinstance(dialogue, DroppedRecord):
+            if dialogue.reason == TRUNCATED_FILE:
                 raise InputError(dialogue.detail)
             selection.dropped[dialogue.reason] += 1
             continue
@@ -106,11 +106,11 @@ def _render_dialogue(dialogue: Dialogue, model: TrainableModel) -> tuple[Dialogu
         return dialogue, "without an answer"
     if not any(turn.role == "user" for turn in dialogue.turns):
         return dialogue, "without a question"
-    if any(PLACEHOLDERS.search(turn.text) for turn in dialogue.turns):
+    if any(PLACEHOLDER.search(turn.text) for turn in dialogue.turns):
         return dialogue, UNFILLED_PLACEHOLDER
     if not all(is_file(Path(image)) for image in dialogue.images):
         return dialogue, "picture not found"
-    if not all(opens(image) for image in dialogue.images):
+    if not all(can_open_picture(image) for image in dialogue.images):
         return dialogue, "picture does not open"
     rendered_turns = []
     for turn in dialogue.turns:
@@ -133,14 +133,14 @@ def to_messages(dialogue: Dialogue, images: Sequence[Image]) -> list[Message]:
             messages.append(Message("user", _user_text(turn), new_images))
             new_images = ()
         elif turn.role == "system":
-            messages.append(Message("system", plain(turn.text)))
+            messages.append(Message("system", strip_markup(turn.text)))
         else:
             messages.append(Message("assistant", turn.text))
     return messages
 
 
-def _user_text(turn: Turn) -> str:
-    text = plain(turn.text)
+def _user_text(turn: DialogueTurn) -> str:
+    text = strip_markup(turn.text)
     return OBSERVATION + text if turn.role == "tool" else text
 
 

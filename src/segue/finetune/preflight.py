@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from segue.convert.check import Findings, check
+from segue.convert.check import CheckResult, check_dataset
 from segue.errors import InputError
 from segue.finetune.adapt import adapt, count_parameters
 from segue.finetune.data import UNFILLED_PLACEHOLDER, Selection, select_dialogues
@@ -39,7 +39,7 @@ class Preflight:
     picture_tokens: str
     memory: dict[str, float] = field(default_factory=dict)
     """What -> bytes. An estimate: activations depend on the kernels in use."""
-    findings: Findings | None = None
+    findings: CheckResult | None = None
     """What `segue convert check` found in the training file."""
     pictures: Path | None = None
     """Where samples were drawn."""
@@ -91,7 +91,7 @@ def preflight(recipe: Recipe, *, draw: int = 16) -> Preflight:
     )
     if draw:
         report.pictures = Path(recipe.output) / "preflight"
-        report.findings = check(Path(recipe.data), draw_to=report.pictures, draw=draw)
+        report.findings = check_dataset(Path(recipe.data), draw_to=report.pictures, draw=draw)
     return report
 
 
@@ -102,7 +102,7 @@ def check_placeholders(recipe: Recipe) -> None:
         InputError: there is an unfilled placeholder, or the data cannot be read.
     """
     for file in filter(None, (recipe.data, recipe.validation)):
-        findings = check(Path(file))
+        findings = check_dataset(Path(file))
         if n_unfilled := findings.problems[UNFILLED_PLACEHOLDER]:
             example = next((line for line in findings.examples if UNFILLED_PLACEHOLDER in line), "")
             raise InputError(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from segue.chat.qwen_vl import QwenVL
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.dialogue import Dialogue, DialogueTurn
 from segue.errors import InputError
 from segue.finetune.data import open_images, to_messages
 from segue.finetune.recipe import Recipe
@@ -58,7 +58,7 @@ class TrainableQwenVL:
                 return QwenVLForCausalLM(self.config).to(dtype)
         return load(self.folder, dtype=dtype, device=device)[0]
 
-    def render(self, turn: Turn, dialogue: Dialogue) -> str | None:
+    def render(self, turn: DialogueTurn, dialogue: Dialogue) -> str | None:
         """See `TrainableModel.render`; dialogues already use this family's markup."""
         return turn.text
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from segue.chat import ChatModel
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.dialogue import Dialogue, DialogueTurn
 
 
 class TrainableModel(Protocol):
@@ -29,7 +29,7 @@ class TrainableModel(Protocol):
     def network(self, dtype: torch.dtype, device: torch.device) -> Any:
         """Build the network with its weights; on the device "meta" without."""
 
-    def render(self, turn: Turn, dialogue: Dialogue) -> str | None:
+    def render(self, turn: DialogueTurn, dialogue: Dialogue) -> str | None:
         """Return a turn's text in this model's markup; None where it cannot be expressed."""
 
     def count_tokens(self, dialogue: Dialogue) -> int:

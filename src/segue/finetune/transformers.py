@@ -24,7 +24,7 @@ from segue.chat.transformers.loading import load_network
 from segue.chat.transformers.processing import load_processor
 from segue.chat.transformers.prompts import PromptWriter
 from segue.chat.transformers.writing import ALONG_THE_TEXT
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.dialogue import Dialogue, DialogueTurn
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
 from segue.finetune.data import open_images, to_messages
@@ -129,7 +129,7 @@ class TrainableTransformers:
             self.folder, device=str(device), dtype=dtype_name, quantize=None, device_map=None
         )
 
-    def render(self, turn: Turn, dialogue: Dialogue) -> str | None:
+    def render(self, turn: DialogueTurn, dialogue: Dialogue) -> str | None:
         """See `TrainableModel.render`."""
         if turn.role != "assistant":
             return turn.text

@@ -12,9 +12,9 @@ from segue.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from segue.convert.accounts import Accounts
-    from segue.convert.dataset import Plan
-    from segue.convert.dialogue import Dialogue, Dropped
+    from segue.convert.dataset import OutputPlan
+    from segue.convert.dialogue import Dialogue, DroppedRecord
+    from segue.convert.entry_tally import EntryTally
     from segue.convert.image_files import ImageFiles
 
 app = typer.Typer(
@@ -128,9 +128,9 @@ def llava_plus(
     exif: ExifOption = None,
 ) -> None:
     """Convert LLaVA-Plus tool-use records; the assistant learns to answer with <gsam>."""
-    from segue.convert.datasets.llava_plus import TOOL_FREE, Options, convert_file
+    from segue.convert.datasets.llava_plus import TOOL_FREE, LlavaPlusOptions, convert_file
 
-    options = Options(
+    options = LlavaPlusOptions(
         mode=mode.value,
         absent=absent.value,
         detections=detections.value,
@@ -142,9 +142,9 @@ def llava_plus(
         **{name: getattr(options, name) for name in options.__slots__},
     }
     ratio = TOOL_FREE[mode.value] if tool_free is None else tool_free
-    made = convert_file(records, _files(images, check_pixels), options)
+    dialogues = convert_file(records, _files(images, check_pixels), options)
     plan = _plan(formats, val, seed, ratio)
-    _write(made, out, plan, settings, None, (records,))
+    _write(dialogues, out, plan, settings, None, (records,))
 
 
 @app.command("coco")
@@ -167,23 +167,23 @@ def coco(
     exif: ExifOption = None,
 ) -> None:
     """Convert COCO instances to questions for a category, in Chinese and English."""
-    from segue.convert.accounts import Accounts
     from segue.convert.datasets.coco import CocoOptions, convert_coco
-    from segue.convert.datasets.wording import Wording
+    from segue.convert.datasets.question_templates import QuestionStyle
+    from segue.convert.entry_tally import EntryTally
 
     options = CocoOptions(
-        wording=Wording(route=route.value, chinese=chinese, typos=typos),
+        question_style=QuestionStyle(route=route.value, chinese_share=chinese, typo_share=typos),
         questions=questions,
-        absent=absent,
+        absent_share=absent,
         masks=masks,
         exif=exif.value if exif else None,
         seed=seed,
     )
     settings = {"from": instances.name, "route": route.value, "chinese": chinese, "typos": typos}
-    accounts = Accounts()
-    made = convert_coco(instances, _files(images, check_pixels), options, accounts)
+    tally = EntryTally()
+    dialogues = convert_coco(instances, _files(images, check_pixels), options, tally)
     plan = _plan(formats, val, seed, None)
-    _write(made, out, plan, settings, accounts, (instances,))
+    _write(dialogues, out, plan, settings, tally, (instances,))
 
 
 @app.command("refcoco")
@@ -208,12 +208,12 @@ def refcoco(
     exif: ExifOption = None,
 ) -> None:
     """Convert RefCOCO, RefCOCO+, RefCOCOg or gRefCOCO. Splits are those of the source."""
-    from segue.convert.accounts import Accounts
+    from segue.convert.datasets.question_templates import QuestionStyle
     from segue.convert.datasets.refer import ReferOptions, convert_refer
-    from segue.convert.datasets.wording import Wording
+    from segue.convert.entry_tally import EntryTally
 
     options = ReferOptions(
-        wording=Wording(route=route.value, chinese=chinese, typos=typos),
+        question_style=QuestionStyle(route=route.value, chinese_share=chinese, typo_share=typos),
         splits=tuple(splits or ()),
         sentences=sentences,
         masks=masks,
@@ -221,10 +221,10 @@ def refcoco(
         seed=seed,
     )
     settings = {"from": references.name, "route": route.value, "chinese": chinese, "typos": typos}
-    accounts = Accounts()
-    made = convert_refer(references, instances, _files(images, check_pixels), options, accounts)
+    tally = EntryTally()
+    dialogues = convert_refer(references, instances, _files(images, check_pixels), options, tally)
     plan = _plan(formats, 0.0, seed, None)
-    _write(made, out, plan, settings, accounts, (references, instances))
+    _write(dialogues, out, plan, settings, tally, (references, instances))
 
 
 @app.command("check")
@@ -241,57 +241,66 @@ def check(
 ) -> None:
     """Check a converted file, and draw its boxes back on the pictures. Exit code 2 on problems."""
     from segue.cli.terminal.screen import printable, screen
-    from segue.convert.check import check as look
+    from segue.convert.check import check_dataset
 
     console = screen()
-    found = look(file, draw_to=draw_to, draw=count, format_name=format_name)
-    console.print(f"{found.dialogues} dialogues")
-    for title, counts in (("kinds", found.kinds), ("languages", found.languages)):
+    findings = check_dataset(file, draw_to=draw_to, draw=count, format_name=format_name)
+    console.print(f"{findings.dialogues} dialogues")
+    for title, counts in (("kinds", findings.kinds), ("languages", findings.languages)):
         console.print(f"{title}: {', '.join(f'{k} {n}' for k, n in counts.most_common())}")
-    frequent = ", ".join(f"{phrase} {n}" for phrase, n in found.phrases.most_common(10))
-    console.print(f"phrases: {len(found.phrases)} different; most frequent: {printable(frequent)}")
-    if found.drawn and draw_to is not None:
-        console.print(f"drew {len(found.drawn)} pictures, see {draw_to / 'index.html'}")
-    for example in found.examples:
+    frequent = ", ".join(f"{phrase} {n}" for phrase, n in findings.phrases.most_common(10))
+    console.print(
+        f"phrases: {len(findings.phrases)} different; most frequent: {printable(frequent)}"
+    )
+    if findings.drawings and draw_to is not None:
+        console.print(f"drew {len(findings.drawings)} pictures, see {draw_to / 'index.html'}")
+    for example in findings.examples:
         console.print(f"  {printable(example)}", style="yellow")
-    if not found.is_fine:
-        listed = ", ".join(f"{problem} {n}" for problem, n in found.problems.most_common())
+    if not findings.is_fine:
+        listed = ", ".join(f"{problem} {n}" for problem, n in findings.problems.most_common())
         raise InputError(f"{file} has problems: {listed or 'it holds no dialogue'}.")
     console.print("no problems")
 
 
 def _files(images: list[str], check_pixels: bool) -> "ImageFiles":
-    from segue.convert.image_files import ImageFiles, parse_roots
+    from segue.convert.image_files import ImageFiles, parse_image_roots
 
-    return ImageFiles(parse_roots(images), check_pixels=check_pixels)
+    return ImageFiles(parse_image_roots(images), check_pixels=check_pixels)
 
 
-def _plan(formats: list[str], val: float, seed: int, tool_free: float | None) -> "Plan":
-    from segue.convert.dataset import Plan, names
+def _plan(formats: list[str], val: float, seed: int, tool_free: float | None) -> "OutputPlan":
+    from segue.convert.dataset import OutputPlan, split_format_names
 
-    return Plan(formats=names(formats), val=val, seed=seed, tool_free=tool_free)
+    return OutputPlan(
+        formats=split_format_names(formats),
+        validation_share=val,
+        seed=seed,
+        tool_free_ratio=tool_free,
+    )
 
 
 def _write(
-    made: "Iterable[Dialogue | Dropped]",
+    dialogues: "Iterable[Dialogue | DroppedRecord]",
     out: Path,
-    plan: "Plan",
+    plan: "OutputPlan",
     settings: "Mapping[str, object]",
-    accounts: "Accounts | None",
+    tally: "EntryTally | None",
     sources: tuple[Path, ...],
 ) -> None:
     from segue.cli.terminal.screen import printable, screen
-    from segue.convert.dataset import write
+    from segue.convert.dataset import write_dataset
 
     console = screen()
-    with _counting(made) as counted:
-        report = write(counted, out, plan, settings, accounts, sources)
+    with _show_progress(dialogues) as counted_records:
+        report = write_dataset(counted_records, out, plan, settings, tally, sources)
     console.print(printable(report.summary()))
     console.print(f"wrote {out}: {', '.join(file.name for file in report.files)}", style="dim")
 
 
 @contextmanager
-def _counting(made: "Iterable[Dialogue | Dropped]") -> "Iterator[Iterable[Dialogue | Dropped]]":
+def _show_progress(
+    dialogues: "Iterable[Dialogue | DroppedRecord]",
+) -> "Iterator[Iterable[Dialogue | DroppedRecord]]":
     """Show how many records there were so far, where somebody watches."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -300,4 +309,4 @@ def _counting(made: "Iterable[Dialogue | Dropped]") -> "Iterator[Iterable[Dialog
     columns = SpinnerColumn(), TextColumn("{task.completed} records"), TimeElapsedColumn()
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        yield progress.track(made)
+        yield progress.track(dialogues)

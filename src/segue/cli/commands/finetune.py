@@ -119,7 +119,7 @@ def _show(console: "Console", report: "Preflight") -> None:
     if report.findings is not None:
         for problem, count in report.findings.problems.most_common():
             console.print(f"  problem in the data: {problem} {count}", style="yellow")
-    if report.pictures is not None and report.findings is not None and report.findings.drawn:
+    if report.pictures is not None and report.findings is not None and report.findings.drawings:
         console.print(f"samples with their boxes: {report.pictures / 'index.html'}")
 
 
