@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from segue.convert.accounts import Accounts
-from segue.convert.check import check
-from segue.convert.dataset import Plan, read_all, write
+from segue.convert.check import check_dataset
+from segue.convert.dataset import OutputPlan, read_records_tolerantly, write_dataset
 from segue.convert.datasets.coco import CocoOptions, convert_coco
-from segue.convert.datasets.llava_plus import Options, convert_file
+from segue.convert.datasets.llava_plus import LlavaPlusOptions, convert_file
+from segue.convert.datasets.question_templates import QuestionStyle
 from segue.convert.datasets.refer import ReferOptions, convert_refer
-from segue.convert.datasets.wording import Wording
-from segue.convert.dialogue import Dialogue, Truth, Turn
+from segue.convert.dialogue import Dialogue, DialogueTurn, GroundTruth
+from segue.convert.entry_tally import EntryTally
 from segue.convert.formats import FORMATS as TRAINERS
 from segue.convert.image_files import ImageFiles
 from segue.errors import SegueError
@@ -95,7 +95,7 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
         made[kind] = (Path(yolo[number]).read_bytes(), _yolo(number))
     instances = write_coco(scene()[:1], folder / "instances.json")[0].read_bytes()
     (folder / "instances.json").write_bytes(instances)
-    coco = CocoOptions(absent=1.0, masks=True, wording=Wording(route="tag"))
+    coco = CocoOptions(absent_share=1.0, masks=True, question_style=QuestionStyle(route="tag"))
     made["instances"] = (
         instances,
         lambda p: _converted(p, lambda a: convert_coco(p, files, coco, a)),
@@ -105,7 +105,7 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
          "sentences": [{"sent": f"the left cat {n}"}]}
         for n in range(3)
     ]  # fmt: skip
-    refer = ReferOptions(wording=Wording(route="box", chinese=0), masks=True)
+    refer = ReferOptions(question_style=QuestionStyle(route="box", chinese_share=0), masks=True)
 
     def referred(p: Path) -> None:
         _converted(p, lambda a: convert_refer(p, folder / "instances.json", files, refer, a))
@@ -126,7 +126,7 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
     }  # fmt: skip
     made["llava-plus"] = (
         json.dumps([record, {**record, "unique_id": "8"}]).encode(),
-        lambda p: _converted(p, lambda a: convert_file(p, files, Options())),
+        lambda p: _converted(p, lambda a: convert_file(p, files, LlavaPlusOptions())),
     )
     made |= _trainers(folder)
     made |= _evaluation(folder)
@@ -140,7 +140,7 @@ def _twice(reader: Callable[..., Any], path: Path) -> None:
 
 
 def _yolo(number: int) -> Callable[[Path], Any]:
-    def read(path: Path) -> None:
+    def read_dialogues(path: Path) -> None:
         folder = path.parent / "y"
         (folder / "labels").mkdir(parents=True, exist_ok=True)
         sound = [b'names:\n  0: "cat"\n', b"0 0.1 0.1 0.5 0.1 0.5 0.5\n"]
@@ -150,38 +150,42 @@ def _yolo(number: int) -> Callable[[Path], Any]:
         read_yolo(folder, {"a.png": SIZE}, skipped=[])
         read_yolo(folder, {"a.png": SIZE})
 
-    return read
+    return read_dialogues
 
 
-def _converted(path: Path, make: Callable[[Accounts], Iterator[Any]]) -> None:
-    accounts = Accounts()
+def _converted(path: Path, make: Callable[[EntryTally], Iterator[Any]]) -> None:
+    tally = EntryTally()
     out = path.parent / "out"
-    plan = Plan(formats=("dialogues", "qwen-vl", "questions"), val=0.5)
-    report = write(make(accounts), out, plan, None, accounts)
+    plan = OutputPlan(formats=("dialogues", "qwen-vl", "questions"), validation_share=0.5)
+    report = write_dataset(make(tally), out, plan, None, tally)
     if report.read != report.kept + report.dropped:
         raise AssertionError(f"{report.read} records read, {report.kept} + {report.dropped}")
-    for kind, counts in accounts.kinds.items():
+    for kind, counts in tally.kinds.items():
         if counts.read != counts.used + counts.dropped:
             raise AssertionError(f"{kind}: {counts}")
 
 
 def _dialogues() -> Iterator[Dialogue]:
-    truth = Truth((Box(2, 2, 9, 9),), rle.encode(np.ones(SIZE, bool)))
+    truth = GroundTruth((Box(2, 2, 9, 9),), rle.encode(np.ones(SIZE, bool)))
     answer = "<ref>dog</ref><box>(100,200),(500,900)</box>"
     for number in range(3):
         yield Dialogue(
             f"d{number}", ("a.png",),
-            (Turn("user", f"Where is the dog {number}?"),
-             Turn("assistant", answer, "box", ("dog",), truth)),
+            (DialogueTurn("user", f"Where is the dog {number}?"),
+             DialogueTurn("assistant", answer, "box", ("dog",), truth)),
             split="train", size=SIZE,
         )  # fmt: skip
 
 
 def _trainers(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
-    names = tuple(name for name in TRAINERS if name != "questions")
-    write(_dialogues(), folder / "trainers", Plan(formats=names, val=0))
+    split_format_names = tuple(name for name in TRAINERS if name != "questions")
+    write_dataset(
+        _dialogues(),
+        folder / "trainers",
+        OutputPlan(formats=split_format_names, validation_share=0),
+    )
     made = {}
-    for name in names:
+    for name in split_format_names:
         file = next((folder / "trainers").glob(f"train.{name}*"))
         made[f"trainer-{name}"] = (file.read_bytes(), _checked(name))
     real = {
@@ -194,11 +198,11 @@ def _trainers(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
 
 
 def _checked(name: str) -> Callable[[Path], Any]:
-    def read(path: Path) -> None:
-        list(read_all(path, name))
-        check(path, format_name=None if name != "parquet" else name)
+    def read_dialogues(path: Path) -> None:
+        list(read_records_tolerantly(path, name))
+        check_dataset(path, format_name=None if name != "parquet" else name)
 
-    return read
+    return read_dialogues
 
 
 def _evaluation(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
@@ -215,12 +219,12 @@ def _evaluation(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
                "segmentation": mask}]  # fmt: skip
 
     def scored(kind: str, which: str) -> Callable[[Path], Any]:
-        def read(path: Path) -> None:
+        def read_dialogues(path: Path) -> None:
             value = read_json(path)
             pair = (value, result) if which == "truth" else (truth, value)
             average_precision(*pair, kind)
 
-        return read
+        return read_dialogues
 
     lines = f"{json.dumps({'manifest': manifest})}\n{json.dumps(answer)}\n"
     return {
@@ -307,12 +311,12 @@ def main(count: int, seed: int) -> int:
         for number in range(count):
             rng = random.Random(f"{seed} {number}")
             name = list(sound)[number % len(sound)]
-            content, read = sound[name]
+            content, read_dialogues = sound[name]
             path = work / (name if "." in name else f"{name}.json")
             path.write_bytes(damaged(content, rng))
             begun = time.perf_counter()
             try:
-                read(path)
+                read_dialogues(path)
                 outcomes["read"] += 1
             except SegueError:
                 outcomes["refused"] += 1

@@ -125,7 +125,7 @@ async def one_person(url: str, tally: Tally, pid: int) -> None:
     used: dict[str, list[float]] = defaultdict(list)
     async with client_of(url) as client:
         for number in range(ALONE):
-            id = await begin(client, PAIRS[number % len(PAIRS)][0], tally)
+            id = await start_or_resume(client, PAIRS[number % len(PAIRS)][0], tally)
             path = f"/v1/conversations/{id}"
             await ask(client, path, "What is in the picture?", tally, "first text, new picture")
             await ask(client, path, "这是什么?", tally, "first text, second question")
@@ -160,7 +160,7 @@ async def visitor(url: str, tally: Tally, truth: dict[Any, Any], pending: Any) -
         for number in pending:
             rng = random.Random(number)
             name = rng.choice(PAIRS)[0]
-            id = await begin(client, name, tally)
+            id = await start_or_resume(client, name, tally)
             path = f"/v1/conversations/{id}"
             for order in ("first", "second"):
                 question = rng.choice([q for sample, q in PAIRS if sample == name])
@@ -191,7 +191,7 @@ def client_of(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False)
 
 
-async def begin(client: httpx.AsyncClient, name: str, tally: Tally) -> str:
+async def start_or_resume(client: httpx.AsyncClient, name: str, tally: Tally) -> str:
     began = time.perf_counter()
     made = await client.post("/v1/conversations", json={})
     id: str = made.json()["id"]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.convert.datasets.captions import phrases_of
-from segue.convert.dialogue import tags
+from segue.convert.datasets.captions import split_caption
+from segue.convert.dialogue import tag_markup
 from segue.dialects import DIALECTS, DetectRequest, MalformedMarkup
 
 
@@ -26,17 +26,17 @@ from segue.dialects import DIALECTS, DetectRequest, MalformedMarkup
     ],
 )
 def test_captions_are_cut_into_clean_phrases(caption, phrases):
-    assert phrases_of(caption) == phrases
+    assert split_caption(caption) == phrases
 
 
 def test_case_and_articles_stay_when_asked():
-    assert phrases_of("The Red Mug", normalise=False) == ["The Red Mug"]
+    assert split_caption("The Red Mug", normalise=False) == ["The Red Mug"]
 
 
 @given(st.text(alphabet="ab1 .,;<>/gsam\n，。", max_size=40))
 @settings(max_examples=40, deadline=None)
 def test_every_phrase_survives_the_dialect(caption):
-    phrases = phrases_of(caption)
-    events = list(DIALECTS.load("qwen_vl").read([tags(phrases)]))
+    phrases = split_caption(caption)
+    events = list(DIALECTS.load("qwen_vl").read([tag_markup(phrases)]))
     assert [e.phrase for e in events if isinstance(e, DetectRequest)] == phrases
     assert not [e for e in events if isinstance(e, MalformedMarkup)]

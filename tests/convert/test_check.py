@@ -1,12 +1,13 @@
 """Looking at converted files."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from segue.convert.check import check, problems_of
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.check import check_dataset, find_problems
+from segue.convert.dialogue import Dialogue, DialogueTurn
 from segue.convert.formats import FORMATS
 from segue.errors import InputError
 
@@ -18,8 +19,10 @@ def picture(folder) -> str:
     return str(folder(["a.jpg"]) / "a.jpg")
 
 
-def dialogue(picture: str, *turns: Turn, id: str = "d1") -> Dialogue:
-    return Dialogue(id, (picture,), turns or (Turn("user", "Where?"), Turn("assistant", BOX)))
+def dialogue(picture: str, *turns: DialogueTurn, id: str = "d1") -> Dialogue:
+    return Dialogue(
+        id, (picture,), turns or (DialogueTurn("user", "Where?"), DialogueTurn("assistant", BOX))
+    )
 
 
 def written(tmp_path, *dialogues: Dialogue):
@@ -32,10 +35,10 @@ def written(tmp_path, *dialogues: Dialogue):
 
 def test_a_good_file_has_no_problems_and_its_boxes_are_drawn(tmp_path, picture):
     file = written(tmp_path, dialogue(picture), dialogue(picture, id="d2"))
-    found = check(file, draw_to=tmp_path / "drawn", draw=1)
+    found = check_dataset(file, draw_to=tmp_path / "drawn", draw=1)
     assert found.is_fine
     assert (found.dialogues, found.kinds, found.phrases) == (2, {"box": 2}, {"cat": 2})
-    (drawn,) = found.drawn
+    (drawn,) = found.drawings
     with Image.open(drawn) as overlay, Image.open(picture) as before:
         assert overlay.size == before.size
         inside, outside = (overlay.convert("RGB").getpixel(at) for at in ((6, 20), (60, 45)))
@@ -46,29 +49,32 @@ def test_a_good_file_has_no_problems_and_its_boxes_are_drawn(tmp_path, picture):
     assert drawn.name in page
 
 
+ask, answer = partial(DialogueTurn, "user"), partial(DialogueTurn, "assistant")
+
+
 @pytest.mark.parametrize(
     ("turns", "problem"),
     [
-        ([Turn("assistant", "Hello.")], "does not begin with a question"),
-        ([Turn("user", "Where?")], "does not end with an answer"),
-        ([Turn("user", "a"), Turn("user", "b"), Turn("assistant", "c")], "turns out of order"),
-        ([Turn("user", "Where?"), Turn("assistant", " ")], "empty turn"),
-        ([Turn("user", "Where <box>?"), Turn("assistant", "x")], "markup in what should be plain"),
-        ([Turn("user", "Where?"), Turn("assistant", "<gsam>dog")], "markup that cannot be read"),
-        ([Turn("user", "Where?"), Turn("assistant", "<box>(1,2),(3,4000)</box>")],
+        ([answer("Hello.")], "does not begin with a question"),
+        ([ask("Where?")], "does not end with an answer"),
+        ([ask("a"), ask("b"), answer("c")], "turns out of order"),
+        ([ask("Where?"), answer(" ")], "empty turn"),
+        ([ask("Where <box>?"), answer("x")], "markup in what should be plain"),
+        ([ask("Where?"), answer("<gsam>dog")], "markup that cannot be read"),
+        ([ask("Where?"), answer("<box>(1,2),(3,4000)</box>")],
          "box off the grid"),
-        ([Turn("user", "Where?"), Turn("assistant", "<box>(5,2),(3,4)</box>")],
+        ([ask("Where?"), answer("<box>(5,2),(3,4)</box>")],
          "corners in the wrong order"),
     ],
 )  # fmt: skip
 def test_every_problem_is_named(picture, turns, problem):
-    names = [name.partition(":")[0] for name in problems_of(dialogue(picture, *turns))]
+    names = [name.partition(":")[0] for name in find_problems(dialogue(picture, *turns))]
     assert names == [problem]
 
 
 def test_missing_pictures_and_doubles_of_an_id_are_counted(tmp_path, picture):
     file = written(tmp_path, dialogue(picture), dialogue(picture), dialogue("/none.jpg", id="d3"))
-    found = check(file)
+    found = check_dataset(file)
     assert not found.is_fine
     assert found.problems == {"id is not unique": 1, "picture not found": 1}
     assert found.examples[1] == "d3: picture not found: /none.jpg"
@@ -77,4 +83,4 @@ def test_missing_pictures_and_doubles_of_an_id_are_counted(tmp_path, picture):
 def test_drawings_never_take_the_place_of_pictures(tmp_path, picture):
     file = written(tmp_path, dialogue(picture))
     with pytest.raises(InputError, match="holds the pictures themselves"):
-        check(file, draw_to=Path(picture).parent)
+        check_dataset(file, draw_to=Path(picture).parent)

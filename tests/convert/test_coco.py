@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from segue.convert.datasets.coco import CocoOptions, convert_coco
-from segue.convert.datasets.instances import Instance, union_rle
-from segue.convert.datasets.wording import Wording
-from segue.convert.dialogue import Dialogue, Dropped
+from segue.convert.datasets.coco_instances import CocoInstance, union_rle
+from segue.convert.datasets.question_templates import QuestionStyle
+from segue.convert.dialogue import Dialogue, DroppedRecord
 from segue.convert.image_files import ImageFiles
 from segue.dialects import DIALECTS, BoxMention
 from segue.errors import InputError
@@ -49,8 +49,10 @@ def coco_files(folder) -> ImageFiles:
 
 
 def options(**fields) -> CocoOptions:
-    wording = Wording(chinese=fields.pop("chinese", 0.0), route=fields.pop("route", "box"))
-    return CocoOptions(wording=wording, **{"absent": 0.0, **fields})
+    wording = QuestionStyle(
+        chinese_share=fields.pop("chinese", 0.0), route=fields.pop("route", "box")
+    )
+    return CocoOptions(question_style=wording, **{"absent_share": 0.0, **fields})
 
 
 def test_boxes_come_back_within_a_grid_step(instances, coco_files):
@@ -68,10 +70,10 @@ def test_boxes_come_back_within_a_grid_step(instances, coco_files):
 
 def test_chinese_questions_point_in_chinese_and_tag_in_english(instances, coco_files):
     file = instances(annotation(1, 7, [2, 2, 20, 20]))
-    (boxes,) = convert_coco(file, coco_files, options(chinese=1.0))
+    (boxes,) = convert_coco(file, coco_files, options(chinese_share=1.0))
     assert "杯子" in boxes.turns[0].text
     assert boxes.turns[1].text.startswith("<ref>杯子</ref><box>")
-    (tag,) = convert_coco(file, coco_files, options(chinese=1.0, route="tag"))
+    (tag,) = convert_coco(file, coco_files, options(chinese_share=1.0, route="tag"))
     assert "杯子" in tag.turns[0].text
     assert tag.turns[1].text == "<gsam>cup</gsam>"
 
@@ -83,12 +85,12 @@ def test_crowds_specks_and_multitudes_are_not_asked_for(instances, coco_files):
         *(annotation(10 + n, 9, [n, 2, 9, 9]) for n in range(20)),
     ]
     (result,) = convert_coco(instances(*annotations), coco_files, options())
-    assert result == Dropped("coco-1", "nothing in it to ask for")
+    assert result == DroppedRecord("coco-1", "nothing in it to ask for")
 
 
 def test_absent_categories_are_asked_for_and_denied(instances, coco_files):
     file = instances(annotation(1, 3, [2, 2, 20, 20]))
-    (dialogue,) = convert_coco(file, coco_files, options(absent=1.0, questions=2))
+    (dialogue,) = convert_coco(file, coco_files, options(absent_share=1.0, questions=2))
     denied = [turn for turn in dialogue.turns if turn.kind == "absent"]
     assert len(denied) == 1
     assert denied[0].phrases[0] in ("cup", "widget")
@@ -110,8 +112,8 @@ def test_pictures_that_do_not_fit_their_annotations_are_dropped(instances, coco_
     assert missing.reason == "picture not found"
 
 
-def instance(segmentation) -> Instance:
-    return Instance(1, 1, "dog", Box(0, 0, 9, 9), False, segmentation)
+def instance(segmentation) -> CocoInstance:
+    return CocoInstance(1, 1, "dog", Box(0, 0, 9, 9), False, segmentation)
 
 
 def test_overlapping_polygons_are_one_region_not_a_sum():

@@ -8,30 +8,39 @@ from dataclasses import replace
 import pytest
 
 from llava_plus_records import a_record, asked, said
-from segue.convert.dataset import Plan, names, read, split_of, write
-from segue.convert.datasets.llava_plus import convert
-from segue.convert.dialogue import Dialogue, Dropped, Turn
+from segue.convert.dataset import (
+    OutputPlan,
+    read_dialogues,
+    split_format_names,
+    split_of,
+    write_dataset,
+)
+from segue.convert.datasets.llava_plus import convert_record
+from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord
 from segue.convert.formats import FORMATS
 from segue.convert.image_files import ImageFiles
 from segue.errors import InputError, UnknownName
 
 
-def dialogues(count: int, *, plain: int = 0, per_image: int = 1):
-    """`count` dialogues with a tag, then `plain` without."""
-    for number in range(count + plain):
+def dialogues(count: int, *, strip_markup: int = 0, per_image: int = 1):
+    """`count` dialogues with a tag, then `strip_markup` without."""
+    for number in range(count + strip_markup):
         tagged = number < count
         answer = "<gsam>dog</gsam>" if tagged else "A dog."
         kind = "tag" if tagged else "plain"
-        turns = (Turn("user", f"Question {number}?"), Turn("assistant", answer, kind))
+        turns = (
+            DialogueTurn("user", f"Question {number}?"),
+            DialogueTurn("assistant", answer, kind),
+        )
         image = f"{number // per_image}.jpg"
         yield Dialogue(f"d{number}", (image,), turns, "coco", f"coco/{image}")
 
 
 def kept(folder, split="train"):
-    return list(read(folder / f"{split}.dialogues.jsonl"))
+    return list(read_dialogues(folder / f"{split}.dialogues.jsonl"))
 
 
-PLAN = Plan(formats=("dialogues",), val=0)
+PLAN = OutputPlan(formats=("dialogues",), validation_share=0)
 
 
 def test_files_report_and_records_agree(tmp_path, files):
@@ -42,9 +51,11 @@ def test_files_report_and_records_agree(tmp_path, files):
         a_record(said("What is it?", "A dog."), unique_id="8"),
         a_record(asked("Paint it.", None, tool="inpainting"), unique_id="9"),
     ]
-    plan = Plan(formats=("dialogues", "qwen-vl"), val=0, tool_free=0)
-    report = write((convert(r, files) for r in made), tmp_path / "out", plan, {"mode": "tag"})
-    assert (report.read, report.kept, report.dropped) == (5, 2, 3)
+    plan = OutputPlan(formats=("dialogues", "qwen-vl"), validation_share=0, tool_free_ratio=0)
+    report = write_dataset(
+        (convert_record(r, files) for r in made), tmp_path / "out", plan, {"mode": "tag"}
+    )
+    assert (report.n_read, report.n_kept, report.n_dropped) == (5, 2, 3)
     assert [d.id for d in kept(tmp_path / "out")] == ["1699545382.42", "1699545382.42-2"]
     lines = (tmp_path / "out" / "records.jsonl").read_text().splitlines()
     told = {v["record"]: v.get("reason", v["became"]) for v in map(json.loads, lines)}
@@ -64,7 +75,11 @@ def test_files_report_and_records_agree(tmp_path, files):
 
 
 def test_a_picture_is_never_in_two_splits(tmp_path):
-    write(dialogues(300, per_image=5), tmp_path, Plan(formats=("dialogues",), val=0.3))
+    write_dataset(
+        dialogues(300, per_image=5),
+        tmp_path,
+        OutputPlan(formats=("dialogues",), validation_share=0.3),
+    )
     train = {d.image_key for d in kept(tmp_path)}
     val = {d.image_key for d in kept(tmp_path, "val")}
     assert not train & val
@@ -79,7 +94,11 @@ def test_the_split_does_not_depend_on_the_other_records():
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        write(dialogues(40, plain=40), tmp_path / name, Plan(formats=("qwen-vl",), tool_free=0.5))
+        write_dataset(
+            dialogues(40, strip_markup=40),
+            tmp_path / name,
+            OutputPlan(formats=("qwen-vl",), tool_free_ratio=0.5),
+        )
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
@@ -88,26 +107,28 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     ("ratio", "expected"), [(None, 30), (0.0, 0), (0.5, 5), (1.0, 10), (9.0, 30)]
 )
 def test_tool_free_dialogues_are_kept_at_the_ratio(tmp_path, ratio, expected):
-    plan = Plan(formats=("dialogues",), val=0, tool_free=ratio)
-    report = write(dialogues(10, plain=30), tmp_path, plan)
+    plan = OutputPlan(formats=("dialogues",), validation_share=0, tool_free_ratio=ratio)
+    report = write_dataset(dialogues(10, strip_markup=30), tmp_path, plan)
     assert (report.kinds["tag"], report.kinds["plain"]) == (10, expected)
     assert Counter(d.kind for d in kept(tmp_path)) == report.kinds
 
 
 def test_a_split_that_the_source_decides_is_kept(tmp_path):
     made = [d.with_split("testA") for d in dialogues(3)]
-    report = write(made, tmp_path, PLAN)
+    report = write_dataset(made, tmp_path, PLAN)
     assert report.splits == {"testA": 3}
     assert (tmp_path / "testA.dialogues.jsonl").is_file()
 
 
 def test_when_nothing_is_kept_the_reasons_are_told(tmp_path):
     with pytest.raises(InputError, match=r"(?s)Of 2 records none.*picture not found 2"):
-        write([Dropped(str(n), "picture not found") for n in range(2)], tmp_path, PLAN)
+        write_dataset(
+            [DroppedRecord(str(n), "picture not found") for n in range(2)], tmp_path, PLAN
+        )
 
 
 def test_a_reader_that_fails_leaves_earlier_files_alone(tmp_path):
-    write(dialogues(3), tmp_path, PLAN)
+    write_dataset(dialogues(3), tmp_path, PLAN)
     before = (tmp_path / "train.dialogues.jsonl").read_bytes()
 
     def failing():
@@ -115,15 +136,15 @@ def test_a_reader_that_fails_leaves_earlier_files_alone(tmp_path):
         raise InputError("the file ends")
 
     with pytest.raises(InputError, match="the file ends"):
-        write(failing(), tmp_path, PLAN)
+        write_dataset(failing(), tmp_path, PLAN)
     assert (tmp_path / "train.dialogues.jsonl").read_bytes() == before
     assert not list(tmp_path.glob(".*"))
 
 
 def test_unknown_formats_are_refused_with_a_hint():
     with pytest.raises(UnknownName, match="Did you mean 'qwen-vl'"):
-        Plan(formats=("qwen_vl",))
-    assert names(["trl,swift", " llava "]) == ("trl", "swift", "llava")
+        OutputPlan(formats=("qwen_vl",))
+    assert split_format_names(["trl,swift", " llava "]) == ("trl", "swift", "llava")
 
 
 def test_thousands_of_records_need_little_memory(tmp_path, folder):
@@ -134,20 +155,20 @@ def test_thousands_of_records_need_little_memory(tmp_path, folder):
         for number in range(1000):
             rounds = asked(f"Cut out the dog of house {number}.", "dog", summary="x" * 2000)
             image = f"{number % 20:012d}.jpg"
-            yield convert(a_record(rounds, unique_id=str(number), image=image), files)
+            yield convert_record(a_record(rounds, unique_id=str(number), image=image), files)
 
     tracemalloc.start()
-    report = write(many(), tmp_path / "out", PLAN)
+    report = write_dataset(many(), tmp_path / "out", PLAN)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert report.kept == 1000
+    assert report.n_kept == 1000
     assert peak < 1_500_000  # the records have 3 MB
 
 
 @pytest.mark.parametrize("split", ["../../evil", "/abs/pwned", "a/b", "", "a.b", "x" * 99])
 def test_a_split_that_leads_elsewhere_is_dropped_and_nothing_lands_outside(tmp_path, split):
     (bad,), good = dialogues(1), list(dialogues(3))[1:]
-    report = write([bad.with_split(split), *good], tmp_path / "a" / "out", PLAN)
+    report = write_dataset([bad.with_split(split), *good], tmp_path / "a" / "out", PLAN)
     assert report.reasons == {"split is no file name": 1}
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
         "train.dialogues.jsonl", "report.json", "records.jsonl",
@@ -159,8 +180,8 @@ def test_half_characters_are_replaced_counted_and_written_in_every_format(tmp_pa
         replace(d, id=f"{d.id}\ud83d", turns=(replace(d.turns[0], text="\ud83d?"), *d.turns[1:]))
         for d in dialogues(2, per_image=2)
     ]
-    plan = Plan(formats=tuple(FORMATS), val=0)
-    report = write(made[:1], tmp_path, plan)
+    plan = OutputPlan(formats=tuple(FORMATS), validation_share=0)
+    report = write_dataset(made[:1], tmp_path, plan)
     assert report.notes == {"half a character became U+FFFD": 1}
     assert kept(tmp_path)[0].turns[0].text == "\ufffd?"
     assert len(report.files) == len(FORMATS)
@@ -170,7 +191,7 @@ def test_the_file_that_is_read_is_never_written_over(tmp_path):
     source = tmp_path / "train.dialogues.jsonl"
     source.write_text("precious")
     with pytest.raises(InputError, match="is what is read; it would be lost"):
-        write(dialogues(2), tmp_path, PLAN, sources=(source,))
+        write_dataset(dialogues(2), tmp_path, PLAN, sources=(source,))
     assert source.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [source]
 
@@ -178,4 +199,4 @@ def test_the_file_that_is_read_is_never_written_over(tmp_path):
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="Cannot write"):
-        write(dialogues(2), tmp_path / "file" / "out", PLAN)
+        write_dataset(dialogues(2), tmp_path / "file" / "out", PLAN)

@@ -8,9 +8,9 @@ import PIL.ImageOps
 import pytest
 
 from segue.convert.datasets.coco import CocoOptions, convert_coco
-from segue.convert.datasets.wording import Wording
-from segue.convert.dialogue import Dialogue, Dropped
-from segue.convert.exif import TURNED, turned_array, turned_box
+from segue.convert.datasets.question_templates import QuestionStyle
+from segue.convert.dialogue import Dialogue, DroppedRecord
+from segue.convert.exif import EXIF_AMBIGUOUS, array_to_upright, box_to_upright
 from segue.convert.image_files import ImageFiles
 from segue.values.box import Box, Size
 from segue.values.image import Image
@@ -27,7 +27,7 @@ def red_box(size: Size = STORED) -> PIL.Image.Image:
 
 
 def saved(folder, orientation: int, size: Size = STORED):
-    exif = PIL.Image.Exif()
+    exif = PIL.Image.PixelFrame()
     exif[0x0112] = orientation
     red_box(size).save(folder / "a.png", exif=exif)
     entry = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [6, 4, 20, 12],
@@ -42,21 +42,23 @@ def saved(folder, orientation: int, size: Size = STORED):
 
 
 def convert(file, exif=None):
-    options = CocoOptions(absent=0, masks=True, exif=exif, wording=Wording(chinese=0))
+    options = CocoOptions(
+        absent_share=0, masks=True, exif=exif, question_style=QuestionStyle(chinese_share=0)
+    )
     (made,) = convert_coco(file, ImageFiles({"": [file.parent]}), options)
     return made
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_boxes_and_masks_turn_as_pillow_turns_the_picture(orientation):
-    exif = PIL.Image.Exif()
+    exif = PIL.Image.PixelFrame()
     exif[0x0112] = orientation
     picture = red_box()
     picture.info["exif"] = exif.tobytes()
     upright = np.asarray(PIL.ImageOps.exif_transpose(picture))
-    assert (turned_array(np.asarray(red_box()), orientation) == upright).all()
+    assert (array_to_upright(np.asarray(red_box()), orientation) == upright).all()
     rows, columns = np.nonzero(upright[:, :, 1] == 0)
-    box = turned_box(BOX, orientation, STORED)
+    box = box_to_upright(BOX, orientation, STORED)
     assert box.corners == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
 
@@ -87,8 +89,8 @@ def test_without_a_word_the_size_tells_or_the_picture_is_dropped(
     if noticed:
         assert made.notes == ("boxes turned upright as EXIF data say",)
     else:
-        assert isinstance(made, Dropped)
-        assert made.reason == TURNED
+        assert isinstance(made, DroppedRecord)
+        assert made.reason == EXIF_AMBIGUOUS
         assert "--exif stored or --exif upright" in made.detail
 
 

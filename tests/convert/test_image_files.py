@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from segue.convert.image_files import ImageFiles, Located, Missing, image_key, parse_roots
+from segue.convert.image_files import (
+    ImageFiles,
+    LocatedImage,
+    MissingImage,
+    image_key,
+    parse_image_roots,
+)
 from segue.errors import InputError
 from segue.values.box import Size
 
@@ -26,7 +32,7 @@ from segue.values.box import Size
 def test_pictures_are_found_by_every_name_they_go_by(folder, there, name, source):
     root = folder([there])
     found = ImageFiles({"": [root]}).find(name, source)
-    assert isinstance(found, Located)
+    assert isinstance(found, LocatedImage)
     assert found.path == root / there
 
 
@@ -49,19 +55,19 @@ def test_missing_and_broken_pictures_are_told_apart(folder):
     (root / "b.jpg").write_text("words")
     files = ImageFiles({"": [root]})
     assert files.find("b.jpg").reason == "picture does not open"
-    assert files.find("c.jpg") == Missing("c.jpg", "picture not found")
+    assert files.find("c.jpg") == MissingImage("c.jpg", "picture not found")
 
 
 def test_a_picture_that_was_cut_off_is_found_when_pixels_are_checked(folder):
     root = folder(["a.jpg"], size=(256, 256))
     whole = (root / "a.jpg").read_bytes()
     (root / "a.jpg").write_bytes(whole[: len(whole) // 2])
-    assert isinstance(ImageFiles({"": [root]}).find("a.jpg"), Located)
-    assert isinstance(ImageFiles({"": [root]}, check_pixels=True).find("a.jpg"), Missing)
+    assert isinstance(ImageFiles({"": [root]}).find("a.jpg"), LocatedImage)
+    assert isinstance(ImageFiles({"": [root]}, check_pixels=True).find("a.jpg"), MissingImage)
 
 
 def test_sizes_are_upright(tmp_path):
-    exif = Image.Exif()
+    exif = Image.PixelFrame()
     exif[0x0112] = 6
     Image.new("RGB", (64, 48)).save(tmp_path / "lying.jpg", exif=exif)
     assert ImageFiles({"": [tmp_path]}).find("lying.jpg").size == Size(height=64, width=48)
@@ -75,7 +81,7 @@ def test_a_picture_has_one_key_whatever_its_file_is_called():
 
 
 def test_roots_are_read_as_they_are_typed():
-    roots = parse_roots(["COCO=/data", "/plain", "/with=sign/x"])
+    roots = parse_image_roots(["COCO=/data", "/plain", "/with=sign/x"])
     assert roots == {"coco": [Path("/data")], "": [Path("/plain"), Path("/with=sign/x")]}
 
 
@@ -87,7 +93,7 @@ def test_a_root_that_is_not_there_is_refused():
 @pytest.mark.parametrize("name", ["x" * 5000 + ".jpg", "a/" * 3000 + "b.jpg"])
 def test_endless_names_are_a_reason_and_not_an_exception(files, name):
     found = files.find(name)
-    assert (type(found), found.reason) == (Missing, "picture name is too long")
+    assert (type(found), found.reason) == (MissingImage, "picture name is too long")
     assert len(found.name) < 200
 
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from segue.convert.accounts import Accounts
 from segue.convert.datasets.coco import CocoOptions, convert_coco
-from segue.convert.datasets.wording import Wording
+from segue.convert.datasets.question_templates import QuestionStyle
 from segue.convert.dialogue import Dialogue
+from segue.convert.entry_tally import EntryTally
 from segue.convert.image_files import ImageFiles
 from segue.errors import InputError
 
@@ -39,14 +39,14 @@ def convert(tmp_path, folder):
     files = ImageFiles({"": [folder(["a.jpg", "b.jpg", "c.jpg"])]})
 
     def run(value, **options):
-        accounts = Accounts()
+        tally = EntryTally()
         file = tmp_path / "instances.json"
         file.write_text(value if isinstance(value, str) else json.dumps(value))
-        wording = Wording(chinese=0, typos=0, route=options.pop("route", "box"))
-        chosen = CocoOptions(wording=wording, **{"absent": 0.0, **options})
-        made = list(convert_coco(file, files, chosen, accounts))
-        counts = accounts.of("annotation")
-        assert counts.read == counts.used + counts.dropped
+        wording = QuestionStyle(chinese_share=0, typo_share=0, route=options.pop("route", "box"))
+        chosen = CocoOptions(question_style=wording, **{"absent_share": 0.0, **options})
+        made = list(convert_coco(file, files, chosen, tally))
+        counts = tally.counts_of("annotation")
+        assert counts.n_read == counts.n_used + counts.n_dropped
         return made, counts
 
     return run
@@ -67,7 +67,7 @@ def test_annotations_that_share_an_id_are_all_kept(convert):
     entries = [one(1), one(2, category=2), one(1, image=2), one(2, image=2, category=2)]
     made, counts = convert(document(*entries))
     assert len(made) == 2
-    assert (counts.used, counts.notes["id is that of another one too"]) == (4, 2)
+    assert (counts.n_used, counts.notes["id is that of another one too"]) == (4, 2)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_a_damaged_annotation_is_dropped_alone_and_named(convert, damage, reason
     made, counts = convert(document({**one(1), **damage}, one(2, category=2), one(3, image=2)))
     assert counts.reasons == {reason: 1}
     assert counts.examples[reason][0].startswith("annotation 1 of instances.json: ")
-    assert counts.used == 2
+    assert counts.n_used == 2
     assert [type(item) for item in made] == [Dialogue, Dialogue]
 
 
 def test_beside_a_damaged_one_the_others_of_its_category_are_not_all(convert):
     _, counts = convert(document(one(1, bbox=[]), one(2), one(3, category=2)))
     assert counts.reasons["beside a damaged one of its category"] == 1
-    assert counts.used == 1
+    assert counts.n_used == 1
 
 
 @pytest.mark.parametrize("ids", [("im1", "im2"), ("1", "2"), (1.0, 2.0)])
@@ -105,7 +105,7 @@ def test_ids_may_be_text_and_text_of_numbers(convert, ids):
     for entry, id in zip(value["images"], ids):
         entry["id"] = id
     made, counts = convert(value)
-    assert (len(made), counts.used) == (2, 2)
+    assert (len(made), counts.n_used) == (2, 2)
 
 
 def test_a_picture_id_that_two_pictures_share_is_nobodys(convert):
@@ -119,11 +119,11 @@ def test_a_picture_id_that_two_pictures_share_is_nobodys(convert):
 
 def test_a_picture_that_is_listed_twice_has_the_annotations_of_both(convert):
     value = document(one(1), one(2, image=2, category=2), images=("a.jpg", "a.jpg"))
-    made, counts = convert(value, absent=1.0)
+    made, counts = convert(value, absent_share=1.0)
     kept = next(item for item in made if isinstance(item, Dialogue))
     assert {p for turn in kept.turns for p in turn.phrases} == {"dog", "cup"}
     assert not absent_phrases(made)
-    assert counts.used == 2
+    assert counts.n_used == 2
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_picture_that_is_listed_twice_has_the_annotations_of_both(convert):
 def test_what_an_entry_says_is_there_is_never_taught_as_absent(convert, entry, why):
     for seed in range(5):
         value = document(entry, categories=("dog",))
-        made, _ = convert(value, absent=1.0, seed=seed)
+        made, _ = convert(value, absent_share=1.0, seed=seed)
         assert ("file/a.jpg", "dog") not in {(k.replace("coco/", "file/"), p)
                                              for k, p in absent_phrases(made)}, why  # fmt: skip
 
@@ -175,7 +175,7 @@ def test_a_category_without_a_name_cannot_be_asked_for(convert, name):
 def test_masks_are_read_in_every_shape_that_files_hold(convert, shape):
     made, counts = convert(document(one(1, segmentation=shape)), masks=True)
     assert made[0].turns[1].truth.mask["size"] == [48, 64]
-    assert counts.used == 1
+    assert counts.n_used == 1
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_masks_that_make_no_sense_drop_their_category_with_the_reason(convert, s
     entries = one(1, segmentation=shape), one(2, category=2)
     _, counts = convert(document(*entries), masks=True)
     assert counts.reasons == {"a mask of its category makes no sense": 1}
-    assert counts.used == 1
+    assert counts.n_used == 1
 
 
 VALUES = st.one_of(
@@ -213,12 +213,14 @@ def test_whatever_is_damaged_every_entry_is_accounted_for(tmp_path_factory, dama
     for number, key, replacement in damage:
         entries[number % len(entries)][key] = replacement
     (place / "x.json").write_text(json.dumps(value))
-    accounts = Accounts()
-    options = CocoOptions(absent=1.0, masks=masks, wording=Wording(route=route, typos=0))
-    made = list(convert_coco(place / "x.json", ImageFiles({"": [place]}), options, accounts))
-    for counts in accounts.kinds.values():
-        assert counts.read == counts.used + counts.dropped
-    assert accounts.of("annotation").read == 4
+    tally = EntryTally()
+    options = CocoOptions(
+        absent_share=1.0, masks=masks, question_style=QuestionStyle(route=route, typo_share=0)
+    )
+    made = list(convert_coco(place / "x.json", ImageFiles({"": [place]}), options, tally))
+    for counts in tally.kinds.values():
+        assert counts.n_read == counts.n_used + counts.n_dropped
+    assert tally.counts_of("annotation").n_read == 4
     for picture, phrase in absent_phrases(made):
         assert (picture, phrase) not in claims(value)
 
@@ -239,7 +241,7 @@ def test_the_order_of_the_lists_does_not_matter(convert):
     value = document(one(1), one(2, image=2, category=2))
     first, _ = convert(value)
     turned, counts = convert({key: value[key] for key in ("annotations", "categories", "images")})
-    assert (turned, counts.used) == (first, 2)
+    assert (turned, counts.n_used) == (first, 2)
 
 
 @pytest.mark.parametrize("key", ["images", "categories", "annotations"])

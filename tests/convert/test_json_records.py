@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.convert import json_records
-from segue.convert.json_records import records
+from segue.convert.json_records import read_records
 from segue.errors import InputError
 
 
@@ -29,12 +28,12 @@ def write(tmp_path, text: str, name: str = "data.json"):
     ],
 )
 def test_lists_and_lines_are_read(tmp_path, text):
-    assert [value["a"] for value in records(write(tmp_path, text))] == [1, 2]
+    assert [value["a"] for value in read_records(write(tmp_path, text))] == [1, 2]
 
 
 def test_empty_files_hold_no_record(tmp_path):
-    assert list(records(write(tmp_path, ""))) == []
-    assert list(records(write(tmp_path, " [ ] "))) == []
+    assert list(read_records(write(tmp_path, ""))) == []
+    assert list(read_records(write(tmp_path, " [ ] "))) == []
 
 
 @given(
@@ -47,12 +46,7 @@ def test_empty_files_hold_no_record(tmp_path):
 @settings(deadline=None, max_examples=15)
 def test_where_the_pieces_are_cut_does_not_matter(tmp_path_factory, values, piece, indent):
     file = write(tmp_path_factory.mktemp("cut"), json.dumps(values, indent=indent))
-    before = json_records.PIECE
-    json_records.PIECE = piece
-    try:
-        assert list(records(file)) == values
-    finally:
-        json_records.PIECE = before
+    assert list(read_records(file, chunk_size=piece)) == values
 
 
 @pytest.mark.parametrize(
@@ -68,22 +62,21 @@ def test_where_the_pieces_are_cut_does_not_matter(tmp_path_factory, values, piec
 )
 def test_damage_is_reported_with_the_number_of_the_record(tmp_path, text, number):
     with pytest.raises(InputError, match=f"at record {number}"):
-        list(records(write(tmp_path, text)))
+        list(read_records(write(tmp_path, text)))
 
 
-def test_a_record_without_end_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(json_records, "LARGEST", 100_000)
+def test_a_record_without_end_does_not_fill_the_memory(tmp_path):
     file = write(tmp_path, '[{"a": "' + "x" * 2_000_000)
     with pytest.raises(InputError, match="more than 100000 characters"):
-        list(records(file))
+        list(read_records(file, max_value_length=100_000))
 
 
 def test_what_is_no_text_or_not_there_is_refused(tmp_path):
     (tmp_path / "latin.json").write_bytes(b'[{"a": "\xff"}]')
     with pytest.raises(InputError, match="not UTF-8"):
-        list(records(tmp_path / "latin.json"))
+        list(read_records(tmp_path / "latin.json"))
     with pytest.raises(InputError, match="Cannot read"):
-        list(records(tmp_path / "none.json"))
+        list(read_records(tmp_path / "none.json"))
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
@@ -92,7 +85,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     with file.open("w") as out:  # 5 MB
         out.write("[" + ",".join([json.dumps(record)] * 1200) + "]")
     tracemalloc.start()
-    assert sum(1 for _ in records(file)) == 1200
+    assert sum(1 for _ in read_records(file)) == 1200
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3_000_000

@@ -9,29 +9,29 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from llava_plus_records import a_record, asked, said
-from segue.convert.datasets.llava_plus import Options, convert, without_coordinates
-from segue.convert.datasets.llava_plus_record import image_name
-from segue.convert.dialogue import Dialogue, Dropped, has_markup
+from segue.convert.datasets.llava_plus import LlavaPlusOptions, convert_record, remove_coordinates
+from segue.convert.datasets.llava_plus_record import read_image_name
+from segue.convert.dialogue import Dialogue, DroppedRecord, has_markup
 from segue.convert.image_files import ImageFiles
-from segue.convert.json_records import records
+from segue.convert.json_records import read_records
 from segue.errors import InputError
 
 
-def turns(result: Dialogue | Dropped) -> list[tuple[str, str]]:
+def turns(result: Dialogue | DroppedRecord) -> list[tuple[str, str]]:
     assert isinstance(result, Dialogue), result
     return [(turn.role, turn.text) for turn in result.turns]
 
 
 @pytest.fixture
 def sample(shared) -> list[dict[str, Any]]:
-    return list(records(shared / "golden" / "llava_plus_sample.json"))
+    return list(read_records(shared / "golden" / "llava_plus_sample.json"))
 
 
 @pytest.fixture
 def sample_files(sample, tmp_path) -> ImageFiles:
     """The pictures of the twelve sample records, under the names of train2017."""
     for record in sample:
-        name = image_name(record).replace("COCO_train2014_", "")
+        name = read_image_name(record).replace("COCO_train2014_", "")
         Image.new("RGB", (64, 48)).save(tmp_path / name)
     return ImageFiles({"": [tmp_path]})
 
@@ -54,8 +54,8 @@ EXPECTED = [
 
 def test_the_twelve_sample_records_come_out_as_specified(sample, sample_files):
     for record, (kind, answers) in zip(sample, EXPECTED, strict=True):
-        result = convert(record, sample_files)
-        if isinstance(result, Dropped):
+        result = convert_record(record, sample_files)
+        if isinstance(result, DroppedRecord):
             assert (kind, answers) == ("dropped", [f"{result.reason}: {result.detail}"])
             continue
         assert result.kind == kind
@@ -66,20 +66,20 @@ def test_the_twelve_sample_records_come_out_as_specified(sample, sample_files):
 
 
 def test_all_lines_of_a_question_are_kept(sample, sample_files):
-    assert turns(convert(sample[2], sample_files))[0][1] == (
+    assert turns(convert_record(sample[2], sample_files))[0][1] == (
         "I am planning a picnic poster.\nSegment the basket and the blanket.\nKeep them separate."
     )
 
 
 def test_ids_are_texts_and_stable(sample, sample_files, files):
-    assert convert(sample[10], sample_files).id == "1699600000.100001"
+    assert convert_record(sample[10], sample_files).id == "1699600000.100001"
     nameless = a_record(asked("Cut out the dog.", "dog"), unique_id=None)
-    assert convert(nameless, files).id == convert(nameless, files).id != "None"
+    assert convert_record(nameless, files).id == convert_record(nameless, files).id != "None"
 
 
 def test_tag_and_answer_are_joined_without_the_numbers_of_the_tool(files):
     record = a_record(asked("Cut it out.", "dog", summary="A dog at [0.1, 0.2, 0.5, 0.8]."))
-    result = convert(record, files, Options(mode="tag+answer"))
+    result = convert_record(record, files, LlavaPlusOptions(mode="tag+answer"))
     assert turns(result)[1] == ("assistant", "<gsam>dog</gsam>\nA dog.")
     assert "coordinates taken out of an answer" in result.notes
 
@@ -95,11 +95,13 @@ def test_tag_and_answer_are_joined_without_the_numbers_of_the_tool(files):
     ],
 )  # fmt: skip
 def test_numbers_of_the_tool_are_taken_out_of_answers(words, left):
-    assert without_coordinates(words) == left
+    assert remove_coordinates(words) == left
 
 
 def test_the_mode_tool_keeps_the_report_as_a_turn_of_its_own(files):
-    result = convert(a_record(asked("Cut it out.", "dog")), files, Options(mode="tool"))
+    result = convert_record(
+        a_record(asked("Cut it out.", "dog")), files, LlavaPlusOptions(mode="tool")
+    )
     assert [role for role, _ in turns(result)] == ["user", "assistant", "tool", "assistant"]
     assert json.loads(result.turns[2].text)["phrases"] == ["dog"]
 
@@ -107,14 +109,14 @@ def test_the_mode_tool_keeps_the_report_as_a_turn_of_its_own(files):
 @pytest.mark.parametrize("mode", ["tag", "tag+answer", "mixed"])
 def test_nothing_found_is_said_in_words(files, mode):
     record = a_record(asked("Cut out the yeti.", "yeti", boxes=(), summary="No yeti here."))
-    result = convert(record, files, Options(mode=mode))
+    result = convert_record(record, files, LlavaPlusOptions(mode=mode))
     assert (result.kind, turns(result)[1][1]) == ("absent", "No yeti here.")
     assert result.turns[1].phrases == ("yeti",)
 
 
 def test_nothing_found_may_still_be_a_tag(files):
     record = a_record(asked("Cut out the yeti.", "yeti", boxes=()))
-    result = convert(record, files, Options(absent="tag"))
+    result = convert_record(record, files, LlavaPlusOptions(absent="tag"))
     assert turns(result)[1][1] == "<gsam>yeti</gsam>"
 
 
@@ -124,13 +126,16 @@ def test_nothing_found_may_still_be_a_tag(files):
 )
 def test_a_detector_alone_gives_boxes_or_tags(files, detections, answer):
     record = a_record(asked("Where is the dog?", "dog", tool="grounding_dino"))
-    assert turns(convert(record, files, Options(detections=detections)))[1][1] == answer
+    assert (
+        turns(convert_record(record, files, LlavaPlusOptions(detections=detections)))[1][1]
+        == answer
+    )
 
 
 def test_a_detector_alone_may_end_the_dialogue(files):
     record = a_record(asked("Where is the dog?", "dog", tool="grounding_dino"))
-    result = convert(record, files, Options(detections="cut"))
-    assert result == Dropped("1699545382.42", "detection only", "grounding_dino")
+    result = convert_record(record, files, LlavaPlusOptions(detections="cut"))
+    assert result == DroppedRecord("1699545382.42", "detection only", "grounding_dino")
 
 
 def test_boxes_of_one_phrase_stand_together(files):
@@ -139,7 +144,7 @@ def test_boxes_of_one_phrase_stand_together(files):
         asked("Where?", "dog . cat", tool="grounding_dino", boxes=boxes,
               phrases=["dog", "cat", "dog"])
     )  # fmt: skip
-    assert turns(convert(record, files))[1][1] == (
+    assert turns(convert_record(record, files))[1][1] == (
         "<ref>dog</ref><box>(0,0),(100,100)</box><box>(200,200),(300,300)</box>, "
         "<ref>cat</ref><box>(500,500),(600,600)</box>"
     )
@@ -151,7 +156,7 @@ def test_a_dialogue_ends_before_a_foreign_tool_and_says_so(files):
         asked("Paint it blue.", None, tool="inpainting"),
         said("Thanks!", "You are welcome."),
     )
-    result = convert(record, files)
+    result = convert_record(record, files)
     assert len(result.turns) == 2
     assert result.notes == ("cut short: foreign tool: inpainting",)
 
@@ -175,8 +180,8 @@ def test_a_dialogue_ends_before_a_foreign_tool_and_says_so(files):
     ],
 )  # fmt: skip
 def test_every_reason_to_drop_a_record_has_a_name(files, record, reason):
-    result = convert(record, files)
-    assert isinstance(result, Dropped)
+    result = convert_record(record, files)
+    assert isinstance(result, DroppedRecord)
     assert result.reason == reason
 
 
@@ -184,20 +189,20 @@ def test_parameters_that_went_through_arrow_are_read(files):
     record = a_record(asked("Cut it out.", "dog"))
     action = record["conversations"][1]["actions"][0]
     action["API_params"] = json.dumps(action["API_params"])
-    assert turns(convert(record, files))[1][1] == "<gsam>dog</gsam>"
+    assert turns(convert_record(record, files))[1][1] == "<gsam>dog</gsam>"
 
 
 def test_an_output_without_an_action_is_not_taken_for_a_question(files):
     record = a_record(said("What is it?", "A dog."), asked("Cut it out.", "dog"))
     record["conversations"][3]["actions"] = None
-    result = convert(record, files)
+    result = convert_record(record, files)
     assert [text for _, text in turns(result)] == ["What is it?", "A dog."]
     assert result.notes == ("cut short: tool output without a call",)
 
 
 def test_a_question_right_behind_a_call_stays_a_question(files):
     called = asked("Cut it out.", "dog")[:2]
-    result = convert(a_record(called, said("And what breed is it?", "A poodle.")), files)
+    result = convert_record(a_record(called, said("And what breed is it?", "A poodle.")), files)
     assert [text for _, text in turns(result)] == [
         "Cut it out.", "<gsam>dog</gsam>", "And what breed is it?", "A poodle.",
     ]  # fmt: skip
@@ -205,7 +210,7 @@ def test_a_question_right_behind_a_call_stays_a_question(files):
 
 def test_questions_in_a_row_become_one(files):
     record = a_record([{"from": "human", "value": "Hello."}], said("What is it?", "A dog."))
-    assert turns(convert(record, files))[0] == ("user", "Hello.\nWhat is it?")
+    assert turns(convert_record(record, files))[0] == ("user", "Hello.\nWhat is it?")
 
 
 JSON = st.recursive(
@@ -231,10 +236,10 @@ TURN = st.fixed_dictionaries(
 )
 @settings(deadline=None, max_examples=25)
 def test_nothing_in_a_record_raises(value):
-    result = convert(value, ImageFiles({}))
-    assert isinstance(result, Dropped)
+    result = convert_record(value, ImageFiles({}))
+    assert isinstance(result, DroppedRecord)
 
 
 def test_options_outside_their_choices_are_refused():
     with pytest.raises(InputError, match="mode must be one of"):
-        Options(mode="tags")
+        LlavaPlusOptions(mode="tags")

@@ -6,10 +6,10 @@ import pickle
 
 import pytest
 
-from segue.convert.accounts import Accounts
+from segue.convert.datasets.question_templates import QuestionStyle
 from segue.convert.datasets.refer import ReferOptions, convert_refer, read_references
-from segue.convert.datasets.wording import Wording
-from segue.convert.dialogue import Dropped
+from segue.convert.dialogue import DroppedRecord
+from segue.convert.entry_tally import EntryTally
 from segue.convert.image_files import ImageFiles
 from segue.errors import InputError
 
@@ -42,15 +42,15 @@ def refer(tmp_path, folder):
     (tmp_path / "instances.json").write_text(json.dumps(value))
     files = ImageFiles({"": [folder(["000000000007.jpg"])]})
 
-    def convert(*references: dict, pickled: bool = True, accounts=None, **options):
+    def convert(*references: dict, pickled: bool = True, tally=None, **options):
         file = tmp_path / ("refs(unc).p" if pickled else "grefs(unc).json")
         if pickled:
             file.write_bytes(pickle.dumps(list(references), protocol=2))
         else:
             file.write_text(json.dumps(references))
-        wording = Wording(chinese=0, typos=0, route=options.pop("route", "box"))
-        chosen = ReferOptions(wording=wording, **options)
-        return list(convert_refer(file, tmp_path / "instances.json", files, chosen, accounts))
+        wording = QuestionStyle(chinese_share=0, typo_share=0, route=options.pop("route", "box"))
+        chosen = ReferOptions(question_style=wording, **options)
+        return list(convert_refer(file, tmp_path / "instances.json", files, chosen, tally))
 
     return convert
 
@@ -143,14 +143,14 @@ def test_a_split_never_chooses_a_place(refer, split):
     ],
 )
 def test_every_reference_that_is_not_used_has_its_reason(refer, entry, reason):
-    accounts = Accounts()
+    tally = EntryTally()
     good = reference(2, 2, "val", "man on the right")
-    made = refer(entry, good, accounts=accounts)
-    assert [item.reason for item in made if isinstance(item, Dropped)] == [reason]
-    counts = accounts.of("reference")
-    assert (counts.read, counts.used, counts.reasons) == (2, 1, {reason: 1})
-    sentences = accounts.of("sentence")
-    assert sentences.read == sentences.used + sentences.dropped
+    made = refer(entry, good, tally=tally)
+    assert [item.reason for item in made if isinstance(item, DroppedRecord)] == [reason]
+    counts = tally.counts_of("reference")
+    assert (counts.n_read, counts.n_used, counts.reasons) == (2, 1, {reason: 1})
+    sentences = tally.counts_of("sentence")
+    assert sentences.n_read == sentences.n_used + sentences.n_dropped
 
 
 def test_what_another_sentence_points_at_is_not_taught_as_absent(refer):

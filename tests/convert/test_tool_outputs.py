@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.convert.datasets.tool_outputs import read_loosely, read_tool_output
+from segue.convert.datasets.tool_outputs import read_tool_output, read_unknown_report
 
 FORMS = [
     "{tool} model outputs: {dict}\n\nsummarize the model outputs and answer my first answer: Q",
@@ -23,7 +23,7 @@ def test_all_three_forms_are_known(number, tool):
     output = read_tool_output(form(number, tool=tool))
     assert output is not None
     assert (output.tool, output.readable) == (tool, True)
-    ((phrase, box),) = output.found
+    ((phrase, box),) = output.detections
     assert phrase == "dog"
     assert (box.xa, box.ya, box.xb, box.yb) == (0.1, 0.2, 0.5, 0.8)
 
@@ -33,12 +33,12 @@ def test_all_three_forms_are_known(number, tool):
 )
 def test_a_question_is_no_report(words):
     assert read_tool_output(words) is None
-    assert read_loosely(words) is None
+    assert read_unknown_report(words) is None
 
 
 def test_nothing_found_is_not_the_same_as_unreadable():
     empty = read_tool_output(form(0, "{'boxes': [], 'logits': [], 'phrases': []}"))
-    assert empty.found == ()
+    assert empty.detections == ()
     assert empty.readable
 
 
@@ -59,16 +59,16 @@ def test_nothing_found_is_not_the_same_as_unreadable():
 def test_reports_without_sense_are_unreadable_and_harmless(report):
     output = read_tool_output(form(0, report))
     assert output is not None
-    assert (output.found, output.readable) == (None, False)
+    assert (output.detections, output.readable) == (None, False)
 
 
 def test_a_report_without_boxes_is_readable():
     output = read_tool_output(form(0, "{'message': 'The SAM has processed the image.'}"))
-    assert (output.found, output.readable) == (None, True)
+    assert (output.detections, output.readable) == (None, True)
 
 
 def test_an_unknown_form_is_read_loosely_where_a_report_must_stand():
-    output = read_loosely(f"Result of the tool: {REPORT}")
+    output = read_unknown_report(f"Result of the tool: {REPORT}")
     assert output is None
-    output = read_loosely(REPORT)
-    assert output.found[0][0] == "dog"
+    output = read_unknown_report(REPORT)
+    assert output.detections[0][0] == "dog"

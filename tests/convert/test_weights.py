@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from segue.convert.weights import convert_weights, recognise
+from segue.convert.weights import convert_weights, detect_backend
 from segue.detect import grounding_dino
 from segue.errors import InputError, ModelError
 from segue.segment import sam
 from segue.values.box import Box
 from segue.values.image import Image
 
-IMAGE = Image.open(np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8))
+IMAGE_PLACEHOLDER = Image.open(
+    np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+)
 
 
 def test_segment_anything_is_the_same_after_conversion(shared, tmp_path):
@@ -26,7 +28,7 @@ def test_segment_anything_is_the_same_after_conversion(shared, tmp_path):
         "preprocessor_config.json",
     }
     before, after = sam.load(source, device="cpu"), sam.load(folder, device="cpu")
-    masks = [one.look(IMAGE).mask([Box(5, 5, 40, 40)])[0] for one in (before, after)]
+    masks = [one.look(IMAGE_PLACEHOLDER).mask([Box(5, 5, 40, 40)])[0] for one in (before, after)]
     assert np.abs(masks[0].logits - masks[1].logits).max() < 1e-5
     assert after.model.config.mask_decoder_config.layer_norm_eps == 1e-5
 
@@ -45,7 +47,7 @@ def test_grounding_dino_is_the_same_after_conversion(shared, tmp_path):
     assert after.options == before.options
     assert after.resizing == before.resizing
     assert json.loads((folder / "segue.json").read_text()) == {"nms_iou": 0.6}
-    found = [one.find(IMAGE, ["cat", "pillow"], 0.0, 0.0) for one in (before, after)]
+    found = [one.find(IMAGE_PLACEHOLDER, ["cat", "pillow"], 0.0, 0.0) for one in (before, after)]
     assert [one.phrase for one in found[0]] == [one.phrase for one in found[1]] != []
     assert np.allclose(
         [f.box.corners for f in found[0]], [f.box.corners for f in found[1]], atol=0.01
@@ -70,4 +72,4 @@ def test_a_full_folder_is_not_overwritten(tmp_path):
 def test_other_checkpoints_are_not_recognised(tmp_path):
     torch.save({"a": torch.ones(1)}, tmp_path / "x.pth")
     with pytest.raises(ModelError, match="Segment Anything or Grounding DINO.*'a'"):
-        recognise(tmp_path / "x.pth")
+        detect_backend(tmp_path / "x.pth")

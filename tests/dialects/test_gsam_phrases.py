@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segue.convert.dialogue import tags
+from segue.convert.dialogue import tag_markup
 from segue.dialects import DIALECTS, DetectRequest
 from segue.dialects.parsing.gsam_phrases import quote_phrase, quote_phrases, split_phrases
 
@@ -21,7 +21,7 @@ def test_phrases_come_back_from_one_tag_whatever_they_hold(phrases):
 @given(st.lists(WORDS, min_size=1, max_size=3))
 @settings(max_examples=100, deadline=None)
 def test_phrases_come_back_from_a_reply(phrases):
-    events = list(DIALECTS.load("qwen_vl").read([tags(phrases)]))
+    events = list(DIALECTS.load("qwen_vl").read([tag_markup(phrases)]))
     assert [event.phrase for event in events if isinstance(event, DetectRequest)] == phrases
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from segue.convert.dialogue import tags
+from segue.convert.dialogue import tag_markup
 from segue.errors import InputError
 from segue.evaluate.metrics import MaskScores
 from segue.evaluate.places import score_boxes, score_masks
@@ -60,7 +60,7 @@ def test_shards_add_up_with_their_failures():
 def test_perfect_answers_score_one_whatever_a_phrase_holds(phrase):
     phrases = (phrase, "dog")
     question = Question("q", "a.png", "Segment it.", "tag", phrases)
-    numbers = score_tags([Prediction(question, raw=tags(phrases))]).to_json()["all"]
+    numbers = score_tags([Prediction(question, raw=tag_markup(phrases))]).to_json()["all"]
     assert numbers["tag-valid rate"] == 1
     assert numbers["phrase accuracy, exact"] == numbers["phrase accuracy, tolerant"] == 1
 

@@ -48,16 +48,16 @@ def test_relative_pictures_begin_where_one_says(tmp_path):
 
 
 def test_what_convert_writes_evaluate_reads(tmp_path):
-    from segue.convert.dialogue import Dialogue, Truth, Turn
+    from segue.convert.dialogue import Dialogue, DialogueTurn, GroundTruth
     from segue.convert.formats import FORMATS
     from segue.values.box import Size
 
-    truth = Truth((Box(1, 2, 3, 4),), rle.encode(np.ones((48, 64), bool)))
+    truth = GroundTruth((Box(1, 2, 3, 4),), rle.encode(np.ones((48, 64), bool)))
     turns = (
-        Turn("user", "Hello"),
-        Turn("assistant", "Hi"),
-        Turn("user", "分割狗"),
-        Turn("assistant", "<gsam>dog</gsam>", "tag", ("dog",), truth),
+        DialogueTurn("user", "Hello"),
+        DialogueTurn("assistant", "Hi"),
+        DialogueTurn("user", "分割狗"),
+        DialogueTurn("assistant", "<gsam>dog</gsam>", "tag", ("dog",), truth),
     )
     with FORMATS["questions"].open(tmp_path / "q.jsonl") as writer:
         writer.write(Dialogue("d", ("/a.jpg",), turns, size=Size(48, 64)))

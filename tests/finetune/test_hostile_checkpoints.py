@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from segue.errors import ModelError
-from segue.finetune.checkpoints import seal
+from segue.finetune.checkpoints import mark_complete
 from segue.finetune.train import finetune
 
 
@@ -47,7 +47,7 @@ def test_a_poisoned_state_of_a_resumed_run_is_refused(a_recipe, stopped, tmp_pat
     checkpoint = Path(recipe.output) / "checkpoints" / "checkpoint-2"
     assert (checkpoint / name).is_file()
     torch.save({"state": Touches(marker), "param_groups": []}, checkpoint / name)
-    seal(checkpoint)
+    mark_complete(checkpoint)
     with pytest.raises(ModelError, match="checkpoint-2 holds more than numbers"):
         finetune(recipe)
     assert not marker.exists()
@@ -61,6 +61,6 @@ def test_poisoned_arguments_of_a_resumed_run_are_not_read(a_recipe, stopped, tmp
     shutil.copytree(stopped, recipe.output)
     checkpoint = Path(recipe.output) / "checkpoints" / "checkpoint-2"
     torch.save(Touches(marker), checkpoint / "training_args.bin")
-    seal(checkpoint)
+    mark_complete(checkpoint)
     assert (finetune(recipe) / "adapter_model.safetensors").is_file()
     assert not marker.exists()

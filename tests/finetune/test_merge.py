@@ -53,7 +53,7 @@ def test_an_adapter_is_loaded_beside_its_base_and_alone(adapter, base, tmp_path)
 def test_what_is_there_is_not_overwritten(adapter, tmp_path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").touch()
-    with pytest.raises(InputError, match="has something in it"):
+    with pytest.raises(InputError, match="is not empty"):
         merge(adapter, tmp_path / "full")
 
 

@@ -6,24 +6,26 @@ import pytest
 import torch
 
 from segue.errors import InputError
-from segue.finetune.adapt import counted
-from segue.finetune.data import select
-from segue.finetune.preflight import ALLOWANCE, memory_of, preflight, steps_of
-from segue.finetune.train import finetune, prepare
-from segue.finetune.trainable_models import load_trainable
+from segue.finetune.adapt import count_parameters
+from segue.finetune.data import select_dialogues
+from segue.finetune.preflight import ALLOWANCE, count_steps, estimate_memory, preflight
+from segue.finetune.train import finetune, prepare_network
+from segue.finetune.trainable_models import load_trainable_model
 from segue.models.qwen_vl import save
 from tiny_qwen_vl import a_config, a_model, a_processor
 
 
 def test_it_counts_as_the_run_would(a_recipe) -> None:
     recipe = a_recipe()
-    found = preflight(recipe)
-    assert (found.trained, found.parameters) == counted(prepare(recipe, load_trainable(recipe)))
-    assert found.steps == 4
-    assert len(found.train.dialogues) == 12
-    assert found.memory["all"] > found.memory["weights"] > 4 * found.parameters * 0.9
-    assert "18 tokens" in found.picture_tokens
-    assert found.findings.is_fine
+    report = preflight(recipe)
+    assert (report.trained_parameters, report.parameters) == count_parameters(
+        prepare_network(recipe, load_trainable_model(recipe))
+    )
+    assert report.steps == 4
+    assert len(report.train.dialogues) == 12
+    assert report.memory["all"] > report.memory["weights"] > 4 * report.parameters * 0.9
+    assert "18 tokens" in report.picture_tokens
+    assert report.findings.is_fine
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -34,10 +36,10 @@ def test_activations_and_logits_are_what_autograd_keeps(a_recipe, tmp_path, meth
     )
     save(network, a_processor(chat_format="chatml"), tmp_path / "base")
     recipe = a_recipe(base=str(tmp_path / "base"), method=method, gradient_checkpointing=False)
-    pupil = load_trainable(recipe)
-    network = prepare(recipe, pupil).train()
-    dialogues = select(recipe.data, pupil, 2048).dialogues[:2]
-    batch = pupil.collate([pupil.example(dialogue) for dialogue in dialogues])
+    model = load_trainable_model(recipe)
+    network = prepare_network(recipe, model).train()
+    dialogues = select_dialogues(recipe.data, model, 2048).dialogues[:2]
+    batch = model.collate([model.example(dialogue) for dialogue in dialogues])
     kept: dict[int, int] = {}
 
     def pack(value):
@@ -48,26 +50,26 @@ def test_activations_and_logits_are_what_autograd_keeps(a_recipe, tmp_path, meth
         network(**batch)
     weights = {weight.untyped_storage().data_ptr() for weight in network.parameters()}
     counted_bytes = sum(size for place, size in kept.items() if place not in weights)
-    memory = memory_of(recipe, pupil, network, batch["input_ids"].shape[1])
+    memory = estimate_memory(recipe, model, network, batch["input_ids"].shape[1])
     estimate = memory["activations"] + memory["logits"]
     assert 1.0 <= (1 + ALLOWANCE) * estimate / counted_bytes < 1.4
 
 
 def test_checkpointing_keeps_one_value_a_layer(a_recipe) -> None:
-    found = [preflight(a_recipe(gradient_checkpointing=on), draw=0).memory for on in (True, False)]
-    config = load_trainable(a_recipe()).config
+    report = [preflight(a_recipe(gradient_checkpointing=on), draw=0).memory for on in (True, False)]
+    config = load_trainable_model(a_recipe()).config
     longest = max(preflight(a_recipe(), draw=0).train.lengths)
-    assert found[0]["activations"] == 2 * longest * config.hidden_size * 4 * 2  # batch, layers
-    assert found[0]["activations"] < 0.1 * found[1]["activations"]
-    assert found[0]["weights"] == found[1]["weights"]
+    assert report[0]["activations"] == 2 * longest * config.hidden_size * 4 * 2  # batch, layers
+    assert report[0]["activations"] < 0.1 * report[1]["activations"]
+    assert report[0]["weights"] == report[1]["weights"]
 
 
 def test_long_conversations_are_counted_and_left_out(a_recipe) -> None:
     whole = preflight(a_recipe(), draw=0).train.lengths
     limit = sorted(whole)[6]
-    found = preflight(a_recipe(max_length=limit), draw=0).train
-    assert found.dropped["longer than max_length"] == sum(length > limit for length in whole) > 0
-    assert max(found.lengths) <= limit
+    report = preflight(a_recipe(max_length=limit), draw=0).train
+    assert report.dropped["longer than max_length"] == sum(length > limit for length in whole) > 0
+    assert max(report.lengths) <= limit
     cut = preflight(a_recipe(max_length=limit, too_long="cut"), draw=0).train
     assert not cut.dropped
     assert max(cut.lengths) == limit
@@ -87,17 +89,17 @@ def test_samples_are_drawn(a_recipe, tmp_path) -> None:
     ]
     data = tmp_path / "boxes.json"
     data.write_text(json.dumps([{"id": "a", "conversations": turns}]))
-    found = preflight(a_recipe(data=str(data)))
-    assert [path.name for path in found.findings.drawn] == ["001.png"]
-    assert (found.pictures / "index.html").exists()
+    report = preflight(a_recipe(data=str(data)))
+    assert [path.name for path in report.findings.drawings] == ["001.png"]
+    assert (report.pictures / "index.html").exists()
 
 
 def test_steps_are_those_of_the_trainer(a_recipe) -> None:
     for changes in ({"epochs": 0.5}, {"gradient_accumulation_steps": 5}):
         recipe = a_recipe(max_steps=None, **changes)
-        expected = steps_of(recipe, 12)
+        expected = count_steps(recipe, 12)
         heard = []
-        finetune(recipe, fresh=True, watch=heard.append)
+        finetune(recipe, fresh=True, listener=heard.append)
         assert heard[-1]["of"] == heard[-1]["step"] == expected, changes
 
 
@@ -112,7 +114,7 @@ def test_sentences_with_holes_are_refused_before_money_is_spent(
     file = tmp_path / "holes.json"
     file.write_text(json.dumps(records), encoding="utf-8")
     recipe = a_recipe(data=str(file))
-    with pytest.raises(InputError, match="1 placeholders that nothing fills"):
+    with pytest.raises(InputError, match="1 unfilled placeholders"):
         preflight(recipe)
-    dropped = select(file, load_trainable(recipe), 2048).dropped
-    assert dropped == {"placeholder that nothing fills": 1}
+    dropped = select_dialogues(file, load_trainable_model(recipe), 2048).dropped
+    assert dropped == {"unfilled placeholder": 1}

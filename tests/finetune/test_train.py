@@ -1,4 +1,4 @@
-"""Fine-tuning in miniature: what learns, what is kept, and that a killed run goes on exactly."""
+"""Fine-tuning in miniature: what learns, what is kept, and that a killed run resumes exactly."""
 
 import json
 import os
@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from segue.errors import InputError, MissingExtra
-from segue.finetune.train import finetune, prepare
-from segue.finetune.trainable_models import load_trainable
+from segue.finetune.train import finetune, prepare_network
+from segue.finetune.trainable_models import load_trainable_model
 from segue.models.qwen_vl import save
 from small_lessons import write_conversations
 from tiny_qwen_vl import a_model, a_processor
@@ -74,18 +74,17 @@ def test_checkpointing_of_activations_changes_nothing(a_recipe, tmp_path) -> Non
 KILLED = """
 import json, os, signal, sys
 from segue.finetune.recipe import make_recipe
-from segue.finetune.trainable_models import load_trainable
-from segue.finetune.train import finetune, prepare
+from segue.finetune.train import finetune, prepare_network
 
-def watch(line):
+def stop_at_step_5(line):
     if line["step"] == 5 and "loss" in line:
         os.kill(os.getpid(), signal.SIGKILL)
 
-finetune(make_recipe(json.loads(sys.argv[1])), watch=watch)
+finetune(make_recipe(json.loads(sys.argv[1])), listener=stop_at_step_5)
 """
 
 
-def test_a_run_that_was_killed_goes_on_exactly(a_recipe, tmp_path) -> None:
+def test_a_killed_run_resumes_exactly(a_recipe, tmp_path) -> None:
     straight = a_recipe(max_steps=6, output=str(tmp_path / "straight"))
     broken = a_recipe(max_steps=6, output=str(tmp_path / "broken"))
     unbroken = adapter_of(finetune(straight))
@@ -106,7 +105,7 @@ def test_a_run_that_was_killed_goes_on_exactly(a_recipe, tmp_path) -> None:
         assert torch.equal(value, resumed[name]), name
 
 
-def test_other_data_or_another_lora_is_not_gone_on_with(a_recipe, tmp_path) -> None:
+def test_a_run_is_not_resumed_with_other_data_or_another_lora(a_recipe, tmp_path) -> None:
     finetune(a_recipe())
     with pytest.raises(InputError, match=r"lora_r: 4 -> 8.*--fresh"):
         finetune(a_recipe(lora_r=8))
@@ -119,9 +118,9 @@ def test_other_data_or_another_lora_is_not_gone_on_with(a_recipe, tmp_path) -> N
 
 def test_it_is_measured_by_answering_while_it_learns(a_recipe, data) -> None:
     recipe = a_recipe(validation=str(data), eval_steps=2, eval_questions=3, eval_max_new_tokens=4)
-    heard = []
-    finetune(recipe, watch=heard.append)
-    tried = [line for line in heard if "tag-valid rate" in line]
+    log_lines = []
+    finetune(recipe, listener=log_lines.append)
+    tried = [line for line in log_lines if "tag-valid rate" in line]
     assert [line["step"] for line in tried] == [0, 2, 4]
     assert tried[0]["tag-valid rate"] == 0.0
     assert tried[0]["over-trigger rate"] == 0.0
@@ -147,7 +146,7 @@ def test_all_weights_learn_with_full(a_recipe, base) -> None:
 def test_the_language_model_can_be_frozen_in_four_bits(a_recipe) -> None:
     bitsandbytes = pytest.importorskip("bitsandbytes", reason="needs the 'quantize' extra")
     recipe = a_recipe(method="qlora", max_steps=2)
-    network = prepare(recipe, load_trainable(recipe))
+    network = prepare_network(recipe, load_trainable_model(recipe))
     small = [n for n, m in network.named_modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
     assert len(small) == 2 * 5
     assert not any("visual" in name or "lm_head" in name for name in small)
@@ -165,7 +164,7 @@ def test_what_is_not_installed_is_named(a_recipe, monkeypatch) -> None:
 
 
 def test_layers_that_the_model_does_not_have_are_refused(a_recipe) -> None:
-    with pytest.raises(InputError, match=r"got q_proj\. Some that it has: .*c_attn"):
+    with pytest.raises(InputError, match=r"got q_proj\. Layers it has include: .*c_attn"):
         finetune(a_recipe(lora_targets=["q_proj"]))
     with pytest.raises(InputError, match="min_pixels and max_pixels have no meaning"):
         finetune(a_recipe(max_pixels=1000))
@@ -173,51 +172,53 @@ def test_layers_that_the_model_does_not_have_are_refused(a_recipe) -> None:
 
 def test_tied_embeddings_are_not_trained_beside_lora(a_recipe, tmp_path) -> None:
     save(a_model(tie_word_embeddings=True), a_processor(), tmp_path / "tied")
-    with pytest.raises(InputError, match="one table for embeddings and vocabulary head"):
+    with pytest.raises(InputError, match="ties its embeddings to the vocabulary head"):
         finetune(a_recipe(base=str(tmp_path / "tied"), train_embeddings=True))
     learned = adapter_of(finetune(a_recipe(train_embeddings=True, max_steps=1), fresh=True))
     assert {name.split(".")[-2] for name in learned if "lora_" not in name} == {"wte", "lm_head"}
 
 
-def test_a_run_that_is_finished_is_left_as_it_is(a_recipe) -> None:
+def test_a_finished_run_is_left_as_it_is(a_recipe) -> None:
     recipe = a_recipe(max_steps=2)
     target = finetune(recipe)
     files = [target / "adapter_model.safetensors", Path(recipe.output) / "run.json"]
     before = [path.read_bytes() for path in files]
-    heard: list = []
-    assert finetune(recipe, watch=heard.append) == target
-    assert heard == []
+    log_lines: list = []
+    assert finetune(recipe, listener=log_lines.append) == target
+    assert log_lines == []
     assert [path.read_bytes() for path in files] == before
     # Killed between the last checkpoint and the result: written from the checkpoint, no step more.
     files[0].unlink()
     record = json.loads(files[1].read_text())
     record.pop("finished")
     files[1].write_text(json.dumps(record))
-    finetune(recipe, watch=heard.append)
+    finetune(recipe, listener=log_lines.append)
     assert files[0].read_bytes() == before[0]
     assert json.loads(files[1].read_text())["steps"] == 2
-    assert heard == []
+    assert log_lines == []
 
 
-def test_checkpoints_of_a_run_that_nobody_knows_are_not_gone_on_with(a_recipe) -> None:
+def test_checkpoints_without_a_run_record_are_not_resumed(a_recipe) -> None:
     recipe = a_recipe(max_steps=2)
     finetune(recipe)
     record = Path(recipe.output) / "run.json"
     for damage in (lambda: record.write_text('{"fix'), record.unlink):
         damage()
-        with pytest.raises(InputError, match=r"run\.json does not say what they are of.*--fresh"):
+        with pytest.raises(
+            InputError, match=r"run\.json does not say which run they belong to.*--fresh"
+        ):
             finetune(recipe)
     assert sorted(p.name for p in (Path(recipe.output) / "checkpoints").iterdir()) == [
         "checkpoint-2"
     ]
 
 
-def test_a_full_disk_is_said_in_words_and_the_run_goes_on(a_recipe) -> None:
+def test_a_full_disk_is_an_input_error_and_the_run_resumes(a_recipe) -> None:
     recipe = a_recipe(max_steps=2, save_steps=1)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))  # no file may be longer
     try:
-        with pytest.raises(InputError, match=r"cannot be written any more: .*the same command"):
+        with pytest.raises(InputError, match=r"can no longer be written: .*the same command"):
             finetune(recipe)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -237,12 +238,12 @@ def test_a_damaged_picture_is_named_also_by_a_process_that_reads_ahead(a_recipe,
         assert "Traceback" not in str(raised.value)
 
 
-def test_what_is_no_base_is_called_so(a_recipe, tmp_path) -> None:
+def test_a_base_must_be_a_full_model(a_recipe, tmp_path) -> None:
     adapter = tmp_path / "run" / "adapter"
     adapter.mkdir(parents=True)
     (adapter / "adapter_config.json").write_text("{}")
     for base in (str(adapter), str(adapter.parent), f"qwen-vl-chat+{adapter}"):
-        with pytest.raises(InputError, match="must be a whole model.*Merge it first: segue merge"):
-            load_trainable(a_recipe(base=base))
+        with pytest.raises(InputError, match="must be a full model.*Merge it first: segue merge"):
+            load_trainable_model(a_recipe(base=base))
     with pytest.raises(InputError, match=r"no base 'qwen-vl-cat'.*Did you mean 'qwen-vl-chat'"):
-        load_trainable(a_recipe(base="qwen-vl-cat"))
+        load_trainable_model(a_recipe(base="qwen-vl-cat"))

@@ -1,4 +1,4 @@
-"""Other people's data -> conversations that teach boxes and the `<gsam>` tag.
+"""Existing data sets -> training conversations with boxes and the `<gsam>` tag.
 
     records ─► a reader (llava_plus, coco, refer) ─► Dialogue ─► dataset ─► formats
                one record or its reason to drop     neutral      split, dedup  what trainers read

@@ -1,8 +1,8 @@
-"""Dialogues -> files to train from: no doubles, split by picture, the same every time.
+"""Dialogues -> training files: without duplicates, split by picture, deterministic.
 
-Two passes, so that memory stays small: the first writes what is worth keeping to a file beside the
-results, the second copies it into the formats that were asked for. All that is remembered of a
-dialogue in between are a few bytes.
+Two passes keep memory small: the first writes the dialogues to a temporary file beside the results,
+the second copies them into the requested formats. Only a few bytes of each dialogue are kept in
+memory in between.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from segue.annotations.fields import short_repr
-from segue.convert.accounts import Accounts
-from segue.convert.dialogue import Dialogue, Dropped
-from segue.convert.formats import FORMATS, Writer
-from segue.convert.json_records import records
-from segue.convert.report import Report
+from segue.convert.dialogue import Dialogue, DroppedRecord
+from segue.convert.entry_tally import EntryTally
+from segue.convert.formats import FORMATS, DialogueWriter
+from segue.convert.json_records import read_records
+from segue.convert.report import ConversionReport
 from segue.convert.split_name import NO_SPLIT, is_split_name
 from segue.errors import InputError
 from segue.files.atomic import json_text, unwritable, write_json
@@ -30,201 +30,221 @@ REPORT = "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to write."""
+class OutputPlan:
+    """The formats, split and ratio of a data set to write."""
 
     formats: tuple[str, ...] = ("qwen-vl",)
     """Names from `FORMATS`."""
-    val: float = 0.05
-    """Share of the pictures that goes to the split "val", where the source does not decide."""
+    validation_share: float = 0.05
+    """Share of the pictures that go to the split "val", unless the source decides."""
     seed: int = 0
-    """Another seed, another split and another choice of tool-free dialogues."""
-    tool_free: float | None = None
-    """How many dialogues without tag and box to keep for each one with; None: all of them."""
+    """Seed of the split and of the choice of tool-free dialogues."""
+    tool_free_ratio: float | None = None
+    """How many dialogues without tag or box to keep for each one with; None: all of them."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.val <= 1:
-            raise InputError(f"The share for validation must lie in [0, 1], got {self.val}.")
-        if self.tool_free is not None and self.tool_free < 0:
-            raise InputError(f"The ratio of tool-free dialogues is {self.tool_free}, below 0.")
+        if not 0 <= self.validation_share <= 1:
+            raise InputError(
+                f"The share for validation must lie in [0, 1], got {self.validation_share}."
+            )
+        if self.tool_free_ratio is not None and self.tool_free_ratio < 0:
+            raise InputError(
+                f"The ratio of tool-free dialogues is {self.tool_free_ratio}, below 0."
+            )
         if not self.formats:
             raise InputError(f"Name at least one format: {', '.join(FORMATS)}.")
         for name in self.formats:
             FORMATS[name]
 
 
-def write(
-    made: Iterable[Dialogue | Dropped],
+def write_dataset(
+    records: Iterable[Dialogue | DroppedRecord],
     folder: Path,
-    plan: Plan,
+    plan: OutputPlan,
     settings: Mapping[str, Any] | None = None,
-    accounts: Accounts | None = None,
+    tally: EntryTally | None = None,
     sources: Sequence[Path] = (),
-) -> Report:
+) -> ConversionReport:
     """Write a data set: `<split>.<format>.<suffix>`, `report.json`, and `records.jsonl`.
 
-    The last says of every record what became of it.
+    The last says what happened to each record.
 
-    Files of an earlier run with the same names are replaced when everything went well.
+    Files of an earlier run with the same names are replaced only on success.
 
     Args:
-        made: what a reader made of each record, in order.
-        folder: where to; it is made when it is not there.
+        records: what a reader made of each record, in order.
+        folder: the target; it is created when missing.
         plan: formats, split, ratio.
         settings: how the dialogues were made, for the report.
-        accounts: what the reader counts its entries in, for the report; it is full when `made` is
-            through.
-        sources: files that are read meanwhile, and must not be written over.
+        tally: where the reader counts its entries, for the report; complete once `records` is
+            exhausted.
+        sources: files that are read meanwhile, and must not be overwritten.
 
     Returns:
         The report, as written.
 
     Raises:
-        InputError: not one dialogue was worth keeping, the folder cannot be written, or a file to
+        InputError: no dialogue was kept, the folder cannot be written, or a file to
             write is one of the sources.
     """
-    report = Report(settings={**(settings or {}), "seed": plan.seed, "val": plan.val})
-    report.accounts = accounts or report.accounts
+    report = ConversionReport(
+        settings={**(settings or {}), "seed": plan.seed, "val": plan.validation_share}
+    )
+    report.tally = tally or report.tally
     drafts: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_all(made, folder, plan, report, drafts, sources)
+        _write_all(records, folder, plan, report, drafts, sources)
     except OSError as error:
         raise unwritable(error.filename or folder, error) from error
     finally:
         for file in drafts:
             file.unlink(missing_ok=True)
-    if not report.kept:
-        raise InputError(f"Of {report.read} records none could be kept. {report.summary()}")
+    if not report.n_kept:
+        raise InputError(f"None of {report.n_read} records could be kept. {report.summary()}")
     return report
 
 
 def _write_all(
-    made: Iterable[Dialogue | Dropped],
+    records: Iterable[Dialogue | DroppedRecord],
     folder: Path,
-    plan: Plan,
-    report: Report,
+    plan: OutputPlan,
+    report: ConversionReport,
     drafts: list[Path],
     sources: Sequence[Path],
 ) -> None:
-    """Both passes into drafts, and only then, all together, into their places."""
+    """Run both passes into drafts, and only then move all of them into place."""
     spool, records_draft = folder / ".dialogues.jsonl", folder / f".{RECORDS}"
     drafts += [spool, records_draft]
     with (
-        spool.open("w", encoding="utf-8") as kept,
+        spool.open("w", encoding="utf-8") as spool_file,
         records_draft.open("w", encoding="utf-8") as log,
     ):
-        report.accounts.log = partial(_log_entry, log)
-        chances = _collect(made, plan, report, kept, log)
-        chosen = _chosen(chances, plan, report)
-        written = _copy(spool, folder, plan, report, log, chosen, drafts)
-    for _, target in written:
-        if any(_same(target, source) for source in sources):
-            raise InputError(f"{target} is what is read; it would be lost. Name another folder.")
-    for part, target in written:
-        part.replace(target)
+        report.tally.log = partial(_log_entry, log)
+        chances = _collect(records, plan, report, spool_file, log)
+        max_chance = _tool_free_threshold(chances, plan, report)
+        output_files = _write_formats(spool, folder, plan, report, log, max_chance, drafts)
+    for _, target in output_files:
+        if any(_is_same_file(target, source) for source in sources):
+            raise InputError(f"{target} is an input and would be overwritten. Name another folder.")
+    for draft, target in output_files:
+        draft.replace(target)
         report.files.append(target)
     records_draft.replace(folder / RECORDS)
     write_json(folder / REPORT, report.to_json(), indent=2)
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+def _is_same_file(first_path: Path, second_path: Path) -> bool:
+    return first_path.exists() and second_path.exists() and first_path.samefile(second_path)
 
 
 def split_of(key: str, seed: int, val: float) -> str:
-    """ "val" for about that share of all keys, else "train"; equal keys go together."""
-    return "val" if _chance(f"split {key}", seed) < val else "train"
+    """Return "val" for about that share of all keys, else "train"; equal keys stay together."""
+    return "val" if _pseudo_random(f"split {key}", seed) < val else "train"
 
 
-def _chance(text: str, seed: int) -> float:
-    """A number in [0, 1) that looks drawn, and is always the same."""
+def _pseudo_random(text: str, seed: int) -> float:
+    """Return a deterministic pseudo-random number in [0, 1)."""
     digest = hashlib.sha256(f"{seed} {text}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
 def _collect(
-    made: Iterable[Dialogue | Dropped], plan: Plan, report: Report, kept: TextIO, log: TextIO
+    records: Iterable[Dialogue | DroppedRecord],
+    plan: OutputPlan,
+    report: ConversionReport,
+    spool_file: TextIO,
+    log: TextIO,
 ) -> list[float]:
-    """First pass; returns the chances of the tool-free dialogues."""
-    seen: set[int] = set()
-    ids: set[int] = set()
+    """Run the first pass; return the random numbers of the tool-free dialogues."""
+    content_hashes: set[int] = set()
+    id_hashes: set[int] = set()
     chances: list[float] = []
-    for number, item in enumerate(made, 1):
-        report.read = number
-        if isinstance(item, Dialogue):
-            item = item.well_formed()
-            if item.split is not None and not is_split_name(item.split):
-                item = Dropped(item.id, NO_SPLIT, short_repr(item.split))
-        if isinstance(item, Dropped):
-            _drop(report, log, number, item)
+    for number, record in enumerate(records, 1):
+        report.n_read = number
+        if isinstance(record, Dialogue):
+            record = record.well_formed()
+            if record.split is not None and not is_split_name(record.split):
+                record = DroppedRecord(record.id, NO_SPLIT, short_repr(record.split))
+        if isinstance(record, DroppedRecord):
+            _drop_record(report, log, number, record)
             continue
-        content = int(item.fingerprint[:16], 16)
-        if content in seen:
-            _drop(report, log, number, Dropped(item.id, "double of an earlier record"))
+        content_hash = int(record.fingerprint[:16], 16)
+        if content_hash in content_hashes:
+            _drop_record(
+                report, log, number, DroppedRecord(record.id, "double of an earlier record")
+            )
             continue
-        seen.add(content)
-        value = item.to_json()
-        value["id"] = _own_id(item, ids)
-        value |= {"number": number, "notes": list(item.notes)}
-        if value["split"] is None:
-            key = item.image_key or (item.images[0] if item.images else item.id)
-            value["split"] = split_of(key, plan.seed, plan.val)
-        report.note(item.notes)
-        if item.kind == "plain":
-            chances.append(_chance(f"tool-free {value['id']}", plan.seed))
+        content_hashes.add(content_hash)
+        dialogue_json = record.to_json()
+        dialogue_json["id"] = _make_id_unique(record, id_hashes)
+        dialogue_json |= {"number": number, "notes": list(record.notes)}
+        if dialogue_json["split"] is None:
+            picture_key = record.image_key or (record.images[0] if record.images else record.id)
+            dialogue_json["split"] = split_of(picture_key, plan.seed, plan.validation_share)
+        report.count_notes(record.notes)
+        if record.kind == "plain":
+            chances.append(_pseudo_random(f"tool-free {dialogue_json['id']}", plan.seed))
         else:
-            report.useful += 1
-        kept.write(json.dumps(value, ensure_ascii=True) + "\n")
-    kept.flush()
+            report.n_grounded += 1
+        spool_file.write(json.dumps(dialogue_json, ensure_ascii=True) + "\n")
+    spool_file.flush()
     return chances
 
 
-def _own_id(item: Dialogue, ids: set[int]) -> str:
-    """The dialogue's id, made different when an earlier one has the same."""
-    name, number = item.id, 1
-    while (mark := _hash_of(name)) in ids:
+def _make_id_unique(dialogue: Dialogue, ids: set[int]) -> str:
+    """Return the dialogue's id, numbered when an earlier one has the same."""
+    unique_id, number = dialogue.id, 1
+    while (id_hash := _hash64(unique_id)) in ids:
         number += 1
-        name = f"{item.id}-{number}"
-    ids.add(mark)
-    return name
+        unique_id = f"{dialogue.id}-{number}"
+    ids.add(id_hash)
+    return unique_id
 
 
-def _hash_of(text: str) -> int:
-    """64 bits that stand for a text; unlike `hash`, the same in every process."""
+def _hash64(text: str) -> int:
+    """Return a 64-bit hash of a text; unlike `hash`, the same in every process."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
-def _chosen(chances: list[float], plan: Plan, report: Report) -> float:
-    """Tool-free dialogues with a chance up to this one are kept."""
-    if plan.tool_free is None:
+def _tool_free_threshold(chances: list[float], plan: OutputPlan, report: ConversionReport) -> float:
+    """Return the number up to which tool-free dialogues are kept."""
+    if plan.tool_free_ratio is None:
         return 1.0
-    count = min(round(plan.tool_free * report.useful), len(chances))
+    count = min(round(plan.tool_free_ratio * report.n_grounded), len(chances))
     return heapq.nsmallest(count, chances)[-1] if count else -1.0
 
 
-def _copy(
+def _write_formats(
     spool: Path,
     folder: Path,
-    plan: Plan,
-    report: Report,
+    plan: OutputPlan,
+    report: ConversionReport,
     log: TextIO,
-    chosen: float,
+    max_chance: float,
     drafts: list[Path],
 ) -> list[tuple[Path, Path]]:
-    """Second pass; returns (written file, its final name)."""
-    writers: dict[tuple[str, str], Writer] = {}
+    """Run the second pass; return (written file, its final name)."""
+    writers: dict[tuple[str, str], DialogueWriter] = {}
     files: list[tuple[Path, Path]] = []
     with ExitStack() as closing:
-        for value in records(spool):
-            dialogue = Dialogue.from_json(value)
-            beyond = _chance(f"tool-free {dialogue.id}", plan.seed) > chosen
-            if dialogue.kind == "plain" and beyond:
-                reason = "tool-free, beyond the ratio" if plan.tool_free else "no tool used"
-                _drop(report, log, int(value["number"]), Dropped(dialogue.id, reason))
+        for spooled in read_records(spool):
+            dialogue = Dialogue.from_json(spooled)
+            is_beyond_ratio = _pseudo_random(f"tool-free {dialogue.id}", plan.seed) > max_chance
+            if dialogue.kind == "plain" and is_beyond_ratio:
+                reason = "tool-free, beyond the ratio" if plan.tool_free_ratio else "no tool used"
+                _drop_record(
+                    report, log, int(spooled["number"]), DroppedRecord(dialogue.id, reason)
+                )
                 continue
-            report.keep(dialogue)
-            _log(log, int(value["number"]), dialogue.id, became=dialogue.kind, notes=value["notes"])
+            report.count_kept(dialogue)
+            _log_record(
+                log,
+                int(spooled["number"]),
+                dialogue.id,
+                became=dialogue.kind,
+                notes=spooled["notes"],
+            )
             for name in plan.formats:
                 split = dialogue.split or "train"
                 if (split, name) not in writers:
@@ -232,22 +252,24 @@ def _copy(
                     target = folder / f"{split}.{name}{suffix}".replace(
                         ".parquet.parquet", ".parquet"
                     )
-                    part = target.with_name(f".{target.name}.part")
-                    drafts.append(part)
-                    writers[split, name] = closing.enter_context(FORMATS[name].open(part))
-                    files.append((part, target))
+                    draft = target.with_name(f".{target.name}.part")
+                    drafts.append(draft)
+                    writers[split, name] = closing.enter_context(FORMATS[name].open(draft))
+                    files.append((draft, target))
                 writers[split, name].write(dialogue)
     return files
 
 
-def _drop(report: Report, log: TextIO, number: int, dropped: Dropped) -> None:
-    report.drop(dropped.reason, dropped.id)
+def _drop_record(
+    report: ConversionReport, log: TextIO, number: int, dropped: DroppedRecord
+) -> None:
+    report.count_dropped(dropped.reason, dropped.id)
     why = {"reason": dropped.reason, "detail": dropped.detail}
-    _log(log, number, dropped.id, became="dropped", **why)
+    _log_record(log, number, dropped.id, became="dropped", **why)
 
 
-def _log(log: TextIO, number: int, id: str, **what: Any) -> None:
-    log.write(json_text({"record": number, "id": id, **what}) + "\n")
+def _log_record(log: TextIO, number: int, id: str, **fields: Any) -> None:
+    log.write(json_text({"record": number, "id": id, **fields}) + "\n")
 
 
 def _log_entry(log: TextIO, kind: str, id: str, reason: str, detail: str) -> None:
@@ -255,33 +277,37 @@ def _log_entry(log: TextIO, kind: str, id: str, reason: str, detail: str) -> Non
     log.write(json_text(value) + "\n")
 
 
-def read(path: Path, format_name: str | None = None) -> Iterator[Dialogue]:
-    """Read back any file that `write` wrote, or one of the same form from elsewhere.
+def read_dialogues(path: Path, format_name: str | None = None) -> Iterator[Dialogue]:
+    """Read back any file that `write_dataset` wrote, or one of the same form from elsewhere.
 
     Args:
         path: the file.
-        format_name: from `FORMATS`; None: found out from the name and the first record.
+        format_name: from `FORMATS`; None: detected from the name and the first record.
 
     Raises:
-        InputError: it cannot be read, has none of the forms, or a record of it makes no sense.
+        InputError: it cannot be read, has an unknown format, or holds an invalid record.
     """
-    for item in read_all(path, format_name):
-        if isinstance(item, Dropped):
-            raise InputError(f"{item.id}: {item.reason}: {item.detail}.")
-        yield item
+    for record in read_records_tolerantly(path, format_name):
+        if isinstance(record, DroppedRecord):
+            raise InputError(f"{record.id}: {record.reason}: {record.detail}.")
+        yield record
 
 
-def read_all(path: Path, format_name: str | None = None) -> Iterator[Dialogue | Dropped]:
-    """Read as `read` does, with a `Dropped` for each record that makes no sense.
+def read_records_tolerantly(
+    path: Path, format_name: str | None = None
+) -> Iterator[Dialogue | DroppedRecord]:
+    """Read as `read_dialogues` does, with a `DroppedRecord` for each invalid record.
 
     Raises:
-        InputError: the file cannot be read, or has none of the forms.
+        InputError: the file cannot be read, or has an unknown format.
     """
-    from segue.convert.formats import recognise
+    from segue.convert.formats import detect_format
 
-    return FORMATS[format_name or recognise(path)].read(path)
+    return FORMATS[format_name or detect_format(path)].read_dialogues(path)
 
 
-def names(formats: Sequence[str]) -> tuple[str, ...]:
-    """Formats as a person typed them, commas allowed."""
-    return tuple(name.strip() for given in formats for name in given.split(",") if name.strip())
+def split_format_names(formats: Sequence[str]) -> tuple[str, ...]:
+    """Split the names of formats that a user typed; commas are allowed."""
+    return tuple(
+        name.strip() for format_list in formats for name in format_list.split(",") if name.strip()
+    )

@@ -1,7 +1,7 @@
-"""Dialogue: the one neutral form between what people have and what trainers read.
+"""Dialogue: the neutral form between existing data sets and the files that trainers read.
 
 Text of the user and of tools is plain: markup in it is removed. Text of the assistant is written
-as the model shall write it, in the dialect of Qwen-VL: `<gsam>dog</gsam>`,
+as the model should write it, in the dialect of Qwen-VL: `<gsam>dog</gsam>`,
 `<ref>dog</ref><box>(12,30),(480,997)</box>`.
 """
 
@@ -18,79 +18,79 @@ from segue.files.unicode import is_well_formed, well_formed
 from segue.values.box import Box, Size
 from segue.values.frames import FramedBox
 
-Role = Literal["system", "user", "assistant", "tool"]
-Kind = Literal["tag", "box", "absent", "plain"]
-"""What an answer does: asks for masks, gives boxes, says that it is not there, or just talks."""
+TurnRole = Literal["system", "user", "assistant", "tool"]
+AnswerKind = Literal["tag", "box", "absent", "plain"]
+"""What an answer does: requests masks, gives boxes, says that something is absent, or just talks."""
 
-_ORDER: tuple[Kind, ...] = ("tag", "box", "absent", "plain")
+_KIND_PRIORITY: tuple[AnswerKind, ...] = ("tag", "box", "absent", "plain")
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What is known of the place of a thing asked for, in pixels of the upright picture."""
+class GroundTruth:
+    """The true boxes and mask of what a question asks for, in pixels of the upright picture."""
 
     boxes: tuple[Box, ...] = ()
     mask: Mapping[str, Any] | None = None
-    """COCO RLE of all instances together; None when nobody drew one."""
+    """COCO RLE of all instances together; None when it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DialogueTurn:
     """One message."""
 
-    role: Role
+    role: TurnRole
     text: str
-    kind: Kind = "plain"
+    kind: AnswerKind = "plain"
     """Of the assistant's turns; "plain" for all others."""
     phrases: tuple[str, ...] = ()
-    """What is asked for or pointed at, in the order of the text."""
-    truth: Truth | None = None
+    """What is requested or pointed at, in the order of the text."""
+    truth: GroundTruth | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A conversation about pictures that a model can learn from."""
+    """A conversation about pictures, for training or evaluation."""
 
     id: str
     images: tuple[str, ...]
-    """Paths; the pictures stand at the front of the first user turn."""
-    turns: tuple[Turn, ...]
+    """Paths; the pictures come at the start of the first user turn."""
+    turns: tuple[DialogueTurn, ...]
     source: str = ""
     """Where the record comes from: "coco", "vg", …"""
     image_key: str = ""
-    """Same picture, same key, whatever the file is called; splits are made by it."""
+    """The same for all file names of one picture; splits are made by it."""
     split: str | None = None
-    """Set when the source says so; None: to be decided by `image_key`."""
+    """Set by the source; None: decided by `image_key`."""
     size: Size | None = None
     """Of the picture, upright, when there is exactly one."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What was repaired on the way here."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> AnswerKind:
         """The strongest kind among its answers, in the order tag, box, absent, plain."""
         kinds = {turn.kind for turn in self.turns if turn.role == "assistant"}
-        return next((kind for kind in _ORDER if kind in kinds), "plain")
+        return next((kind for kind in _KIND_PRIORITY if kind in kinds), "plain")
 
     @property
     def language(self) -> str:
         """ "zh" when a question has Chinese characters, else "en"."""
-        asked = "".join(turn.text for turn in self.turns if turn.role == "user")
-        return language_of(asked)
+        questions = "".join(turn.text for turn in self.turns if turn.role == "user")
+        return detect_language(questions)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over picture and words: equal for records that teach the same."""
+        """SHA-256 of pictures and texts: equal for duplicate records."""
         words = [[turn.role, turn.text] for turn in self.turns]
         content = json.dumps([self.image_key or self.images, words], ensure_ascii=False)
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
     def with_split(self, split: str) -> "Dialogue":
-        """The same dialogue, assigned to a split."""
+        """Return the dialogue, assigned to a split."""
         return replace(self, split=split)
 
     def well_formed(self) -> "Dialogue":
-        """The same with U+FFFD for each half character in its words; paths stay as they are."""
+        """Replace each lone surrogate in the texts by U+FFFD; paths stay as they are."""
         texts = [self.id, *(text for turn in self.turns for text in (turn.text, *turn.phrases))]
         if all(map(is_well_formed, texts)):
             return self
@@ -104,7 +104,7 @@ class Dialogue:
         return replace(self, id=well_formed(self.id), turns=turns, notes=notes)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; `from_json` reads them."""
+        """Return JSON values, which `from_json` reads."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -122,7 +122,7 @@ class Dialogue:
         """Read what `to_json` wrote.
 
         Raises:
-            InputError: a key is missing or has a strange value.
+            InputError: a key is missing or has an invalid value.
         """
         try:
             size = value.get("size")
@@ -142,8 +142,8 @@ class Dialogue:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
-    """A record that teaches nothing, and why."""
+class DroppedRecord:
+    """A record that cannot be used, and why."""
 
     id: str
     reason: str
@@ -151,41 +151,41 @@ class Dropped:
     detail: str = ""
 
 
-def tags(phrases: Sequence[str]) -> str:
-    """The words that ask for masks.
+def tag_markup(phrases: Sequence[str]) -> str:
+    """Return the markup that requests masks.
 
-    >>> tags(["basket", "blanket"])
+    >>> tag_markup(["basket", "blanket"])
     '<gsam>basket</gsam>, <gsam>blanket</gsam>'
-    >>> tags(["box, red"])
+    >>> tag_markup(["box, red"])
     '<gsam>"box, red"</gsam>'
     """
     return ", ".join(f"<gsam>{quote_phrase(phrase)}</gsam>" for phrase in phrases)
 
 
-def pointing(phrase: str, boxes: Sequence[FramedBox]) -> str:
-    """A phrase with its boxes, on the grid of Qwen-VL: whole numbers from 0 to 999.
+def box_markup(phrase: str, boxes: Sequence[FramedBox]) -> str:
+    """Return the markup of a phrase with its boxes, on the grid of Qwen-VL: integers from 0 to 999.
 
-    Boxes that have no area on the grid are left out; "" when none is left.
+    Boxes without area on the grid are dropped; "" when none remains.
 
     >>> from segue.values.frames import Frame
-    >>> pointing("dog", [FramedBox(0.1, 0.2, 0.5, 1.0, Frame(1, 1))])
+    >>> box_markup("dog", [FramedBox(0.1, 0.2, 0.5, 1.0, Frame(1, 1))])
     '<ref>dog</ref><box>(100,200),(500,999)</box>'
     """
-    written = []
+    box_texts = []
     for box in boxes:
-        x0, y0, x1, y1 = grid(box)
+        x0, y0, x1, y1 = to_grid_corners(box)
         if x0 < x1 and y0 < y1:
-            written.append(f"<box>({x0},{y0}),({x1},{y1})</box>")
-    return f"<ref>{phrase}</ref>{''.join(written)}" if written else ""
+            box_texts.append(f"<box>({x0},{y0}),({x1},{y1})</box>")
+    return f"<ref>{phrase}</ref>{''.join(box_texts)}" if box_texts else ""
 
 
-def grid(box: FramedBox) -> tuple[int, int, int, int]:
-    """Two ordered corners on the 0-999 grid, rounded and clipped."""
+def to_grid_corners(box: FramedBox) -> tuple[int, int, int, int]:
+    """Return two ordered corners on the 0-999 grid, rounded and clipped."""
     x0, y0, x1, y1 = (min(999, round(v)) for v in box.to_box(Size(1000, 1000)).corners)
     return x0, y0, x1, y1
 
 
-_LIVE = re.compile(
+_MARKUP = re.compile(
     r"<img>[^<]{0,500}</img>"
     r"|</?(?:img|ref|box|quad|gsam|image|video|audio|imgpad|ref-object|bbox)>"
     r"|<\|[A-Za-z0-9_]{1,32}\|>|<(?:start|end)_of_[a-z]{1,12}>",
@@ -193,33 +193,33 @@ _LIVE = re.compile(
 )
 
 
-def plain(text: str) -> str:
-    """Text in which no markup is left; lines are kept, CRLF becomes LF, edges are trimmed.
+def strip_markup(text: str) -> str:
+    """Remove all markup from a text; lines are kept, CRLF becomes LF, edges are trimmed.
 
-    >>> plain("<image>\\r\\nOutline the tram.  ")
+    >>> strip_markup("<image>\\r\\nOutline the tram.  ")
     'Outline the tram.'
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    while True:  # taking one tag out may put another together: <im<ref>g>
-        shorter = _LIVE.sub("", text)
-        if shorter == text:
+    while True:  # removing one tag may form another: <im<ref>g>
+        stripped_text = _MARKUP.sub("", text)
+        if stripped_text == text:
             break
-        text = shorter
+        text = stripped_text
     lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def has_markup(text: str) -> bool:
-    """Whether something in it could be taken for a picture, a tag or a special token."""
-    return _LIVE.search(text) is not None
+    """Return True when a text holds a picture, a tag or a special token."""
+    return _MARKUP.search(text) is not None
 
 
-def language_of(text: str) -> str:
-    """ "zh" when there are Chinese characters, else "en"."""
+def detect_language(text: str) -> str:
+    """Return "zh" when there are Chinese characters, else "en"."""
     return "zh" if re.search("[\u3400-\u4dbf\u4e00-\u9fff]", text) else "en"
 
 
-def _turn_to_json(turn: Turn) -> dict[str, Any]:
+def _turn_to_json(turn: DialogueTurn) -> dict[str, Any]:
     value: dict[str, Any] = {"role": turn.role, "text": turn.text}
     if turn.role == "assistant":
         value |= {"kind": turn.kind, "phrases": list(turn.phrases)}
@@ -229,17 +229,17 @@ def _turn_to_json(turn: Turn) -> dict[str, Any]:
     return value
 
 
-def _turn_from_json(value: Mapping[str, Any]) -> Turn:
+def _turn_from_json(value: Mapping[str, Any]) -> DialogueTurn:
     role, kind = str(value["role"]), str(value.get("kind", "plain"))
-    if role not in get_args(Role) or kind not in get_args(Kind):
+    if role not in get_args(TurnRole) or kind not in get_args(AnswerKind):
         raise ValueError(f"a turn has the role {role!r} and the kind {kind!r}")
     truth = value.get("truth")
-    return Turn(
-        role=cast("Role", role),
+    return DialogueTurn(
+        role=cast("TurnRole", role),
         text=str(value["text"]),
-        kind=cast("Kind", kind),
+        kind=cast("AnswerKind", kind),
         phrases=tuple(map(str, value.get("phrases", ()))),
-        truth=Truth(tuple(Box(*map(float, box)) for box in truth["boxes"]), truth.get("mask"))
+        truth=GroundTruth(tuple(Box(*map(float, box)) for box in truth["boxes"]), truth.get("mask"))
         if truth
         else None,
     )

@@ -1,4 +1,4 @@
-"""Where the pictures of a data set lie: names as records write them -> files that open."""
+"""The picture files of a data set: names in records -> files that open."""
 
 import re
 import struct
@@ -16,13 +16,13 @@ from segue.values.box import Size
 
 _COCO = re.compile(r"(?:COCO_(?:train|val|test)\d{4}_)?(\d{12})\.jpg", re.IGNORECASE)
 _COCO_PREFIXES = ("", "COCO_train2014_", "COCO_val2014_")
-FOLDERS: Mapping[str, tuple[str, ...]] = {
+SOURCE_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "coco": ("train2017", "val2017", "train2014", "val2014"),
     "vg": ("VG_100K", "VG_100K_2"),
 }
-"""Where inside a root the pictures of a source usually lie, beside the root itself."""
-KEPT = 4096
-"""Answers remembered, so that memory does not grow with the number of pictures."""
+"""Where the pictures of a source usually are inside a root, besides the root itself."""
+CACHE_SIZE = 4096
+"""Lookups that are cached, so that memory does not grow with the number of pictures."""
 _ORIENTATION = 0x0112
 _UNREADABLE = (
     OSError,
@@ -39,21 +39,21 @@ _UNREADABLE = (
     PIL.Image.DecompressionBombError,
 )
 """What Pillow raises on damaged files."""
-LONGEST_PATH = 4096
+MAX_PATH_LENGTH = 4096
 """Characters; no file system has longer paths."""
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """A picture that is there and opens."""
+class LocatedImage:
+    """A picture file that opens."""
 
     path: Path
     size: Size
     """Upright."""
     key: str
     """The same for all file names of one picture."""
-    stored: Size
-    """As it is stored, before its EXIF data turn it."""
+    stored_size: Size
+    """As it is stored, before EXIF rotation."""
     orientation: int = 1
     """Of its EXIF data, 1 to 8; 1: it is stored upright."""
     notes: tuple[str, ...] = ()
@@ -61,62 +61,66 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A picture that is not there, or is none."""
+class MissingImage:
+    """A picture that is missing or does not open."""
 
     name: str
     reason: str
 
 
 class ImageFiles:
-    """Finds pictures below some roots, and opens each once."""
+    """Finds pictures in some root folders, and opens each once."""
 
     def __init__(self, roots: Mapping[str, Sequence[Path]], *, check_pixels: bool = False) -> None:
-        """Prepare.
+        """Check the root folders.
 
         Args:
             roots: folders by data source; those under "" are searched for every source.
-            check_pixels: decode every picture, instead of reading its header only. Finds files
-                that were cut off, and takes some hundred times longer.
+            check_pixels: decode every picture, instead of reading its header only. Detects
+                truncated files, and takes about a hundred times longer.
 
         Raises:
             InputError: a root is not a folder.
         """
         for root in (root for folders in roots.values() for root in folders):
             if not root.is_dir():
-                raise InputError(f"There is no folder {root} to look for pictures in.")
+                raise InputError(f"The picture folder {root} does not exist.")
         self._roots = {source.lower(): tuple(folders) for source, folders in roots.items()}
         self._check_pixels = check_pixels
-        self._find = lru_cache(KEPT)(self._search)
+        self._cached_search = lru_cache(CACHE_SIZE)(self._search)
 
-    def find(self, name: str, source: str = "") -> Located | Missing:
-        """The file of a picture.
+    def find(self, name: str, source: str = "") -> LocatedImage | MissingImage:
+        """Find the file of a picture.
 
         Args:
             name: as a record writes it: with or without folders and COCO's prefix.
             source: "coco", "vg", …; says which roots are searched first.
         """
-        return self._find(name, source.lower())
+        return self._cached_search(name, source.lower())
 
-    def _search(self, name: str, source: str) -> Located | Missing:
-        if len(name) > LONGEST_PATH or any(len(part) > 1000 for part in re.split(r"[/\\]", name)):
-            return Missing(f"{name[:60]}… ({len(name)} characters)", "picture name is too long")
+    def _search(self, name: str, source: str) -> LocatedImage | MissingImage:
+        if len(name) > MAX_PATH_LENGTH or any(
+            len(part) > 1000 for part in re.split(r"[/\\]", name)
+        ):
+            return MissingImage(
+                f"{name[:60]}… ({len(name)} characters)", "picture name is too long"
+            )
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
-            return Missing(name, "picture name leads outside its folder")
-        broken = False
+            return MissingImage(name, "picture name leads outside its folder")
+        is_damaged = False
         for candidate in self._candidates(path, source):
             if _is_file(candidate):
-                read = header(candidate, check_pixels=self._check_pixels)
-                if read is not None:
-                    stored, orientation = read
-                    moved = len(path.parts) > 1 and not str(candidate).endswith(str(path))
-                    notes = (MOVED,) if moved and not _COCO.fullmatch(path.name) else ()
-                    size = upright_size(stored, orientation)
+                picture_header = read_image_header(candidate, check_pixels=self._check_pixels)
+                if picture_header is not None:
+                    stored_size, orientation = picture_header
+                    is_elsewhere = len(path.parts) > 1 and not str(candidate).endswith(str(path))
+                    notes = (MOVED_NOTE,) if is_elsewhere and not _COCO.fullmatch(path.name) else ()
+                    size = upright_size(stored_size, orientation)
                     key = image_key(name, source)
-                    return Located(candidate, size, key, stored, orientation, notes)
-                broken = True
-        return Missing(name, "picture does not open" if broken else "picture not found")
+                    return LocatedImage(candidate, size, key, stored_size, orientation, notes)
+                is_damaged = True
+        return MissingImage(name, "picture does not open" if is_damaged else "picture not found")
 
     def _candidates(self, path: PurePosixPath, source: str) -> Iterator[Path]:
         names = [str(path), path.name]
@@ -126,18 +130,18 @@ class ImageFiles:
         names = list(dict.fromkeys(names))
         general = self._roots.get("", ()) if source else ()
         for root in (*self._roots.get(source, ()), *general):
-            for folder in ("", *FOLDERS.get(source, ())):
+            for folder in ("", *SOURCE_FOLDERS.get(source, ())):
                 yield from (root / folder / name for name in names)
                 if folder and source:
                     yield from (root / source / folder / name for name in names)
 
 
-def header(path: Path, *, check_pixels: bool = False) -> tuple[Size, int] | None:
-    """Size as stored, and EXIF orientation; None when it does not open.
+def read_image_header(path: Path, *, check_pixels: bool = False) -> tuple[Size, int] | None:
+    """Read size as stored, and EXIF orientation; None when the picture does not open.
 
     Args:
         path: of the picture.
-        check_pixels: decode it whole too.
+        check_pixels: also decode all pixels.
     """
     try:
         with warnings.catch_warnings():
@@ -152,7 +156,7 @@ def header(path: Path, *, check_pixels: bool = False) -> tuple[Size, int] | None
     return Size(height, width), orientation
 
 
-MOVED = "picture found under another folder than named"
+MOVED_NOTE = "picture found under another folder than named"
 
 
 def _is_file(path: Path) -> bool:
@@ -163,7 +167,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _orientation(picture: PIL.Image.Image) -> int:
-    """1 to 8; damaged EXIF data say nothing."""
+    """Return 1 to 8; damaged EXIF data are ignored."""
     try:
         value = picture.getexif().get(_ORIENTATION, UPRIGHT)
     except _UNREADABLE:
@@ -172,7 +176,7 @@ def _orientation(picture: PIL.Image.Image) -> int:
 
 
 def image_key(name: str, source: str = "") -> str:
-    """The identity of a picture across file names.
+    """Return the identity of a picture across file names.
 
     >>> image_key("COCO_train2014_000000000012.jpg", "coco") == image_key("000000000012.jpg")
     True
@@ -182,17 +186,17 @@ def image_key(name: str, source: str = "") -> str:
     return f"coco/{coco[1]}" if coco else f"{source.lower() or 'file'}/{base}"
 
 
-def parse_roots(values: Sequence[str]) -> dict[str, list[Path]]:
-    """Read "FOLDER" and "source=FOLDER" as a person types them.
+def parse_image_roots(values: Sequence[str]) -> dict[str, list[Path]]:
+    """Parse "FOLDER" and "source=FOLDER" as a user types them.
 
-    >>> parse_roots(["coco=/data/coco", "/pictures"])
+    >>> parse_image_roots(["coco=/data/coco", "/pictures"])
     {'coco': [PosixPath('/data/coco')], '': [PosixPath('/pictures')]}
     """
     roots: dict[str, list[Path]] = {}
     for value in values:
         source, equals, folder = value.partition("=")
-        named = equals and "/" not in source and "\\" not in source
-        roots.setdefault(source.lower() if named else "", []).append(
-            Path(folder if named else value).expanduser()
+        has_source = equals and "/" not in source and "\\" not in source
+        roots.setdefault(source.lower() if has_source else "", []).append(
+            Path(folder if has_source else value).expanduser()
         )
     return roots

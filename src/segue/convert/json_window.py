@@ -1,83 +1,89 @@
-"""A window on JSON text of any length: values are decoded one by one, and forgotten."""
+"""A window on JSON text of any length: values are decoded one by one, and discarded."""
 
 import json
 from typing import Any, TextIO
 
-PIECE = 1 << 18
+CHUNK_SIZE = 1 << 18
 """Characters read at a time."""
-LARGEST = 1 << 26
-"""A value with more characters is taken for a damaged file."""
-_SLACK = 16
-"""A failure this near to the end of what was read may be a value that was cut in two."""
+MAX_VALUE_LENGTH = 1 << 26
+"""Characters; a longer value is taken for damage."""
+_END_MARGIN = 16
+"""Characters; an error this close to the end of the buffer may be a truncated value."""
 
 
-class DamagedValue(Exception):
-    """What stands there is no JSON value."""
+class InvalidJsonValue(Exception):
+    """The text is not a JSON value."""
 
 
 class JsonWindow:
-    """Always begins at the next unread character."""
+    """A buffer that begins at the next unread character."""
 
-    def __init__(self, file: TextIO, piece: int = PIECE, largest: int = LARGEST) -> None:
+    def __init__(
+        self, file: TextIO, chunk_size: int = CHUNK_SIZE, max_value_length: int = MAX_VALUE_LENGTH
+    ) -> None:
         self._file = file
-        self._piece, self._largest = piece, largest
-        self._window = ""
-        self._at = 0
-        self._ended = False
+        self._chunk_size, self._max_value_length = chunk_size, max_value_length
+        self._buffer = ""
+        self._position = 0
+        self._is_at_end = False
 
     def next_character(self) -> str:
-        """The next one that is not white space, not yet taken; "" at the end."""
+        """Return the next character that is not white space, without consuming it; "" at the end."""
         while True:
-            while self._at < len(self._window):
-                if not self._window[self._at].isspace():
-                    return self._window[self._at]
-                self._at += 1
-            if self._ended:
+            while self._position < len(self._buffer):
+                if not self._buffer[self._position].isspace():
+                    return self._buffer[self._position]
+                self._position += 1
+            if self._is_at_end:
                 return ""
-            self._read(self._piece)
+            self._fill(self._chunk_size)
 
     def take(self) -> None:
-        """Take the character that `next_character` gave."""
-        self._at += 1
+        """Consume the character that `next_character` returned."""
+        self._position += 1
 
     def value(self) -> Any:
-        """Take the next value.
+        """Consume the next value.
 
         Raises:
-            DamagedValue: there is none; the window stays where it is.
+            InvalidJsonValue: there is none; the position stays the same.
         """
         decoder = json.JSONDecoder()
         self.next_character()
         while True:
             try:
-                value, end = decoder.raw_decode(self._window, self._at)
-                if end < len(self._window) or self._ended or isinstance(value, dict | list | str):
-                    self._at = end
+                value, end = decoder.raw_decode(self._buffer, self._position)
+                if (
+                    end < len(self._buffer)
+                    or self._is_at_end
+                    or isinstance(value, dict | list | str)
+                ):
+                    self._position = end
                     return value
-                # a number at the very end of what was read may go on
+                # a number at the very end of the buffer may continue
             except json.JSONDecodeError as error:
-                near_the_end = error.pos >= len(self._window) - _SLACK
-                cut = near_the_end or error.msg.startswith("Unterminated string")
-                if self._ended or not cut:
-                    raise DamagedValue(str(error)) from error
+                is_near_end = error.pos >= len(self._buffer) - _END_MARGIN
+                may_be_truncated = is_near_end or error.msg.startswith("Unterminated string")
+                if self._is_at_end or not may_be_truncated:
+                    raise InvalidJsonValue(str(error)) from error
             except RecursionError as error:
-                raise DamagedValue("it is nested too deeply") from error
+                raise InvalidJsonValue("it is nested too deeply") from error
             except ValueError as error:  # a number with too many digits
-                raise DamagedValue(str(error)) from error
-            if len(self._window) - self._at > self._largest:
-                raise DamagedValue(f"it has more than {self._largest} characters")
-            # Doubling keeps the work linear: every try reads what failed before once more.
-            self._read(max(self._piece, len(self._window) - self._at))
+                raise InvalidJsonValue(str(error)) from error
+            if len(self._buffer) - self._position > self._max_value_length:
+                raise InvalidJsonValue(f"it has more than {self._max_value_length} characters")
+            # Doubling keeps the work linear: every try parses the failed text again.
+            self._fill(max(self._chunk_size, len(self._buffer) - self._position))
 
     def skip_line(self) -> None:
-        """Go to the beginning of the next line, or to the end."""
-        while (end := self._window.find("\n", self._at)) < 0 and not self._ended:
-            self._at = len(self._window)
-            self._read(self._piece)
-        self._at = end + 1 if end >= 0 else len(self._window)
+        """Skip to the beginning of the next line, or to the end."""
+        while (end := self._buffer.find("\n", self._position)) < 0 and not self._is_at_end:
+            self._position = len(self._buffer)
+            self._fill(self._chunk_size)
+        self._position = end + 1 if end >= 0 else len(self._buffer)
 
-    def _read(self, count: int) -> None:
-        piece = self._file.read(count)
-        self._ended = not piece
-        self._window = self._window[self._at :] + piece
-        self._at = 0
+    def _fill(self, count: int) -> None:
+        chunk = self._file.read(count)
+        self._is_at_end = not chunk
+        self._buffer = self._buffer[self._position :] + chunk
+        self._position = 0

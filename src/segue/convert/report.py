@@ -1,4 +1,4 @@
-"""What became of the records: kept by kind, dropped by reason, repaired how."""
+"""Counts of records: kept by kind, dropped by reason, and how they were repaired."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,22 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segue.convert.accounts import Accounts
 from segue.convert.dialogue import Dialogue
+from segue.convert.entry_tally import EntryTally
 from segue.version import __version__
 
-EXAMPLES = 5
+MAX_EXAMPLES = 5
 """Ids that are listed for each reason."""
 
 
 @dataclass(slots=True)
-class Report:
-    """Counts of one conversion. What was read is what was kept and what was dropped."""
+class ConversionReport:
+    """Counts of one conversion: read = kept + dropped."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    read: int = 0
-    useful: int = 0
-    """Dialogues with a tag, a box, or something that is absent."""
+    n_read: int = 0
+    n_grounded: int = 0
+    """Dialogues with a tag, a box, or something absent."""
     kinds: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
@@ -31,58 +31,60 @@ class Report:
     notes: Counter[str] = field(default_factory=Counter)
     files: list[Path] = field(default_factory=list)
     """What was written."""
-    accounts: Accounts = field(default_factory=Accounts)
-    """What became of the entries behind the records."""
+    tally: EntryTally = field(default_factory=EntryTally)
+    """Counts of the entries behind the records."""
 
     @property
-    def kept(self) -> int:
+    def n_kept(self) -> int:
         return self.kinds.total()
 
     @property
-    def dropped(self) -> int:
+    def n_dropped(self) -> int:
         return self.reasons.total()
 
-    def keep(self, dialogue: Dialogue) -> None:
+    def count_kept(self, dialogue: Dialogue) -> None:
         """Count a dialogue that was written."""
         self.kinds[dialogue.kind] += 1
         self.splits[dialogue.split or "train"] += 1
         self.languages[dialogue.language] += 1
         self.sources[dialogue.source] += 1
 
-    def drop(self, reason: str, id: str) -> None:
-        """Count a record that was not."""
+    def count_dropped(self, reason: str, id: str) -> None:
+        """Count a record that was dropped."""
         self.reasons[reason] += 1
         examples = self.examples.setdefault(reason, [])
-        if len(examples) < EXAMPLES:
+        if len(examples) < MAX_EXAMPLES:
             examples.append(id)
 
-    def note(self, notes: Iterable[str]) -> None:
-        """Count repairs; each kind of repair once a record."""
+    def count_notes(self, notes: Iterable[str]) -> None:
+        """Count repairs, each kind once for each record."""
         self.notes.update({note.partition(": ")[0] for note in notes})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return JSON values."""
         return {
             "segue": __version__,
             "settings": dict(self.settings),
-            "read": self.read,
-            "kept": self.kept,
-            "kinds": _sorted(self.kinds),
-            "splits": _sorted(self.splits),
-            "languages": _sorted(self.languages),
-            "sources": _sorted(self.sources),
+            "read": self.n_read,
+            "kept": self.n_kept,
+            "kinds": _sort_counts(self.kinds),
+            "splits": _sort_counts(self.splits),
+            "languages": _sort_counts(self.languages),
+            "sources": _sort_counts(self.sources),
             "dropped": {
                 reason: {"count": count, "examples": self.examples[reason]}
                 for reason, count in self.reasons.most_common()
             },
-            "repaired": _sorted(self.notes),
-            "entries": self.accounts.to_json(),
+            "repaired": _sort_counts(self.notes),
+            "entries": self.tally.to_json(),
             "files": [file.name for file in self.files],
         }
 
     def summary(self) -> str:
-        """A few lines for a person."""
-        lines = [f"{self.read} records read, {self.kept} dialogues kept, {self.dropped} dropped."]
+        """Return a few lines for the user."""
+        lines = [
+            f"{self.n_read} records read, {self.n_kept} dialogues kept, {self.n_dropped} dropped."
+        ]
         for title, counts in (
             ("kept by kind", self.kinds),
             ("split", self.splits),
@@ -90,11 +92,11 @@ class Report:
             ("repaired", self.notes),
         ):
             if counts:
-                listed = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-                lines.append(f"{title}: {listed}")
-        lines += self.accounts.summary()
+                counts_text = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+                lines.append(f"{title}: {counts_text}")
+        lines += self.tally.summary()
         return "\n".join(lines)
 
 
-def _sorted(counts: Counter[str]) -> dict[str, int]:
+def _sort_counts(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""Names of splits: they become file names, so a data file cannot choose them freely."""
+"""Names of splits: they become file names, so data files cannot choose them freely."""
 
 import re
 
@@ -7,7 +7,7 @@ _SPLIT = re.compile(r"\w[\w-]{0,63}")
 
 
 def is_split_name(name: object) -> bool:
-    """Letters, digits, "_" and "-" only: such a name leads nowhere but into its folder.
+    """Return True for letters, digits, "_" and "-" only: such a name cannot leave its folder.
 
     >>> is_split_name("testA"), is_split_name("../../evil"), is_split_name("/abs"), is_split_name(3)
     (True, False, False, False)

@@ -1,6 +1,6 @@
-"""Original checkpoints to folders that every tool reads: config, safetensors, preprocessing.
+"""Original checkpoints -> folders that every tool reads: config, safetensors, preprocessing.
 
-Nobody has to convert, the originals load as they are; a folder loads faster and can be shared.
+Conversion is optional: the originals load as they are; a folder loads faster and can be shared.
 """
 
 import json
@@ -15,8 +15,8 @@ from segue.runtime.weights import read_options, read_tensors
 _BACKENDS = {"sam": "Segment Anything", "grounding_dino": "Grounding DINO"}
 
 
-def recognise(path: Path) -> str:
-    """Which backend reads the original checkpoint at `path`: "sam" or "grounding_dino".
+def detect_backend(path: Path) -> str:
+    """Detect which backend reads the original checkpoint at `path`: "sam" or "grounding_dino".
 
     Raises:
         ModelError: it cannot be read, or is of neither kind.
@@ -39,7 +39,7 @@ def recognise(path: Path) -> str:
 def convert_weights(path: Path, folder: Path, *, vocabulary: str | Path | None = None) -> str:
     """Write the original checkpoint at `path` as a folder in transformers' form.
 
-    The folder appears whole or not at all.
+    The folder is written completely or not at all.
 
     Args:
         path: `sam_vit_*.pth` or `groundingdino_*.pth`.
@@ -50,12 +50,12 @@ def convert_weights(path: Path, folder: Path, *, vocabulary: str | Path | None =
         The backend that reads it: "sam" or "grounding_dino".
 
     Raises:
-        InputError: `folder` holds something.
+        InputError: `folder` is not empty.
         ModelError: the checkpoint or the vocabulary cannot be read.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"The folder to write must be new or empty, but {folder} is not.")
-    backend = recognise(path)
+    backend = detect_backend(path)
     write: Callable[[Path, Path], None] = (
         _write_sam
         if backend == "sam"
@@ -79,17 +79,17 @@ def _write_sam(path: Path, folder: Path) -> None:
 
     model, options = read_sam(path), SamOptions.read(path)
     side = model.config.vision_config.image_size
-    low = 4 * (side // model.config.vision_config.patch_size)
-    pixels = {
+    low_resolution = 4 * (side // model.config.vision_config.patch_size)
+    preprocessor_config = {
         "image_processor_type": "SamImageProcessor",
         "image_mean": list(options.mean),
         "image_std": list(options.std),
         "size": {"longest_edge": side},
         "pad_size": {"height": side, "width": side},
-        "mask_size": {"longest_edge": low},
-        "mask_pad_size": {"height": low, "width": low},
+        "mask_size": {"longest_edge": low_resolution},
+        "mask_pad_size": {"height": low_resolution, "width": low_resolution},
     }
-    _write(model, pixels, read_options(path), folder)
+    _write(model, preprocessor_config, read_options(path), folder)
 
 
 def _write_grounding_dino(path: Path, folder: Path, vocabulary: str | Path | None) -> None:
@@ -99,31 +99,33 @@ def _write_grounding_dino(path: Path, folder: Path, vocabulary: str | Path | Non
 
     tokenizer = load_bert_tokenizer(path, vocabulary)  # before the large file: it is often missing
     resizing = DetectorResizing.read(path)
-    pixels = {
+    preprocessor_config = {
         "image_processor_type": "GroundingDinoImageProcessor",
         "image_mean": list(resizing.mean),
         "image_std": list(resizing.std),
         "size": {"shortest_edge": resizing.short, "longest_edge": resizing.long},
     }
     if resizing.fixed is not None:
-        pixels["size"] = resizing.fixed._asdict()
+        preprocessor_config["size"] = resizing.fixed._asdict()
     options = read_options(path)
     options.pop("heads", None)  # in the config from now on
-    _write(read_grounding_dino(path), pixels, options, folder)
+    _write(read_grounding_dino(path), preprocessor_config, options, folder)
     tokenizer.save_pretrained(str(folder))
 
 
-def _write(model: Any, pixels: dict[str, Any], options: dict[str, Any], folder: Path) -> None:
+def _write(
+    model: Any, preprocessor_config: dict[str, Any], options: dict[str, Any], folder: Path
+) -> None:
     from transformers.utils import logging
 
-    bars = logging.is_progress_bar_enabled()
+    had_progress_bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         model.save_pretrained(str(folder))
     finally:
-        if bars:
+        if had_progress_bars:
             logging.enable_progress_bar()
-    for name, value in (("preprocessor_config.json", pixels), ("segue.json", options)):
+    for name, value in (("preprocessor_config.json", preprocessor_config), ("segue.json", options)):
         if value:
             text = json.dumps(value, indent=2) + "\n"
             (folder / name).write_text(text, encoding="utf-8")

@@ -1,5 +1,5 @@
 """Fine-tuning: conversations in, an adapter or a model out.
 
-`recipe.py` are the settings, `pupil.py` what differs between families of models, `train.py` the
-run, `merge.py` what makes one model of a base and an adapter.
+`recipe.py` holds the settings, `trainable.py` the interface that each family of models implements,
+`train.py` the run, and `merge.py` merges an adapter into its base.
 """

@@ -1,4 +1,4 @@
-"""Which weights learn: LoRA beside frozen layers, or the layers themselves."""
+"""Which weights are trained: LoRA beside frozen layers, or the layers themselves."""
 
 import re
 import warnings
@@ -12,101 +12,114 @@ from segue.finetune.recipe import Recipe
 from segue.finetune.trainable import TrainableModel
 
 
-def adapt(network: Any, pupil: TrainableModel, recipe: Recipe) -> Any:
-    """Freeze what does not learn, and put LoRA beside what does.
+def adapt(network: Any, model: TrainableModel, recipe: Recipe) -> Any:
+    """Freeze the weights that are not trained, and add LoRA where the recipe asks for it.
 
     Returns:
         A PEFT model for lora and qlora, else the network itself.
 
     Raises:
-        InputError: the recipe's targets fit no layer.
+        InputError: the recipe's targets match no layer.
         MissingExtra: peft is not installed.
     """
     if recipe.method == "full":
-        return _freeze(network, pupil, recipe)
+        return _freeze(network, model, recipe)
     peft = _peft()
-    config = peft.LoraConfig(
+    lora_config = peft.LoraConfig(
         task_type="CAUSAL_LM",
         r=recipe.lora_r,
         lora_alpha=recipe.lora_alpha,
         lora_dropout=recipe.lora_dropout,
         bias="none",
-        target_modules=_targets(network, pupil, recipe),
-        modules_to_save=_whole(network, pupil, recipe) or None,
+        target_modules=_target_modules(network, model, recipe),
+        modules_to_save=_fully_trained_modules(network, model, recipe) or None,
     )
-    with warnings.catch_warnings():  # PEFT asks transformers by names that are on their way out
+    with warnings.catch_warnings():  # PEFT uses deprecated names of transformers
         warnings.simplefilter("ignore", FutureWarning)
-        adapted = peft.get_peft_model(network, config)
-    # A local folder, so that PEFT does not ask the hub about it at every checkpoint.
-    adapted.peft_config["default"].base_model_name_or_path = str(pupil.folder)
-    for name, parameter in adapted.named_parameters():
-        if name.endswith("pos_embed"):  # a table of sines, frozen from the start
+        peft_model = peft.get_peft_model(network, lora_config)
+    # A local folder, so that PEFT does not query the hub at every checkpoint.
+    peft_model.peft_config["default"].base_model_name_or_path = str(model.folder)
+    for name, parameter in peft_model.named_parameters():
+        if name.endswith("pos_embed"):  # a fixed sinusoidal table
             parameter.requires_grad_(False)
-    return adapted
+    return peft_model
 
 
-def _targets(network: nn.Module, pupil: TrainableModel, recipe: Recipe) -> list[str] | str:
-    """Endings of names, or one pattern, for PEFT."""
-    names = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+def _target_modules(network: nn.Module, model: TrainableModel, recipe: Recipe) -> list[str] | str:
+    """Return endings of layer names, or one pattern, for PEFT."""
+    layer_names = [
+        name for name, module in network.named_modules() if isinstance(module, nn.Linear)
+    ]
     if recipe.lora_targets:
-        listed = [re.escape(ending) for ending in recipe.lora_targets]
-        pattern = rf"(.*\.)?({'|'.join(listed)})"
+        escaped_endings = [re.escape(ending) for ending in recipe.lora_targets]
+        pattern = rf"(.*\.)?({'|'.join(escaped_endings)})"
     else:
-        pattern = pupil.targets
+        pattern = model.targets
     if recipe.train_vision == "lora":
-        pattern = f"({pattern})|({pupil.vision_targets})"
-    if not any(re.fullmatch(pattern, name) for name in names):
-        wanted = ", ".join(recipe.lora_targets) or pattern
+        pattern = f"({pattern})|({model.vision_target_pattern})"
+    if not any(re.fullmatch(pattern, name) for name in layer_names):
+        requested_targets = ", ".join(recipe.lora_targets) or pattern
         raise InputError(
-            f"lora_targets must name linear layers of the model, got {wanted}. Some that it has: "
-            f"{', '.join(sorted({name.rpartition('.')[2] for name in names})[:12])}."
+            f"lora_targets must name linear layers of the model, got {requested_targets}. "
+            "Layers it has include: "
+            f"{', '.join(sorted({name.rpartition('.')[2] for name in layer_names})[:12])}."
         )
     if recipe.lora_targets and recipe.train_vision != "lora":
         return list(recipe.lora_targets)
     return pattern
 
 
-def _whole(network: nn.Module, pupil: TrainableModel, recipe: Recipe) -> list[str]:
-    """Names of the modules that are trained in full beside the adapters."""
-    patterns = {"merger": [pupil.merger], "full": [pupil.vision]}.get(recipe.train_vision, [])
-    names = [
+def _fully_trained_modules(network: nn.Module, model: TrainableModel, recipe: Recipe) -> list[str]:
+    """Return the names of the modules that are fully trained beside the adapters."""
+    patterns = {"merger": [model.merger_pattern], "full": [model.vision]}.get(
+        recipe.train_vision, []
+    )
+    module_names = [
         name
         for name, _ in network.named_modules()
         if any(re.fullmatch(pattern, name) for pattern in patterns)
     ]
-    if patterns and not names:
+    if patterns and not module_names:
         raise InputError(
-            f"The model has nothing to train for train_vision = {recipe.train_vision!r}."
+            f"The model has no module to train for train_vision = {recipe.train_vision!r}."
         )
     if recipe.train_embeddings:
         if network.config.get_text_config().tie_word_embeddings:  # type: ignore[union-attr,operator]
             raise InputError(
-                "This model uses one table for embeddings and vocabulary head, which cannot be "
-                "trained beside LoRA. Take train_embeddings out of the recipe, or use 'full'."
+                "This model ties its embeddings to the vocabulary head, which cannot be trained "
+                "beside LoRA. Remove train_embeddings from the recipe, or use method = 'full'."
             )
-        ends = (network.get_input_embeddings(), network.get_output_embeddings())  # type: ignore[operator]
-        names += [name for name, module in network.named_modules() if module in ends]
-    return names
+        embedding_modules = (network.get_input_embeddings(), network.get_output_embeddings())  # type: ignore[operator]
+        module_names += [
+            name for name, module in network.named_modules() if module in embedding_modules
+        ]
+    return module_names
 
 
-def _freeze(network: Any, pupil: TrainableModel, recipe: Recipe) -> Any:
-    """Method full: the language model learns, and of the vision side what the recipe says."""
-    vision = {"none": "", "merger": pupil.merger, "full": pupil.vision}[recipe.train_vision]
+def _freeze(network: Any, model: TrainableModel, recipe: Recipe) -> Any:
+    """Freeze what method "full" does not train: all or part of the vision side."""
+    trained_vision_pattern = {"none": "", "merger": model.merger_pattern, "full": model.vision}[
+        recipe.train_vision
+    ]
     for name, parameter in network.named_parameters():
-        of_vision = re.match(pupil.vision + r"\.", name) is not None
-        learns = not of_vision or bool(vision and re.match(vision + r"\.", name))
-        parameter.requires_grad_(learns and not name.endswith("pos_embed"))
+        is_vision = re.match(model.vision + r"\.", name) is not None
+        is_trained = not is_vision or bool(
+            trained_vision_pattern and re.match(trained_vision_pattern + r"\.", name)
+        )
+        parameter.requires_grad_(is_trained and not name.endswith("pos_embed"))
     return network
 
 
-def counted(network: nn.Module) -> tuple[int, int]:
-    """Parameters that learn, and all."""
+def count_parameters(network: nn.Module) -> tuple[int, int]:
+    """Count the parameters: (trained, all)."""
     sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
-    return sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes)
+    return sum(n for n, is_trained in sizes if is_trained), sum(n for n, _ in sizes)
 
 
-def quantise(network: nn.Module, pupil: TrainableModel, compute_dtype: torch.dtype) -> nn.Module:
-    """Store the linear layers of the language model in 4 bits (NF4); everything else stays.
+def quantise_network(
+    network: nn.Module, model: TrainableModel, compute_dtype: torch.dtype
+) -> nn.Module:
+    """Store the linear layers of the language model in 4 bits (NF4), leaving everything else.
 
     Raises:
         MissingExtra: bitsandbytes is not installed.
@@ -118,26 +131,28 @@ def quantise(network: nn.Module, pupil: TrainableModel, compute_dtype: torch.dty
             "QLoRA needs the 'quantize' extra (bitsandbytes is not installed). "
             "Run: pip install 'segue[quantize]'"
         ) from error
-    vision = re.compile(pupil.vision + r"\.")
-    head = network.get_output_embeddings()  # type: ignore[operator]
+    vision_name = re.compile(model.vision + r"\.")
+    output_head = network.get_output_embeddings()  # type: ignore[operator]
     for name, module in list(network.named_modules()):
-        if not isinstance(module, nn.Linear) or module is head or vision.match(name):
+        if not isinstance(module, nn.Linear) or module is output_head or vision_name.match(name):
             continue
-        small = bnb.nn.Linear4bit(
+        quantised_layer = bnb.nn.Linear4bit(
             module.in_features,
             module.out_features,
             bias=module.bias is not None,
             compute_dtype=compute_dtype,
             quant_type="nf4",
         )
-        small.weight = bnb.nn.Params4bit(
+        quantised_layer.weight = bnb.nn.Params4bit(
             module.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=True
         )
-        small.support_avx512bf16_for_cpu = False  # weights packed for that kernel have no gradient
+        quantised_layer.support_avx512bf16_for_cpu = (
+            False  # weights packed for that kernel have no gradient
+        )
         if module.bias is not None:
-            small.bias = nn.Parameter(module.bias.data, requires_grad=False)
+            quantised_layer.bias = nn.Parameter(module.bias.data, requires_grad=False)
         parent, _, leaf = name.rpartition(".")
-        setattr(network.get_submodule(parent), leaf, small)
+        setattr(network.get_submodule(parent), leaf, quantised_layer)
     network.is_loaded_in_4bit = True  # type: ignore[assignment]
     return network
 

@@ -1,7 +1,7 @@
-"""Conversations to learn from: read, measured, and turned into examples when they are needed.
+"""Training conversations: read, measured, and turned into examples when they are needed.
 
-Text of users is plain: markup in it is taken out here, whoever wrote the file, so that no text
-opens a picture or ends a turn. In an assistant's text only what points at things is live.
+Text of users is plain: markup is removed from it here, whoever wrote the file, so that no text
+opens a picture or ends a turn. In an assistant's text only boxes and tags are live markup.
 """
 
 import hashlib
@@ -13,24 +13,24 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from segue.convert.check import opens
-from segue.convert.dataset import read_all
-from segue.convert.dialogue import Dialogue, Dropped, Turn, plain
-from segue.convert.formats.files import CUT_OFF, is_file
-from segue.convert.formats.image_places import PLACEHOLDERS
+from segue.convert.check import can_open_picture
+from segue.convert.dataset import read_records_tolerantly
+from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord, strip_markup
+from segue.convert.formats.files import TRUNCATED_FILE, is_file
+from segue.convert.formats.image_placeholders import PLACEHOLDER
 from segue.convert.formats.qwen_vl import OBSERVATION
 from segue.errors import InputError
 from segue.finetune.trainable import TrainableModel
 from segue.values.image import Image
 from segue.values.message import Message
 
-HOLE = "placeholder that nothing fills"
-"""Reason for which a dialogue is left out: taken out, it would leave a hole in the sentence."""
+UNFILLED_PLACEHOLDER = "unfilled placeholder"
+"""Reason for which a dialogue is left out: without the placeholder its sentence is incomplete."""
 
 
 @dataclass(slots=True)
 class Selection:
-    """What of a file can be learned from."""
+    """The dialogues of a file that can be trained on, and why others cannot."""
 
     dialogues: list[Dialogue] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
@@ -39,111 +39,113 @@ class Selection:
     """Reason -> count."""
 
     @property
-    def read(self) -> int:
-        """How many dialogues the file holds."""
+    def n_read(self) -> int:
+        """Number of dialogues in the file."""
         return len(self.dialogues) + self.dropped.total()
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, and the spread of lengths in tokens."""
-        ordered = sorted(self.lengths)
+        """Return counts, and the distribution of lengths in tokens, as JSON values."""
+        sorted_lengths = sorted(self.lengths)
         spread = {
-            name: ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+            name: sorted_lengths[min(len(sorted_lengths) - 1, int(share * len(sorted_lengths)))]
             for name, share in (("shortest", 0.0), ("median", 0.5), ("95 %", 0.95), ("longest", 1))
-            if ordered
+            if sorted_lengths
         }
         return {
-            "dialogues": self.read,
+            "dialogues": self.n_read,
             "kept": len(self.dialogues),
             "dropped": dict(self.dropped),
-            "tokens": {**spread, "all": sum(ordered)},
+            "tokens": {**spread, "all": sum(sorted_lengths)},
         }
 
 
-def select(
-    path: str | Path, pupil: TrainableModel, max_length: int, *, cut: bool = False
+def select_dialogues(
+    path: str | Path, model: TrainableModel, max_length: int, *, truncate: bool = False
 ) -> Selection:
-    """Read a file and keep what can be learned from.
+    """Read a file and select the dialogues that can be trained on.
 
     Args:
         path: conversations in any format that `segue convert` writes.
-        pupil: tells the length of a dialogue, and whether it can say the answers.
+        model: counts tokens, and renders the answers in the model's own markup.
         max_length: in tokens.
-        cut: keep longer ones too; they will be cut.
+        truncate: keep longer ones too; they will be truncated.
 
     Raises:
         InputError: the file cannot be read, or nothing in it can be used.
     """
     selection = Selection()
-    for dialogue in read_all(Path(path)):
-        if isinstance(dialogue, Dropped):
-            if dialogue.reason == CUT_OFF:
+    for dialogue in read_records_tolerantly(Path(path)):
+        if isinstance(dialogue, DroppedRecord):
+            if dialogue.reason == TRUNCATED_FILE:
                 raise InputError(dialogue.detail)
             selection.dropped[dialogue.reason] += 1
             continue
-        adapted, reason = _usable(dialogue, pupil)
-        length = pupil.length(adapted) if not reason else 0
-        if not reason and length > max_length:
-            if not cut:
-                reason = "longer than max_length"
-            elif not pupil.teaches(adapted):
-                reason = "its answers lie beyond max_length"
-        if reason:
-            selection.dropped[reason] += 1
+        rendered_dialogue, rejection_reason = _render_dialogue(dialogue, model)
+        n_tokens = model.count_tokens(rendered_dialogue) if not rejection_reason else 0
+        if not rejection_reason and n_tokens > max_length:
+            if not truncate:
+                rejection_reason = "longer than max_length"
+            elif not model.has_labels(rendered_dialogue):
+                rejection_reason = "its answers lie beyond max_length"
+        if rejection_reason:
+            selection.dropped[rejection_reason] += 1
             continue
-        selection.dialogues.append(adapted)
-        selection.lengths.append(min(length, max_length))
+        selection.dialogues.append(rendered_dialogue)
+        selection.lengths.append(min(n_tokens, max_length))
     if not selection.dialogues:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in selection.dropped.items())
-        raise InputError(f"{path} holds no dialogue to learn from: {reasons or 'it is empty'}.")
+        reasons = ", ".join(
+            f"{rejection_reason} {count}" for rejection_reason, count in selection.dropped.items()
+        )
+        raise InputError(f"{path} holds no dialogue to train on: {reasons or 'it is empty'}.")
     return selection
 
 
-def _usable(dialogue: Dialogue, pupil: TrainableModel) -> tuple[Dialogue, str]:
-    """The dialogue as the model would say it, and why it cannot be used ("" when it can)."""
+def _render_dialogue(dialogue: Dialogue, model: TrainableModel) -> tuple[Dialogue, str]:
+    """Return the dialogue in the model's markup, and why it cannot be used ("" when it can)."""
     if not any(turn.role == "assistant" for turn in dialogue.turns):
         return dialogue, "without an answer"
     if not any(turn.role == "user" for turn in dialogue.turns):
         return dialogue, "without a question"
-    if any(PLACEHOLDERS.search(turn.text) for turn in dialogue.turns):
-        return dialogue, HOLE
+    if any(PLACEHOLDER.search(turn.text) for turn in dialogue.turns):
+        return dialogue, UNFILLED_PLACEHOLDER
     if not all(is_file(Path(image)) for image in dialogue.images):
         return dialogue, "picture not found"
-    if not all(opens(image) for image in dialogue.images):
+    if not all(can_open_picture(image) for image in dialogue.images):
         return dialogue, "picture does not open"
-    turns = []
+    rendered_turns = []
     for turn in dialogue.turns:
-        said = pupil.wording(turn, dialogue)
-        if said is None:
+        rendered_text = model.render(turn, dialogue)
+        if rendered_text is None:
             return dialogue, "boxes that this model writes in another way"
-        turns.append(replace(turn, text=said))
-    return replace(dialogue, turns=tuple(turns)), ""
+        rendered_turns.append(replace(turn, text=rendered_text))
+    return replace(dialogue, turns=tuple(rendered_turns)), ""
 
 
-def messages_of(dialogue: Dialogue, images: Sequence[Image]) -> list[Message]:
-    """The conversation with its pictures at the first question.
+def to_messages(dialogue: Dialogue, images: Sequence[Image]) -> list[Message]:
+    """Return the messages of a dialogue, with its pictures at the first question.
 
     A tool's report becomes a user's turn that begins with "Observation: ".
     """
     messages: list[Message] = []
-    shown = tuple(images)
+    new_images = tuple(images)
     for turn in dialogue.turns:
         if turn.role in ("user", "tool"):
-            messages.append(Message("user", _asked(turn), shown))
-            shown = ()
+            messages.append(Message("user", _user_text(turn), new_images))
+            new_images = ()
         elif turn.role == "system":
-            messages.append(Message("system", plain(turn.text)))
+            messages.append(Message("system", strip_markup(turn.text)))
         else:
             messages.append(Message("assistant", turn.text))
     return messages
 
 
-def _asked(turn: Turn) -> str:
-    text = plain(turn.text)
+def _user_text(turn: DialogueTurn) -> str:
+    text = strip_markup(turn.text)
     return OBSERVATION + text if turn.role == "tool" else text
 
 
-def opened(dialogue: Dialogue) -> list[Image]:
-    """The pictures of a dialogue, upright.
+def open_images(dialogue: Dialogue) -> list[Image]:
+    """Open the pictures of a dialogue, upright.
 
     Raises:
         InputError: one of them cannot be decoded.
@@ -152,26 +154,28 @@ def opened(dialogue: Dialogue) -> list[Image]:
         return [Image.open(path) for path in dialogue.images]
     except InputError as error:
         raise InputError(
-            f"{error} It belongs to the dialogue {dialogue.id!r}; once it is whole, the same "
-            "command goes on. segue convert --check-pixels leaves such records out."
+            f"{error} It belongs to the dialogue {dialogue.id!r}; once it is repaired, the "
+            "same command resumes. segue convert --check-pixels drops such records."
         ) from error
 
 
-class Conversations(Dataset[Any]):
-    """Dialogues as examples; pictures are read when an example is asked for."""
+class DialogueDataset(Dataset[Any]):
+    """Dialogues as training examples; pictures are read when an example is requested."""
 
-    def __init__(self, dialogues: Sequence[Dialogue], make: Callable[[Dialogue], Any]) -> None:
-        self.dialogues, self.make = dialogues, make
+    def __init__(
+        self, dialogues: Sequence[Dialogue], make_example: Callable[[Dialogue], Any]
+    ) -> None:
+        self.dialogues, self.make_example = dialogues, make_example
 
     def __len__(self) -> int:
         return len(self.dialogues)
 
     def __getitem__(self, index: int) -> Any:
-        return self.make(self.dialogues[index])
+        return self.make_example(self.dialogues[index])
 
 
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file.
+def file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
 
     Raises:
         InputError: it cannot be read.

@@ -1,6 +1,6 @@
-"""Before money is spent: what would be learned from, how long it is, how much memory it takes.
+"""The dry run before a training: usable dialogues, their lengths, steps, and memory.
 
-No weights are read: networks are built without memory for their values.
+No weights are read: networks are built on the device "meta".
 """
 
 import re
@@ -11,35 +11,35 @@ from typing import Any
 
 import torch
 
-from segue.convert.check import Findings, check
+from segue.convert.check import CheckResult, check_dataset
 from segue.errors import InputError
-from segue.finetune.adapt import adapt, counted
-from segue.finetune.data import HOLE, Selection, select
+from segue.finetune.adapt import adapt, count_parameters
+from segue.finetune.data import UNFILLED_PLACEHOLDER, Selection, select_dialogues
 from segue.finetune.recipe import Recipe
 from segue.finetune.train import placement
 from segue.finetune.trainable import TrainableModel
-from segue.finetune.trainable_models import load_trainable
+from segue.finetune.trainable_models import load_trainable_model
 
 ADAM_BYTES = 8
-"""Two float32 averages for each trained weight."""
+"""Two float32 moments for each trained weight."""
 NF4_BYTES = 0.53
-"""A weight of 4 bits with its share of the scales."""
+"""A weight of 4 bits with its share of the quantisation scales."""
 ALLOWANCE = 0.1
 
 
 @dataclass(slots=True)
 class Preflight:
-    """What a run would be like."""
+    """The size and cost that a run would have."""
 
     train: Selection
     validation: Selection | None
-    trained: int
+    trained_parameters: int
     parameters: int
     steps: int
     picture_tokens: str
     memory: dict[str, float] = field(default_factory=dict)
     """What -> bytes. An estimate: activations depend on the kernels in use."""
-    findings: Findings | None = None
+    findings: CheckResult | None = None
     """What `segue convert check` found in the training file."""
     pictures: Path | None = None
     """Where samples were drawn."""
@@ -49,7 +49,7 @@ class Preflight:
         return {
             "train": self.train.to_json(),
             "validation": self.validation.to_json() if self.validation else None,
-            "trained parameters": self.trained,
+            "trained parameters": self.trained_parameters,
             "parameters": self.parameters,
             "optimiser steps": self.steps,
             "a picture takes": self.picture_tokens,
@@ -59,121 +59,127 @@ class Preflight:
 
 
 def preflight(recipe: Recipe, *, draw: int = 16) -> Preflight:
-    """Look at a recipe and its data.
+    """Estimate the cost of a recipe and check its data.
 
     Args:
-        recipe: what would be run.
+        recipe: of the run.
         draw: how many samples to draw into `preflight/` of the output folder; 0: none.
 
     Raises:
-        InputError, ModelError: as `finetune`; and where questions or answers have placeholders that
-            nothing fills, for what is left of them would be learned.
+        InputError, ModelError: as `finetune`; and where questions or answers have unfilled
+            placeholders, since the incomplete sentences would be learned.
     """
-    refuse_holes(recipe)
-    pupil = load_trainable(recipe)
-    cut = recipe.too_long == "cut"
-    train = select(recipe.data, pupil, recipe.max_length, cut=cut)
+    check_placeholders(recipe)
+    model = load_trainable_model(recipe)
+    truncate = recipe.too_long == "cut"
+    train = select_dialogues(recipe.data, model, recipe.max_length, truncate=truncate)
     validation = None
     if recipe.validation is not None:
-        validation = select(recipe.validation, pupil, recipe.max_length, cut=cut)
-    network = adapt(pupil.network(placement(recipe).dtype, torch.device("meta")), pupil, recipe)
-    trained, parameters = counted(network)
-    found = Preflight(
+        validation = select_dialogues(
+            recipe.validation, model, recipe.max_length, truncate=truncate
+        )
+    network = adapt(model.network(placement(recipe).dtype, torch.device("meta")), model, recipe)
+    trained_parameters, parameters = count_parameters(network)
+    report = Preflight(
         train=train,
         validation=validation,
-        trained=trained,
+        trained_parameters=trained_parameters,
         parameters=parameters,
-        steps=steps_of(recipe, len(train.dialogues)),
-        picture_tokens=pupil.picture_tokens(),
-        memory=memory_of(recipe, pupil, network, max(train.lengths)),
+        steps=count_steps(recipe, len(train.dialogues)),
+        picture_tokens=model.describe_picture_tokens(),
+        memory=estimate_memory(recipe, model, network, max(train.lengths)),
     )
     if draw:
-        found.pictures = Path(recipe.output) / "preflight"
-        found.findings = check(Path(recipe.data), draw_to=found.pictures, draw=draw)
-    return found
+        report.pictures = Path(recipe.output) / "preflight"
+        report.findings = check_dataset(Path(recipe.data), draw_to=report.pictures, draw=draw)
+    return report
 
 
-def refuse_holes(recipe: Recipe) -> None:
-    """Refuse data that would teach sentences with holes, "Find the  in the picture".
+def check_placeholders(recipe: Recipe) -> None:
+    """Refuse data with unfilled placeholders: "Find the <ref-object> in the picture".
 
     Raises:
-        InputError: there is a placeholder that nothing fills, or the data cannot be read.
+        InputError: there is an unfilled placeholder, or the data cannot be read.
     """
     for file in filter(None, (recipe.data, recipe.validation)):
-        findings = check(Path(file))
-        if count := findings.problems[HOLE]:
-            example = next((line for line in findings.examples if HOLE in line), "")
+        findings = check_dataset(Path(file))
+        if n_unfilled := findings.problems[UNFILLED_PLACEHOLDER]:
+            example = next((line for line in findings.examples if UNFILLED_PLACEHOLDER in line), "")
             raise InputError(
-                f"{file} has {count} placeholders that nothing fills, and what is left of their "
-                f"sentences would be learned. {example}. Convert the file anew, or take them out."
+                f"{file} has {n_unfilled} unfilled placeholders, and their incomplete sentences "
+                f"would be learned. {example}. Convert the file again, or remove those records."
             )
 
 
-def steps_of(recipe: Recipe, examples: int) -> int:
-    """Steps of the optimiser in a whole run on one device."""
+def count_steps(recipe: Recipe, n_examples: int) -> int:
+    """Count the optimiser steps of a complete run on one device."""
     if recipe.max_steps is not None:
         return recipe.max_steps
-    batches = ceil(examples / recipe.batch_size)
-    return ceil(recipe.epochs * max(1, ceil(batches / recipe.gradient_accumulation_steps)))
+    n_batches = ceil(n_examples / recipe.batch_size)
+    return ceil(recipe.epochs * max(1, ceil(n_batches / recipe.gradient_accumulation_steps)))
 
 
-def memory_of(
-    recipe: Recipe, pupil: TrainableModel, network: Any, longest: int
+def estimate_memory(
+    recipe: Recipe, model: TrainableModel, network: Any, longest_tokens: int
 ) -> dict[str, float]:
-    """Bytes on the device by what they are for, for the longest batch.
+    """Estimate the bytes on the device by purpose, for the longest batch.
 
-    Kept for the way back are, for each token and layer, eleven values as wide as the model and four
-    as wide as its MLP; with LoRA also the mask by which dropout thins each adapted layer's input.
-    With gradient checkpointing it is one value as wide as the model; one layer in full comes
-    again when the logits are gone. Those exist three times: as they are, as float32 probabilities,
-    and as their gradient. A tenth is added for what lives shortly and for the allocator.
+    The backward pass needs, for each token and layer, eleven values as wide as the model and four
+    as wide as its MLP; with LoRA also the dropout mask of each adapted layer's input. With
+    gradient checkpointing it needs one value as wide as the model, and one full layer that is
+    recomputed once the logits are freed. Logits exist three times: as they are, as float32
+    probabilities, and as their gradient. A tenth is added for temporaries and the allocator.
 
-    Not counted: what the vision side keeps when it learns, and the step of the optimiser, which
-    takes once more the trained weights where that is more than activations and logits.
+    Not counted: activations of a vision side that is trained, and the optimiser step, which needs
+    the size of the trained weights once more where that exceeds activations and logits.
     """
-    trained, parameters = counted(network)
+    trained_parameters, parameters = count_parameters(network)
     dtype = placement(recipe).dtype
-    size = dtype.itemsize
-    stored = 4 if recipe.method == "full" else size
-    weights = float(parameters - trained) * stored + trained * 4
-    if recipe.method == "full" and size < 4:
-        weights += trained * size  # autocast keeps each weight in the smaller format too
+    dtype_bytes = dtype.itemsize
+    stored_bytes = 4 if recipe.method == "full" else dtype_bytes
+    weight_bytes = float(parameters - trained_parameters) * stored_bytes + trained_parameters * 4
+    if recipe.method == "full" and dtype_bytes < 4:
+        weight_bytes += (
+            trained_parameters * dtype_bytes
+        )  # autocast keeps a copy of each weight in the smaller format
     if recipe.method == "qlora":
-        small = sum(
+        quantised_weights = sum(
             module.weight.numel()
             for name, module in network.named_modules()
             if name.endswith(".base_layer") and isinstance(module, torch.nn.Linear)
         )
-        weights -= small * (stored - NF4_BYTES)
-    text = network.config.get_text_config()
-    tokens, layers = recipe.batch_size * longest, text.num_hidden_layers
-    layer = tokens * (11 * text.hidden_size + 4 * _mlp_width(text)) * size
+        weight_bytes -= quantised_weights * (stored_bytes - NF4_BYTES)
+    text_config = network.config.get_text_config()
+    n_tokens, n_layers = recipe.batch_size * longest_tokens, text_config.num_hidden_layers
+    layer_bytes = (
+        n_tokens * (11 * text_config.hidden_size + 4 * _mlp_width(text_config)) * dtype_bytes
+    )
     if recipe.lora_dropout:
-        layer += tokens * _adapted_width(network, pupil) / layers * 4
-    kept = tokens * text.hidden_size * size
-    logits = tokens * text.vocab_size * (size + 4 + 4)
-    again = recipe.gradient_checkpointing
-    parts = {
-        "weights": weights,
-        "gradients": trained * 4.0,
-        "optimiser": float(trained * ADAM_BYTES),
-        "activations": float(layers * (kept if again else layer)),
-        "logits": float(max(logits, layer) if again else logits),
+        layer_bytes += n_tokens * _adapted_width(network, model) / n_layers * 4
+    checkpoint_bytes = n_tokens * text_config.hidden_size * dtype_bytes
+    logit_bytes = n_tokens * text_config.vocab_size * (dtype_bytes + 4 + 4)
+    recompute = recipe.gradient_checkpointing
+    memory = {
+        "weights": weight_bytes,
+        "gradients": trained_parameters * 4.0,
+        "optimiser": float(trained_parameters * ADAM_BYTES),
+        "activations": float(n_layers * (checkpoint_bytes if recompute else layer_bytes)),
+        "logits": float(max(logit_bytes, layer_bytes) if recompute else logit_bytes),
     }
-    parts["allowance"] = ALLOWANCE * sum(parts.values())
-    return {**parts, "all": sum(parts.values())}
+    memory["allowance"] = ALLOWANCE * sum(memory.values())
+    return {**memory, "all": sum(memory.values())}
 
 
-def _mlp_width(text: Any) -> int:
-    """Of one branch of the gated MLP; the Qwen-VL of 2023 writes down both together."""
-    width = int(text.intermediate_size)
-    return width // 2 if text.model_type == "qwen" else width
+def _mlp_width(text_config: Any) -> int:
+    """Return the width of one branch of the gated MLP; Qwen-VL's config gives both together."""
+    width = int(text_config.intermediate_size)
+    return width // 2 if text_config.model_type == "qwen" else width
 
 
-def _adapted_width(network: Any, pupil: TrainableModel) -> int:
-    """Channels that enter adapters of the language model, all together."""
+def _adapted_width(network: Any, model: TrainableModel) -> int:
+    """Sum the input channels of the language model's adapters."""
     return sum(
         module.in_features
         for name, module in network.named_modules()
-        if hasattr(module, "lora_A") and not re.search(rf"(^|\.){pupil.vision}\.", name)
+        if hasattr(module, "lora_A") and not re.search(rf"(^|\.){model.vision}\.", name)
     )

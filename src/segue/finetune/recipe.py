@@ -1,7 +1,7 @@
-"""A fine-tune's settings: one flat TOML file, read into one frozen value.
+"""The settings of a fine-tuning run: one flat TOML file, read into one frozen value.
 
-Names are those of transformers' TrainingArguments and PEFT's LoraConfig where they have them, so
-that recipes found elsewhere can be carried over line by line.
+Names follow transformers' TrainingArguments and PEFT's LoraConfig where possible, so that recipes
+found elsewhere can be copied line by line.
 """
 
 import tomllib
@@ -24,25 +24,25 @@ Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a chat model is fine-tuned. Paths are relative to the current folder."""
+    """How a chat model is fine-tuned. Paths are relative to the working directory."""
 
     base: str
     """The chat model to start from: a nickname, a folder or a hub id."""
     data: str
-    """Conversations to learn from, in any format that `segue convert` writes."""
+    """Training conversations, in any format that `segue convert` writes."""
     output: str
-    """The folder of the run: log, checkpoints, and what was learned."""
+    """The folder of the run: log, checkpoints, and the result."""
     validation: str | None = None
-    """Conversations to measure on while training."""
+    """Validation conversations, for evaluation during training."""
 
     method: Method = "lora"
     """lora: small matrices beside the frozen weights; qlora: the same beside weights of 4 bits;
     full: all weights of the language model."""
     mask: Mask = "assistant"
-    """What is learned: the assistant's words, or as the published Qwen-VL recipe has it."""
+    """Which tokens are learned: the assistant's answers, or as in the published Qwen-VL recipe."""
     train_vision: TrainVision = "none"
-    """Of the vision side: nothing, what joins it to the language model, LoRA in its blocks too
-    (with lora and qlora), or all of it."""
+    """What is trained of the vision side: nothing, the merger that connects it to the language
+    model, LoRA in its blocks too (with lora and qlora), or all of it."""
     train_embeddings: bool = False
     """With lora: train the token embeddings and the vocabulary head in full (full always does)."""
     lora_r: int = 64
@@ -52,16 +52,16 @@ class Recipe:
     """Endings of the names of adapted layers; empty: those of the family's language model."""
 
     max_length: int = 2048
-    """Longest conversation in tokens, pictures included."""
+    """Maximum length of a conversation in tokens, pictures included."""
     too_long: Literal["drop", "cut"] = "drop"
-    """What becomes of longer ones; cut is for Qwen-VL only, as in its own recipe."""
+    """What happens to longer ones; cut is for Qwen-VL only, as in its own recipe."""
     min_pixels: int | None = None
     max_pixels: int | None = None
-    """Area to which pictures are shrunk or grown, for models that take any size."""
+    """Area to which pictures are scaled down or up, for models that take any size."""
 
     epochs: float = 1.0
     max_steps: int | None = None
-    """Exactly so many steps instead of epochs."""
+    """Exactly this number of steps instead of epochs."""
     batch_size: int = 1
     gradient_accumulation_steps: int = 8
     learning_rate: float = 1e-4
@@ -71,14 +71,14 @@ class Recipe:
     max_grad_norm: float = 1.0
     schedule: Schedule = "cosine"
     warmup: float = 0.01
-    """Below 1: a share of all steps; from 1 on: steps."""
+    """Below 1: a fraction of all steps; otherwise a number of steps."""
     precision: Precision = "auto"
     """Number format; auto: bfloat16 where the device has it, float32 on a CPU."""
     gradient_checkpointing: bool = True
-    """Compute activations twice instead of keeping them."""
+    """Recompute activations in the backward pass instead of keeping them."""
     device: str = "auto"
     workers: int = 0
-    """Processes that read pictures beside the training."""
+    """Data loader processes."""
     seed: int = 0
 
     log_steps: int = 1
@@ -92,26 +92,26 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, alone or together."""
-        positive = (
+        positive_fields = (
             *("lora_r", "lora_alpha", "max_length", "epochs", "batch_size", "learning_rate"),
             *("gradient_accumulation_steps", "max_grad_norm", "log_steps", "save_steps"),
             *("keep_checkpoints", "eval_steps", "eval_max_new_tokens"),
         )
-        for name in positive:
-            _must(getattr(self, name) > 0, name, "be above 0", getattr(self, name))
+        for name in positive_fields:
+            _require(getattr(self, name) > 0, name, "be above 0", getattr(self, name))
         for name in ("lora_dropout", "adam_beta1", "adam_beta2"):
-            _must(0 <= getattr(self, name) < 1, name, "lie in [0, 1)", getattr(self, name))
+            _require(0 <= getattr(self, name) < 1, name, "lie in [0, 1)", getattr(self, name))
         for name in ("weight_decay", "warmup", "workers", "eval_questions", "seed"):
-            _must(getattr(self, name) >= 0, name, "be 0 or more", getattr(self, name))
+            _require(getattr(self, name) >= 0, name, "be 0 or more", getattr(self, name))
         for name in ("max_steps", "min_pixels", "max_pixels"):
             value = getattr(self, name)
-            _must(value is None or value > 0, name, "be above 0", value)
+            _require(value is None or value > 0, name, "be above 0", value)
         for name in ("base", "data", "output"):
-            _must(bool(getattr(self, name)), name, "not be empty", getattr(self, name))
+            _require(bool(getattr(self, name)), name, "not be empty", getattr(self, name))
         if self.method == "full" and self.train_vision == "lora":
             raise InputError(
-                "train_vision = 'lora' belongs to the methods lora and qlora, got method = 'full'. "
-                "With full, say 'none', 'merger' or 'full'."
+                "train_vision = 'lora' needs the method lora or qlora, got method = 'full'. "
+                "With full, use 'none', 'merger' or 'full'."
             )
         if self.method == "qlora" and self.train_embeddings:
             raise InputError(
@@ -119,12 +119,12 @@ class Recipe:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return the settings as JSON values."""
         return asdict(self)
 
 
-def _must(fine: bool, name: str, expectation: str, value: Any) -> None:
-    if not fine:
+def _require(is_valid: bool, name: str, expectation: str, value: Any) -> None:
+    if not is_valid:
         raise InputError(f"{name} must {expectation}, got {value!r}. Change it in the recipe.")
 
 
@@ -133,7 +133,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         path: a TOML file.
-        overrides: "key=value" each; the value is written as in TOML, quotes may be left out.
+        overrides: "key=value" each; the value is written as in TOML, quotes are optional.
 
     Raises:
         InputError: the file cannot be read, a key is unknown (the message names the nearest), a
@@ -149,12 +149,12 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"An override must be key=value, got {text!r}.")
-        values[key.strip()] = _value(value.strip())
+        values[key.strip()] = _parse_toml_value(value.strip())
     return make_recipe(values)
 
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:
-    """A recipe from plain values, checked as those of a file are.
+    """Make a recipe from plain values, checked like those of a file.
 
     Raises:
         InputError: see `read_recipe`.
@@ -164,54 +164,60 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
         Traceback (most recent call last):
         segue.errors.InputError: A recipe has no 'lora_rank'. Did you mean 'lora_r'? ...
     """
-    kinds = get_type_hints(Recipe)
+    field_types = get_type_hints(Recipe)
     for key, value in values.items():
         if isinstance(value, Mapping):
             raise InputError(
                 f"A recipe is flat, got the section [{key}]. Write its keys without a section."
             )
-        if key not in kinds:
-            near = get_close_matches(key, kinds, 1, 0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"A recipe has no {key!r}.{hint} Known: {', '.join(kinds)}.")
-    needed = [f.name for f in fields(Recipe) if f.default is MISSING and f.name not in values]
-    if needed:
-        raise InputError(f"A recipe must say {', '.join(needed)}. Add it, or pass it with --set.")
-    return Recipe(**{key: _typed(key, value, kinds[key]) for key, value in values.items()})
+        if key not in field_types:
+            close_matches = get_close_matches(key, field_types, 1, 0.5)
+            hint = f" Did you mean {close_matches[0]!r}?" if close_matches else ""
+            raise InputError(f"A recipe has no {key!r}.{hint} Known: {', '.join(field_types)}.")
+    missing_keys = [f.name for f in fields(Recipe) if f.default is MISSING and f.name not in values]
+    if missing_keys:
+        raise InputError(
+            f"A recipe needs {', '.join(missing_keys)}. Add it, or pass it with --set."
+        )
+    return Recipe(**{key: _coerce(key, value, field_types[key]) for key, value in values.items()})
 
 
-def _value(text: str) -> Any:
-    """A value as in TOML; anything that is none is a string."""
+def _parse_toml_value(text: str) -> Any:
+    """Parse a TOML value; anything else is taken as a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return None if text == "none" else text
 
 
-def _typed(key: str, value: Any, kind: Any) -> Any:
-    """The value in the type of its field. "none" stands for nothing, which TOML cannot write."""
-    if get_origin(kind) in (Union, UnionType):
-        options = get_args(kind)
+def _coerce(key: str, value: Any, field_type: Any) -> Any:
+    """Convert a value to the type of its field; "none" means None, which TOML cannot express."""
+    if get_origin(field_type) in (Union, UnionType):
+        options = get_args(field_type)
         if NoneType in options and value in (None, "none"):
             return None
-        kind = next(option for option in options if option is not NoneType)
+        field_type = next(option for option in options if option is not NoneType)
     if value is None:
         value = "none"
-    if get_origin(kind) is Literal:
-        allowed = get_args(kind)
-        if value not in allowed:
-            near = get_close_matches(str(value), allowed, 1, 0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"{key} must be one of {', '.join(allowed)}, got {value!r}.{hint}")
+    if get_origin(field_type) is Literal:
+        allowed_values = get_args(field_type)
+        if value not in allowed_values:
+            close_matches = get_close_matches(str(value), allowed_values, 1, 0.5)
+            hint = f" Did you mean {close_matches[0]!r}?" if close_matches else ""
+            raise InputError(
+                f"{key} must be one of {', '.join(allowed_values)}, got {value!r}.{hint}"
+            )
         return value
-    if get_origin(kind) is tuple:
-        listed = [value] if isinstance(value, str) else value
-        if not isinstance(listed, list | tuple) or not all(isinstance(v, str) for v in listed):
-            raise InputError(f"{key} must be a list of texts, got {value!r}.")
-        return tuple(listed)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if get_origin(field_type) is tuple:
+        text_list = [value] if isinstance(value, str) else value
+        if not isinstance(text_list, list | tuple) or not all(
+            isinstance(v, str) for v in text_list
+        ):
+            raise InputError(f"{key} must be a list of strings, got {value!r}.")
+        return tuple(text_list)
+    if field_type is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-        raise InputError(f"{key} must be {names[kind]}, got {value!r}.")
+    if not isinstance(value, field_type) or (field_type is int and isinstance(value, bool)):
+        type_names = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+        raise InputError(f"{key} must be {type_names[field_type]}, got {value!r}.")
     return value

@@ -1,4 +1,4 @@
-"""Find the base model that a recipe names, and make it trainable."""
+"""The base model that a recipe names, found and made trainable."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,50 +9,50 @@ from segue.errors import InputError, ModelError
 from segue.finetune.qwen_vl import TrainableQwenVL
 from segue.finetune.recipe import Recipe
 from segue.finetune.trainable import TrainableModel
-from segue.finetune.transformers import KNOWN, TrainableTransformers
+from segue.finetune.transformers import SUPPORTED_MODEL_TYPES, TrainableTransformers
 from segue.runtime.weights import locate, read_json
 
 
-def base_folder(base: str) -> Path:
-    """Where a base lies on this machine: a nickname, a folder, or a hub id.
+def find_base_folder(base: str) -> Path:
+    """Return the local folder of a base: a nickname, a folder, or a hub id.
 
     Raises:
-        ModelError: it is not there, or cannot be fetched.
+        ModelError: it is missing, or cannot be downloaded.
         InputError: it is none of these.
     """
     card = CARDS.get(base)
     if card is not None and card.kind == "chat":
         return locate(card.source)
-    place = Path(base).expanduser()
-    beside = "+" in base and not place.exists()
-    if beside or any((folder / CONFIG).is_file() for folder in (place, place / "adapter")):
+    base_path = Path(base).expanduser()
+    is_pair = "+" in base and not base_path.exists()
+    if is_pair or any((folder / CONFIG).is_file() for folder in (base_path, base_path / "adapter")):
         raise InputError(
-            f"A base must be a whole model, got the adapter {base!r}. Merge it first: "
+            f"A base must be a full model, got the adapter {base!r}. Merge it first: "
             "segue merge ADAPTER --out FOLDER"
         )
     try:
         return locate(base)
     except InputError as error:
-        chats = [name for name, card in CARDS.items() if card.kind == "chat"]
-        near = get_close_matches(base, chats, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        chat_names = [name for name, card in CARDS.items() if card.kind == "chat"]
+        close_matches = get_close_matches(base, chat_names, 1)
+        hint = f" Did you mean {close_matches[0]!r}?" if close_matches else ""
         raise InputError(
-            f"There is no base {base!r}: it is no folder here and no nickname.{hint} Give a "
-            f"folder, a hub id (owner/name), or one of {', '.join(chats)}."
+            f"There is no base {base!r}: it is neither a folder nor a nickname.{hint} Give a "
+            f"folder, a hub id (owner/name), or one of {', '.join(chat_names)}."
         ) from error
 
 
-def load_trainable(recipe: Recipe) -> TrainableModel:
-    """The pupil that a recipe names.
+def load_trainable_model(recipe: Recipe) -> TrainableModel:
+    """Return the trainable model that a recipe names.
 
     Raises:
-        ModelError: the base is missing, or of a kind that cannot be taught.
+        ModelError: the base is missing, or of a type that cannot be fine-tuned.
     """
-    folder = base_folder(recipe.base)
+    folder = find_base_folder(recipe.base)
     model_type = read_json(folder, "config.json").get("model_type") if folder.is_dir() else None
     if model_type == "qwen":
         return TrainableQwenVL(folder, recipe)
-    if model_type in KNOWN:
+    if model_type in SUPPORTED_MODEL_TYPES:
         return TrainableTransformers(folder, recipe)
     raise ModelError(
         f"{folder} holds a model of type {model_type!r}, which cannot be fine-tuned here. "

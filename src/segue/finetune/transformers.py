@@ -1,7 +1,7 @@
-"""Image-text-to-text models of transformers as pupils: Qwen2-VL, Qwen2.5-VL, Qwen3-VL and others.
+"""Fine-tuning of image-text-to-text models of transformers: Qwen2-VL, Qwen2.5-VL, Qwen3-VL, ….
 
-The prompt is what the model's own chat template makes of it, exactly as when it answers; behind
-each prompt the answer is put, and learned.
+Each prompt is written by the model's own chat template, exactly as at inference; the answer is
+appended to it, and learned.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,37 +24,37 @@ from segue.chat.transformers.generation import ALONG_THE_TEXT
 from segue.chat.transformers.loading import load_network
 from segue.chat.transformers.processing import load_processor
 from segue.chat.transformers.prompts import PromptWriter
-from segue.convert.dialogue import Dialogue, Turn
+from segue.convert.dialogue import Dialogue, DialogueTurn
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
-from segue.finetune.data import messages_of, opened
+from segue.finetune.data import open_images, to_messages
+from segue.finetune.markup_translation import translate_markup
 from segue.finetune.recipe import Recipe
-from segue.finetune.wording import say
 from segue.values.box import Size
 from segue.values.message import Message
 
 IGNORED = -100
-KNOWN = frozenset(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
-"""Model types of transformers that see and write."""
-_NEXT = Message("user", "?")
+SUPPORTED_MODEL_TYPES = frozenset(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
+"""Model types of transformers that map images and text to text."""
+_FOLLOWING_QUESTION = Message("user", "?")
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """One conversation as ids."""
+class TokenisedDialogue:
+    """One conversation as token ids."""
 
-    along: dict[str, list[int]]
-    """input_ids, labels, and what else there is one of for each id."""
-    pictures: dict[str, Tensor]
-    """What the network wants to know of the pictures."""
+    per_token: dict[str, list[int]]
+    """input_ids, labels, and whatever else has one value for each token."""
+    vision_inputs: dict[str, Tensor]
+    """Inputs of the vision tower."""
 
 
 class TrainableTransformers:
     """See `TrainableModel`."""
 
     targets = r".*language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj"
-    vision_targets = r".*visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.\w*(fc1|fc2|_proj))"
-    merger = r".*visual\.(merger|deepstack_merger_list\.\d+)"
+    vision_target_pattern = r".*visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.\w*(fc1|fc2|_proj))"
+    merger_pattern = r".*visual\.(merger|deepstack_merger_list\.\d+)"
     vision = r"(.*\.)?visual"
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
@@ -66,8 +66,8 @@ class TrainableTransformers:
         """
         if recipe.mask != "assistant" or recipe.too_long == "cut":
             raise InputError(
-                "mask = 'qwen' and too_long = 'cut' belong to the Qwen-VL of 2023. "
-                "Say mask = 'assistant' and too_long = 'drop'."
+                "mask = 'qwen' and too_long = 'cut' are for the Qwen-VL of 2023 only. "
+                "Set mask = 'assistant' and too_long = 'drop'."
             )
         self.folder, self.recipe = folder, recipe
         self.config = AutoConfig.from_pretrained(
@@ -77,164 +77,194 @@ class TrainableTransformers:
         self.family = family_of(self.config.model_type)
         if not self.family.turns or self.processor.chat_template is None:
             raise ModelError(
-                f"{folder} has no chat template: conversations cannot be written for it. "
+                f"{folder} has no chat template, so conversations cannot be formatted for it. "
                 "Use the variant that is tuned for chat (often '…-Instruct')."
             )
-        self._limit_pixels()
+        self._apply_pixel_limits()
         self._prompts = PromptWriter(self.processor, self.family, recipe.base)
-        self._end = self.processor.tokenizer.eos_token
+        self._end_token = self.processor.tokenizer.eos_token
 
-    def _limit_pixels(self) -> None:
-        given = {"shortest_edge": self.recipe.min_pixels, "longest_edge": self.recipe.max_pixels}
-        changed = {edge: value for edge, value in given.items() if value is not None}
-        pictures = self.processor.image_processor
-        if changed and self._patches() is None:
+    def _apply_pixel_limits(self) -> None:
+        requested_limits = {
+            "shortest_edge": self.recipe.min_pixels,
+            "longest_edge": self.recipe.max_pixels,
+        }
+        new_limits = {edge: value for edge, value in requested_limits.items() if value is not None}
+        image_processor = self.processor.image_processor
+        if new_limits and self._patch_geometry() is None:
             raise InputError(
                 f"min_pixels and max_pixels have no meaning for {self.config.model_type!r} models. "
-                "Take them out of the recipe."
+                "Remove them from the recipe."
             )
-        if changed:
-            edges = {edge: getattr(pictures.size, edge) for edge in given}
-            pictures.size = type(pictures.size)(**{**edges, **changed})
+        if new_limits:
+            edges = {edge: getattr(image_processor.size, edge) for edge in requested_limits}
+            image_processor.size = type(image_processor.size)(**{**edges, **new_limits})
 
-    def _patches(self) -> Patches | None:
-        """How pictures are cut, where they keep their shape (Qwen's way)."""
-        pictures = self.processor.image_processor
-        merge, side = getattr(pictures, "merge_size", None), getattr(pictures, "patch_size", None)
-        least, most = (
-            getattr(pictures.size, f"{edge}_edge", None) for edge in ("shortest", "longest")
+    def _patch_geometry(self) -> Patches | None:
+        """Return how pictures are resized to patches, where they keep their shape (as in Qwen)."""
+        image_processor = self.processor.image_processor
+        merge_size, patch_size = (
+            getattr(image_processor, "merge_size", None),
+            getattr(image_processor, "patch_size", None),
         )
-        if merge is None or least is None or most is None or not isinstance(side, int):
+        min_pixels, max_pixels = (
+            getattr(image_processor.size, f"{edge}_edge", None) for edge in ("shortest", "longest")
+        )
+        if (
+            merge_size is None
+            or min_pixels is None
+            or max_pixels is None
+            or not isinstance(patch_size, int)
+        ):
             return None
-        return Patches(side=side * merge, min_pixels=least, max_pixels=most)
+        return Patches(side=patch_size * merge_size, min_pixels=min_pixels, max_pixels=max_pixels)
 
     def network(self, dtype: torch.dtype, device: torch.device) -> Any:
         """See `TrainableModel.network`."""
         if device.type == "meta":
             with device:
                 return AutoModelForImageTextToText.from_config(self.config, dtype=dtype)
-        name = str(dtype).removeprefix("torch.")
+        dtype_name = str(dtype).removeprefix("torch.")
         return load_network(
-            self.folder, device=str(device), dtype=name, quantize=None, device_map=None
+            self.folder, device=str(device), dtype=dtype_name, quantize=None, device_map=None
         )
 
-    def wording(self, turn: Turn, dialogue: Dialogue) -> str | None:
-        """Boxes are written as this family writes them."""
+    def render(self, turn: DialogueTurn, dialogue: Dialogue) -> str | None:
+        """See `TrainableModel.render`."""
         if turn.role != "assistant":
             return turn.text
         dialect = dialect_of(self.config.model_type).dialect
-        return say(turn.text, dialect, lambda: self._seen(dialogue))
+        return translate_markup(turn.text, dialect, lambda: self._network_size(dialogue))
 
-    def _seen(self, dialogue: Dialogue) -> Size | None:
-        """The size at which the one picture of a dialogue reaches the network."""
-        patches = self._patches()
+    def _network_size(self, dialogue: Dialogue) -> Size | None:
+        """Return the size at which the only picture of a dialogue reaches the network."""
+        patches = self._patch_geometry()
         if len(dialogue.images) != 1 or patches is None:
             return None
-        return patches.size_for(_size_of(dialogue.images[0]))
+        return patches.size_for(_upright_size(dialogue.images[0]))
 
-    def length(self, dialogue: Dialogue) -> int:
-        """See `TrainableModel.length`."""
-        patches = self._patches()
+    def count_tokens(self, dialogue: Dialogue) -> int:
+        """See `TrainableModel.count_tokens`."""
+        patches = self._patch_geometry()
         if patches is None:
-            return len(self.example(dialogue).along["input_ids"])
-        blank = replace(dialogue, images=())
-        words = sum(len(self._ids(text)) for text, _ in self._pieces(messages_of(blank, ())))
-        frame = len(self._ids(self._marks(1))) - len(self._ids(self._marks(0)))
-        seen = [patches.size_for(_size_of(image)) for image in dialogue.images]
-        cells = sum(size.height * size.width // patches.side**2 for size in seen)
-        return words + (frame - 1) * len(seen) + cells
+            return len(self.example(dialogue).per_token["input_ids"])
+        text_only = replace(dialogue, images=())
+        text_tokens = sum(
+            len(self._token_ids(text))
+            for text, _ in self._split_prompts_and_answers(to_messages(text_only, ()))
+        )
+        frame_tokens = len(self._token_ids(self._prompt_with_pictures(1))) - len(
+            self._token_ids(self._prompt_with_pictures(0))
+        )
+        network_sizes = [patches.size_for(_upright_size(image)) for image in dialogue.images]
+        picture_tokens = sum(size.height * size.width // patches.side**2 for size in network_sizes)
+        return text_tokens + (frame_tokens - 1) * len(network_sizes) + picture_tokens
 
-    def _marks(self, count: int) -> str:
-        """A prompt with so many pictures, as text."""
-        from segue.finetune.qwen_vl import BLANK
+    def _prompt_with_pictures(self, count: int) -> str:
+        """Return the text of a prompt with `count` pictures."""
+        from segue.finetune.qwen_vl import BLANK_IMAGE
 
-        return self._prompts.write([Message("user", "", (BLANK,) * count)]).text
+        return self._prompts.write([Message("user", "", (BLANK_IMAGE,) * count)]).text
 
-    def _ids(self, text: str) -> list[int]:
+    def _token_ids(self, text: str) -> list[int]:
         ids: list[int] = self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def _pieces(self, messages: Sequence[Message]) -> Iterator[tuple[str, bool]]:
-        """The conversation as text, in pieces: (text, whether it is learned).
+    def _split_prompts_and_answers(self, messages: Sequence[Message]) -> Iterator[tuple[str, bool]]:
+        """Split the conversation into pieces of text: (text, whether it is learned).
 
-        Each answer follows the very prompt that it would have to answer.
+        Each answer follows exactly the prompt that it has at inference.
         """
-        done = ""
-        for number, message in enumerate(messages):
+        text_so_far = ""
+        for message_index, message in enumerate(messages):
             if message.role != "assistant":
                 continue
-            prompt = self._prompts.write(messages[:number]).text
-            after = self._prompts.write([*messages[: number + 1], _NEXT]).text
-            end = after.find(self._end, len(prompt))
-            if not prompt.startswith(done) or not after.startswith(prompt) or end < 0:
+            prompt = self._prompts.write(messages[:message_index]).text
+            text_with_answer = self._prompts.write(
+                [*messages[: message_index + 1], _FOLLOWING_QUESTION]
+            ).text
+            answer_end = text_with_answer.find(self._end_token, len(prompt))
+            if (
+                not prompt.startswith(text_so_far)
+                or not text_with_answer.startswith(prompt)
+                or answer_end < 0
+            ):
                 raise ModelError(
                     f"The chat template in {self.folder} writes earlier turns differently when "
-                    "more follow, so answers cannot be told apart in it. Use single turns."
+                    "more follow, so the answers cannot be located in it. Use single turns."
                 )
-            yield prompt[len(done) :], False
-            done = after[: end + len(self._end)]
-            yield done[len(prompt) :], True
+            yield prompt[len(text_so_far) :], False
+            text_so_far = text_with_answer[: answer_end + len(self._end_token)]
+            yield text_so_far[len(prompt) :], True
 
-    def teaches(self, dialogue: Dialogue) -> bool:
-        """See `TrainableModel.teaches`; for these families nothing is ever cut."""
+    def has_labels(self, dialogue: Dialogue) -> bool:
+        """See `TrainableModel.has_labels`; these families never truncate."""
         return True
 
-    def example(self, dialogue: Dialogue) -> Lesson:
+    def example(self, dialogue: Dialogue) -> TokenisedDialogue:
         """See `TrainableModel.example`."""
-        messages = messages_of(dialogue, opened(dialogue))
-        waiting = [self._picture(image) for message in messages for image in message.images]
-        along: dict[str, list[int]] = {"input_ids": [], "labels": []}
-        pictures: dict[str, Tensor] = {}
-        for text, learned in self._pieces(messages):
-            if learned:
-                made: dict[str, Any] = {"input_ids": torch.tensor([self._ids(text)])}
+        messages = to_messages(dialogue, open_images(dialogue))
+        pending_images = [self._picture(image) for message in messages for image in message.images]
+        per_token: dict[str, list[int]] = {"input_ids": [], "labels": []}
+        vision_inputs: dict[str, Tensor] = {}
+        for text, is_learned in self._split_prompts_and_answers(messages):
+            if is_learned:
+                encoded: dict[str, Any] = {"input_ids": torch.tensor([self._token_ids(text)])}
             else:
-                shown = [waiting] if waiting else None
-                made = dict(self.processor(text=[text], images=shown, return_tensors="pt"))
-                waiting = []
-            ids = made["input_ids"][0].tolist()
-            before = len(along["input_ids"])
-            along["input_ids"] += ids
-            along["labels"] += ids if learned else [IGNORED] * len(ids)
-            for name, value in made.items():
+                prompt_images = [pending_images] if pending_images else None
+                encoded = dict(
+                    self.processor(text=[text], images=prompt_images, return_tensors="pt")
+                )
+                pending_images = []
+            token_ids = encoded["input_ids"][0].tolist()
+            n_before = len(per_token["input_ids"])
+            per_token["input_ids"] += token_ids
+            per_token["labels"] += token_ids if is_learned else [IGNORED] * len(token_ids)
+            for name, value in encoded.items():
                 if name not in ALONG_THE_TEXT:
-                    pictures[name] = value
+                    vision_inputs[name] = value
                 elif name not in ("input_ids", "attention_mask"):
-                    along.setdefault(name, [0] * before).extend(value[0].tolist())
-            for values in along.values():
-                values += [0] * (len(along["input_ids"]) - len(values))
-        return Lesson(along, pictures)
+                    per_token.setdefault(name, [0] * n_before).extend(value[0].tolist())
+            for values in per_token.values():
+                values += [0] * (len(per_token["input_ids"]) - len(values))
+        return TokenisedDialogue(per_token, vision_inputs)
 
     def _picture(self, image: Any) -> Any:
         size = not_too_long(image.size)
         picture = image.to_pil()
         return picture if size == image.size else picture.resize((size.width, size.height))
 
-    def collate(self, examples: Sequence[Lesson]) -> dict[str, Tensor]:
-        """Pad on the right; pictures of all rows follow one another."""
-        length = max(len(one.along["input_ids"]) for one in examples)
+    def collate(self, examples: Sequence[TokenisedDialogue]) -> dict[str, Tensor]:
+        """Pad rows on the right, and concatenate the pictures of all rows."""
+        longest_row = max(len(example.per_token["input_ids"]) for example in examples)
         padding = {"input_ids": self.processor.tokenizer.pad_token_id or 0, "labels": IGNORED}
-        names = dict.fromkeys(name for one in examples for name in one.along)
-        batch = {name: torch.full((len(examples), length), padding.get(name, 0)) for name in names}
-        batch["attention_mask"] = torch.zeros((len(examples), length), dtype=torch.int64)
-        for row, one in enumerate(examples):
-            for name, values in one.along.items():
+        token_keys = dict.fromkeys(name for example in examples for name in example.per_token)
+        batch = {
+            name: torch.full((len(examples), longest_row), padding.get(name, 0))
+            for name in token_keys
+        }
+        batch["attention_mask"] = torch.zeros((len(examples), longest_row), dtype=torch.int64)
+        for row, example in enumerate(examples):
+            for name, values in example.per_token.items():
                 batch[name][row, : len(values)] = torch.tensor(values)
-            batch["attention_mask"][row, : len(one.along["input_ids"])] = 1
-        for name in dict.fromkeys(name for one in examples for name in one.pictures):
-            batch[name] = torch.cat([o.pictures[name] for o in examples if name in o.pictures])
+            batch["attention_mask"][row, : len(example.per_token["input_ids"])] = 1
+        for name in dict.fromkeys(name for example in examples for name in example.vision_inputs):
+            batch[name] = torch.cat(
+                [o.vision_inputs[name] for o in examples if name in o.vision_inputs]
+            )
         return batch
 
-    def picture_tokens(self) -> str:
-        """See `TrainableModel.picture_tokens`."""
-        patches = self._patches()
+    def describe_picture_tokens(self) -> str:
+        """See `TrainableModel.describe_picture_tokens`."""
+        patches = self._patch_geometry()
         if patches is None:
-            return "what its processor says"
-        least, most = (
+            return "a number of tokens that its processor decides"
+        min_tokens, max_tokens = (
             pixels // patches.side**2 for pixels in (patches.min_pixels, patches.max_pixels)
         )
         return (
-            f"{max(1, least)} to {most} tokens, one for each {patches.side} x {patches.side} pixels"
+            f"{max(1, min_tokens)} to {max_tokens} tokens, one for each "
+            f"{patches.side} x {patches.side} pixels"
         )
 
     @contextmanager
@@ -242,17 +272,17 @@ class TrainableTransformers:
         """See `TrainableModel.chat`."""
         try:
             yield TransformersChat(network, self.processor, self.recipe.base)
-        finally:  # while it learns, no feature of a picture may be remembered
+        finally:  # image features must not be cached while training
             vars(network.base_model).pop("get_image_features", None)
             vars(network).pop("forget_features", None)
 
 
-def _size_of(path: str) -> Size:
-    """The upright size of a picture, from its header."""
+def _upright_size(path: str) -> Size:
+    """Read the upright size of a picture from its header."""
     try:
         with PIL.Image.open(path) as picture:
             width, height = picture.size
-            turned = picture.getexif().get(0x0112, 1) >= 5
+            swaps_sides = picture.getexif().get(0x0112, 1) >= 5
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a picture ({error}).") from error
-    return Size(height=width, width=height) if turned else Size(height=height, width=width)
+    return Size(height=width, width=height) if swaps_sides else Size(height=height, width=width)

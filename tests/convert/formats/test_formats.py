@@ -4,25 +4,25 @@ import json
 
 import pytest
 
-from segue.convert.dataset import read
-from segue.convert.dialogue import Dialogue, Truth, Turn
-from segue.convert.formats import FORMATS, recognise
+from segue.convert.dataset import read_dialogues
+from segue.convert.dialogue import Dialogue, DialogueTurn, GroundTruth
+from segue.convert.formats import FORMATS, detect_format
 from segue.errors import InputError
 from segue.values.box import Box, Size
 
 BOX = "<ref>cat</ref><box>(100,200),(500,800)</box><box>(0,0),(10,10)</box>"
 TURNS = (
-    Turn("system", "Be brief."),
-    Turn("user", "Cut out the dog\nand the 杯子."),
-    Turn("assistant", "<gsam>dog</gsam>, <gsam>杯子</gsam>", "tag", ("dog", "杯子")),
-    Turn("tool", '{"boxes": []}'),
-    Turn("assistant", "Done."),
-    Turn("user", "Where is the cat?"),
-    Turn("assistant", f"{BOX}.", "box", ("cat",), Truth((Box(6, 9, 32, 38),))),
+    DialogueTurn("system", "Be brief."),
+    DialogueTurn("user", "Cut out the dog\nand the 杯子."),
+    DialogueTurn("assistant", "<gsam>dog</gsam>, <gsam>杯子</gsam>", "tag", ("dog", "杯子")),
+    DialogueTurn("tool", '{"boxes": []}'),
+    DialogueTurn("assistant", "Done."),
+    DialogueTurn("user", "Where is the cat?"),
+    DialogueTurn("assistant", f"{BOX}.", "box", ("cat",), GroundTruth((Box(6, 9, 32, 38),))),
 )
 DIALOGUE = Dialogue("d1", ("/p/a.jpg",), TURNS, "coco", "coco/a.jpg", "train", Size(48, 64))
 TWO = Dialogue("d2", ("/p/a.jpg", "/p/b.jpg"), TURNS[1:3])
-NONE = Dialogue("d3", (), (Turn("user", "Hello"), Turn("assistant", "Hello!")))
+NONE = Dialogue("d3", (), (DialogueTurn("user", "Hello"), DialogueTurn("assistant", "Hello!")))
 READABLE = [name for name in FORMATS if name != "questions"]
 
 
@@ -45,8 +45,10 @@ def test_what_is_written_is_recognised_and_read_back(tmp_path, name):
     if name == "parquet":
         pytest.importorskip("pyarrow")
     file = written(tmp_path, name, DIALOGUE, TWO, NONE)
-    assert recognise(file) == name
-    for before, after in zip([DIALOGUE, TWO, NONE], FORMATS[name].read(file), strict=True):
+    assert detect_format(file) == name
+    for before, after in zip(
+        [DIALOGUE, TWO, NONE], FORMATS[name].read_dialogues(file), strict=True
+    ):
         assert after.images == before.images
         assert after.id == before.id
         for old, new in zip(before.turns, after.turns, strict=True):
@@ -57,7 +59,7 @@ def test_what_is_written_is_recognised_and_read_back(tmp_path, name):
 def test_our_own_formats_lose_nothing(tmp_path, name):
     if name == "parquet":
         pytest.importorskip("pyarrow")
-    assert list(FORMATS[name].read(written(tmp_path, name, DIALOGUE))) == [DIALOGUE]
+    assert list(FORMATS[name].read_dialogues(written(tmp_path, name, DIALOGUE))) == [DIALOGUE]
 
 
 @pytest.mark.parametrize("name", ["qwen-vl", "llava"])
@@ -133,7 +135,7 @@ def test_questions_leave_out_answers_that_follow_a_tool(tmp_path):
 
 
 def test_questions_take_boxes_from_the_answer_where_no_better_are_known(tmp_path):
-    turns = (Turn("user", "Where?"), Turn("assistant", BOX, "box"))
+    turns = (DialogueTurn("user", "Where?"), DialogueTurn("assistant", BOX, "box"))
     dialogue = Dialogue("d", ("/p/a.jpg",), turns, size=Size(height=100, width=200))
     (value,) = objects(written(tmp_path, "questions", dialogue))
     assert value["boxes"] == [[20, 20, 100, 80], [0, 0, 2, 1]]
@@ -157,4 +159,4 @@ def test_files_of_another_form_are_refused(tmp_path, text, message):
     file = tmp_path / "x.json"
     file.write_text(text)
     with pytest.raises(InputError, match=message):
-        list(read(file))
+        list(read_dialogues(file))

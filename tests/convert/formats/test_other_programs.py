@@ -5,9 +5,9 @@ import json
 import PIL.Image
 import pytest
 
-from segue.convert.check import check
-from segue.convert.dataset import read, read_all
-from segue.convert.dialogue import Dropped
+from segue.convert.check import check_dataset
+from segue.convert.dataset import read_dialogues, read_records_tolerantly
+from segue.convert.dialogue import DroppedRecord
 from segue.errors import InputError
 
 
@@ -29,7 +29,7 @@ def swift(question, answer, ref=(), bbox=(), kind="norm1", images=("a.png",), **
 def only(tmp_path, *records, name=None):
     file = tmp_path / "x.jsonl"
     file.write_text("\n".join(map(json.dumps, records)))
-    return list(read_all(file, name))
+    return list(read_records_tolerantly(file, name))
 
 
 BOX = [0.1, 0.1, 0.3, 0.4]
@@ -87,7 +87,7 @@ def test_swift_boxes_are_pixels_where_nothing_else_is_said(tmp_path, picture, ki
 )  # fmt: skip
 def test_swift_records_that_would_teach_holes_are_dropped(tmp_path, picture, record, detail):
     (dropped,) = only(tmp_path, record, name="swift")
-    assert isinstance(dropped, Dropped)
+    assert isinstance(dropped, DroppedRecord)
     assert detail in dropped.detail
     assert dropped.id == "Record 1 of x.jsonl"
 
@@ -125,7 +125,7 @@ def test_llava_pictures_at_either_end_of_the_first_question(
 )
 def test_llava_pictures_elsewhere_are_dropped_with_a_reason(tmp_path, picture, turns, images):
     (dropped,) = only(tmp_path, llava(*turns, images=["a.png"] * images), name="llava")
-    assert isinstance(dropped, Dropped)
+    assert isinstance(dropped, DroppedRecord)
     assert dropped.detail
 
 
@@ -136,7 +136,7 @@ def test_qwen_vl_pictures_in_a_later_turn_or_a_sentence_are_dropped(tmp_path, pi
     inside = {"conversations": [{"from": "user", "value": "In <img>a.png</img>, what?"}, answer]}
     good = {"conversations": [first, answer]}
     made = only(tmp_path, later, inside, good, name="qwen-vl")
-    assert [type(item) is Dropped for item in made] == [True, True, False]
+    assert [type(item) is DroppedRecord for item in made] == [True, True, False]
 
 
 def test_check_lists_every_fault_not_the_first(tmp_path, picture):
@@ -145,18 +145,18 @@ def test_check_lists_every_fault_not_the_first(tmp_path, picture):
     lines = [json.dumps(good), "{broken", json.dumps({"conversations": 3}), "[1, 2]",
              json.dumps({**good, "images": ["none.png"]})]  # fmt: skip
     file.write_text("\n".join(lines))
-    found = check(file, format_name="llava")
+    found = check_dataset(file, format_name="llava")
     assert (found.dialogues, found.problems["record cannot be read"]) == (2, 3)
     assert found.problems["picture not found"] == 1
     with pytest.raises(InputError, match="Record 2 of x.jsonl"):
-        list(read(file, "llava"))
+        list(read_dialogues(file, "llava"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_every_encoding_is_read(tmp_path, picture, encoding):
     record = llava(("human", "<image>\n飞机在哪里?"), ("gpt", "这里。"))
     (tmp_path / "x.json").write_text(json.dumps([record], ensure_ascii=False), encoding=encoding)
-    (dialogue,) = read(tmp_path / "x.json")
+    (dialogue,) = read_dialogues(tmp_path / "x.json")
     assert dialogue.turns[0].text == "飞机在哪里?"
 
 
@@ -164,5 +164,5 @@ def test_pictures_may_lie_beside_the_file(tmp_path, picture, monkeypatch):
     record = llava(("human", "<image>\nWhat?"), ("gpt", "A dog."))
     (tmp_path / "x.json").write_text(json.dumps([record]))
     monkeypatch.chdir("/")
-    (dialogue,) = read(tmp_path / "x.json")
+    (dialogue,) = read_dialogues(tmp_path / "x.json")
     assert dialogue.images == (str(tmp_path / "a.png"),)

@@ -13,9 +13,9 @@ from segue.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from segue.convert.accounts import Accounts
-    from segue.convert.dataset import Plan
-    from segue.convert.dialogue import Dialogue, Dropped
+    from segue.convert.dataset import OutputPlan
+    from segue.convert.dialogue import Dialogue, DroppedRecord
+    from segue.convert.entry_tally import EntryTally
     from segue.convert.image_files import ImageFiles
 
 app = typer.Typer(
@@ -145,9 +145,9 @@ def llava_plus(
     exif: ExifOption = None,
 ) -> None:
     """Convert LLaVA-Plus tool-use records to dialogues whose answers use the tag <gsam>."""
-    from segue.convert.datasets.llava_plus import TOOL_FREE, Options, convert_file
+    from segue.convert.datasets.llava_plus import TOOL_FREE, LlavaPlusOptions, convert_file
 
-    options = Options(
+    options = LlavaPlusOptions(
         mode=mode.value,
         absent=absent_reply.value,
         detections=detections.value,
@@ -186,14 +186,14 @@ def coco(
     exif: ExifOption = None,
 ) -> None:
     """Convert COCO instances to questions about categories, in Chinese and English."""
-    from segue.convert.accounts import Accounts
     from segue.convert.datasets.coco import CocoOptions, convert_coco
-    from segue.convert.datasets.wording import Wording
+    from segue.convert.datasets.question_templates import QuestionStyle
+    from segue.convert.entry_tally import EntryTally
 
     options = CocoOptions(
-        wording=Wording(route=route.value, chinese=chinese, typos=typos),
+        question_style=QuestionStyle(route=route.value, chinese_share=chinese, typo_share=typos),
         questions=questions,
-        absent=negatives,
+        absent_share=negatives,
         masks=masks,
         exif=exif.value if exif else None,
         seed=seed,
@@ -204,10 +204,12 @@ def coco(
         "chinese": chinese,
         "typos": typos,
     }
-    accounts = Accounts()
-    dialogues = convert_coco(instances_file, _image_files(images, check_pixels), options, accounts)
+    entry_tally = EntryTally()
+    dialogues = convert_coco(
+        instances_file, _image_files(images, check_pixels), options, entry_tally
+    )
     plan = _make_plan(formats, val, seed, None)
-    _write_dataset(dialogues, out, plan, settings, accounts, (instances_file,))
+    _write_dataset(dialogues, out, plan, settings, entry_tally, (instances_file,))
 
 
 @app.command("refcoco")
@@ -237,12 +239,12 @@ def refcoco(
     exif: ExifOption = None,
 ) -> None:
     """Convert RefCOCO, RefCOCO+, RefCOCOg or gRefCOCO, with their own splits."""
-    from segue.convert.accounts import Accounts
+    from segue.convert.datasets.question_templates import QuestionStyle
     from segue.convert.datasets.refer import ReferOptions, convert_refer
-    from segue.convert.datasets.wording import Wording
+    from segue.convert.entry_tally import EntryTally
 
     options = ReferOptions(
-        wording=Wording(route=route.value, chinese=chinese, typos=typos),
+        question_style=QuestionStyle(route=route.value, chinese_share=chinese, typo_share=typos),
         splits=tuple(splits or ()),
         sentences=sentences,
         masks=masks,
@@ -255,11 +257,11 @@ def refcoco(
         "chinese": chinese,
         "typos": typos,
     }
-    accounts = Accounts()
+    entry_tally = EntryTally()
     image_files = _image_files(images, check_pixels)
-    dialogues = convert_refer(references_file, instances_file, image_files, options, accounts)
+    dialogues = convert_refer(references_file, instances_file, image_files, options, entry_tally)
     plan = _make_plan(formats, 0.0, seed, None)
-    _write_dataset(dialogues, out, plan, settings, accounts, (references_file, instances_file))
+    _write_dataset(dialogues, out, plan, settings, entry_tally, (references_file, instances_file))
 
 
 @app.command("check")
@@ -278,10 +280,12 @@ def check(
 ) -> None:
     """Check a converted file, and draw its boxes on the pictures. Exit code 2 on problems."""
     from segue.cli.terminal.screen import make_console, printable
-    from segue.convert.check import check as check_file
+    from segue.convert.check import check_dataset
 
     console = make_console()
-    findings = check_file(dataset_file, draw_to=drawing_folder, draw=count, format_name=format_name)
+    findings = check_dataset(
+        dataset_file, draw_to=drawing_folder, draw=count, format_name=format_name
+    )
     console.print(f"{findings.dialogues} dialogues")
     for title, counts in (("kinds", findings.kinds), ("languages", findings.languages)):
         console.print(f"{title}: {', '.join(f'{k} {n}' for k, n in counts.most_common())}")
@@ -289,8 +293,8 @@ def check(
     console.print(
         f"phrases: {len(findings.phrases)} different; most frequent: {printable(frequent_phrases)}"
     )
-    if findings.drawn and drawing_folder is not None:
-        console.print(f"drew {len(findings.drawn)} pictures: {drawing_folder / 'index.html'}")
+    if findings.drawings and drawing_folder is not None:
+        console.print(f"drew {len(findings.drawings)} pictures: {drawing_folder / 'index.html'}")
     for example in findings.examples:
         console.print(f"  {printable(example)}", style="yellow")
     if not findings.is_fine:
@@ -300,39 +304,44 @@ def check(
 
 
 def _image_files(images: list[str], check_pixels: bool) -> "ImageFiles":
-    from segue.convert.image_files import ImageFiles, parse_roots
+    from segue.convert.image_files import ImageFiles, parse_image_roots
 
-    return ImageFiles(parse_roots(images), check_pixels=check_pixels)
+    return ImageFiles(parse_image_roots(images), check_pixels=check_pixels)
 
 
-def _make_plan(formats: list[str], val: float, seed: int, tool_free: float | None) -> "Plan":
-    from segue.convert.dataset import Plan, names
+def _make_plan(formats: list[str], val: float, seed: int, tool_free: float | None) -> "OutputPlan":
+    from segue.convert.dataset import OutputPlan, split_format_names
 
-    return Plan(formats=names(formats), val=val, seed=seed, tool_free=tool_free)
+    return OutputPlan(
+        formats=split_format_names(formats),
+        validation_share=val,
+        seed=seed,
+        tool_free_ratio=tool_free,
+    )
 
 
 def _write_dataset(
-    dialogues: "Iterable[Dialogue | Dropped]",
+    dialogues: "Iterable[Dialogue | DroppedRecord]",
     out: Path,
-    plan: "Plan",
+    plan: "OutputPlan",
     settings: "Mapping[str, object]",
-    accounts: "Accounts | None",
+    entry_tally: "EntryTally | None",
     sources: tuple[Path, ...],
 ) -> None:
     from segue.cli.terminal.screen import make_console, printable
-    from segue.convert.dataset import write
+    from segue.convert.dataset import write_dataset
 
     console = make_console()
     with _show_progress(dialogues) as counted_dialogues:
-        report = write(counted_dialogues, out, plan, settings, accounts, sources)
+        report = write_dataset(counted_dialogues, out, plan, settings, entry_tally, sources)
     console.print(printable(report.summary()))
     console.print(f"wrote {out}: {', '.join(file.name for file in report.files)}", style="dim")
 
 
 @contextmanager
 def _show_progress(
-    dialogues: "Iterable[Dialogue | Dropped]",
-) -> "Iterator[Iterable[Dialogue | Dropped]]":
+    dialogues: "Iterable[Dialogue | DroppedRecord]",
+) -> "Iterator[Iterable[Dialogue | DroppedRecord]]":
     """Show the number of records so far, in a terminal."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

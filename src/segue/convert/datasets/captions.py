@@ -1,32 +1,34 @@
-"""Captions of detectors -> the phrases that stand in tags."""
+"""Captions of detectors -> phrases for tags."""
 
 import re
 
-from segue.convert.dialogue import plain
+from segue.convert.dialogue import strip_markup
 from segue.dialects.parsing.gsam_phrases import BETWEEN
 
 _ARTICLE = re.compile(r"^(?:a|an|the)\s+", re.IGNORECASE)
-LONGEST = 120
-"""Characters; a longer "phrase" is a sentence that went astray."""
+MAX_PHRASE_LENGTH = 120
+"""Characters; a longer "phrase" is really a sentence."""
 
 
-def phrases_of(caption: str, normalise: bool = True) -> list[str]:
-    """Cut "girl . cart" into phrases that are safe inside a tag, each once, in order.
+def split_caption(caption: str, normalise: bool = True) -> list[str]:
+    """Split "girl . cart" into phrases that are safe inside a tag, each once, in order.
 
     Args:
-        caption: as a detector got it.
-        normalise: lower case, and no article in front.
+        caption: as it was given to a detector.
+        normalise: lower case, without a leading article.
 
-    >>> phrases_of(" The Stove <left> . girl . ")
+    >>> split_caption(" The Stove <left> . girl . ")
     ['stove left', 'girl']
     """
-    found: list[str] = []
-    for part in BETWEEN.split(plain(caption)):
-        phrase = re.sub(r"\s+", " ", part.replace("<", " ").replace(">", " "))
+    phrases: list[str] = []
+    for caption_part in BETWEEN.split(strip_markup(caption)):
+        phrase = re.sub(r"\s+", " ", caption_part.replace("<", " ").replace(">", " "))
         phrase = phrase.strip(" \t\"'“”「」:：!?！？()[]{}")
         if normalise:
             phrase = _ARTICLE.sub("", phrase.lower()).strip()
-        usable = any(character.isalnum() for character in phrase) and len(phrase) <= LONGEST
-        if usable and phrase not in found:
-            found.append(phrase)
-    return found
+        is_usable = (
+            any(character.isalnum() for character in phrase) and len(phrase) <= MAX_PHRASE_LENGTH
+        )
+        if is_usable and phrase not in phrases:
+            phrases.append(phrase)
+    return phrases

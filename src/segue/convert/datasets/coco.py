@@ -1,8 +1,8 @@
 """COCO instances -> questions for a category and its boxes, or its tag.
 
-One dialogue a picture; some of its categories, one after the other, each in one language. A share
-of the questions is for something that is not there. Crowds are left out with their category, since
-their boxes are no objects.
+One dialogue for each picture asks for some of its categories, one after the other, each in one
+language. A share of the questions is for an absent category. Crowds are dropped with their
+category, since their boxes are not objects.
 """
 
 import random
@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segue.convert.accounts import Accounts
+from segue.convert.datasets.coco_instances import ANNOTATION, CocoImage, CocoInstance, CocoInstances
+from segue.convert.datasets.coco_instances_reader import read_instances
 from segue.convert.datasets.coco_names import CHINESE
-from segue.convert.datasets.instances import ANNOTATION, Instance, Instances, Picture
-from segue.convert.datasets.instances_file import read_instances
-from segue.convert.datasets.upright_picture import UprightPicture, upright_picture
-from segue.convert.datasets.wording import Wording, absence
-from segue.convert.dialogue import Dialogue, Dropped, Turn, pointing, tags
-from segue.convert.exif import Exif
+from segue.convert.datasets.question_templates import QuestionStyle, absence_answer
+from segue.convert.datasets.upright_picture import UprightPicture, locate_upright_picture
+from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord, box_markup, tag_markup
+from segue.convert.entry_tally import EntryTally
+from segue.convert.exif import PixelFrame
 from segue.convert.image_files import ImageFiles
 from segue.errors import InputError
 from segue.values.frames import FramedBox
@@ -27,20 +27,20 @@ from segue.values.frames import FramedBox
 class CocoOptions:
     """How pictures become dialogues."""
 
-    wording: Wording = field(default_factory=Wording)
+    question_style: QuestionStyle = field(default_factory=QuestionStyle)
     questions: int = 3
-    """At most so many a picture."""
-    absent: float = 0.1
+    """Maximum for each picture."""
+    absent_share: float = 0.1
     """Share of questions for a category that is not in the picture."""
-    most: int = 12
+    max_instances: int = 12
     """A category with more instances is left out: the answer would be too long."""
-    smallest: float = 0.0005
+    min_area_share: float = 0.0005
     """Share of the picture below which an instance is too small to ask for."""
     masks: bool = False
     """Keep the true masks, for evaluation."""
-    exif: Exif | None = None
-    """What boxes were drawn on where a picture is turned by its EXIF data; None: sizes tell, and
-    pictures of which they do not are dropped."""
+    exif: PixelFrame | None = None
+    """Which pixels boxes refer to where EXIF data rotate a picture; None: decided by sizes, and
+    pictures where sizes do not decide are dropped."""
     seed: int = 0
 
 
@@ -48,131 +48,154 @@ def convert_coco(
     instances: str | Path,
     files: ImageFiles,
     options: CocoOptions | None = None,
-    accounts: Accounts | None = None,
-) -> Iterator[Dialogue | Dropped]:
-    """One dialogue, or the reason why there is none, for each picture of an instances file.
+    tally: EntryTally | None = None,
+) -> Iterator[Dialogue | DroppedRecord]:
+    """Yield one dialogue, or the reason why there is none, for each picture of an instances file.
 
     Args:
         instances: the file.
         files: where the pictures are.
         options: how they become dialogues.
-        accounts: where every annotation is counted as used or dropped.
+        tally: where every annotation is counted as used or dropped.
 
     Raises:
         InputError: the file cannot be read.
-        MissingExtra: masks were asked for and faster-coco-eval is not installed.
+        MissingExtra: masks were requested and faster-coco-eval is not installed.
     """
-    options, accounts = options or CocoOptions(), accounts or Accounts()
-    content = read_instances(instances, accounts, shapes=options.masks)
+    options, tally = options or CocoOptions(), tally or EntryTally()
+    content = read_instances(instances, tally, shapes=options.masks)
     yield from content.dropped
     for number in sorted(content.pictures, key=lambda id: (isinstance(id, str), id)):
-        yield _dialogue(content, content.pictures[number], files, options, accounts)
+        yield _dialogue(content, content.pictures[number], files, options, tally)
 
 
 def _dialogue(
-    content: Instances,
-    picture: Picture,
+    content: CocoInstances,
+    picture: CocoImage,
     files: ImageFiles,
     options: CocoOptions,
-    accounts: Accounts,
-) -> Dialogue | Dropped:
-    name = f"coco-{picture.id}"
-    here = content.by_picture.get(picture.id, [])
-    upright = upright_picture(picture, files, options.exif, name)
-    if isinstance(upright, Dropped):
-        _drop(accounts, here, "its picture was dropped", upright.reason)
+    tally: EntryTally,
+) -> Dialogue | DroppedRecord:
+    read_record_id = f"coco-{picture.id}"
+    instances = content.by_picture.get(picture.id, [])
+    upright = locate_upright_picture(picture, files, options.exif, read_record_id)
+    if isinstance(upright, DroppedRecord):
+        _drop_instances(tally, instances, "its picture was dropped", upright.reason)
         return upright
     rng = random.Random(f"{options.seed} {picture.id!a}")
-    usable = _usable(
-        here, upright, content.incomplete_categories.get(picture.id, set()), options, accounts
+    usable_groups = _usable_categories(
+        instances, upright, content.incomplete_categories.get(picture.id, set()), options, tally
     )
-    rng.shuffle(usable)
-    chosen = usable[: options.questions]
-    others = [name for name in content.categories if content.may_be_absent(name, picture.id)]
-    if others and rng.random() < options.absent * max(len(chosen), 1):
-        chosen = [*chosen[: options.questions - 1], (rng.choice(others), [])]
-        rng.shuffle(chosen)
-    kept = {category for category, group in chosen if group}
-    for category, group in usable:
-        if category not in kept:
-            _drop(accounts, group, "beyond the questions of a picture")
-    turns: list[Turn] = []
-    for category, group in chosen:
-        turns += _turns(category, group, upright, options, rng, accounts)
+    rng.shuffle(usable_groups)
+    chosen_groups = usable_groups[: options.questions]
+    absent_categories = [
+        read_record_id
+        for read_record_id in content.categories
+        if content.may_be_absent(read_record_id, picture.id)
+    ]
+    if absent_categories and rng.random() < options.absent_share * max(len(chosen_groups), 1):
+        chosen_groups = [
+            *chosen_groups[: options.questions - 1],
+            (rng.choice(absent_categories), []),
+        ]
+        rng.shuffle(chosen_groups)
+    chosen_categories = {category for category, group in chosen_groups if group}
+    for category, group in usable_groups:
+        if category not in chosen_categories:
+            _drop_instances(tally, group, "beyond the questions of a picture")
+    turns: list[DialogueTurn] = []
+    for category, group in chosen_groups:
+        turns += _question_and_answer(category, group, upright, options, rng, tally)
     if not turns:
-        return Dropped(name, "nothing in it to ask for")
+        return DroppedRecord(read_record_id, "nothing in it to ask for")
     return Dialogue(
-        id=name,
-        images=(str(upright.found.path),),
+        id=read_record_id,
+        images=(str(upright.image.path),),
         turns=tuple(turns),
         source="coco",
-        image_key=upright.found.key,
-        size=upright.found.size,
+        image_key=upright.image.key,
+        size=upright.image.size,
         notes=upright.notes,
     )
 
 
-def _drop(accounts: Accounts, group: Sequence[Instance], reason: str, detail: str = "") -> None:
-    for one in group:
-        accounts.drop(ANNOTATION, one.place, reason, detail)
+def _drop_instances(
+    tally: EntryTally, group: Sequence[CocoInstance], reason: str, detail: str = ""
+) -> None:
+    for instance in group:
+        tally.count_dropped(ANNOTATION, instance.place, reason, detail)
 
 
-def _usable(
-    here: Sequence[Instance],
+def _usable_categories(
+    instances: Sequence[CocoInstance],
     upright: UprightPicture,
     incomplete: set[str],
     options: CocoOptions,
-    accounts: Accounts,
-) -> list[tuple[str, list[Instance]]]:
-    """Categories with all their instances; a category of which one cannot be told is left out."""
-    groups: dict[str, list[Instance]] = {}
-    for instance in here:
+    tally: EntryTally,
+) -> list[tuple[str, list[CocoInstance]]]:
+    """Return categories with all their instances; one with an unusable instance is dropped."""
+    groups: dict[str, list[CocoInstance]] = {}
+    for instance in instances:
         groups.setdefault(instance.category, []).append(instance)
-    least = options.smallest * upright.found.size.height * upright.found.size.width
-    usable = []
+    min_area = options.min_area_share * upright.image.size.height * upright.image.size.width
+    usable_groups = []
     for category, group in groups.items():
-        crowds = [one for one in group if one.crowd]
-        specks = [one for one in group if not one.crowd and upright.box(one).area < least]
-        others = [one for one in group if not one.crowd and upright.box(one).area >= least]
+        crowds = [instance for instance in group if instance.crowd]
+        specks = [
+            instance
+            for instance in group
+            if not instance.crowd and upright.box(instance).area < min_area
+        ]
+        large_instances = [
+            instance
+            for instance in group
+            if not instance.crowd and upright.box(instance).area >= min_area
+        ]
         if category in incomplete:
-            _drop(accounts, group, "beside a damaged one of its category")
-        elif len(group) > options.most:
-            _drop(accounts, group, "too many of its category")
+            _drop_instances(tally, group, "beside a damaged one of its category")
+        elif len(group) > options.max_instances:
+            _drop_instances(tally, group, "too many of its category")
         elif crowds or specks:
-            _drop(accounts, crowds, "a crowd")
-            _drop(accounts, specks, "too small to ask for")
-            _drop(accounts, others, "beside a crowd or a speck of its category")
+            _drop_instances(tally, crowds, "a crowd")
+            _drop_instances(tally, specks, "too small to ask for")
+            _drop_instances(tally, large_instances, "beside a crowd or a speck of its category")
         else:
-            usable.append((category, group))
-    return usable
+            usable_groups.append((category, group))
+    return usable_groups
 
 
-def _turns(
+def _question_and_answer(
     category: str,
-    group: list[Instance],
+    group: list[CocoInstance],
     upright: UprightPicture,
     options: CocoOptions,
     rng: random.Random,
-    accounts: Accounts,
-) -> list[Turn]:
-    language = options.wording.language(rng)
+    tally: EntryTally,
+) -> list[DialogueTurn]:
+    language = options.question_style.choose_language(rng)
     # The tag carries the English name in both languages: detectors read English.
     label = CHINESE.get(category, category) if language == "zh" else category
-    asked = Turn("user", options.wording.question(label, language, rng))
+    question = DialogueTurn("user", options.question_style.make_question(label, language, rng))
     if not group:
-        return [asked, Turn("assistant", absence(label, language, rng), "absent", (category,))]
+        return [
+            question,
+            DialogueTurn("assistant", absence_answer(label, language, rng), "absent", (category,)),
+        ]
     try:
         truth = upright.truth(group, options.masks)
     except InputError as error:
-        _drop(accounts, group, "a mask of its category makes no sense", str(error))
+        _drop_instances(tally, group, "a mask of its category makes no sense", str(error))
         return []
     if options.masks and truth.mask is None:
-        accounts.note(ANNOTATION, "group without a mask")
-    written = pointing(label, [FramedBox.of(box, upright.found.size) for box in truth.boxes])
-    if options.wording.route == "box" and written.count("<box>") < len(group):
-        _drop(accounts, group, "box without area on the grid")
+        tally.count_note(ANNOTATION, "group without a mask")
+    markup = box_markup(label, [FramedBox.of(box, upright.image.size) for box in truth.boxes])
+    if options.question_style.route == "box" and markup.count("<box>") < len(group):
+        _drop_instances(tally, group, "box without area on the grid")
         return []
-    accounts.use(ANNOTATION, len(group))
-    if options.wording.route == "tag":
-        return [asked, Turn("assistant", tags([category]), "tag", (category,), truth)]
-    return [asked, Turn("assistant", written, "box", (label,), truth)]
+    tally.count_used(ANNOTATION, len(group))
+    if options.question_style.route == "tag":
+        return [
+            question,
+            DialogueTurn("assistant", tag_markup([category]), "tag", (category,), truth),
+        ]
+    return [question, DialogueTurn("assistant", markup, "box", (label,), truth)]

@@ -1,4 +1,4 @@
-"""The 80 things of COCO in Chinese."""
+"""The 80 categories of COCO in Chinese."""
 
 from collections.abc import Mapping
 

@@ -1,6 +1,6 @@
-"""The turns of LLaVA-Plus in which a tool reports, written as if a person had said them.
+"""The turns of LLaVA-Plus with a tool's report, written as if the user had said it.
 
-Three forms are known:
+Three forms are recognised:
 
     X model outputs: {…}\\n\\nsummarize the model outputs and answer my first answer: Q
     X output: {…}\\n\\nAnswer my first question: Q
@@ -27,24 +27,24 @@ _TAIL = re.compile(
     r"answer\s+my\s+first\s+(?:question|answer)\s*:",
     re.IGNORECASE,
 )
-_HINTS = re.compile(r"model outputs?:|\boutput: ?\{|answer my first |^\s*\{", re.IGNORECASE)
-_LONGEST = 200_000
-"""Characters of a dict that are still parsed."""
+_REPORT_HINTS = re.compile(r"model outputs?:|\boutput: ?\{|answer my first |^\s*\{", re.IGNORECASE)
+_MAX_LITERAL_LENGTH = 200_000
+"""Characters; a longer dict is not parsed."""
 _FRACTIONS = Frame(1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """What a tool reported."""
+    """The report of a tool."""
 
     tool: str = ""
     """As the turn names it; "" when it names none."""
-    found: tuple[tuple[str, FramedBox], ...] | None = None
-    """(phrase, box) in order; empty: nothing was found; None: no boxes, or unreadable ones."""
+    detections: tuple[tuple[str, FramedBox], ...] | None = None
+    """(phrase, box) in order; empty: nothing detected; None: no boxes, or unreadable ones."""
     text: str = ""
     """The report in compact JSON, or as it was when it could not be read."""
     readable: bool = True
-    """False when there was a dict that made no sense."""
+    """False when there was a dict that could not be parsed."""
 
 
 def read_tool_output(text: str) -> ToolOutput | None:
@@ -54,62 +54,62 @@ def read_tool_output(text: str) -> ToolOutput | None:
     tail = _TAIL.search(text, head.end()) if head else None
     if head is None or tail is None:
         return None
-    return _report(head["tool"], text[head.end() : tail.start()].strip())
+    return _parse_report(head["tool"], text[head.end() : tail.start()].strip())
 
 
-def read_loosely(text: str) -> ToolOutput | None:
-    """Read a turn that stands where a tool reports, though its form is unknown.
+def read_unknown_report(text: str) -> ToolOutput | None:
+    """Read a turn in the place of a tool's report, though its form is unknown.
 
     Returns:
-        None when nothing in it looks like a report; then it is a person's next question.
+        None when nothing in it looks like a report; then it is the user's next question.
     """
-    if _HINTS.search(text) is None:
+    if _REPORT_HINTS.search(text) is None:
         return None
     start, end = text.find("{"), text.rfind("}")
-    return _report("", text[start : end + 1] if 0 <= start < end else "")
+    return _parse_report("", text[start : end + 1] if 0 <= start < end else "")
 
 
-def _report(tool: str, written: str) -> ToolOutput:
-    value = _literal(written)
+def _parse_report(tool: str, dict_text: str) -> ToolOutput:
+    value = _parse_literal(dict_text)
     if not isinstance(value, Mapping):
-        return ToolOutput(tool, None, written, readable=False)
-    as_json = json.dumps(value, ensure_ascii=False, default=str)
+        return ToolOutput(tool, None, dict_text, readable=False)
+    json_text = json.dumps(value, ensure_ascii=False, default=str)
     if "boxes" not in value:
-        return ToolOutput(tool, None, as_json)
-    found = _found(value)
-    return ToolOutput(tool, found, as_json, readable=found is not None)
+        return ToolOutput(tool, None, json_text)
+    detections = _read_detections(value)
+    return ToolOutput(tool, detections, json_text, readable=detections is not None)
 
 
-def _literal(written: str) -> Any:
-    if len(written) > _LONGEST:
+def _parse_literal(dict_text: str) -> Any:
+    if len(dict_text) > _MAX_LITERAL_LENGTH:
         return None
     try:
-        return ast.literal_eval(written)
+        return ast.literal_eval(dict_text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
     try:
-        return json.loads(written)
+        return json.loads(dict_text)
     except (ValueError, RecursionError):
         return None
 
 
-def _found(value: Mapping[str, Any]) -> tuple[tuple[str, FramedBox], ...] | None:
+def _read_detections(value: Mapping[str, Any]) -> tuple[tuple[str, FramedBox], ...] | None:
     boxes, phrases = value.get("boxes"), value.get("phrases", [])
     if not isinstance(boxes, list | tuple) or not isinstance(phrases, list | tuple):
         return None
     if len(phrases) != len(boxes):
         return None
-    found = []
+    detections = []
     for phrase, box in zip(phrases, boxes, strict=True):
-        corners = _corners(box)
+        corners = _read_corners(box)
         if corners is None:
             return None
-        found.append((str(phrase), FramedBox(*corners, _FRACTIONS)))
-    return tuple(found)
+        detections.append((str(phrase), FramedBox(*corners, _FRACTIONS)))
+    return tuple(detections)
 
 
-def _corners(box: Any) -> tuple[float, float, float, float] | None:
-    """Four fractions; a little outside [0, 1] is rounding, more is another frame."""
+def _read_corners(box: Any) -> tuple[float, float, float, float] | None:
+    """Read four fractions; slightly outside [0, 1] is rounding, more is another frame."""
     if not isinstance(box, list | tuple) or len(box) != 4:
         return None
     if not all(isinstance(v, int | float) and math.isfinite(v) for v in box):

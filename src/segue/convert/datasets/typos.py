@@ -1,4 +1,4 @@
-"""Typos as people make them, so that a model learns that "segement" means "segment".
+"""Realistic typos, so that a model learns that "segement" means "segment".
 
 Words that must stay readable are protected by the caller, which adds typos to its own sentence
 before it puts the name of the thing in.
@@ -22,40 +22,44 @@ _SOUNDALIKES = {
 _WORD = re.compile(r"[A-Za-z]{4,}")
 
 
-def misspelt(sentence: str, rng: random.Random) -> str:
-    """The sentence with one typo; unchanged when there is nothing to misspell.
+def add_typo(sentence: str, rng: random.Random) -> str:
+    """Add one typo to a sentence; it stays unchanged when there is nothing to misspell.
 
-    Braces and what stands in them stay as they are.
+    Braces and their contents stay as they are.
 
-    >>> misspelt("Please segment the {thing}.", random.Random(4))
+    >>> add_typo("Please segment the {thing}.", random.Random(4))
     'Plesae segment the {thing}.'
     """
-    holes = [match.span() for match in re.finditer(r"\{[^}]*\}", sentence)]
+    placeholder_spans = [match.span() for match in re.finditer(r"\{[^}]*\}", sentence)]
 
-    def outside(at: int) -> bool:
-        return not any(start <= at < end for start, end in holes)
+    def is_outside_placeholders(position: int) -> bool:
+        return not any(start <= position < end for start, end in placeholder_spans)
 
-    chinese = [at for at, mark in enumerate(sentence) if mark in _SOUNDALIKES and outside(at)]
-    words = [match for match in _WORD.finditer(sentence) if outside(match.start())]
+    chinese = [
+        position
+        for position, mark in enumerate(sentence)
+        if mark in _SOUNDALIKES and is_outside_placeholders(position)
+    ]
+    words = [match for match in _WORD.finditer(sentence) if is_outside_placeholders(match.start())]
     if chinese:
-        at = rng.choice(chinese)
-        return sentence[:at] + _SOUNDALIKES[sentence[at]] + sentence[at + 1 :]
+        position = rng.choice(chinese)
+        return sentence[:position] + _SOUNDALIKES[sentence[position]] + sentence[position + 1 :]
     if not words:
         return sentence
     word = rng.choice(words)
-    return sentence[: word.start()] + _mistyped(word[0], rng) + sentence[word.end() :]
+    return sentence[: word.start()] + _misspell_word(word[0], rng) + sentence[word.end() :]
 
 
-def _mistyped(word: str, rng: random.Random) -> str:
-    at = rng.randrange(1, len(word) - 1)
-    before, letter, after = word[:at], word[at], word[at + 1 :]
-    slip = rng.choice(["swap", "leave out", "double", "neighbour", "slip in"])
-    if slip == "swap" and after[0] != letter:
-        return before + after[0] + letter + after[1:]
-    if slip == "leave out":
-        return before + after
-    if slip == "neighbour":
-        return before + rng.choice(_NEIGHBOURS.get(letter.lower(), letter)) + after
-    if slip == "slip in":
-        return before + letter + rng.choice("aeiou") + after
-    return before + letter + letter + after
+def _misspell_word(word: str, rng: random.Random) -> str:
+    position = rng.randrange(1, len(word) - 1)
+    text_before, letter, text_after = word[:position], word[position], word[position + 1 :]
+    typo_kind = rng.choice(["swap", "leave out", "double", "neighbour", "slip in"])
+    if typo_kind == "swap" and text_after[0] != letter:
+        return text_before + text_after[0] + letter + text_after[1:]
+    if typo_kind == "leave out":
+        return text_before + text_after
+    if typo_kind == "neighbour":
+        return text_before + rng.choice(_NEIGHBOURS.get(letter.lower(), letter)) + text_after
+    if typo_kind == "slip in":
+        return text_before + letter + rng.choice("aeiou") + text_after
+    return text_before + letter + letter + text_after

@@ -1,66 +1,68 @@
-"""A picture with its annotations: where they lie once both are upright."""
+"""A picture with its annotations, both rotated upright."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.convert.datasets.instances import Instance, Picture, union_rle
-from segue.convert.dialogue import Dropped, Truth
-from segue.convert.exif import UPRIGHT, Exif, exif_turn, turned_box
-from segue.convert.image_files import ImageFiles, Located, Missing
+from segue.convert.datasets.coco_instances import CocoImage, CocoInstance, union_rle
+from segue.convert.dialogue import DroppedRecord, GroundTruth
+from segue.convert.exif import UPRIGHT, PixelFrame, box_to_upright, exif_correction
+from segue.convert.image_files import ImageFiles, LocatedImage, MissingImage
 from segue.values.box import Box
 
 
 @dataclass(frozen=True, slots=True)
 class UprightPicture:
-    """A picture that was found, with how its annotations lie on it."""
+    """A picture file, and how its annotations map to its upright pixels."""
 
-    found: Located
-    picture: Picture
+    image: LocatedImage
+    coco_image: CocoImage
     orientation: int = UPRIGHT
-    """How boxes and masks are turned to lie upright."""
+    """The EXIF orientation to apply to boxes and masks."""
 
-    def box(self, instance: Instance) -> Box:
-        """The box of an annotation on the upright picture, cut at its border."""
+    def box(self, instance: CocoInstance) -> Box:
+        """Return the box of an annotation on the upright picture, clipped to it."""
         box = instance.box
         if self.orientation != UPRIGHT:
-            box = turned_box(box, self.orientation, self.found.stored)
-        return box.clipped(self.found.size)
+            box = box_to_upright(box, self.orientation, self.image.stored_size)
+        return box.clipped(self.image.size)
 
-    def in_reading_order(self, group: Sequence[Instance]) -> list[Box]:
-        """The boxes of some annotations, left to right, then top to bottom."""
-        return sorted((self.box(one) for one in group), key=lambda box: (box.x0, box.y0))
+    def boxes_in_reading_order(self, group: Sequence[CocoInstance]) -> list[Box]:
+        """Return the boxes of annotations, left to right, then top to bottom."""
+        return sorted((self.box(instance) for instance in group), key=lambda box: (box.x0, box.y0))
 
-    def truth(self, group: Sequence[Instance], masks: bool) -> Truth:
-        """What is known of the place of a group.
+    def truth(self, group: Sequence[CocoInstance], masks: bool) -> GroundTruth:
+        """Return the ground truth of a group.
 
         Raises:
             InputError: a mask makes no sense.
         """
-        mask = union_rle(group, self.picture.size, self.orientation) if masks else None
-        return Truth(tuple(self.in_reading_order(group)), mask)
+        mask = union_rle(group, self.coco_image.size, self.orientation) if masks else None
+        return GroundTruth(tuple(self.boxes_in_reading_order(group)), mask)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was assumed or repaired."""
-        turned = ("boxes turned upright as EXIF data say",) if self.orientation != UPRIGHT else ()
-        return (*self.found.notes, *turned)
+        exif_notes = (
+            ("boxes turned upright as EXIF data say",) if self.orientation != UPRIGHT else ()
+        )
+        return (*self.image.notes, *exif_notes)
 
 
-def upright_picture(
-    picture: Picture, files: ImageFiles, exif: Exif | None, name: str
-) -> UprightPicture | Dropped:
-    """Find a picture, and how its annotations lie on it.
+def locate_upright_picture(
+    picture: CocoImage, files: ImageFiles, exif: PixelFrame | None, name: str
+) -> UprightPicture | DroppedRecord:
+    """Locate a picture, and how its annotations map to its upright pixels.
 
     Args:
-        picture: as the annotations list it.
+        coco_image: as the annotations list it.
         files: where it is looked for.
-        exif: what the annotations were drawn on; None: the sizes must tell.
+        exif: which pixels the annotations refer to; None: decided by the sizes.
         name: of the record.
     """
-    found = files.find(picture.file_name, "coco")
-    if isinstance(found, Missing):
-        return Dropped(name, found.reason, found.name)
-    turn = exif_turn(picture.size, found.stored, found.orientation, exif)
-    if turn.reason:
-        return Dropped(name, turn.reason, turn.detail)
-    return UprightPicture(found, picture, turn.orientation)
+    image = files.find(picture.file_name, "coco")
+    if isinstance(image, MissingImage):
+        return DroppedRecord(name, image.reason, image.name)
+    correction = exif_correction(picture.size, image.stored_size, image.orientation, exif)
+    if correction.reason:
+        return DroppedRecord(name, correction.reason, correction.detail)
+    return UprightPicture(image, picture, correction.orientation)

@@ -1,4 +1,4 @@
-"""Writing JSON lists and JSON lines one record at a time, and what all readers share."""
+"""JSON lists and JSON lines, written record by record, and helpers of all readers."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,21 +8,21 @@ from typing import Any
 
 from segue.annotations.entry_log import DAMAGE
 from segue.annotations.fields import short_repr
-from segue.convert.dialogue import Dialogue, Dropped, Kind, Turn
-from segue.convert.formats import Writer
-from segue.convert.json_records import Damage, readings
+from segue.convert.dialogue import AnswerKind, Dialogue, DialogueTurn, DroppedRecord
+from segue.convert.formats import DialogueWriter
+from segue.convert.json_records import DamagedRecord, read_records_or_damage
 from segue.dialects import DIALECTS, BoxMention, DetectRequest, Dialect
 from segue.errors import InputError
 from segue.files.atomic import json_text, printable_path
 
-ToRecords = Callable[[Dialogue], Iterable[Mapping[str, Any]]]
-UNREADABLE = "record cannot be read"
-CUT_OFF = "nothing behind it can be read"
-"""The reason of the last record of a file that is damaged in the middle."""
+RecordMaker = Callable[[Dialogue], Iterable[Mapping[str, Any]]]
+UNREADABLE_RECORD = "record cannot be read"
+TRUNCATED_FILE = "nothing behind it can be read"
+"""The reason given for the last record of a file that is damaged in the middle."""
 
 
-class _Lines:
-    def __init__(self, put: Callable[[str], Any], to_records: ToRecords, between: str) -> None:
+class _JsonWriter:
+    def __init__(self, put: Callable[[str], Any], to_records: RecordMaker, between: str) -> None:
         self._put = put
         self._to_records = to_records
         self._between = between
@@ -36,26 +36,26 @@ class _Lines:
 
 
 @contextmanager
-def json_list(path: Path, to_records: ToRecords) -> Iterator[Writer]:
-    """A writer of one JSON list, a record a line."""
+def open_json_list(path: Path, to_records: RecordMaker) -> Iterator[DialogueWriter]:
+    """Open a writer of one JSON list, with one record on each line."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[\n")
-        yield _Lines(file.write, to_records, ",\n")
+        yield _JsonWriter(file.write, to_records, ",\n")
         file.write("\n]\n")
 
 
 @contextmanager
-def json_lines(path: Path, to_records: ToRecords) -> Iterator[Writer]:
-    """A writer of JSON lines."""
+def open_json_lines(path: Path, to_records: RecordMaker) -> Iterator[DialogueWriter]:
+    """Open a writer of JSON lines."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        yield _Lines(file.write, to_records, "\n")
+        yield _JsonWriter(file.write, to_records, "\n")
         file.write("\n")
 
 
-def read_with(
+def read_records_of(
     path: Path, to_dialogue: Callable[[Mapping[str, Any], str], Dialogue]
-) -> Iterator[Dialogue | Dropped]:
-    """Read records; one that makes no sense is dropped with the reason, and the next is read.
+) -> Iterator[Dialogue | DroppedRecord]:
+    """Read records; an invalid one is dropped with the reason, and the next is read.
 
     Args:
         path: the file.
@@ -64,55 +64,57 @@ def read_with(
     Raises:
         InputError: the file cannot be read.
     """
-    for number, value in enumerate(readings(path), 1):
+    for number, value in enumerate(read_records_or_damage(path), 1):
         place = f"Record {number} of {printable_path(path.name)}"
-        if isinstance(value, Damage):
-            yield Dropped(place, CUT_OFF if value.final else UNREADABLE, value.message)
+        if isinstance(value, DamagedRecord):
+            yield DroppedRecord(
+                place, TRUNCATED_FILE if value.final else UNREADABLE_RECORD, value.message
+            )
             continue
         try:
-            yield _placed(to_dialogue(value, f"{path.stem}-{number}"), path.parent)
+            yield _resolve_images(to_dialogue(value, f"{path.stem}-{number}"), path.parent)
         except DAMAGE as error:
-            yield Dropped(place, UNREADABLE, _detail(error))
+            yield DroppedRecord(place, UNREADABLE_RECORD, _error_detail(error))
 
 
-def assistant(text: str) -> Turn:
-    """A turn of the assistant with its kind and phrases read from its markup."""
+def assistant_turn(text: str) -> DialogueTurn:
+    """Make a turn of the assistant, with kind and phrases read from its markup."""
     reader: Dialect = DIALECTS.load("qwen_vl")
     events = list(reader.read([text]))
-    wanted = [event.phrase for event in events if isinstance(event, DetectRequest)]
-    pointed = [event.phrase for event in events if isinstance(event, BoxMention)]
-    kind: Kind = "tag" if wanted else "box" if pointed else "plain"
-    return Turn("assistant", text, kind, tuple(dict.fromkeys(wanted or pointed)))
+    tag_phrases = [event.phrase for event in events if isinstance(event, DetectRequest)]
+    box_phrases = [event.phrase for event in events if isinstance(event, BoxMention)]
+    kind: AnswerKind = "tag" if tag_phrases else "box" if box_phrases else "plain"
+    return DialogueTurn("assistant", text, kind, tuple(dict.fromkeys(tag_phrases or box_phrases)))
 
 
-def turn_of_role(role: Any, text: str) -> Turn:
-    """A turn of a role that a file names.
+def turn_of_role(role: Any, text: str) -> DialogueTurn:
+    """Make a turn of a role that a file names.
 
     Raises:
         InputError: there is no such role.
     """
     if role == "assistant":
-        return assistant(text)
+        return assistant_turn(text)
     if role not in ("user", "system", "tool"):
         raise InputError(f"a turn has the role {short_repr(role)}")
-    return Turn(role, text)
+    return DialogueTurn(role, text)
 
 
-def absolute(path: str) -> str:
-    """Trainers run elsewhere: a path that does not depend on the folder one is in."""
+def absolute_path(path: str) -> str:
+    """Return the absolute path: trainers run in other folders."""
     return str(Path(path).absolute())
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file of that name; a name that no system can hold names none."""
+    """Return True when there is such a file; False also for invalid names."""
     try:
         return path.is_file()
     except (OSError, ValueError):
         return False
 
 
-def _placed(dialogue: Dialogue, folder: Path) -> Dialogue:
-    """Relative pictures that lie beside the file, and not where the program runs, found there."""
+def _resolve_images(dialogue: Dialogue, folder: Path) -> Dialogue:
+    """Resolve relative pictures that exist beside the file but not in the working directory."""
     images = tuple(
         str(folder / image)
         if not Path(image).is_absolute() and not is_file(Path(image)) and is_file(folder / image)
@@ -122,7 +124,7 @@ def _placed(dialogue: Dialogue, folder: Path) -> Dialogue:
     return dialogue if images == dialogue.images else replace(dialogue, images=images)
 
 
-def _detail(error: BaseException) -> str:
+def _error_detail(error: BaseException) -> str:
     if isinstance(error, KeyError):
         return f"{error} is missing or not known"
     return str(error) or f"it has another form than expected ({type(error).__name__})"

@@ -13,64 +13,73 @@ from pathlib import Path
 from typing import Any
 
 from segue.annotations.fields import read_list, read_object, read_string
-from segue.convert.dialogue import Dialogue, Dropped, Role, Turn
-from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, assistant, json_list, read_with
-from segue.convert.formats.image_places import without_image_places
+from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord, TurnRole
+from segue.convert.formats import DialogueWriter
+from segue.convert.formats.files import (
+    absolute_path,
+    assistant_turn,
+    open_json_list,
+    read_records_of,
+)
+from segue.convert.formats.image_placeholders import strip_image_placeholders
 
-_SPEAKERS: Mapping[Role, str] = {
+_SPEAKERS: Mapping[TurnRole, str] = {
     "user": "human",
     "assistant": "gpt",
     "tool": "observation",
     "system": "system",
 }
-_ROLES: Mapping[str, Role] = {
+_ROLES: Mapping[str, TurnRole] = {
     **{speaker: role for role, speaker in _SPEAKERS.items()},
     "user": "user",
     "assistant": "assistant",
 }
 
 
-def open_writer(path: Path) -> AbstractContextManager[Writer]:
-    """A writer for this format."""
-    return json_list(path, lambda dialogue: [to_record(dialogue)])
+def open_writer(path: Path) -> AbstractContextManager[DialogueWriter]:
+    """Open a writer of this format."""
+    return open_json_list(path, lambda dialogue: [to_record(dialogue)])
 
 
-def read(path: Path) -> Iterator[Dialogue | Dropped]:
+def read_dialogues(path: Path) -> Iterator[Dialogue | DroppedRecord]:
     """Read a file of this format."""
-    return read_with(path, to_dialogue)
+    return read_records_of(path, to_dialogue)
 
 
 def to_record(dialogue: Dialogue) -> dict[str, Any]:
-    """One record."""
-    images = [absolute(image) for image in dialogue.images]
+    """Make one record of a dialogue."""
+    image_paths = [absolute_path(image) for image in dialogue.images]
     value: dict[str, Any] = {"id": dialogue.id}
-    if images:
-        value |= {"image": images[0]} if len(images) == 1 else {"images": images}
-    waiting = "<image>\n" * len(images)
+    if image_paths:
+        value |= {"image": image_paths[0]} if len(image_paths) == 1 else {"images": image_paths}
+    image_prefix = "<image>\n" * len(image_paths)
     turns = []
     for turn in dialogue.turns:
-        shown = ""
+        text_prefix = ""
         if turn.role == "user":
-            shown, waiting = waiting, ""
-        turns.append({"from": _SPEAKERS[turn.role], "value": shown + turn.text})
+            text_prefix, image_prefix = image_prefix, ""
+        turns.append({"from": _SPEAKERS[turn.role], "value": text_prefix + turn.text})
     return value | {"conversations": turns}
 
 
 def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
-    """One record read back.
+    """Make a dialogue from one record.
 
     Raises:
         InputError: pictures stand inside the text, or a turn has another form.
     """
     images = value.get("images", value.get("image")) or []
     images = [images] if isinstance(images, str) else read_list(images, "images")
-    spoken = [read_object(turn, "a turn") for turn in read_list(value["conversations"], "turns")]
-    roles = [_ROLES[turn["from"]] for turn in spoken]
-    said = [(role, read_string(turn["value"], "value")) for role, turn in zip(roles, spoken)]
-    texts = without_image_places(said, len(images))
+    turn_objects = [
+        read_object(turn, "a turn") for turn in read_list(value["conversations"], "turns")
+    ]
+    roles = [_ROLES[turn["from"]] for turn in turn_objects]
+    role_texts = [
+        (role, read_string(turn["value"], "value")) for role, turn in zip(roles, turn_objects)
+    ]
+    texts = strip_image_placeholders(role_texts, len(images))
     turns = [
-        assistant(text) if role == "assistant" else Turn(role, text)
+        assistant_turn(text) if role == "assistant" else DialogueTurn(role, text)
         for role, text in zip(roles, texts, strict=True)
     ]
     return Dialogue(str(value.get("id") or name), tuple(map(str, images)), tuple(turns))

@@ -13,50 +13,50 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from segue.convert.dialogue import Dialogue, Dropped, Turn, language_of
-from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, json_lines
+from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord, detect_language
+from segue.convert.formats import DialogueWriter
+from segue.convert.formats.files import absolute_path, open_json_lines
 from segue.dialects import DIALECTS, BoxMention, Dialect
 from segue.errors import InputError
 
 
-def open_writer(path: Path) -> AbstractContextManager[Writer]:
-    """A writer for this format."""
-    return json_lines(path, lambda dialogue: to_records(dialogue))
+def open_writer(path: Path) -> AbstractContextManager[DialogueWriter]:
+    """Open a writer of this format."""
+    return open_json_lines(path, lambda dialogue: to_records(dialogue))
 
 
-def read(path: Path) -> Iterator[Dialogue | Dropped]:
+def read_dialogues(path: Path) -> Iterator[Dialogue | DroppedRecord]:
     """Questions are not dialogues."""
     raise InputError(f"{path} holds questions for segue evaluate, which are not read back.")
 
 
 def to_records(dialogue: Dialogue) -> Iterator[dict[str, Any]]:
-    """One record for each answer."""
+    """Make one record for each answer."""
     if len(dialogue.images) != 1:
         return
     history: list[list[str]] = []
     question = ""
-    before = ""
+    previous_role = ""
     for turn in dialogue.turns:
         if turn.role == "user":
             question = turn.text
-        if turn.role == "assistant" and before == "user":
+        if turn.role == "assistant" and previous_role == "user":
             yield {
                 "id": f"{dialogue.id}/{len(history) + 1}",
-                "image": absolute(dialogue.images[0]),
+                "image": absolute_path(dialogue.images[0]),
                 "question": question,
                 "expect": turn.kind,
                 "phrases": list(turn.phrases),
                 "answer": turn.text,
-                "language": language_of(question),
+                "language": detect_language(question),
                 "history": [list(pair) for pair in history],
                 **_truth(turn, dialogue),
             }
             history.append([question, turn.text])
-        before = turn.role
+        previous_role = turn.role
 
 
-def _truth(turn: Turn, dialogue: Dialogue) -> dict[str, Any]:
+def _truth(turn: DialogueTurn, dialogue: Dialogue) -> dict[str, Any]:
     size = dialogue.size
     boxes = None
     if turn.truth is not None and turn.truth.boxes:

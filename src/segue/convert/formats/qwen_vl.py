@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from segue.annotations.fields import read_string
-from segue.convert.dialogue import Dialogue, Dropped, Turn
-from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, assistant, json_list, read_with
+from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord
+from segue.convert.formats import DialogueWriter
+from segue.convert.formats.files import (
+    absolute_path,
+    assistant_turn,
+    open_json_list,
+    read_records_of,
+)
 from segue.errors import InputError
 
 OBSERVATION = "Observation: "
@@ -24,20 +29,20 @@ _PICTURE = re.compile(r"Picture \d+: ?<img>(.*?)</img>\n?", re.DOTALL)
 _PICTURES = re.compile(rf"(?:{_PICTURE.pattern})*", re.DOTALL)
 
 
-def open_writer(path: Path) -> AbstractContextManager[Writer]:
-    """A writer for this format."""
-    return json_list(path, lambda dialogue: [to_record(dialogue)])
+def open_writer(path: Path) -> AbstractContextManager[DialogueWriter]:
+    """Open a writer of this format."""
+    return open_json_list(path, lambda dialogue: [to_record(dialogue)])
 
 
-def read(path: Path) -> Iterator[Dialogue | Dropped]:
+def read_dialogues(path: Path) -> Iterator[Dialogue | DroppedRecord]:
     """Read a file of this format."""
-    return read_with(path, to_dialogue)
+    return read_records_of(path, to_dialogue)
 
 
 def to_record(dialogue: Dialogue) -> dict[str, Any]:
-    """One record."""
-    shown = "".join(
-        f"Picture {number}: <img>{absolute(image)}</img>\n"
+    """Make one record of a dialogue."""
+    image_prefix = "".join(
+        f"Picture {number}: <img>{absolute_path(image)}</img>\n"
         for number, image in enumerate(dialogue.images, 1)
     )
     turns = []
@@ -49,32 +54,36 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
         if turn.role == "system":
             turns.append({"from": "system", "value": text})
             continue
-        turns.append({"from": "user", "value": shown + text})
-        shown = ""
+        turns.append({"from": "user", "value": image_prefix + text})
+        image_prefix = ""
     return {"id": dialogue.id, "conversations": turns}
 
 
 def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
-    """One record read back."""
+    """Make a dialogue from one record."""
     images: list[str] = []
-    turns: list[Turn] = []
+    turns: list[DialogueTurn] = []
     for turn in value["conversations"]:
         speaker, text = turn["from"], read_string(turn["value"], "value")
         if speaker == "assistant":
-            turns.append(assistant(text))
+            turns.append(assistant_turn(text))
         elif speaker == "system":
-            turns.append(Turn("system", text))
+            turns.append(DialogueTurn("system", text))
         elif speaker == "user":
-            front = _PICTURES.match(text)
-            found = _PICTURE.findall(front[0]) if front else []
-            if found and any(earlier.role == "user" for earlier in turns):
+            image_match = _PICTURES.match(text)
+            image_paths = _PICTURE.findall(image_match[0]) if image_match else []
+            if image_paths and any(earlier.role == "user" for earlier in turns):
                 raise InputError(f"a picture stands in a later turn: {text[:60]!r}")
-            images += found
-            text = text[front.end() :] if front else text
+            images += image_paths
+            text = text[image_match.end() :] if image_match else text
             if "<img>" in text:
                 raise InputError(f"a picture stands inside a sentence: {text[:60]!r}")
             tool = text.startswith(OBSERVATION)
-            turns.append(Turn("tool", text[len(OBSERVATION) :]) if tool else Turn("user", text))
+            turns.append(
+                DialogueTurn("tool", text[len(OBSERVATION) :])
+                if tool
+                else DialogueTurn("user", text)
+            )
         else:
             raise ValueError(f"a turn is from {speaker!r}, expected 'user' or 'assistant'")
     return Dialogue(str(value.get("id") or name), tuple(images), tuple(turns))

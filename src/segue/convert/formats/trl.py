@@ -1,4 +1,4 @@
-"""Messages as TRL's SFTTrainer takes them for models that see.
+"""Messages as TRL's SFTTrainer takes them for vision-language models.
 
     {"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": …}]},
                   {"role": "assistant", "content": [{"type": "text", "text": …}]}],
@@ -13,43 +13,50 @@ from pathlib import Path
 from typing import Any
 
 from segue.annotations.fields import read_list, read_object, read_string
-from segue.convert.dialogue import Dialogue, Dropped
-from segue.convert.formats import Writer
-from segue.convert.formats.files import absolute, json_lines, read_with, turn_of_role
-from segue.convert.formats.image_places import IMAGE, without_image_places
+from segue.convert.dialogue import Dialogue, DroppedRecord
+from segue.convert.formats import DialogueWriter
+from segue.convert.formats.files import (
+    absolute_path,
+    open_json_lines,
+    read_records_of,
+    turn_of_role,
+)
+from segue.convert.formats.image_placeholders import IMAGE_PLACEHOLDER, strip_image_placeholders
 from segue.errors import InputError
 
 
-def open_writer(path: Path) -> AbstractContextManager[Writer]:
-    """A writer for this format."""
-    return json_lines(path, lambda dialogue: [to_record(dialogue)])
+def open_writer(path: Path) -> AbstractContextManager[DialogueWriter]:
+    """Open a writer of this format."""
+    return open_json_lines(path, lambda dialogue: [to_record(dialogue)])
 
 
-def read(path: Path) -> Iterator[Dialogue | Dropped]:
+def read_dialogues(path: Path) -> Iterator[Dialogue | DroppedRecord]:
     """Read a file of this format."""
-    return read_with(path, to_dialogue)
+    return read_records_of(path, to_dialogue)
 
 
 def messages(dialogue: Dialogue) -> list[dict[str, Any]]:
-    """The turns; the pictures are parts of the first question."""
-    waiting = len(dialogue.images)
-    made = []
+    """Make the messages; the pictures are parts of the first question."""
+    n_pending_images = len(dialogue.images)
+    message_list = []
     for turn in dialogue.turns:
         parts: list[dict[str, str]] = []
         if turn.role == "user":
-            parts, waiting = [{"type": "image"}] * waiting, 0
-        made.append({"role": turn.role, "content": [*parts, {"type": "text", "text": turn.text}]})
-    return made
+            parts, n_pending_images = [{"type": "image"}] * n_pending_images, 0
+        message_list.append(
+            {"role": turn.role, "content": [*parts, {"type": "text", "text": turn.text}]}
+        )
+    return message_list
 
 
 def to_record(dialogue: Dialogue) -> dict[str, Any]:
-    """One record."""
-    images = [absolute(image) for image in dialogue.images]
+    """Make one record of a dialogue."""
+    images = [absolute_path(image) for image in dialogue.images]
     return {"id": dialogue.id, "messages": messages(dialogue), "images": images}
 
 
 def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
-    """One record read back; a content may also be plain text.
+    """Make a dialogue from one record; a content may also be plain text.
 
     Raises:
         InputError: pictures stand inside the text, or a message has another form.
@@ -59,13 +66,13 @@ def to_dialogue(value: Mapping[str, Any], name: str) -> Dialogue:
     for message in read_list(value["messages"], "messages"):
         roles.append(read_object(message, "a message")["role"])
         texts.append(_text_of(message["content"]))
-    made = without_image_places(list(zip(roles, texts)), len(images))
-    turns = [turn_of_role(role, text) for role, text in zip(roles, made, strict=True)]
+    clean_texts = strip_image_placeholders(list(zip(roles, texts)), len(images))
+    turns = [turn_of_role(role, text) for role, text in zip(roles, clean_texts, strict=True)]
     return Dialogue(str(value.get("id") or name), tuple(map(str, images)), tuple(turns))
 
 
 def _text_of(content: Any) -> str:
-    """The text of a content, `<image>` where a part is a picture."""
+    """Return the text of a content, with `<image>` for each part that is a picture."""
     if isinstance(content, str):
         return content
     parts = []
@@ -73,5 +80,5 @@ def _text_of(content: Any) -> str:
         kind = read_object(part, "a part")["type"]
         if kind not in ("image", "text"):
             raise InputError(f"a part of the type {kind!r} cannot be kept")
-        parts.append(IMAGE if kind == "image" else read_string(part["text"], "text"))
+        parts.append(IMAGE_PLACEHOLDER if kind == "image" else read_string(part["text"], "text"))
     return "".join(parts)

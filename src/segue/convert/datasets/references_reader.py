@@ -1,7 +1,7 @@
-"""EntryLog files of references: JSON, or pickles of plain values by Python 2 or 3.
+"""Files of references: JSON, or pickles of plain values by Python 2 or 3.
 
 A pickle is a program; this one may only build lists, dicts, text and numbers. Python 2 wrote text
-as bytes: they are UTF-8 where they can be, else Latin-1, each text by itself.
+as bytes: each is decoded as UTF-8 where possible, else as Latin-1.
 """
 
 import pickle
@@ -16,10 +16,10 @@ from segue.files.text import check_regular, read_json
 
 
 class _PlainUnpickler(pickle._Unpickler):
-    """Lists, dicts, text and numbers come without any class; everything else is refused.
+    """Reads lists, dicts, text and numbers, and refuses every class.
 
-    The one written in Python: what it remembers is a dict, so that no number in the file makes it
-    claim memory, as happens with the one written in C.
+    Based on the pure Python unpickler: its memo is a dict, so that no number in the file makes it
+    allocate memory, unlike the one written in C.
     """
 
     def find_class(self, module_name: str, global_name: str) -> NoReturn:
@@ -45,7 +45,7 @@ def _read_pickle(path: Path) -> Any:
     try:
         check_regular(path)
         with path.open("rb") as file:
-            return _as_text(_PlainUnpickler(file, encoding="bytes").load(), {})
+            return _decode_bytes(_PlainUnpickler(file, encoding="bytes").load(), {})
     except InputError:
         raise
     except OSError as error:
@@ -59,11 +59,11 @@ def _read_pickle(path: Path) -> Any:
         ) from error
 
 
-def _as_text(value: Any, done: dict[int, Any]) -> Any:
-    """The value with all bytes as text; what is shared stays shared.
+def _decode_bytes(value: Any, decoded: dict[int, Any]) -> Any:
+    """Decode all bytes in a value to text; shared objects stay shared.
 
     Raises:
-        RecursionError: it holds itself.
+        RecursionError: it contains itself.
     """
     if isinstance(value, bytes):
         try:
@@ -72,13 +72,15 @@ def _as_text(value: Any, done: dict[int, Any]) -> Any:
             return value.decode("latin-1")
     if not isinstance(value, list | tuple | dict):
         return value
-    if id(value) not in done:
+    if id(value) not in decoded:
         if isinstance(value, dict):
-            done[id(value)] = {_key(k): _as_text(v, done) for k, v in value.items()}
+            decoded[id(value)] = {
+                _decode_key(k): _decode_bytes(v, decoded) for k, v in value.items()
+            }
         else:
-            done[id(value)] = [_as_text(one, done) for one in value]
-    return done[id(value)]
+            decoded[id(value)] = [_decode_bytes(element, decoded) for element in value]
+    return decoded[id(value)]
 
 
-def _key(key: Any) -> Any:
+def _decode_key(key: Any) -> Any:
     return key.decode("utf-8", "replace") if isinstance(key, bytes) else key

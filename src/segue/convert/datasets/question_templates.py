@@ -1,4 +1,4 @@
-"""Questions and answers in Chinese and English for data that has names but no words.
+"""Templates of questions and answers, in Chinese and English, for data with names only.
 
 `{thing}` is the name. A share of the questions has a typo, never in the name.
 """
@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from segue.convert.datasets.typos import misspelt
+from segue.convert.datasets.typos import add_typo
 from segue.errors import InputError
 
-Route = Literal["box", "tag"]
+GroundingRoute = Literal["box", "tag"]
 
-_QUESTIONS: Mapping[tuple[Route, str], tuple[str, ...]] = {
+_QUESTIONS: Mapping[tuple[GroundingRoute, str], tuple[str, ...]] = {
     ("box", "en"): (
         "Where is the {thing}?",
         "Find the {thing} in this picture.",
@@ -70,35 +70,35 @@ _ABSENT: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
-    """How questions are worded."""
+class QuestionStyle:
+    """How questions are phrased."""
 
-    route: Route = "box"
+    route: GroundingRoute = "box"
     """Ask for boxes, or for masks through the tag."""
-    chinese: float = 0.5
+    chinese_share: float = 0.5
     """Share of questions in Chinese."""
-    typos: float = 0.1
+    typo_share: float = 0.1
     """Share of questions with a typo."""
 
     def __post_init__(self) -> None:
-        for name in ("chinese", "typos"):
+        for name in ("chinese_share", "typo_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must lie in [0, 1], got {getattr(self, name)}.")
         if self.route not in ("box", "tag"):
             raise InputError(f"route must be 'box' or 'tag', got {self.route!r}.")
 
-    def language(self, rng: random.Random) -> str:
-        """Draw "zh" or "en"."""
-        return "zh" if rng.random() < self.chinese else "en"
+    def choose_language(self, rng: random.Random) -> str:
+        """Choose "zh" or "en" at random."""
+        return "zh" if rng.random() < self.chinese_share else "en"
 
-    def question(self, thing: str, language: str, rng: random.Random) -> str:
-        """Ask for a thing."""
+    def make_question(self, thing: str, language: str, rng: random.Random) -> str:
+        """Make a question for a thing."""
         sentence = rng.choice(_QUESTIONS[self.route, language])
-        if rng.random() < self.typos:
-            sentence = misspelt(sentence, rng)
+        if rng.random() < self.typo_share:
+            sentence = add_typo(sentence, rng)
         return sentence.replace("{thing}", thing)
 
 
-def absence(thing: str, language: str, rng: random.Random) -> str:
-    """Say that it is not there."""
+def absence_answer(thing: str, language: str, rng: random.Random) -> str:
+    """Make an answer that says a thing is absent."""
     return rng.choice(_ABSENT[language]).replace("{thing}", thing)

@@ -1,7 +1,7 @@
 """Reading COCO's `instances_*.json` entry by entry.
 
-Kept of each entry is what the conversion needs. Every entry is used or named with the reason why it
-is not; one that is damaged takes nothing with it but what would become untrue without it.
+Only what the conversion needs is kept of each entry. Every entry is used, or named with the reason
+why it is not; a damaged one drops nothing else but what would be wrong without it.
 """
 
 from collections.abc import Mapping
@@ -18,115 +18,121 @@ from segue.annotations.fields import (
     read_xywh,
     short_repr,
 )
-from segue.convert.accounts import Accounts
-from segue.convert.datasets.instances import ANNOTATION, Id, Instance, Instances, Picture
-from segue.convert.dialogue import Dropped, plain
-from segue.convert.json_document import Take, read_lists
+from segue.convert.datasets.coco_instances import (
+    ANNOTATION,
+    CocoImage,
+    CocoInstance,
+    CocoInstances,
+    EntryId,
+)
+from segue.convert.dialogue import DroppedRecord, strip_markup
+from segue.convert.entry_tally import EntryTally
+from segue.convert.json_list_reader import ElementHandler, read_lists
 from segue.errors import InputError
 from segue.files.atomic import printable_path
 from segue.files.unicode import well_formed
 from segue.values.box import Size
 
 LONGEST_NAME = 120
-"""Characters; a longer category is a sentence that went astray."""
+"""Characters; a longer category is really a sentence."""
 
 
 def read_instances(
-    path: str | Path, accounts: Accounts | None = None, *, shapes: bool = True
-) -> Instances:
+    path: str | Path, tally: EntryTally | None = None, *, shapes: bool = True
+) -> CocoInstances:
     """Read the file, entry by entry.
 
     Args:
         path: the file.
-        accounts: where annotations that cannot be used are counted and named.
+        tally: where annotations that cannot be used are counted and named.
         shapes: keep the segmentations; without them memory stays smaller.
 
     Raises:
         InputError: it cannot be read, or lacks images, annotations or categories.
     """
-    reader = _InstancesReader(Path(path), accounts or Accounts(), shapes)
-    others = read_lists(path, reader)
+    reader = _InstancesReader(Path(path), tally or EntryTally(), shapes)
+    other_values = read_lists(path, reader)
     for key in ("categories", "images", "annotations"):
-        if key not in reader.done:
+        if key not in reader.finished_lists:
             raise InputError(
                 f"{printable_path(path)} is not a COCO instances file: {key!r} must be a list, got "
-                f"{others.get(key, 'nothing')}. It must hold images, annotations and categories."
+                f"{other_values.get(key, 'nothing')}. It must hold images, annotations and categories."
             )
-    if reader.waits:  # the annotations came first
-        reader.read_again()
+    if reader.needs_second_pass:  # the annotations came first
+        reader.start_second_pass()
         read_lists(path, reader)
     return reader.content
 
 
 class _InstancesReader:
-    """Fills `Instances` entry by entry; a `ListReader`."""
+    """Fills `CocoInstances` entry by entry; a `ListHandler`."""
 
-    def __init__(self, path: Path, accounts: Accounts, shapes: bool) -> None:
+    def __init__(self, path: Path, tally: EntryTally, shapes: bool) -> None:
         self._file = printable_path(path.name)
-        self._accounts = accounts
+        self._tally = tally
         self._shapes = shapes
-        self._names: dict[Id, str] = {}
-        self._sizes: dict[Size, Size] = {}
-        self._names_used_twice: set[Id] = set()
-        self._faulty_pictures: set[Id] = set()
-        self._known_pictures: dict[tuple[str, Size], Id] = {}
-        self._seen_twice: set[Id] = set()
-        self.done: set[str] = set()
-        """Lists that were read, or passed over for want of others."""
-        self._again = False
-        self.waits = False
-        """Whether the annotations stand before what they belong to: read once more, then."""
-        self.content = Instances()
+        self._category_names: dict[EntryId, str] = {}
+        self._shared_sizes: dict[Size, Size] = {}
+        self._ambiguous_categories: set[EntryId] = set()
+        self._faulty_pictures: set[EntryId] = set()
+        self._ids_by_picture: dict[tuple[str, Size], EntryId] = {}
+        self._reported_duplicates: set[EntryId] = set()
+        self.finished_lists: set[str] = set()
+        """Lists that were read, or skipped because others are needed first."""
+        self._is_second_pass = False
+        self.needs_second_pass = False
+        """Whether annotations come before the pictures and categories, so that a second pass is due."""
+        self.content = CocoInstances()
 
-    def read_again(self) -> None:
-        """Go through the file once more, for the annotations only."""
-        self._again = True
-        self.done.discard("annotations")
+    def start_second_pass(self) -> None:
+        """Prepare a second pass over the file, for the annotations only."""
+        self._is_second_pass = True
+        self.finished_lists.discard("annotations")
 
-    def begin(self, key: str) -> Take | None:
-        """What takes the elements of a list."""
-        if key in self.done and self._again:
+    def begin(self, key: str) -> ElementHandler | None:
+        """Return the handler of a list's elements."""
+        if key in self.finished_lists and self._is_second_pass:
             return None
-        if key in self.done:
+        if key in self.finished_lists:
             raise InputError(f"{self._file} holds the list {key!r} twice. Join the two.")
         if key == "annotations":
-            ready = {"images", "categories"} <= self.done
-            self.waits = not ready
-            return self._annotation if ready else None
+            is_ready = {"images", "categories"} <= self.finished_lists
+            self.needs_second_pass = not is_ready
+            return self._annotation if is_ready else None
         return {"categories": self._category, "images": self._picture}.get(key)
 
     def end(self, key: str) -> None:
-        """A list is over."""
+        """Finish a list."""
         if key == "categories":
-            for identity in self._names_used_twice:
-                self._names[identity] = ""
-            names = dict.fromkeys(filter(None, self._names.values()))
+            for identity in self._ambiguous_categories:
+                self._category_names[identity] = ""
+            names = dict.fromkeys(filter(None, self._category_names.values()))
             self.content.categories = tuple(names)
         if key == "images":
             for identity in self._faulty_pictures:
                 self.content.pictures.pop(identity, None)
-            self._known_pictures.clear()
-        self.done.add(key)
+            self._ids_by_picture.clear()
+        self.finished_lists.add(key)
 
     def _category(self, number: int, entry: Any) -> None:
-        self._accounts.read("category")
+        self._tally.count_read("category")
         place = f"category {number} of {self._file}"
         try:
             identity = read_identity(read_object(entry, "it").get("id"), "id")
         except InputError as error:
-            self._accounts.drop("category", place, "id makes no sense", str(error))
+            self._tally.count_dropped("category", place, "id makes no sense", str(error))
             return
         name, problem = _category_name(entry.get("name"))
-        if identity in self._names and self._names[identity] != name:
-            self._names_used_twice.add(identity)
+        if identity in self._category_names and self._category_names[identity] != name:
+            self._ambiguous_categories.add(identity)
             problem = "id is used twice"
         if problem:
-            self._accounts.drop("category", place, problem, short_repr(entry.get("name")))
+            self._tally.count_dropped("category", place, problem, short_repr(entry.get("name")))
         else:
-            self._accounts.use("category")
+            self._tally.count_used("category")
             if name != entry["name"]:
-                self._accounts.note("category", "name cleaned")
-        self._names.setdefault(identity, name if not problem else "")
+                self._tally.count_note("category", "name cleaned")
+        self._category_names.setdefault(identity, name if not problem else "")
 
     def _picture(self, number: int, entry: Any) -> None:
         place = f"image {number} of {self._file}"
@@ -135,39 +141,39 @@ class _InstancesReader:
             file_name = read_string(entry.get("file_name"), "file_name")
             size = read_size(entry.get("height"), entry.get("width"))
         except InputError as error:
-            self.content.dropped.append(Dropped(place, "picture entry damaged", str(error)))
+            self.content.dropped.append(DroppedRecord(place, "picture entry damaged", str(error)))
             return
-        size = self._sizes.setdefault(size, size)  # most pictures share a few
-        self._add_picture(Picture(identity, file_name, size), place)
+        size = self._shared_sizes.setdefault(size, size)  # most pictures share a few
+        self._add_picture(CocoImage(identity, file_name, size), place)
 
-    def _add_picture(self, picture: Picture, place: str) -> None:
-        pictures, known = self.content.pictures, self._known_pictures
+    def _add_picture(self, picture: CocoImage, place: str) -> None:
+        pictures, known = self.content.pictures, self._ids_by_picture
         key = (picture.file_name, picture.size)
         if picture.id in pictures and pictures[picture.id] != picture:
             if picture.id not in self._faulty_pictures:
                 first = f"{pictures[picture.id].file_name} of {self._file}"
-                self.content.dropped.append(Dropped(first, "picture id is used twice"))
+                self.content.dropped.append(DroppedRecord(first, "picture id is used twice"))
             self._faulty_pictures.add(picture.id)
-            self.content.dropped.append(Dropped(place, "picture id is used twice"))
+            self.content.dropped.append(DroppedRecord(place, "picture id is used twice"))
         elif picture.id in pictures or key in known:
             self.content.id_of_duplicate[picture.id] = known[key]
-            self.content.dropped.append(Dropped(place, "picture is listed twice"))
+            self.content.dropped.append(DroppedRecord(place, "picture is listed twice"))
         else:
             pictures[picture.id] = picture
             known[key] = picture.id
 
     def _annotation(self, number: int, entry: Any) -> None:
-        self._accounts.read(ANNOTATION)
+        self._tally.count_read(ANNOTATION)
         place = f"annotation {number} of {self._file}"
         if not isinstance(entry, Mapping):
             self._drop(place, "no object", f"it must be an object, got {short_repr(entry)}")
             return
-        image_id, category = self._owner(entry)
-        reason, detail = self._missing(entry, image_id, category)
-        identity = self._identity(entry, number)
-        if identity in self.content.annotation_ids and identity not in self._seen_twice:
-            self._seen_twice.add(identity)
-            self._accounts.note(ANNOTATION, "id is that of another one too")
+        image_id, category = self._image_and_category(entry)
+        reason, detail = self._missing_reason(entry, image_id, category)
+        identity = self._annotation_id(entry, number)
+        if identity in self.content.annotation_ids and identity not in self._reported_duplicates:
+            self._reported_duplicates.add(identity)
+            self._tally.count_note(ANNOTATION, "id is that of another one too")
         self.content.annotation_ids.add(identity)
         if not reason and image_id is not None and category:
             try:
@@ -182,19 +188,19 @@ class _InstancesReader:
                 self.content.named_categories[image_id].add(category.lower())
         self._drop(place, reason, detail)
 
-    def _identity(self, entry: Mapping[str, Any], number: int) -> Id:
+    def _annotation_id(self, entry: Mapping[str, Any], number: int) -> EntryId:
         try:
             return read_identity(entry.get("id"), "id")
         except InputError:
-            self._accounts.note(ANNOTATION, "without an id")
+            self._tally.count_note(ANNOTATION, "without an id")
             return f"number {number}"
 
-    def _owner(self, entry: Mapping[str, Any]) -> tuple[Id | None, str | None]:
-        """Picture and category of an annotation, noted as there; None: it cannot be told."""
-        image_id: Id | None = None
+    def _image_and_category(self, entry: Mapping[str, Any]) -> tuple[EntryId | None, str | None]:
+        """Return picture and category of an annotation, and record them; None: unknown."""
+        image_id: EntryId | None = None
         category: str | None = None
         with suppress(InputError, KeyError):
-            category = self._names[read_identity(entry.get("category_id"), "category_id")]
+            category = self._category_names[read_identity(entry.get("category_id"), "category_id")]
         try:
             image_id = read_identity(entry.get("image_id"), "image_id")
             image_id = self.content.id_of_duplicate.get(image_id, image_id)
@@ -206,10 +212,10 @@ class _InstancesReader:
             self.content.unclear_pictures.add(image_id)
         return image_id, category
 
-    def _missing(
-        self, entry: Mapping[str, Any], image_id: Id | None, category: str | None
+    def _missing_reason(
+        self, entry: Mapping[str, Any], image_id: EntryId | None, category: str | None
     ) -> tuple[str, str]:
-        """Why an annotation belongs nowhere, as (reason, detail); ("", "") when it does."""
+        """Return why an annotation cannot be used, as (reason, detail); ("", "") when it can."""
         if image_id is None:
             return "image_id makes no sense", f"image_id is {short_repr(entry.get('image_id'))}"
         if image_id in self._faulty_pictures:
@@ -227,7 +233,12 @@ class _InstancesReader:
         return "", ""
 
     def _add(
-        self, entry: Mapping[str, Any], identity: Id, image_id: Id, category: str, number: int
+        self,
+        entry: Mapping[str, Any],
+        identity: EntryId,
+        image_id: EntryId,
+        category: str,
+        number: int,
     ) -> None:
         picture = self.content.pictures[image_id]
         image_id, size = picture.id, picture.size
@@ -235,22 +246,22 @@ class _InstancesReader:
         if box.clipped(size).is_empty and not box.is_empty:
             raise InputError(f"bbox lies outside its picture: {short_repr(entry['bbox'])}")
         if any(abs(a - b) > 1 for a, b in zip(box.corners, box.clipped(size).corners)):
-            self._accounts.note(ANNOTATION, "box cut at the border of its picture")
+            self._tally.count_note(ANNOTATION, "box cut at the border of its picture")
         crowd = read_flag(entry.get("iscrowd", 0), "iscrowd")
         shape = entry.get("segmentation") if self._shapes else None
         self.content.by_picture[image_id].append(
-            Instance(identity, image_id, category, box, crowd, shape, number, self._file)
+            CocoInstance(identity, image_id, category, box, crowd, shape, number, self._file)
         )
 
     def _drop(self, place: str, reason: str, detail: str) -> None:
-        self._accounts.drop(ANNOTATION, place, reason, detail)
+        self._tally.count_dropped(ANNOTATION, place, reason, detail)
 
 
 def _category_name(value: Any) -> tuple[str, str]:
-    """The name without markup, on one line, and what is wrong with it ("" when nothing is)."""
+    """Return the name without markup, on one line, and its problem ("" when there is none)."""
     if not isinstance(value, str):
         return "", "name is no text"
-    name = " ".join(plain(well_formed(value)).split())
+    name = " ".join(strip_markup(well_formed(value)).split())
     if not any(character.isalnum() for character in name):
         return name, "name has no letter or digit"
     return name, "name is too long" if len(name) > LONGEST_NAME else ""

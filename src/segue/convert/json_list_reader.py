@@ -1,34 +1,34 @@
-"""One JSON object whose lists are too long to keep: their elements are handed over one by one."""
+"""Streaming of the lists in one JSON object, element by element."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from segue.annotations.fields import short_repr
-from segue.convert.json_window import DamagedValue, JsonWindow
+from segue.convert.json_window import InvalidJsonValue, JsonWindow
 from segue.errors import InputError
 from segue.files.atomic import printable_path
 from segue.files.text import open_text
 
-Take = Callable[[int, Any], None]
+ElementHandler = Callable[[int, Any], None]
 """Gets the number of an element, from 1, and the element."""
 
 
-class ListReader(Protocol):
-    """Takes the elements of some lists."""
+class ListHandler(Protocol):
+    """Handles the elements of lists."""
 
-    def begin(self, key: str) -> Take | None:
-        """A list begins; None: its elements are not wanted."""
+    def begin(self, key: str) -> ElementHandler | None:
+        """Return the handler of a list's elements; None: skip them."""
 
     def end(self, key: str) -> None:
-        """It is over."""
+        """Finish a list."""
 
 
-def read_lists(path: str | Path, reader: ListReader) -> Mapping[str, str]:
-    """Hand over the elements of all lists that stand in the object of a file.
+def read_lists(path: str | Path, reader: ListHandler) -> Mapping[str, str]:
+    """Pass on the elements of all lists in the JSON object of a file.
 
     Returns:
-        Key -> the value, short_repr, for what is no list.
+        Key -> a short repr of the value, for values that are not lists.
 
     Raises:
         InputError: the file cannot be read, is no JSON, or no object.
@@ -42,35 +42,35 @@ def read_lists(path: str | Path, reader: ListReader) -> Mapping[str, str]:
                     f"{printable_path(path)} must hold an object, got {short_repr(value)}."
                 )
             window.take()
-            others = _object(window, reader)
+            other_values = _read_object(window, reader)
             if window.next_character():
-                raise DamagedValue("something stands behind the object")
-        except DamagedValue as error:
+                raise InvalidJsonValue("unexpected text after the object")
+        except InvalidJsonValue as error:
             raise InputError(f"{printable_path(path)} is not JSON ({error}).") from error
-    return others
+    return other_values
 
 
-def _object(window: JsonWindow, reader: ListReader) -> dict[str, str]:
-    others: dict[str, str] = {}
+def _read_object(window: JsonWindow, reader: ListHandler) -> dict[str, str]:
+    other_values: dict[str, str] = {}
     if window.next_character() == "}":
         window.take()
-        return others
+        return other_values
     while True:
         key = window.value() if window.next_character() == '"' else None
         if not isinstance(key, str) or window.next_character() != ":":
-            raise DamagedValue("a key is missing; was the file cut off?")
+            raise InvalidJsonValue("a key is missing; is the file truncated?")
         window.take()
         if window.next_character() == "[":
             window.take()
-            _list(window, reader.begin(key))
+            _read_list(window, reader.begin(key))
             reader.end(key)
         else:
-            others[key] = short_repr(window.value())
-        if _closed(window, "}"):
-            return others
+            other_values[key] = short_repr(window.value())
+        if _take_separator(window, "}"):
+            return other_values
 
 
-def _list(window: JsonWindow, take: Take | None) -> None:
+def _read_list(window: JsonWindow, handler: ElementHandler | None) -> None:
     number = 0
     if window.next_character() == "]":
         window.take()
@@ -78,17 +78,17 @@ def _list(window: JsonWindow, take: Take | None) -> None:
     while True:
         number += 1
         value = window.value()
-        if take is not None:
-            take(number, value)
-        if _closed(window, "]"):
+        if handler is not None:
+            handler(number, value)
+        if _take_separator(window, "]"):
             return
 
 
-def _closed(window: JsonWindow, closer: str) -> bool:
-    """Take a comma, or the end of a list or object."""
+def _take_separator(window: JsonWindow, closer: str) -> bool:
+    """Consume a comma, or the end of a list or object; return True at the end."""
     mark = window.next_character()
     if mark not in (",", closer):
         what = "the file ends" if mark == "" else f"got {mark!r}"
-        raise DamagedValue(f"expected ',' or {closer!r}, but {what}")
+        raise InvalidJsonValue(f"expected ',' or {closer!r}, but {what}")
     window.take()
     return mark == closer

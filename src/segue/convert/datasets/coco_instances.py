@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 
 from segue.annotations.segmentation import read_segmentation
-from segue.convert.dialogue import Dropped
-from segue.convert.exif import UPRIGHT, turned_array
+from segue.convert.dialogue import DroppedRecord
+from segue.convert.exif import UPRIGHT, array_to_upright
 from segue.errors import InputError, MissingExtra
 from segue.values.box import Box, Size
 from segue.values.mask import rle
 
-Id = int | str
+EntryId = int | str
 ANNOTATION = "annotation"
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class CocoInstance:
     """One object."""
 
-    id: Id
-    image_id: Id
+    id: EntryId
+    image_id: EntryId
     category: str
     box: Box
     """In pixels of the picture as it was annotated."""
@@ -45,53 +45,57 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CocoImage:
     """One line of `images`."""
 
-    id: Id
+    id: EntryId
     file_name: str
     size: Size
 
 
 @dataclass(slots=True)
-class Instances:
+class CocoInstances:
     """The file, by picture."""
 
-    pictures: dict[Id, Picture] = field(default_factory=dict)
-    by_picture: dict[Id, list[Instance]] = field(default_factory=lambda: defaultdict(list))
+    pictures: dict[EntryId, CocoImage] = field(default_factory=dict)
+    by_picture: dict[EntryId, list[CocoInstance]] = field(default_factory=lambda: defaultdict(list))
     categories: tuple[str, ...] = ()
     """Names that can be asked for, each once."""
-    dropped: list[Dropped] = field(default_factory=list)
-    """Entries of `images` that are no pictures to ask about."""
-    incomplete_categories: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Picture -> categories of which an annotation could not be used: the others are not all."""
-    named_categories: dict[Id, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Picture -> categories that entries which cannot be used say are there, in lower case."""
-    unclear_pictures: set[Id] = field(default_factory=set)
-    """Pictures with an object of which nobody can say what it is."""
+    dropped: list[DroppedRecord] = field(default_factory=list)
+    """Entries of `images` that cannot be used."""
+    incomplete_categories: dict[EntryId, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Picture -> categories with an unusable annotation, so that the remaining ones are incomplete."""
+    named_categories: dict[EntryId, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Picture -> categories that unusable entries name, in lower case."""
+    unclear_pictures: set[EntryId] = field(default_factory=set)
+    """Pictures with an object of unknown category."""
     unplaced_categories: set[str] = field(default_factory=set)
-    """Categories of objects of which nobody can say where they are, in lower case."""
-    id_of_duplicate: dict[Id, Id] = field(default_factory=dict)
+    """Categories of objects of unknown picture, in lower case."""
+    id_of_duplicate: dict[EntryId, EntryId] = field(default_factory=dict)
     """Id of a picture that is listed twice -> the id under which it is kept."""
-    annotation_ids: set[Id] = field(default_factory=set)
+    annotation_ids: set[EntryId] = field(default_factory=set)
     """Ids of all annotations."""
-    damaged_annotations: set[tuple[Id, Id]] = field(default_factory=set)
+    damaged_annotations: set[tuple[EntryId, EntryId]] = field(default_factory=set)
     """(picture, annotation) that are there and cannot be used."""
 
-    def may_be_absent(self, category: str, picture: Id) -> bool:
-        """Whether no entry of the file says, or may mean, that it is in the picture."""
+    def may_be_absent(self, category: str, picture: EntryId) -> bool:
+        """Return True when no entry says, or may mean, that the category is in the picture."""
         name = category.lower()
         if picture in self.unclear_pictures or name in self.unplaced_categories:
             return False
-        here = {one.category.lower() for one in self.by_picture.get(picture, ())}
-        return name not in here and name not in self.named_categories.get(picture, ())
+        present_categories = {
+            instance.category.lower() for instance in self.by_picture.get(picture, ())
+        }
+        return name not in present_categories and name not in self.named_categories.get(picture, ())
 
-    def find(self, picture: Id, annotation: Id) -> Instance | str:
-        """An annotation of a picture, or the reason why there is none to be had."""
-        here = [one for one in self.by_picture.get(picture, ()) if one.id == annotation]
-        if len(here) == 1:
-            return here[0]
-        if here:
+    def find(self, picture: EntryId, annotation: EntryId) -> CocoInstance | str:
+        """Find an annotation of a picture, or return the reason why it is not available."""
+        matches = [
+            instance for instance in self.by_picture.get(picture, ()) if instance.id == annotation
+        ]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             return "annotation id is used twice in the picture"
         if (picture, annotation) in self.damaged_annotations:
             return "annotation damaged"
@@ -101,9 +105,9 @@ class Instances:
 
 
 def union_rle(
-    instances: Iterable[Instance], size: Size, orientation: int = UPRIGHT
+    instances: Iterable[CocoInstance], size: Size, orientation: int = UPRIGHT
 ) -> dict[str, Any] | None:
-    """The pixels of all instances together, as compressed COCO RLE.
+    """Merge the masks of instances into one compressed COCO RLE.
 
     Rasterised by COCO's own rules, so that scores compare with published ones. Overlapping
     polygons are one region, never a sum.
@@ -128,7 +132,7 @@ def union_rle(
             "COCO masks need the 'evaluate' extra (faster-coco-eval is not installed). "
             "Run: pip install 'segue[evaluate]'"
         ) from error
-    parts: list[Any] = []
+    rle_parts: list[Any] = []
     for instance in instances:
         try:
             shape = read_segmentation(instance.segmentation, size)
@@ -137,16 +141,16 @@ def union_rle(
         if shape is None:
             return None
         if shape.rings:
-            flat = [ring.reshape(-1).tolist() for ring in shape.rings]
-            parts += coco.frPyObjects(flat, size.height, size.width)
-        parts += [rle.encode(mask) for mask in shape.masks]
-    if not parts:
+            flat_rings = [ring.reshape(-1).tolist() for ring in shape.rings]
+            rle_parts += coco.frPyObjects(flat_rings, size.height, size.width)
+        rle_parts += [rle.encode(mask) for mask in shape.masks]
+    if not rle_parts:
         return None
-    merged = coco.merge(parts)
-    counts = merged["counts"]
-    text = counts.decode("ascii") if isinstance(counts, bytes) else str(counts)
-    value = {"size": list(size), "counts": text}
+    merged_rle = coco.merge(rle_parts)
+    counts = merged_rle["counts"]
+    counts_text = counts.decode("ascii") if isinstance(counts, bytes) else str(counts)
+    value = {"size": list(size), "counts": counts_text}
     if orientation == UPRIGHT:
         return value
-    array: np.ndarray = turned_array(rle.decode(value), orientation)
+    array: np.ndarray = array_to_upright(rle.decode(value), orientation)
     return rle.encode(array)
