@@ -158,7 +158,7 @@ def _converted(path: Path, make: Callable[[EntryTally], Iterator[Any]]) -> None:
     out = path.parent / "out"
     plan = OutputPlan(formats=("dialogues", "qwen-vl", "questions"), validation_share=0.5)
     report = write_dataset(make(tally), out, plan, None, tally)
-    if report.read != report.kept + report.dropped:
+    if report.n_read != report.n_kept + report.n_dropped:
         raise AssertionError(f"{report.read} records read, {report.kept} + {report.dropped}")
     for kind, counts in tally.kinds.items():
         if counts.read != counts.used + counts.dropped:

@@ -70,7 +70,7 @@ def test_check_draws_and_finds_fault(run, records, tmp_path):
 def test_mistakes_are_told_without_a_traceback(run, records, tmp_path):
     for options, words in (
         (["-f", "qwen_vl", "-i", tmp_path], "Did you mean 'qwen-vl'"),
-        (["-i", tmp_path / "none"], "There is no folder"),
+        (["-i", tmp_path / "none"], "does not exist"),
     ):
         outcome = run("convert", "llava-plus", records, "-o", tmp_path / "o", *options)
         assert outcome.code == 2

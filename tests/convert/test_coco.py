@@ -70,10 +70,10 @@ def test_boxes_come_back_within_a_grid_step(instances, coco_files):
 
 def test_chinese_questions_point_in_chinese_and_tag_in_english(instances, coco_files):
     file = instances(annotation(1, 7, [2, 2, 20, 20]))
-    (boxes,) = convert_coco(file, coco_files, options(chinese_share=1.0))
+    (boxes,) = convert_coco(file, coco_files, options(chinese=1.0))
     assert "杯子" in boxes.turns[0].text
     assert boxes.turns[1].text.startswith("<ref>杯子</ref><box>")
-    (tag,) = convert_coco(file, coco_files, options(chinese_share=1.0, route="tag"))
+    (tag,) = convert_coco(file, coco_files, options(chinese=1.0, route="tag"))
     assert "杯子" in tag.turns[0].text
     assert tag.turns[1].text == "<gsam>cup</gsam>"
 

@@ -121,7 +121,7 @@ def test_a_split_that_the_source_decides_is_kept(tmp_path):
 
 
 def test_when_nothing_is_kept_the_reasons_are_told(tmp_path):
-    with pytest.raises(InputError, match=r"(?s)Of 2 records none.*picture not found 2"):
+    with pytest.raises(InputError, match=r"(?s)None of 2 records.*picture not found 2"):
         write_dataset(
             [DroppedRecord(str(n), "picture not found") for n in range(2)], tmp_path, PLAN
         )
@@ -190,7 +190,7 @@ def test_half_characters_are_replaced_counted_and_written_in_every_format(tmp_pa
 def test_the_file_that_is_read_is_never_written_over(tmp_path):
     source = tmp_path / "train.dialogues.jsonl"
     source.write_text("precious")
-    with pytest.raises(InputError, match="is what is read; it would be lost"):
+    with pytest.raises(InputError, match="is an input and would be overwritten"):
         write_dataset(dialogues(2), tmp_path, PLAN, sources=(source,))
     assert source.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [source]

@@ -27,7 +27,7 @@ def red_box(size: Size = STORED) -> PIL.Image.Image:
 
 
 def saved(folder, orientation: int, size: Size = STORED):
-    exif = PIL.Image.PixelFrame()
+    exif = PIL.Image.Exif()
     exif[0x0112] = orientation
     red_box(size).save(folder / "a.png", exif=exif)
     entry = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [6, 4, 20, 12],
@@ -51,7 +51,7 @@ def convert(file, exif=None):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_boxes_and_masks_turn_as_pillow_turns_the_picture(orientation):
-    exif = PIL.Image.PixelFrame()
+    exif = PIL.Image.Exif()
     exif[0x0112] = orientation
     picture = red_box()
     picture.info["exif"] = exif.tobytes()

@@ -67,7 +67,7 @@ def test_a_picture_that_was_cut_off_is_found_when_pixels_are_checked(folder):
 
 
 def test_sizes_are_upright(tmp_path):
-    exif = Image.PixelFrame()
+    exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (64, 48)).save(tmp_path / "lying.jpg", exif=exif)
     assert ImageFiles({"": [tmp_path]}).find("lying.jpg").size == Size(height=64, width=48)
@@ -86,7 +86,7 @@ def test_roots_are_read_as_they_are_typed():
 
 
 def test_a_root_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="does not exist"):
         ImageFiles({"": [Path("/nowhere/at/all")]})
 
 

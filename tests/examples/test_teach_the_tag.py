@@ -5,9 +5,9 @@ from pathlib import Path
 
 from examples.teach_the_tag import scenes, teach
 from lab.scenes.vocabulary import nouns
-from segue.convert.datasets.llava_plus import Options, convert_file
+from segue.convert.datasets.llava_plus import LlavaPlusOptions, convert_file
 from segue.convert.dialogue import Dialogue
-from segue.convert.image_files import ImageFiles, parse_roots
+from segue.convert.image_files import ImageFiles, parse_image_roots
 from segue.evaluate.questions import read_questions
 from segue.finetune.recipe import read_recipe
 from segue.models.qwen_vl import load
@@ -17,8 +17,8 @@ HERE = Path(__file__).parents[2] / "examples" / "teach_the_tag"
 
 def test_every_record_is_converted_and_new_nouns_are_never_tagged(tmp_path) -> None:
     path = scenes.write_records(tmp_path, 12)
-    files = ImageFiles(parse_roots([str(tmp_path / "pictures")]), check_pixels=False)
-    dialogues = list(convert_file(path, files, Options(mode="mixed")))
+    files = ImageFiles(parse_image_roots([str(tmp_path / "pictures")]), check_pixels=False)
+    dialogues = list(convert_file(path, files, LlavaPlusOptions(mode="mixed")))
     assert all(isinstance(dialogue, Dialogue) for dialogue in dialogues)
     assert {dialogue.kind for dialogue in dialogues} == {"tag", "box", "absent", "plain"}
     tagged = {

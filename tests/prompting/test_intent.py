@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.language import questions
-from segue.convert.datasets import wording
+from segue.convert.datasets import question_templates
 from segue.prompting.intent import parse_intent
 
 NOTHING = ("segment_it", "ground_it", "describe", "exist", "count", "count_all", "background")
@@ -23,7 +23,7 @@ def test_the_questions_that_people_ask_are_understood() -> None:
             found = parse_intent(form.format(z="飞机", m="架", z2="狗")).phrases
             right += found == (("飞机", "狗") if "{z2}" in form else ("飞机",))
             asked += 1
-    for (_, language), forms in wording._QUESTIONS.items():
+    for (_, language), forms in question_templates._QUESTIONS.items():
         thing = "red cup" if language == "en" else "红色杯子"
         right += sum(parse_intent(f.replace("{thing}", thing)).phrases == (thing,) for f in forms)
         asked += len(forms)

@@ -20,7 +20,7 @@ from segue.values.frames import FramedBox
 
 TurnRole = Literal["system", "user", "assistant", "tool"]
 AnswerKind = Literal["tag", "box", "absent", "plain"]
-"""What an answer does: requests masks, gives boxes, says that something is absent, or just talks."""
+"""What an answer does: requests masks, gives boxes, says that something is absent, or none."""
 
 _KIND_PRIORITY: tuple[AnswerKind, ...] = ("tag", "box", "absent", "plain")
 

@@ -28,7 +28,7 @@ class JsonWindow:
         self._is_at_end = False
 
     def next_character(self) -> str:
-        """Return the next character that is not white space, without consuming it; "" at the end."""
+        """Return the next character that is not white space, unconsumed; "" at the end."""
         while True:
             while self._position < len(self._buffer):
                 if not self._buffer[self._position].isspace():

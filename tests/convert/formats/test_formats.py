@@ -151,7 +151,7 @@ def test_questions_take_boxes_from_the_answer_where_no_better_are_known(tmp_path
          ' "objects": {"bbox": [[1, 2, 3, 4]]}}',
          "boxes in pixels"),
         ('{"messages": [{"role": "assistant", "content": "<bbox>"}]}', "Record 1"),
-        ('{"words": 1}', "none of the known forms"),
+        ('{"words": 1}', "none of the known formats"),
         ("", "holds no record"),
     ],
 )  # fmt: skip

@@ -48,7 +48,7 @@ def finetune(
         raise InputError(
             "--json writes the result of --preflight. Add --preflight, or omit --json."
         )
-    console = screen(error=json == "-", quiet=json == "-")
+    console = make_console(error=json == "-", quiet=json == "-")
     if preflight:
         _look(console, loaded_recipe, json)
         return

@@ -64,7 +64,7 @@ class CocoInstances:
     dropped: list[DroppedRecord] = field(default_factory=list)
     """Entries of `images` that cannot be used."""
     incomplete_categories: dict[EntryId, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Picture -> categories with an unusable annotation, so that the remaining ones are incomplete."""
+    """Picture -> categories with an unusable annotation: the remaining ones are incomplete."""
     named_categories: dict[EntryId, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Picture -> categories that unusable entries name, in lower case."""
     unclear_pictures: set[EntryId] = field(default_factory=set)

@@ -56,7 +56,8 @@ def read_instances(
         if key not in reader.finished_lists:
             raise InputError(
                 f"{printable_path(path)} is not a COCO instances file: {key!r} must be a list, got "
-                f"{other_values.get(key, 'nothing')}. It must hold images, annotations and categories."
+                f"{other_values.get(key, 'nothing')}. It must hold images, annotations and "
+                "categories."
             )
     if reader.needs_second_pass:  # the annotations came first
         reader.start_second_pass()
@@ -81,7 +82,7 @@ class _InstancesReader:
         """Lists that were read, or skipped because others are needed first."""
         self._is_second_pass = False
         self.needs_second_pass = False
-        """Whether annotations come before the pictures and categories, so that a second pass is due."""
+        """Whether annotations come before the pictures and categories: then a second pass is due."""
         self.content = CocoInstances()
 
     def start_second_pass(self) -> None:

@@ -49,7 +49,7 @@ class ToolRound:
 
 
 def read_image_name(record: Mapping[str, Any]) -> str:
-    """Return the picture's file name: `image`, else `file_name`, else an `id` that is one; or ""."""
+    """Return the picture's name: `image`, else `file_name`, else an `id` that is one; or ""."""
     for key in ("image", "file_name"):
         value = record.get(key)
         if isinstance(value, list) and value:
