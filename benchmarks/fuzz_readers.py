@@ -159,9 +159,9 @@ def _converted(path: Path, make: Callable[[EntryTally], Iterator[Any]]) -> None:
     plan = OutputPlan(formats=("dialogues", "qwen-vl", "questions"), validation_share=0.5)
     report = write_dataset(make(tally), out, plan, None, tally)
     if report.n_read != report.n_kept + report.n_dropped:
-        raise AssertionError(f"{report.read} records read, {report.kept} + {report.dropped}")
+        raise AssertionError(f"{report.n_read} records read, {report.n_kept} + {report.n_dropped}")
     for kind, counts in tally.kinds.items():
-        if counts.read != counts.used + counts.dropped:
+        if counts.n_read != counts.n_used + counts.n_dropped:
             raise AssertionError(f"{kind}: {counts}")
 
 

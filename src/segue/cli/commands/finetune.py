@@ -1,4 +1,4 @@
-"""`segue finetune`: a recipe and conversations -> an adapter, or a whole model."""
+"""`segue finetune` and `segue merge`: a recipe and dialogues -> an adapter or a full model."""
 
 import shlex
 import sys
@@ -19,49 +19,56 @@ if TYPE_CHECKING:
 
 
 def finetune(
-    recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.")],
+    recipe_file: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A TOML file; see recipes/.")
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", "-s", metavar="KEY=VALUE", help="Override the recipe. May be given many times."
+            "--set",
+            "-s",
+            metavar="KEY=VALUE",
+            help="Override a setting of the recipe; may be repeated.",
         ),
     ] = None,
     preflight: Annotated[
         bool,
         typer.Option(
-            "--preflight", help="Dry run: lengths, memory, drawn samples. No weights needed."
+            "--preflight",
+            help="Only check: lengths, memory, samples with boxes drawn. Needs no weights.",
         ),
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over instead of resuming an interrupted run.")
+        bool, typer.Option("--fresh", help="Start again; otherwise an interrupted run is resumed.")
     ] = False,
-    json: Annotated[
+    json_target: Annotated[
         str | None,
-        typer.Option(help="With --preflight: write its result here; '-' is standard output."),
+        typer.Option("--json", help="With --preflight: write its results; '-' is standard output."),
     ] = None,
 ) -> None:
-    """Fine-tune a chat model by a recipe; an interrupted run is resumed."""
+    """Fine-tune a chat model as a recipe says; an interrupted run is resumed."""
+    from segue.cli.terminal.screen import make_console
     from segue.finetune.recipe import read_recipe
 
-    loaded_recipe = read_recipe(recipe, settings or ())
-    if json is not None and not preflight:
+    recipe = read_recipe(recipe_file, settings or ())
+    if json_target is not None and not preflight:
         raise InputError(
-            "--json writes the result of --preflight. Add --preflight, or omit --json."
+            "--json writes the results of --preflight. Add --preflight, or leave out --json."
         )
-    console = make_console(error=json == "-", quiet=json == "-")
+    console = make_console(error=json_target == "-", quiet=json_target == "-")
     if preflight:
-        _look(console, loaded_recipe, json)
+        _run_preflight(console, recipe, json_target)
         return
-    from segue.finetune.train import finetune as run
+    from segue.finetune.train import finetune as run_training
 
     command = ["segue", *sys.argv[1:]]
     with _progress(console) as watch:
-        target = run(
-            loaded_recipe, fresh=fresh, command=command, listener=watch,
-            on_selection=lambda name, selection: _show_selection(console, name, selection),
+        target = run_training(
+            recipe, fresh=fresh, command=command, listener=watch,
+            on_selection=lambda name, selection: _print_selection(console, name, selection),
         )  # fmt: skip
-    console.print(f"the result is in {target}", soft_wrap=True)
-    if loaded_recipe.method != "full":
+    console.print(f"fine-tuned weights: {target}", soft_wrap=True)
+    if recipe.method != "full":
         console.print(f"use it: segue ask PICTURE QUESTION --chat {shlex.quote(str(target))}")
         console.print(
             f"merge it into its base: segue merge {shlex.quote(str(target))} --out FOLDER"
@@ -69,60 +76,62 @@ def finetune(
 
 
 def merge(
-    adapter: Annotated[Path, typer.Argument(help="The folder of an adapter, or of its run.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the model.")],
+    adapter_folder: Annotated[
+        Path,
+        typer.Argument(metavar="ADAPTER", help="The folder of an adapter, or of its training run."),
+    ],
+    output_folder: Annotated[Path, typer.Option("--out", "-o", help="A new folder for the model.")],
     base: Annotated[
-        str | None,
-        typer.Option(help="The base, if it has moved; by default where the adapter says."),
+        str | None, typer.Option(help="The base model; by default the one that the adapter names.")
     ] = None,
     dtype: Annotated[
         str | None,
-        typer.Option(help="float32, bfloat16 or float16; by default as the base is stored."),
+        typer.Option(help="float32, bfloat16 or float16; by default that of the base."),
     ] = None,
 ) -> None:
-    """Merge an adapter into its base: one folder that transformers, vLLM and segue load."""
+    """Merge an adapter into its base model: a folder that transformers, vLLM and segue load."""
     from segue.cli.terminal.screen import make_console, show_status
-    from segue.finetune.merge import merge as join
+    from segue.finetune.merge import merge as merge_adapter
 
     console = make_console()
     with show_status(console, "merging"):
-        target = join(adapter, out, base=base, dtype=dtype)
-    console.print(f"the model is in {target}", soft_wrap=True)
+        target = merge_adapter(adapter_folder, output_folder, base=base, dtype=dtype)
+    console.print(f"merged model: {target}", soft_wrap=True)
 
 
-def _look(console: "Console", recipe: Any, json: str | None) -> None:
+def _run_preflight(console: "Console", recipe: Any, json_target: str | None) -> None:
     from segue.cli.terminal.results import write_text
     from segue.cli.terminal.screen import show_status
     from segue.files.atomic import json_text
     from segue.finetune.preflight import preflight
 
-    with show_status(console, "measuring"):
-        report = preflight(recipe)
-    _show(console, report)
-    if json is not None:
-        write_text(json_text(report.to_json(), indent=2) + "\n", json)
+    with show_status(console, "checking"):
+        results = preflight(recipe)
+    _print_preflight(console, results)
+    if json_target is not None:
+        write_text(json_text(results.to_json(), indent=2) + "\n", json_target)
 
 
-def _show(console: "Console", report: "Preflight") -> None:
-    for name, selection in (("train", report.train), ("validation", report.validation)):
+def _print_preflight(console: "Console", results: "Preflight") -> None:
+    for name, selection in (("train", results.train), ("validation", results.validation)):
         if selection is not None:
-            _show_selection(console, name, selection)
-    console.print(f"a picture takes {report.picture_tokens}")
-    share = report.trained_parameters / report.parameters
+            _print_selection(console, name, selection)
+    console.print(f"tokens per picture: {results.picture_tokens}")
+    share = results.trained_parameters / results.parameters
     console.print(
-        f"trained: {report.trained_parameters:,} of {report.parameters:,} parameters ({share:.2%})"
+        f"trainable: {results.trained_parameters:,} of {results.parameters:,} parameters ({share:.2%})"
     )
-    console.print(f"steps of the optimiser: {report.steps:,}")
-    parts = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in report.memory.items())
-    console.print(f"memory, estimated, GB: {parts}")
-    if report.findings is not None:
-        for problem, count in report.findings.problems.most_common():
+    console.print(f"optimiser steps: {results.steps:,}")
+    parts = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in results.memory.items())
+    console.print(f"estimated memory in GB: {parts}")
+    if results.findings is not None:
+        for problem, count in results.findings.problems.most_common():
             console.print(f"  problem in the data: {problem} {count}", style="yellow")
-    if report.pictures is not None and report.findings is not None and report.findings.drawings:
-        console.print(f"samples with their boxes: {report.pictures / 'index.html'}")
+    if results.pictures is not None and results.findings is not None and results.findings.drawings:
+        console.print(f"samples with their boxes: {results.pictures / 'index.html'}")
 
 
-def _show_selection(console: "Console", name: str, selection: "Selection") -> None:
+def _print_selection(console: "Console", name: str, selection: "Selection") -> None:
     tokens = selection.to_json()["tokens"]
     spread = ", ".join(f"{key} {value:,}" for key, value in tokens.items())
     console.print(f"{name}: {len(selection.dialogues):,} of {selection.n_read:,} dialogues")
@@ -133,7 +142,7 @@ def _show_selection(console: "Console", name: str, selection: "Selection") -> No
 
 @contextmanager
 def _progress(console: "Console") -> "Iterator[Callable[[Mapping[str, Any]], None]]":
-    """Show a progress bar with the loss on a terminal, and print evaluations as lines."""
+    """Show a progress bar with the loss in a terminal, and evaluations as lines everywhere."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -149,7 +158,7 @@ def _progress(console: "Console") -> "Iterator[Callable[[Mapping[str, Any]], Non
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, loss="")
 
-        def show_progress(line: Mapping[str, Any]) -> None:
+        def watch(line: Mapping[str, Any]) -> None:
             bar.update(task, completed=line["step"], total=line["of"])
             if "loss" in line:
                 bar.update(task, loss=f"{line['loss']:.4f}")
@@ -159,9 +168,9 @@ def _progress(console: "Console") -> "Iterator[Callable[[Mapping[str, Any]], Non
                 if key not in ("step", "of", "sample", "loss", "grad_norm", "learning_rate")
             }
             if scores:
-                score_text = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
-                console.print(f"step {line['step']}: {score_text}")
+                figures = ", ".join(f"{key} {value:.3f}" for key, value in scores.items())
+                console.print(f"step {line['step']}: {figures}")
             for pair in line.get("sample", ()):
                 console.print(f"  {pair['question']!r} -> {pair['reply']!r}", style="dim")
 
-        yield show_progress
+        yield watch

@@ -82,7 +82,7 @@ class _InstancesReader:
         """Lists that were read, or skipped because others are needed first."""
         self._is_second_pass = False
         self.needs_second_pass = False
-        """Whether annotations come before the pictures and categories: then a second pass is due."""
+        """Whether annotations come before pictures and categories: then a second pass is due."""
         self.content = CocoInstances()
 
     def start_second_pass(self) -> None:
