@@ -119,7 +119,8 @@ def _print_preflight(console: "Console", results: "Preflight") -> None:
     console.print(f"tokens per picture: {results.picture_tokens}")
     share = results.trained_parameters / results.parameters
     console.print(
-        f"trainable: {results.trained_parameters:,} of {results.parameters:,} parameters ({share:.2%})"
+        f"trainable: {results.trained_parameters:,} of {results.parameters:,} parameters "
+        f"({share:.2%})"
     )
     console.print(f"optimiser steps: {results.steps:,}")
     parts = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in results.memory.items())
