@@ -26,7 +26,7 @@ def mcp(
     from segue.cli.extras import needed
 
     with needed("mcp"):
-        from segue.server.mcp import Tools, serve_tools
+        from segue.server.integrations.mcp import Tools, serve_tools
 
     budget = options.budget(memory)
 
