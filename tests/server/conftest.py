@@ -27,7 +27,7 @@ from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.segment.box_fill import BoxFill
 from segue.server.app import build
-from segue.server.connections import protocol_for
+from segue.server.http.connections import protocol_for
 from segue.server.settings import Settings
 from segue.values.box import Box
 from segue.values.image import Image

@@ -20,13 +20,18 @@ from segue.assistant import Assistant
 from segue.assistant.presets import CARDS
 from segue.chat import serve_publicly
 from segue.errors import InputError
-from segue.server.answering import ClientGone
-from segue.server.connections import Connections, protocol_for
-from segue.server.document import documented
-from segue.server.gate import Gate
+from segue.server.conversations.pictures import Pictures
+from segue.server.conversations.service import Talks
+from segue.server.conversations.storage import Storage, explained, private
+from segue.server.conversations.store import Store
+from segue.server.disk_errors import trouble_of
+from segue.server.http.access import Gate
+from segue.server.http.connections import Connections, protocol_for
+from segue.server.http.dependencies import Service
+from segue.server.http.errors import explain
+from segue.server.http.openapi import documented
+from segue.server.http.sse import ClientGone
 from segue.server.metrics import Metered, Metrics
-from segue.server.pictures import Pictures
-from segue.server.problem import explain
 from segue.server.routes import (
     about,
     completions,
@@ -37,12 +42,7 @@ from segue.server.routes import (
     regions,
     segmenting,
 )
-from segue.server.service import Service
 from segue.server.settings import Settings
-from segue.server.storage import Storage, explained, private
-from segue.server.store import Store
-from segue.server.talks import Talks
-from segue.server.trouble import trouble_of
 from segue.server.worker import Worker
 from segue.values.image import budget
 from segue.version import __version__

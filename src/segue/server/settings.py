@@ -9,7 +9,7 @@ from pathlib import Path
 from segue.conversation.session.bounds import SessionLimits
 from segue.errors import InputError
 from segue.runtime.memory import MemoryBudget
-from segue.server.storage import explained, private
+from segue.server.conversations.storage import explained, private
 from segue.values.image.pixels import Limits
 
 LEAST_KEY = 16

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any, Literal
 
 from segue.assistant import Assistant
-from segue.server.problem import Problem
+from segue.server.http.errors import Problem
 
 log = logging.getLogger(__name__)
 

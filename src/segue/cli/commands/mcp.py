@@ -29,7 +29,7 @@ def mcp(
     from segue.cli.extras import require_extra
 
     with require_extra("mcp"):
-        from segue.server.mcp import Tools, serve_tools
+        from segue.server.integrations.mcp import Tools, serve_tools
 
     budget = options.memory_budget(memory)
 

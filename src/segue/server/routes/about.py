@@ -9,13 +9,20 @@ from fastapi.responses import FileResponse
 from segue.assistant.presets import CARDS
 from segue.edit.operations import OPERATIONS
 from segue.embedded.samples import sample, samples
-from segue.server.asked import Login
-from segue.server.exporting import EXPORTS
-from segue.server.gate import client_of
-from segue.server.keys import COOKIE_PATH, TOKEN_SECONDS, Keys, cookie_name, cookie_of, owner_of
-from segue.server.problem import Problem
-from segue.server.rates import WrongKeys
-from segue.server.service import Owner, Service, TheService
+from segue.server.conversations.export import EXPORTS
+from segue.server.http.access import client_of
+from segue.server.http.dependencies import Owner, Service, TheService
+from segue.server.http.errors import Problem
+from segue.server.http.keys import (
+    COOKIE_PATH,
+    TOKEN_SECONDS,
+    Keys,
+    cookie_name,
+    cookie_of,
+    owner_of,
+)
+from segue.server.http.rates import WrongKeys
+from segue.server.http.request_models import Login
 from segue.version import __version__
 
 router = APIRouter(prefix="/v1", tags=["about"])

@@ -20,12 +20,12 @@ from segue.pipeline.answer import (
     TextAdded,
     ThoughtEnded,
 )
-from segue.server.answering import Alive, ClientGone, events_of, shown, streaming, written
-from segue.server.asked import ChatMessage, CompletionRequest
-from segue.server.problem import Problem
+from segue.server.http.dependencies import Owner, Service, TheService
+from segue.server.http.errors import Problem
+from segue.server.http.request_models import ChatMessage, CompletionRequest
+from segue.server.http.response_models import completion_region
+from segue.server.http.sse import Alive, ClientGone, events_of, shown, streaming, written
 from segue.server.routes.about import check_model
-from segue.server.service import Owner, Service, TheService
-from segue.server.shapes import completion_region
 from segue.server.worker import Waiting
 from segue.values.image import Image
 from segue.values.message import Sampling

@@ -24,14 +24,20 @@ from segue.pipeline.answer import (
     TextAdded,
     ThoughtEnded,
 )
-from segue.server.answering import EVENT_STREAM, events_of, shown, streaming, written
-from segue.server.asked import Ask, NewConversation, PictureSource, Rename
-from segue.server.exporting import export, read_session
-from segue.server.pictures import picture_name
-from segue.server.problem import Problem
-from segue.server.service import Owner, Service, TheService
-from segue.server.shapes import line_json, region_json, regions_json, state_json, turn_json
-from segue.server.store import Record
+from segue.server.conversations.export import export, read_session
+from segue.server.conversations.pictures import picture_name
+from segue.server.conversations.store import Record
+from segue.server.http.dependencies import Owner, Service, TheService
+from segue.server.http.errors import Problem
+from segue.server.http.request_models import Ask, NewConversation, PictureSource, Rename
+from segue.server.http.response_models import (
+    line_json,
+    region_json,
+    regions_json,
+    state_json,
+    turn_json,
+)
+from segue.server.http.sse import EVENT_STREAM, events_of, shown, streaming, written
 from segue.values.image import Image
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
+from segue.server.http.dependencies import TheService
 from segue.server.metrics import CONTENT_TYPE
-from segue.server.service import TheService
 
 router = APIRouter(tags=["health"])
 

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from segue.errors import InputError
-from segue.server.labelling import Setup
-from segue.server.problem import Problem
-from segue.server.service import Owner, Service, TheService
+from segue.server.http.dependencies import Owner, Service, TheService
+from segue.server.http.errors import Problem
+from segue.server.integrations.label_studio import Setup
 from segue.values.image import url as urls
 from segue.version import __version__
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from segue.server.problem import Problem
+from segue.server.http.errors import Problem
 
 router = APIRouter(include_in_schema=False)
 

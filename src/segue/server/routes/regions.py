@@ -11,11 +11,11 @@ from fastapi.responses import FileResponse, JSONResponse
 from segue.conversation import Conversation
 from segue.edit import Edit
 from segue.errors import UnknownName
-from segue.server.asked import ChangedRegion, Merge, NewEdit, NewRegion
-from segue.server.problem import Problem
+from segue.server.http.dependencies import Owner, Service, TheService
+from segue.server.http.errors import Problem
+from segue.server.http.request_models import ChangedRegion, Merge, NewEdit, NewRegion
+from segue.server.http.response_models import region_json
 from segue.server.routes.conversations import current
-from segue.server.service import Owner, Service, TheService
-from segue.server.shapes import region_json
 from segue.values.box import Box
 from segue.values.region import Region
 

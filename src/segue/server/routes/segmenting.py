@@ -4,10 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from segue.server.asked import SegmentRequest
-from segue.server.problem import Problem
-from segue.server.service import Owner, TheService
-from segue.server.shapes import region_json
+from segue.server.http.dependencies import Owner, TheService
+from segue.server.http.errors import Problem
+from segue.server.http.request_models import SegmentRequest
+from segue.server.http.response_models import region_json
 from segue.values.box import Box
 from segue.values.image import Image
 

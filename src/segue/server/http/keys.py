@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from segue.server.store import Store
+from segue.server.conversations.store import Store
 
 NOBODY = "local"
 """Who owns what is made on a server without keys."""

@@ -17,11 +17,11 @@ from segue.conversation.session.snapshots import RegionReader, snapshot_from_jso
 from segue.errors import UnknownName
 from segue.pipeline.answer import Done, Event
 from segue.pipeline.routing import Route
-from segue.server.pictures import Pictures, Recent, picture_name
-from segue.server.problem import Problem, not_found
-from segue.server.storage import Storage
-from segue.server.store import Document, Record, Shown, Store
-from segue.server.trouble import trouble_of
+from segue.server.conversations.pictures import Pictures, Recent, picture_name
+from segue.server.conversations.storage import Storage
+from segue.server.conversations.store import Document, Record, Shown, Store
+from segue.server.disk_errors import trouble_of
+from segue.server.http.errors import Problem, not_found
 from segue.server.worker import Job
 from segue.values.image import Image
 from segue.values.message import Sampling

@@ -15,10 +15,10 @@ import pytest
 
 from segue.errors import InputError
 from segue.server.app import locked, opened
-from segue.server.problem import problem_of
+from segue.server.conversations.storage import RESERVE_BYTES, Storage
+from segue.server.disk_errors import trouble_of
+from segue.server.http.errors import problem_of
 from segue.server.settings import kept_key
-from segue.server.storage import RESERVE_BYTES, Storage
-from segue.server.trouble import trouble_of
 from segue.values.image import Image
 from server.conftest import Process, ask, begin, running, scripted
 

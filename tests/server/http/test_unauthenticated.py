@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from segue.server.bodies import OPEN_BODY_BYTES
-from segue.server.problem import Problem
-from segue.server.rates import WrongKeys
+from segue.server.http.bodies import OPEN_BODY_BYTES
+from segue.server.http.errors import Problem
+from segue.server.http.rates import WrongKeys
 from server.conftest import KEY, OTHER_KEY, apart, begin, running, scripted
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from segue.server.problem import Problem, problem_of
+from segue.server.http.errors import Problem, problem_of
 from segue.server.worker import Finished, Job, Waiting, Worker
 
 ALIVE_S = 10.0

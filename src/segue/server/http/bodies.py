@@ -5,7 +5,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-from segue.server.problem import Problem
+from segue.server.http.errors import Problem
 from segue.server.settings import Settings
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -4,7 +4,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from segue.errors import SegueError
-from segue.server.problem import STATUS, Problem, _validation, problem_of
+from segue.server.http.errors import STATUS, Problem, _validation, problem_of
 
 
 def kinds(parent=SegueError):

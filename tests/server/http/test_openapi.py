@@ -8,9 +8,9 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from segue.server import asked
 from segue.server.app import build
-from segue.server.document import ANSWERS
+from segue.server.http import request_models as asked
+from segue.server.http.openapi import ANSWERS
 from segue.server.settings import Settings
 from server.conftest import KEY, PICTURE, ask, begin, data_url, running, scripted
 

@@ -9,7 +9,7 @@ import pytest
 
 from segue.errors import InputError
 from segue.export.label_studio import unpack
-from segue.server.labelling import Setup
+from segue.server.integrations.label_studio import Setup
 from segue.values.box import Box
 from segue.values.mask import Mask
 from server.conftest import KEY, PICTURE, data_url, running, scripted

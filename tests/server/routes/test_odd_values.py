@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from segue.server.pictures import picture_name
+from segue.server.conversations.pictures import picture_name
 from server.conftest import PICTURE, ask, begin, data_url, events, running, scripted
 
 FORMATS = ("coco", "yolo", "labelme", "label-studio", "cvat", "geojson", "masks", "label-map",

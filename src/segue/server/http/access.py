@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from segue.server.bodies import CHANGING, Bodies
-from segue.server.connections import ADMITTED
-from segue.server.keys import Keys, SessionTokens, bearer_of, cookie_of
-from segue.server.problem import Problem
-from segue.server.rates import Rate, WrongKeys
+from segue.server.http.bodies import CHANGING, Bodies
+from segue.server.http.connections import ADMITTED
+from segue.server.http.errors import Problem
+from segue.server.http.keys import Keys, SessionTokens, bearer_of, cookie_of
+from segue.server.http.rates import Rate, WrongKeys
 from segue.server.settings import Settings
 
 OPEN_PATHS = ("/", "/healthz", "/readyz", "/favicon.ico", "/v1/login")

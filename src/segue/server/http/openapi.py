@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from segue.server.gate import OPEN_PATHS
+from segue.server.http.access import OPEN_PATHS
 
 Json = dict[str, Any]
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from segue.server.problem import Problem
-from segue.server.reservations import Reservations
+from segue.server.conversations.reservations import Reservations
+from segue.server.http.errors import Problem
 from server.conftest import apart
 
 

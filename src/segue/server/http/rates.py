@@ -5,7 +5,7 @@ import ipaddress
 from collections import OrderedDict
 from time import monotonic
 
-from segue.server.problem import Problem
+from segue.server.http.errors import Problem
 
 _REMEMBERED = 4096
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.conversation.history import MAX_STEPS, Step
-from segue.server.database import Database
+from segue.server.conversations.database import Database
 
 Document = Mapping[str, Any]
 """What `segue.conversation.session.snapshots.snapshot_to_json` gives."""

@@ -14,8 +14,8 @@ import numpy as np
 import PIL.Image
 
 from segue.errors import InputError
-from segue.server.problem import Problem
-from segue.server.storage import private
+from segue.server.conversations.storage import private
+from segue.server.http.errors import Problem
 from segue.values.image import Image, content_of, pixels
 from segue.values.image.pixels import Limits
 

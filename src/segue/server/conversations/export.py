@@ -27,7 +27,7 @@ from segue.export.names import safe_name, unique_names
 from segue.export.png import write_label_map, write_masks
 from segue.pipeline.answer import Answer
 from segue.runtime.catalog import unknown_name_message
-from segue.server.problem import Problem
+from segue.server.http.errors import Problem
 from segue.values.region import Region
 
 _OWN = {

@@ -6,8 +6,8 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from segue.server.keys import TOKENS_OF_OWNER, SessionTokens, owner_of
-from segue.server.store import Store
+from segue.server.conversations.store import Store
+from segue.server.http.keys import TOKENS_OF_OWNER, SessionTokens, owner_of
 from server.conftest import KEY, OTHER_KEY, begin, running, scripted
 
 

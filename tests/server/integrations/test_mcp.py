@@ -9,7 +9,7 @@ import sys
 import pytest
 from mcp import Client, StdioServerParameters
 
-from segue.server.mcp import Tools, serve_tools
+from segue.server.integrations.mcp import Tools, serve_tools
 from segue.values.image import Image
 from segue.values.mask import Mask
 from server.conftest import ALOUD, BOXES, PICTURE, apart, breaking_off, data_url, scripted

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from segue.server.problem import Unsupported
+from segue.server.http.errors import Unsupported
 from segue.values.message import Sampling
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e7, le=1e7)]

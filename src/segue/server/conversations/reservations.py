@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from segue.server.problem import Problem
+from segue.server.http.errors import Problem
 
 
 class Reservations:

@@ -12,8 +12,8 @@ from pathlib import Path
 from time import monotonic
 
 from segue.errors import InputError
-from segue.server.problem import problem_of
-from segue.server.trouble import trouble_of
+from segue.server.disk_errors import trouble_of
+from segue.server.http.errors import problem_of
 
 DATABASE = "conversations.sqlite3"
 RESERVE_BYTES = 4 * 2**20

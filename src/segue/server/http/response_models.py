@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segue.server.store import Document, Line, Record
+from segue.server.conversations.store import Document, Line, Record
 from segue.values.region import Region
 from segue.values.serialize import region_to_json
 

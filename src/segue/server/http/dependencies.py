@@ -9,17 +9,17 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
-from segue.server.answering import call
-from segue.server.gate import AT_END
-from segue.server.keys import Keys, SessionTokens
+from segue.server.conversations.pictures import Recent, Upload, received
+from segue.server.conversations.reservations import Reservations
+from segue.server.conversations.service import Talks
+from segue.server.conversations.storage import Storage
+from segue.server.conversations.store import Record
+from segue.server.http.access import AT_END
+from segue.server.http.errors import Problem
+from segue.server.http.keys import Keys, SessionTokens
+from segue.server.http.sse import call
 from segue.server.metrics import Metrics
-from segue.server.pictures import Recent, Upload, received
-from segue.server.problem import Problem
-from segue.server.reservations import Reservations
 from segue.server.settings import Settings
-from segue.server.storage import Storage
-from segue.server.store import Record
-from segue.server.talks import Talks
 from segue.server.worker import Worker
 from segue.values.image import Image
 

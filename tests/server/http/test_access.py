@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from segue.errors import InputError
-from segue.server.keys import Keys, owner_of
-from segue.server.pictures import decoded
-from segue.server.problem import Problem
-from segue.server.rates import Rate
+from segue.server.conversations.pictures import decoded
+from segue.server.http.errors import Problem
+from segue.server.http.keys import Keys, owner_of
+from segue.server.http.rates import Rate
 from segue.server.settings import Settings, kept_key
 from segue.values.image import url as urls
 from segue.values.image.pixels import Limits
@@ -324,8 +324,8 @@ def test_text_opens_nothing(tmp_path):
 
 def test_files_beside_the_page_are_not_served(server):
     with server.client(None) as client:
-        for path in ("../gate.py", "%2e%2e/gate.py", "..%2fgate.py", "/etc/passwd", "", ".hidden",
-                     "js/../../gate.py", "%00", "..\\gate.py"):  # fmt: skip
+        for path in ("../app.py", "%2e%2e/app.py", "..%2fapp.py", "/etc/passwd", "", ".hidden",
+                     "js/../../app.py", "%00", "..\\app.py"):  # fmt: skip
             answer = client.get(f"/page/{path}")
             assert answer.status_code in (401, 404), path  # 401: the client made it another path
             assert "import" not in answer.text

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
-from segue.server.trouble import SENTENCES, trouble_of
+from segue.server.disk_errors import SENTENCES, trouble_of
 
 log = logging.getLogger(__name__)
 

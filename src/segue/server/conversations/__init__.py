@@ -1,0 +1,1 @@
+"""Conversations that outlive the process: the store, their pictures, the data folder."""

@@ -1,0 +1,1 @@
+"""HTTP: who may call, JSON in and out, errors, server-sent events, connections."""

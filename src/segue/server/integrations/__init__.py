@@ -1,0 +1,1 @@
+"""Other ways in: a Label Studio's model, and tools for agents."""
