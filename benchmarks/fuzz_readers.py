@@ -38,7 +38,7 @@ from segue.evaluate.metrics import average_precision
 from segue.evaluate.predictions import read_predictions
 from segue.evaluate.questions import read_questions
 from segue.evaluate.synonyms import Synonyms
-from segue.export import FORMATS, Annotated
+from segue.export import FORMATS, AnnotatedImage
 from segue.export.coco import read_coco, write_coco
 from segue.export.cvat import read_cvat
 from segue.export.geojson import read_geojson
@@ -62,7 +62,7 @@ ODD: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def scene() -> list[Annotated]:
+def scene() -> list[AnnotatedImage]:
     array = np.zeros(SIZE, bool)
     array[4:12, 5:20] = True
     array[6:9, 8:12] = False
@@ -70,7 +70,7 @@ def scene() -> list[Annotated]:
         Region("r1", "cat", Box(5, 4, 20, 12), "detector", mask=Mask(array), score=0.5),
         Region("r2", "dog, small", Box(2, 2, 9, 9), "chat"),
     )
-    return [Annotated("a.png", SIZE, regions), Annotated("sub/b.png", SIZE, ())]
+    return [AnnotatedImage("a.png", SIZE, regions), AnnotatedImage("sub/b.png", SIZE, ())]
 
 
 def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from segue.export import FORMATS, Annotated
+from segue.export import FORMATS, AnnotatedImage
 from segue.export.coco import read_coco
 from segue.export.cvat import read_cvat
 from segue.export.geojson import read_geojson
@@ -42,7 +42,7 @@ LABELS = (
 )  # fmt: skip
 
 
-def scenes(count: int, seed: int = 0) -> list[Annotated]:
+def scenes(count: int, seed: int = 0) -> list[AnnotatedImage]:
     """Pictures with names of every kind, most in folders, each with up to four regions."""
     rng = random.Random(seed)
     made = []
@@ -54,7 +54,7 @@ def scenes(count: int, seed: int = 0) -> list[Annotated]:
         )
         size = Size(rng.randrange(12, 60), rng.randrange(12, 60))
         regions = tuple(region(f"r{n}", size, rng) for n in range(1, rng.randrange(1, 6)))
-        made.append(Annotated(name, size, regions))
+        made.append(AnnotatedImage(name, size, regions))
     return made
 
 
@@ -82,7 +82,7 @@ def region(id: str, size: Size, rng: random.Random) -> Region:
     return replace(whole, mask=None, box=Box(x0, y0, x0 + 3, y0 + 4))
 
 
-def write(folder: Path, count: int) -> list[Annotated]:
+def write(folder: Path, count: int) -> list[AnnotatedImage]:
     """Write all formats, the pictures that LabelMe wants beside its files, and the truth."""
     pictures = scenes(count)
     targets = {
@@ -118,7 +118,7 @@ def write(folder: Path, count: int) -> list[Annotated]:
     return pictures
 
 
-def read_back(folder: Path, pictures: list[Annotated]) -> dict[str, int]:
+def read_back(folder: Path, pictures: list[AnnotatedImage]) -> dict[str, int]:
     """Format -> pictures that our own readers give back with other names, masks or labels."""
     sizes = {picture.name: picture.size for picture in pictures}
     read = {
@@ -139,12 +139,12 @@ def read_back(folder: Path, pictures: list[Annotated]) -> dict[str, int]:
     }
 
 
-def files_of(folder: Path, pictures: list[Annotated], suffix: str) -> list[Path]:
+def files_of(folder: Path, pictures: list[AnnotatedImage], suffix: str) -> list[Path]:
     """The files that belong to pictures, by their stems."""
     return [folder / (picture.name.removesuffix(".png") + suffix) for picture in pictures]
 
 
-def same(one: Annotated, other: Annotated, name: str) -> bool:
+def same(one: AnnotatedImage, other: AnnotatedImage, name: str) -> bool:
     """Whether two pictures say the same, as far as the format can."""
     named = one.name.rpartition("/")[2] if name == "labelme" else one.name
     if other.name != named or other.size != one.size or len(one.regions) != len(other.regions):

@@ -61,6 +61,7 @@ def test_every_renamed_name_exists_somewhere():
     homes = [
         "segue.dialects",
         "segue.detect",
+        "segue.export",
         "segue.doctor",
         *(f"segue.evaluate.{name}" for name in EVALUATE_MODULES),
         *(home for homes in MOVED.values() for home in homes),

@@ -48,6 +48,7 @@ MOVED: Mapping[str, tuple[str, ...]] = {
 """Modules of 0.1, and where their names are now."""
 
 NEW_NAMES: Mapping[str, str] = {
+    "Annotated": "AnnotatedImage",
     "Choice": "RouteDecision",
     "Collector": "AnswerBuilder",
     "Event": "ReplyEvent",

@@ -8,7 +8,7 @@ import pytest
 
 from builders import SIZE, a_donut_and_two_islands, a_mask, a_region, an_answer, an_image
 from segue.errors import InputError, UnknownName
-from segue.export import FORMATS, Annotated, annotated
+from segue.export import FORMATS, AnnotatedImage, annotated
 from segue.export.coco import coco, read_coco, write_coco
 from segue.export.cvat import read_cvat
 from segue.export.geojson import read_geojson
@@ -22,7 +22,7 @@ from segue.values.mask import Mask
 theirs_warns = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NOISE = Mask(np.random.default_rng(0).random(SIZE) < 0.4)
 PICTURES = [
-    Annotated(
+    AnnotatedImage(
         "street/a.jpg",
         SIZE,
         (
@@ -33,12 +33,14 @@ PICTURES = [
             a_region("r5", "noise", mask=NOISE),
         ),
     ),
-    Annotated("b.png", Size(30, 20), (a_region("r1", "box", Box(2, 3, 12.5, 20), masked=False),)),
-    Annotated("empty.png", Size(5, 6), ()),
+    AnnotatedImage(
+        "b.png", Size(30, 20), (a_region("r1", "box", Box(2, 3, 12.5, 20), masked=False),)
+    ),
+    AnnotatedImage("empty.png", Size(5, 6), ()),
 ]
 
 
-def read(name: str, files: list[Path]) -> list[Annotated]:
+def read(name: str, files: list[Path]) -> list[AnnotatedImage]:
     match name:
         case "coco":
             return read_coco(files[0])
@@ -187,7 +189,7 @@ def test_yolo_files_have_the_usual_layout(tmp_path):
 
 def test_label_files_never_leave_their_folder_or_collide():
     names = ["../../etc/x.png", "/abs/x.png", "a.png", "A.png", "..", "C:\\pics\\y.png"]
-    pictures = [Annotated(name, SIZE) for name in names]
+    pictures = [AnnotatedImage(name, SIZE) for name in names]
     assert label_files(pictures) == [
         "etc/x.txt",
         "abs/x.txt",

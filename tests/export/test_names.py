@@ -8,7 +8,7 @@ import pytest
 
 from builders import SIZE, a_region, an_answer, an_image
 from segue.errors import InputError
-from segue.export import FORMATS, Annotated, annotated
+from segue.export import FORMATS, AnnotatedImage, annotated
 from segue.export.class_names import read_names, yaml_names
 from segue.export.coco import coco, read_coco
 from segue.export.cvat import read_cvat, write_cvat
@@ -22,7 +22,7 @@ NAMES = [
     "A.png", "a.png", "sub/🐱/1.png", "sub2/1.png", "👩\u200d👧.png", "cafe\u0301.png",
     "caf\u00e9.png",
 ]  # fmt: skip
-PICTURES = [Annotated(name, SIZE, (a_region("r1", "cat"),)) for name in NAMES]
+PICTURES = [AnnotatedImage(name, SIZE, (a_region("r1", "cat"),)) for name in NAMES]
 
 
 def test_label_files_keep_the_stem_of_every_picture():
@@ -31,7 +31,7 @@ def test_label_files_keep_the_stem_of_every_picture():
 
 @pytest.mark.parametrize("format_name", ["yolo", "labelme", "geojson"])
 def test_two_pictures_with_one_stem_are_refused(tmp_path, format_name):
-    pictures = [Annotated("same.png", SIZE), Annotated("same.jpg", SIZE)]
+    pictures = [AnnotatedImage("same.png", SIZE), AnnotatedImage("same.jpg", SIZE)]
     with pytest.raises(InputError, match=r"'same.png' and 'same.jpg' would share the label file"):
         FORMATS.load(format_name, pictures, tmp_path)
     assert not list(tmp_path.rglob("*.txt"))
@@ -57,15 +57,15 @@ def test_label_studio_asks_for_every_picture_and_reads_its_name(tmp_path):
 @pytest.mark.parametrize("format_name", list(FORMATS))
 @pytest.mark.parametrize(("name", "phrase"), [("caf\udce9.png", "cat"), ("a.png", "cat \ud83d")])
 def test_half_characters_never_stop_an_export(tmp_path, format_name, name, phrase):
-    picture = Annotated(name, SIZE, (a_region("r1", phrase),))
+    picture = AnnotatedImage(name, SIZE, (a_region("r1", phrase),))
     files = FORMATS.load(format_name, [picture], tmp_path / "x")
     assert all(file.stat().st_size for file in files)
 
 
 def test_categories_are_the_callers_in_every_part(tmp_path):
     listed = ["airplane", "dog", "zebra"]
-    first = [Annotated("a.png", SIZE, (a_region("r1", "dog"), a_region("r2", "airplane")))]
-    second = [Annotated("b.png", SIZE, (a_region("r1", "dog"),))]
+    first = [AnnotatedImage("a.png", SIZE, (a_region("r1", "dog"), a_region("r2", "airplane")))]
+    second = [AnnotatedImage("b.png", SIZE, (a_region("r1", "dog"),))]
     for pictures in (first, second, []):
         document = coco(pictures, categories=listed)
         assert [(c["id"], c["name"]) for c in document["categories"]] == list(enumerate(listed, 1))
@@ -132,7 +132,7 @@ def test_an_empty_mask_loads_in_the_coco_tools(tmp_path):
     from segue.values.mask import Mask
 
     tools = pytest.importorskip("pycocotools.mask")
-    picture = Annotated("a.png", SIZE, (a_region("r1", "cat", mask=Mask.empty(SIZE)),))
+    picture = AnnotatedImage("a.png", SIZE, (a_region("r1", "cat", mask=Mask.empty(SIZE)),))
     (entry,) = coco([picture], polygons=True)["annotations"]
     assert not tools.decode(entry["segmentation"]).any()
     (tmp_path / "x.json").write_text(json.dumps(coco([picture], polygons=True)))

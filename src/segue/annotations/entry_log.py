@@ -70,8 +70,8 @@ class EntryLog:
         try:
             yield
         except DAMAGE as error:
-            named = isinstance(error, InputError) and str(error).startswith(f"{self.source}, ")
-            message = str(error) if named else f"{self.source}, {place}: {_reason(error)}"
+            is_located = isinstance(error, InputError) and str(error).startswith(f"{self.source}, ")
+            message = str(error) if is_located else f"{self.source}, {place}: {_reason(error)}"
             if self._skipped is None:
                 raise InputError(message) from error
             self._skipped.append(message)

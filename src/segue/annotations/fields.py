@@ -38,7 +38,7 @@ class MaskBudget:
 
 
 def read_object(value: Any, what: str) -> Mapping[str, Any]:
-    """A JSON object.
+    """Read a JSON object.
 
     Raises:
         InputError: it is something else.
@@ -49,7 +49,7 @@ def read_object(value: Any, what: str) -> Mapping[str, Any]:
 
 
 def read_list(value: Any, what: str) -> list[Any]:
-    """A JSON list.
+    """Read a JSON list.
 
     Raises:
         InputError: it is something else.
@@ -60,7 +60,7 @@ def read_list(value: Any, what: str) -> list[Any]:
 
 
 def read_string(value: Any, what: str) -> str:
-    """A text.
+    """Read a text.
 
     Raises:
         InputError: it is something else.
@@ -71,7 +71,7 @@ def read_string(value: Any, what: str) -> str:
 
 
 def read_number(value: Any, what: str) -> float:
-    """A finite number, or the text of one.
+    """Read a finite number, or the text of one.
 
     Raises:
         InputError: it is none.
@@ -86,7 +86,7 @@ def read_number(value: Any, what: str) -> float:
 
 
 def read_whole(value: Any, what: str) -> int:
-    """A whole number, or the text of one.
+    """Read a whole number, or the text of one.
 
     Raises:
         InputError: it is none.
@@ -98,7 +98,7 @@ def read_whole(value: Any, what: str) -> int:
 
 
 def read_size(height: Any, width: Any) -> Size:
-    """The size of a picture, in pixels.
+    """Read the size of a picture, in pixels.
 
     Raises:
         InputError: a side is no positive whole number, or no picture has so many pixels.
@@ -114,7 +114,7 @@ def read_size(height: Any, width: Any) -> Size:
 
 
 def read_identity(value: Any, what: str) -> int | str:
-    """An id: a whole number, or a text; "12" and 12 are one id, as are 12.0 and 12.
+    """Read an id: a whole number, or a text; "12" and 12 are one id, as are 12.0 and 12.
 
     Raises:
         InputError: it is neither.
@@ -124,8 +124,8 @@ def read_identity(value: Any, what: str) -> int | str:
     """
     if isinstance(value, str) and value.strip():
         text = value.strip()
-        plain = text.lstrip("-").isdecimal() and len(text) < 19 and str(int(text)) == text
-        return int(text) if plain else text
+        is_canonical = text.lstrip("-").isdecimal() and len(text) < 19 and str(int(text)) == text
+        return int(text) if is_canonical else text
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -134,20 +134,20 @@ def read_identity(value: Any, what: str) -> int | str:
 
 
 def read_flag(value: Any, what: str) -> bool:
-    """A yes or no, as files write it: 0, 1, false, true, "0", "1", null.
+    """Read a yes or no, as files write it: 0, 1, false, true, "0", "1", null.
 
     Raises:
         InputError: it is something else.
     """
-    known = {"0": False, "1": True, "false": False, "true": True, "none": False, "": False}
-    found = known.get(str(value).strip().lower().removesuffix(".0"))
-    if found is None:
+    flag_values = {"0": False, "1": True, "false": False, "true": True, "none": False, "": False}
+    flag = flag_values.get(str(value).strip().lower().removesuffix(".0"))
+    if flag is None:
         raise InputError(f"{what} must be 0 or 1, got {short_repr(value)}")
-    return found
+    return flag
 
 
 def read_xywh(value: Any, size: Size | None, what: str = "bbox") -> Box:
-    """A box as left, top, width and height.
+    """Read a box as left, top, width and height.
 
     Args:
         value: four numbers.
@@ -158,14 +158,14 @@ def read_xywh(value: Any, size: Size | None, what: str = "bbox") -> Box:
     """
     if not isinstance(value, list | tuple) or len(value) != 4:
         raise InputError(f"{what} must be [x, y, width, height], got {short_repr(value)}")
-    x, y, width, height = (read_number(one, what) for one in value)
+    x, y, width, height = (read_number(number, what) for number in value)
     if width < 0 or height < 0:
         raise InputError(f"{what} has a negative side: {short_repr(value)}")
     return near(Box(x, y, x + width, y + height), size, what)
 
 
 def near(box: Box, size: Size | None, what: str) -> Box:
-    """The box, when it reaches no further than one picture beyond its picture.
+    """Return the box, when it reaches no further than one picture beyond its picture.
 
     Raises:
         InputError: it reaches further.
@@ -182,7 +182,7 @@ def are_near(numbers: Any, size: Size) -> bool:
 
 
 def short_repr(value: Any) -> str:
-    """A value as a message may show it."""
+    """Return a value as a message may show it."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an endless number, an endless nest

@@ -30,7 +30,7 @@ class Segmentation:
     """Each (H, W) bool, of the picture's size."""
 
     def filled(self, size: Size) -> np.ndarray:
-        """The pixels whose centres lie inside, (H, W) bool."""
+        """Return the pixels whose centres lie inside, (H, W) bool."""
         rings = [Polygon(tuple(map(tuple, ring.tolist()))) for ring in self.rings]
         array = fill(rings, size)
         for mask in self.masks:
@@ -75,11 +75,11 @@ def read_rle(value: Mapping[str, Any], size: Size) -> np.ndarray:
     Raises:
         InputError: the size differs, or the counts make no sense.
     """
-    given = value.get("size", list(size))
-    sides = given if isinstance(given, list | tuple) and len(given) == 2 else ()
+    stated_size = value.get("size", list(size))
+    sides = stated_size if isinstance(stated_size, list | tuple) and len(stated_size) == 2 else ()
     if tuple(read_whole(side, "the size of an RLE") for side in sides) != tuple(size):
         raise InputError(
-            f"its mask is of {short_repr(given)}, its picture {list(size)} (height, width)"
+            f"its mask is of {short_repr(stated_size)}, its picture {list(size)} (height, width)"
         )
     counts = value.get("counts")
     if isinstance(counts, str | bytes | list | tuple) and len(counts) > 6 * size[0] * size[1] + 16:
@@ -97,17 +97,19 @@ def checked_rle(value: Any, size: Size) -> dict[str, Any]:
         InputError: they are none, are of another size, or do not add up to it.
     """
     value = read_object(value, "an RLE")
-    given, counts = value.get("size"), value.get("counts")
-    sides = given if isinstance(given, list | tuple) and len(given) == 2 else ()
+    stated_size, counts = value.get("size"), value.get("counts")
+    sides = stated_size if isinstance(stated_size, list | tuple) and len(stated_size) == 2 else ()
     if tuple(read_whole(side, "the size of an RLE") for side in sides) != tuple(size):
-        raise InputError(f"an RLE is of {short_repr(given)}, not {list(size)} (height, width)")
+        raise InputError(
+            f"an RLE is of {short_repr(stated_size)}, not {list(size)} (height, width)"
+        )
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")
     if isinstance(counts, str):
         runs = rle.counts_of_text(counts)
     else:
-        listed = read_list(counts, "the counts of an RLE")
-        runs = np.array([read_whole(count, "a count") for count in listed], np.int64)
+        count_list = read_list(counts, "the counts of an RLE")
+        runs = np.array([read_whole(count, "a count") for count in count_list], np.int64)
     pixels = size.height * size.width
     if runs.size and (runs.min() < 0 or runs.max() > pixels):
         raise InputError(f"an RLE has a count outside 0 to {pixels}")
@@ -127,7 +129,7 @@ def _from_text(text: str) -> Any:
 
 
 def _rings(value: list[Any] | tuple[Any, ...]) -> list[Any]:
-    """The parts, each a flat list, a list of pairs, or an RLE."""
+    """Return the parts, each a flat list, a list of pairs, or an RLE."""
     first = value[0]
     if not isinstance(first, list | tuple | Mapping):
         return [value]  # one flat list

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from segue.deprecated import renamed_in
 from segue.errors import InputError
 from segue.export.names import unique_names
 from segue.pipeline.answer import Answer
@@ -18,7 +19,7 @@ from segue.values.region import Region
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
+class AnnotatedImage:
     """One picture of a data set: where it is, how large, and what is on it. It holds no pixels."""
 
     name: str
@@ -29,8 +30,8 @@ class Annotated:
 
 def annotated(
     answers: Iterable[Answer], names: Sequence[str | Sequence[str]] | None = None
-) -> list[Annotated]:
-    """The pictures of conversations with all that was found on them, ready to be written.
+) -> list[AnnotatedImage]:
+    """Return the pictures of conversations with all that was found on them, ready to be written.
 
     Answers of one conversation share their pictures. A picture is known by its name and content, so
     two files with equal pixels stay two. Where two entries would have a region of one id, the later
@@ -46,41 +47,43 @@ def annotated(
         InputError: there are more or fewer names than pictures.
     """
     pictures: dict[tuple[str, str], tuple[Size, list[Region]]] = {}
-    listed = list(answers)
-    if names is not None and len(names) != len(listed):
-        raise InputError(f"There are {len(listed)} answers and {len(names)} names; give each one.")
-    for number, answer in enumerate(listed):
+    answer_list = list(answers)
+    if names is not None and len(names) != len(answer_list):
+        raise InputError(
+            f"There are {len(answer_list)} answers and {len(names)} names; give each one."
+        )
+    for number, answer in enumerate(answer_list):
         called = [image.name or "image.png" for image in answer.images]
         if names is not None:
-            given = names[number]
-            called = [given] if isinstance(given, str) else list(given)
+            image_name = names[number]
+            called = [image_name] if isinstance(image_name, str) else list(image_name)
             if len(called) != len(answer.images):
                 raise InputError(
                     f"Answer {number + 1} has {len(answer.images)} pictures, got {len(called)} "
                     "names for them."
                 )
         for index, (name, image) in enumerate(zip(called, answer.images, strict=True)):
-            found = [region for region in answer.regions if region.image == index]
+            image_regions = [region for region in answer.regions if region.image == index]
             _, regions = pictures.setdefault((name, image.digest), (image.size, []))
-            regions.extend(found)
+            regions.extend(image_regions)
     unique = unique_names(name for name, _ in pictures)
     return [
-        Annotated(name, size, _numbered(regions))
+        AnnotatedImage(name, size, _numbered(regions))
         for name, (size, regions) in zip(unique, pictures.values(), strict=True)
     ]
 
 
 def _numbered(regions: Sequence[Region]) -> tuple[Region, ...]:
-    """The regions with ids of their own: a second "r1" takes the next number that is free."""
-    taken: set[str] = set()
-    known = {region.id for region in regions}
+    """Return the regions with ids of their own: a second "r1" takes the next free number."""
+    used_ids: set[str] = set()
+    original_ids = {region.id for region in regions}
     unique = []
     for region in regions:
-        if region.id in taken:
-            number = next(n for n in count(1) if f"r{n}" not in known)
+        if region.id in used_ids:
+            number = next(n for n in count(1) if f"r{n}" not in original_ids)
             region = replace(region, id=f"r{number}")
-            known.add(region.id)
-        taken.add(region.id)
+            original_ids.add(region.id)
+        used_ids.add(region.id)
         unique.append(region)
     return tuple(unique)
 
@@ -101,3 +104,5 @@ FORMATS = Catalog(
     },
 )
 """Writers of data sets: `FORMATS.load(name, pictures, target)` writes and returns the files."""
+
+__getattr__ = renamed_in(__name__)

@@ -43,23 +43,23 @@ def unpack(packed: list[int], expected: int) -> np.ndarray:
         raise InputError(f"a brush must be a list of bytes ({error})") from error
     place = 0
 
-    def read(bits: int) -> int:
+    def read_bits(bits: int) -> int:
         nonlocal place
         place += bits
         if place > len(text):
             raise InputError("a brush ends early")
         return int(text[place - bits : place], 2)
 
-    count, word = read(32), read(5) + 1
-    lengths = [read(4) + 1 for _ in range(4)]
+    count, word = read_bits(32), read_bits(5) + 1
+    lengths = [read_bits(4) + 1 for _ in range(4)]
     if count != expected or word != 8:
         raise InputError(f"a brush holds {count} values of {word} bits, expected {expected} of 8")
     values, done = np.zeros(count, np.uint8), 0
     while done < count:
-        repeated, end = read(1), done
-        end += read(lengths[read(2)]) + 1
+        repeated, end = read_bits(1), done
+        end += read_bits(lengths[read_bits(2)]) + 1
         if end > count:
             raise InputError("a brush holds more values than it says")
-        values[done:end] = read(8) if repeated else [read(8) for _ in range(end - done)]
+        values[done:end] = read_bits(8) if repeated else [read_bits(8) for _ in range(end - done)]
         done = end
     return values

@@ -22,29 +22,29 @@ _ITEM = re.compile(
 
 def yaml_names(names: Sequence[str]) -> str:
     """`names:` as block style, each name in double quotes, as the last lines of a data.yaml."""
-    listed = "".join(f"  {number}: {_quoted(name)}\n" for number, name in enumerate(names))
-    return f"names:{'' if names else ' {}'}\n{listed}"
+    lines = "".join(f"  {number}: {_quoted(name)}\n" for number, name in enumerate(names))
+    return f"names:{'' if names else ' {}'}\n{lines}"
 
 
 def read_names(text: str) -> dict[int, str]:
-    """The classes of a data.yaml.
+    """Read the classes of a data.yaml.
 
     Raises:
         InputError: there is no `names`, or it is of another form.
     """
-    found = re.search(r"^names[ \t]*:(?P<rest>.*)", text, re.MULTILINE | re.DOTALL)
-    if found is None:
+    match = re.search(r"^names[ \t]*:(?P<rest>.*)", text, re.MULTILINE | re.DOTALL)
+    if match is None:
         raise InputError("data.yaml has no 'names'")
-    rest = found["rest"]
-    first = rest.lstrip(" \t")
+    value = match["rest"]
+    first = value.lstrip(" \t")
     if first[:1] in ("[", "{"):
         closer = "]" if first[0] == "[" else "}"
-        inside, closed, _ = first[1:].rpartition(closer)
-        if not closed:
+        inside, is_closed, _ = first[1:].rpartition(closer)
+        if not is_closed:
             raise InputError("the 'names' of data.yaml are not closed")
         return _items(inside, ",")
     block = re.match(
-        r"[ \t]*(?:#[^\n]*)?(?:\n(?:[ \t]*(?:\#[^\n]*)?(?=\n|$)|[ \t]*-\s.*|[ \t]+.*))*", rest
+        r"[ \t]*(?:#[^\n]*)?(?:\n(?:[ \t]*(?:\#[^\n]*)?(?=\n|$)|[ \t]*-\s.*|[ \t]+.*))*", value
     )
     return _items(block.group() if block else "", "\n")
 

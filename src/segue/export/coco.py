@@ -26,7 +26,7 @@ from segue.annotations.fields import (
     read_xywh,
 )
 from segue.annotations.segmentation import read_segmentation
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.rings import seamed
@@ -36,7 +36,7 @@ from segue.values.region import FoundBy, Region
 
 
 def write_coco(
-    pictures: Sequence[Annotated],
+    pictures: Sequence[AnnotatedImage],
     target: str | Path,
     *,
     polygons: bool = False,
@@ -61,12 +61,12 @@ def write_coco(
 
 
 def coco(
-    pictures: Sequence[Annotated],
+    pictures: Sequence[AnnotatedImage],
     *,
     polygons: bool = False,
     categories: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The contents of the file, as JSON values."""
+    """Return the contents of the file, as JSON values."""
     ids = {label: number for number, label in enumerate(labels_of(pictures, categories), 1)}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -95,7 +95,7 @@ def coco(
     }
 
 
-def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[Annotated]:
+def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[AnnotatedImage]:
     """Read a COCO instances file, written here or elsewhere; see `segmentation` for its shapes.
 
     Args:
@@ -108,22 +108,22 @@ def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[A
     document = read_json(source)
     log, budget = EntryLog(source, skipped), MaskBudget()
     names: dict[int | str, str] = {}
-    pictures: dict[int | str, Annotated] = {}
-    found: dict[int | str, list[Region]] = {}
+    pictures: dict[int | str, AnnotatedImage] = {}
+    regions_by_image: dict[int | str, list[Region]] = {}
     with log.whole("a COCO instances file"):
-        listed = {key: read_list(document[key], key) for key in ("categories", "images")}
+        lists = {key: read_list(document[key], key) for key in ("categories", "images")}
         annotations = read_list(document["annotations"], "annotations")
-    for number, entry in enumerate(listed["categories"], 1):
+    for number, entry in enumerate(lists["categories"], 1):
         with log.entry(f"category {number}"):
             names[read_identity(read_object(entry, "it")["id"], "id")] = str(entry["name"])
-    for number, entry in enumerate(listed["images"], 1):
+    for number, entry in enumerate(lists["images"], 1):
         with log.entry(f"image {number}"):
             identity = read_identity(read_object(entry, "it")["id"], "id")
             if identity in pictures:
                 raise ValueError(f"the id {identity!r} is that of an earlier one")
             size = read_size(entry["height"], entry["width"])
-            pictures[identity] = Annotated(str(entry["file_name"]), size)
-            found[identity] = []
+            pictures[identity] = AnnotatedImage(str(entry["file_name"]), size)
+            regions_by_image[identity] = []
     for number, entry in enumerate(annotations, 1):
         with log.entry(f"annotation {number}"):
             identity = read_identity(read_object(entry, "it")["image_id"], "image_id")
@@ -133,10 +133,12 @@ def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[A
             if category not in names:
                 raise ValueError(f"its category {category!r} is not listed")
             label = names[category]
-            here = found[identity]
-            here.append(_region(entry, label, pictures[identity].size, len(here) + 1, budget))
+            image_regions = regions_by_image[identity]
+            image_regions.append(
+                _region(entry, label, pictures[identity].size, len(image_regions) + 1, budget)
+            )
     return [
-        Annotated(picture.name, picture.size, tuple(found[identity]))
+        AnnotatedImage(picture.name, picture.size, tuple(regions_by_image[identity]))
         for identity, picture in pictures.items()
     ]
 

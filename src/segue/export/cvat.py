@@ -20,7 +20,7 @@ from segue.annotations.entry_log import EntryLog
 from segue.annotations.fields import MaskBudget, are_near, near, read_number, read_size, read_whole
 from segue.annotations.segmentation import read_segmentation
 from segue.errors import InputError
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.export.files import read_text, write_text
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.outlines import ellipse, turned_corners
@@ -31,11 +31,11 @@ from segue.values.region import Region
 
 _MARK = {"source": "auto", "occluded": "0", "z_order": "0"}
 _NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
-_READ = ("mask", "box", "polygon", "ellipse")
+_SHAPES = ("mask", "box", "polygon", "ellipse")
 
 
 def write_cvat(
-    pictures: Sequence[Annotated],
+    pictures: Sequence[AnnotatedImage],
     target: str | Path,
     *,
     categories: Sequence[str] | None = None,
@@ -55,9 +55,9 @@ def write_cvat(
     task = ET.SubElement(ET.SubElement(root, "meta"), "task")
     for tag, text in [("name", "segue"), ("size", str(len(pictures))), ("mode", "annotation")]:
         ET.SubElement(task, tag).text = text
-    listed = ET.SubElement(task, "labels")
+    label_list = ET.SubElement(task, "labels")
     for label in labels_of(pictures, categories):
-        entry = ET.SubElement(listed, "label")
+        entry = ET.SubElement(label_list, "label")
         ET.SubElement(entry, "name").text = _writable(label)
         ET.SubElement(entry, "attributes")
     for number, picture in enumerate(pictures):
@@ -78,7 +78,7 @@ def write_cvat(
     return [write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n', Path(target))]
 
 
-def read_cvat(source: str | Path, *, skipped: list[str] | None = None) -> list[Annotated]:
+def read_cvat(source: str | Path, *, skipped: list[str] | None = None) -> list[AnnotatedImage]:
     """Read the masks, boxes, polygons and ellipses of a CVAT for images file.
 
     Args:
@@ -131,17 +131,17 @@ def _add(image: ET.Element, region: Region) -> None:
     )
 
 
-def _picture(image: ET.Element, number: int, log: EntryLog, budget: MaskBudget) -> Annotated:
+def _picture(image: ET.Element, number: int, log: EntryLog, budget: MaskBudget) -> AnnotatedImage:
     size = read_size(image.attrib["height"], image.attrib["width"])
     regions: list[Region] = []
     for shape in image:
         place = f"image {number}, <{shape.tag}> {len(regions) + 1}"
-        if shape.tag in _READ:
+        if shape.tag in _SHAPES:
             with log.entry(place):
                 regions.append(_region(len(regions) + 1, shape, size, budget))
         elif shape.tag != "tag":
             log.pass_over(place, f"a {shape.tag} has no area")
-    return Annotated(image.attrib["name"], size, tuple(regions))
+    return AnnotatedImage(image.attrib["name"], size, tuple(regions))
 
 
 def _region(number: int, shape: ET.Element, size: Size, budget: MaskBudget) -> Region:

@@ -20,7 +20,7 @@ from segue.annotations.fields import (
     read_size,
 )
 from segue.errors import InputError
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.export.files import read_json, write_json
 from segue.export.label_files import label_files
 from segue.values.box import Box, Size
@@ -29,10 +29,10 @@ from segue.values.mask.contour import Polygon, Ring
 from segue.values.region import Region
 from segue.values.serialize import region_from_json, region_to_json
 
-_KEPT = ("id", "phrase", "box", "score", "found_by")
+_PROPERTIES = ("id", "phrase", "box", "score", "found_by")
 
 
-def write_geojson(pictures: Sequence[Annotated], target: str | Path) -> list[Path]:
+def write_geojson(pictures: Sequence[AnnotatedImage], target: str | Path) -> list[Path]:
     """Write one file for each picture into a folder, named like it with .geojson.
 
     Raises:
@@ -44,8 +44,8 @@ def write_geojson(pictures: Sequence[Annotated], target: str | Path) -> list[Pat
     ]
 
 
-def geojson(picture: Annotated) -> dict[str, Any]:
-    """A picture as a FeatureCollection; "name" and "size" are ours."""
+def geojson(picture: AnnotatedImage) -> dict[str, Any]:
+    """Return a picture as a FeatureCollection; "name" and "size" are ours."""
     return {
         "type": "FeatureCollection",
         "name": picture.name,
@@ -54,7 +54,7 @@ def geojson(picture: Annotated) -> dict[str, Any]:
     }
 
 
-def read_geojson(source: str | Path, *, skipped: list[str] | None = None) -> Annotated:
+def read_geojson(source: str | Path, *, skipped: list[str] | None = None) -> AnnotatedImage:
     """Read one file that `write_geojson` wrote.
 
     Args:
@@ -73,14 +73,14 @@ def read_geojson(source: str | Path, *, skipped: list[str] | None = None) -> Ann
     for number, feature in enumerate(features, 1):
         with log.entry(f"feature {number}"):
             regions.append(_region(read_object(feature, "it"), size, budget))
-    return Annotated(name, size, tuple(regions))
+    return AnnotatedImage(name, size, tuple(regions))
 
 
 def _feature(region: Region) -> dict[str, Any]:
     value = region_to_json(region)
-    properties = {key: value[key] for key in _KEPT}
+    properties = {key: value[key] for key in _PROPERTIES}
     polygons = region.mask.polygons if region.mask is not None else (_rectangle(region.box),)
-    rings = [[_closed(ring) for ring in (p.outer, *p.holes)] for p in polygons]
+    rings = [[_close_ring(ring) for ring in (p.outer, *p.holes)] for p in polygons]
     return {
         "type": "Feature",
         "properties": {**properties, "mask": region.mask is not None},
@@ -110,5 +110,5 @@ def _rectangle(box: Box) -> Polygon:
     return Polygon(((box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)))
 
 
-def _closed(ring: Ring) -> list[list[float]]:
+def _close_ring(ring: Ring) -> list[list[float]]:
     return [[x, y] for x, y in (*ring, ring[0])]

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from segue.errors import InputError
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.files.unicode import REPLACEMENT, well_formed
 
 _DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
 
 
-def label_files(pictures: Sequence[Annotated], suffix: str = ".txt") -> list[str]:
-    """The name of each picture's label file, with "/" between folders, all different.
+def label_files(pictures: Sequence[AnnotatedImage], suffix: str = ".txt") -> list[str]:
+    """Return the name of each picture's label file, with "/" between folders, all different.
 
     Folders in a name stay folders, but only downwards.
 
@@ -26,7 +26,8 @@ def label_files(pictures: Sequence[Annotated], suffix: str = ".txt") -> list[str
         InputError: two pictures have the same folder and stem.
 
     >>> from segue.values.box import Size
-    >>> label_files([Annotated("street/🐱.png", Size(1, 1)), Annotated("../a.b.jpg", Size(1, 1))])
+    >>> names = ["street/🐱.png", "../a.b.jpg"]
+    >>> label_files([AnnotatedImage(name, Size(1, 1)) for name in names])
     ['street/🐱.txt', 'a.b.txt']
     """
     owners: dict[str, str] = {}

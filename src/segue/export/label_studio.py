@@ -30,7 +30,7 @@ from segue.annotations.fields import (
 )
 from segue.annotations.segmentation import read_segmentation
 from segue.errors import InputError
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.export.brush import pack, unpack
 from segue.export.files import read_json, write_json
 from segue.export.labels import label_of, labels_of, region_of
@@ -42,7 +42,10 @@ from segue.values.region import Region
 
 
 def write_label_studio(
-    pictures: Sequence[Annotated], target: str | Path, *, image_url: str = "/data/local-files/?d="
+    pictures: Sequence[AnnotatedImage],
+    target: str | Path,
+    *,
+    image_url: str = "/data/local-files/?d=",
 ) -> list[Path]:
     """Write all pictures as tasks into one .json file.
 
@@ -72,7 +75,7 @@ def write_label_studio(
 
 
 def address_of(name: str, image_url: str) -> str:
-    """The address under which Label Studio asks for a picture.
+    """Return the address under which Label Studio asks for a picture.
 
     >>> address_of("a+b&c#d%41.png", "/data/local-files/?d=")
     '/data/local-files/?d=a%2Bb%26c%23d%2541.png'
@@ -88,7 +91,7 @@ def address_of(name: str, image_url: str) -> str:
 
 
 def name_of(address: str) -> str:
-    """The picture's name in an address: the file that `?d=` names, else the last part.
+    """Return the picture's name in an address: the file that `?d=` names, else the last part.
 
     >>> name_of("/data/local-files/?d=sub/a%2Bb.png"), name_of("s3://bucket/a b.png")
     ('sub/a+b.png', 'a b.png')
@@ -102,14 +105,16 @@ def name_of(address: str) -> str:
     return unquote(address.partition("?")[0].rpartition("/")[2], errors="surrogateescape")
 
 
-def labelling_setup(pictures: Sequence[Annotated], categories: Sequence[str] | None = None) -> str:
-    """The XML to paste into the project's labelling interface.
+def labelling_setup(
+    pictures: Sequence[AnnotatedImage], categories: Sequence[str] | None = None
+) -> str:
+    """Return the XML to paste into the project's labelling interface.
 
     Raises:
         InputError: a region is called by none of the categories.
     """
-    listed = labels_of(pictures, categories)
-    labels = "".join(f"<Label value={quoteattr(well_formed(label))}/>" for label in listed)
+    label_names = labels_of(pictures, categories)
+    labels = "".join(f"<Label value={quoteattr(well_formed(label))}/>" for label in label_names)
     return (
         '<View><Image name="image" value="$image" zoom="true"/>'
         f'<BrushLabels name="brush" toName="image">{labels}</BrushLabels>'
@@ -117,7 +122,9 @@ def labelling_setup(pictures: Sequence[Annotated], categories: Sequence[str] | N
     )
 
 
-def read_label_studio(source: str | Path, *, skipped: list[str] | None = None) -> list[Annotated]:
+def read_label_studio(
+    source: str | Path, *, skipped: list[str] | None = None
+) -> list[AnnotatedImage]:
     """Read tasks with brushes, rectangles, polygons and ellipses.
 
     A task without results has no size and is passed over.
@@ -143,13 +150,13 @@ def read_label_studio(source: str | Path, *, skipped: list[str] | None = None) -
     return pictures
 
 
-_READ = ("brushlabels", "rectanglelabels", "polygonlabels", "ellipselabels")
+_RESULT_TYPES = ("brushlabels", "rectanglelabels", "polygonlabels", "ellipselabels")
 
 
 def _picture(
     task: Mapping[str, Any], place: str, log: EntryLog, budget: MaskBudget
-) -> Annotated | None:
-    """The picture of a task; None when nobody drew on it, for then its size is not known."""
+) -> AnnotatedImage | None:
+    """Return the picture of a task; None when nobody drew on it, for then its size is not known."""
     results = []
     for number, annotation in enumerate(read_list(task.get("annotations") or [], "annotations"), 1):
         if read_flag(
@@ -163,7 +170,7 @@ def _picture(
     for number, result in enumerate(results, 1):
         where = f"{place}, result {number}"
         with log.entry(where):
-            if result["type"] not in _READ:
+            if result["type"] not in _RESULT_TYPES:
                 log.pass_over(where, f"{result['type']!r} is no shape with a label")
                 continue
             own = read_size(result["original_height"], result["original_width"])
@@ -174,12 +181,12 @@ def _picture(
     if size is None:
         log.pass_over(place, "nobody drew on it, so the size of its picture is not known")
         return None
-    named = next((v for v in task["data"].values() if isinstance(v, str)), "")
-    return Annotated(name_of(str(task["data"].get("image", named))), size, tuple(regions))
+    address = next((v for v in task["data"].values() if isinstance(v, str)), "")
+    return AnnotatedImage(name_of(str(task["data"].get("image", address))), size, tuple(regions))
 
 
 def rectangle(box: Box, size: Size) -> dict[str, Any]:
-    """A box in per cent of the picture, as the value of a result.
+    """Return a box in per cent of the picture, as the value of a result.
 
     >>> rectangle(Box(8, 6, 24, 18), Size(height=60, width=80))
     {'x': 10.0, 'y': 10.0, 'width': 20.0, 'height': 20.0, 'rotation': 0}
@@ -195,7 +202,7 @@ def rectangle(box: Box, size: Size) -> dict[str, Any]:
 
 
 def brush(mask: Mask) -> dict[str, Any]:
-    """The pixels of a mask, as the value of a result."""
+    """Return the pixels of a mask, as the value of a result."""
     pixels = mask.array.reshape(-1).astype(np.uint8) * np.uint8(255)
     return {"format": "rle", "rle": pack(np.repeat(pixels, 4))}
 
@@ -251,7 +258,7 @@ def _region(number: int, result: Mapping[str, Any], size: Size, budget: MaskBudg
 def _rectangle(
     number: int, value: Mapping[str, Any], label: str, score: float | None, size: Size
 ) -> Region:
-    """Turned rectangles turn about their upper left corner; the box is the one around them."""
+    """Return the box around a rectangle, which is rotated about its upper left corner."""
     keys = ("x", "y", "width", "height")
     x, y, width, height = (read_number(value[key], key) / 100 for key in keys)
     left, top = x * size.width, y * size.height

@@ -29,7 +29,7 @@ from segue.annotations.fields import (
 )
 from segue.annotations.segmentation import read_segmentation
 from segue.errors import InputError
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.export.files import read_json, write_json
 from segue.export.label_files import label_files
 from segue.export.labels import label_of, region_of
@@ -39,7 +39,7 @@ from segue.values.mask import Mask
 from segue.values.region import Region
 
 
-def write_labelme(pictures: Sequence[Annotated], target: str | Path) -> list[Path]:
+def write_labelme(pictures: Sequence[AnnotatedImage], target: str | Path) -> list[Path]:
     """Write a file for each picture into a folder, named like it with .json.
 
     LabelMe looks for the picture beside its file; the pictures themselves are not copied.
@@ -53,8 +53,8 @@ def write_labelme(pictures: Sequence[Annotated], target: str | Path) -> list[Pat
     ]
 
 
-def labelme(picture: Annotated) -> dict[str, Any]:
-    """The contents of one file, as JSON values."""
+def labelme(picture: AnnotatedImage) -> dict[str, Any]:
+    """Return the contents of one file, as JSON values."""
     return {
         "version": "5.5.0",
         "flags": {},
@@ -66,7 +66,7 @@ def labelme(picture: Annotated) -> dict[str, Any]:
     }
 
 
-def read_labelme(source: str | Path, *, skipped: list[str] | None = None) -> Annotated:
+def read_labelme(source: str | Path, *, skipped: list[str] | None = None) -> AnnotatedImage:
     """Read one file: all shapes that have an area.
 
     Args:
@@ -92,7 +92,7 @@ def read_labelme(source: str | Path, *, skipped: list[str] | None = None) -> Ann
                 log.pass_over(place, f"a {kind} has no area")
             else:
                 regions.append(_region(len(regions) + 1, kind, shape, size, budget))
-    return Annotated(name, size, tuple(regions))
+    return AnnotatedImage(name, size, tuple(regions))
 
 
 def _shapes(region: Region) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def _region(
 
 
 def _mask(encoded: Any, corner: tuple[float, float], size: Size) -> Mask:
-    """A mask given as a small PNG whose upper left pixel lies at `corner`."""
+    """Return a mask given as a small PNG whose upper left pixel lies at `corner`."""
     content = io.BytesIO(base64.b64decode(encoded))
     try:
         with PIL.Image.open(content, formats=["PNG"]) as picture:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from segue.errors import InputError
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.values.box import Box
 from segue.values.mask import Mask
 from segue.values.region import Region
@@ -14,16 +14,18 @@ UNNAMED = "object"
 
 
 def label_of(region: Region) -> str:
-    """The region's phrase without line breaks and outer spaces, or "object"."""
+    """Return the region's phrase without line breaks and outer spaces, or "object"."""
     return label_text(region.phrase) or UNNAMED
 
 
 def label_text(phrase: str) -> str:
-    """A phrase on one line; spaces of other scripts and joiners stay as they are."""
+    """Return a phrase on one line; spaces of other scripts and joiners stay as they are."""
     return re.sub(r"[ \t\r\n\v\f\x1c-\x1f\x85\u2028\u2029]+", " ", phrase).strip(" ")
 
 
-def labels_of(pictures: Iterable[Annotated], categories: Sequence[str] | None = None) -> list[str]:
+def labels_of(
+    pictures: Iterable[AnnotatedImage], categories: Sequence[str] | None = None
+) -> list[str]:
     """All labels in the order of their numbers.
 
     Args:
@@ -35,25 +37,27 @@ def labels_of(pictures: Iterable[Annotated], categories: Sequence[str] | None = 
         InputError: a class is listed twice or has no name, or a region has a label that is not in
             the list.
     """
-    found = list(dict.fromkeys(label_of(r) for picture in pictures for r in picture.regions))
+    found_labels = list(dict.fromkeys(label_of(r) for picture in pictures for r in picture.regions))
     if categories is None:
-        return found
-    listed = [label_text(name) for name in categories]
-    twice = sorted({name for name in listed if listed.count(name) > 1 or not name})
-    if twice:
-        raise InputError(f"Each category must have a name of its own, got {twice[0]!r} again.")
-    if unknown := [label for label in found if label not in set(listed)]:
+        return found_labels
+    category_labels = [label_text(name) for name in categories]
+    duplicates = sorted(
+        {name for name in category_labels if category_labels.count(name) > 1 or not name}
+    )
+    if duplicates:
+        raise InputError(f"Each category must have a name of its own, got {duplicates[0]!r} again.")
+    if unknown := [label for label in found_labels if label not in set(category_labels)]:
         raise InputError(
             f"The categories given lack {', '.join(map(repr, unknown[:5]))}. Add what regions are "
             "called, or leave those regions out."
         )
-    return listed
+    return category_labels
 
 
 def region_of(
     number: int, label: str, mask: Mask | None, box: Box | None, score: float | None = None
 ) -> Region:
-    """A region read from a file that does not know who found it: a person, one has to assume.
+    """Return a region read from a file that does not say who found it: the user, we assume.
 
     Raises:
         InputError: there is neither a mask with pixels nor a box.

@@ -16,25 +16,25 @@ def safe_name(text: str) -> str:
     >>> safe_name("../../Etc: passwd"), safe_name("红色的 飞机"), safe_name("…")
     ('Etc-passwd', '红色的-飞机', '')
     """
-    plain = unicodedata.normalize("NFC", text)
-    kept = "".join(c if c.isalnum() or unicodedata.combining(c) else " " for c in plain)
-    name = "-".join(kept.split())
+    normalized = unicodedata.normalize("NFC", text)
+    letters = "".join(c if c.isalnum() or unicodedata.combining(c) else " " for c in normalized)
+    name = "-".join(letters.split())
     return name.encode()[:_MAX_BYTES].decode("utf-8", "ignore").rstrip("-")
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Number names that occur again, before their suffix; "A.png" and "a.png" count as the same.
+    """Number names that occur again, before their suffix; "A.png" equals "a.png".
 
     >>> unique_names(["a.png", "A.png", "a-2.png", "b"])
     ['a.png', 'A-2.png', 'a-2-2.png', 'b']
     """
-    taken: set[str] = set()
+    used_names: set[str] = set()
     unique = []
     for name in names:
         path, candidate, number = PurePosixPath(name), name, 2
-        while candidate.casefold() in taken:
+        while candidate.casefold() in used_names:
             candidate = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
             number += 1
-        taken.add(candidate.casefold())
+        used_names.add(candidate.casefold())
         unique.append(candidate)
     return unique

@@ -10,7 +10,7 @@ Corners = tuple[tuple[float, float], ...]
 
 
 def turned_corners(box: Box, degrees: float, pivot: tuple[float, float]) -> Corners:
-    """The four corners of a box, turned clockwise on the screen about a point.
+    """Return the four corners of a box, turned clockwise on the screen about a point.
 
     Args:
         box: before it is turned.
@@ -34,7 +34,7 @@ def turned_corners(box: Box, degrees: float, pivot: tuple[float, float]) -> Corn
 def ellipse(
     centre: tuple[float, float], radii: tuple[float, float], degrees: float, size: Size
 ) -> np.ndarray:
-    """The pixels whose centres lie in an ellipse.
+    """Return the pixels whose centres lie in an ellipse.
 
     Args:
         centre: (x, y).

@@ -22,7 +22,7 @@ from segue.values.region import Region
 
 
 def mask_file_names(regions: Sequence[Region]) -> list[str]:
-    """A readable and safe file name for each region, all different: "r1-airplane.png"."""
+    """Return a readable and safe file name for each region, all different: "r1-airplane.png"."""
     names = []
     for region in regions:
         parts = [safe_name(region.id) or "r", safe_name(region.phrase)]
@@ -54,7 +54,7 @@ def read_mask(file: str | Path) -> Mask:
 
 
 def label_map(regions: Sequence[Region], size: Size) -> np.ndarray:
-    """Number the pixels of regions: (H, W) uint16, n for the n-th region of the list, 0 for none.
+    """Number the pixels of regions: (H, W) uint16, n for the n-th region, 0 for none.
 
     Where masks overlap, the smallest has the pixel.
     """

@@ -17,7 +17,7 @@ from segue.annotations.entry_log import EntryLog
 from segue.annotations.fields import MaskBudget, near, read_number, read_whole
 from segue.annotations.segmentation import read_segmentation
 from segue.errors import InputError
-from segue.export import Annotated
+from segue.export import AnnotatedImage
 from segue.export.class_names import read_names, yaml_names
 from segue.export.files import read_text, write_text
 from segue.export.label_files import label_files
@@ -30,7 +30,7 @@ from segue.values.region import Region
 
 
 def write_yolo(
-    pictures: Sequence[Annotated],
+    pictures: Sequence[AnnotatedImage],
     target: str | Path,
     *,
     categories: Sequence[str] | None = None,
@@ -65,7 +65,7 @@ def write_yolo(
 
 def read_yolo(
     source: str | Path, sizes: Mapping[str, Size], *, skipped: list[str] | None = None
-) -> list[Annotated]:
+) -> list[AnnotatedImage]:
     """Read the label files of a folder: rows of corners, and rows of boxes, with scores or without.
 
     Args:
@@ -78,10 +78,10 @@ def read_yolo(
     """
     with EntryLog(Path(source) / "data.yaml", skipped).whole("a list of classes"):
         labels = read_names(read_text(Path(source) / "data.yaml"))
-    asked = [Annotated(name, size) for name, size in sizes.items()]
+    sized_images = [AnnotatedImage(name, size) for name, size in sizes.items()]
     budget = MaskBudget()
     pictures = []
-    for picture, name in zip(asked, label_files(asked), strict=True):
+    for picture, name in zip(sized_images, label_files(sized_images), strict=True):
         file = Path(source) / "labels" / name
         log = EntryLog(file, skipped)
         regions: list[Region] = []
@@ -91,7 +91,7 @@ def read_yolo(
                     regions.append(
                         _region(len(regions) + 1, line.split(), labels, picture.size, budget)
                     )
-        pictures.append(Annotated(picture.name, picture.size, tuple(regions)))
+        pictures.append(AnnotatedImage(picture.name, picture.size, tuple(regions)))
     return pictures
 
 
@@ -111,7 +111,7 @@ def _line(region: Region, numbers: Mapping[str, int], size: Size) -> str:
 def _region(
     number: int, row: list[str], labels: Mapping[int, str], size: Size, budget: MaskBudget
 ) -> Region:
-    """A line: class and corners x y x y …, or class and box cx cy w h; then perhaps a score."""
+    """Read a line: class and corners x y x y …, or class and box cx cy w h; perhaps a score."""
     index = read_whole(row[0], "the class")
     if index not in labels:
         raise InputError(f"there is no class {index} in data.yaml")
