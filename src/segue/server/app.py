@@ -20,18 +20,18 @@ from segue.assistant import Assistant
 from segue.assistant.presets import CARDS
 from segue.chat import serve_publicly
 from segue.errors import InputError
-from segue.server.conversations.pictures import Pictures
-from segue.server.conversations.service import Talks
-from segue.server.conversations.storage import Storage, explained, private
-from segue.server.conversations.store import Store
-from segue.server.disk_errors import trouble_of
-from segue.server.http.access import Gate
+from segue.server.conversations.pictures import PictureStore
+from segue.server.conversations.service import ConversationService
+from segue.server.conversations.storage import Storage, explain_disk_errors, private
+from segue.server.conversations.store import ConversationStore
+from segue.server.disk_errors import disk_error_code
+from segue.server.http.access import AccessMiddleware
 from segue.server.http.connections import Connections, protocol_for
-from segue.server.http.dependencies import Service
-from segue.server.http.errors import explain
+from segue.server.http.dependencies import Services
+from segue.server.http.errors import install_error_handlers
 from segue.server.http.openapi import documented
-from segue.server.http.sse import ClientGone
-from segue.server.metrics import Metered, Metrics
+from segue.server.http.sse import ClientDisconnected
+from segue.server.metrics import Metrics, MetricsMiddleware
 from segue.server.routes import (
     about,
     completions,
@@ -81,16 +81,16 @@ def build(
         with locked(settings.data):
             storage = Storage(settings.data)
             store = opened(storage)
-            talks = Talks(
+            talks = ConversationService(
                 store,
-                Pictures(storage.pictures),
+                PictureStore(storage.pictures),
                 lambda: worker.assistant,
                 settings.memory.parts["conversations"],
                 storage,
             )
             talks.clean()
             storage.keep_reserve()
-            app.state.service = Service(settings, worker, talks, metrics, storage)
+            app.state.services = Services(settings, worker, talks, metrics, storage)
             worker.start(load, on_failure)
             try:
                 yield
@@ -98,7 +98,7 @@ def build(
                 worker.stop()
                 store.close()
 
-    middleware = [Middleware(Metered, metrics)]
+    middleware = [Middleware(MetricsMiddleware, metrics)]
     if settings.cors_origins:
         middleware.append(
             Middleware(
@@ -109,7 +109,7 @@ def build(
                 expose_headers=["Retry-After", "ETag"],
             )
         )
-    middleware.append(Middleware(Gate, settings=settings))
+    middleware.append(Middleware(AccessMiddleware, settings=settings))
     app = FastAPI(
         title="segue",
         version=__version__,
@@ -125,8 +125,8 @@ def build(
         app.include_router(part.router)
     if settings.label_studio:
         app.include_router(label_studio.router)
-    explain(app)
-    app.add_exception_handler(ClientGone, _nobody_listens)
+    install_error_handlers(app)
+    app.add_exception_handler(ClientDisconnected, _nobody_listens)
     app.openapi = documented(app)  # type: ignore[method-assign]
     metrics.watch(
         {
@@ -153,7 +153,7 @@ def build(
             ),
             "segue_pixels_in_flight": (
                 "Decoded pixels of requests in the works",
-                lambda: app.state.service.room.held,
+                lambda: app.state.services.room.held,
             ),
             "segue_gpu_memory_bytes": ("Memory of the GPU in use", _gpu_bytes),
         }
@@ -161,21 +161,21 @@ def build(
     return app
 
 
-def opened(storage: Storage) -> Store:
+def opened(storage: Storage) -> ConversationStore:
     """The conversations of a data folder; on a full disk with the help of its reserve.
 
     Raises:
         InputError: the folder or the file cannot be used; the message says why.
         ModelError: another version wrote the file.
     """
-    with explained(storage.folder):
+    with explain_disk_errors(storage.folder):
         try:
-            return Store(storage.database)
+            return ConversationStore(storage.database)
         except sqlite3.Error as error:
-            if trouble_of(error) != "storage_full":
+            if disk_error_code(error) != "storage_full":
                 raise
-            with storage.reserve_used():
-                return Store(storage.database)
+            with storage.release_reserve():
+                return ConversationStore(storage.database)
 
 
 class Server(uvicorn.Server):
@@ -261,7 +261,7 @@ def locked(data: Path) -> Iterator[None]:
     Raises:
         InputError: another one does.
     """
-    with explained(data):
+    with explain_disk_errors(data):
         Storage(data).prepare()
         file = open(data / "lock", "w", opener=private)  # noqa: SIM115, closed below
     with file:
@@ -282,10 +282,10 @@ def _prepare(assistant: Assistant, settings: Settings) -> None:
     """Make the models ready to answer strangers."""
     serve_publicly(assistant.chat)
     assistant.limit_memory(settings.memory)
-    share_processor(assistant, settings.threads)
+    set_num_threads(assistant, settings.threads)
 
 
-def share_processor(assistant: Assistant, threads: int | None) -> None:
+def set_num_threads(assistant: Assistant, threads: int | None) -> None:
     """Set how many processor threads the models use, in the thread that calls this."""
     stages = (assistant.chat, assistant.detector, assistant.segmenter)
     named = [CARDS.get(getattr(stage, "name", "")) for stage in stages if stage is not None]
@@ -303,11 +303,11 @@ async def _nobody_listens(_request: Request, _error: Exception) -> Response:
 
 def _kept(app: FastAPI, part: str) -> float:
     """Memory of one kind of what is remembered."""
-    service: Service = app.state.service
-    own = {"pictures": service.recent.size_bytes, "conversations": service.talks.size_bytes}
-    if part in own or service.worker.state != "ready":
+    services: Services = app.state.services
+    own = {"pictures": services.recent.size_bytes, "conversations": services.talks.size_bytes}
+    if part in own or services.worker.state != "ready":
         return float(own.get(part, 0))
-    return float(service.worker.assistant.memory_bytes()[part])
+    return float(services.worker.assistant.memory_bytes()[part])
 
 
 def _gpu_bytes() -> float:

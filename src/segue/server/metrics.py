@@ -72,7 +72,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class Metered:
+class MetricsMiddleware:
     """Middleware that counts requests by route (never by address, which would be endless)."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

@@ -93,7 +93,7 @@ def serve(
 
     with needed("serve"):
         from segue.server.app import serve as run
-        from segue.server.settings import Settings, kept_key
+        from segue.server.settings import Settings, load_or_create_key
 
     from segue.cli.terminal.screen import screen
 
@@ -106,7 +106,7 @@ def serve(
         port=port,
         memory=options.budget(memory),
         login_token=secrets.token_urlsafe(32),
-        keys=() if no_key else given or (kept_key(folder),),
+        keys=() if no_key else given or (load_or_create_key(folder),),
         allowed_hosts=tuple(allowed_host or ()),
         cors_origins=tuple(cors_origin or ()),
         allow_urls=allow_urls,

@@ -17,11 +17,16 @@ from segue.conversation.session.snapshots import RegionReader, snapshot_from_jso
 from segue.errors import UnknownName
 from segue.pipeline.answer import Done, Event
 from segue.pipeline.routing import Route
-from segue.server.conversations.pictures import Pictures, Recent, picture_name
+from segue.server.conversations.pictures import PictureStore, Recent, clean_picture_name
 from segue.server.conversations.storage import Storage
-from segue.server.conversations.store import Document, Record, Shown, Store
-from segue.server.disk_errors import trouble_of
-from segue.server.http.errors import Problem, not_found
+from segue.server.conversations.store import (
+    ConversationRecord,
+    ConversationStore,
+    PictureRecord,
+    SnapshotJson,
+)
+from segue.server.disk_errors import disk_error_code
+from segue.server.http.errors import ApiError, not_found
 from segue.server.worker import Job
 from segue.values.image import Image
 from segue.values.message import Sampling
@@ -31,13 +36,13 @@ TITLE_LENGTH = 80
 T = TypeVar("T")
 
 
-class Talks:
+class ConversationService:
     """The conversations of a server."""
 
     def __init__(
         self,
-        store: Store,
-        pictures: Pictures,
+        store: ConversationStore,
+        pictures: PictureStore,
         models: Callable[[], Assistant],
         budget_bytes: int = 256 * 2**20,
         storage: Storage | None = None,
@@ -57,11 +62,11 @@ class Talks:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()  # adding and deleting pictures, against reading them
 
-    def record(self, owner: str, id: str) -> Record:
+    def record(self, owner: str, id: str) -> ConversationRecord:
         """What is stored.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
         record = self.store.find(owner, id)
         if record is None:
@@ -72,7 +77,7 @@ class Talks:
         """How often a conversation was changed.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
         revision = self.store.revision(owner, id)
         if revision is None:
@@ -128,34 +133,34 @@ class Talks:
         """Take the last change back.
 
         Raises:
-            Problem: 409, there is none.
+            ApiError: 409, there is none.
         """
         if self._open(owner, id).undo() is None:
-            raise Problem(409, "nothing_to_undo", "There is nothing to take back.")
+            raise ApiError(409, "nothing_to_undo", "There is nothing to take back.")
         self._moved(id, -1)
 
     def redo(self, owner: str, id: str) -> None:
         """Do again what was taken back last.
 
         Raises:
-            Problem: 409, there is nothing.
+            ApiError: 409, there is nothing.
         """
         if self._open(owner, id).redo() is None:
-            raise Problem(409, "nothing_to_redo", "There is nothing to do again.")
+            raise ApiError(409, "nothing_to_redo", "There is nothing to do again.")
         self._moved(id, 1)
 
     def show(self, owner: str, id: str, images: list[Image], max_images: int) -> None:
         """Add pictures; in any thread.
 
         Raises:
-            Problem: 404; 400, there would be too many.
+            ApiError: 404; 400, there would be too many.
         """
         for image in images:
             self.pictures.keep(image)
         with self._lock:
             known = len(self.record(owner, id).pictures)
             if known + len(images) > max_images:
-                raise Problem(
+                raise ApiError(
                     400,
                     "invalid_value",
                     f"A conversation may have {max_images} pictures, this would be the "
@@ -181,7 +186,7 @@ class Talks:
         """Memory of the conversations that are kept at hand."""
         return self._live.size_bytes
 
-    def pixels(self, record: Record) -> int:
+    def pixels(self, record: ConversationRecord) -> int:
         """Of all pictures of a conversation, those behind edits included."""
         behind = set(self.store.backgrounds(record.id).values())
         behind -= {one.digest for one in record.pictures}
@@ -207,9 +212,9 @@ class Talks:
             try:
                 freed = self.store.delete(id)
             except sqlite3.Error as error:
-                if self._storage is None or trouble_of(error) != "storage_full":
+                if self._storage is None or disk_error_code(error) != "storage_full":
                     raise
-                with self._storage.reserve_used():
+                with self._storage.release_reserve():
                     freed = self.store.delete(id)
                     self._forget(freed)
                     self.store.shrink()
@@ -235,7 +240,7 @@ class Talks:
             self.store.import_steps(id, documents, at, title)
         return id
 
-    def snapshot(self, record: Record) -> Conversation:
+    def snapshot(self, record: ConversationRecord) -> Conversation:
         """What is stored as a conversation of its own, to draw and export it; in any thread."""
         images, memo = self._images(record), self._pictures_of(record.id, record.document)
         now = snapshot_from_json(record.document, {**memo, **{i.digest: i for i in images}})
@@ -247,7 +252,7 @@ class Talks:
         again, to save it elsewhere; in any thread.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
         with self._lock:
             return self._read(self.record(owner, id), self._models_if_there())
@@ -255,7 +260,7 @@ class Talks:
     def _models_if_there(self) -> Assistant:
         try:
             return self._models()
-        except Problem:  # still loading: only the models' names are missing then
+        except ApiError:  # still loading: only the models' names are missing then
             return Assistant()
 
     def clean(self) -> None:
@@ -275,7 +280,7 @@ class Talks:
                 self._live.put(id, conversation, _size(conversation))
         return conversation
 
-    def _read(self, record: Record, assistant: Assistant) -> Conversation:
+    def _read(self, record: ConversationRecord, assistant: Assistant) -> Conversation:
         images = self._images(record)
         by_digest = {image.digest: image for image in images}
         documents, at = self.store.history(record.id)
@@ -287,15 +292,17 @@ class Talks:
         conversation = Conversation(assistant, system=record.system)
         return conversation.restore(images, steps, at)
 
-    def _images(self, record: Record) -> list[Image]:
+    def _images(self, record: ConversationRecord) -> list[Image]:
         found: dict[str, Image] = {}
         for one in record.pictures:
             if one.digest not in found:
                 found[one.digest] = self.pictures.read(one.digest)
-        return [replace(found[one.digest], name=picture_name(one.name)) for one in record.pictures]
+        return [
+            replace(found[one.digest], name=clean_picture_name(one.name)) for one in record.pictures
+        ]
 
     def _pictures_of(
-        self, id: str, document: Document, known: dict[str, Image] | None = None
+        self, id: str, document: SnapshotJson, known: dict[str, Image] | None = None
     ) -> dict[str, Image]:
         """The backgrounds that a document names, by digest."""
         missing = {
@@ -332,8 +339,10 @@ def _title(text: str) -> str:
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1] + "…"
 
 
-def _shown(image: Image) -> Shown:
-    return Shown(image.digest, picture_name(image.name), image.size.width, image.size.height)
+def _shown(image: Image) -> PictureRecord:
+    return PictureRecord(
+        image.digest, clean_picture_name(image.name), image.size.width, image.size.height
+    )
 
 
 def _size(conversation: Conversation) -> int:

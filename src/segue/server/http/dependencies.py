@@ -9,14 +9,14 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
-from segue.server.conversations.pictures import Recent, Upload, received
-from segue.server.conversations.reservations import Reservations
-from segue.server.conversations.service import Talks
+from segue.server.conversations.pictures import Recent, Upload, receive_picture
+from segue.server.conversations.reservations import PixelReservations
+from segue.server.conversations.service import ConversationService
 from segue.server.conversations.storage import Storage
-from segue.server.conversations.store import Record
-from segue.server.http.access import AT_END
-from segue.server.http.errors import Problem
-from segue.server.http.keys import Keys, SessionTokens
+from segue.server.conversations.store import ConversationRecord
+from segue.server.http.access import CLEANUPS
+from segue.server.http.errors import ApiError
+from segue.server.http.keys import ApiKeys, SessionTokens
 from segue.server.http.sse import call
 from segue.server.metrics import Metrics
 from segue.server.settings import Settings
@@ -25,36 +25,36 @@ from segue.values.image import Image
 
 T = TypeVar("T")
 
-AT_ONCE = 2
+MAX_CONCURRENT = 2
 """Pictures that are decoded, edited or exported at the same time."""
 
 
-class Service:
+class Services:
     """Everything that a server has running."""
 
     def __init__(
         self,
         settings: Settings,
         worker: Worker,
-        talks: Talks,
+        talks: ConversationService,
         metrics: Metrics,
         storage: Storage,
     ) -> None:
         self.settings, self.worker, self.talks, self.metrics = settings, worker, talks, metrics
         self.storage = storage
-        self.tokens = SessionTokens(talks.store, Keys(settings.keys).owners)
+        self.tokens = SessionTokens(talks.store, ApiKeys(settings.keys).owners)
         """Logins of browsers."""
         self.recent = Recent(settings.memory.parts["pictures"])
         """Pictures that requests brought lately, by owner and digest."""
-        self.room = Reservations(
+        self.room = PixelReservations(
             settings.max_held_pixels,
             max_waiting=settings.max_waiting,
             deadline_s=settings.deadline_s,
         )
         """For the decoded pictures of requests."""
-        self._side = anyio.CapacityLimiter(AT_ONCE)
+        self._side = anyio.CapacityLimiter(MAX_CONCURRENT)
 
-    async def aside(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    async def run_in_thread(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """Do something slow beside the event loop and beside the models."""
         run = partial(work, *arguments, **options)
         return await anyio.to_thread.run_sync(run, limiter=self._side)
@@ -63,13 +63,15 @@ class Service:
         """Do something short with the store, beside the event loop."""
         return await anyio.to_thread.run_sync(partial(work, *arguments))
 
-    async def modelled(self, work: Callable[[], T], request: Request, *, quick: bool = True) -> T:
+    async def run_on_models(
+        self, work: Callable[[], T], request: Request, *, quick: bool = True
+    ) -> T:
         """Do something in the thread of the models; what takes long is not quick."""
         deadline_s = self.settings.deadline_s
         result: T = await call(self.worker, work, request, deadline_s, quick=quick)
         return result
 
-    def look_ahead(self, image: Image) -> None:
+    def encode_ahead(self, image: Image) -> None:
         """Encode a picture for the first click, when the models have nothing else to do."""
         worker = self.worker
         if worker.state != "ready" or worker.waiting or worker.active:
@@ -101,13 +103,13 @@ class Service:
             known: pixels of the pictures that are there already, in the same conversation.
 
         Raises:
-            Problem: 400, one cannot be read, or they are too large; 429 and 504, no room.
+            ApiError: 400, one cannot be read, or they are too large; 429 and 504, no room.
         """
         uploads = [await self._received(source, name) for source, name in sources]
         total = sum(upload.pixels for upload in uploads)
         most = self.settings.max_total_pixels
         if known + total > most:
-            raise Problem(
+            raise ApiError(
                 400,
                 "picture_too_large",
                 f"The pictures have {known + total} pixels together, more than the limit of "
@@ -115,11 +117,11 @@ class Service:
                 param="image",
             )
         await self.room.take(total)
-        request.scope.setdefault(AT_END, []).append(partial(self.room.give, total))
+        request.scope.setdefault(CLEANUPS, []).append(partial(self.room.give, total))
         return [await self._remembered(owner, upload) for upload in uploads]
 
     @asynccontextmanager
-    async def picture_for_a_while(
+    async def hold_picture(
         self, owner: str, source: str | bytes, name: str = ""
     ) -> AsyncIterator[Image]:
         """One of many pictures of a request, which are needed one after the other."""
@@ -129,24 +131,24 @@ class Service:
 
     async def _received(self, source: str | bytes, name: str) -> Upload:
         settings = self.settings
-        return await self.aside(
-            received, source, settings.limits, allow_urls=settings.allow_urls, name=name
+        return await self.run_in_thread(
+            receive_picture, source, settings.limits, allow_urls=settings.allow_urls, name=name
         )
 
     async def _remembered(self, owner: str, upload: Upload) -> Image:
-        image = await self.aside(upload.decoded)
+        image = await self.run_in_thread(upload.decoded)
         self.recent.put((owner, image.digest), image, image.array.nbytes)
         return image
 
-    def known_picture(self, owner: str, digest: str) -> Image:
+    def recent_picture(self, owner: str, digest: str) -> Image:
         """A picture that the same owner sent before.
 
         Raises:
-            Problem: 404, it is not remembered (any more).
+            ApiError: 404, it is not remembered (any more).
         """
         image = self.recent.get((owner, digest))
         if not isinstance(image, Image):
-            raise Problem(
+            raise ApiError(
                 404,
                 "picture_not_known",
                 f"There is no picture {digest[:80]!r} in memory. Send the picture itself.",
@@ -154,18 +156,18 @@ class Service:
             )
         return image
 
-    async def record(self, owner: str, id: str) -> Record:
+    async def record(self, owner: str, id: str) -> ConversationRecord:
         """A conversation as it is stored.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
         return await self.stored(self.talks.record, owner, id)
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+def _get_services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
 def _owner(request: Request) -> str:
@@ -173,5 +175,5 @@ def _owner(request: Request) -> str:
     return owner
 
 
-TheService = Annotated[Service, Depends(_service)]
+ServicesDep = Annotated[Services, Depends(_get_services)]
 Owner = Annotated[str, Depends(_owner)]
