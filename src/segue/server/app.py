@@ -29,8 +29,8 @@ from segue.server.http.access import AccessMiddleware
 from segue.server.http.connections import Connections, protocol_for
 from segue.server.http.dependencies import Services
 from segue.server.http.errors import install_error_handlers
-from segue.server.http.openapi import documented
-from segue.server.http.sse import ClientDisconnected
+from segue.server.http.jobs import ClientDisconnected
+from segue.server.http.openapi import openapi_of
 from segue.server.metrics import Metrics, MetricsMiddleware
 from segue.server.routes import (
     about,
@@ -40,7 +40,7 @@ from segue.server.routes import (
     label_studio,
     page,
     regions,
-    segmenting,
+    segmentation,
 )
 from segue.server.settings import Settings
 from segue.server.worker import Worker
@@ -80,17 +80,17 @@ def build(
     async def running(app: FastAPI) -> AsyncIterator[None]:
         with locked(settings.data):
             storage = Storage(settings.data)
-            store = opened(storage)
-            talks = ConversationService(
+            store = open_store(storage)
+            service = ConversationService(
                 store,
                 PictureStore(storage.pictures),
                 lambda: worker.assistant,
                 settings.memory.parts["conversations"],
                 storage,
             )
-            talks.clean()
+            service.clean()
             storage.keep_reserve()
-            app.state.services = Services(settings, worker, talks, metrics, storage)
+            app.state.services = Services(settings, worker, service, metrics, storage)
             worker.start(load, on_failure)
             try:
                 yield
@@ -121,13 +121,13 @@ def build(
     )
     app.state.worker = worker
     app.state.connections = Connections()
-    for part in (health, about, completions, segmenting, conversations, regions, page):
+    for part in (health, about, completions, segmentation, conversations, regions, page):
         app.include_router(part.router)
     if settings.label_studio:
         app.include_router(label_studio.router)
     install_error_handlers(app)
-    app.add_exception_handler(ClientDisconnected, _nobody_listens)
-    app.openapi = documented(app)  # type: ignore[method-assign]
+    app.add_exception_handler(ClientDisconnected, _client_closed_request)
+    app.openapi = openapi_of(app)  # type: ignore[method-assign]
     metrics.watch(
         {
             "segue_queue_waiting": ("Jobs that wait", lambda: worker.waiting),
@@ -137,23 +137,29 @@ def build(
                 "What all that follow may hold together",
                 lambda: settings.memory.total,
             ),
-            "segue_views_bytes": ("Pictures encoded for masks", partial(_kept, app, "views")),
+            "segue_views_bytes": (
+                "Pictures encoded for masks",
+                partial(_cache_bytes, app, "views"),
+            ),
             "segue_features_bytes": (
                 "Pictures encoded for the chat model",
-                partial(_kept, app, "features"),
+                partial(_cache_bytes, app, "features"),
             ),
             "segue_sequences_bytes": (
                 "Conversations that the chat model has read",
-                partial(_kept, app, "sequences"),
+                partial(_cache_bytes, app, "sequences"),
             ),
-            "segue_pictures_bytes": ("Pictures of requests", partial(_kept, app, "pictures")),
+            "segue_pictures_bytes": (
+                "Pictures of requests",
+                partial(_cache_bytes, app, "pictures"),
+            ),
             "segue_conversations_bytes": (
                 "Conversations at hand",
-                partial(_kept, app, "conversations"),
+                partial(_cache_bytes, app, "conversations"),
             ),
             "segue_pixels_in_flight": (
                 "Decoded pixels of requests in the works",
-                lambda: app.state.services.room.held,
+                lambda: app.state.services.pixel_reservations.held,
             ),
             "segue_gpu_memory_bytes": ("Memory of the GPU in use", _gpu_bytes),
         }
@@ -161,7 +167,7 @@ def build(
     return app
 
 
-def opened(storage: Storage) -> ConversationStore:
+def open_store(storage: Storage) -> ConversationStore:
     """The conversations of a data folder; on a full disk with the help of its reserve.
 
     Raises:
@@ -224,7 +230,7 @@ def serve(
             server.should_exit = True
 
     with locked(settings.data):  # what is wrong with the folder is said before anything starts
-        opened(Storage(settings.data)).close()
+        open_store(Storage(settings.data)).close()
     budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
     app = build(settings, load, give_up)
     config = uvicorn.Config(
@@ -296,15 +302,18 @@ def set_num_threads(assistant: Assistant, threads: int | None) -> None:
         torch.set_num_threads(threads or 1)
 
 
-async def _nobody_listens(_request: Request, _error: Exception) -> Response:
+async def _client_closed_request(_request: Request, _error: Exception) -> Response:
     """The answer to a client that went away; only the log of a proxy sees it."""
     return Response(status_code=499)
 
 
-def _kept(app: FastAPI, part: str) -> float:
+def _cache_bytes(app: FastAPI, part: str) -> float:
     """Memory of one kind of what is remembered."""
     services: Services = app.state.services
-    own = {"pictures": services.recent.size_bytes, "conversations": services.talks.size_bytes}
+    own = {
+        "pictures": services.recent_pictures.size_bytes,
+        "conversations": services.conversations.size_bytes,
+    }
     if part in own or services.worker.state != "ready":
         return float(own.get(part, 0))
     return float(services.worker.assistant.memory_bytes()[part])

@@ -151,12 +151,8 @@ class CompletionWriter:
             answer = Answer(turn.question, text, raw)
             conversation.append_turn(turn.question, answer, tuple(turn.images))
         conversation.add_images(*last_turn.images)
-        for event in conversation.stream(
-            last_turn.question, sampling, route=self._request.route
-        ):
-            if isinstance(self._pipeline, RawTextPipeline) and (
-                text := self._pipeline.take_text()
-            ):
+        for event in conversation.stream(last_turn.question, sampling, route=self._request.route):
+            if isinstance(self._pipeline, RawTextPipeline) and (text := self._pipeline.take_text()):
                 yield RawTextAdded(text)
             if isinstance(event, Done):
                 self._count(conversation, event.answer)
@@ -227,7 +223,8 @@ class CompletionWriter:
             "thought": answer.thought,
             "notices": list(answer.notices),
         }
-        delta = CompletionDelta(raw=answer.raw, **{k: v for k, v in fields.items() if v})
+        given: dict[str, Any] = {name: value for name, value in fields.items() if value}
+        delta = CompletionDelta(raw=answer.raw, **given)
         yield self._chunk(delta, _finish_reason(answer))
         options = self._request.stream_options
         if options is not None and options.include_usage:

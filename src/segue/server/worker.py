@@ -48,7 +48,7 @@ class Job:
         self.events: asyncio.Queue[Any] = asyncio.Queue()
         """Whatever the steps yield, `QueuePosition` before, `JobFinished` at the end."""
         self.done = threading.Event()
-        self.cancelled = False
+        self.is_cancelled = False
         self.running: Iterator[Any] | None = None
         self.steps = steps
         self.came = monotonic()
@@ -167,7 +167,7 @@ class Worker:
     def cancel(self, job: Job) -> None:
         """Take a job out of the queue, or have it closed before its next step."""
         with self._lock:
-            job.cancelled = True
+            job.is_cancelled = True
             for line in (self._waiting, self._quick):
                 if job in line:
                     line.remove(job)
@@ -186,7 +186,7 @@ class Worker:
         with self._lock:
             self._stopping = True
             for job in (*self._waiting, *self._quick, *self._active):
-                job.cancelled = True
+                job.is_cancelled = True
             self._lock.notify()
         if self._thread.is_alive():
             self._thread.join()
@@ -254,9 +254,9 @@ class Worker:
         """One step of a job, or its end."""
         error: BaseException | None = None
         try:
-            if job.running is None and not job.cancelled:
+            if job.running is None and not job.is_cancelled:
                 job.running = iter(job.steps())
-            if job.running is not None and not job.cancelled:
+            if job.running is not None and not job.is_cancelled:
                 job.tell(next(job.running))
                 if job in self._active:
                     return

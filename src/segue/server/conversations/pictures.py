@@ -119,7 +119,7 @@ class Upload:
     """Height times width, as the header states."""
     limits: Limits
 
-    def decoded(self) -> Image:
+    def decode(self) -> Image:
         """The picture.
 
         Raises:
@@ -128,7 +128,7 @@ class Upload:
         try:
             return Image(pixels.decode(self.content, self.what, self.limits), self.name)
         except InputError as error:
-            raise _refused(error) from error
+            raise _refusal(error) from error
 
 
 def receive_picture(
@@ -152,13 +152,15 @@ def receive_picture(
         content, what, named = content_of(source, allow_urls=allow_urls, limits=limits)
         height, width = pixels.size_in_header(content, what, limits)
     except InputError as error:
-        raise _refused(error) from error
+        raise _refusal(error) from error
     return Upload(content, what, name or named, height * width, limits)
 
 
-def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Image:
+def decode_picture(
+    source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = ""
+) -> Image:
     """The same, decoded at once."""
-    return receive_picture(source, limits, allow_urls=allow_urls, name=name).decoded()
+    return receive_picture(source, limits, allow_urls=allow_urls, name=name).decode()
 
 
 def clean_picture_name(text: str) -> str:
@@ -175,7 +177,7 @@ def clean_picture_name(text: str) -> str:
     return name if name.strip(". ") else ""
 
 
-def _refused(error: InputError) -> ApiError:
+def _refusal(error: InputError) -> ApiError:
     large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
     code = "picture_too_large" if large else "picture_unreadable"
     return ApiError(400, code, _without_advice(str(error)), param="image")

@@ -71,7 +71,7 @@ class PixelReservations:
         self._call_next()
 
     @asynccontextmanager
-    async def taken(self, pixels: int) -> AsyncIterator[None]:
+    async def reserve(self, pixels: int) -> AsyncIterator[None]:
         """Hold so many pixels for a while. See `take`."""
         await self.take(pixels)
         try:

@@ -45,7 +45,7 @@ class ConversationRecord:
     updated: float
     revision: int
     pictures: tuple[PictureRecord, ...]
-    document: SnapshotJson
+    snapshot: SnapshotJson
     can_undo: bool
     can_redo: bool
 
@@ -88,7 +88,7 @@ class ConversationStore:
             _insert(db, id, 0, None, EMPTY)
         return id
 
-    def listed(self, owner: str) -> list[ConversationSummary]:
+    def list_conversations(self, owner: str) -> list[ConversationSummary]:
         """The conversations of an owner, newest first."""
         rows = self._db.read(
             "SELECT id, title, created, updated, revision,"
@@ -134,7 +134,7 @@ class ConversationStore:
             updated=updated,
             revision=revision,
             pictures=pictures,
-            document=_unpacked(document[0][0]),
+            snapshot=_unpack(document[0][0]),
             can_undo=now > first,
             can_redo=now < last,
         )
@@ -149,7 +149,7 @@ class ConversationStore:
                 (id,),
             )
         steps = [
-            (Step(what, name) if what else None, _unpacked(document))
+            (Step(what, name) if what else None, _unpack(document))
             for _, what, name, document in rows
         ]
         return steps, [number for number, *_ in rows].index(now)
@@ -197,7 +197,7 @@ class ConversationStore:
                 _insert(db, id, number, step, document)
             db.execute("UPDATE conversations SET now = ?, title = ? WHERE id = ?", (at, title, id))
 
-    def show(self, id: str, pictures: Sequence[PictureRecord], title: str = "") -> None:
+    def add_pictures(self, id: str, pictures: Sequence[PictureRecord], title: str = "") -> None:
         """Add pictures, which must be kept already."""
         with self._db.writing() as db:
             known = db.execute(
@@ -229,7 +229,7 @@ class ConversationStore:
             db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?)", (id, name, digest))
         return name
 
-    def name(self, id: str, title: str) -> None:
+    def set_title(self, id: str, title: str) -> None:
         """Give a conversation a title."""
         with self._db.writing() as db:
             db.execute("UPDATE conversations SET title = ?, named = 1 WHERE id = ?", (title, id))
@@ -246,7 +246,7 @@ class ConversationStore:
                 )
             }
             db.execute("DELETE FROM conversations WHERE id = ?", (id,))
-            return [digest for digest in sorted(mine) if not self._named(digest)]
+            return [digest for digest in sorted(mine) if not self._is_used(digest)]
 
     def shrink(self) -> None:
         """Give the room of what was deleted back to the disk."""
@@ -286,7 +286,7 @@ class ConversationStore:
         with self._db.writing() as db:
             db.execute("DELETE FROM session_tokens WHERE owner = ?", (owner,))
 
-    def _named(self, digest: str) -> bool:
+    def _is_used(self, digest: str) -> bool:
         return any(
             self._db.read(f"SELECT 1 FROM {table} WHERE digest = ? LIMIT 1", (digest,))
             for table in ("pictures", "backgrounds")
@@ -312,14 +312,14 @@ def _insert(
     db: sqlite3.Connection, id: str, number: int, step: Step | None, document: SnapshotJson
 ) -> None:
     what, name = (step.what, step.name) if step else ("", "")
-    values = (id, number, what, name, len(document["turns"]), _packed(document))
+    values = (id, number, what, name, len(document["turns"]), _pack(document))
     db.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
-def _packed(document: SnapshotJson) -> bytes:
+def _pack(document: SnapshotJson) -> bytes:
     return zlib.compress(json.dumps(document, ensure_ascii=False).encode(), 1)
 
 
-def _unpacked(blob: bytes) -> SnapshotJson:
+def _unpack(blob: bytes) -> SnapshotJson:
     document: SnapshotJson = json.loads(zlib.decompress(blob))
     return document

@@ -26,6 +26,10 @@ CLEANUPS = "segue.at_end"
 """In a request's scope: what to call when it is done, however it ends."""
 
 
+FAILED_KEYS = "segue.failed_keys"
+"""Where the limiter of failed keys is in the scope of a request."""
+
+
 class AccessMiddleware:
     """Middleware before all routes. `scope["state"]["owner"]` says who came in."""
 
@@ -33,7 +37,7 @@ class AccessMiddleware:
         self.app, self.settings = app, settings
         self.keys = ApiKeys(settings.keys)
         self.rate = RateLimiter(settings.requests_per_minute)
-        self.wrong = FailedKeyLimiter()
+        self.failed_keys = FailedKeyLimiter()
         self.bodies = BodyReader(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +46,7 @@ class AccessMiddleware:
             return
         is_public = is_public_path(scope["path"])
         send = _add_nosniff(send)
-        scope["segue.wrong_keys"] = self.wrong
+        scope[FAILED_KEYS] = self.failed_keys
         try:
             await self._authorize(scope, Headers(scope=scope), is_public)
             body = await self.bodies.read(scope, receive, is_public=is_public)
@@ -73,7 +77,7 @@ class AccessMiddleware:
         scope.setdefault("state", {})["owner"] = owner
         if owner is None:
             if bearer is not None:
-                await self.wrong.note(client_address(scope))
+                await self.failed_keys.record_failure(client_address(scope))
             raise ApiError(
                 401,
                 "invalid_api_key",
@@ -94,7 +98,7 @@ class AccessMiddleware:
         if not self.keys.required:
             return self.keys.owner(None)
         if bearer is not None:
-            self.wrong.check(client_address(scope))
+            self.failed_keys.check(client_address(scope))
             return self.keys.owner(bearer)
         tokens = session_tokens_of(scope)
         return tokens.owner(token) if tokens is not None else None

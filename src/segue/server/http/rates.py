@@ -59,7 +59,7 @@ class FailedKeyLimiter:
         if not _is_own(address):
             self._refuse(address)
 
-    async def note(self, address: str) -> None:
+    async def record_failure(self, address: str) -> None:
         """Count a wrong key, and wait as long as its answer shall take.
 
         Raises:

@@ -108,9 +108,7 @@ class PredictResponse(BaseModel):
 async def health(services: ServicesDep) -> LabelStudioHealthResponse:
     """Whether the models are ready."""
     services.worker.check_room()
-    return LabelStudioHealthResponse(
-        status="UP", model_class="segue", model_version=MODEL_VERSION
-    )
+    return LabelStudioHealthResponse(status="UP", model_class="segue", model_version=MODEL_VERSION)
 
 
 @router.post("/setup")
