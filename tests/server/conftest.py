@@ -88,8 +88,8 @@ class Running:
         self._opened: list[openai.OpenAI] = []
 
     @property
-    def service(self) -> Any:
-        return self.app.state.service
+    def services(self) -> Any:
+        return self.app.state.services
 
     def client(self, key: str | None = KEY, **options: Any) -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}

@@ -73,7 +73,7 @@ def test_a_full_queue_answers_429_and_when_to_come_again(tmp_path):
         first = pool.submit(client.post, URL, json=QUESTION)
         chat.begun.acquire(timeout=20)
         waiting = [pool.submit(client.post, URL, json=QUESTION) for _ in range(2)]
-        while server.service.worker.waiting < 2:
+        while server.services.worker.waiting < 2:
             threading.Event().wait(0.01)
         refused = client.post(URL, json=QUESTION)
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "queue_full")
@@ -101,12 +101,12 @@ def test_several_replies_grow_at_the_same_time(tmp_path):
         ids = [begin(client) for _ in range(2)]
         with ThreadPoolExecutor(2) as pool:
             streams = [pool.submit(ask, client, id) for id in ids]
-            while server.service.worker.active < 2:
+            while server.services.worker.active < 2:
                 threading.Event().wait(0.005)
             url = f"/v1/conversations/{ids[0]}/regions"  # a click goes between
             box = {"image": 0, "box": [1, 1, 9, 9], "preview": True}
             assert client.post(url, json=box).status_code == 200
-            assert server.service.worker.active == 2
+            assert server.services.worker.active == 2
             assert all(one.result()[-1][0] == "done" for one in streams)
 
 
@@ -121,7 +121,7 @@ def test_who_waits_is_told_how_many_are_before(tmp_path):
         first = pool.submit(ask, client, ids[0])
         chat.begun.acquire(timeout=20)
         second = pool.submit(ask, client, ids[1])
-        while server.service.worker.waiting < 1:
+        while server.services.worker.waiting < 1:
             threading.Event().wait(0.01)
         chat.let_go.set()
         assert [name for name, _ in first.result()].count("waiting") == 0
@@ -134,13 +134,13 @@ def test_a_reply_whose_client_left_is_stopped(tmp_path, stream):
     with running(assistant, tmp_path) as server:
         link = sent(server, {**QUESTION, "stream": stream})
         assert chat.begun.acquire(timeout=20)
-        (job,) = server.service.worker.jobs
+        (job,) = server.services.worker.jobs
         link.close()
-        while not job.cancelled:
+        while not job.is_cancelled:
             threading.Event().wait(0.01)
         chat.let_go.set()
         assert chat.closed.acquire(timeout=20)
-        while server.service.worker.active:
+        while server.services.worker.active:
             threading.Event().wait(0.01)
         with server.client() as client:
             assert client.post(URL, json=QUESTION).status_code == 200
@@ -156,10 +156,10 @@ def test_who_leaves_while_waiting_frees_the_place(tmp_path):
         first = pool.submit(client.post, URL, json=QUESTION)
         chat.begun.acquire(timeout=20)
         link = sent(server, QUESTION)
-        while not server.service.worker.waiting:
+        while not server.services.worker.waiting:
             threading.Event().wait(0.01)
         link.close()
-        while server.service.worker.waiting:
+        while server.services.worker.waiting:
             threading.Event().wait(0.01)
         chat.let_go.set()
         assert first.result().status_code == 200
@@ -219,7 +219,7 @@ def test_a_server_that_stops_ends_what_it_began_and_takes_nothing_new(tmp_path):
         id = begin(client)
         first = pool.submit(ask, client, id)
         chat.begun.acquire(timeout=20)
-        server.service.worker.drain()
+        server.services.worker.drain()
         refused = client.post(URL, json=QUESTION)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
         assert client.get("/readyz").status_code == 503
@@ -234,7 +234,7 @@ def test_what_was_said_until_the_server_stopped_is_kept(tmp_path):
         url = f"/v1/conversations/{id}/ask"
         with client.stream("POST", url, json={"question": "x"}, **reply) as stream:
             next(stream.iter_lines())
-            server.service.worker.stop()
+            server.services.worker.stop()
     with running(scripted(), tmp_path) as server, server.client() as client:
         (turn,) = client.get(f"/v1/conversations/{id}").json()["turns"]
         assert turn["finish"] == "cancelled"

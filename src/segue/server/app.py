@@ -20,18 +20,18 @@ from segue.assistant import Assistant
 from segue.assistant.presets import CARDS
 from segue.chat import serve_publicly
 from segue.errors import InputError
-from segue.server.conversations.pictures import Pictures
-from segue.server.conversations.service import Talks
-from segue.server.conversations.storage import Storage, explained, private
-from segue.server.conversations.store import Store
-from segue.server.disk_errors import trouble_of
-from segue.server.http.access import Gate
+from segue.server.conversations.pictures import PictureStore
+from segue.server.conversations.service import ConversationService
+from segue.server.conversations.storage import Storage, explain_disk_errors, private
+from segue.server.conversations.store import ConversationStore
+from segue.server.disk_errors import disk_error_code
+from segue.server.http.access import AccessMiddleware
 from segue.server.http.connections import Connections, protocol_for
-from segue.server.http.dependencies import Service
-from segue.server.http.errors import explain
-from segue.server.http.openapi import documented
-from segue.server.http.sse import ClientGone
-from segue.server.metrics import Metered, Metrics
+from segue.server.http.dependencies import Services
+from segue.server.http.errors import install_error_handlers
+from segue.server.http.jobs import ClientDisconnected
+from segue.server.http.openapi import ERROR_RESPONSES, openapi_of
+from segue.server.metrics import Metrics, MetricsMiddleware
 from segue.server.routes import (
     about,
     completions,
@@ -40,7 +40,7 @@ from segue.server.routes import (
     label_studio,
     page,
     regions,
-    segmenting,
+    segmentation,
 )
 from segue.server.settings import Settings
 from segue.server.worker import Worker
@@ -80,17 +80,17 @@ def build(
     async def running(app: FastAPI) -> AsyncIterator[None]:
         with locked(settings.data):
             storage = Storage(settings.data)
-            store = opened(storage)
-            talks = Talks(
+            store = open_store(storage)
+            service = ConversationService(
                 store,
-                Pictures(storage.pictures),
+                PictureStore(storage.pictures),
                 lambda: worker.assistant,
                 settings.memory.parts["conversations"],
                 storage,
             )
-            talks.clean()
+            service.clean()
             storage.keep_reserve()
-            app.state.service = Service(settings, worker, talks, metrics, storage)
+            app.state.services = Services(settings, worker, service, metrics, storage)
             worker.start(load, on_failure)
             try:
                 yield
@@ -98,7 +98,7 @@ def build(
                 worker.stop()
                 store.close()
 
-    middleware = [Middleware(Metered, metrics)]
+    middleware = [Middleware(MetricsMiddleware, metrics)]
     if settings.cors_origins:
         middleware.append(
             Middleware(
@@ -109,7 +109,7 @@ def build(
                 expose_headers=["Retry-After", "ETag"],
             )
         )
-    middleware.append(Middleware(Gate, settings=settings))
+    middleware.append(Middleware(AccessMiddleware, settings=settings))
     app = FastAPI(
         title="segue",
         version=__version__,
@@ -118,16 +118,17 @@ def build(
         redoc_url=None,
         lifespan=running,
         middleware=middleware,
+        responses=ERROR_RESPONSES,
     )
     app.state.worker = worker
     app.state.connections = Connections()
-    for part in (health, about, completions, segmenting, conversations, regions, page):
+    for part in (health, about, completions, segmentation, conversations, regions, page):
         app.include_router(part.router)
     if settings.label_studio:
         app.include_router(label_studio.router)
-    explain(app)
-    app.add_exception_handler(ClientGone, _nobody_listens)
-    app.openapi = documented(app)  # type: ignore[method-assign]
+    install_error_handlers(app)
+    app.add_exception_handler(ClientDisconnected, _client_closed_request)
+    app.openapi = openapi_of(app)  # type: ignore[method-assign]
     metrics.watch(
         {
             "segue_queue_waiting": ("Jobs that wait", lambda: worker.waiting),
@@ -137,23 +138,29 @@ def build(
                 "What all that follow may hold together",
                 lambda: settings.memory.total,
             ),
-            "segue_views_bytes": ("Pictures encoded for masks", partial(_kept, app, "views")),
+            "segue_views_bytes": (
+                "Pictures encoded for masks",
+                partial(_cache_bytes, app, "views"),
+            ),
             "segue_features_bytes": (
                 "Pictures encoded for the chat model",
-                partial(_kept, app, "features"),
+                partial(_cache_bytes, app, "features"),
             ),
             "segue_sequences_bytes": (
                 "Conversations that the chat model has read",
-                partial(_kept, app, "sequences"),
+                partial(_cache_bytes, app, "sequences"),
             ),
-            "segue_pictures_bytes": ("Pictures of requests", partial(_kept, app, "pictures")),
+            "segue_pictures_bytes": (
+                "Pictures of requests",
+                partial(_cache_bytes, app, "pictures"),
+            ),
             "segue_conversations_bytes": (
                 "Conversations at hand",
-                partial(_kept, app, "conversations"),
+                partial(_cache_bytes, app, "conversations"),
             ),
             "segue_pixels_in_flight": (
                 "Decoded pixels of requests in the works",
-                lambda: app.state.service.room.held,
+                lambda: app.state.services.pixel_reservations.held,
             ),
             "segue_gpu_memory_bytes": ("Memory of the GPU in use", _gpu_bytes),
         }
@@ -161,21 +168,21 @@ def build(
     return app
 
 
-def opened(storage: Storage) -> Store:
+def open_store(storage: Storage) -> ConversationStore:
     """The conversations of a data folder; on a full disk with the help of its reserve.
 
     Raises:
         InputError: the folder or the file cannot be used; the message says why.
         ModelError: another version wrote the file.
     """
-    with explained(storage.folder):
+    with explain_disk_errors(storage.folder):
         try:
-            return Store(storage.database)
+            return ConversationStore(storage.database)
         except sqlite3.Error as error:
-            if trouble_of(error) != "storage_full":
+            if disk_error_code(error) != "storage_full":
                 raise
-            with storage.reserve_used():
-                return Store(storage.database)
+            with storage.release_reserve():
+                return ConversationStore(storage.database)
 
 
 class Server(uvicorn.Server):
@@ -224,7 +231,7 @@ def serve(
             server.should_exit = True
 
     with locked(settings.data):  # what is wrong with the folder is said before anything starts
-        opened(Storage(settings.data)).close()
+        open_store(Storage(settings.data)).close()
     budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
     app = build(settings, load, give_up)
     config = uvicorn.Config(
@@ -261,7 +268,7 @@ def locked(data: Path) -> Iterator[None]:
     Raises:
         InputError: another one does.
     """
-    with explained(data):
+    with explain_disk_errors(data):
         Storage(data).prepare()
         file = open(data / "lock", "w", opener=private)  # noqa: SIM115, closed below
     with file:
@@ -282,10 +289,10 @@ def _prepare(assistant: Assistant, settings: Settings) -> None:
     """Make the models ready to answer strangers."""
     serve_publicly(assistant.chat)
     assistant.limit_memory(settings.memory)
-    share_processor(assistant, settings.threads)
+    set_num_threads(assistant, settings.threads)
 
 
-def share_processor(assistant: Assistant, threads: int | None) -> None:
+def set_num_threads(assistant: Assistant, threads: int | None) -> None:
     """Set how many processor threads the models use, in the thread that calls this."""
     stages = (assistant.chat, assistant.detector, assistant.segmenter)
     named = [CARDS.get(getattr(stage, "name", "")) for stage in stages if stage is not None]
@@ -296,18 +303,21 @@ def share_processor(assistant: Assistant, threads: int | None) -> None:
         torch.set_num_threads(threads or 1)
 
 
-async def _nobody_listens(_request: Request, _error: Exception) -> Response:
+async def _client_closed_request(_request: Request, _error: Exception) -> Response:
     """The answer to a client that went away; only the log of a proxy sees it."""
     return Response(status_code=499)
 
 
-def _kept(app: FastAPI, part: str) -> float:
+def _cache_bytes(app: FastAPI, part: str) -> float:
     """Memory of one kind of what is remembered."""
-    service: Service = app.state.service
-    own = {"pictures": service.recent.size_bytes, "conversations": service.talks.size_bytes}
-    if part in own or service.worker.state != "ready":
+    services: Services = app.state.services
+    own = {
+        "pictures": services.recent_pictures.size_bytes,
+        "conversations": services.conversations.size_bytes,
+    }
+    if part in own or services.worker.state != "ready":
         return float(own.get(part, 0))
-    return float(service.worker.assistant.memory_bytes()[part])
+    return float(services.worker.assistant.memory_bytes()[part])
 
 
 def _gpu_bytes() -> float:

@@ -8,7 +8,7 @@ _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 _BROKEN = {errno.EIO}
 _NO_ROOM = {f"SQLITE_IOERR_{what}" for what in ("WRITE", "FSYNC", "TRUNCATE", "SHMSIZE", "SHMMAP")}
 """What SQLite says where a file cannot grow."""
-SENTENCES = {
+DISK_ERROR_MESSAGES = {
     "storage_full": "The server's disk is full, so nothing can be kept. Delete conversations, or "
     "ask whoever runs the server to make room.",
     "storage_read_only": "The server cannot write to its data folder, so nothing can be kept. "
@@ -18,10 +18,10 @@ SENTENCES = {
 }
 
 
-def trouble_of(error: BaseException | None) -> str | None:
+def disk_error_code(error: BaseException | None) -> str | None:
     """What kind of trouble of the disk an error is; None when it is none.
 
-    >>> trouble_of(OSError(errno.ENOSPC, "No space left on device"))
+    >>> disk_error_code(OSError(errno.ENOSPC, "No space left on device"))
     'storage_full'
     """
     if isinstance(error, OSError):

@@ -61,18 +61,18 @@ class Metrics:
         for name, (help, read) in gauges.items():
             Gauge(name, help, registry=self.registry).set_function(read)
 
-    def answered(self, seconds: Mapping[str, float], regions: int) -> None:
+    def count_answer(self, seconds: Mapping[str, float], regions: int) -> None:
         """Count one answer of the models."""
         for stage, time in seconds.items():
             self.stages.labels(stage).observe(time)
         self.regions.inc(regions)
 
-    def text(self) -> bytes:
+    def report(self) -> bytes:
         """The report."""
         return generate_latest(self.registry)
 
 
-class Metered:
+class MetricsMiddleware:
     """Middleware that counts requests by route (never by address, which would be endless)."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -84,14 +84,14 @@ class Metered:
             return
         started, status = perf_counter(), 0
 
-        async def counted(message: Message) -> None:
+        async def send_and_count(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self.app(scope, receive, counted)
+            await self.app(scope, receive, send_and_count)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if scope["method"] in METHODS else "other"

@@ -9,7 +9,7 @@ from pathlib import Path
 from segue.conversation.session.bounds import SessionLimits
 from segue.errors import InputError
 from segue.runtime.memory import MemoryBudget
-from segue.server.conversations.storage import explained, private
+from segue.server.conversations.storage import explain_disk_errors, private
 from segue.values.image.pixels import Limits
 
 LEAST_KEY = 16
@@ -140,10 +140,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def kept_key(data: Path) -> str:
+def load_or_create_key(data: Path) -> str:
     """The key of this data folder; made at the first start, readable by its owner only."""
     file = data / "key"
-    with explained(data):
+    with explain_disk_errors(data):
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
         if not key:  # none yet, or one that a full disk or a kill left without a letter

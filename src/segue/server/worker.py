@@ -19,20 +19,20 @@ from time import monotonic
 from typing import Any, Literal
 
 from segue.assistant import Assistant
-from segue.server.http.errors import Problem
+from segue.server.http.errors import ApiError
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuePosition:
     """So many jobs are before this one."""
 
     position: int
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class JobFinished:
     """The last event of a job."""
 
     error: BaseException | None = None
@@ -46,9 +46,9 @@ class Job:
 
     def __init__(self, steps: Steps, worker: "Worker", loop: asyncio.AbstractEventLoop) -> None:
         self.events: asyncio.Queue[Any] = asyncio.Queue()
-        """Whatever the steps yield, `Waiting` before, `Finished` at the end."""
+        """Whatever the steps yield, `QueuePosition` before, `JobFinished` at the end."""
         self.done = threading.Event()
-        self.cancelled = False
+        self.is_cancelled = False
         self.running: Iterator[Any] | None = None
         self.steps = steps
         self.came = monotonic()
@@ -111,11 +111,11 @@ class Worker:
         """The models.
 
         Raises:
-            Problem: they are not there yet.
+            ApiError: they are not there yet.
         """
         if self._assistant is None:
             self._check_open()
-            raise Problem(503, "loading", "The models are not there yet.")
+            raise ApiError(503, "loading", "The models are not there yet.")
         return self._assistant
 
     @property
@@ -137,7 +137,7 @@ class Worker:
     def check_room(self) -> None:
         """
         Raises:
-            Problem: 503, loading or draining; 429, the queue is full.
+            ApiError: 503, loading or draining; 429, the queue is full.
         """
         self._check_open()
         self._check_length(self._waiting)
@@ -150,7 +150,7 @@ class Worker:
             quick: it is short and somebody is watching: do it before the next step of the others.
 
         Raises:
-            Problem: 429, the queue is full; 503, loading or draining.
+            ApiError: 429, the queue is full; 503, loading or draining.
         """
         job = Job(steps, self, asyncio.get_running_loop())
         with self._lock:
@@ -160,14 +160,14 @@ class Worker:
             line.append(job)
             before = len(self._waiting) - 1
             if not quick and before + len(self._active) >= self.max_active:
-                job.tell(Waiting(before + 1))
+                job.tell(QueuePosition(before + 1))
             self._lock.notify()
         return job
 
     def cancel(self, job: Job) -> None:
         """Take a job out of the queue, or have it closed before its next step."""
         with self._lock:
-            job.cancelled = True
+            job.is_cancelled = True
             for line in (self._waiting, self._quick):
                 if job in line:
                     line.remove(job)
@@ -186,14 +186,14 @@ class Worker:
         with self._lock:
             self._stopping = True
             for job in (*self._waiting, *self._quick, *self._active):
-                job.cancelled = True
+                job.is_cancelled = True
             self._lock.notify()
         if self._thread.is_alive():
             self._thread.join()
 
     def _check_length(self, line: deque[Job]) -> None:
         if len(line) >= self.max_waiting:
-            raise Problem(
+            raise ApiError(
                 429,
                 "queue_full",
                 f"{len(line)} requests are waiting already. Try again in a moment.",
@@ -213,7 +213,7 @@ class Worker:
             "failed": f"The models could not be loaded: {self.failure}",
         }[self.state]
         code = "model_failed" if self.state == "failed" else self.state
-        raise Problem(503, code, said, headers={"Retry-After": "3"})
+        raise ApiError(503, code, said, headers={"Retry-After": "3"})
 
     def _run(self) -> None:
         try:
@@ -242,7 +242,7 @@ class Worker:
                     self._waited(monotonic() - job.came)
                     moved = True
                 for position, other in enumerate(self._waiting if moved else (), 1):
-                    other.tell(Waiting(position))
+                    other.tell(QueuePosition(position))
                 if self._active:
                     self._active.rotate(-1)
                     return self._active[-1]
@@ -254,9 +254,9 @@ class Worker:
         """One step of a job, or its end."""
         error: BaseException | None = None
         try:
-            if job.running is None and not job.cancelled:
+            if job.running is None and not job.is_cancelled:
                 job.running = iter(job.steps())
-            if job.running is not None and not job.cancelled:
+            if job.running is not None and not job.is_cancelled:
                 job.tell(next(job.running))
                 if job in self._active:
                     return
@@ -284,4 +284,4 @@ class Worker:
     def _finish(self, job: Job, error: BaseException | None) -> None:
         job.running = None
         job.done.set()
-        job.tell(Finished(error))
+        job.tell(JobFinished(error))

@@ -4,17 +4,17 @@ import asyncio
 
 import pytest
 
-from segue.server.conversations.reservations import Reservations
-from segue.server.http.errors import Problem
+from segue.server.conversations.reservations import PixelReservations
+from segue.server.http.errors import ApiError
 from server.conftest import apart
 
 
 def test_what_does_not_fit_waits_its_turn():
     async def work():
-        room, order = Reservations(100, max_waiting=9, deadline_s=5), []
+        room, order = PixelReservations(100, max_waiting=9, deadline_s=5), []
 
         async def hold(name, pixels, until):
-            async with room.taken(pixels):
+            async with room.reserve(pixels):
                 order.append(name)
                 await until.wait()
 
@@ -34,14 +34,14 @@ def test_what_does_not_fit_waits_its_turn():
 
 def test_the_line_has_an_end_and_a_deadline():
     async def work():
-        room = Reservations(10, max_waiting=1, deadline_s=0.01)
+        room = PixelReservations(10, max_waiting=1, deadline_s=0.01)
         await room.take(10)
         waiting = asyncio.create_task(room.take(1))
         while not room.waiting:
             await asyncio.sleep(0)
-        with pytest.raises(Problem, match="waiting already") as full:
+        with pytest.raises(ApiError, match="waiting already") as full:
             await room.take(1)
-        with pytest.raises(Problem, match="took too long") as late:
+        with pytest.raises(ApiError, match="took too long") as late:
             await waiting
         room.give(10)
         assert (room.held, room.waiting) == (0, 0)
@@ -52,7 +52,7 @@ def test_the_line_has_an_end_and_a_deadline():
 
 def test_one_that_leaves_the_line_lets_the_next_come():
     async def work():
-        room = Reservations(10, max_waiting=9, deadline_s=5)
+        room = PixelReservations(10, max_waiting=9, deadline_s=5)
         await room.take(6)
         large, small = asyncio.create_task(room.take(9)), asyncio.create_task(room.take(4))
         while room.waiting < 2:

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from segue.errors import InputError
-from segue.server.app import locked, opened
+from segue.server.app import locked, open_store
 from segue.server.conversations.storage import RESERVE_BYTES, Storage
-from segue.server.disk_errors import trouble_of
-from segue.server.http.errors import problem_of
-from segue.server.settings import kept_key
+from segue.server.disk_errors import disk_error_code
+from segue.server.http.errors import to_api_error
+from segue.server.settings import load_or_create_key
 from segue.values.image import Image
 from server.conftest import Process, ask, begin, running, scripted
 
@@ -64,13 +64,13 @@ def test_a_folder_that_cannot_be_used_is_named_without_a_traceback(tmp_path, wha
 
 def test_a_key_file_without_a_key_gets_one(tmp_path):
     (tmp_path / "key").touch(0o644)
-    key = kept_key(tmp_path)
+    key = load_or_create_key(tmp_path)
     assert len(key) > 40
-    assert kept_key(tmp_path) == key
+    assert load_or_create_key(tmp_path) == key
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
     (tmp_path / "key").write_text("short")
     with pytest.raises(InputError, match="at least 16 characters, got 5. Delete"):
-        kept_key(tmp_path)
+        load_or_create_key(tmp_path)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o777, 0o700])
@@ -110,8 +110,8 @@ def test_what_is_kept_is_private_whatever_the_folder_was(tmp_path, mode):
     ],
 )
 def test_errors_of_the_disk_are_told_apart(error, code):
-    assert trouble_of(error) == code
-    problem = problem_of(error)
+    assert disk_error_code(error) == code
+    problem = to_api_error(error)
     assert (problem.status, problem.code) == ((507, code) if code else (500, "internal_error"))
     assert "/" not in problem.message
 
@@ -119,19 +119,19 @@ def test_errors_of_the_disk_are_told_apart(error, code):
 def test_errors_of_the_database_are_told_apart(tmp_path):
     storage = Storage(tmp_path)
     storage.prepare()
-    store = opened(storage)
+    store = open_store(storage)
     connection = store._db._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError) as full:
         store.create("somebody", title="x" * 200, system="y" * 2_000_000)
-    assert trouble_of(full.value) == "storage_full"
+    assert disk_error_code(full.value) == "storage_full"
     connection.execute("PRAGMA max_page_count = 100000")
     assert store.create("somebody")  # the transaction that failed is over
     connection.execute("PRAGMA query_only = ON")
     with pytest.raises(sqlite3.OperationalError) as unwritable:
         store.create("somebody")
-    assert trouble_of(unwritable.value) == "storage_read_only"
+    assert disk_error_code(unwritable.value) == "storage_read_only"
     store.close()
 
 

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from segue.errors import InputError
-from segue.server.conversations.pictures import decoded
-from segue.server.http.errors import Problem
-from segue.server.http.keys import Keys, owner_of
-from segue.server.http.rates import Rate
-from segue.server.settings import Settings, kept_key
+from segue.server.conversations.pictures import decode_picture
+from segue.server.http.errors import ApiError
+from segue.server.http.keys import ApiKeys, owner_of
+from segue.server.http.rates import RateLimiter
+from segue.server.settings import Settings, load_or_create_key
 from segue.values.image import url as urls
 from segue.values.image.pixels import Limits
 from server.conftest import KEY, OTHER_KEY, begin, data_url, running, scripted
@@ -62,13 +62,13 @@ def test_every_key_is_compared_to_its_end_in_constant_time():
         compared.append((given, known))
         return hmac.compare_digest(given, known)
 
-    keys = Keys((KEY, OTHER_KEY), equal)
+    keys = ApiKeys((KEY, OTHER_KEY), equal)
     assert keys.owner(KEY) == owner_of(KEY)
-    assert keys.owner("wrong") is None
+    assert keys.owner("failed_keys") is None
     assert keys.owner(None) is None
     assert len(compared) == 6
     assert {len(one) for pair in compared for one in pair} == {32}  # digests, of one length
-    assert inspect.signature(Keys).parameters["equal"].default is hmac.compare_digest
+    assert inspect.signature(ApiKeys).parameters["equal"].default is hmac.compare_digest
 
 
 def test_the_database_holds_no_key(tmp_path):
@@ -147,9 +147,9 @@ def test_without_keys_a_server_stays_on_this_machine(tmp_path):
 
 
 def test_a_generated_key_is_kept_and_private(tmp_path):
-    key = kept_key(tmp_path / "data")
+    key = load_or_create_key(tmp_path / "data")
     assert len(key) > 40
-    assert kept_key(tmp_path / "data") == key
+    assert load_or_create_key(tmp_path / "data") == key
     assert (tmp_path / "data" / "key").stat().st_mode & 0o077 == 0
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
 
@@ -164,11 +164,11 @@ def test_one_folder_serves_one_server(tmp_path):
 
 
 def test_the_rate_is_counted_for_each_key():
-    rate = Rate(2)
+    rate = RateLimiter(2)
     assert [rate.take("a") == 0 for _ in range(3)] == [True, True, False]
     assert rate.take("b") == 0
     assert 0 < rate.take("a") <= 30
-    assert Rate(0).take("a") == 0
+    assert RateLimiter(0).take("a") == 0
 
 
 def test_a_body_is_measured_before_it_is_parsed(tmp_path):
@@ -243,7 +243,7 @@ def test_a_picture_bomb_is_refused_by_its_header(server, client):
     id = begin(client, None)
     sent = client.post(f"/v1/conversations/{id}/images", files={"file": ("x.png", bomb(50_000))})
     assert (sent.status_code, sent.json()["error"]["code"]) == (400, "picture_too_large")
-    assert list((server.service.settings.data / "pictures").glob(".*")) == []
+    assert list((server.services.settings.data / "pictures").glob(".*")) == []
 
 
 def as_data(content):
@@ -256,8 +256,8 @@ def as_data(content):
      "FILE:/etc/passwd", " data:,x", "gopher://x"],
 )  # fmt: skip
 def test_a_picture_is_never_a_path(source):
-    with pytest.raises(Problem, match="data: URL"):
-        decoded(source, Limits(), allow_urls=True)
+    with pytest.raises(ApiError, match="data: URL"):
+        decode_picture(source, Limits(), allow_urls=True)
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ def test_a_picture_is_never_a_path(source):
      "http://user:password@127.0.0.1/x", "https://192.168.1.1/x"],
 )  # fmt: skip
 def test_addresses_of_this_network_are_not_fetched_even_where_urls_are_allowed(tmp_path, address):
-    with pytest.raises(Problem) as refused:
-        decoded(address, Limits(timeout_s=2), allow_urls=True)
+    with pytest.raises(ApiError) as refused:
+        decode_picture(address, Limits(timeout_s=2), allow_urls=True)
     assert (refused.value.status, refused.value.code) == (400, "picture_unreadable")
 
 

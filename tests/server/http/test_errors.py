@@ -4,7 +4,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from segue.errors import SegueError
-from segue.server.http.errors import STATUS, Problem, _validation, problem_of
+from segue.server.http.errors import STATUS, ApiError, from_validation_error, to_api_error
 
 
 def kinds(parent=SegueError):
@@ -15,14 +15,14 @@ def kinds(parent=SegueError):
 
 @pytest.mark.parametrize("kind", list(kinds()), ids=lambda kind: kind.__name__)
 def test_every_error_of_ours_has_a_status(kind):
-    problem = problem_of(kind("words for a person"))
+    problem = to_api_error(kind("words for a person"))
     assert problem.status == next(STATUS[k] for k in kind.__mro__ if k in STATUS)
     assert problem.message == "words for a person"
     assert problem.code
 
 
 def test_an_unknown_error_tells_nothing_of_itself():
-    problem = problem_of(ZeroDivisionError("/home/me"))
+    problem = to_api_error(ZeroDivisionError("/home/me"))
     assert (problem.status, "/home/me" in problem.message) == (500, False)
 
 
@@ -32,7 +32,7 @@ def test_an_unknown_error_tells_nothing_of_itself():
      (409, "conflict_error"), (429, "rate_limit_error"), (503, "server_error")],
 )  # fmt: skip
 def test_the_type_follows_from_the_status(status, kind):
-    assert Problem(status, "x", "y").to_json()["error"]["type"] == kind
+    assert ApiError(status, "x", "y").body().error.type == kind
 
 
 def test_the_form_that_fits_furthest_is_the_one_complained_about():
@@ -40,5 +40,5 @@ def test_the_form_that_fits_furthest_is_the_one_complained_about():
         {"type": "string_type", "loc": ("body", "content", "str"), "msg": "Should be text"},
         {"type": "missing", "loc": ("body", "content", "list[x]", 0, "url"), "msg": "Required"},
     ]
-    problem = _validation(RequestValidationError(errors))
+    problem = from_validation_error(RequestValidationError(errors))
     assert (problem.param, problem.message) == ("content.0.url", "content.0.url: Required.")

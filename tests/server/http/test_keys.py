@@ -6,7 +6,7 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from segue.server.conversations.store import Store
+from segue.server.conversations.store import ConversationStore
 from segue.server.http.keys import TOKENS_OF_OWNER, SessionTokens, owner_of
 from server.conftest import KEY, OTHER_KEY, begin, running, scripted
 
@@ -86,7 +86,7 @@ def test_tokens_outlive_a_restart_but_not_their_key(tmp_path):
 
 @pytest.fixture
 def store(tmp_path):
-    one = Store(tmp_path / "conversations.sqlite3")
+    one = ConversationStore(tmp_path / "conversations.sqlite3")
     yield one
     one.close()
 

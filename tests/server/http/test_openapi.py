@@ -7,10 +7,18 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from segue.server.app import build
-from segue.server.http import request_models as asked
-from segue.server.http.openapi import ANSWERS
+from segue.server.http import (
+    about_models,
+    completion_models,
+    examples,
+    request_models,
+    response_models,
+)
+from segue.server.http.errors import ErrorResponse
 from segue.server.settings import Settings
 from server.conftest import KEY, PICTURE, ask, begin, data_url, running, scripted
 
@@ -74,18 +82,104 @@ def test_every_address_is_documented():
         assert described.strip(), operation.label
 
 
-def test_examples_of_the_document_are_accepted(fuzzed):
-    """Every body that is shown as an example is one that the server takes."""
+def models():
+    """All models of requests and responses, by name."""
+    modules = (about_models, completion_models, request_models, response_models)
+    found = {"ErrorResponse": ErrorResponse}
+    for module in modules:
+        found |= {name: value for name, value in vars(module).items() if is_model(value)}
+    return found
+
+
+def is_model(value):
+    return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def test_examples_of_the_document_fit_their_models(fuzzed):
+    """Every body in an example is one that the server accepts, or may send."""
     document = fuzzed.app.openapi()
-    shown = {
+    examples = {
         name: schema["examples"]
         for name, schema in document["components"]["schemas"].items()
         if "examples" in schema
     }
-    assert len(shown) >= 9
-    for name, examples in shown.items():
-        for example in examples:
-            getattr(asked, name).model_validate(example)
+    assert len(examples) >= 14
+    for name, bodies in examples.items():
+        for body in bodies:
+            models()[name].model_validate(body)
+
+
+def test_every_json_answer_has_a_schema(fuzzed):
+    document = fuzzed.app.openapi()
+    with_schema = 0
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert operation["responses"]["default"]["content"]["application/json"]["schema"]
+            for status, response in operation["responses"].items():
+                content = response.get("content", {}).get("application/json")
+                if content is not None and status != "default":
+                    assert content["schema"], (method, path, status)
+                    assert set(content["schema"]) != {"type"}, (method, path, status)
+                    with_schema += 1
+    assert with_schema >= 20
+
+
+def test_answers_fit_their_schemas(fuzzed):
+    """What really comes back has no field that the document does not have, and none is missing."""
+    document = fuzzed.app.openapi()
+    with fuzzed.client() as client:
+        id = begin(client)
+        ask(client, id)
+        url = f"/v1/conversations/{id}"
+        edit = {"operation": "blur", "regions": ["r1"], "parameters": {"strength": 2}}
+        calls = [
+            ("get", "/v1/about", None),
+            ("get", "/v1/models", None),
+            ("get", "/v1/conversations", None),
+            ("post", "/v1/segment", {"image": data_url(), "phrases": ["dog", "cat"]}),
+            ("post", "/v1/segment", {"image": "0" * 64, "phrases": ["dog"]}),
+            ("get", f"{url}", None),
+            ("post", f"{url}/edits", edit),
+            ("patch", f"{url}/regions/r1", {"phrase": "plane"}),
+            ("post", f"{url}/undo", None),
+            ("patch", url, {"title": "A title"}),
+            ("post", "/v1/chat/completions", COMPLETION),
+        ]
+        for method, address, body in calls:
+            answer = client.request(method, address, json=body)
+            template = address.replace(id, "{id}").replace("/regions/r1", "/regions/{region}")
+            responses = document["paths"][template][method]["responses"]
+            response = responses.get(str(answer.status_code), responses["default"])
+            schema = response["content"]["application/json"]["schema"]
+            whole = {**closed(schema), "components": closed(document["components"])}
+            errors = [*Draft202012Validator(whole).iter_errors(answer.json())]
+            assert not errors, (method, address, errors[0].message)
+
+
+COMPLETION = {
+    "model": "scripted",
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image_url", "image_url": {"url": data_url()}},
+                {"type": "text", "text": "where is the dog?"},
+            ],
+        }
+    ],
+}
+
+
+def closed(schema):
+    """A schema that allows no other fields than those it names."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: closed(one) for name, one in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema:
+        inner.setdefault("additionalProperties", False)
+    return inner
 
 
 def test_what_the_document_says_to_send_is_answered(fuzzed):
@@ -111,32 +205,24 @@ def keys(value):
     return None
 
 
-def test_example_answers_look_like_the_real_ones(fuzzed):
+def test_example_answers_have_the_fields_of_real_ones(fuzzed):
     with fuzzed.client() as client:
         id = begin(client)
         ask(client, id)
         url = f"/v1/conversations/{id}"
         edit = {"operation": "blur", "regions": ["r1"], "parameters": {"strength": 2}}
         state = client.post(f"{url}/edits", json=edit).json()
-        renamed = client.patch(f"{url}/regions/r1", json={"phrase": "plane"}).json()
-        listed = client.get("/v1/conversations").json()
-        asked = {"image": data_url(), "phrases": ["dog", "cat"]}
-        segmented = client.post("/v1/segment", json=asked).json()
-    real = {
-        ("get", "/v1/conversations/{id}"): state,
-        ("patch", "/v1/conversations/{id}/regions/{region}"): renamed,
-        ("get", "/v1/conversations"): listed,
-        ("post", "/v1/segment"): segmented,
-    }
-    for address, answer in real.items():
-        assert keys(answer) == keys(ANSWERS[address]), address
+        listing = client.get("/v1/conversations").json()
+        segmentation = client.post(
+            "/v1/segment", json={"image": data_url(), "phrases": ["dog", "cat"]}
+        ).json()
+    assert keys(state) == keys(examples.CONVERSATION)
+    assert keys(listing["conversations"][0]) == keys(examples.LIST_ITEM)
+    assert keys(segmentation) == keys(examples.SEGMENTATION)
 
 
 def test_the_document_tells_of_keys_and_errors(fuzzed):
     document = fuzzed.app.openapi()
-    assert set(ANSWERS) <= {
-        (method, path) for path, item in document["paths"].items() for method in item
-    }
     operation = document["paths"]["/v1/segment"]["post"]
     assert operation["security"] == [{"key": []}]
     assert "422" not in operation["responses"]

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from segue.server.http.bodies import OPEN_BODY_BYTES
-from segue.server.http.errors import Problem
-from segue.server.http.rates import WrongKeys
+from segue.server.http.bodies import PUBLIC_BODY_BYTES
+from segue.server.http.errors import ApiError
+from segue.server.http.rates import FailedKeyLimiter
 from server.conftest import KEY, OTHER_KEY, apart, begin, running, scripted
 
 
@@ -49,17 +49,17 @@ def closed_without_a_word(link: socket.socket) -> bool:
 @pytest.mark.parametrize("path", ["/v1/login", "/", "/page/index.html", "/healthz", "/readyz"])
 def test_open_addresses_take_no_more_than_four_kilobytes(server, path):
     with server.client(None) as stranger:
-        answer = stranger.post(path, content=b" " * (OPEN_BODY_BYTES + 1))
+        answer = stranger.post(path, content=b" " * (PUBLIC_BODY_BYTES + 1))
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "body_too_large")
-        assert str(OPEN_BODY_BYTES) in answer.text
-        assert stranger.post(path, content=b" " * OPEN_BODY_BYTES).status_code in (400, 405)
+        assert str(PUBLIC_BODY_BYTES) in answer.text
+        assert stranger.post(path, content=b" " * PUBLIC_BODY_BYTES).status_code in (400, 405)
 
 
 def test_half_sent_logins_take_nothing_from_the_others(tmp_path):
     with running(scripted(), tmp_path, max_body_bytes=20_000) as server, server.client() as client:
         links = [link_to(server) for _ in range(60)]
         for link in links:
-            link.sendall(posted("/v1/login", OPEN_BODY_BYTES) + b"a" * (OPEN_BODY_BYTES - 1))
+            link.sendall(posted("/v1/login", PUBLIC_BODY_BYTES) + b"a" * (PUBLIC_BODY_BYTES - 1))
         title = {"title": "x" * 100, "system": "y" * 15_000}
         for _ in range(20):
             assert client.post("/v1/conversations", json=title).status_code == 201
@@ -87,48 +87,48 @@ def test_wrong_keys_are_slowed_and_then_refused_while_the_right_one_works(tmp_pa
     with running(scripted(), tmp_path) as server, server.client(None) as stranger:
         stranger.get("/healthz")
         app = server.app.middleware_stack
-        while not hasattr(app, "wrong"):
+        while not hasattr(app, "failed_keys"):
             app = app.app
-        app.wrong._slow_s = 0.001  # this test need not wait as long as a guesser
+        app.failed_keys._slow_s = 0.001  # this test need not wait as long as a guesser
         statuses = []
-        for number in range(WrongKeys.MOST + 10):
+        for number in range(FailedKeyLimiter.MOST + 10):
             if number % 2:
                 answer = stranger.post("/v1/login", json={"key": f"guess-{number}"})
             else:
                 guess = {"Authorization": f"Bearer guess-{number}"}
                 answer = stranger.get("/v1/about", headers=guess)
             statuses.append(answer.status_code)
-        assert statuses == [401] * WrongKeys.MOST + [429] * 10
+        assert statuses == [401] * FailedKeyLimiter.MOST + [429] * 10
         assert 1 <= int(answer.headers["retry-after"]) <= 60
         with server.client() as client:  # from the same address
             assert client.get("/v1/about").status_code == 200
         assert stranger.post("/v1/login", json={"key": OTHER_KEY}).status_code == 204
 
 
-async def guessing(wrong: WrongKeys, addresses) -> None:
+async def guessing(wrong: FailedKeyLimiter, addresses) -> None:
     for address in addresses:
-        await wrong.note(address)
+        await wrong.record_failure(address)
 
 
 def test_slowing_begins_after_a_few_and_ends_with_the_minute():
     async def work():
-        wrong = WrongKeys(seconds=0.3, slow_s=0.01)
+        wrong = FailedKeyLimiter(seconds=0.3, slow_s=0.01)
         loop = asyncio.get_running_loop()
         for _ in range(wrong.FREE):
-            await wrong.note("203.0.113.5")
+            await wrong.record_failure("203.0.113.5")
         began = loop.time()
-        await wrong.note("203.0.113.5")
+        await wrong.record_failure("203.0.113.5")
         assert loop.time() - began >= 0.01
         wrong._slow_s = 0.0
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(ApiError) as refused:
             await guessing(wrong, ["203.0.113.5"] * wrong.MOST)
-        with pytest.raises(Problem):
+        with pytest.raises(ApiError):
             wrong.check("203.0.113.5")  # not even looked at
         wrong.check("203.0.113.6")
         while True:
             try:
                 wrong.check("203.0.113.5")
-            except Problem:
+            except ApiError:
                 await asyncio.sleep(0.01)
             else:
                 return refused.value.status
@@ -138,16 +138,16 @@ def test_slowing_begins_after_a_few_and_ends_with_the_minute():
 
 def test_a_line_has_one_count_for_all_its_addresses():
     async def work():
-        wrong = WrongKeys(slow_s=0.0)
-        with pytest.raises(Problem):
+        wrong = FailedKeyLimiter(slow_s=0.0)
+        with pytest.raises(ApiError):
             await guessing(wrong, [f"2001:db8:1:2::{n:x}" for n in range(wrong.MOST + 1)])
-        with pytest.raises(Problem):
+        with pytest.raises(ApiError):
             wrong.check("2001:db8:1:2:ffff::1")
         wrong.check("2001:db8:1:3::1")
         for _ in range(40):  # nobody on this machine can lock the others out
             try:
-                await wrong.note("127.0.0.1")
-            except Problem:
+                await wrong.record_failure("127.0.0.1")
+            except ApiError:
                 wrong.check("127.0.0.1")
 
     apart(lambda: asyncio.run(work()))
@@ -155,7 +155,7 @@ def test_a_line_has_one_count_for_all_its_addresses():
 
 def test_who_says_nothing_is_let_go(tmp_path):
     with running(scripted(), tmp_path) as server:
-        server.app.state.connections.head_s = 0.3
+        server.app.state.connections.head_timeout_s = 0.3
         silent, half, after = (link_to(server) for _ in range(3))
         half.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
         after.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -169,7 +169,7 @@ def test_who_says_nothing_is_let_go(tmp_path):
 
 def test_a_head_that_drips_is_let_go(tmp_path):
     with running(scripted(), tmp_path) as server:
-        server.app.state.connections.head_s = 0.3
+        server.app.state.connections.head_timeout_s = 0.3
         link, stop = link_to(server), threading.Event()
 
         def drip():
@@ -191,7 +191,7 @@ def test_a_head_that_drips_is_let_go(tmp_path):
 def test_idle_connections_make_room_for_those_who_come(tmp_path):
     with running(scripted(), tmp_path) as server, server.client() as client:
         bounds = server.app.state.connections
-        bounds.most, bounds.most_of_address = 12, 8
+        bounds.most, bounds.max_per_address = 12, 8
         assert client.post("/v1/conversations", json={}).status_code == 201
         silent = [link_to(server) for _ in range(40)]
         for _ in range(10):
@@ -208,7 +208,7 @@ def test_idle_connections_make_room_for_those_who_come(tmp_path):
 def test_half_sent_requests_without_a_key_make_room_too(tmp_path):
     with running(scripted(), tmp_path) as server:
         bounds = server.app.state.connections
-        bounds.most, bounds.most_of_address = 12, 12
+        bounds.most, bounds.max_per_address = 12, 12
         links = [link_to(server) for _ in range(12)]
         for number, link in enumerate(links):
             path = "/v1/login" if number % 2 else "/v1/segment"
@@ -242,7 +242,7 @@ def test_where_everybody_is_busy_a_newcomer_hears_it(tmp_path):
 def test_who_does_not_read_is_cut_off(tmp_path):
     with running(scripted(), tmp_path) as server, link_to(server) as link:
         bounds = server.app.state.connections
-        bounds.unread_s = 0.2
+        bounds.unread_timeout_s = 0.2
         head = f"Host: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n"
         asked = f"GET /openapi.json HTTP/1.1\r\n{head}".encode()
         with pytest.raises(OSError, match=r"reset|pipe|timed out|abort"):

@@ -9,7 +9,7 @@ import pytest
 
 from segue.errors import InputError
 from segue.export.label_studio import unpack
-from segue.server.integrations.label_studio import Setup
+from segue.server.integrations.label_studio import LabelingSetup
 from segue.values.box import Box
 from segue.values.mask import Mask
 from server.conftest import KEY, PICTURE, data_url, running, scripted
@@ -123,7 +123,7 @@ def test_a_task_without_a_picture_says_why_and_the_others_go_on(studio):
 )  # fmt: skip
 def test_a_setup_that_cannot_be_used_is_refused(studio, config):
     with pytest.raises(InputError, match="labelling setup"):
-        Setup.read(config)
+        LabelingSetup.parse(config)
     body = {"tasks": [], "label_config": config}
     assert studio.post("/label-studio/predict", json=body).status_code == 400
 

@@ -234,7 +234,7 @@ def test_what_cannot_be_done_is_a_400_that_says_so(server, name):
 
 def test_every_class_of_error_is_the_clients_own(server, tmp_path):
     with pytest.raises(openai.AuthenticationError) as denied:
-        create(server.openai(key="wrong"))
+        create(server.openai(key="failed_keys"))
     assert denied.value.code == "invalid_api_key"
     with pytest.raises(openai.NotFoundError, match="Known: scripted") as missing:
         create(server.openai(), model="gpt-5")

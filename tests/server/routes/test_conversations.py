@@ -455,7 +455,7 @@ def test_what_was_said_before_the_client_left_is_kept(tmp_path):
             now = state(client, id)
             assert [turn["finish"] for turn in now["turns"]] == ["cancelled", "stop"]
             assert found[-1][1]["turn"]["question"] == "two"
-            assert server.service.worker.active == 0
+            assert server.services.worker.active == 0
 
 
 def test_deleting_stops_the_reply(tmp_path):
@@ -468,7 +468,7 @@ def test_deleting_stops_the_reply(tmp_path):
             next(lines)
             with server.client() as tab:
                 assert tab.delete(f"/v1/conversations/{id}").status_code == 204
-            assert server.service.worker.active == 0
+            assert server.services.worker.active == 0
         assert client.get(f"/v1/conversations/{id}").status_code == 404
 
 

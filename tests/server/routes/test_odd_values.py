@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from segue.server.conversations.pictures import picture_name
+from segue.server.conversations.pictures import clean_picture_name
 from server.conftest import PICTURE, ask, begin, data_url, events, running, scripted
 
 FORMATS = ("coco", "yolo", "labelme", "label-studio", "cvat", "geojson", "masks", "label-map",
@@ -37,7 +37,7 @@ def test_a_picture_may_be_called_anything(client, name):
      ("\x00\n", ""), (" a.png ", "a.png")],
 )  # fmt: skip
 def test_names_become_names_of_files(text, name):
-    assert picture_name(text) == name
+    assert clean_picture_name(text) == name
 
 
 @pytest.mark.parametrize(

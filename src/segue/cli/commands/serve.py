@@ -112,7 +112,7 @@ def serve(
 
     with require_extra("serve"):
         from segue.server.app import serve as run_server
-        from segue.server.settings import Settings, kept_key
+        from segue.server.settings import Settings, load_or_create_key
 
     from segue.cli.terminal.screen import make_console
     from segue.files import folders
@@ -125,7 +125,7 @@ def serve(
         port=port,
         memory=options.memory_budget(memory),
         login_token=secrets.token_urlsafe(32),
-        keys=() if no_key else user_keys or (kept_key(data_folder),),
+        keys=() if no_key else user_keys or (load_or_create_key(data_folder),),
         allowed_hosts=tuple(allowed_host or ()),
         cors_origins=tuple(cors_origin or ()),
         allow_urls=allow_urls,

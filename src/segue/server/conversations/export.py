@@ -27,7 +27,7 @@ from segue.export.names import safe_name, unique_names
 from segue.export.png import write_label_map, write_masks
 from segue.pipeline.answer import Answer
 from segue.runtime.catalog import unknown_name_message
-from segue.server.http.errors import Problem
+from segue.server.http.errors import ApiError
 from segue.values.region import Region
 
 _OWN = {
@@ -55,7 +55,7 @@ _MEDIA = {
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
+class ExportFile:
     """A file for a person."""
 
     name: str
@@ -66,7 +66,7 @@ class Download:
         return _MEDIA.get(Path(self.name).suffix, "application/octet-stream")
 
 
-def export(conversation: Conversation, format: str, title: str) -> Download:
+def export(conversation: Conversation, format: str, title: str) -> ExportFile:
     """Write a conversation in one of `EXPORTS`; several files become a zip.
 
     Raises:
@@ -91,32 +91,32 @@ def export(conversation: Conversation, format: str, title: str) -> Download:
         if not files:
             raise InputError("There is no mask in this conversation yet, so nothing to export.")
         if len(files) == 1 and format != "session":
-            return Download(f"{stem}-{format}{files[0].suffix}", files[0].read_bytes())
+            return ExportFile(f"{stem}-{format}{files[0].suffix}", files[0].read_bytes())
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in files:
                 archive.write(file, file.relative_to(folder).as_posix())
-        return Download(f"{stem}-{format}.zip", packed.getvalue())
+        return ExportFile(f"{stem}-{format}.zip", packed.getvalue())
 
 
-def _whole(conversation: Conversation) -> Answer:
+def _combined_answer(conversation: Conversation) -> Answer:
     """Everything that exists now, as if one question had brought it."""
     return Answer("", "", "", regions=conversation.regions, images=conversation.images)
 
 
 def _write_format(conversation: Conversation, format: str, folder: Path, stem: str) -> None:
-    pictures = annotated([_whole(conversation)])
+    pictures = annotated([_combined_answer(conversation)])
     target = folder / f"{stem}.xml" if format == "cvat" else folder / f"{stem}.json"
     if format in ("yolo", "labelme", "geojson"):
         target = folder
     FORMATS.load(format, pictures, target)
 
 
-def _on(conversation: Conversation, index: int) -> list[Region]:
+def _regions_on(conversation: Conversation, index: int) -> list[Region]:
     return [region for region in conversation.regions if region.image == index]
 
 
-def _names(conversation: Conversation, stem: str) -> list[str]:
+def _png_names(conversation: Conversation, stem: str) -> list[str]:
     names = (safe_name(Path(image.name).stem) or stem for image in conversation.images)
     return unique_names(f"{name}.png" for name in names)
 
@@ -126,25 +126,27 @@ def _write_masks(conversation: Conversation, folder: Path, stem: str) -> None:
 
 
 def _write_label_maps(conversation: Conversation, folder: Path, stem: str) -> None:
-    for index, name in enumerate(_names(conversation, stem)):
-        write_label_map(_on(conversation, index), conversation.images[index].size, folder / name)
+    for index, name in enumerate(_png_names(conversation, stem)):
+        write_label_map(
+            _regions_on(conversation, index), conversation.images[index].size, folder / name
+        )
 
 
 def _write_overlays(conversation: Conversation, folder: Path, stem: str) -> None:
-    for index, name in enumerate(_names(conversation, stem)):
-        drawn = draw_regions(conversation.images[index], _on(conversation, index))
+    for index, name in enumerate(_png_names(conversation, stem)):
+        drawn = draw_regions(conversation.images[index], _regions_on(conversation, index))
         write_picture(drawn, folder / name)
 
 
 def _write_edited(conversation: Conversation, folder: Path, stem: str) -> None:
-    for index, name in enumerate(_names(conversation, stem)):
+    for index, name in enumerate(_png_names(conversation, stem)):
         write_picture(conversation.edited_image(index), folder / name)
 
 
 def _write_json(conversation: Conversation, folder: Path, stem: str) -> None:
     value = {
         "answers": [answer.to_json() for answer in conversation.answers],
-        "now": _whole(conversation).to_json()["regions"],
+        "now": _combined_answer(conversation).to_json()["regions"],
         "edits": [edit.to_json() for edit in conversation.edits],
     }
     write_json(value, folder / f"{stem}.json")
@@ -176,11 +178,11 @@ def read_session(data: bytes, limits: SessionLimits, max_images: int) -> Convers
         max_images: of the pictures that are shown.
 
     Raises:
-        Problem: 400, it is no such file, or it holds too much.
+        ApiError: 400, it is no such file, or it holds too much.
         InputError: the session in it is damaged.
     """
     if data.count(b"PK\x01\x02") > 4 * limits.max_images + 64:  # zipfile would list them all
-        raise _bad("has far more entries than a session")
+        raise _session_error("has far more entries than a session")
     with tempfile.TemporaryDirectory(prefix="segue-import-") as place:
         folder = Path(place)
         try:
@@ -188,19 +190,19 @@ def read_session(data: bytes, limits: SessionLimits, max_images: int) -> Convers
                 _unpack(archive, folder, limits)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error,
                 UnicodeError, ValueError) as error:  # fmt: skip
-            raise _bad(f"is not a zip file that can be read ({error})") from error
+            raise _session_error(f"is not a zip file that can be read ({error})") from error
         try:
             conversation = resume(folder, Assistant(), limits)
-            _refuse_half_characters(folder / FILE)
+            _check_surrogates(folder / FILE)
         except InputError as error:
             raise InputError(without_folder(str(error), folder, "the session")) from error
     if len(conversation.images) > max_images:
-        raise _bad(f"holds {len(conversation.images)} pictures, more than {max_images}")
-    _refuse_large(conversation, limits.max_file_bytes)
-    return _with_plain_times(conversation)
+        raise _session_error(f"holds {len(conversation.images)} pictures, more than {max_images}")
+    _check_history_size(conversation, limits.max_file_bytes)
+    return _clean_timings(conversation)
 
 
-def _refuse_half_characters(file: Path) -> None:
+def _check_surrogates(file: Path) -> None:
     """Half of a surrogate pair can be written in JSON, but goes into no database and no answer."""
     text = file.read_text(encoding="utf-8")
     if "\\ud" not in text.lower():
@@ -208,7 +210,7 @@ def _refuse_half_characters(file: Path) -> None:
     try:
         json.dumps(json.loads(text), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise _bad("holds text that is not Unicode") from error
+        raise _session_error("holds text that is not Unicode") from error
 
 
 def without_folder(message: str, folder: Path, name: str) -> str:
@@ -217,13 +219,13 @@ def without_folder(message: str, folder: Path, name: str) -> str:
     return message.replace(f"{folder}{os.sep}", "").replace(str(folder), name)
 
 
-def _refuse_large(conversation: Conversation, left: int) -> None:
+def _check_history_size(conversation: Conversation, left: int) -> None:
     """Every step is stored whole, so a small file with many steps could fill the disk."""
     steps, _ = conversation.history.steps()
     for _, snapshot in steps:
         left -= len(json.dumps(snapshot_to_json(snapshot)))
         if left < 0:
-            raise _bad("has steps to take back that need more room than a request may")
+            raise _session_error("has steps to take back that need more room than a request may")
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, limits: SessionLimits) -> None:
@@ -236,18 +238,18 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, limits: SessionLimits) -> No
             continue
         pictures += picture
         if pictures > limits.max_images:
-            raise _bad(f"holds more than {limits.max_images} picture files")
+            raise _session_error(f"holds more than {limits.max_images} picture files")
         target = folder.joinpath(*parts)
         target.parent.mkdir(exist_ok=True)
         with archive.open(entry) as source, target.open("wb") as out:
             while piece := source.read(_PIECE_BYTES):
                 left -= len(piece)
                 if left < 0:
-                    raise _bad("unpacks to more than a request may hold")
+                    raise _session_error("unpacks to more than a request may hold")
                 out.write(piece)
 
 
-def _with_plain_times(conversation: Conversation) -> Conversation:
+def _clean_timings(conversation: Conversation) -> Conversation:
     """Only times that are finite numbers, under names that are words."""
     steps, at = conversation.history.steps()
     cleaned = []
@@ -265,5 +267,5 @@ def _finite(seconds: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _bad(what: str) -> Problem:
-    return Problem(400, "invalid_value", f"The session file {what}.", param="file")
+def _session_error(what: str) -> ApiError:
+    return ApiError(400, "invalid_value", f"The session file {what}.", param="file")

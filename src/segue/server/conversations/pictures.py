@@ -15,12 +15,12 @@ import PIL.Image
 
 from segue.errors import InputError
 from segue.server.conversations.storage import private
-from segue.server.http.errors import Problem
+from segue.server.http.errors import ApiError
 from segue.values.image import Image, content_of, pixels
 from segue.values.image.pixels import Limits
 
 
-class Pictures:
+class PictureStore:
     """A folder of `<digest>.png`. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
@@ -119,27 +119,29 @@ class Upload:
     """Height times width, as the header states."""
     limits: Limits
 
-    def decoded(self) -> Image:
+    def decode(self) -> Image:
         """The picture.
 
         Raises:
-            Problem: 400, it is damaged.
+            ApiError: 400, it is damaged.
         """
         try:
             return Image(pixels.decode(self.content, self.what, self.limits), self.name)
         except InputError as error:
-            raise _refused(error) from error
+            raise _refusal(error) from error
 
 
-def received(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Upload:
+def receive_picture(
+    source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = ""
+) -> Upload:
     """A picture that a request brought: bytes, or a data: or http(s) address, never a path.
 
     Raises:
-        Problem: 400, it is not a picture, is too large, or may not be fetched.
+        ApiError: 400, it is not a picture, is too large, or may not be fetched.
     """
     addresses = ("data:", "http://", "https://")
     if isinstance(source, str) and not source[:8].lower().startswith(addresses):
-        raise Problem(
+        raise ApiError(
             400,
             "picture_unreadable",
             "A picture must be given as a data: URL"
@@ -150,33 +152,37 @@ def received(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str
         content, what, named = content_of(source, allow_urls=allow_urls, limits=limits)
         height, width = pixels.size_in_header(content, what, limits)
     except InputError as error:
-        raise _refused(error) from error
+        raise _refusal(error) from error
     return Upload(content, what, name or named, height * width, limits)
 
 
-def decoded(source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = "") -> Image:
+def decode_picture(
+    source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = ""
+) -> Image:
     """The same, decoded at once."""
-    return received(source, limits, allow_urls=allow_urls, name=name).decoded()
+    return receive_picture(source, limits, allow_urls=allow_urls, name=name).decode()
 
 
-def picture_name(text: str) -> str:
+def clean_picture_name(text: str) -> str:
     """A name for people, from whatever a request or a file called a picture.
 
     Only the last part of a path, without what does not print, and never one that files cannot
     have.
 
-    >>> picture_name("C:\\\\x/..\\\\airport.png"), picture_name(".."), picture_name("a/b/")
-    ('airport.png', '', '')
+    >>> clean_picture_name("C:\\\\x/..\\\\airport.png")
+    'airport.png'
+    >>> clean_picture_name(".."), clean_picture_name("a/b/")
+    ('', '')
     """
     last = text.replace("\\", "/").rpartition("/")[2]
     name = "".join(c for c in last if c.isprintable()).strip()[:120]
     return name if name.strip(". ") else ""
 
 
-def _refused(error: InputError) -> Problem:
+def _refusal(error: InputError) -> ApiError:
     large = "pixels, more than the limit" in str(error) or "claims more pixels" in str(error)
     code = "picture_too_large" if large else "picture_unreadable"
-    return Problem(400, code, _without_advice(str(error)), param="image")
+    return ApiError(400, code, _without_advice(str(error)), param="image")
 
 
 def _without_advice(message: str) -> str:

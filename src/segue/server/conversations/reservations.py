@@ -5,10 +5,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from segue.server.http.errors import Problem
+from segue.server.http.errors import ApiError
 
 
-class Reservations:
+class PixelReservations:
     """Decoded pixels of all requests together, first come, first served; for one event loop.
 
     A request reserves once, for all of its pictures: one that held some while it waited for more
@@ -35,13 +35,13 @@ class Reservations:
         """Wait until there is room, and hold it until `give`.
 
         Raises:
-            Problem: 429, too many wait already; 504, it took too long.
+            ApiError: 429, too many wait already; 504, it took too long.
         """
         if not self._line and self._has_room(pixels):
             self.held += pixels
             return
         if len(self._line) >= self.max_waiting:
-            raise Problem(
+            raise ApiError(
                 429,
                 "queue_full",
                 f"{len(self._line)} requests with large pictures are waiting already. Try again "
@@ -60,7 +60,7 @@ class Reservations:
                 self._line.remove(place)
                 self._call_next()
             if isinstance(error, TimeoutError):
-                raise Problem(
+                raise ApiError(
                     504, "deadline_exceeded", "Other pictures took too long. Try again."
                 ) from error
             raise
@@ -71,7 +71,7 @@ class Reservations:
         self._call_next()
 
     @asynccontextmanager
-    async def taken(self, pixels: int) -> AsyncIterator[None]:
+    async def reserve(self, pixels: int) -> AsyncIterator[None]:
         """Hold so many pixels for a while. See `take`."""
         await self.take(pixels)
         try:

@@ -17,11 +17,17 @@ from segue.conversation.session.snapshots import RegionReader, snapshot_from_jso
 from segue.errors import UnknownName
 from segue.pipeline.answer import Done, Event
 from segue.pipeline.routing import Route
-from segue.server.conversations.pictures import Pictures, Recent, picture_name
+from segue.runtime.byte_cache import ByteCache
+from segue.server.conversations.pictures import PictureStore, clean_picture_name
 from segue.server.conversations.storage import Storage
-from segue.server.conversations.store import Document, Record, Shown, Store
-from segue.server.disk_errors import trouble_of
-from segue.server.http.errors import Problem, not_found
+from segue.server.conversations.store import (
+    ConversationRecord,
+    ConversationStore,
+    PictureRecord,
+    SnapshotJson,
+)
+from segue.server.disk_errors import disk_error_code
+from segue.server.http.errors import ApiError, not_found_error
 from segue.server.worker import Job
 from segue.values.image import Image
 from segue.values.message import Sampling
@@ -31,13 +37,13 @@ TITLE_LENGTH = 80
 T = TypeVar("T")
 
 
-class Talks:
+class ConversationService:
     """The conversations of a server."""
 
     def __init__(
         self,
-        store: Store,
-        pictures: Pictures,
+        store: ConversationStore,
+        pictures: PictureStore,
         models: Callable[[], Assistant],
         budget_bytes: int = 256 * 2**20,
         storage: Storage | None = None,
@@ -52,34 +58,34 @@ class Talks:
         """
         self._storage = storage
         self.store, self.pictures, self._models = store, pictures, models
-        self._live = Recent(budget_bytes)
-        self._asked: dict[str, Conversation] = {}  # being answered: must not be read anew
+        self._live: ByteCache[str, Conversation] = ByteCache(budget_bytes, size_of=_size)
+        self._answering: dict[str, Conversation] = {}  # being answered: must not be read anew
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()  # adding and deleting pictures, against reading them
 
-    def record(self, owner: str, id: str) -> Record:
+    def find_record(self, owner: str, id: str) -> ConversationRecord:
         """What is stored.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
         record = self.store.find(owner, id)
         if record is None:
-            raise not_found("conversation", id)
+            raise not_found_error("conversation", id)
         return record
 
-    def revision(self, owner: str, id: str) -> int:
+    def find_revision(self, owner: str, id: str) -> int:
         """How often a conversation was changed.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
         revision = self.store.revision(owner, id)
         if revision is None:
-            raise not_found("conversation", id)
+            raise not_found_error("conversation", id)
         return revision
 
-    def answering(self, id: str) -> Job | None:
+    def active_job(self, id: str) -> Job | None:
         """The job that writes a reply in this conversation just now."""
         job = self._jobs.get(id)
         if job is not None and job.done.is_set():
@@ -87,9 +93,9 @@ class Talks:
             return None
         return job
 
-    def begin_answering(self, id: str, job: Job) -> None:
+    def set_active_job(self, id: str, job: Job) -> None:
         """From now on the conversation is busy, until the job is done."""
-        self._jobs = {key: one for key, one in self._jobs.items() if not one.done.is_set()}
+        self._jobs = {key: other for key, other in self._jobs.items() if not other.done.is_set()}
         self._jobs[id] = job
 
     def ask(
@@ -97,30 +103,30 @@ class Talks:
     ) -> Iterator[Event]:
         """Ask; the turn is stored before `Done` is given, or when it is broken off."""
         conversation = self._open(owner, id)
-        before = len(conversation.turns)
-        self._asked[id] = conversation
+        n_turns = len(conversation.turns)
+        self._answering[id] = conversation
         stream = conversation.stream(question, sampling, route=route)
-        stored = False
+        is_stored = False
         try:
             for event in stream:
                 if isinstance(event, Done):
-                    stored = True
+                    is_stored = True
                     self._store_last(id, conversation)
                 yield event
         finally:
             stream.close()
             try:
-                if len(conversation.turns) > before and not stored:
+                if len(conversation.turns) > n_turns and not is_stored:
                     self._store_last(id, conversation)
             finally:
-                del self._asked[id]
+                del self._answering[id]
 
-    def act(self, owner: str, id: str, change: Callable[[Conversation], T]) -> T:
+    def apply(self, owner: str, id: str, change: Callable[[Conversation], T]) -> T:
         """Change a conversation and store what came of it."""
         conversation = self._open(owner, id)
-        before = conversation.history.now
+        snapshot_before = conversation.history.now
         result = change(conversation)
-        if conversation.history.now is not before:
+        if conversation.history.now is not snapshot_before:
             self._store_last(id, conversation)
         return result
 
@@ -128,51 +134,53 @@ class Talks:
         """Take the last change back.
 
         Raises:
-            Problem: 409, there is none.
+            ApiError: 409, there is none.
         """
         if self._open(owner, id).undo() is None:
-            raise Problem(409, "nothing_to_undo", "There is nothing to take back.")
-        self._moved(id, -1)
+            raise ApiError(409, "nothing_to_undo", "There is nothing to undo.")
+        self._move(id, -1)
 
     def redo(self, owner: str, id: str) -> None:
         """Do again what was taken back last.
 
         Raises:
-            Problem: 409, there is nothing.
+            ApiError: 409, there is nothing.
         """
         if self._open(owner, id).redo() is None:
-            raise Problem(409, "nothing_to_redo", "There is nothing to do again.")
-        self._moved(id, 1)
+            raise ApiError(409, "nothing_to_redo", "There is nothing to redo.")
+        self._move(id, 1)
 
-    def show(self, owner: str, id: str, images: list[Image], max_images: int) -> None:
+    def add_images(self, owner: str, id: str, images: list[Image], max_images: int) -> None:
         """Add pictures; in any thread.
 
         Raises:
-            Problem: 404; 400, there would be too many.
+            ApiError: 404; 400, there would be too many.
         """
         for image in images:
             self.pictures.keep(image)
         with self._lock:
-            known = len(self.record(owner, id).pictures)
-            if known + len(images) > max_images:
-                raise Problem(
+            n_pictures = len(self.find_record(owner, id).pictures)
+            if n_pictures + len(images) > max_images:
+                raise ApiError(
                     400,
                     "invalid_value",
                     f"A conversation may have {max_images} pictures, this would be the "
-                    f"{known + len(images)}th. Begin another one.",
+                    f"{n_pictures + len(images)}th. Start a new conversation.",
                 )
             for image in images:  # once more: somebody may have deleted the same one meanwhile
                 self.pictures.keep(image)
-            self.store.show(id, [_shown(image) for image in images], _title(images[0].name))
-            for live in (self._asked.get(id), self._live.get(id)):
-                if live is not None and len(live.images) == known:
+            self.store.add_pictures(
+                id, [_picture_record(image) for image in images], _title(images[0].name)
+            )
+            for live in (self._answering.get(id), self._live.get(id)):
+                if live is not None and len(live.images) == n_pictures:
                     live.add_images(*images)
 
     def add_background(self, owner: str, id: str, image: Image) -> str:
         """Add a picture that edits may name; in any thread."""
         self.pictures.keep(image)
         with self._lock:
-            self.record(owner, id)
+            self.find_record(owner, id)
             self.pictures.keep(image)
             return self.store.add_background(id, image.digest)
 
@@ -181,35 +189,35 @@ class Talks:
         """Memory of the conversations that are kept at hand."""
         return self._live.size_bytes
 
-    def pixels(self, record: Record) -> int:
+    def count_pixels(self, record: ConversationRecord) -> int:
         """Of all pictures of a conversation, those behind edits included."""
-        behind = set(self.store.backgrounds(record.id).values())
-        behind -= {one.digest for one in record.pictures}
-        return record.pixels + sum(map(self.pictures.pixels, behind))
+        hidden = set(self.store.backgrounds(record.id).values())
+        hidden -= {picture.digest for picture in record.pictures}
+        return record.pixels + sum(map(self.pictures.pixels, hidden))
 
-    def background(self, id: str, name: str) -> Image:
+    def load_background(self, id: str, name: str) -> Image:
         """A picture that edits may name.
 
         Raises:
             UnknownName: there is none of that name.
         """
-        known = self.store.backgrounds(id)
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            raise UnknownName(f"There is no background {name!r}. Known: {listed}.")
-        return self.pictures.read(known[name], name)
+        digests = self.store.backgrounds(id)
+        if name not in digests:
+            valid_names = ", ".join(digests) or "none"
+            raise UnknownName(f"There is no background {name!r}. Known: {valid_names}.")
+        return self.pictures.read(digests[name], name)
 
     def delete(self, owner: str, id: str) -> None:
         """Delete a conversation and the pictures that only it names; in any thread."""
         with self._lock:
-            self.record(owner, id)
-            self._live.pop(id)
+            self.find_record(owner, id)
+            self._live.remove(id)
             try:
                 freed = self.store.delete(id)
             except sqlite3.Error as error:
-                if self._storage is None or trouble_of(error) != "storage_full":
+                if self._storage is None or disk_error_code(error) != "storage_full":
                     raise
-                with self._storage.reserve_used():
+                with self._storage.release_reserve():
                     freed = self.store.delete(id)
                     self._forget(freed)
                     self.store.shrink()
@@ -219,7 +227,7 @@ class Talks:
         for digest in digests:
             self.pictures.forget(digest)
 
-    def adopt(self, owner: str, conversation: Conversation, title: str) -> str:
+    def import_conversation(self, owner: str, conversation: Conversation, title: str) -> str:
         """Take over a conversation that was saved elsewhere; in any thread."""
         images = (*conversation.images, *conversation.backgrounds.values())
         steps, at = conversation.history.steps()
@@ -229,53 +237,55 @@ class Talks:
                 self.pictures.keep(image)
             id = self.store.create(owner, system=conversation.system)
             if conversation.images:
-                self.store.show(id, [_shown(image) for image in conversation.images])
+                self.store.add_pictures(
+                    id, [_picture_record(image) for image in conversation.images]
+                )
             for name, image in conversation.backgrounds.items():
                 self.store.add_background(id, image.digest, name)
             self.store.import_steps(id, documents, at, title)
         return id
 
-    def snapshot(self, record: Record) -> Conversation:
+    def open_snapshot(self, record: ConversationRecord) -> Conversation:
         """What is stored as a conversation of its own, to draw and export it; in any thread."""
-        images, memo = self._images(record), self._pictures_of(record.id, record.document)
-        now = snapshot_from_json(record.document, {**memo, **{i.digest: i for i in images}})
+        images, memo = self._images(record), self._pictures_of(record.id, record.snapshot)
+        snapshot = snapshot_from_json(record.snapshot, {**memo, **{i.digest: i for i in images}})
         conversation = Conversation(self._models_if_there(), system=record.system)
-        return conversation.restore(images, [(None, now)], 0)
+        return conversation.restore(images, [(None, snapshot)], 0)
 
-    def whole(self, owner: str, id: str) -> Conversation:
+    def open_with_history(self, owner: str, id: str) -> Conversation:
         """What is stored as a conversation of its own, with all that can be taken back or done
         again, to save it elsewhere; in any thread.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
         with self._lock:
-            return self._read(self.record(owner, id), self._models_if_there())
+            return self._load(self.find_record(owner, id), self._models_if_there())
 
     def _models_if_there(self) -> Assistant:
         try:
             return self._models()
-        except Problem:  # still loading: only the models' names are missing then
+        except ApiError:  # still loading: only the models' names are missing then
             return Assistant()
 
     def clean(self) -> None:
         """Delete pictures that no conversation names: what a crash left behind."""
-        named = self.store.digests()
+        used_digests = self.store.digests()
         for file in self.pictures.folder.glob("*.png"):
-            if file.stem not in named:
+            if file.stem not in used_digests:
                 file.unlink(missing_ok=True)
 
     def _open(self, owner: str, id: str) -> Conversation:
         """The conversation itself, in the worker's thread."""
         with self._lock:
-            self.revision(owner, id)
-            conversation: Conversation | None = self._asked.get(id) or self._live.get(id)
+            self.find_revision(owner, id)
+            conversation: Conversation | None = self._answering.get(id) or self._live.get(id)
             if conversation is None:
-                conversation = self._read(self.record(owner, id), self._models())
-                self._live.put(id, conversation, _size(conversation))
+                conversation = self._load(self.find_record(owner, id), self._models())
+                self._live.put(id, conversation)
         return conversation
 
-    def _read(self, record: Record, assistant: Assistant) -> Conversation:
+    def _load(self, record: ConversationRecord, assistant: Assistant) -> Conversation:
         images = self._images(record)
         by_digest = {image.digest: image for image in images}
         documents, at = self.store.history(record.id)
@@ -287,21 +297,24 @@ class Talks:
         conversation = Conversation(assistant, system=record.system)
         return conversation.restore(images, steps, at)
 
-    def _images(self, record: Record) -> list[Image]:
-        found: dict[str, Image] = {}
-        for one in record.pictures:
-            if one.digest not in found:
-                found[one.digest] = self.pictures.read(one.digest)
-        return [replace(found[one.digest], name=picture_name(one.name)) for one in record.pictures]
+    def _images(self, record: ConversationRecord) -> list[Image]:
+        images: dict[str, Image] = {}
+        for picture in record.pictures:
+            if picture.digest not in images:
+                images[picture.digest] = self.pictures.read(picture.digest)
+        return [
+            replace(images[picture.digest], name=clean_picture_name(picture.name))
+            for picture in record.pictures
+        ]
 
     def _pictures_of(
-        self, id: str, document: Document, known: dict[str, Image] | None = None
+        self, id: str, document: SnapshotJson, loaded: dict[str, Image] | None = None
     ) -> dict[str, Image]:
         """The backgrounds that a document names, by digest."""
         missing = {
             digest: name
             for name, digest in document["backgrounds"].items()
-            if digest not in (known or {})
+            if digest not in (loaded or {})
         }
         return {digest: self.pictures.read(digest, name) for digest, name in missing.items()}
 
@@ -314,16 +327,16 @@ class Talks:
         try:
             self.store.add_step(id, step, document, title)
         except BaseException:
-            self._live.pop(id)
+            self._live.remove(id)
             raise
         if self._live.get(id) is conversation:
-            self._live.put(id, conversation, _size(conversation))
+            self._live.put(id, conversation)
 
-    def _moved(self, id: str, by: int) -> None:
+    def _move(self, id: str, by: int) -> None:
         try:
             self.store.move(id, by)
         except BaseException:
-            self._live.pop(id)
+            self._live.remove(id)
             raise
 
 
@@ -332,8 +345,10 @@ def _title(text: str) -> str:
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1] + "…"
 
 
-def _shown(image: Image) -> Shown:
-    return Shown(image.digest, picture_name(image.name), image.size.width, image.size.height)
+def _picture_record(image: Image) -> PictureRecord:
+    return PictureRecord(
+        image.digest, clean_picture_name(image.name), image.size.width, image.size.height
+    )
 
 
 def _size(conversation: Conversation) -> int:

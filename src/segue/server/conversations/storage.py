@@ -12,8 +12,8 @@ from pathlib import Path
 from time import monotonic
 
 from segue.errors import InputError
-from segue.server.disk_errors import trouble_of
-from segue.server.http.errors import problem_of
+from segue.server.disk_errors import disk_error_code
+from segue.server.http.errors import to_api_error
 
 DATABASE = "conversations.sqlite3"
 RESERVE_BYTES = 4 * 2**20
@@ -44,7 +44,7 @@ class Storage:
         Raises:
             InputError: it is a file, or cannot be written.
         """
-        with explained(self.folder):
+        with explain_disk_errors(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.pictures.mkdir(mode=0o700, exist_ok=True)
             _make_private(self.pictures, 0o700)
@@ -58,14 +58,14 @@ class Storage:
         """Try to write, at most four times a second.
 
         Raises:
-            Problem: 507, it cannot be done.
+            ApiError: 507, it cannot be done.
         """
         when, error = self._probed
         if monotonic() - when > _PROBE_AGE_S:
             error = self._probe()
             self._probed = (monotonic(), error)
         if error is not None:
-            raise problem_of(error)
+            raise to_api_error(error)
 
     def keep_reserve(self) -> None:
         """Take some megabytes while there is room; without them it goes on all the same."""
@@ -79,7 +79,7 @@ class Storage:
                 os.fsync(out.fileno())
 
     @contextmanager
-    def reserve_used(self) -> Iterator[None]:
+    def release_reserve(self) -> Iterator[None]:
         """Give the reserve away for a while, so that something can be deleted."""
         with suppress(OSError):
             (self.folder / "reserve").unlink(missing_ok=True)
@@ -102,7 +102,7 @@ class Storage:
 
 
 @contextmanager
-def explained(folder: Path) -> Iterator[None]:
+def explain_disk_errors(folder: Path) -> Iterator[None]:
     """Errors of starting as sentences for the one who starts the server.
 
     Raises:
@@ -115,7 +115,7 @@ def explained(folder: Path) -> Iterator[None]:
             f"--data must be a folder, but {folder} is a file or lies below one. Give another."
         ) from error
     except (OSError, sqlite3.Error) as error:
-        code = trouble_of(error)
+        code = disk_error_code(error)
         if code is None:
             raise
         raise InputError(

@@ -17,14 +17,14 @@ from typing import Any
 from segue.conversation.history import MAX_STEPS, Step
 from segue.server.conversations.database import Database
 
-Document = Mapping[str, Any]
+SnapshotJson = Mapping[str, Any]
 """What `segue.conversation.session.snapshots.snapshot_to_json` gives."""
 
-EMPTY: Document = {"turns": [], "regions": [], "edits": [], "backgrounds": {}}
+EMPTY: SnapshotJson = {"turns": [], "regions": [], "edits": [], "backgrounds": {}}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PictureRecord:
     """A picture of a conversation."""
 
     digest: str
@@ -34,7 +34,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ConversationRecord:
     """A conversation as it stands."""
 
     id: str
@@ -44,8 +44,8 @@ class Record:
     created: float
     updated: float
     revision: int
-    pictures: tuple[Shown, ...]
-    document: Document
+    pictures: tuple[PictureRecord, ...]
+    snapshot: SnapshotJson
     can_undo: bool
     can_redo: bool
 
@@ -56,7 +56,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ConversationSummary:
     """A conversation in a list."""
 
     id: str
@@ -68,7 +68,7 @@ class Line:
     pictures: int
 
 
-class Store:
+class ConversationStore:
     """The conversations of a server. Safe to use from several threads."""
 
     def __init__(self, file: Path) -> None:
@@ -88,7 +88,7 @@ class Store:
             _insert(db, id, 0, None, EMPTY)
         return id
 
-    def listed(self, owner: str) -> list[Line]:
+    def list_conversations(self, owner: str) -> list[ConversationSummary]:
         """The conversations of an owner, newest first."""
         rows = self._db.read(
             "SELECT id, title, created, updated, revision,"
@@ -97,7 +97,7 @@ class Store:
             " FROM conversations c WHERE owner = ? ORDER BY updated DESC, id",
             (owner,),
         )
-        return [Line(*row) for row in rows]
+        return [ConversationSummary(*row) for row in rows]
 
     def revision(self, owner: str, id: str) -> int | None:
         """How often a conversation was changed; None as in `find`. It costs next to nothing."""
@@ -106,7 +106,7 @@ class Store:
         )
         return rows[0][0] if rows else None
 
-    def find(self, owner: str, id: str) -> Record | None:
+    def find(self, owner: str, id: str) -> ConversationRecord | None:
         """A conversation; None when there is none, or when it is somebody else's."""
         with self._db.lock:
             rows = self._db.read(
@@ -125,7 +125,7 @@ class Store:
             )[0]
             pictures = tuple(self._pictures(id))
         _, _, title, system, created, updated, revision, _ = rows[0]
-        return Record(
+        return ConversationRecord(
             id=id,
             owner=owner,
             title=title,
@@ -134,12 +134,12 @@ class Store:
             updated=updated,
             revision=revision,
             pictures=pictures,
-            document=_unpacked(document[0][0]),
+            snapshot=_unpack(document[0][0]),
             can_undo=now > first,
             can_redo=now < last,
         )
 
-    def history(self, id: str) -> tuple[list[tuple[Step | None, Document]], int]:
+    def history(self, id: str) -> tuple[list[tuple[Step | None, SnapshotJson]], int]:
         """Every snapshot with the step that led to it, and the index of the present one."""
         with self._db.lock:
             (now,) = self._db.read("SELECT now FROM conversations WHERE id = ?", (id,))[0]
@@ -149,12 +149,12 @@ class Store:
                 (id,),
             )
         steps = [
-            (Step(what, name) if what else None, _unpacked(document))
+            (Step(what, name) if what else None, _unpack(document))
             for _, what, name, document in rows
         ]
         return steps, [number for number, *_ in rows].index(now)
 
-    def add_step(self, id: str, step: Step, document: Document, title: str = "") -> None:
+    def add_step(self, id: str, step: Step, document: SnapshotJson, title: str = "") -> None:
         """Write one change; what was taken back before is forgotten.
 
         Args:
@@ -188,7 +188,7 @@ class Store:
             _touch(db, id)
 
     def import_steps(
-        self, id: str, steps: Sequence[tuple[Step | None, Document]], at: int, title: str
+        self, id: str, steps: Sequence[tuple[Step | None, SnapshotJson]], at: int, title: str
     ) -> None:
         """Give a new conversation a past."""
         with self._db.writing() as db:
@@ -197,7 +197,7 @@ class Store:
                 _insert(db, id, number, step, document)
             db.execute("UPDATE conversations SET now = ?, title = ? WHERE id = ?", (at, title, id))
 
-    def show(self, id: str, pictures: Sequence[Shown], title: str = "") -> None:
+    def add_pictures(self, id: str, pictures: Sequence[PictureRecord], title: str = "") -> None:
         """Add pictures, which must be kept already."""
         with self._db.writing() as db:
             known = db.execute(
@@ -229,7 +229,7 @@ class Store:
             db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?)", (id, name, digest))
         return name
 
-    def name(self, id: str, title: str) -> None:
+    def set_title(self, id: str, title: str) -> None:
         """Give a conversation a title."""
         with self._db.writing() as db:
             db.execute("UPDATE conversations SET title = ?, named = 1 WHERE id = ?", (title, id))
@@ -246,7 +246,7 @@ class Store:
                 )
             }
             db.execute("DELETE FROM conversations WHERE id = ?", (id,))
-            return [digest for digest in sorted(mine) if not self._named(digest)]
+            return [digest for digest in sorted(mine) if not self._is_used(digest)]
 
     def shrink(self) -> None:
         """Give the room of what was deleted back to the disk."""
@@ -286,19 +286,19 @@ class Store:
         with self._db.writing() as db:
             db.execute("DELETE FROM session_tokens WHERE owner = ?", (owner,))
 
-    def _named(self, digest: str) -> bool:
+    def _is_used(self, digest: str) -> bool:
         return any(
             self._db.read(f"SELECT 1 FROM {table} WHERE digest = ? LIMIT 1", (digest,))
             for table in ("pictures", "backgrounds")
         )
 
-    def _pictures(self, id: str) -> Iterator[Shown]:
+    def _pictures(self, id: str) -> Iterator[PictureRecord]:
         rows = self._db.read(
             "SELECT digest, name, width, height FROM pictures WHERE conversation = ?"
             " ORDER BY number",
             (id,),
         )
-        return (Shown(*row) for row in rows)
+        return (PictureRecord(*row) for row in rows)
 
 
 def _touch(db: sqlite3.Connection, id: str) -> None:
@@ -309,17 +309,17 @@ def _touch(db: sqlite3.Connection, id: str) -> None:
 
 
 def _insert(
-    db: sqlite3.Connection, id: str, number: int, step: Step | None, document: Document
+    db: sqlite3.Connection, id: str, number: int, step: Step | None, document: SnapshotJson
 ) -> None:
     what, name = (step.what, step.name) if step else ("", "")
-    values = (id, number, what, name, len(document["turns"]), _packed(document))
+    values = (id, number, what, name, len(document["turns"]), _pack(document))
     db.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
-def _packed(document: Document) -> bytes:
+def _pack(document: SnapshotJson) -> bytes:
     return zlib.compress(json.dumps(document, ensure_ascii=False).encode(), 1)
 
 
-def _unpacked(blob: bytes) -> Document:
-    document: Document = json.loads(zlib.decompress(blob))
+def _unpack(blob: bytes) -> SnapshotJson:
+    document: SnapshotJson = json.loads(zlib.decompress(blob))
     return document

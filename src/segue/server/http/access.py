@@ -11,77 +11,83 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from segue.server.http.bodies import CHANGING, Bodies
-from segue.server.http.connections import ADMITTED
-from segue.server.http.errors import Problem
-from segue.server.http.keys import Keys, SessionTokens, bearer_of, cookie_of
-from segue.server.http.rates import Rate, WrongKeys
+from segue.server.http.bodies import METHODS_WITH_BODY, BodyReader
+from segue.server.http.connections import AUTHENTICATED
+from segue.server.http.errors import ApiError
+from segue.server.http.keys import ApiKeys, SessionTokens, presented_key, session_cookie
+from segue.server.http.rates import FailedKeyLimiter, RateLimiter
 from segue.server.settings import Settings
 
-OPEN_PATHS = ("/", "/healthz", "/readyz", "/favicon.ico", "/v1/login")
+PUBLIC_PATHS = ("/", "/healthz", "/readyz", "/favicon.ico", "/v1/login")
 """Addresses that need no key; everything under `/page/` needs none either."""
 LABEL_STUDIO = "/label-studio/"
 """Under this address the key may also be the password of basic authentication."""
-AT_END = "segue.at_end"
+CLEANUPS = "segue.at_end"
 """In a request's scope: what to call when it is done, however it ends."""
 
 
-class Gate:
+FAILED_KEYS = "segue.failed_keys"
+"""Where the limiter of failed keys is in the scope of a request."""
+
+
+class AccessMiddleware:
     """Middleware before all routes. `scope["state"]["owner"]` says who came in."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app, self.settings = app, settings
-        self.keys = Keys(settings.keys)
-        self.rate = Rate(settings.requests_per_minute)
-        self.wrong = WrongKeys()
-        self.bodies = Bodies(settings)
+        self.keys = ApiKeys(settings.keys)
+        self.rate = RateLimiter(settings.requests_per_minute)
+        self.failed_keys = FailedKeyLimiter()
+        self.bodies = BodyReader(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        is_open = is_open_path(scope["path"])
-        send = _with_nosniff(send)
-        scope["segue.wrong_keys"] = self.wrong
+        is_public = is_public_path(scope["path"])
+        send = _add_nosniff(send)
+        scope[FAILED_KEYS] = self.failed_keys
         try:
-            await self._let_in(scope, Headers(scope=scope), is_open)
-            body = await self.bodies.read(scope, receive, is_open=is_open)
-        except Problem as problem:
+            await self._authorize(scope, Headers(scope=scope), is_public)
+            body = await self.bodies.read(scope, receive, is_public=is_public)
+        except ApiError as problem:
             await problem.response()(scope, receive, send)
             return
-        at_end: list[Callable[[], None]] = scope.setdefault(AT_END, [])
+        cleanups: list[Callable[[], None]] = scope.setdefault(CLEANUPS, [])
         try:
-            await self.app(scope, _replayed(body, receive), send)
+            await self.app(scope, _replay_body(body, receive), send)
         finally:
-            self.bodies.release(body, is_open=is_open)
-            for call in at_end:
+            self.bodies.release(body, is_public=is_public)
+            for call in cleanups:
                 call()
 
-    async def _let_in(self, scope: Scope, headers: Headers, is_open: bool) -> None:
+    async def _authorize(self, scope: Scope, headers: Headers, is_public: bool) -> None:
         self._check_host(headers.get("host", ""))
         path, method = scope["path"], scope["method"]
-        bearer = bearer_of(headers.get("authorization", ""), basic=path.startswith(LABEL_STUDIO))
-        token = None if bearer is not None else cookie_of(scope, headers)
-        if method in CHANGING and (bearer is None or not self.keys.required):
+        bearer = presented_key(
+            headers.get("authorization", ""), basic=path.startswith(LABEL_STUDIO)
+        )
+        token = None if bearer is not None else session_cookie(scope, headers)
+        if method in METHODS_WITH_BODY and (bearer is None or not self.keys.required):
             self._check_origin(headers)
-        if is_open or method == "OPTIONS":
+        if is_public or method == "OPTIONS":
             scope.setdefault("state", {})["owner"] = None
             return
         owner = self._owner(scope, bearer, token)
         scope.setdefault("state", {})["owner"] = owner
         if owner is None:
             if bearer is not None:
-                await self.wrong.note(client_of(scope))
-            raise Problem(
+                await self.failed_keys.record_failure(client_address(scope))
+            raise ApiError(
                 401,
                 "invalid_api_key",
                 "A key is needed: send 'Authorization: Bearer KEY'. The server keeps one in the "
                 "file 'key' of its data folder, unless others were given to it.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        scope[ADMITTED] = True
+        scope[AUTHENTICATED] = True
         if wait := self.rate.take(owner):
-            raise Problem(
+            raise ApiError(
                 429,
                 "rate_limit_exceeded",
                 f"More than {self.rate.per_minute} requests a minute came with this key.",
@@ -92,16 +98,16 @@ class Gate:
         if not self.keys.required:
             return self.keys.owner(None)
         if bearer is not None:
-            self.wrong.check(client_of(scope))
+            self.failed_keys.check(client_address(scope))
             return self.keys.owner(bearer)
-        tokens = tokens_of(scope)
+        tokens = session_tokens_of(scope)
         return tokens.owner(token) if tokens is not None else None
 
     def _check_host(self, host: str) -> None:
         known = self.settings.hosts
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
         if known and name.lower() not in known:
-            raise Problem(
+            raise ApiError(
                 403,
                 "wrong_host",
                 f"This server does not answer for the host {name[:80]!r}. Call it by one of: "
@@ -115,27 +121,27 @@ class Gate:
             return
         same = origin is not None and urlsplit(origin).netloc == headers.get("host")
         if not same and origin not in self.settings.cors_origins:
-            raise Problem(
+            raise ApiError(
                 403, "wrong_origin", f"Requests from pages of {str(origin)[:80]!r} are refused."
             )
 
 
-def is_open_path(path: str) -> bool:
+def is_public_path(path: str) -> bool:
     """Whether an address needs no key."""
-    return path in OPEN_PATHS or path.startswith("/page/")
+    return path in PUBLIC_PATHS or path.startswith("/page/")
 
 
-def client_of(scope: Scope) -> str:
+def client_address(scope: Scope) -> str:
     """The address a request came from."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
-def tokens_of(scope: Scope) -> SessionTokens | None:
+def session_tokens_of(scope: Scope) -> SessionTokens | None:
     """The logins of the server that a request came to; None before it has started."""
     app: Any = scope.get("app")
-    service = getattr(getattr(app, "state", None), "service", None)
-    tokens: SessionTokens | None = getattr(service, "tokens", None)
+    services = getattr(getattr(app, "state", None), "services", None)
+    tokens: SessionTokens | None = getattr(services, "tokens", None)
     return tokens
 
 
@@ -146,7 +152,7 @@ def _origin_of(referer: str | None) -> str | None:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _with_nosniff(send: Send) -> Send:
+def _add_nosniff(send: Send) -> Send:
     """Answers are what their type says, whatever they look like."""
 
     async def wrapped(message: Message) -> None:
@@ -157,7 +163,7 @@ def _with_nosniff(send: Send) -> Send:
     return wrapped
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives the body once, and then what really comes (the client's leaving)."""
     given = False
 

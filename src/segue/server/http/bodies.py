@@ -5,20 +5,20 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-from segue.server.http.errors import Problem
+from segue.server.http.errors import ApiError
 from segue.server.settings import Settings
 
-CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods that come with a body."""
-OPEN_BODY_BYTES = 4096
+PUBLIC_BODY_BYTES = 4096
 """The longest body of an address that needs no key."""
-OPEN_BODY_SECONDS = 10.0
-DRAINED_SECONDS = 5.0
+PUBLIC_BODY_SECONDS = 10.0
+DRAIN_SECONDS = 5.0
 """So long a body that is too large is read on and thrown away: a client that still sends would see
 a broken connection in place of the answer."""
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies; those with a key share one budget of memory, those without take none of it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -26,45 +26,45 @@ class Bodies:
         self.held = 0
         """Bytes of all bodies that are in memory."""
 
-    async def read(self, scope: Scope, receive: Receive, *, is_open: bool) -> bytes:
+    async def read(self, scope: Scope, receive: Receive, *, is_public: bool) -> bytes:
         """The whole body; give it back with `release`.
 
         Args:
-            is_open: whether the address needs no key.
+            is_public: whether the address needs no key.
 
         Raises:
-            Problem: 413, 408, 429, or 400 when the client went away.
+            ApiError: 413, 408, 429, or 400 when the client went away.
         """
-        if scope["method"] not in CHANGING:
+        if scope["method"] not in METHODS_WITH_BODY:
             return b""
-        limit = OPEN_BODY_BYTES if is_open else self._settings.max_body_bytes
+        limit = PUBLIC_BODY_BYTES if is_public else self._settings.max_body_bytes
         headers = Headers(scope=scope)
         claimed = headers.get("content-length", "0")
         if not claimed.isdecimal() or len(claimed) > 20 or int(claimed) > limit:
             if "expect" not in headers:  # who asks first has sent nothing yet
                 await _drain(receive, 4 * self._settings.max_body_bytes)
             raise _too_large(limit)
-        seconds = OPEN_BODY_SECONDS if is_open else self._settings.body_timeout_s
+        seconds = PUBLIC_BODY_SECONDS if is_public else self._settings.body_timeout_s
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(min(seconds, self._settings.body_timeout_s)):
-                await self._collect(receive, parts, limit, counted=not is_open)
+                await self._collect(receive, parts, limit, counted=not is_public)
         except BaseException as error:
-            if not is_open:
+            if not is_public:
                 self.held -= sum(map(len, parts))
             if isinstance(error, TimeoutError):
-                raise Problem(408, "timeout", "The request took too long to arrive.") from error
-            if isinstance(error, _TooLarge):
+                raise ApiError(408, "timeout", "The request took too long to arrive.") from error
+            if isinstance(error, _BodyTooLarge):
                 parts.clear()
-                if error.goes_on:
+                if error.has_more:
                     await _drain(receive, 4 * self._settings.max_body_bytes)
                 raise _too_large(limit) from None
             raise
         return b"".join(parts)
 
-    def release(self, body: bytes, *, is_open: bool) -> None:
+    def release(self, body: bytes, *, is_public: bool) -> None:
         """The request is done with its body."""
-        if not is_open:
+        if not is_public:
             self.held -= len(body)
 
     async def _collect(
@@ -74,11 +74,11 @@ class Bodies:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise Problem(400, "invalid_value", "The request broke off.")
+                raise ApiError(400, "invalid_value", "The request broke off.")
             part = message.get("body", b"")
             length += len(part)
             if length > limit:
-                raise _TooLarge(message.get("more_body", False))
+                raise _BodyTooLarge(message.get("more_body", False))
             if counted:
                 self._take(len(part))
             parts.append(part)
@@ -87,7 +87,7 @@ class Bodies:
 
     def _take(self, length: int) -> None:
         if self.held + length > 8 * self._settings.max_body_bytes:
-            raise Problem(
+            raise ApiError(
                 429,
                 "queue_full",
                 "Too many large requests at once. Try again in a moment.",
@@ -96,18 +96,18 @@ class Bodies:
         self.held += length
 
 
-class _TooLarge(Exception):
+class _BodyTooLarge(Exception):
     """The body is longer than it said, or than it may be."""
 
-    def __init__(self, goes_on: bool) -> None:
+    def __init__(self, has_more: bool) -> None:
         super().__init__()
-        self.goes_on = goes_on
+        self.has_more = has_more
 
 
 async def _drain(receive: Receive, most: int) -> None:
     """Read on and throw away, for a while."""
     try:
-        async with asyncio.timeout(DRAINED_SECONDS):
+        async with asyncio.timeout(DRAIN_SECONDS):
             while most > 0:
                 message: Message = await receive()
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
@@ -117,8 +117,8 @@ async def _drain(receive: Receive, most: int) -> None:
         return
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(
+def _too_large(limit: int) -> ApiError:
+    return ApiError(
         413,
         "body_too_large",
         f"A request may have {limit} bytes at most. Make the picture smaller, or send fewer.",

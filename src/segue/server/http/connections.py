@@ -16,7 +16,7 @@ from typing import Any
 from h11 import CLIENT, IDLE, SERVER, Connection
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-ADMITTED = "segue.admitted"
+AUTHENTICATED = "segue.admitted"
 """In a request's scope: whether it came with a key."""
 
 
@@ -26,11 +26,11 @@ class Connections:
 
     most: int = 512
     """Connections at the same time."""
-    most_of_address: int = 256
+    max_per_address: int = 256
     """Of them, from one address. (Behind a proxy, and on loopback, everybody has one address.)"""
-    head_s: float = 15.0
+    head_timeout_s: float = 15.0
     """So long a request's head may take, from the connection or from the first byte."""
-    unread_s: float = 60.0
+    unread_timeout_s: float = 60.0
     """So long a client may leave an answer unread."""
     closed: Counter[str] = field(default_factory=Counter)
     """How many were closed, by reason: "head", "unread", "idle", "full"."""
@@ -44,7 +44,7 @@ class Connections:
     def add(self, connection: "BoundedProtocol", address: str) -> bool:
         """Give a new connection a place; False when there is none."""
         self._open[connection] = address
-        crowded = sum(other == address for other in self._open.values()) > self.most_of_address
+        crowded = sum(other == address for other in self._open.values()) > self.max_per_address
         if crowded or len(self._open) > self.most:
             return self._make_room(connection, address if crowded else self._busiest())
         return True
@@ -59,7 +59,7 @@ class Connections:
     def _make_room(self, newcomer: "BoundedProtocol", address: str) -> bool:
         """Close the connection of an address that has been idle longest."""
         for other, place in self._open.items():  # in the order in which they became idle
-            if place == address and other is not newcomer and other.gives_way:
+            if place == address and other is not newcomer and other.can_be_evicted:
                 self.closed["idle"] += 1
                 self.remove(other)
                 other.transport.abort()
@@ -68,7 +68,7 @@ class Connections:
         self.remove(newcomer)
         return False
 
-    def became_idle(self, connection: "BoundedProtocol") -> None:
+    def mark_idle(self, connection: "BoundedProtocol") -> None:
         """Its request is done: others have been idle longer."""
         if connection in self._open:
             self._open[connection] = self._open.pop(connection)
@@ -88,7 +88,7 @@ class BoundedProtocol(H11Protocol):
         super().__init__(*arguments, **options)
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
-        self._turned_away = False
+        self._is_rejected = False
 
     @property
     def is_idle(self) -> bool:
@@ -96,9 +96,9 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     @property
-    def gives_way(self) -> bool:
+    def can_be_evicted(self) -> bool:
         """Whether it may be closed for another: nobody with a key is being answered."""
-        return self.is_idle or not self.scope.get(ADMITTED, False)
+        return self.is_idle or not self.scope.get(AUTHENTICATED, False)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place, or say that there is none."""
@@ -106,7 +106,7 @@ class BoundedProtocol(H11Protocol):
         if self.registry.add(self, self.client[0] if self.client else ""):
             self._watch_head()
             return
-        self._turned_away = True
+        self._is_rejected = True
         body = json.dumps(
             {"error": {"message": "Too many connections. Try again in a moment.",
                        "type": "server_error", "param": None, "code": "queue_full"}}
@@ -120,7 +120,7 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass data on; a head that has begun must end in time."""
-        if self._turned_away:
+        if self._is_rejected:
             return
         super().data_received(data)
         if not self.is_idle:
@@ -131,7 +131,7 @@ class BoundedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """From now on it is idle, and uvicorn's own time for the next request runs."""
         self._forget(head=True)
-        self.registry.became_idle(self)
+        self.registry.mark_idle(self)
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,7 +145,7 @@ class BoundedProtocol(H11Protocol):
         super().pause_writing()
         if self._unread_timer is None:
             self._unread_timer = self.loop.call_later(
-                self.registry.unread_s, self._give_up, "unread"
+                self.registry.unread_timeout_s, self._give_up, "unread"
             )
 
     def resume_writing(self) -> None:
@@ -154,7 +154,7 @@ class BoundedProtocol(H11Protocol):
         super().resume_writing()
 
     def _watch_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.registry.head_s, self._give_up, "head")
+        self._head_timer = self.loop.call_later(self.registry.head_timeout_s, self._give_up, "head")
 
     def _give_up(self, reason: str) -> None:
         if self.transport.is_closing() and reason == "head":

@@ -9,15 +9,16 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
-from segue.server.conversations.pictures import Recent, Upload, received
-from segue.server.conversations.reservations import Reservations
-from segue.server.conversations.service import Talks
+from segue.runtime.byte_cache import ByteCache
+from segue.server.conversations.pictures import Upload, receive_picture
+from segue.server.conversations.reservations import PixelReservations
+from segue.server.conversations.service import ConversationService
 from segue.server.conversations.storage import Storage
-from segue.server.conversations.store import Record
-from segue.server.http.access import AT_END
-from segue.server.http.errors import Problem
-from segue.server.http.keys import Keys, SessionTokens
-from segue.server.http.sse import call
+from segue.server.conversations.store import ConversationRecord
+from segue.server.http.access import CLEANUPS
+from segue.server.http.errors import ApiError
+from segue.server.http.jobs import run_job
+from segue.server.http.keys import ApiKeys, SessionTokens
 from segue.server.metrics import Metrics
 from segue.server.settings import Settings
 from segue.server.worker import Worker
@@ -25,51 +26,56 @@ from segue.values.image import Image
 
 T = TypeVar("T")
 
-AT_ONCE = 2
+MAX_CONCURRENT = 2
 """Pictures that are decoded, edited or exported at the same time."""
 
 
-class Service:
+class Services:
     """Everything that a server has running."""
 
     def __init__(
         self,
         settings: Settings,
         worker: Worker,
-        talks: Talks,
+        conversations: ConversationService,
         metrics: Metrics,
         storage: Storage,
     ) -> None:
-        self.settings, self.worker, self.talks, self.metrics = settings, worker, talks, metrics
+        self.settings, self.worker, self.metrics = settings, worker, metrics
+        self.conversations = conversations
         self.storage = storage
-        self.tokens = SessionTokens(talks.store, Keys(settings.keys).owners)
+        self.tokens = SessionTokens(conversations.store, ApiKeys(settings.keys).owners)
         """Logins of browsers."""
-        self.recent = Recent(settings.memory.parts["pictures"])
+        self.recent_pictures: ByteCache[tuple[str, str], Image] = ByteCache(
+            settings.memory.parts["pictures"], size_of=lambda image: image.array.nbytes
+        )
         """Pictures that requests brought lately, by owner and digest."""
-        self.room = Reservations(
+        self.pixel_reservations = PixelReservations(
             settings.max_held_pixels,
             max_waiting=settings.max_waiting,
             deadline_s=settings.deadline_s,
         )
         """For the decoded pictures of requests."""
-        self._side = anyio.CapacityLimiter(AT_ONCE)
+        self._thread_limiter = anyio.CapacityLimiter(MAX_CONCURRENT)
 
-    async def aside(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    async def run_in_thread(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """Do something slow beside the event loop and beside the models."""
-        run = partial(work, *arguments, **options)
-        return await anyio.to_thread.run_sync(run, limiter=self._side)
+        call = partial(work, *arguments, **options)
+        return await anyio.to_thread.run_sync(call, limiter=self._thread_limiter)
 
-    async def stored(self, work: Callable[..., T], *arguments: Any) -> T:
+    async def run_db(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do something short with the store, beside the event loop."""
         return await anyio.to_thread.run_sync(partial(work, *arguments))
 
-    async def modelled(self, work: Callable[[], T], request: Request, *, quick: bool = True) -> T:
+    async def run_on_models(
+        self, work: Callable[[], T], request: Request, *, quick: bool = True
+    ) -> T:
         """Do something in the thread of the models; what takes long is not quick."""
         deadline_s = self.settings.deadline_s
-        result: T = await call(self.worker, work, request, deadline_s, quick=quick)
+        result: T = await run_job(self.worker, work, request, deadline_s, quick=quick)
         return result
 
-    def look_ahead(self, image: Image) -> None:
+    def encode_ahead(self, image: Image) -> None:
         """Encode a picture for the first click, when the models have nothing else to do."""
         worker = self.worker
         if worker.state != "ready" or worker.waiting or worker.active:
@@ -82,12 +88,12 @@ class Service:
 
         worker.submit(steps)
 
-    async def pictures(
+    async def load_pictures(
         self,
         request: Request,
         owner: str,
         sources: Sequence[tuple[str | bytes, str]],
-        known: int = 0,
+        n_pixels_before: int = 0,
     ) -> list[Image]:
         """The pictures of a request, as (source, name); they are remembered by their digests.
 
@@ -98,55 +104,55 @@ class Service:
             request: whose they are.
             owner: of the key.
             sources: bytes or addresses, each with a name for people.
-            known: pixels of the pictures that are there already, in the same conversation.
+            n_pixels_before: pixels of the pictures already in the same conversation.
 
         Raises:
-            Problem: 400, one cannot be read, or they are too large; 429 and 504, no room.
+            ApiError: 400, one cannot be read, or they are too large; 429 and 504, no room.
         """
-        uploads = [await self._received(source, name) for source, name in sources]
+        uploads = [await self._receive(source, name) for source, name in sources]
         total = sum(upload.pixels for upload in uploads)
-        most = self.settings.max_total_pixels
-        if known + total > most:
-            raise Problem(
+        max_pixels = self.settings.max_total_pixels
+        if n_pixels_before + total > max_pixels:
+            raise ApiError(
                 400,
                 "picture_too_large",
-                f"The pictures have {known + total} pixels together, more than the limit of "
-                f"{most}. Send fewer, or smaller ones.",
+                f"The pictures have {n_pixels_before + total} pixels together, more than the limit "
+                f"of {max_pixels}. Send fewer, or smaller ones.",
                 param="image",
             )
-        await self.room.take(total)
-        request.scope.setdefault(AT_END, []).append(partial(self.room.give, total))
-        return [await self._remembered(owner, upload) for upload in uploads]
+        await self.pixel_reservations.take(total)
+        request.scope.setdefault(CLEANUPS, []).append(partial(self.pixel_reservations.give, total))
+        return [await self._decode(owner, upload) for upload in uploads]
 
     @asynccontextmanager
-    async def picture_for_a_while(
+    async def hold_picture(
         self, owner: str, source: str | bytes, name: str = ""
     ) -> AsyncIterator[Image]:
         """One of many pictures of a request, which are needed one after the other."""
-        upload = await self._received(source, name)
-        async with self.room.taken(upload.pixels):
-            yield await self._remembered(owner, upload)
+        upload = await self._receive(source, name)
+        async with self.pixel_reservations.reserve(upload.pixels):
+            yield await self._decode(owner, upload)
 
-    async def _received(self, source: str | bytes, name: str) -> Upload:
+    async def _receive(self, source: str | bytes, name: str) -> Upload:
         settings = self.settings
-        return await self.aside(
-            received, source, settings.limits, allow_urls=settings.allow_urls, name=name
+        return await self.run_in_thread(
+            receive_picture, source, settings.limits, allow_urls=settings.allow_urls, name=name
         )
 
-    async def _remembered(self, owner: str, upload: Upload) -> Image:
-        image = await self.aside(upload.decoded)
-        self.recent.put((owner, image.digest), image, image.array.nbytes)
+    async def _decode(self, owner: str, upload: Upload) -> Image:
+        image = await self.run_in_thread(upload.decode)
+        self.recent_pictures.put((owner, image.digest), image)
         return image
 
-    def known_picture(self, owner: str, digest: str) -> Image:
+    def recent_picture(self, owner: str, digest: str) -> Image:
         """A picture that the same owner sent before.
 
         Raises:
-            Problem: 404, it is not remembered (any more).
+            ApiError: 404, it is not remembered (any more).
         """
-        image = self.recent.get((owner, digest))
-        if not isinstance(image, Image):
-            raise Problem(
+        image = self.recent_pictures.get((owner, digest))
+        if image is None:
+            raise ApiError(
                 404,
                 "picture_not_known",
                 f"There is no picture {digest[:80]!r} in memory. Send the picture itself.",
@@ -154,18 +160,18 @@ class Service:
             )
         return image
 
-    async def record(self, owner: str, id: str) -> Record:
+    async def find_record(self, owner: str, id: str) -> ConversationRecord:
         """A conversation as it is stored.
 
         Raises:
-            Problem: 404.
+            ApiError: 404.
         """
-        return await self.stored(self.talks.record, owner, id)
+        return await self.run_db(self.conversations.find_record, owner, id)
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+def _get_services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
 def _owner(request: Request) -> str:
@@ -173,5 +179,5 @@ def _owner(request: Request) -> str:
     return owner
 
 
-TheService = Annotated[Service, Depends(_service)]
+ServicesDep = Annotated[Services, Depends(_get_services)]
 Owner = Annotated[str, Depends(_owner)]

@@ -4,15 +4,16 @@ import logging
 import re
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
-from segue.server.disk_errors import SENTENCES, trouble_of
+from segue.server.disk_errors import DISK_ERROR_MESSAGES, disk_error_code
+from segue.server.http import examples
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ STATUS: Mapping[type[SegueError], int] = {
     MissingExtra: 501,
     ModelError: 503,
 }
-"""What each of our errors is over HTTP."""
+"""HTTP status of each of the package's errors."""
 
 TYPES: Mapping[int, str] = {
     401: "authentication_error",
@@ -45,8 +46,27 @@ _CODES = {
 }
 
 
-class Problem(Exception):
-    """Ends a request with an error; the message is for a person."""
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str
+    """A sentence for the user."""
+    type: str
+    param: str | None
+    """The field of the request that is to blame."""
+    code: str | None
+    """For programs; docs/http-api.md lists them."""
+
+
+class ErrorResponse(BaseModel):
+    """An error, in OpenAI's shape."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ERROR]})
+    error: ErrorDetail
+
+
+class ApiError(Exception):
+    """Ends a request with an error; the message is for the user."""
 
     def __init__(
         self,
@@ -61,80 +81,89 @@ class Problem(Exception):
         self.status, self.code, self.message, self.param = status, code, message, param
         self.headers = dict(headers or {})
 
-    def to_json(self) -> dict[str, Any]:
-        """The body of the answer."""
-        other = "invalid_request_error" if self.status < 500 else "server_error"
-        kind = TYPES.get(self.status, other)
-        error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return {"error": error}
+    def body(self) -> ErrorResponse:
+        """Return the body of the answer."""
+        default_type = "invalid_request_error" if self.status < 500 else "server_error"
+        return ErrorResponse(
+            error=ErrorDetail(
+                message=self.message,
+                type=TYPES.get(self.status, default_type),
+                param=self.param,
+                code=self.code,
+            )
+        )
 
     def response(self) -> JSONResponse:
-        """The answer."""
-        return JSONResponse(self.to_json(), self.status, self.headers)
+        """Return the answer."""
+        return JSONResponse(self.body().model_dump(), self.status, self.headers)
 
 
-def not_found(what: str, name: str) -> Problem:
-    """A 404 for a thing that is not there, or belongs to somebody else."""
-    return Problem(404, f"{what}_not_found", f"There is no {what} {name!r}.")
+def not_found_error(kind: str, name: str) -> ApiError:
+    """Return a 404 for a thing that does not exist, or belongs to another key."""
+    return ApiError(404, f"{kind}_not_found", f"There is no {kind} {name!r}.")
 
 
-def problem_of(error: BaseException) -> Problem:
-    """Any failure as a problem; what we do not know is a 500 and goes to the log."""
-    if isinstance(error, Problem):
+def to_api_error(error: BaseException) -> ApiError:
+    """Return the `ApiError` for any failure; an unknown one is a 500 and goes to the log."""
+    if isinstance(error, ApiError):
         return error
     if isinstance(error, SegueError):
-        kind = next((k for k in type(error).__mro__ if k in STATUS), ModelError)
-        status = STATUS[kind]
+        base = next((base for base in type(error).__mro__ if base in STATUS), ModelError)
+        status = STATUS[base]
         headers = {"Retry-After": "5"} if status == 503 else {}
-        return Problem(status, _CODES[status], str(error), headers=headers)
-    if (code := trouble_of(error)) is not None:
+        return ApiError(status, _CODES[status], str(error), headers=headers)
+    if (code := disk_error_code(error)) is not None:
         log.warning("a request failed: %s", error)
-        return Problem(507, code, SENTENCES[code])
+        return ApiError(507, code, DISK_ERROR_MESSAGES[code])
     if isinstance(error, MemoryError):
         message = "The server has too little memory for this. Send less, or try again later."
-        return Problem(503, "out_of_memory", message, headers={"Retry-After": "5"})
+        return ApiError(503, "out_of_memory", message, headers={"Retry-After": "5"})
     log.error("a request failed", exc_info=error)
-    return Problem(500, "internal_error", "Something went wrong here; the server's log says more.")
+    return ApiError(500, "internal_error", "Something went wrong; the server's log says more.")
 
 
-def explain(app: FastAPI) -> None:
-    """Make every failure of `app` come out in this shape."""
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every failure of an application an answer in this shape."""
 
-    async def ours(_request: Request, error: Exception) -> JSONResponse:
-        return problem_of(error).response()
+    async def on_known_error(_request: Request, error: Exception) -> JSONResponse:
+        return to_api_error(error).response()
 
-    async def http(request: Request, error: Exception) -> JSONResponse:
+    async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         status, headers = error.status_code, error.headers
-        code, asked = _CODES.get(status, "invalid_value"), f"{request.method} {request.url.path}"
-        said = {404: f"There is no address {asked[:200]!r}.", 405: f"{asked[:200]!r} is not done."}
-        message = said.get(status, f"{error.detail}.")
-        return Problem(status, code, message, headers=headers).response()
+        code, call = _CODES.get(status, "invalid_value"), f"{request.method} {request.url.path}"
+        messages = {
+            404: f"There is no address {call[:200]!r}.",
+            405: f"{call[:200]!r} is not supported.",
+        }
+        message = messages.get(status, f"{error.detail}.")
+        return ApiError(status, code, message, headers=headers).response()
 
-    async def invalid(_request: Request, error: Exception) -> JSONResponse:
+    async def on_validation_error(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return _validation(error).response()
+        return from_validation_error(error).response()
 
-    for kind in (Problem, SegueError, OSError, sqlite3.Error, MemoryError):
-        app.add_exception_handler(kind, ours)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(Exception, ours)
+    for kind in (ApiError, SegueError, OSError, sqlite3.Error, MemoryError):
+        app.add_exception_handler(kind, on_known_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(Exception, on_known_error)
 
 
-def _validation(error: RequestValidationError) -> Problem:
+def from_validation_error(error: RequestValidationError) -> ApiError:
+    """Return a 400 for a request that does not fit its model."""
     # Where several forms are possible, the one that fits furthest is the one that was meant.
-    first = max(error.errors(), key=lambda one: len(one["loc"]))
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    param = ".".join(part for part in place if re.fullmatch(r"\w+", part)) or None
-    reason = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "json_invalid":
-        return Problem(400, "invalid_json", f"The body is not JSON: {reason}.")
-    unsupported = isinstance(first.get("ctx", {}).get("error"), Unsupported)
-    code = "unsupported" if unsupported else "invalid_value"
-    message = reason if unsupported or param is None else f"{param}: {reason}"
-    return Problem(400, code, message.rstrip(".") + ".", param=param)
+    detail = max(error.errors(), key=lambda detail: len(detail["loc"]))
+    path = [str(part) for part in detail["loc"] if part not in ("body", "query", "path")]
+    param = ".".join(part for part in path if re.fullmatch(r"\w+", part)) or None
+    reason = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "json_invalid":
+        return ApiError(400, "invalid_json", f"The body is not JSON: {reason}.")
+    is_unsupported = isinstance(detail.get("ctx", {}).get("error"), UnsupportedField)
+    code = "unsupported" if is_unsupported else "invalid_value"
+    message = reason if is_unsupported or param is None else f"{param}: {reason}"
+    return ApiError(400, code, message.rstrip(".") + ".", param=param)
 
 
-class Unsupported(ValueError):
-    """A field that is known, and that this server does not do. For pydantic's validators."""
+class UnsupportedField(ValueError):
+    """A known field that this server does not support. For pydantic's validators."""

@@ -11,9 +11,9 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from segue.server.conversations.store import Store
+from segue.server.conversations.store import ConversationStore
 
-NOBODY = "local"
+LOCAL_OWNER = "local"
 """Who owns what is made on a server without keys."""
 TOKEN_SECONDS = 7 * 24 * 3600
 """How long a browser stays logged in."""
@@ -28,7 +28,7 @@ def owner_of(key: str) -> str:
     return hashlib.sha256(b"segue owner\0" + key.encode()).hexdigest()[:32]
 
 
-class Keys:
+class ApiKeys:
     """The keys of a server, compared in constant time."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Keys:
     def owner(self, given: str | None) -> str | None:
         """Whose key was given; None when it is nobody's. Every key is compared, to the end."""
         if not self.required:
-            return NOBODY
+            return LOCAL_OWNER
         digest_given = hashlib.sha256((given or "").encode("utf-8", "surrogatepass")).digest()
         found = None
         for digest, owner in self._digests:
@@ -65,7 +65,7 @@ class SessionTokens:
     a week, and is revoked by logging out.
     """
 
-    def __init__(self, store: Store, owners: frozenset[str]) -> None:
+    def __init__(self, store: ConversationStore, owners: frozenset[str]) -> None:
         """
         Args:
             store: where they are kept.
@@ -101,7 +101,7 @@ def cookie_name(scope: Scope) -> str:
     return f"segue_session_{server[1] or 'local'}"
 
 
-def cookie_of(scope: Scope, headers: Headers) -> str | None:
+def session_cookie(scope: Scope, headers: Headers) -> str | None:
     """The session token that came as a cookie."""
     try:
         jar = SimpleCookie(headers.get("cookie", ""))
@@ -111,7 +111,7 @@ def cookie_of(scope: Scope, headers: Headers) -> str | None:
     return jar[name].value if name in jar else None
 
 
-def bearer_of(value: str, *, basic: bool) -> str | None:
+def presented_key(value: str, *, basic: bool) -> str | None:
     """The key of an Authorization header; where `basic` is allowed, the password is one too."""
     scheme, _, key = value.partition(" ")
     if scheme.lower() == "bearer":

@@ -5,12 +5,12 @@ import ipaddress
 from collections import OrderedDict
 from time import monotonic
 
-from segue.server.http.errors import Problem
+from segue.server.http.errors import ApiError
 
 _REMEMBERED = 4096
 
 
-class Rate:
+class RateLimiter:
     """So many requests a minute for each owner; bursts up to that number."""
 
     def __init__(self, per_minute: int) -> None:
@@ -32,7 +32,7 @@ class Rate:
         return 0.0 if allowed else (1 - left) * 60 / self.per_minute
 
 
-class WrongKeys:
+class FailedKeyLimiter:
     """Wrong keys by address: after a few, answers take their time; after more, none is looked at.
 
     On the machine itself everybody has the same address. There a right key is looked at whatever
@@ -54,16 +54,16 @@ class WrongKeys:
         """To be called before a key is looked at.
 
         Raises:
-            Problem: 429, too many wrong ones came from there.
+            ApiError: 429, too many wrong ones came from there.
         """
         if not _is_own(address):
             self._refuse(address)
 
-    async def note(self, address: str) -> None:
+    async def record_failure(self, address: str) -> None:
         """Count a wrong key, and wait as long as its answer shall take.
 
         Raises:
-            Problem: 429, there were too many.
+            ApiError: 429, there were too many.
         """
         place, now = _place(address), monotonic()
         count, ends = self._wrong.get(place, (0, now + self._seconds))
@@ -81,7 +81,7 @@ class WrongKeys:
         count, ends = self._wrong.get(_place(address), (0, 0.0))
         left = ends - monotonic()
         if count > self.MOST and left > 0:
-            raise Problem(
+            raise ApiError(
                 429,
                 "rate_limit_exceeded",
                 "Too many wrong keys came from this address. Wait, and check the key.",

@@ -5,21 +5,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from segue.server.http.errors import Unsupported
+from segue.server.http.errors import UnsupportedField
 from segue.values.message import Sampling
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e7, le=1e7)]
 Corners = Annotated[list[Number], Field(min_length=4, max_length=4)]
-Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
+PointPair = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Label = Annotated[int, Field(ge=0, le=1)]
-Points = Annotated[list[Pair], Field(min_length=1, max_length=256)]
+Points = Annotated[list[PointPair], Field(min_length=1, max_length=256)]
 Labels = Annotated[list[Label], Field(max_length=256)]
-Named = Annotated[str, Field(min_length=1, max_length=200)]
+RequiredPhrase = Annotated[str, Field(min_length=1, max_length=200)]
 Phrase = Annotated[str, Field(max_length=200)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Index = Annotated[int, Field(ge=0, le=10_000)]
 MAX_TEXT = 20_000
-Words = Annotated[str, Field(max_length=MAX_TEXT)]
+LongText = Annotated[str, Field(max_length=MAX_TEXT)]
 Stop = str | Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=4)] | None
 
 
@@ -51,17 +51,17 @@ class SamplingFields(_Body):
         )
 
 
-class Login(_Body):
+class LoginRequest(_Body):
     key: Annotated[str, Field(max_length=1000)]
 
 
-class NewConversation(_Body):
+class NewConversationRequest(_Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{}, {"title": "Airport"}]})
     title: Phrase = ""
-    system: Words | None = None
+    system: LongText | None = None
 
 
-class Rename(_Body):
+class RenameRequest(_Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Airport"}]})
     title: Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -80,11 +80,11 @@ class PictureSource(_Body):
         return self
 
 
-class Ask(SamplingFields):
+class AskRequest(SamplingFields):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"question": "框出图片中飞机的位置"}]}
     )
-    question: Words
+    question: LongText
 
     @field_validator("question")
     @classmethod
@@ -96,7 +96,7 @@ class Ask(SamplingFields):
 
 class _Clicks(_Body):
     box: Corners | None = None
-    points: Annotated[list[Pair], Field(max_length=256)] | None = None
+    points: Annotated[list[PointPair], Field(max_length=256)] | None = None
     labels: Annotated[list[Label], Field(max_length=256)] | None = None
     preview: bool = False
 
@@ -107,7 +107,7 @@ class _Clicks(_Body):
         return self
 
 
-class NewRegion(_Clicks):
+class NewRegionRequest(_Clicks):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"image": 0, "points": [[300, 170]], "labels": [1]}]}
     )
@@ -115,26 +115,26 @@ class NewRegion(_Clicks):
     phrase: Phrase = ""
 
     @model_validator(mode="after")
-    def _somewhere(self) -> "NewRegion":
+    def _somewhere(self) -> "NewRegionRequest":
         if self.box is None and not self.points:
             raise ValueError("give a 'box', or 'points' on the object")
         return self
 
 
-class ChangedRegion(_Clicks):
+class ChangeRegionRequest(_Clicks):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"phrase": "left wing"}, {"points": [[300, 170]]}]}
     )
     phrase: Phrase | None = None
 
 
-class Merge(_Body):
+class MergeRequest(_Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["r1", "r2"]}]})
     ids: Annotated[list[Name], Field(min_length=2, max_length=100)]
     phrase: Phrase | None = None
 
 
-class NewEdit(_Body):
+class NewEditRequest(_Body):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"operation": "blur", "regions": ["r1"], "parameters": {"where": "rest"}}]
@@ -155,9 +155,9 @@ class SegmentRequest(_Body):
         }
     )
     image: str
-    phrases: Annotated[list[Named], Field(max_length=16)] = []
+    phrases: Annotated[list[RequiredPhrase], Field(max_length=16)] = []
     boxes: Annotated[list[Corners], Field(max_length=64)] = []
-    points: Annotated[list[Pair] | list[Points], Field(max_length=64)] = []
+    points: Annotated[list[PointPair] | list[Points], Field(max_length=64)] = []
     labels: Annotated[list[Label] | list[Labels], Field(max_length=64)] | None = None
 
     @model_validator(mode="after")
@@ -174,7 +174,7 @@ class ImageUrl(_Body):
 
 class TextPart(_Body):
     type: Literal["text"]
-    text: Words
+    text: LongText
 
 
 class ImagePart(_Body):
@@ -187,8 +187,8 @@ Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 class ChatMessage(_Body):
     role: Literal["system", "developer", "user", "assistant"]
-    content: Words | Annotated[list[Part], Field(max_length=256)] | None = None
-    raw: Words | None = None
+    content: LongText | Annotated[list[Part], Field(max_length=256)] | None = None
+    raw: LongText | None = None
     """Of an assistant: the reply with its markup, as this server gave it."""
 
     @property
@@ -209,7 +209,7 @@ class StreamOptions(_Body):
     include_usage: bool = False
 
 
-class Extension(_Body):
+class SegueOptions(_Body):
     """What this server can do beyond OpenAI's."""
 
     content: Literal["clean", "raw"] = "clean"
@@ -247,7 +247,7 @@ class CompletionRequest(SamplingFields):
     max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     n: int | None = 1
     user: str | None = None
-    segue: Extension = Extension()
+    segue: SegueOptions = SegueOptions()
 
     @model_validator(mode="before")
     @classmethod
@@ -255,20 +255,22 @@ class CompletionRequest(SamplingFields):
         if isinstance(values, dict):
             for name in ("tools", "tool_choice", "functions", "function_call", "audio"):
                 if values.get(name) not in (None, [], "none"):
-                    raise Unsupported(f"'{name}' is not supported: this server calls no tools.")
+                    raise UnsupportedField(
+                        f"'{name}' is not supported: this server calls no tools."
+                    )
             if values.get("logprobs") or values.get("top_logprobs"):
-                raise Unsupported("'logprobs' is not supported.")
+                raise UnsupportedField("'logprobs' is not supported.")
             form = values.get("response_format")
             if form is not None and form != {"type": "text"}:
-                raise Unsupported("'response_format' is not supported; replies are text.")
+                raise UnsupportedField("'response_format' is not supported; replies are text.")
             modalities = values.get("modalities")
             if modalities not in (None, ["text"]):
-                raise Unsupported("'modalities' is not supported; replies are text.")
+                raise UnsupportedField("'modalities' is not supported; replies are text.")
         return values
 
     @field_validator("n")
     @classmethod
     def _one(cls, value: int | None) -> int | None:
         if value not in (None, 1):
-            raise Unsupported(f"'n' must be 1, got {value}: one reply at a time.")
+            raise UnsupportedField(f"'n' must be 1, got {value}: one reply at a time.")
         return value

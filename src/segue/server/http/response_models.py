@@ -1,122 +1,374 @@
-"""JSON that goes out. What the fields mean is in docs/http-api.md."""
+"""JSON that goes out, as Pydantic models: the OpenAPI document has its schemas from here.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+What the fields mean is in docs/http-api.md. Fields with a default are left out of an answer unless
+they were set (`JsonRoute`, `to_json_bytes`).
+"""
 
-from segue.server.conversations.store import Document, Line, Record
-from segue.values.region import Region
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+
+from segue.server.conversations.store import (
+    ConversationRecord,
+    ConversationSummary,
+    PictureRecord,
+    SnapshotJson,
+)
+from segue.server.http import examples
+from segue.values.image import Image
+from segue.values.region import FoundBy, Region
 from segue.values.serialize import region_to_json
 
-Json = dict[str, Any]
+XY = Annotated[list[float], Field(min_length=2, max_length=2)]
+XYXY = Annotated[list[float], Field(min_length=4, max_length=4)]
+Span = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
-def region_json(region: Region, turn: int | None = None) -> Json:
+class JsonRoute(APIRoute):
+    """A route whose answer has only the fields that were set."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **{**options, "response_model_exclude_unset": True})
+
+
+def to_json_bytes(model: BaseModel) -> bytes:
+    """Write a model as JSON, with only the fields that were set."""
+    return model.model_dump_json(exclude_unset=True).encode()
+
+
+def json_response(model: BaseModel, status: int = 200) -> Response:
+    """Return a model as an answer of its own, where a route has several kinds."""
+    return Response(to_json_bytes(model), status, media_type="application/json")
+
+
+class StatusResponse(BaseModel):
+    """How the server is: "ok" or "ready"."""
+
+    status: str
+
+
+class MaskOut(BaseModel):
+    """A mask as COCO's compressed run-length encoding, column by column."""
+
+    format: Literal["coco_rle"]
+    size: Annotated[list[int], Field(min_length=2, max_length=2)]
+    """[height, width] of the picture."""
+    counts: str
+
+
+class _RegionFields(BaseModel):
+    """What every region has."""
+
+    id: str
+    phrase: str
+    image: int
+    """Index of its picture."""
+    box: XYXY
+    """[x0, y0, x1, y1] in pixels of the upright picture."""
+    score: float | None
+    found_by: FoundBy
+    span: Span | None
+    """[start, end) of the phrase in the clean text, in code points."""
+    mask: MaskOut | None
+    mask_score: float | None
+    quad: list[XY] | None = None
+    point: XY | None = None
+
+
+class RegionOut(_RegionFields):
     """A region of a conversation."""
-    return _region(region_to_json(region), turn)
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.REGION]})
+    turn: int | None
+    """Index of the turn that found it; null when the user made it."""
+    points: list[XY]
+    """The user's clicks."""
+    labels: list[Literal[0, 1]]
+    """Of the clicks: 1 on the object, 0 beside it."""
+
+    @classmethod
+    def of(cls, region: Region, turn: int | None = None) -> "RegionOut":
+        """Return a region as it goes out."""
+        return cls.of_json(region_to_json(region), turn)
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any], turn: int | None) -> "RegionOut":
+        """Return a region that is stored as JSON as it goes out."""
+        clicks: Sequence[Sequence[float]] = value.get("clicks", ())
+        return cls(
+            **_region_fields(value),
+            turn=turn,
+            points=[[x, y] for x, y, _ in clicks],
+            labels=[1 if label else 0 for _, _, label in clicks],
+        )
 
 
-def _region(value: Mapping[str, Any], turn: int | None) -> Json:
-    clicks: Sequence[Sequence[float]] = value.get("clicks", ())
-    mask = value["mask"]
-    shape = {
-        **{key: value[key] for key in ("id", "phrase", "image", "box", "score", "found_by")},
-        "span": value["span"],
-        "turn": turn,
+class CompletionRegion(_RegionFields):
+    """A region of a chat completion."""
+
+    index: int
+    """Lets clients join what comes in pieces."""
+
+    @classmethod
+    def of(cls, region: Region, index: int, *, with_mask: bool) -> "CompletionRegion":
+        """Return a region as it goes out in a completion."""
+        fields = _region_fields(region_to_json(region))
+        if not with_mask:
+            fields["mask"] = None
+        return cls(index=index, **fields)
+
+
+def _region_fields(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that every region has, from `region_to_json` or the database."""
+    mask, found_by = value["mask"], value["found_by"]
+    fields = {
+        **{name: value[name] for name in ("id", "phrase", "image", "box", "score", "span")},
+        "found_by": "user" if found_by == "person" else found_by,  # as 0.1 stored it
         "mask": None if mask is None else {"format": "coco_rle", **mask},
         "mask_score": value.get("mask_score"),
-        "points": [[x, y] for x, y, _ in clicks],
-        "labels": [int(label) for _, _, label in clicks],
     }
-    return {**shape, **{key: value[key] for key in ("quad", "point") if key in value}}
+    return {**fields, **{name: value[name] for name in ("quad", "point") if name in value}}
 
 
-def completion_region(region: Region, index: int, *, mask: bool) -> Json:
-    """A region in a chat completion; `index` lets clients join what comes in pieces."""
-    shape = region_json(region)
-    for key in ("turn", "points", "labels"):
-        del shape[key]
-    if not mask:
-        shape["mask"] = None
-    return {"index": index, **shape}
+class TurnOut(BaseModel):
+    """A question and its answer."""
+
+    index: int
+    question: str
+    text: str
+    """The answer without markup."""
+    raw: str
+    """The answer as the model wrote it."""
+    not_found: list[str]
+    broken: list[str]
+    """Markup that could not be read."""
+    finish: str
+    """Why the reply ended: "stop", "length", "cancelled", "error", "refused" or "thought"."""
+    seconds: dict[str, float]
+    """Time by stage."""
+    thought: int
+    """Characters of `raw` that were thoughts."""
+    notices: list[str]
+    """Sentences for the user about how the answer came about."""
+    images: list[int]
+    """Indexes of the pictures that were first shown with this question."""
+    regions: list[str]
+    """Ids of its regions that still exist."""
+
+    @classmethod
+    def of(cls, snapshot: SnapshotJson, index: int) -> "TurnOut":
+        """Return one turn of a conversation; regions that were deleted since are not named."""
+        turn = snapshot["turns"][index]
+        first_image = sum(len(earlier["images"]) for earlier in snapshot["turns"][:index])
+        region_ids = {region["id"] for region in snapshot["regions"]}
+        fields = ("question", "text", "raw", "not_found", "broken", "finish", "seconds")
+        return cls(
+            index=index,
+            **{name: turn[name] for name in fields},
+            thought=turn.get("thought", 0),  # turns that 0.1 stored may have neither
+            notices=turn.get("notices", []),
+            images=list(range(first_image, first_image + len(turn["images"]))),
+            regions=[region["id"] for region in turn["regions"] if region["id"] in region_ids],
+        )
 
 
-def turn_json(document: Document, number: int) -> Json:
-    """One turn of a conversation; regions that were deleted since are not named."""
-    turn = document["turns"][number]
-    first = sum(len(before["images"]) for before in document["turns"][:number])
-    now = {region["id"] for region in document["regions"]}
-    kept = ("question", "text", "raw", "not_found", "broken", "finish", "seconds")
-    return {
-        "index": number,
-        **{key: turn[key] for key in kept},
-        "thought": turn.get("thought", 0),  # turns that were stored before have neither
-        "notices": turn.get("notices", []),
-        "images": list(range(first, first + len(turn["images"]))),
-        "regions": [region["id"] for region in turn["regions"] if region["id"] in now],
-    }
+class EditOut(BaseModel):
+    """An edit of a picture."""
+
+    index: int
+    operation: str
+    regions: list[str]
+    parameters: dict[str, str | int | float | bool | None]
+    image: int | None
+    """Index of the picture it is for."""
 
 
-def regions_json(document: Document) -> list[Json]:
-    """All regions that exist now."""
-    made_in = {
-        region["id"]: number
-        for number, turn in enumerate(document["turns"])
+class PictureOut(BaseModel):
+    """A picture of a conversation."""
+
+    index: int
+    digest: str
+    """SHA-256 of its pixels."""
+    name: str
+    width: int
+    height: int
+    edited: bool
+    """Whether some edit is for it."""
+    url: str
+
+    @classmethod
+    def of(cls, picture: PictureRecord, index: int, *, edited: bool, url: str) -> "PictureOut":
+        """Return a picture as it goes out."""
+        return cls(
+            index=index,
+            digest=picture.digest,
+            name=picture.name,
+            width=picture.width,
+            height=picture.height,
+            edited=edited,
+            url=url,
+        )
+
+
+class ConversationResponse(BaseModel):
+    """Everything about a conversation."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONVERSATION]})
+    id: str
+    title: str
+    system: str | None
+    created: float
+    """Seconds since 1970, as `updated`."""
+    updated: float
+    revision: int
+    """Grows with every change."""
+    busy: bool
+    """A question is being answered."""
+    images: list[PictureOut]
+    turns: list[TurnOut]
+    regions: list[RegionOut]
+    edits: list[EditOut]
+    can_undo: bool
+    can_redo: bool
+
+    @classmethod
+    def of(cls, record: ConversationRecord, *, busy: bool) -> "ConversationResponse":
+        """Return a conversation as it goes out."""
+        snapshot = record.snapshot
+        edits = edits_of(snapshot)
+        edited_images = {edit.image for edit in edits}
+        return cls(
+            id=record.id,
+            title=record.title,
+            system=record.system,
+            created=record.created,
+            updated=record.updated,
+            revision=record.revision,
+            busy=busy,
+            images=[
+                PictureOut.of(
+                    picture,
+                    index,
+                    edited=index in edited_images,
+                    url=f"/v1/conversations/{record.id}/images/{index}.png",
+                )
+                for index, picture in enumerate(record.pictures)
+            ],
+            turns=[TurnOut.of(snapshot, index) for index in range(len(snapshot["turns"]))],
+            regions=regions_of(snapshot),
+            edits=edits,
+            can_undo=record.can_undo,
+            can_redo=record.can_redo,
+        )
+
+    def with_region(self, id: str) -> "RegionChangeResponse":
+        """Return the same with the region that a request was about."""
+        region = next((region for region in self.regions if region.id == id), None)
+        fields = {name: getattr(self, name) for name in ConversationResponse.model_fields}
+        return RegionChangeResponse(**fields, region=region)
+
+
+def regions_of(snapshot: SnapshotJson) -> list[RegionOut]:
+    """Return all regions that exist now."""
+    turn_of = {
+        region["id"]: index
+        for index, turn in enumerate(snapshot["turns"])
         for region in turn["regions"]
     }
-    return [_region(region, made_in.get(region["id"])) for region in document["regions"]]
+    return [RegionOut.of_json(region, turn_of.get(region["id"])) for region in snapshot["regions"]]
 
 
-def edits_json(document: Document) -> list[Json]:
-    """The list of edits, each with the picture it is for."""
-    on = {region["id"]: region["image"] for region in document["regions"]}
+def edits_of(snapshot: SnapshotJson) -> list[EditOut]:
+    """Return the edits, each with the picture it is for."""
+    image_of = {region["id"]: region["image"] for region in snapshot["regions"]}
     return [
-        {"index": number, **edit, "image": on.get(edit["regions"][0])}
-        for number, edit in enumerate(document["edits"])
+        EditOut(index=index, **edit, image=image_of.get(edit["regions"][0]))
+        for index, edit in enumerate(snapshot["edits"])
     ]
 
 
-def state_json(record: Record, *, busy: bool) -> Json:
-    """A whole conversation."""
-    base = f"/v1/conversations/{record.id}"
-    edits = edits_json(record.document)
-    edited = {edit["image"] for edit in edits}
-    return {
-        "id": record.id,
-        "title": record.title,
-        "system": record.system,
-        "created": record.created,
-        "updated": record.updated,
-        "revision": record.revision,
-        "busy": busy,
-        "images": [
-            {
-                "index": index,
-                "digest": one.digest,
-                "name": one.name,
-                "width": one.width,
-                "height": one.height,
-                "edited": index in edited,
-                "url": f"{base}/images/{index}.png",
-            }
-            for index, one in enumerate(record.pictures)
-        ],
-        "turns": [turn_json(record.document, n) for n in range(len(record.document["turns"]))],
-        "regions": regions_json(record.document),
-        "edits": edits,
-        "can_undo": record.can_undo,
-        "can_redo": record.can_redo,
-    }
+class RegionChangeResponse(ConversationResponse):
+    """A conversation, and the region that the request was about."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**examples.CONVERSATION, "region": examples.REGION}]}
+    )
+    region: RegionOut | None
 
 
-def line_json(line: Line) -> Json:
-    """A conversation in the list."""
-    first = f"/v1/conversations/{line.id}/images/0.png?size=160"
-    return {
-        "id": line.id,
-        "title": line.title,
-        "created": line.created,
-        "updated": line.updated,
-        "revision": line.revision,
-        "turns": line.turns,
-        "thumbnail": first if line.pictures else None,
-    }
+class RegionPreviewResponse(BaseModel):
+    """A region as it would be; nothing was stored."""
+
+    region: RegionOut
+    revision: int
+    """Of the conversation, which did not change."""
+
+
+class ConversationListItem(BaseModel):
+    """A conversation in a list."""
+
+    id: str
+    title: str
+    created: float
+    updated: float
+    revision: int
+    turns: int
+    """How many questions were asked."""
+    thumbnail: str | None
+    """Address of a small picture."""
+
+    @classmethod
+    def of(cls, summary: ConversationSummary) -> "ConversationListItem":
+        """Return a conversation as it goes out in a list."""
+        url = f"/v1/conversations/{summary.id}/images/0.png?size=160"
+        return cls(
+            id=summary.id,
+            title=summary.title,
+            created=summary.created,
+            updated=summary.updated,
+            revision=summary.revision,
+            turns=summary.turns,
+            thumbnail=url if summary.pictures else None,
+        )
+
+
+class ConversationListResponse(BaseModel):
+    """All conversations of a key, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"conversations": [examples.LIST_ITEM]}]}
+    )
+    conversations: list[ConversationListItem]
+
+
+class BackgroundResponse(BaseModel):
+    """A picture that the edit "background" may name."""
+
+    name: str
+
+
+class SegmentedImage(BaseModel):
+    """The picture that was segmented."""
+
+    digest: str
+    """SHA-256 of its pixels; names it in later requests."""
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, image: Image) -> "SegmentedImage":
+        """Return a picture as it goes out."""
+        return cls(digest=image.digest, width=image.size.width, height=image.size.height)
+
+
+class SegmentResponse(BaseModel):
+    """Masks without a chat model."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SEGMENTATION]})
+    image: SegmentedImage
+    regions: list[RegionOut]
+    not_found: list[str]
+    """Phrases that are not in the picture."""

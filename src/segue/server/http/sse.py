@@ -1,148 +1,93 @@
-"""Between a job and the client who waits for it: deadlines, departures, event streams."""
+"""Server-sent events: typed until they are sent, and formatted in one place."""
 
-import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from time import monotonic
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
-from segue.server.http.errors import Problem, problem_of
-from segue.server.worker import Finished, Job, Waiting, Worker
-
-ALIVE_S = 10.0
-"""A silent stream gives a sign of life so often."""
+from segue.server.http.errors import to_api_error
+from segue.server.http.event_models import QueueEvent
+from segue.server.http.jobs import ClientDisconnected, Heartbeat
+from segue.server.http.response_models import to_json_bytes
+from segue.server.worker import QueuePosition
 
 EVENT_STREAM = "text/event-stream"
 
 
-class Alive:
-    """Nothing happened for a while."""
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event of a stream."""
+
+    data: BaseModel | str
+    name: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """Format the event.
+
+        >>> ServerSentEvent("[DONE]").to_bytes()
+        b'data: [DONE]\\n\\n'
+        """
+        data = self.data.encode() if isinstance(self.data, str) else to_json_bytes(self.data)
+        head = f"event: {self.name}\n".encode() if self.name else b""
+        return head + b"data: " + data + b"\n\n"
 
 
-async def events_of(job: Job, request: Request, deadline_s: float) -> AsyncIterator[Any]:
-    """What a job yields, `Waiting` and `Alive` in between.
+@dataclass(frozen=True, slots=True)
+class SseComment:
+    """A line that clients ignore: a sign of life."""
 
-    The job is cancelled when the client goes away, when the deadline passes, and when the reader
-    of this stops reading.
+    text: str
 
-    Raises:
-        Problem: 504 after the deadline.
-        ClientGone: nobody listens any more.
-        Whatever the job raised.
-    """
-    gone = asyncio.ensure_future(_departure(request))
-    ends, ended = monotonic() + deadline_s, False
-    try:
-        while True:
-            event = await _next(job, gone, ends)
-            if isinstance(event, Finished):
-                ended = True
-                if event.error is not None:
-                    raise event.error
-                return
-            yield event
-    except Problem:
-        ended = True
-        raise
-    finally:
-        if not ended:
-            request.app.state.service.metrics.cancelled.inc()
-        job.cancel()
-        gone.cancel()
+    def to_bytes(self) -> bytes:
+        """Format the comment."""
+        return f": {self.text}\n\n".encode()
 
 
-async def call(
-    worker: Worker,
-    work: Callable[[], Any],
-    request: Request,
-    deadline_s: float,
+SseItem = ServerSentEvent | SseComment
+
+
+async def to_sse(
+    events: AsyncIterator[Any],
+    convert: Callable[[Any], Awaitable[Sequence[ServerSentEvent]]],
     *,
-    quick: bool,
-) -> Any:
-    """Do one thing in the worker's thread and return what it returns.
-
-    Raises:
-        As `events_of`, and as `Worker.submit`.
-    """
-
-    def steps() -> Iterator[Any]:
-        yield (work(),)
-
-    result = None
-    async for event in events_of(worker.submit(steps, quick=quick), request, deadline_s):
-        if isinstance(event, tuple):
-            (result,) = event
-    return result
-
-
-class ClientGone(Exception):
-    """Nobody listens any more; the answer will not be sent."""
-
-
-async def _departure(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _next(job: Job, gone: "asyncio.Future[None]", ends: float) -> Any:
-    left = ends - monotonic()
-    if left <= 0:
-        raise Problem(
-            504, "deadline_exceeded", "This took too long and was ended. Ask for less, or again."
-        )
-    coming = asyncio.ensure_future(job.events.get())
-    try:
-        await asyncio.wait(
-            {coming, gone}, timeout=min(left, ALIVE_S), return_when=asyncio.FIRST_COMPLETED
-        )
-        if coming.done():
-            return coming.result()
-        if gone.done():
-            raise ClientGone
-        return Alive()
-    finally:
-        if not coming.done():
-            coming.cancel()
-
-
-def streaming(lines: AsyncIterator[str]) -> StreamingResponse:
-    """An event stream that proxies pass on at once."""
-    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-    return StreamingResponse(lines, media_type=EVENT_STREAM, headers=headers)
-
-
-def written(value: Any, name: str | None = None) -> str:
-    """One server-sent event."""
-    head = f"event: {name}\n" if name else ""
-    return f"{head}data: {json.dumps(value, ensure_ascii=False)}\n\n"
-
-
-async def shown(
-    events: AsyncIterator[Any], write: Callable[[Any], Iterator[str]], *, named: bool
-) -> AsyncIterator[str]:
-    """Events as lines; a failure becomes the last of them.
+    named: bool,
+    final_event: ServerSentEvent | None = None,
+) -> AsyncIterator[SseItem]:
+    """Turn the events of a job into server-sent events; a failure becomes the last of them.
 
     Args:
-        events: of a job.
-        write: one event as lines.
-        named: events have names ("error" too), as `/ask` does; else only data, as OpenAI's.
+        events: of a job, from `job_events`.
+        convert: returns what one of them is to the client.
+        named: events have names ("waiting", "error"), as those of `/ask`; else they are data only,
+            as OpenAI's.
+        final_event: ends a stream that did not fail.
     """
     try:
-        async with contextlib.aclosing(events) as coming:  # type: ignore[type-var]
-            async for event in coming:
-                if isinstance(event, Alive):
-                    yield ": alive\n\n"
-                elif isinstance(event, Waiting):
-                    waits = {"position": event.position}
-                    yield written(waits, "waiting") if named else ": waiting\n\n"
+        async with contextlib.aclosing(events) as job_stream:  # type: ignore[type-var]
+            async for event in job_stream:
+                if isinstance(event, Heartbeat):
+                    yield SseComment("alive")
+                elif isinstance(event, QueuePosition) and not named:
+                    yield SseComment("waiting")
+                elif isinstance(event, QueuePosition):
+                    yield ServerSentEvent(QueueEvent(position=event.position), "waiting")
                 else:
-                    for line in write(event):
-                        yield line
-    except ClientGone:
+                    for item in await convert(event):
+                        yield item
+    except ClientDisconnected:
         return
     except Exception as error:
-        yield written(problem_of(error).to_json(), "error" if named else None)
+        yield ServerSentEvent(to_api_error(error).body(), "error" if named else None)
+        return
+    if final_event is not None:
+        yield final_event
+
+
+def event_stream_response(items: AsyncIterator[SseItem]) -> StreamingResponse:
+    """Return an event stream that proxies pass on at once."""
+    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    content = (item.to_bytes() async for item in items)
+    return StreamingResponse(content, media_type=EVENT_STREAM, headers=headers)

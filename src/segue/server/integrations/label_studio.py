@@ -1,4 +1,4 @@
-"""What a Label Studio asks its model, and the answers, without the network.
+"""Label Studio's requests to a model, and the answers, without the network.
 
 A project's labelling setup is XML. Its picture is the first `<Image>`; for it there may be brushes
 (`<BrushLabels>`), rectangles (`<RectangleLabels>`), and smart tools whose clicks and boxes come in
@@ -19,13 +19,13 @@ from segue.values.box import Box, Size
 from segue.values.image import Image
 from segue.values.region import Region
 
-Result = dict[str, Any]
+LabelStudioResult = dict[str, Any]
 
-_MOST_LABELS = 64
+_MAX_LABELS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class LabelingTool:
     """A control of a setup that takes results."""
 
     kind: str
@@ -35,21 +35,30 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class LabelStudioPrediction:
+    """What the models find in a picture."""
+
+    results: list[LabelStudioResult]
+    score: float
+    """Mean score of the regions, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelingSetup:
     """What a labelling setup says about its picture."""
 
     picture: str
     """The name of its tag."""
     field: str
     """Where a task keeps the picture's address."""
-    tools: tuple[Tool, ...]
+    tools: tuple[LabelingTool, ...]
 
     @classmethod
-    def read(cls, xml: str) -> "Setup":
-        """Read a labelling setup.
+    def parse(cls, xml: str) -> "LabelingSetup":
+        """Parse a labelling setup.
 
         Raises:
-            InputError: it is no XML, or has no picture with brushes or rectangles.
+            InputError: it is not XML, or has no picture with brushes or rectangles.
         """
         if "<!" in xml.replace("<!--", ""):
             raise InputError("A labelling setup must not have a DOCTYPE or entities.")
@@ -61,7 +70,7 @@ class Setup:
         name = picture.get("name", "") if picture is not None else ""
         field = picture.get("value", "").lstrip("$") if picture is not None else ""
         tools = tuple(
-            Tool(element.tag.lower(), element.get("name", ""), _labels(element))
+            LabelingTool(element.tag.lower(), element.get("name", ""), _labels(element))
             for element in root.iter()
             if element.tag in ("BrushLabels", "RectangleLabels") and element.get("toName") == name
         )
@@ -74,8 +83,8 @@ class Setup:
 
     def predict(
         self, assistant: Assistant, image: Image, context: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        """What the models find in a picture, as one prediction.
+    ) -> LabelStudioPrediction:
+        """Predict what is in a picture.
 
         Args:
             assistant: the models.
@@ -86,56 +95,62 @@ class Setup:
             InputError: the context makes no sense, or a stage is missing.
         """
         if context:
-            regions = self._clicked(assistant, image, context)
+            regions = self._segment_clicks(assistant, image, context)
+            label = _picked_label(context)
             results = [
-                self._result(tool, regions[0], image.size, label)
-                for label in [_label_of(context)]
-                for tool in self._for(label)
+                self._to_result(tool, regions[0], image.size, label)
+                for tool in self._tools_for(label)
             ]
         else:
             phrases = list(dict.fromkeys(label for tool in self.tools for label in tool.labels))
-            regions = assistant.segment(image, phrases=phrases[:_MOST_LABELS]) if phrases else ()
+            regions = assistant.segment(image, phrases=phrases[:_MAX_LABELS]) if phrases else ()
             results = [
-                self._result(tool, region, image.size, region.phrase)
+                self._to_result(tool, region, image.size, region.phrase)
                 for tool in self.tools
                 for region in regions
                 if region.phrase in tool.labels
             ]
         scores = [region.score for region in regions if region.score is not None]
-        kept = [result for result in results if result is not None]
-        return {"result": kept, "score": sum(scores) / len(scores) if scores else 0.0}
+        return LabelStudioPrediction(
+            [result for result in results if result is not None],
+            sum(scores) / len(scores) if scores else 0.0,
+        )
 
-    def _clicked(
+    def _segment_clicks(
         self, assistant: Assistant, image: Image, context: Sequence[Mapping[str, Any]]
     ) -> tuple[Region, ...]:
         boxes: list[Box] = []
         points: list[tuple[float, float]] = []
         labels: list[int] = []
-        across, down = image.size.width / 100, image.size.height / 100
+        x_scale, y_scale = image.size.width / 100, image.size.height / 100  # from per cent
         try:
-            for one in context:
-                value = one["value"]
-                x, y = float(value["x"]) * across, float(value["y"]) * down
-                if "width" in value and "height" in value and "rectangle" in str(one.get("type")):
-                    wide, high = float(value["width"]) * across, float(value["height"]) * down
-                    boxes.append(Box.spanning(x, y, x + wide, y + high))
+            for result in context:
+                value = result["value"]
+                x, y = float(value["x"]) * x_scale, float(value["y"]) * y_scale
+                is_rectangle = "rectangle" in str(result.get("type"))
+                if "width" in value and "height" in value and is_rectangle:
+                    width = float(value["width"]) * x_scale
+                    height = float(value["height"]) * y_scale
+                    boxes.append(Box.spanning(x, y, x + width, y + height))
                 else:
                     points.append((x, y))
-                    labels.append(int(bool(one.get("is_positive", 1))))
+                    labels.append(int(bool(result.get("is_positive", 1))))
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise InputError(f"The context of a smart tool cannot be read ({error}).") from error
         if len(boxes) > 1:
-            raise InputError(f"A smart tool names one object, got {len(boxes)} rectangles.")
+            raise InputError(f"A smart tool marks one object, got {len(boxes)} rectangles.")
         return assistant.segment(
             image, boxes=boxes or None, points=points or None, labels=labels or None
         )
 
-    def _for(self, label: str) -> list[Tool]:
-        """Where the answer to a click goes: to a brush where there is one."""
-        fitting = [tool for tool in self.tools if label in tool.labels or not label] or self.tools
-        return sorted(fitting, key=lambda tool: tool.kind)[:1]
+    def _tools_for(self, label: str) -> list[LabelingTool]:
+        """Return the tool that takes the answer to a click: a brush where there is one."""
+        tools = [tool for tool in self.tools if label in tool.labels or not label] or self.tools
+        return sorted(tools, key=lambda tool: tool.kind)[:1]
 
-    def _result(self, tool: Tool, region: Region, size: Size, label: str) -> Result | None:
+    def _to_result(
+        self, tool: LabelingTool, region: Region, size: Size, label: str
+    ) -> LabelStudioResult | None:
         mask = region.mask
         if tool.kind == "brushlabels":
             if mask is None or mask.is_empty:
@@ -162,13 +177,13 @@ def _labels(element: ElementTree.Element) -> tuple[str, ...]:
     return tuple(value for value in values if value)
 
 
-def _label_of(context: Sequence[Mapping[str, Any]]) -> str:
-    """The label that the smart tool had picked."""
-    for one in reversed(context):
-        value = one.get("value")
+def _picked_label(context: Sequence[Mapping[str, Any]]) -> str:
+    """Return the label that the smart tool had picked."""
+    for result in reversed(context):
+        value = result.get("value")
         if isinstance(value, Mapping):
             for kind in ("keypointlabels", "rectanglelabels", "brushlabels"):
-                picked = value.get(kind)
-                if isinstance(picked, list) and picked:
-                    return str(picked[0])
+                labels = value.get(kind)
+                if isinstance(labels, list) and labels:
+                    return str(labels[0])
     return ""

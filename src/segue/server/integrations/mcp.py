@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver import Image as Shown
+from mcp.server.mcpserver import Image as McpImage
 from mcp.server.mcpserver.exceptions import ToolError
 
 from segue.assistant import Assistant
@@ -98,7 +98,7 @@ class Tools:
         boxes: list[list[float]] | None = None,
         points: list[list[float]] | None = None,
         labels: list[int] | None = None,
-    ) -> Shown:
+    ) -> McpImage:
         """The picture with masks and names drawn on it, to look at. Arguments as in segment."""
         image, regions = self._found(picture, phrases, boxes, points, labels)
         return _picture(draw_regions(image, regions))
@@ -109,7 +109,7 @@ class Tools:
         phrase: str,
         operation: str,
         parameters: dict[str, str | float | bool] | None = None,
-    ) -> Shown:
+    ) -> McpImage:
         """Edit what a phrase names: cut_out, blur, recolour, erase, background.
 
         Parameters depend on the operation: blur {"strength": 12, "where": "rest"}, recolour
@@ -243,7 +243,7 @@ def _shape(region: Region, masks: Masks) -> dict[str, Any]:
     return shape
 
 
-def _picture(picture: Any) -> Shown:
+def _picture(picture: Any) -> McpImage:
     out = io.BytesIO()
     picture.save(out, "PNG")
-    return Shown(data=out.getvalue(), format="png")
+    return McpImage(data=out.getvalue(), format="png")

@@ -1,14 +1,13 @@
-"""Conversations that the server keeps: questions, pictures, undo, and what becomes of them."""
+"""Conversations that the server keeps: questions, pictures, undo, export and import."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
@@ -24,26 +23,33 @@ from segue.pipeline.answer import (
     TextAdded,
     ThoughtEnded,
 )
-from segue.server.conversations.export import export, read_session
-from segue.server.conversations.pictures import picture_name
-from segue.server.conversations.store import Record
-from segue.server.http.dependencies import Owner, Service, TheService
-from segue.server.http.errors import Problem
-from segue.server.http.request_models import Ask, NewConversation, PictureSource, Rename
-from segue.server.http.response_models import (
-    line_json,
-    region_json,
-    regions_json,
-    state_json,
-    turn_json,
+from segue.server.conversations.export import ExportFile, export, read_session
+from segue.server.conversations.pictures import clean_picture_name
+from segue.server.http.dependencies import Owner, Services, ServicesDep
+from segue.server.http.errors import ApiError
+from segue.server.http.event_models import DoneEvent, NotFoundEvent, TextEvent, ThoughtEvent
+from segue.server.http.jobs import job_events
+from segue.server.http.request_models import (
+    AskRequest,
+    NewConversationRequest,
+    PictureSource,
+    RenameRequest,
 )
-from segue.server.http.sse import EVENT_STREAM, events_of, shown, streaming, written
+from segue.server.http.response_models import (
+    BackgroundResponse,
+    ConversationListItem,
+    ConversationListResponse,
+    ConversationResponse,
+    JsonRoute,
+    RegionOut,
+)
+from segue.server.http.sse import EVENT_STREAM, ServerSentEvent, event_stream_response, to_sse
 from segue.values.image import Image
 
-router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
+router = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=JsonRoute)
 
-PATIENCE_S = 10.0
-"""How long a new question waits for one that is being stopped."""
+STOP_TIMEOUT_S = 10.0
+"""Seconds that a new question waits for one that is being stopped."""
 
 _UPLOAD = {
     "requestBody": {
@@ -73,99 +79,110 @@ _PICTURE_UPLOAD = {
 }
 
 
-def state(service: Service, record: Record) -> dict[str, Any]:
-    """A conversation as it goes out."""
-    return state_json(record, busy=service.talks.answering(record.id) is not None)
-
-
-async def current(service: Service, owner: str, id: str) -> dict[str, Any]:
-    """The state after a change."""
-    return state(service, await service.record(owner, id))
+async def current_state(services: Services, owner: str, id: str) -> ConversationResponse:
+    """Return a conversation as it is now."""
+    record = await services.find_record(owner, id)
+    is_busy = services.conversations.active_job(id) is not None
+    return ConversationResponse.of(record, busy=is_busy)
 
 
 @router.get("")
-async def listed(service: TheService, owner: Owner) -> dict[str, Any]:
+async def list_conversations(services: ServicesDep, owner: Owner) -> ConversationListResponse:
     """Your conversations, newest first."""
-    lines = await service.stored(service.talks.store.listed, owner)
-    return {"conversations": [line_json(line) for line in lines]}
+    store = services.conversations.store
+    summaries = await services.run_db(store.list_conversations, owner)
+    items = [ConversationListItem.of(summary) for summary in summaries]
+    return ConversationListResponse(conversations=items)
 
 
 @router.post("", status_code=201)
-async def create(asked: NewConversation, service: TheService, owner: Owner) -> dict[str, Any]:
-    """Begin a conversation."""
-    make = partial(service.talks.store.create, owner, title=asked.title, system=asked.system)
-    return await current(service, owner, await service.stored(make))
+async def create_conversation(
+    body: NewConversationRequest, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
+    """Start a conversation."""
+    store = services.conversations.store
+    create = partial(store.create, owner, title=body.title, system=body.system)
+    return await current_state(services, owner, await services.run_db(create))
 
 
 @router.post("/import", status_code=201, openapi_extra=_UPLOAD)
-async def import_session(request: Request, service: TheService, owner: Owner) -> dict[str, Any]:
+async def import_session(
+    request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
     """Open a saved session as a new conversation."""
-    uploads = await _uploads(request)
+    uploads = await _read_uploads(request)
     if len(uploads) != 1:
-        raise Problem(400, "invalid_value", "Send one session file as 'file'.", param="file")
-    settings = service.settings
-    ((name, data),) = uploads
-    most = settings.session_limits
-    async with service.room.taken(most.max_pixels):  # how many it holds is known only inside
-        session = await service.aside(read_session, data, most, settings.max_images)
+        raise ApiError(400, "invalid_value", "Send one session file as 'file'.", param="file")
+    settings = services.settings
+    ((name, content),) = uploads
+    limits = settings.session_limits
+    # How many pixels it has is known only after it is opened.
+    async with services.pixel_reservations.reserve(limits.max_pixels):
+        session = await services.run_in_thread(read_session, content, limits, settings.max_images)
         answers = session.answers
         title = " ".join(answers[0].question.split())[:80] if answers else name.rpartition(".")[0]
-        id = await service.aside(service.talks.adopt, owner, session, title)
-    return await current(service, owner, id)
+        import_conversation = services.conversations.import_conversation
+        id = await services.run_in_thread(import_conversation, owner, session, title)
+    return await current_state(services, owner, id)
 
 
-@router.get("/{id}")
-async def read(id: str, request: Request, service: TheService, owner: Owner) -> Response:
+@router.get("/{id}", response_model=ConversationResponse)
+async def get_conversation(
+    id: str, request: Request, response: Response, services: ServicesDep, owner: Owner
+) -> ConversationResponse | Response:
     """Everything about a conversation; 304 when `If-None-Match` names its revision."""
-    record = await service.record(owner, id)
-    value = state(service, record)
-    tag = f'"{record.revision}{"b" if value["busy"] else ""}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if request.headers.get("if-none-match") == tag:
+    state = await current_state(services, owner, id)
+    etag = f'"{state.revision}{"b" if state.busy else ""}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    return JSONResponse(value, headers=headers)
+    response.headers.update(headers)
+    return state
 
 
 @router.patch("/{id}")
-async def rename(id: str, asked: Rename, service: TheService, owner: Owner) -> dict[str, Any]:
+async def rename_conversation(
+    id: str, body: RenameRequest, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
     """Give a conversation a title."""
-    await service.record(owner, id)
-    await service.stored(service.talks.store.name, id, asked.title)
-    return await current(service, owner, id)
+    await services.find_record(owner, id)
+    await services.run_db(services.conversations.store.set_title, id, body.title)
+    return await current_state(services, owner, id)
 
 
 @router.delete("/{id}", status_code=204, response_class=Response)
-async def delete(id: str, service: TheService, owner: Owner) -> Response:
+async def delete_conversation(id: str, services: ServicesDep, owner: Owner) -> Response:
     """Delete a conversation; a reply that is being written is stopped."""
-    await service.record(owner, id)
-    await _stopped(service, id)
-    await service.stored(service.talks.delete, owner, id)
+    await services.find_record(owner, id)
+    await _stop_job(services, id)
+    await services.run_db(services.conversations.delete, owner, id)
     return Response(status_code=204)
 
 
 @router.post("/{id}/images", status_code=201, openapi_extra=_PICTURE_UPLOAD)
 async def add_images(
-    id: str, request: Request, service: TheService, owner: Owner
-) -> dict[str, Any]:
+    id: str, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
     """Add pictures; they go with the next question."""
-    record = await service.record(owner, id)
-    known = await service.stored(service.talks.pixels, record)
-    images = await _brought(request, service, owner, known)
-    await service.aside(service.talks.show, owner, id, images, service.settings.max_images)
-    service.look_ahead(images[-1])
-    return await current(service, owner, id)
+    images = await _load_uploaded_pictures(request, services, owner, id)
+    max_images = services.settings.max_images
+    await services.run_in_thread(services.conversations.add_images, owner, id, images, max_images)
+    services.encode_ahead(images[-1])
+    return await current_state(services, owner, id)
 
 
 @router.post("/{id}/backgrounds", status_code=201, openapi_extra=_PICTURE_UPLOAD)
 async def add_background(
-    id: str, request: Request, service: TheService, owner: Owner
-) -> dict[str, Any]:
+    id: str, request: Request, services: ServicesDep, owner: Owner
+) -> BackgroundResponse:
     """Add a picture that the edit "background" may name."""
-    known = await service.stored(service.talks.pixels, await service.record(owner, id))
-    images = await _brought(request, service, owner, known)
+    images = await _load_uploaded_pictures(request, services, owner, id)
     if len(images) != 1:
-        raise Problem(400, "invalid_value", "Send one picture.", param="file")
-    return {"name": await service.aside(service.talks.add_background, owner, id, images[0])}
+        raise ApiError(400, "invalid_value", "Send one picture.", param="file")
+    save_background = services.conversations.add_background
+    return BackgroundResponse(
+        name=await services.run_in_thread(save_background, owner, id, images[0])
+    )
 
 
 @router.post(
@@ -175,146 +192,145 @@ async def add_background(
         200: {
             "content": {
                 EVENT_STREAM: {
-                    "example": 'event: text\ndata: {"text": "飞机"}\n\nevent: done\ndata: {…}\n\n'
+                    "schema": {"type": "string"},
+                    "example": 'event: text\ndata: {"text": "飞机"}\n\nevent: done\ndata: {…}\n\n',
                 }
             }
         }
     },
 )
-async def ask(id: str, asked: Ask, request: Request, service: TheService, owner: Owner) -> Response:
+async def ask(
+    id: str, body: AskRequest, request: Request, services: ServicesDep, owner: Owner
+) -> Response:
     """Ask, and get the answer as an event stream while it is being written."""
-    await service.record(owner, id)
-    before = service.talks.answering(id)
-    if before is not None and before.cancelled:
-        await _stopped(service, id)
-    elif before is not None:
-        raise Problem(
-            409, "busy", "A question is being answered in this conversation. Wait, or stop it."
-        )
-    sampling = asked.sampling(service.settings.max_new_tokens)
-    job = service.worker.submit(
-        lambda: service.talks.ask(owner, id, asked.question, sampling, asked.route)
+    await services.find_record(owner, id)
+    active_job = services.conversations.active_job(id)
+    if active_job is not None and active_job.is_cancelled:
+        await _stop_job(services, id)
+    else:
+        _check_not_busy(services, id)
+    sampling = body.sampling(services.settings.max_new_tokens)
+    job = services.worker.submit(
+        lambda: services.conversations.ask(owner, id, body.question, sampling, body.route)
     )
-    service.talks.begin_answering(id, job)
-    events = events_of(job, request, service.settings.deadline_s)
-    return streaming(_told(service, owner, id, shown(events, _lines, named=True)))
+    services.conversations.set_active_job(id, job)
+
+    async def convert(event: Event) -> Sequence[ServerSentEvent]:
+        if isinstance(event, Done):  # it goes out as it is stored
+            return [ServerSentEvent(DoneEvent.of(await services.find_record(owner, id)), "done")]
+        return [_to_server_sent_event(event)]
+
+    events = job_events(job, request, services.settings.deadline_s)
+    return event_stream_response(to_sse(events, convert, named=True))
 
 
 @router.post("/{id}/stop", status_code=204, response_class=Response)
-async def stop(id: str, service: TheService, owner: Owner) -> Response:
-    """Stop the reply that is being written; what was said stays."""
-    await service.record(owner, id)
-    await _stopped(service, id)
+async def stop(id: str, services: ServicesDep, owner: Owner) -> Response:
+    """Stop the reply that is being written; what was said so far stays."""
+    await services.find_record(owner, id)
+    await _stop_job(services, id)
     return Response(status_code=204)
 
 
 @router.post("/{id}/undo")
-async def undo(id: str, request: Request, service: TheService, owner: Owner) -> dict[str, Any]:
-    """Take the last change back."""
-    await not_busy(service, owner, id)
-    await service.modelled(lambda: service.talks.undo(owner, id), request)
-    return await current(service, owner, id)
+async def undo(
+    id: str, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
+    """Undo the last change."""
+    await services.find_record(owner, id)
+    _check_not_busy(services, id)
+    await services.run_on_models(lambda: services.conversations.undo(owner, id), request)
+    return await current_state(services, owner, id)
 
 
 @router.post("/{id}/redo")
-async def redo(id: str, request: Request, service: TheService, owner: Owner) -> dict[str, Any]:
-    """Do again what was taken back last."""
-    await not_busy(service, owner, id)
-    await service.modelled(lambda: service.talks.redo(owner, id), request)
-    return await current(service, owner, id)
+async def redo(
+    id: str, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
+    """Redo the change that was undone last."""
+    await services.find_record(owner, id)
+    _check_not_busy(services, id)
+    await services.run_on_models(lambda: services.conversations.redo(owner, id), request)
+    return await current_state(services, owner, id)
 
 
 @router.get("/{id}/export", response_class=Response)
-async def download(
+async def export_conversation(
     id: str,
-    service: TheService,
+    services: ServicesDep,
     owner: Owner,
     format: Annotated[str, Query(max_length=40, examples=["coco"])],
 ) -> Response:
     """A conversation as a file to save."""
-    record = await service.record(owner, id)
+    record = await services.find_record(owner, id)
 
-    def write() -> Any:
-        talks = service.talks
-        found = talks.whole(owner, id) if format == "session" else talks.snapshot(record)
-        return export(found, format, record.title)
+    def write() -> ExportFile:
+        if format == "session":
+            conversation = services.conversations.open_with_history(owner, id)
+        else:
+            conversation = services.conversations.open_snapshot(record)
+        return export(conversation, format, record.title)
 
-    async with service.room.taken(record.pixels):
-        made = await service.aside(write)
-    named = f"attachment; filename=\"segue-{format}\"; filename*=UTF-8''{quote(made.name)}"
+    async with services.pixel_reservations.reserve(record.pixels):
+        file = await services.run_in_thread(write)
+    disposition = f"attachment; filename=\"segue-{format}\"; filename*=UTF-8''{quote(file.name)}"
     return Response(
-        made.content, media_type=made.media_type, headers={"Content-Disposition": named}
+        file.content, media_type=file.media_type, headers={"Content-Disposition": disposition}
     )
 
 
-async def not_busy(service: Service, owner: str, id: str) -> None:
-    """
+def _check_not_busy(services: Services, id: str) -> None:
+    """Check that no question is being answered.
+
     Raises:
-        Problem: 404; 409, a question is being answered.
+        ApiError: 409, one is.
     """
-    await service.record(owner, id)
-    if service.talks.answering(id) is not None:
-        raise Problem(
-            409, "busy", "A question is being answered in this conversation. Wait, or stop it."
+    if services.conversations.active_job(id) is not None:
+        raise ApiError(
+            409,
+            "busy",
+            "A question is being answered in this conversation. Wait for it, or stop it.",
         )
 
 
-async def _told(
-    service: Service, owner: str, id: str, lines: AsyncIterator[str]
-) -> AsyncIterator[str]:
-    """Lines of a stream, `done` completed with the turn as it is stored."""
-    async for line in lines:
-        if not line.startswith("event: done\n"):
-            yield line
-            continue
-        record = await service.record(owner, id)
-        document = record.document
-        number = len(document["turns"]) - 1
-        mine = [region for region in regions_json(document) if region["turn"] == number]
-        value = {
-            "turn": turn_json(document, number),
-            "regions": mine,
-            "revision": record.revision,
-            "can_undo": record.can_undo,
-            "can_redo": record.can_redo,
-        }
-        yield written(value, "done")
-
-
-def _lines(event: Event) -> Iterator[str]:
+def _to_server_sent_event(event: Event) -> ServerSentEvent:
+    """Return an event of an answer as it goes out."""
     match event:
         case TextAdded(text):
-            yield written({"text": text}, "text")
+            return ServerSentEvent(TextEvent(text=text), "text")
         case RegionFound(region):
-            yield written(region_json(region), "region")
+            return ServerSentEvent(RegionOut.of(region), "region")
         case MaskReady(region):
-            yield written(region_json(region), "mask")
+            return ServerSentEvent(RegionOut.of(region), "mask")
         case NotFound(phrase, span, image, reason):
-            value = {"phrase": phrase, "span": span, "image": image, "reason": reason}
-            yield written(value, "not_found")
+            data = NotFoundEvent(
+                phrase=phrase, span=None if span is None else list(span), image=image, reason=reason
+            )
+            return ServerSentEvent(data, "not_found")
         case MarkupBroken(text):
-            yield written({"text": text}, "broken")
-        case ThoughtEnded(characters, retracts, regions):
-            ended: dict[str, Any] = {"characters": characters, "retracts": retracts}
-            yield written({**ended, "regions": list(regions)}, "thought")
+            return ServerSentEvent(TextEvent(text=text), "broken")
+        case ThoughtEnded(characters, retracts, region_ids):
+            thought = ThoughtEvent(
+                characters=characters, retracts=retracts, regions=list(region_ids)
+            )
+            return ServerSentEvent(thought, "thought")
         case Notice(text):
-            yield written({"text": text}, "notice")
-        case Done():
-            yield written({}, "done")
+            return ServerSentEvent(TextEvent(text=text), "notice")
+    raise AssertionError(f"{event!r} has no form as a server-sent event")
 
 
-async def _stopped(service: Service, id: str) -> None:
-    job = service.talks.answering(id)
+async def _stop_job(services: Services, id: str) -> None:
+    job = services.conversations.active_job(id)
     if job is not None:
         job.cancel()
-        await asyncio.to_thread(job.done.wait, PATIENCE_S)
+        await asyncio.to_thread(job.done.wait, STOP_TIMEOUT_S)
 
 
-async def _uploads(request: Request) -> list[tuple[str, bytes]]:
-    """(name, content) of the files of a form."""
-    kind = request.headers.get("content-type", "")
-    if not kind.startswith("multipart/form-data"):
-        raise Problem(
+async def _read_uploads(request: Request) -> list[tuple[str, bytes]]:
+    """Read the files of a form, as (name, content)."""
+    content_type = request.headers.get("content-type", "")
+    if not content_type.startswith("multipart/form-data"):
+        raise ApiError(
             400, "invalid_value", "Send a form (multipart/form-data) with a 'file'.", param="file"
         )
     async with request.form(max_files=64, max_fields=64) as form:
@@ -322,8 +338,16 @@ async def _uploads(request: Request) -> list[tuple[str, bytes]]:
         return [(file.filename or "", await file.read()) for file in files]
 
 
-async def _brought(request: Request, service: Service, owner: str, known: int = 0) -> list[Image]:
-    """The pictures of a request: files of a form, or a sample or address as JSON."""
+async def _load_uploaded_pictures(
+    request: Request, services: Services, owner: str, id: str
+) -> list[Image]:
+    """Load the pictures that a request adds to a conversation.
+
+    They are files of a form, or a sample or an address as JSON.
+    """
+    record = await services.find_record(owner, id)
+    n_pixels = await services.run_db(services.conversations.count_pixels, record)
+    sources: list[tuple[str | bytes, str]]
     if request.headers.get("content-type", "").startswith("application/json"):
         try:
             source = PictureSource.model_validate_json(await request.body())
@@ -331,13 +355,16 @@ async def _brought(request: Request, service: Service, owner: str, known: int = 
             raise RequestValidationError(error.errors()) from error
         if source.sample is not None:
             return [sample(source.sample).image]
-        return await service.pictures(request, owner, [(source.url or "", "")], known)
-    files = await _uploads(request)
-    if not files or len(files) > service.settings.max_images:
-        raise Problem(
-            400, "invalid_value",
-            f"Send between 1 and {service.settings.max_images} pictures as 'file', "
-            f"got {len(files)}.", param="file",
-        )  # fmt: skip
-    sources = [(data, picture_name(name)) for name, data in files]
-    return await service.pictures(request, owner, sources, known)
+        sources = [(source.url or "", "")]
+    else:
+        files = await _read_uploads(request)
+        max_images = services.settings.max_images
+        if not files or len(files) > max_images:
+            raise ApiError(
+                400,
+                "invalid_value",
+                f"Send between 1 and {max_images} pictures as 'file', got {len(files)}.",
+                param="file",
+            )
+        sources = [(content, clean_picture_name(name)) for name, content in files]
+    return await services.load_pictures(request, owner, sources, n_pixels)

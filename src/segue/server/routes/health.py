@@ -1,28 +1,29 @@
-"""Is it alive, is it ready, what does it count."""
+"""Whether the server is alive and ready, and what it counts."""
 
 from fastapi import APIRouter, Response
 
-from segue.server.http.dependencies import TheService
+from segue.server.http.dependencies import ServicesDep
+from segue.server.http.response_models import StatusResponse
 from segue.server.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """The process lives."""
-    return {"status": "ok"}
+async def healthz() -> StatusResponse:
+    """The process is alive."""
+    return StatusResponse(status="ok")
 
 
 @router.get("/readyz")
-async def readyz(service: TheService) -> dict[str, str]:
-    """The models are loaded, there is room in the queue, and what is said can be kept."""
-    service.worker.check_room()
-    await service.stored(service.storage.check)
-    return {"status": "ready"}
+async def readyz(services: ServicesDep) -> StatusResponse:
+    """The models are loaded, there is room in the queue, and the disk can be written."""
+    services.worker.check_room()
+    await services.run_db(services.storage.check)
+    return StatusResponse(status="ready")
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(service: TheService) -> Response:
+async def metrics(services: ServicesDep) -> Response:
     """Counters for Prometheus."""
-    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+    return Response(services.metrics.report(), media_type=CONTENT_TYPE)

@@ -12,125 +12,187 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from segue.errors import InputError
-from segue.server.http.dependencies import Owner, Service, TheService
-from segue.server.http.errors import Problem
-from segue.server.integrations.label_studio import Setup
+from segue.server.http.dependencies import Owner, Services, ServicesDep
+from segue.server.http.errors import ApiError
+from segue.server.http.response_models import JsonRoute
+from segue.server.integrations.label_studio import LabelingSetup
 from segue.values.image import url as urls
 from segue.version import __version__
 
-router = APIRouter(prefix="/label-studio", tags=["label studio"])
+router = APIRouter(prefix="/label-studio", tags=["label studio"], route_class=JsonRoute)
 
-VERSION = f"segue-{__version__}"
+MODEL_VERSION = f"segue-{__version__}"
 
 
-class Task(BaseModel):
+class LabelingTask(BaseModel):
+    """A task: its data name the picture."""
+
     data: dict[str, Any] = {}
 
 
 class SetupRequest(BaseModel):
+    """A project, and its labelling setup as XML."""
+
     project: StrictStr | StrictInt | None = None
     label_config: Annotated[str, Field(max_length=200_000, alias="schema")] = ""
 
 
-class Context(BaseModel):
+class SmartToolContext(BaseModel):
+    """Clicks and rectangles of a smart tool, as Label Studio's results."""
+
     result: Annotated[list[dict[str, Any]], Field(max_length=256)] = []
 
 
-class Parameters(BaseModel):
-    context: Context | None = None
+class PredictParameters(BaseModel):
+    """What Label Studio says beside the tasks."""
+
+    context: SmartToolContext | None = None
 
 
-class Predict(BaseModel):
-    tasks: Annotated[list[Task], Field(max_length=64)]
+class PredictRequest(BaseModel):
+    """Tasks that want predictions."""
+
+    tasks: Annotated[list[LabelingTask], Field(max_length=64)]
     label_config: Annotated[str, Field(max_length=200_000)] = ""
-    params: Parameters | None = None
+    params: PredictParameters | None = None
+
+
+class LabelStudioHealthResponse(BaseModel):
+    """The model is ready."""
+
+    status: str
+    model_class: str
+    model_version: str
+
+
+class SetupResponse(BaseModel):
+    """The setup was read."""
+
+    model_version: str
+
+
+class VersionsResponse(BaseModel):
+    """Versions of the model."""
+
+    versions: list[str]
+    message: str
+
+
+class TrainResponse(BaseModel):
+    """No job was started."""
+
+    status: str
+    job: str | None
+
+
+class PredictionOut(BaseModel):
+    """What the models find in the picture of one task."""
+
+    result: list[dict[str, Any]]
+    """Brushes and rectangles, as Label Studio's results."""
+    score: float
+    model_version: str
+    error: str | None = None
+    """Why there is no result."""
+
+
+class PredictResponse(BaseModel):
+    """A prediction for each task."""
+
+    results: list[PredictionOut]
+    model_version: str
 
 
 @router.get("/health")
 @router.get("/")
-async def health(service: TheService) -> dict[str, str]:
+async def health(services: ServicesDep) -> LabelStudioHealthResponse:
     """Whether the models are ready."""
-    service.worker.check_room()
-    return {"status": "UP", "model_class": "segue", "model_version": VERSION}
+    services.worker.check_room()
+    return LabelStudioHealthResponse(status="UP", model_class="segue", model_version=MODEL_VERSION)
 
 
 @router.post("/setup")
-async def setup(asked: SetupRequest) -> dict[str, str]:
+async def setup(body: SetupRequest) -> SetupResponse:
     """Check a project's labelling setup."""
-    if asked.label_config:
-        Setup.read(asked.label_config)
-    return {"model_version": VERSION}
+    if body.label_config:
+        LabelingSetup.parse(body.label_config)
+    return SetupResponse(model_version=MODEL_VERSION)
 
 
 @router.get("/versions")
-async def versions() -> dict[str, Any]:
-    """The one version there is."""
-    return {"versions": [VERSION], "message": ""}
+async def versions() -> VersionsResponse:
+    """The only version there is."""
+    return VersionsResponse(versions=[MODEL_VERSION], message="")
 
 
 @router.post("/webhook")
 @router.post("/train")
-async def nothing_to_learn() -> dict[str, Any]:
-    """Annotations are not learnt from here; `segue finetune` does that."""
-    return {"status": "ok", "job": None}
+async def train() -> TrainResponse:
+    """Nothing is learnt from annotations here; `segue finetune` does that."""
+    return TrainResponse(status="ok", job=None)
 
 
 @router.post("/predict")
 async def predict(
-    asked: Predict, request: Request, service: TheService, owner: Owner
-) -> dict[str, Any]:
-    """Brushes and rectangles for tasks; a task whose picture cannot be had gets none, and why."""
-    project = Setup.read(asked.label_config)
-    context = asked.params.context.result if asked.params and asked.params.context else []
-    results = []
-    for task in asked.tasks:
-        results.append(await _prediction(service, owner, request, project, task, context))
-    return {"results": results, "model_version": VERSION}
+    body: PredictRequest, request: Request, services: ServicesDep, owner: Owner
+) -> PredictResponse:
+    """Brushes and rectangles for tasks; a task whose picture cannot be read gets none, and why."""
+    labeling_setup = LabelingSetup.parse(body.label_config)
+    context = body.params.context.result if body.params and body.params.context else []
+    results = [
+        await _predict_task(services, owner, request, labeling_setup, task, context)
+        for task in body.tasks
+    ]
+    return PredictResponse(results=results, model_version=MODEL_VERSION)
 
 
-async def _prediction(
-    service: Service,
+async def _predict_task(
+    services: Services,
     owner: str,
     request: Request,
-    project: Setup,
-    task: Task,
+    labeling_setup: LabelingSetup,
+    task: LabelingTask,
     context: list[dict[str, Any]],
-) -> dict[str, Any]:
+) -> PredictionOut:
     try:
-        source, name = await _picture(service, str(task.data.get(project.field, "")))
-        async with service.picture_for_a_while(owner, source, name) as image:
-            found = await service.modelled(
-                lambda: project.predict(service.worker.assistant, image, context),
+        address = str(task.data.get(labeling_setup.field, ""))
+        source, name = await _load_source(services, address)
+        async with services.hold_picture(owner, source, name) as image:
+            prediction = await services.run_on_models(
+                lambda: labeling_setup.predict(services.worker.assistant, image, context),
                 request,
                 quick=bool(context),
             )
-    except (InputError, Problem) as error:
-        if isinstance(error, Problem) and error.status != 400:
+    except (InputError, ApiError) as error:
+        if isinstance(error, ApiError) and error.status != 400:
             raise
-        found = {"result": [], "score": 0.0, "error": str(error)}
-    return {**found, "model_version": VERSION}
+        return PredictionOut(result=[], score=0.0, error=str(error), model_version=MODEL_VERSION)
+    return PredictionOut(
+        result=prediction.results, score=prediction.score, model_version=MODEL_VERSION
+    )
 
 
-async def _picture(service: Service, address: str) -> tuple[str | bytes, str]:
-    """A task's picture and its name: a data: address, or a file of the Label Studio."""
-    home = service.settings.label_studio_url
-    place = urljoin(home, address) if home else address
-    if not home or urlsplit(place)[:2] != urlsplit(home)[:2]:
+async def _load_source(services: Services, address: str) -> tuple[str | bytes, str]:
+    """Return a task's picture and its name: a data: address, or a file of the Label Studio."""
+    base_url = services.settings.label_studio_url
+    url = urljoin(base_url, address) if base_url else address
+    if not base_url or urlsplit(url)[:2] != urlsplit(base_url)[:2]:
         return address, ""
-    return await service.aside(_fetched, service, place), urls.file_name(place)[:120]
+    content = await services.run_in_thread(_fetch_from_label_studio, services, url)
+    return content, urls.file_name(url)[:120]
 
 
-def _fetched(service: Service, place: str) -> bytes:
-    settings = service.settings
+def _fetch_from_label_studio(services: Services, url: str) -> bytes:
+    settings = services.settings
     parts = urlsplit(settings.label_studio_url)
-    trusted = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    trusted_host = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
 
     def resolve(host: str, port: int) -> str:
-        if (host, port) != trusted:
+        if (host, port) != trusted_host:
             return urls.public_address(host, port)
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return str(found[0][4][0])
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return str(addresses[0][4][0])
 
     token = settings.label_studio_token
     headers = {"Authorization": f"Token {token}"} if token else {}
-    return urls.fetch(place, settings.limits, resolve, headers)
+    return urls.fetch(url, settings.limits, resolve, headers)

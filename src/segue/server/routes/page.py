@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from segue.server.http.errors import Problem
+from segue.server.http.errors import ApiError
 
 router = APIRouter(include_in_schema=False)
 
@@ -63,7 +63,7 @@ def _file(path: str, request: Request) -> Response:
     wanted = root.joinpath(*parts) if not hidden and "\\" not in path and "\0" not in path else root
     kind = _TYPES.get(wanted.suffix)
     if kind is None or not wanted.is_file() or root not in wanted.resolve().parents:
-        raise Problem(404, "not_found", f"There is no file {path[:200]!r}.")
+        raise ApiError(404, "not_found", f"There is no file {path[:200]!r}.")
     response = FileResponse(wanted, media_type=kind, headers=HEADERS)
     response.set_stat_headers(wanted.stat())
     if request.headers.get("if-none-match") == response.headers["etag"]:

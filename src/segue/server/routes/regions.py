@@ -1,213 +1,257 @@
-"""What a person corrects in a conversation: regions, and edits of the pictures."""
+"""What the user corrects in a conversation: regions, and edits of the pictures."""
 
 import io
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import PIL.Image
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 
 from segue.conversation import Conversation
 from segue.edit import Edit
 from segue.errors import UnknownName
-from segue.server.http.dependencies import Owner, Service, TheService
-from segue.server.http.errors import Problem
-from segue.server.http.request_models import ChangedRegion, Merge, NewEdit, NewRegion
-from segue.server.http.response_models import region_json
-from segue.server.routes.conversations import current
+from segue.server.conversations.store import ConversationRecord, PictureRecord
+from segue.server.http.dependencies import Owner, Services, ServicesDep
+from segue.server.http.errors import ApiError
+from segue.server.http.request_models import (
+    ChangeRegionRequest,
+    MergeRequest,
+    NewEditRequest,
+    NewRegionRequest,
+)
+from segue.server.http.response_models import (
+    ConversationResponse,
+    JsonRoute,
+    RegionChangeResponse,
+    RegionOut,
+    RegionPreviewResponse,
+    json_response,
+)
+from segue.server.routes.conversations import current_state
 from segue.values.box import Box
 from segue.values.region import Region
 
-router = APIRouter(prefix="/v1/conversations/{id}", tags=["regions and edits"])
+router = APIRouter(
+    prefix="/v1/conversations/{id}", tags=["regions and edits"], route_class=JsonRoute
+)
 
-Number = Annotated[int, Path(ge=0, le=10_000)]
+PictureIndex = Annotated[int, Path(ge=0, le=10_000)]
 PNG = "image/png"
 
+T = TypeVar("T")
 
-@router.post("/regions", status_code=201)
-async def add(
-    id: str, asked: NewRegion, request: Request, service: TheService, owner: Owner
-) -> Response:
+
+@router.post(
+    "/regions",
+    status_code=201,
+    response_model=RegionChangeResponse,
+    responses={200: {"model": RegionPreviewResponse, "description": "A preview."}},
+)
+async def add_region(
+    id: str, body: NewRegionRequest, request: Request, services: ServicesDep, owner: Owner
+) -> RegionChangeResponse | Response:
     """Make a region from a box or clicks; with `preview`, only show it."""
 
-    def work(talk: Conversation) -> Region:
-        return talk.add_region(
-            asked.image,
-            box=_box(asked.box),
-            points=asked.points,
-            labels=asked.labels,
-            phrase=asked.phrase,
-            preview=asked.preview,
+    def add(conversation: Conversation) -> Region:
+        return conversation.add_region(
+            body.image,
+            box=_to_box(body.box),
+            points=body.points,
+            labels=body.labels,
+            phrase=body.phrase,
+            preview=body.preview,
         )
 
-    return await _region(service, owner, id, request, work, preview=asked.preview, status=201)
+    region = await _change(services, owner, id, request, add)
+    if body.preview:
+        return json_response(await _preview(services, owner, id, region))
+    return (await current_state(services, owner, id)).with_region(region.id)
 
 
 @router.post("/regions/merge")
-async def merge(
-    id: str, asked: Merge, request: Request, service: TheService, owner: Owner
-) -> Response:
+async def merge_regions(
+    id: str, body: MergeRequest, request: Request, services: ServicesDep, owner: Owner
+) -> RegionChangeResponse:
     """Make several regions one."""
 
-    def work(talk: Conversation) -> Region:
-        return talk.merge_regions(asked.ids, asked.phrase)
+    def merge(conversation: Conversation) -> Region:
+        return conversation.merge_regions(body.ids, body.phrase)
 
-    return await _region(service, owner, id, request, work)
+    region = await _change(services, owner, id, request, merge)
+    return (await current_state(services, owner, id)).with_region(region.id)
 
 
 @router.patch("/regions/{region}")
-async def change(
-    id: str, region: str, asked: ChangedRegion, request: Request, service: TheService, owner: Owner
-) -> Response:
+async def change_region(
+    id: str,
+    region: str,
+    body: ChangeRegionRequest,
+    request: Request,
+    services: ServicesDep,
+    owner: Owner,
+) -> RegionChangeResponse | RegionPreviewResponse:
     """Rename a region, or correct its mask; with `preview`, only show it."""
 
-    def work(talk: Conversation) -> Region:
-        return talk.update_region(
+    def update(conversation: Conversation) -> Region:
+        return conversation.update_region(
             region,
-            phrase=asked.phrase,
-            box=_box(asked.box),
-            points=asked.points,
-            labels=asked.labels,
-            preview=asked.preview,
+            phrase=body.phrase,
+            box=_to_box(body.box),
+            points=body.points,
+            labels=body.labels,
+            preview=body.preview,
         )
 
-    return await _region(service, owner, id, request, work, preview=asked.preview)
+    changed_region = await _change(services, owner, id, request, update)
+    if body.preview:
+        return await _preview(services, owner, id, changed_region)
+    return (await current_state(services, owner, id)).with_region(changed_region.id)
 
 
 @router.delete("/regions/{region}")
-async def remove(
-    id: str, region: str, request: Request, service: TheService, owner: Owner
-) -> dict[str, Any]:
+async def delete_region(
+    id: str, region: str, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
     """Delete a region, and the edits that name it."""
-    await _acted(service, owner, id, request, lambda talk: talk.delete_region(region))
-    return await current(service, owner, id)
+    await _change(services, owner, id, request, lambda talk: talk.delete_region(region))
+    return await current_state(services, owner, id)
 
 
-@router.post("/edits", status_code=201)
+@router.post(
+    "/edits",
+    status_code=201,
+    response_model=ConversationResponse,
+    responses={200: {"content": {PNG: {}}, "description": "A preview: the edited picture."}},
+)
 async def add_edit(
-    id: str, asked: NewEdit, request: Request, service: TheService, owner: Owner
-) -> Response:
+    id: str, body: NewEditRequest, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse | Response:
     """Add an edit; with `preview`, only show the picture as it would be."""
-    record = await service.record(owner, id)
-    edit = Edit(asked.operation, asked.regions, asked.parameters)
+    record = await services.find_record(owner, id)
+    edit = Edit(body.operation, body.regions, body.parameters)
     name = edit.parameters.get("picture")
-    behind = {}
-    if isinstance(name, str) and name not in record.document["backgrounds"]:
-        behind[name] = await service.aside(service.talks.background, id, name)
+    backgrounds = {}
+    if isinstance(name, str) and name not in record.snapshot["backgrounds"]:
+        load_background = services.conversations.load_background
+        backgrounds[name] = await services.run_in_thread(load_background, id, name)
     # Tried beside the models first: painting may take long, and may be refused.
-    async with service.room.taken(record.pixels):
-        picture = await service.aside(
-            lambda: service.talks.snapshot(record).edit(edit, behind, preview=True)
+    async with services.pixel_reservations.reserve(record.pixels):
+        picture = await services.run_in_thread(
+            lambda: services.conversations.open_snapshot(record).edit(
+                edit, backgrounds, preview=True
+            )
         )
-        if asked.preview:
-            return Response(await service.aside(_png, picture), media_type=PNG)
+        if body.preview:
+            return Response(await services.run_in_thread(_to_png, picture), media_type=PNG)
 
-    def work(talk: Conversation) -> None:
-        talk.record_edit(edit, behind)
+    def record_edit(conversation: Conversation) -> None:
+        conversation.record_edit(edit, backgrounds)
 
-    await _acted(service, owner, id, request, work)
-    return JSONResponse(await current(service, owner, id), 201)
+    await _change(services, owner, id, request, record_edit)
+    return await current_state(services, owner, id)
 
 
 @router.delete("/edits/{number}")
-async def drop_edit(
-    id: str, number: Number, request: Request, service: TheService, owner: Owner
-) -> dict[str, Any]:
+async def delete_edit(
+    id: str, number: PictureIndex, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
     """Take an edit out of the list."""
-    await _acted(service, owner, id, request, lambda talk: talk.delete_edit(number))
-    return await current(service, owner, id)
+    await _change(services, owner, id, request, lambda talk: talk.delete_edit(number))
+    return await current_state(services, owner, id)
 
 
 @router.get("/images/{number}.png", response_class=FileResponse)
-async def picture(
+async def get_picture(
     id: str,
-    number: Number,
-    service: TheService,
+    number: PictureIndex,
+    services: ServicesDep,
     owner: Owner,
     size: Annotated[int | None, Query(ge=16, le=4096)] = None,
 ) -> Response:
-    """A picture as it was shown, or a smaller one."""
-    record = await service.record(owner, id)
-    if number >= len(record.pictures):
-        raise _no_picture(number, len(record.pictures))
-    file = service.talks.pictures.file(record.pictures[number].digest)
+    """A picture as it was uploaded, or a smaller one."""
+    picture = _picture_at(await services.find_record(owner, id), number)
+    file = services.conversations.pictures.file(picture.digest)
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
     if size is None:
         return FileResponse(file, media_type=PNG, headers=headers)
 
-    def small() -> bytes:
-        with PIL.Image.open(file) as opened:
-            opened.thumbnail((size, size))
-            return _png(opened)
+    def make_thumbnail() -> bytes:
+        with PIL.Image.open(file) as thumbnail:
+            thumbnail.thumbnail((size, size))
+            return _to_png(thumbnail)
 
-    shown = record.pictures[number]
-    async with service.room.taken(shown.width * shown.height):
-        return Response(await service.aside(small), media_type=PNG, headers=headers)
+    async with services.pixel_reservations.reserve(picture.width * picture.height):
+        content = await services.run_in_thread(make_thumbnail)
+    return Response(content, media_type=PNG, headers=headers)
 
 
 @router.get("/images/{number}/edited.png", response_class=Response)
-async def edited(
+async def get_edited_picture(
     id: str,
-    number: Number,
-    service: TheService,
+    number: PictureIndex,
+    services: ServicesDep,
     owner: Owner,
     upto: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     whole: bool = False,
 ) -> Response:
-    """A picture with its edits, or with the first of them; `whole`: without crops, so that it lies
-    on the picture."""
-    record = await service.record(owner, id)
-    if number >= len(record.pictures):
-        raise _no_picture(number, len(record.pictures))
+    """A picture with its edits, or with the first `upto` of them; with `whole`, without crops, so
+    that it lies on the picture."""
+    record = await services.find_record(owner, id)
+    _picture_at(record, number)
 
     def paint() -> bytes:
-        return _png(service.talks.snapshot(record).edited_image(number, upto, skip_crops=whole))
+        conversation = services.conversations.open_snapshot(record)
+        return _to_png(conversation.edited_image(number, upto, skip_crops=whole))
 
     headers = {"Cache-Control": "private, no-store"}
-    async with service.room.taken(record.pixels):
-        return Response(await service.aside(paint), media_type=PNG, headers=headers)
+    async with services.pixel_reservations.reserve(record.pixels):
+        return Response(await services.run_in_thread(paint), media_type=PNG, headers=headers)
 
 
-async def _acted(
-    service: Service, owner: str, id: str, request: Request, work: Callable[[Conversation], Any]
-) -> Any:
+async def _change(
+    services: Services, owner: str, id: str, request: Request, change: Callable[[Conversation], T]
+) -> T:
+    """Change a conversation in the thread of the models.
+
+    Raises:
+        ApiError: 404, there is no such conversation or region.
+    """
     try:
-        return await service.modelled(lambda: service.talks.act(owner, id, work), request)
+        return await services.run_on_models(
+            lambda: services.conversations.apply(owner, id, change), request
+        )
     except UnknownName as error:
-        raise Problem(404, "region_not_found", str(error)) from error
+        raise ApiError(404, "region_not_found", str(error)) from error
 
 
-async def _region(
-    service: Service,
-    owner: str,
-    id: str,
-    request: Request,
-    work: Callable[[Conversation], Region],
-    *,
-    preview: bool = False,
-    status: int = 200,
-) -> Response:
-    region = await _acted(service, owner, id, request, work)
-    if preview:
-        revision = await service.stored(service.talks.revision, owner, id)
-        return JSONResponse({"region": region_json(region), "revision": revision})
-    value = await current(service, owner, id)
-    kept = [one for one in value["regions"] if one["id"] == region.id]
-    return JSONResponse({**value, "region": kept[0] if kept else None}, status)
+async def _preview(
+    services: Services, owner: str, id: str, region: Region
+) -> RegionPreviewResponse:
+    revision = await services.run_db(services.conversations.find_revision, owner, id)
+    return RegionPreviewResponse(region=RegionOut.of(region), revision=revision)
 
 
-def _box(corners: list[float] | None) -> Box | None:
+def _picture_at(record: ConversationRecord, number: int) -> PictureRecord:
+    """Return a picture of a conversation.
+
+    Raises:
+        ApiError: 404, it has fewer.
+    """
+    if number >= len(record.pictures):
+        raise ApiError(
+            404,
+            "not_found",
+            f"There is no picture {number} in this conversation; it has {len(record.pictures)}.",
+        )
+    return record.pictures[number]
+
+
+def _to_box(corners: list[float] | None) -> Box | None:
     return None if corners is None else Box.spanning(*corners)
 
 
-def _no_picture(number: int, count: int) -> Problem:
-    return Problem(
-        404, "not_found", f"There is no picture {number} in this conversation; it has {count}."
-    )
-
-
-def _png(picture: PIL.Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG", compress_level=1)
-    return out.getvalue()
+def _to_png(picture: PIL.Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
