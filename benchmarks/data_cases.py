@@ -39,7 +39,7 @@ class Outcome:
     """Promises that were not kept."""
 
     def told(self) -> str:
-        """What happened, and why that is right."""
+        """Return what happened, and why that is right."""
         if not self.report:
             last = [line.strip() for line in self.words.splitlines() if line.strip()]
             return " | ".join(last[-2:])[:300] or "done"

@@ -120,7 +120,7 @@ def _conversations(folder: Path) -> Path:
 
 
 def _base(folder: Path, family: str, shape: tuple[int, int, int, int]) -> Path:
-    """A network of random weights in a folder."""
+    """Make a network of random weights in a folder."""
     make = _qwen_vl if family == "qwen-vl" else _qwen2_5_vl
     make(folder, *shape)
     return folder
@@ -150,7 +150,7 @@ def _qwen_vl(folder: Path, width: int, layers: int, mlp: int, vocabulary: int) -
 
 
 def _qwen2_5_vl(folder: Path, width: int, layers: int, mlp: int, vocabulary: int) -> None:
-    """The miniature of the tests, with a larger language model."""
+    """Make the miniature of the tests, with a larger language model."""
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))

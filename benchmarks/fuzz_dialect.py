@@ -61,7 +61,7 @@ NOTHING_FOUND = re.compile(r"```\w*\s*(?:\[[\s\[\]{}]*\]|\{\s*\})\s*`")
 
 
 def replies_of(dialect: str) -> list[str]:
-    """The recorded replies of a dialect."""
+    """Read the recorded replies of a dialect."""
     document = json.loads((CASES / f"{dialect}.json").read_text(encoding="utf-8"))
     return [case["reply"] for case in document]
 
@@ -83,7 +83,7 @@ def mutated(rng: random.Random, replies: Sequence[str]) -> str:
 
 
 def plain(rng: random.Random) -> str:
-    """A reply without markup: it does not begin as JSON, and names no place before numbers."""
+    """Make a reply without markup: no JSON at its start, no place named before numbers."""
     while True:
         reply = "Well " + "".join(rng.choices(PLAIN, k=rng.randint(1, 14))) + " so."
         if not NOTHING_FOUND.search(reply):

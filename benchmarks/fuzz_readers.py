@@ -239,7 +239,7 @@ def _evaluation(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
-    """The same file with something wrong with it."""
+    """Damage a file."""
     if rng.random() < 0.6:
         try:
             return _patched(content, rng)

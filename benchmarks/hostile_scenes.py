@@ -59,7 +59,7 @@ def scenes(count: int, seed: int = 0) -> list[AnnotatedImage]:
 
 
 def region(id: str, size: Size, rng: random.Random) -> Region:
-    """An ellipse, a ring, noise, a single pixel, or a box without a mask."""
+    """Draw an ellipse, a ring, noise, a single pixel, or a box without a mask."""
     y, x = np.mgrid[: size.height, : size.width]
     cy, cx = rng.uniform(0, size.height), rng.uniform(0, size.width)
     distance = np.hypot((y - cy) / rng.uniform(2, 20), (x - cx) / rng.uniform(2, 20))
@@ -140,7 +140,7 @@ def read_back(folder: Path, pictures: list[AnnotatedImage]) -> dict[str, int]:
 
 
 def files_of(folder: Path, pictures: list[AnnotatedImage], suffix: str) -> list[Path]:
-    """The files that belong to pictures, by their stems."""
+    """List the files that belong to pictures, by their stems."""
     return [folder / (picture.name.removesuffix(".png") + suffix) for picture in pictures]
 
 

@@ -71,7 +71,7 @@ def click(page: Any, number: int) -> float:
 
 @contextmanager
 def served() -> Iterator[str]:
-    """A server of its own; its address."""
+    """Start a server and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -53,7 +53,7 @@ def serve(folder: Path, phrases: list[str | None]) -> dict[str, object]:
 
 
 def in_a_new_process(folder: Path, phrases: list[str | None]) -> dict[str, object]:
-    """The same, from outside: start-up and imports are part of the time."""
+    """Measure from outside: start-up and imports are part of the time."""
     before = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.resident_models", str(folder), json.dumps(phrases)],

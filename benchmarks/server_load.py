@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def expected() -> dict[tuple[str, str], Any]:
-    """What the library says to each pair: text, and phrase and box of every region."""
+    """Ask the library about each pair: text, and phrase and box of every region."""
     assistant = segue.load("embedded")
     pictures = {sample.name: sample.file for sample in samples()}
     found = {}
@@ -102,7 +102,7 @@ def expected() -> dict[tuple[str, str], Any]:
 
 
 def started(folder: Path) -> tuple[subprocess.Popen[str], str]:
-    """A server process, ready."""
+    """Start a server process and wait until it is ready."""
     command = [sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", "0"]
     command += ["--rate-limit", "0"]
     process = subprocess.Popen(

@@ -230,7 +230,7 @@ def filled(folder: Path, server: Server, watched: Watched) -> None:
 
 
 def drawn(rows: list[dict[str, float]], file: Path) -> None:
-    """The curves, one below the other."""
+    """Draw the curves, one below the other."""
     width, height, names = 900, 150, ("memory_mib", "handles", "threads", "median_s", "p95_s")
     sheet = PIL.Image.new("RGB", (width, height * len(names)), "white")
     pen = PIL.ImageDraw.Draw(sheet)

@@ -37,7 +37,7 @@ class Drawing:
 
 
 def drawing(seed: int) -> Drawing:
-    """The drawing of that seed: a square or circle on a plain light ground."""
+    """Draw the drawing of that seed: a square or circle on a plain light ground."""
     rng = np.random.default_rng(seed)
     colour, kind = str(rng.choice(list(COLOURS))), str(rng.choice(KINDS))
     width, height = (int(v) for v in rng.integers(SIDE * 0.35, SIDE * 0.75, 2))

@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def prepare(out: Path, family: str, drawings: int, steps: int, rate: float) -> Path:
-    """A base with random weights, dialogues about drawings, and the recipe; returns its file."""
+    """Make a base of random weights, dialogues about drawings, and the recipe; return its file."""
     bases.FAMILIES[family](out / "base")
     write(out, "train", range(drawings))
     write(out, "val", range(10**6, 10**6 + 8))

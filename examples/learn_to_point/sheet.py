@@ -10,7 +10,7 @@ SIDE, MARGIN, LINE, ROW = 224, 12, 18, 3
 
 
 def sheet(answers: Sequence[tuple[str, str, Image.Image]]) -> Image.Image:
-    """A sheet of (question, reply, picture), three in a row."""
+    """Draw a sheet of (question, reply, picture), three in a row."""
     rows = -(-len(answers) // ROW)
     wide, high = SIDE + MARGIN, SIDE + 4 * LINE + MARGIN
     page = Image.new("RGB", (ROW * wide + MARGIN, rows * high + MARGIN), "white")

@@ -104,7 +104,7 @@ def _plain_record(narrator: Narrator, rng: np.random.Generator) -> list[dict[str
 def _tool(
     tool: str, question: str, caption: str, narrator: Narrator, noun_list: list[int], answer: str
 ) -> list[dict[str, Any]]:
-    """The four turns of one use of a tool."""
+    """Return the four turns of one use of a tool."""
     objects = [(noun, thing) for noun in noun_list for thing in narrator.groups.get(noun, ())]
     report = {
         "boxes": [[round(value / 1000, 3) for value in thing.box] for _, thing in objects],

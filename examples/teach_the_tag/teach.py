@@ -66,7 +66,7 @@ def segue(*arguments: object) -> None:
 
 
 def measure(chat: object, questions: Path, out: Path, name: str, count: int) -> dict[str, Any]:
-    """What `segue evaluate tags` says, for nouns taught and new, and the skills of before."""
+    """Run `segue evaluate tags` for nouns taught and new, and the skills of before."""
     report = out / f"{name}.json"
     segue(
         *("evaluate", "tags", questions, "--out", out / f"{name}.jsonl", "--json", report),
@@ -88,7 +88,7 @@ def new_nouns(predictions: Path) -> dict[str, float]:
 
 
 def skills(chat: object, count: int) -> dict[str, tuple[float, int]]:
-    """What the base could do before: describe, frame, say that something is not there."""
+    """Measure what the base could do: describe, frame, say that something is not there."""
     import numpy as np
 
     from lab.chat.evaluate import ChatQuestion, Tally, score_reply, things_of

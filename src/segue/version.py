@@ -1,3 +1,3 @@
 """The version, in the one place where packaging and `segue --version` read it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

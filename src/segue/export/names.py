@@ -23,7 +23,7 @@ def safe_name(text: str) -> str:
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Number names that occur again, before their suffix; "A.png" equals "a.png".
+    """Append numbers to names that occur again, before their suffix; "A.png" equals "a.png".
 
     >>> unique_names(["a.png", "A.png", "a-2.png", "b"])
     ['a.png', 'A-2.png', 'a-2-2.png', 'b']

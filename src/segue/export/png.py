@@ -54,7 +54,7 @@ def read_mask(file: str | Path) -> Mask:
 
 
 def label_map(regions: Sequence[Region], size: Size) -> np.ndarray:
-    """Number the pixels of regions: (H, W) uint16, n for the n-th region, 0 for none.
+    """Label the pixels of regions: (H, W) uint16, n for the n-th region, 0 for none.
 
     Where masks overlap, the smallest has the pixel.
     """

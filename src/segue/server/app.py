@@ -169,7 +169,7 @@ def build(
 
 
 def open_store(storage: Storage) -> ConversationStore:
-    """The conversations of a data folder; on a full disk with the help of its reserve.
+    """Open the conversations of a data folder; on a full disk with the help of its reserve.
 
     Raises:
         InputError: the folder or the file cannot be used; the message says why.
@@ -295,8 +295,8 @@ def _prepare(assistant: Assistant, settings: Settings) -> None:
 def set_num_threads(assistant: Assistant, threads: int | None) -> None:
     """Set how many processor threads the models use, in the thread that calls this."""
     stages = (assistant.chat, assistant.detector, assistant.segmenter)
-    named = [CARDS.get(getattr(stage, "name", "")) for stage in stages if stage is not None]
-    small = all(card is not None and card.source.startswith("embedded/") for card in named)
+    cards = [CARDS.get(getattr(stage, "name", "")) for stage in stages if stage is not None]
+    small = all(card is not None and card.source.startswith("embedded/") for card in cards)
     if threads is None and (not small or "OMP_NUM_THREADS" in os.environ):
         return
     if (torch := sys.modules.get("torch")) is not None:
@@ -304,7 +304,7 @@ def set_num_threads(assistant: Assistant, threads: int | None) -> None:
 
 
 async def _client_closed_request(_request: Request, _error: Exception) -> Response:
-    """The answer to a client that went away; only the log of a proxy sees it."""
+    """Answer a client that disconnected; only the log of a proxy sees it."""
     return Response(status_code=499)
 
 

@@ -223,8 +223,8 @@ class CompletionWriter:
             "thought": answer.thought,
             "notices": list(answer.notices),
         }
-        given: dict[str, Any] = {name: value for name, value in fields.items() if value}
-        delta = CompletionDelta(raw=answer.raw, **given)
+        nonempty_fields: dict[str, Any] = {name: value for name, value in fields.items() if value}
+        delta = CompletionDelta(raw=answer.raw, **nonempty_fields)
         yield self._chunk(delta, _finish_reason(answer))
         options = self._request.stream_options
         if options is not None and options.include_usage:

@@ -19,7 +19,7 @@ DISK_ERROR_MESSAGES = {
 
 
 def disk_error_code(error: BaseException | None) -> str | None:
-    """What kind of trouble of the disk an error is; None when it is none.
+    """Return what kind of disk error an error is; None when it is none.
 
     >>> disk_error_code(OSError(errno.ENOSPC, "No space left on device"))
     'storage_full'

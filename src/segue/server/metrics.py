@@ -68,7 +68,7 @@ class Metrics:
         self.regions.inc(regions)
 
     def report(self) -> bytes:
-        """The report."""
+        """Write the report."""
         return generate_latest(self.registry)
 
 

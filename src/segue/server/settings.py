@@ -141,7 +141,7 @@ def is_loopback(host: str) -> bool:
 
 
 def load_or_create_key(data: Path) -> str:
-    """The key of this data folder; made at the first start, readable by its owner only."""
+    """Load the key of a data folder; made at the first start, readable by its owner only."""
     file = data / "key"
     with explain_disk_errors(data):
         data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -135,7 +135,8 @@ class Worker:
             return tuple(self._active)
 
     def check_room(self) -> None:
-        """
+        """Check that a job could be submitted now.
+
         Raises:
             ApiError: 503, loading or draining; 429, the queue is full.
         """
@@ -158,9 +159,9 @@ class Worker:
             line = self._quick if quick else self._waiting
             self._check_length(line)
             line.append(job)
-            before = len(self._waiting) - 1
-            if not quick and before + len(self._active) >= self.max_active:
-                job.tell(QueuePosition(before + 1))
+            n_before = len(self._waiting) - 1
+            if not quick and n_before + len(self._active) >= self.max_active:
+                job.tell(QueuePosition(n_before + 1))
             self._lock.notify()
         return job
 
@@ -207,13 +208,13 @@ class Worker:
     def _check_open(self) -> None:
         if self.state == "ready":
             return
-        said = {
+        messages = {
             "loading": "The models are being loaded. Try again in a moment.",
             "draining": "The server is stopping. Try again in a moment.",
             "failed": f"The models could not be loaded: {self.failure}",
         }[self.state]
         code = "model_failed" if self.state == "failed" else self.state
-        raise ApiError(503, code, said, headers={"Retry-After": "3"})
+        raise ApiError(503, code, messages, headers={"Retry-After": "3"})
 
     def _run(self) -> None:
         try:
@@ -230,19 +231,19 @@ class Worker:
             self._step(job)
 
     def _next(self) -> Job | None:
-        """Whose turn it is; waits for somebody; None at the end."""
+        """Return whose turn it is; waits for a job; None at the end."""
         with self._lock:
             while True:
                 if self._quick:
                     return self._quick.popleft()
-                moved = False
+                has_moved = False
                 while self._waiting and len(self._active) < self.max_active:
                     job = self._waiting.popleft()
                     self._active.append(job)
                     self._waited(monotonic() - job.came)
-                    moved = True
-                for position, other in enumerate(self._waiting if moved else (), 1):
-                    other.tell(QueuePosition(position))
+                    has_moved = True
+                for position, waiting_job in enumerate(self._waiting if has_moved else (), 1):
+                    waiting_job.tell(QueuePosition(position))
                 if self._active:
                     self._active.rotate(-1)
                     return self._active[-1]

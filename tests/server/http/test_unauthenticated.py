@@ -91,14 +91,14 @@ def test_wrong_keys_are_slowed_and_then_refused_while_the_right_one_works(tmp_pa
             app = app.app
         app.failed_keys._slow_s = 0.001  # this test need not wait as long as a guesser
         statuses = []
-        for number in range(FailedKeyLimiter.MOST + 10):
+        for number in range(FailedKeyLimiter.MAX_FAILURES + 10):
             if number % 2:
                 answer = stranger.post("/v1/login", json={"key": f"guess-{number}"})
             else:
                 guess = {"Authorization": f"Bearer guess-{number}"}
                 answer = stranger.get("/v1/about", headers=guess)
             statuses.append(answer.status_code)
-        assert statuses == [401] * FailedKeyLimiter.MOST + [429] * 10
+        assert statuses == [401] * FailedKeyLimiter.MAX_FAILURES + [429] * 10
         assert 1 <= int(answer.headers["retry-after"]) <= 60
         with server.client() as client:  # from the same address
             assert client.get("/v1/about").status_code == 200
@@ -114,14 +114,14 @@ def test_slowing_begins_after_a_few_and_ends_with_the_minute():
     async def work():
         wrong = FailedKeyLimiter(seconds=0.3, slow_s=0.01)
         loop = asyncio.get_running_loop()
-        for _ in range(wrong.FREE):
+        for _ in range(wrong.FREE_FAILURES):
             await wrong.record_failure("203.0.113.5")
         began = loop.time()
         await wrong.record_failure("203.0.113.5")
         assert loop.time() - began >= 0.01
         wrong._slow_s = 0.0
         with pytest.raises(ApiError) as refused:
-            await guessing(wrong, ["203.0.113.5"] * wrong.MOST)
+            await guessing(wrong, ["203.0.113.5"] * wrong.MAX_FAILURES)
         with pytest.raises(ApiError):
             wrong.check("203.0.113.5")  # not even looked at
         wrong.check("203.0.113.6")
@@ -140,7 +140,7 @@ def test_a_line_has_one_count_for_all_its_addresses():
     async def work():
         wrong = FailedKeyLimiter(slow_s=0.0)
         with pytest.raises(ApiError):
-            await guessing(wrong, [f"2001:db8:1:2::{n:x}" for n in range(wrong.MOST + 1)])
+            await guessing(wrong, [f"2001:db8:1:2::{n:x}" for n in range(wrong.MAX_FAILURES + 1)])
         with pytest.raises(ApiError):
             wrong.check("2001:db8:1:2:ffff::1")
         wrong.check("2001:db8:1:3::1")

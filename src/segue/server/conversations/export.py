@@ -134,8 +134,8 @@ def _write_label_maps(conversation: Conversation, folder: Path, stem: str) -> No
 
 def _write_overlays(conversation: Conversation, folder: Path, stem: str) -> None:
     for index, name in enumerate(_png_names(conversation, stem)):
-        drawn = draw_regions(conversation.images[index], _regions_on(conversation, index))
-        write_picture(drawn, folder / name)
+        overlay = draw_regions(conversation.images[index], _regions_on(conversation, index))
+        write_picture(overlay, folder / name)
 
 
 def _write_edited(conversation: Conversation, folder: Path, stem: str) -> None:
@@ -214,37 +214,37 @@ def _check_surrogates(file: Path) -> None:
 
 
 def without_folder(message: str, folder: Path, name: str) -> str:
-    """A message that names no temporary folder of this machine."""
+    """Return a message that names no temporary folder of this machine."""
     message = re.sub(r" (Or r|R)aise SessionLimits\([^)]*\)[^.]*\.", "", message)
     return message.replace(f"{folder}{os.sep}", "").replace(str(folder), name)
 
 
-def _check_history_size(conversation: Conversation, left: int) -> None:
+def _check_history_size(conversation: Conversation, bytes_left: int) -> None:
     """Every step is stored whole, so a small file with many steps could fill the disk."""
     steps, _ = conversation.history.steps()
     for _, snapshot in steps:
-        left -= len(json.dumps(snapshot_to_json(snapshot)))
-        if left < 0:
+        bytes_left -= len(json.dumps(snapshot_to_json(snapshot)))
+        if bytes_left < 0:
             raise _session_error("has steps to take back that need more room than a request may")
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, limits: SessionLimits) -> None:
     """Write the files of a session, piece by piece, until they are more than allowed."""
-    left, pictures = limits.max_file_bytes, 0
+    bytes_left, n_pictures = limits.max_file_bytes, 0
     for entry in archive.infolist():
         parts = entry.filename.split("/")
         picture = re.fullmatch(r"images/[0-9a-f]{64}\.png", entry.filename) is not None
         if not (parts == [FILE] or picture) or entry.is_dir():
             continue
-        pictures += picture
-        if pictures > limits.max_images:
+        n_pictures += picture
+        if n_pictures > limits.max_images:
             raise _session_error(f"holds more than {limits.max_images} picture files")
         target = folder.joinpath(*parts)
         target.parent.mkdir(exist_ok=True)
         with archive.open(entry) as source, target.open("wb") as out:
             while piece := source.read(_PIECE_BYTES):
-                left -= len(piece)
-                if left < 0:
+                bytes_left -= len(piece)
+                if bytes_left < 0:
                     raise _session_error("unpacks to more than a request may hold")
                 out.write(piece)
 
@@ -252,11 +252,13 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, limits: SessionLimits) -> No
 def _clean_timings(conversation: Conversation) -> Conversation:
     """Only times that are finite numbers, under names that are words."""
     steps, at = conversation.history.steps()
-    cleaned = []
-    for step, shot in steps:
-        answers = tuple(replace(one, seconds=_finite(one.seconds)) for one in shot.answers)
-        cleaned.append((step, replace(shot, answers=answers)))
-    return conversation.restore(conversation.images, cleaned, at)
+    clean_steps = []
+    for step, snapshot in steps:
+        answers = tuple(
+            replace(answer, seconds=_finite(answer.seconds)) for answer in snapshot.answers
+        )
+        clean_steps.append((step, replace(snapshot, answers=answers)))
+    return conversation.restore(conversation.images, clean_steps, at)
 
 
 def _finite(seconds: Mapping[str, Any]) -> dict[str, float]:

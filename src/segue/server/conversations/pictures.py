@@ -55,7 +55,7 @@ class PictureStore:
         _sync_folder(self.folder)
 
     def read(self, digest: str, name: str = "") -> Image:
-        """A picture that was kept; its pixels are shared by all who have it open."""
+        """Read a stored picture; its pixels are shared by all who have it open."""
         array = self._arrays.get(digest)
         if array is None:
             limits = Limits(max_pixels=2**31, max_bytes=2**33)  # it was checked when it came
@@ -65,8 +65,8 @@ class PictureStore:
 
     def pixels(self, digest: str) -> int:
         """Height times width, from the file's header."""
-        with PIL.Image.open(self.file(digest)) as opened:
-            return opened.width * opened.height
+        with PIL.Image.open(self.file(digest)) as file:
+            return file.width * file.height
 
     def forget(self, digest: str) -> None:
         """Delete a picture."""
@@ -90,7 +90,7 @@ class Recent:
                 self._held.popitem(last=False)
 
     def get(self, key: Hashable) -> Any:
-        """What was remembered; None when it is gone."""
+        """Return what is cached; None when it is gone."""
         with self._lock:
             if key not in self._held:
                 return None
@@ -120,7 +120,7 @@ class Upload:
     limits: Limits
 
     def decode(self) -> Image:
-        """The picture.
+        """Decode the picture.
 
         Raises:
             ApiError: 400, it is damaged.
@@ -134,7 +134,7 @@ class Upload:
 def receive_picture(
     source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = ""
 ) -> Upload:
-    """A picture that a request brought: bytes, or a data: or http(s) address, never a path.
+    """Receive the picture of a request: bytes, or a data: or http(s) address, never a path.
 
     Raises:
         ApiError: 400, it is not a picture, is too large, or may not be fetched.
@@ -149,22 +149,22 @@ def receive_picture(
             param="image_url",
         )
     try:
-        content, what, named = content_of(source, allow_urls=allow_urls, limits=limits)
+        content, what, source_name = content_of(source, allow_urls=allow_urls, limits=limits)
         height, width = pixels.size_in_header(content, what, limits)
     except InputError as error:
         raise _refusal(error) from error
-    return Upload(content, what, name or named, height * width, limits)
+    return Upload(content, what, name or source_name, height * width, limits)
 
 
 def decode_picture(
     source: str | bytes, limits: Limits, *, allow_urls: bool, name: str = ""
 ) -> Image:
-    """The same, decoded at once."""
+    """Receive a picture and decode it at once."""
     return receive_picture(source, limits, allow_urls=allow_urls, name=name).decode()
 
 
 def clean_picture_name(text: str) -> str:
-    """A name for people, from whatever a request or a file called a picture.
+    """Clean the name that a request or a file gave a picture, for display.
 
     Only the last part of a path, without what does not print, and never one that files cannot
     have.

@@ -64,7 +64,7 @@ class ConversationService:
         self._lock = threading.RLock()  # adding and deleting pictures, against reading them
 
     def find_record(self, owner: str, id: str) -> ConversationRecord:
-        """What is stored.
+        """Find a stored conversation.
 
         Raises:
             ApiError: 404.
@@ -86,7 +86,7 @@ class ConversationService:
         return revision
 
     def active_job(self, id: str) -> Job | None:
-        """The job that writes a reply in this conversation just now."""
+        """Return the job that is writing a reply in this conversation now."""
         job = self._jobs.get(id)
         if job is not None and job.done.is_set():
             self._jobs.pop(id, None)
@@ -196,7 +196,7 @@ class ConversationService:
         return record.pixels + sum(map(self.pictures.pixels, hidden))
 
     def load_background(self, id: str, name: str) -> Image:
-        """A picture that edits may name.
+        """Load a picture that edits may name.
 
         Raises:
             UnknownName: there is none of that name.
@@ -246,15 +246,15 @@ class ConversationService:
         return id
 
     def open_snapshot(self, record: ConversationRecord) -> Conversation:
-        """What is stored as a conversation of its own, to draw and export it; in any thread."""
+        """Open what is stored as a separate conversation, to draw and export it; in any thread."""
         images, memo = self._images(record), self._pictures_of(record.id, record.snapshot)
         snapshot = snapshot_from_json(record.snapshot, {**memo, **{i.digest: i for i in images}})
         conversation = Conversation(self._models_if_there(), system=record.system)
         return conversation.restore(images, [(None, snapshot)], 0)
 
     def open_with_history(self, owner: str, id: str) -> Conversation:
-        """What is stored as a conversation of its own, with all that can be taken back or done
-        again, to save it elsewhere; in any thread.
+        """Open what is stored as a separate conversation, with all that can be undone or redone,
+        to save it elsewhere; in any thread.
 
         Raises:
             ApiError: 404.
@@ -276,7 +276,7 @@ class ConversationService:
                 file.unlink(missing_ok=True)
 
     def _open(self, owner: str, id: str) -> Conversation:
-        """The conversation itself, in the worker's thread."""
+        """Open the live conversation, in the worker's thread."""
         with self._lock:
             self.find_revision(owner, id)
             conversation: Conversation | None = self._answering.get(id) or self._live.get(id)
@@ -310,7 +310,7 @@ class ConversationService:
     def _pictures_of(
         self, id: str, document: SnapshotJson, loaded: dict[str, Image] | None = None
     ) -> dict[str, Image]:
-        """The backgrounds that a document names, by digest."""
+        """Load the backgrounds that a document names, by digest."""
         missing = {
             digest: name
             for name, digest in document["backgrounds"].items()

@@ -130,7 +130,7 @@ def explain_disk_errors(folder: Path) -> Iterator[None]:
 
 
 def private(path: str, flags: int) -> int:
-    """An opener of files that only their owner may read."""
+    """Open files so that only their owner may read them; for `open`."""
     return os.open(path, flags, 0o600)
 
 

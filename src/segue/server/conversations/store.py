@@ -52,7 +52,9 @@ class ConversationRecord:
     @property
     def pixels(self) -> int:
         """Of all its pictures; the same one twice is in memory once."""
-        return sum({one.digest: one.width * one.height for one in self.pictures}.values())
+        return sum(
+            {picture.digest: picture.width * picture.height for picture in self.pictures}.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class ConversationStore:
         return id
 
     def list_conversations(self, owner: str) -> list[ConversationSummary]:
-        """The conversations of an owner, newest first."""
+        """List the conversations of an owner, newest first."""
         rows = self._db.read(
             "SELECT id, title, created, updated, revision,"
             " (SELECT turns FROM snapshots s WHERE s.conversation = c.id AND s.number = c.now),"
@@ -107,7 +109,7 @@ class ConversationStore:
         return rows[0][0] if rows else None
 
     def find(self, owner: str, id: str) -> ConversationRecord | None:
-        """A conversation; None when there is none, or when it is somebody else's."""
+        """Find a conversation; None when there is none, or when it is somebody else's."""
         with self._db.lock:
             rows = self._db.read(
                 "SELECT id, owner, title, system, created, updated, revision, now"
@@ -200,13 +202,13 @@ class ConversationStore:
     def add_pictures(self, id: str, pictures: Sequence[PictureRecord], title: str = "") -> None:
         """Add pictures, which must be kept already."""
         with self._db.writing() as db:
-            known = db.execute(
+            n_before = db.execute(
                 "SELECT count(*) FROM pictures WHERE conversation = ?", (id,)
             ).fetchone()[0]
-            for number, one in enumerate(pictures, known):
+            for number, picture in enumerate(pictures, n_before):
                 db.execute(
                     "INSERT INTO pictures SELECT id, ?, ?, ?, ?, ? FROM conversations WHERE id = ?",
-                    (number, one.digest, one.name, one.width, one.height, id),
+                    (number, picture.digest, picture.name, picture.width, picture.height, id),
                 )
             if title:
                 db.execute(
@@ -222,10 +224,10 @@ class ConversationStore:
     def add_background(self, id: str, digest: str, name: str = "") -> str:
         """Add a picture that edits may name, and return that name."""
         with self._db.writing() as db:
-            known = db.execute(
+            n_before = db.execute(
                 "SELECT count(*) FROM backgrounds WHERE conversation = ?", (id,)
             ).fetchone()[0]
-            name = name or f"background-{known + 1}"
+            name = name or f"background-{n_before + 1}"
             db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?)", (id, name, digest))
         return name
 
@@ -238,7 +240,7 @@ class ConversationStore:
     def delete(self, id: str) -> list[str]:
         """Delete a conversation, and return the digests of pictures that nobody names any more."""
         with self._db.writing() as db:
-            mine = {
+            candidates = {
                 digest
                 for table in ("pictures", "backgrounds")
                 for (digest,) in db.execute(
@@ -246,7 +248,7 @@ class ConversationStore:
                 )
             }
             db.execute("DELETE FROM conversations WHERE id = ?", (id,))
-            return [digest for digest in sorted(mine) if not self._is_used(digest)]
+            return [digest for digest in sorted(candidates) if not self._is_used(digest)]
 
     def shrink(self) -> None:
         """Give the room of what was deleted back to the disk."""
@@ -257,8 +259,8 @@ class ConversationStore:
         rows = self._db.read("SELECT digest FROM pictures UNION SELECT digest FROM backgrounds", ())
         return {digest for (digest,) in rows}
 
-    def add_token(self, digest: str, owner: str, expires: float, most: int) -> None:
-        """Keep the digest of a session token; of each owner the newest `most` remain."""
+    def add_token(self, digest: str, owner: str, expires: float, max_tokens: int) -> None:
+        """Keep the digest of a session token; of each owner the newest `max_tokens` remain."""
         with self._db.writing() as db:
             db.execute("DELETE FROM session_tokens WHERE expires < ?", (time.time(),))
             values = (digest, owner, expires)
@@ -266,7 +268,7 @@ class ConversationStore:
             db.execute(
                 "DELETE FROM session_tokens WHERE owner = ? AND digest NOT IN (SELECT digest FROM"
                 " session_tokens WHERE owner = ? ORDER BY expires DESC, rowid DESC LIMIT ?)",
-                (owner, owner, most),
+                (owner, owner, max_tokens),
             )
 
     def token_owner(self, digest: str, now: float) -> str | None:

@@ -104,23 +104,23 @@ class AccessMiddleware:
         return tokens.owner(token) if tokens is not None else None
 
     def _check_host(self, host: str) -> None:
-        known = self.settings.hosts
+        allowed_hosts = self.settings.hosts
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        if known and name.lower() not in known:
+        if allowed_hosts and name.lower() not in allowed_hosts:
             raise ApiError(
                 403,
                 "wrong_host",
                 f"This server does not answer for the host {name[:80]!r}. Call it by one of: "
-                f"{', '.join(known)}; or start it with --allowed-host.",
+                f"{', '.join(allowed_hosts)}; or start it with --allowed-host.",
             )
 
     def _check_origin(self, headers: Headers) -> None:
-        """A page of another site must not act with the cookie that a browser sends along."""
+        """Refuse pages of other sites, which act with the cookie that a browser sends along."""
         origin = headers.get("origin") or _origin_of(headers.get("referer"))
         if origin is None and headers.get("sec-fetch-site") in (None, "same-origin", "none"):
             return
-        same = origin is not None and urlsplit(origin).netloc == headers.get("host")
-        if not same and origin not in self.settings.cors_origins:
+        is_same_origin = origin is not None and urlsplit(origin).netloc == headers.get("host")
+        if not is_same_origin and origin not in self.settings.cors_origins:
             raise ApiError(
                 403, "wrong_origin", f"Requests from pages of {str(origin)[:80]!r} are refused."
             )
@@ -132,13 +132,13 @@ def is_public_path(path: str) -> bool:
 
 
 def client_address(scope: Scope) -> str:
-    """The address a request came from."""
+    """Return the address a request came from."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def session_tokens_of(scope: Scope) -> SessionTokens | None:
-    """The logins of the server that a request came to; None before it has started."""
+    """Return the logins of the server that a request came to; None before it has started."""
     app: Any = scope.get("app")
     services = getattr(getattr(app, "state", None), "services", None)
     tokens: SessionTokens | None = getattr(services, "tokens", None)
@@ -164,14 +164,14 @@ def _add_nosniff(send: Send) -> Send:
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body once, and then what really comes (the client's leaving)."""
-    given = False
+    """Return a `receive` that gives the body once, and then what really comes (a disconnect)."""
+    is_replayed = False
 
-    async def again() -> Message:
-        nonlocal given
-        if given:
+    async def receive_body_first() -> Message:
+        nonlocal is_replayed
+        if is_replayed:
             return await receive()
-        given = True
+        is_replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return receive_body_first

@@ -27,7 +27,7 @@ class BodyReader:
         """Bytes of all bodies that are in memory."""
 
     async def read(self, scope: Scope, receive: Receive, *, is_public: bool) -> bytes:
-        """The whole body; give it back with `release`.
+        """Read the whole body; give its memory back with `release`.
 
         Args:
             is_public: whether the address needs no key.
@@ -48,7 +48,7 @@ class BodyReader:
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(min(seconds, self._settings.body_timeout_s)):
-                await self._collect(receive, parts, limit, counted=not is_public)
+                await self._collect(receive, parts, limit, is_counted=not is_public)
         except BaseException as error:
             if not is_public:
                 self.held -= sum(map(len, parts))
@@ -63,12 +63,12 @@ class BodyReader:
         return b"".join(parts)
 
     def release(self, body: bytes, *, is_public: bool) -> None:
-        """The request is done with its body."""
+        """Count the body of a request that is done as free memory."""
         if not is_public:
             self.held -= len(body)
 
     async def _collect(
-        self, receive: Receive, parts: list[bytes], limit: int, *, counted: bool
+        self, receive: Receive, parts: list[bytes], limit: int, *, is_counted: bool
     ) -> None:
         length = 0
         while True:
@@ -79,7 +79,7 @@ class BodyReader:
             length += len(part)
             if length > limit:
                 raise _BodyTooLarge(message.get("more_body", False))
-            if counted:
+            if is_counted:
                 self._take(len(part))
             parts.append(part)
             if not message.get("more_body", False):
@@ -104,15 +104,15 @@ class _BodyTooLarge(Exception):
         self.has_more = has_more
 
 
-async def _drain(receive: Receive, most: int) -> None:
+async def _drain(receive: Receive, max_bytes: int) -> None:
     """Read on and throw away, for a while."""
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            while most > 0:
+            while max_bytes > 0:
                 message: Message = await receive()
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     return
-                most -= len(message.get("body", b""))
+                max_bytes -= len(message.get("body", b""))
     except TimeoutError:
         return
 

@@ -24,7 +24,7 @@ AUTHENTICATED = "segue.admitted"
 class Connections:
     """All connections of a server, and their bounds; for one event loop."""
 
-    most: int = 512
+    max_connections: int = 512
     """Connections at the same time."""
     max_per_address: int = 256
     """Of them, from one address. (Behind a proxy, and on loopback, everybody has one address.)"""
@@ -44,13 +44,16 @@ class Connections:
     def add(self, connection: "BoundedProtocol", address: str) -> bool:
         """Give a new connection a place; False when there is none."""
         self._open[connection] = address
-        crowded = sum(other == address for other in self._open.values()) > self.max_per_address
-        if crowded or len(self._open) > self.most:
-            return self._make_room(connection, address if crowded else self._busiest())
+        is_crowded = (
+            sum(open_address == address for open_address in self._open.values())
+            > self.max_per_address
+        )
+        if is_crowded or len(self._open) > self.max_connections:
+            return self._make_room(connection, address if is_crowded else self._busiest())
         return True
 
     def remove(self, connection: "BoundedProtocol") -> None:
-        """It is gone."""
+        """Forget a connection that is closed."""
         self._open.pop(connection, None)
 
     def _busiest(self) -> str:
@@ -75,7 +78,7 @@ class Connections:
 
 
 def protocol_for(connections: Connections) -> type[asyncio.Protocol]:
-    """The protocol of a server, for uvicorn's `http`."""
+    """Return the protocol of a server, for uvicorn's `http`."""
     return type("BoundedProtocol", (BoundedProtocol,), {"registry": connections})
 
 
@@ -141,7 +144,7 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not read: wait for a while."""
+        """Wait for a while: the client does not read."""
         super().pause_writing()
         if self._unread_timer is None:
             self._unread_timer = self.loop.call_later(
@@ -149,7 +152,7 @@ class BoundedProtocol(H11Protocol):
             )
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """Stop waiting: the client reads again."""
         self._forget(unread=True)
         super().resume_writing()
 

@@ -95,7 +95,7 @@ class Services:
         sources: Sequence[tuple[str | bytes, str]],
         n_pixels_before: int = 0,
     ) -> list[Image]:
-        """The pictures of a request, as (source, name); they are remembered by their digests.
+        """Load the pictures of a request, as (source, name); they are cached by their digests.
 
         All headers are read and added up before a pixel is decoded; when the pixels of other
         requests leave no room, this one waits. The room is kept until the request is done.
@@ -145,7 +145,7 @@ class Services:
         return image
 
     def recent_picture(self, owner: str, digest: str) -> Image:
-        """A picture that the same owner sent before.
+        """Find a picture that the same owner sent before.
 
         Raises:
             ApiError: 404, it is not remembered (any more).
@@ -161,7 +161,7 @@ class Services:
         return image
 
     async def find_record(self, owner: str, id: str) -> ConversationRecord:
-        """A conversation as it is stored.
+        """Find a conversation as it is stored.
 
         Raises:
             ApiError: 404.

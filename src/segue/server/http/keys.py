@@ -24,7 +24,7 @@ COOKIE_PATH = "/v1"
 
 
 def owner_of(key: str) -> str:
-    """A name for the holder of a key, from which the key cannot be told."""
+    """Return a name for the holder of a key, from which the key cannot be derived."""
     return hashlib.sha256(b"segue owner\0" + key.encode()).hexdigest()[:32]
 
 
@@ -46,16 +46,18 @@ class ApiKeys:
         """Whose keys they are."""
         return frozenset(owner for _, owner in self._digests)
 
-    def owner(self, given: str | None) -> str | None:
-        """Whose key was given; None when it is nobody's. Every key is compared, to the end."""
+    def owner(self, presented: str | None) -> str | None:
+        """Return whose key it is; None when it is nobody's. Every key is compared, to the end."""
         if not self.required:
             return LOCAL_OWNER
-        digest_given = hashlib.sha256((given or "").encode("utf-8", "surrogatepass")).digest()
-        found = None
+        presented_digest = hashlib.sha256(
+            (presented or "").encode("utf-8", "surrogatepass")
+        ).digest()
+        matching_owner = None
         for digest, owner in self._digests:
-            if self._equal(digest_given, digest):
-                found = owner
-        return found if given else None
+            if self._equal(presented_digest, digest):
+                matching_owner = owner
+        return matching_owner if presented else None
 
 
 class SessionTokens:
@@ -74,7 +76,7 @@ class SessionTokens:
         self._store, self._owners = store, owners
 
     def issue(self, owner: str) -> str:
-        """A new token, good for `TOKEN_SECONDS`."""
+        """Issue a new token, valid for `TOKEN_SECONDS`."""
         token = secrets.token_urlsafe(32)
         self._store.add_token(_digest(token), owner, time.time() + TOKEN_SECONDS, TOKENS_OF_OWNER)
         return token
@@ -96,13 +98,13 @@ class SessionTokens:
 
 
 def cookie_name(scope: Scope) -> str:
-    """The session cookie of the server on this port: browsers send cookies to every port."""
+    """Name the session cookie of the server on this port: browsers send cookies to every port."""
     server = scope.get("server") or (None, None)
     return f"segue_session_{server[1] or 'local'}"
 
 
 def session_cookie(scope: Scope, headers: Headers) -> str | None:
-    """The session token that came as a cookie."""
+    """Return the session token that came as a cookie."""
     try:
         jar = SimpleCookie(headers.get("cookie", ""))
     except CookieError:
@@ -112,7 +114,7 @@ def session_cookie(scope: Scope, headers: Headers) -> str | None:
 
 
 def presented_key(value: str, *, basic: bool) -> str | None:
-    """The key of an Authorization header; where `basic` is allowed, the password is one too."""
+    """Return the key of an Authorization header; with `basic` a password is one too."""
     scheme, _, key = value.partition(" ")
     if scheme.lower() == "bearer":
         return key.strip()

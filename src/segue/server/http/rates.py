@@ -22,14 +22,14 @@ class RateLimiter:
         if self.per_minute <= 0:
             return 0.0
         now = monotonic()
-        left, then = self._left.get(owner, (float(self.per_minute), now))
-        left = min(self.per_minute, left + (now - then) * self.per_minute / 60)
-        allowed = left >= 1
-        self._left[owner] = (left - 1 if allowed else left, now)
+        tokens, last_time = self._left.get(owner, (float(self.per_minute), now))
+        tokens = min(self.per_minute, tokens + (now - last_time) * self.per_minute / 60)
+        is_allowed = tokens >= 1
+        self._left[owner] = (tokens - 1 if is_allowed else tokens, now)
         self._left.move_to_end(owner)
         while len(self._left) > _REMEMBERED:
             self._left.popitem(last=False)
-        return 0.0 if allowed else (1 - left) * 60 / self.per_minute
+        return 0.0 if is_allowed else (1 - tokens) * 60 / self.per_minute
 
 
 class FailedKeyLimiter:
@@ -39,9 +39,9 @@ class FailedKeyLimiter:
     happened before, so that nobody can lock out the others.
     """
 
-    FREE = 10
+    FREE_FAILURES = 10
     """Wrong keys of an address in a minute that are answered at once."""
-    MOST = 30
+    MAX_FAILURES = 30
     """Beyond this many the answer is 429 until the minute is over."""
     SLOW_S = 0.5
     """How long the answers between the two take."""
@@ -74,23 +74,23 @@ class FailedKeyLimiter:
         while len(self._wrong) > _REMEMBERED:
             self._wrong.popitem(last=False)
         self._refuse(address)
-        if count + 1 > self.FREE:
+        if count + 1 > self.FREE_FAILURES:
             await asyncio.sleep(self._slow_s)
 
     def _refuse(self, address: str) -> None:
         count, ends = self._wrong.get(_place(address), (0, 0.0))
-        left = ends - monotonic()
-        if count > self.MOST and left > 0:
+        seconds_left = ends - monotonic()
+        if count > self.MAX_FAILURES and seconds_left > 0:
             raise ApiError(
                 429,
                 "rate_limit_exceeded",
                 "Too many wrong keys came from this address. Wait, and check the key.",
-                headers={"Retry-After": str(int(left) + 1)},
+                headers={"Retry-After": str(int(seconds_left) + 1)},
             )
 
 
 def _place(address: str) -> str:
-    """What counts as one address: of IPv6 the first half, which one line has whole."""
+    """Return what counts as one address: of IPv6 the first half, which one subscriber has."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -38,12 +38,12 @@ class SamplingFields(_Body):
     route: Literal["reply", "auto", "box", "tag"] | None = None
     """Who answers: see docs/routes.md. None: as the server was started."""
 
-    def sampling(self, most: int, tokens: int | None = None) -> Sampling:
-        """The same for a chat model, with at most `most` new tokens."""
+    def sampling(self, max_tokens: int, tokens: int | None = None) -> Sampling:
+        """Convert to the settings of a chat model, with at most `max_tokens` new tokens."""
         stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        wanted = tokens if tokens is not None else self.max_tokens
+        n_tokens = tokens if tokens is not None else self.max_tokens
         return Sampling(
-            max_new_tokens=min(wanted, most) if wanted is not None else None,
+            max_new_tokens=min(n_tokens, max_tokens) if n_tokens is not None else None,
             temperature=self.temperature,
             top_p=self.top_p,
             seed=None if self.seed is None else self.seed % 2**63,
@@ -74,7 +74,7 @@ class PictureSource(_Body):
     url: str | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> "PictureSource":
+    def _check_single_source(self) -> "PictureSource":
         if (self.sample is None) == (self.url is None):
             raise ValueError("give either 'sample' or 'url'")
         return self
@@ -270,7 +270,7 @@ class CompletionRequest(SamplingFields):
 
     @field_validator("n")
     @classmethod
-    def _one(cls, value: int | None) -> int | None:
+    def _check_single_choice(cls, value: int | None) -> int | None:
         if value not in (None, 1):
             raise UnsupportedField(f"'n' must be 1, got {value}: one reply at a time.")
         return value

@@ -68,12 +68,12 @@ class Tools:
         All points together are clicks on one object; label 1 is on it, 0 beside it. With
         masks="none" only boxes, scores and areas come back, which is shorter.
         """
-        image, regions = self._found(picture, phrases, boxes, points, labels)
-        found = {region.phrase for region in regions}
+        image, regions = self._segment(picture, phrases, boxes, points, labels)
+        found_phrases = {region.phrase for region in regions}
         return {
             "size": list(image.size),
             "regions": [_shape(region, masks) for region in regions],
-            "not_found": [phrase for phrase in phrases or [] if phrase not in found],
+            "not_found": [phrase for phrase in phrases or [] if phrase not in found_phrases],
         }
 
     def ask(self, picture: str, question: str, masks: Masks = "rle") -> dict[str, Any]:
@@ -99,8 +99,8 @@ class Tools:
         points: list[list[float]] | None = None,
         labels: list[int] | None = None,
     ) -> McpImage:
-        """The picture with masks and names drawn on it, to look at. Arguments as in segment."""
-        image, regions = self._found(picture, phrases, boxes, points, labels)
+        """Draw masks and names on the picture, to look at. Arguments as in segment."""
+        image, regions = self._segment(picture, phrases, boxes, points, labels)
         return _picture(draw_regions(image, regions))
 
     def edit(
@@ -117,13 +117,13 @@ class Tools:
         """
         from segue.edit import apply
 
-        image, regions = self._found(picture, [phrase], None, None, None)
+        image, regions = self._segment(picture, [phrase], None, None, None)
         if not regions:
             raise InputError(f"{phrase!r} is not in the picture, so nothing was edited.")
         edit = Edit(operation, [region.id for region in regions], parameters or {})
         return _picture(apply(image, regions, [edit]))
 
-    def _found(
+    def _segment(
         self,
         picture: str,
         phrases: list[str] | None,
@@ -153,17 +153,17 @@ class Tools:
         return self._assistant
 
     def _open(self, picture: str) -> Image:
-        """The picture that an agent names.
+        """Open the picture that an agent names.
 
         Raises:
             InputError: it lies outside the folder, or is no picture.
         """
         name = picture.removeprefix("sample:")
         if name != picture:
-            known = {scene.name: scene for scene in samples()}
-            if name not in known:
-                raise InputError(f"There is no sample {name!r}. Known: {', '.join(known)}.")
-            return known[name].image
+            scenes = {scene.name: scene for scene in samples()}
+            if name not in scenes:
+                raise InputError(f"There is no sample {name!r}. Known: {', '.join(scenes)}.")
+            return scenes[name].image
         if picture[:8].lower().startswith(("data:", "http://", "https://")):
             return Image.open(picture, allow_urls=self._allow_urls)
         try:
@@ -176,7 +176,7 @@ class Tools:
 
 
 def serve_tools(tools: Tools) -> MCPServer:
-    """A server with these tools; `.run()` talks over stdio."""
+    """Make a server with these tools; `.run()` talks over stdio."""
     server = MCPServer(
         "segue",
         title="segue: masks for what pictures show",
@@ -194,7 +194,7 @@ def serve_tools(tools: Tools) -> MCPServer:
 
 
 def _with_reasons(tool: Callable[..., Any]) -> Callable[..., Any]:
-    """The same tool; an error that is meant for a person reaches the agent in its words."""
+    """Wrap a tool: an error that is meant for the user reaches the agent in its words."""
 
     @wraps(tool)
     def call(*arguments: Any, **options: Any) -> Any:
@@ -213,7 +213,8 @@ def _with_reasons(tool: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _check_texts(value: Any) -> None:
-    """
+    """Check every text in a tool's arguments.
+
     Raises:
         InputError: a text in it is no Unicode, or longer than a tool takes.
     """
@@ -229,8 +230,8 @@ def _check_texts(value: Any) -> None:
     elif isinstance(value, Sequence):
         if len(value) > MAX_ITEMS:
             raise InputError(f"A list may have {MAX_ITEMS} entries, got {len(value)}.")
-        for one in value:
-            _check_texts(one)
+        for item in value:
+            _check_texts(item)
 
 
 def _shape(region: Region, masks: Masks) -> dict[str, Any]:

@@ -103,7 +103,7 @@ async def list_samples() -> SampleListResponse:
 
 @router.get("/samples/{name}.png", response_class=FileResponse)
 async def get_sample_picture(name: str) -> FileResponse:
-    """A sample picture."""
+    """Get a sample picture."""
     return FileResponse(sample(name).file, media_type="image/png")
 
 

@@ -88,7 +88,7 @@ async def current_state(services: Services, owner: str, id: str) -> Conversation
 
 @router.get("")
 async def list_conversations(services: ServicesDep, owner: Owner) -> ConversationListResponse:
-    """Your conversations, newest first."""
+    """List your conversations, newest first."""
     store = services.conversations.store
     summaries = await services.run_db(store.list_conversations, owner)
     items = [ConversationListItem.of(summary) for summary in summaries]
@@ -130,7 +130,7 @@ async def import_session(
 async def get_conversation(
     id: str, request: Request, response: Response, services: ServicesDep, owner: Owner
 ) -> ConversationResponse | Response:
-    """Everything about a conversation; 304 when `If-None-Match` names its revision."""
+    """Get everything about a conversation; 304 when `If-None-Match` names its revision."""
     state = await current_state(services, owner, id)
     etag = f'"{state.revision}{"b" if state.busy else ""}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
@@ -261,7 +261,7 @@ async def export_conversation(
     owner: Owner,
     format: Annotated[str, Query(max_length=40, examples=["coco"])],
 ) -> Response:
-    """A conversation as a file to save."""
+    """Export a conversation as a file."""
     record = await services.find_record(owner, id)
 
     def write() -> ExportFile:

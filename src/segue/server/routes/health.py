@@ -11,13 +11,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 async def healthz() -> StatusResponse:
-    """The process is alive."""
+    """Check that the process is alive."""
     return StatusResponse(status="ok")
 
 
 @router.get("/readyz")
 async def readyz(services: ServicesDep) -> StatusResponse:
-    """The models are loaded, there is room in the queue, and the disk can be written."""
+    """Check that the models are loaded, the queue has room, and the disk can be written."""
     services.worker.check_room()
     await services.run_db(services.storage.check)
     return StatusResponse(status="ready")

@@ -121,7 +121,7 @@ async def setup(body: SetupRequest) -> SetupResponse:
 
 @router.get("/versions")
 async def versions() -> VersionsResponse:
-    """The only version there is."""
+    """List the only version there is."""
     return VersionsResponse(versions=[MODEL_VERSION], message="")
 
 

@@ -40,32 +40,34 @@ def folder() -> Path:
 
 @router.get("/", response_class=FileResponse)
 async def index(request: Request) -> Response:
-    """The page."""
+    """Get the web page."""
     return _file("index.html", request)
 
 
 @router.get("/page/{path:path}", response_class=FileResponse)
 async def file(path: str, request: Request) -> Response:
-    """A file of the page."""
+    """Get a file of the web page."""
     return _file(path, request)
 
 
 @router.get("/favicon.ico", response_class=FileResponse)
 async def icon(request: Request) -> Response:
-    """The page's icon."""
+    """Get the icon of the web page."""
     return _file("icon.svg", request)
 
 
 def _file(path: str, request: Request) -> Response:
     root = folder().resolve()
     parts = path.split("/")
-    hidden = any(part.startswith(".") or part in ("", "..") for part in parts)
-    wanted = root.joinpath(*parts) if not hidden and "\\" not in path and "\0" not in path else root
-    kind = _TYPES.get(wanted.suffix)
-    if kind is None or not wanted.is_file() or root not in wanted.resolve().parents:
+    is_hidden = any(part.startswith(".") or part in ("", "..") for part in parts)
+    file = (
+        root.joinpath(*parts) if not is_hidden and "\\" not in path and "\0" not in path else root
+    )
+    kind = _TYPES.get(file.suffix)
+    if kind is None or not file.is_file() or root not in file.resolve().parents:
         raise ApiError(404, "not_found", f"There is no file {path[:200]!r}.")
-    response = FileResponse(wanted, media_type=kind, headers=HEADERS)
-    response.set_stat_headers(wanted.stat())
+    response = FileResponse(file, media_type=kind, headers=HEADERS)
+    response.set_stat_headers(file.stat())
     if request.headers.get("if-none-match") == response.headers["etag"]:
         return Response(status_code=304, headers={**HEADERS, "ETag": response.headers["etag"]})
     return response

@@ -169,7 +169,7 @@ async def get_picture(
     owner: Owner,
     size: Annotated[int | None, Query(ge=16, le=4096)] = None,
 ) -> Response:
-    """A picture as it was uploaded, or a smaller one."""
+    """Get a picture as it was uploaded, or a smaller one."""
     picture = _picture_at(await services.find_record(owner, id), number)
     file = services.conversations.pictures.file(picture.digest)
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -195,8 +195,8 @@ async def get_edited_picture(
     upto: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     whole: bool = False,
 ) -> Response:
-    """A picture with its edits, or with the first `upto` of them; with `whole`, without crops, so
-    that it lies on the picture."""
+    """Get a picture with its edits, or with the first `upto` of them; with `whole`, without
+    crops, so that it lies on the picture."""
     record = await services.find_record(owner, id)
     _picture_at(record, number)
 
