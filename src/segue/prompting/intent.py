@@ -96,8 +96,13 @@ _ASKING = re.compile(
 )
 _TAIL = re.compile(
     r"(?:[ ,]+(?:please|pls|for me|out|is|are|with (?:a |the )?(?:box|mask)(?:es|s)?|"
-    r"(?:in|on|from|of) (?:the|this|that|my|an?) "
-    r"(?:whole )?(?:image|picture|photo|photograph|scene|frame|background|shot)|here))+$",
+    r"(?:in|on|from|of) (?:the|this|that|these|my|an?) "
+    r"(?:whole )?(?:image|picture|photo|photograph|scene|frame|background|shot)s?|here))+$",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(
+    r"^(?:in|on|from|of|for) (?:the|this|that|these|my) "
+    r"(?:image|picture|photo|photograph|scene)s?\s*[,:]?\s+",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[.?!;]\s")
@@ -146,7 +151,7 @@ _NOT_PLURALS = re.compile(r"(?:ss|us|is|[aeiou]{2}s|lens|gas|jeans|glasses|sciss
 
 
 def _english(text: str) -> Intent:
-    text = _SENTENCE.split(text, maxsplit=1)[0].strip(" .?!,;")
+    text = _LEAD.sub("", _SENTENCE.split(text, maxsplit=1)[0].strip(" .?!,;"))
     while match := _POLITE.match(text):
         text = text[match.end() :]
     asking = _ASKING.match(text)
