@@ -37,7 +37,7 @@ from segue.errors import SegueError
 from segue.evaluate.metrics import average_precision
 from segue.evaluate.predictions import read_predictions
 from segue.evaluate.questions import read_questions
-from segue.evaluate.synonyms import Synonyms
+from segue.prompting.synonyms import Synonyms
 from segue.export import FORMATS, AnnotatedImage
 from segue.export.coco import read_coco, write_coco
 from segue.export.cvat import read_cvat

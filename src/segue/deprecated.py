@@ -22,6 +22,7 @@ MOVED: Mapping[str, tuple[str, ...]] = {
     "segue.collector": ("segue.pipeline.answer_builder",),
     "segue.convert_weights": ("segue.convert.weights",),
     "segue.device": ("segue.runtime.device",),
+    "segue.evaluate.synonyms": ("segue.prompting.synonyms",),
     "segue.export.fields": ("segue.annotations.fields",),
     "segue.export.json": ("segue.values.serialize",),
     "segue.follower": ("segue.pipeline.reply_processor",),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.evaluate.synonyms import Synonyms
+from segue.prompting.synonyms import Synonyms
 from segue.evaluate.tags import parse_reply, score_tags
 
 

@@ -1,16 +1,18 @@
 """Read the raw replies of a saved conversation again, with today's detector and segmenter."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segue.assistant import Assistant, load
 from segue.conversation import Conversation
-from segue.conversation.history import Snapshot
+from segue.conversation.history import Snapshot, regions_by_id
+from segue.conversation.picture_focus import reference_in
+from segue.conversation.register import is_user_corrected
 from segue.conversation.session.bounds import SessionLimits
 from segue.conversation.session.read import coordinates_of, read_session
 from segue.dialects.parsing.thoughts import without_thoughts
 from segue.pipeline.answer_builder import AnswerBuilder
-from segue.pipeline.grounder import region_ids
 from segue.prompting.intent import parse_intent
 from segue.values.region import Region
 from segue.values.serialize import region_from_json
@@ -55,17 +57,18 @@ def replay(
         new_images = tuple(images[digest] for digest in turn["images"])
         builder = AnswerBuilder(turn["question"])
         turn_images = conversation.images + new_images
-        first = int(turn["regions"][0]["id"].lstrip("r")) if turn["regions"] else 1
+        saved_regions = [region_from_json(region) for region in turn["regions"]]
         builder.raw.append(turn["raw"])
         phrases = parse_intent(turn["question"]).phrases
         events = assistant.process_reply(
             [without_thoughts(turn["raw"])],  # regions that a thought withdrew have no id here
             turn_images,
-            region_ids(first),
-            models["dialect"],
-            coordinates,
+            dialect=models["dialect"],
+            coordinates=coordinates,
             grounded=bool(phrases) or "prompt" in turn or "asked" in turn,
             phrases=phrases,
+            pictures=reference_in(turn["question"], turn_images).indexes or None,
+            identify=_SavedIdentities(saved_regions, conversation.new_ids()),
         )
         for event in events:
             builder.add(event)
@@ -76,7 +79,6 @@ def replay(
             finish=saved_answer.finish,
         )
         conversation.append_turn(turn["question"], answer, new_images)
-        saved_regions = [region_from_json(region) for region in turn["regions"]]
         differences += [f"turn {number}: {d}" for d in _differences(saved_regions, answer.regions)]
         if answer.text != turn["text"]:
             differences.append(f"turn {number}: the text reads differently")
@@ -95,16 +97,39 @@ def replay(
     return Replay(conversation, tuple(differences))
 
 
+class _SavedIdentities:
+    """Gives the regions of one turn the ids they were saved with; see `Identify`."""
+
+    def __init__(self, saved: Sequence[Region], new_ids: Iterator[str]) -> None:
+        self._saved, self._new_ids = iter(saved), new_ids
+
+    def __call__(self, regions: Sequence[Region]) -> list[Region]:
+        return [self._identify(region) for region in regions]
+
+    def _identify(self, region: Region) -> Region:
+        saved = next(self._saved, None)
+        if saved is None:
+            return replace(region, id=next(self._new_ids))
+        if is_user_corrected(saved):
+            return saved
+        return replace(region, id=saved.id, names=saved.names, turns=saved.turns)
+
+
 def _with_user_changes(saved: Snapshot, new_regions: tuple[Region, ...]) -> tuple[Region, ...]:
     """Regions derived anew, with what the user did to them before."""
-    original = {region.id: region for answer in saved.answers for region in answer.regions}
+    original = regions_by_id(saved.answers)
     current = {region.id: region for region in saved.regions}
     regions = []
     for region in new_regions:
         if region.id in original and region.id not in current:
             continue  # deleted by the user
-        untouched = current.get(region.id) == original.get(region.id)
-        regions.append(region if untouched else current[region.id])
+        now, answered = current.get(region.id), original.get(region.id)
+        if now is None or answered is None or now == answered:
+            regions.append(region)
+        elif (now.box, now.mask, now.clicks) == (answered.box, answered.mask, answered.clicks):
+            regions.append(replace(region, phrase=now.phrase, names=now.names, turns=now.turns))
+        else:
+            regions.append(now)
     of_user = [region for id, region in current.items() if id not in original]
     return (*regions, *of_user)
 

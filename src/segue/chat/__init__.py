@@ -70,6 +70,20 @@ class SupportsThinking(Protocol):
         """Nothing of a reply is shown before its thought, or the reply itself, has ended."""
 
 
+@runtime_checkable
+class SupportsPictureLimit(Protocol):
+    """A chat model that cannot tell many pictures of a conversation apart. Optional."""
+
+    @property
+    def max_pictures(self) -> int | None:
+        """How many pictures a prompt may hold; None: it tells any number apart."""
+
+
+def max_pictures(chat: object) -> int | None:
+    """How many pictures `chat` tells apart; None: any number."""
+    return chat.max_pictures if isinstance(chat, SupportsPictureLimit) else None
+
+
 def token_counts(chat: object, messages: Sequence[Message], reply: str) -> tuple[int, int] | None:
     """Tokens of a prompt and of a reply; None when the model does not count."""
     return chat.count_tokens(messages, reply) if isinstance(chat, SupportsTokenCount) else None

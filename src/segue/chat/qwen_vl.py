@@ -10,6 +10,7 @@ from segue.models.qwen_vl import load as load_checkpoint
 from segue.models.qwen_vl.completions import answer
 from segue.models.qwen_vl.generation import QwenVLGenerator
 from segue.models.qwen_vl.prompts import Prompt
+from segue.runtime.weights import locate, read_options
 from segue.values.message import Message, Sampling, images_of
 
 
@@ -22,15 +23,23 @@ class QwenVL:
 
     dialect = "qwen_vl"
 
-    def __init__(self, model: QwenVLForCausalLM, processor: QwenVLProcessor, name: str) -> None:
+    def __init__(
+        self,
+        model: QwenVLForCausalLM,
+        processor: QwenVLProcessor,
+        name: str,
+        max_pictures: int | None = None,
+    ) -> None:
         """Wrap a loaded model.
 
         Args:
             model: put into evaluation mode.
             processor: of the same checkpoint.
             name: for reports and session files.
+            max_pictures: how many pictures of a prompt it tells apart; None: any number.
         """
         self.name = name
+        self.max_pictures = max_pictures
         self.processor = processor
         self._writer = QwenVLGenerator(model, processor)
 
@@ -84,4 +93,5 @@ def load(
         ModelError: the weights are missing, damaged or of another kind.
     """
     model, processor = load_checkpoint(source, dtype=dtype, device=device)
-    return QwenVL(model, processor, name or str(source))
+    options = read_options(locate(source))
+    return QwenVL(model, processor, name or str(source), options.get("max_pictures"))

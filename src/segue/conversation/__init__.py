@@ -8,16 +8,20 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from segue.chat import max_pictures
 from segue.conversation.editing import EditableConversation
+from segue.conversation.picture_focus import reference_in, turns_about
+from segue.conversation.register import ObjectRegister
 from segue.conversation.session.write import save
 from segue.deprecated import renamed
 from segue.errors import InputError
-from segue.pipeline.answer import Answer, Done, Event
+from segue.pipeline.answer import Answer, Done, Event, Notice
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.pipeline import Pipeline
 from segue.pipeline.routing import Route, RouteDecision, choose_route, tag_reply
 from segue.prompting.grounding_prompts import TAG_PROMPTS, grounding_question
 from segue.prompting.intent import is_chinese
+from segue.prompting.picture_reference import PictureReference
 from segue.values.message import Message, Sampling
 
 
@@ -37,15 +41,14 @@ class Conversation(EditableConversation):
     @property
     def messages(self) -> list[Message]:
         """The turns so far, as a chat model sees them."""
-        return self._messages_before("")
+        return [*self._system_messages(""), *(m for turn in self.turns for m in turn)]
 
-    def _messages_before(self, question: str) -> list[Message]:
+    def _system_messages(self, question: str) -> list[Message]:
         first_question = self.turns[0][0].text if self.turns else question
         parts = [self.system] if self.system is not None else []
         if self.pipeline.teach_tag:
             parts.append(TAG_PROMPTS["zh" if is_chinese(first_question) else "en"])
-        system = [Message("system", "\n\n".join(parts))] if parts else []
-        return system + [message for turn in self.turns for message in turn]
+        return [Message("system", "\n\n".join(parts))] if parts else []
 
     def ask(
         self,
@@ -69,10 +72,11 @@ class Conversation(EditableConversation):
             route: one of `segue.pipeline.routing.ROUTES`; None: the assistant's.
 
         Raises:
-            InputError: there is no such route, or it cannot be taken.
+            InputError: there is no such route, it cannot be taken, or the question names a picture
+                that does not exist.
         """
         return choose_route(
-            question,
+            reference_in(question, self.images).neutral,
             route or self.pipeline.route,
             policy=self.pipeline.policy,
             chat=self.pipeline.chat is not None,
@@ -111,23 +115,31 @@ class Conversation(EditableConversation):
 
         Raises:
             InputError: at once, not when the first event is asked for: the question is empty, the
-                assistant has no chat model, or the route cannot be taken.
+                assistant has no chat model, the route cannot be taken, or the question names a
+                picture that does not exist.
             ModelError: from the stream: a model failed.
         """
         if not question.strip():
             raise InputError("The question is empty. Ask about the picture in Chinese or English.")
+        reference = reference_in(question, self.images)
         decision = self.choose_route(question, route)
         if decision.route != "tag" and self.pipeline.chat is None:
             raise InputError(
                 "This assistant has no chat model, so it cannot be asked. Load one with "
                 "segue.load(chat=…), or use Assistant.segment for phrases, boxes and points."
             )
-        return self._stream(question, sampling or Sampling(), decision, ground)
+        return self._stream(question, reference, sampling or Sampling(), decision, ground)
 
     def _stream(
-        self, question: str, sampling: Sampling, decision: RouteDecision, ground: bool
+        self,
+        question: str,
+        reference: PictureReference,
+        sampling: Sampling,
+        decision: RouteDecision,
+        ground: bool,
     ) -> Generator[Event, None, None]:
         images = self.images
+        register = ObjectRegister(self.regions, self.new_ids(), len(self.turns))
         phrases = decision.intent.phrases
         builder = AnswerBuilder(question)
         dialect = None
@@ -136,16 +148,20 @@ class Conversation(EditableConversation):
             chunks: Iterator[str] = iter([tag_reply(phrases)])
             dialect = "gsam"
         else:
-            user = self._user_message(question, decision, ground)
-            chunks = self._reply(user, question, sampling)
+            user = self._user_message(reference, decision, ground)
+            chunks = self._reply(user, reference, sampling)
         try:
+            if notice := self._notice_of_pictures(reference, decision):
+                builder.add(notice)
+                yield notice
             for event in self.pipeline.process_reply(
                 builder.tee(chunks),
                 images,
-                self._ids(),
-                dialect,
+                dialect=dialect,
                 grounded=decision.route == "box" or ground or bool(phrases),
                 phrases=phrases,
+                pictures=reference.indexes or None,
+                identify=register.identify,
             ):
                 builder.add(event)
                 yield event
@@ -165,16 +181,44 @@ class Conversation(EditableConversation):
         self._push_turn(user, answer)
         yield Done(answer)
 
-    def _user_message(self, question: str, decision: RouteDecision, ground: bool) -> Message:
+    def _user_message(
+        self, reference: PictureReference, decision: RouteDecision, ground: bool
+    ) -> Message:
         """Return the user's message, as the chat model shall see it."""
+        question = reference.neutral if self._sees_one_picture else reference.numbered
         if ground or decision.route == "box":
             question = grounding_question(question, self.pipeline.dialect_name, decision.intent)
         return Message("user", question, self._new_images)
 
-    def _reply(self, user: Message, question: str, sampling: Sampling) -> Iterator[str]:
+    def _reply(
+        self, user: Message, reference: PictureReference, sampling: Sampling
+    ) -> Iterator[str]:
         assert self.pipeline.chat is not None  # `stream` has made sure of it
-        history = self._messages_before(question)
-        return iter(self.pipeline.chat.stream([*history, user], sampling))
+        turns = list(self.turns)
+        if self._sees_one_picture:
+            index = reference.indexes[-1] if reference.indexes else len(self.images) - 1
+            turns = turns_about(index, self.turns, self.answers, self.images)
+            user = replace(user, images=() if turns else (self.images[index],))
+        history = [message for turn in turns for message in turn]
+        messages = [*self._system_messages(user.text), *history, user]
+        return iter(self.pipeline.chat.stream(messages, sampling))
+
+    @property
+    def _sees_one_picture(self) -> bool:
+        """Whether the chat model must be shown a single one of the pictures."""
+        limit = max_pictures(self.pipeline.chat)
+        return limit is not None and len(self.images) > limit
+
+    def _notice_of_pictures(
+        self, reference: PictureReference, decision: RouteDecision
+    ) -> Notice | None:
+        """Say where an answer is about fewer pictures than the question."""
+        if decision.route == "tag" or len(reference.indexes) < 2 or not self._sees_one_picture:
+            return None
+        return Notice(
+            "The chat model looks at one picture at a time; this answer is about picture "
+            f"{reference.indexes[-1] + 1}."
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write the conversation to a folder: `session.json` and the pictures. See `session`."""

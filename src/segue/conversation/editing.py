@@ -69,6 +69,7 @@ class EditableConversation(ConversationState):
         )
         if not preview:
             self._next_id += 1
+            region = replace(region, names=(phrase,) if phrase else ())
             self.history.push(Step("add", region.id), regions=(*self.regions, region))
         return region
 
@@ -100,7 +101,10 @@ class EditableConversation(ConversationState):
         region = self.region(id)
         if phrase is None and box is None and points is None:
             raise InputError("Nothing to change: give a phrase, a box or points.")
-        updated = region if phrase is None else replace(region, phrase=phrase)
+        updated = region
+        if phrase is not None:
+            names = tuple(dict.fromkeys(filter(None, (phrase, *region.names))))
+            updated = replace(region, phrase=phrase, names=names)
         if box is not None or points is not None:
             clicks = region.clicks if points is None else read_clicks(points, labels)
             new_box = None if box is None else read_box(box)

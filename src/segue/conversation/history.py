@@ -1,6 +1,6 @@
 """The steps of a conversation, so that each change can be undone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,14 +29,45 @@ class Snapshot:
 
     def without_turns_from(self, first: int) -> "Snapshot":
         """Return the snapshot as if the questions from index `first` on had not been asked."""
-        removed = {region.id for answer in self.answers[first:] for region in answer.regions}
+        earlier = regions_by_id(self.answers[:first])
+        later = regions_by_id(reversed(self.answers[first:]))
+        removed = {
+            id for id, region in later.items() if id not in earlier and region.found_by != "user"
+        }
         return replace(
             self,
             turns=self.turns[:first],
             answers=self.answers[:first],
-            regions=tuple(region for region in self.regions if region.id not in removed),
+            regions=tuple(
+                _as_before(region, first, earlier.get(region.id)) if region.id in later else region
+                for region in self.regions
+                if region.id not in removed
+            ),
             edits=tuple(edit for edit in self.edits if removed.isdisjoint(edit.regions)),
         )
+
+
+def regions_by_id(answers: Iterable[Answer]) -> dict[str, Region]:
+    """Return the regions of answers by their ids; of several the last."""
+    return {region.id: region for answer in answers for region in answer.regions}
+
+
+def _as_before(region: Region, first: int, answered: Region | None) -> Region:
+    """Return a region without what the turns from index `first` on said of it.
+
+    Args:
+        region: as it is now.
+        first: index of the first turn that goes.
+        answered: the same as an earlier turn gave it; None: the user made it before.
+    """
+    turns = tuple(turn for turn in region.turns if turn < first)
+    if answered is None:
+        own_name = (region.phrase,) if region.phrase else ()
+        return replace(region, turns=turns, names=own_name)
+    names = tuple(dict.fromkeys((region.phrase, *answered.names)))
+    is_corrected = region.found_by == "user" or region.clicks
+    base = region if is_corrected else answered
+    return replace(base, phrase=region.phrase, names=names, turns=turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """What a conversation holds: pictures, turns, regions, edits, and every step that led to them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
 from segue.conversation.history import History, Snapshot, Step
+from segue.conversation.register import update_regions
 from segue.deprecated import renamed
 from segue.edit import Edit
 from segue.errors import UnknownName
@@ -89,8 +90,8 @@ class ConversationState:
         known_ids = ", ".join(region.id for region in self.regions) or "none"
         raise UnknownName(f"There is no region {id!r}. Known: {known_ids}.")
 
-    def _ids(self) -> Iterator[str]:
-        """Count names for regions."""
+    def new_ids(self) -> Iterator[str]:
+        """Yield ids for new regions: "r1", "r2", …"""
         while True:
             self._next_id += 1
             yield f"r{self._next_id - 1}"
@@ -111,8 +112,7 @@ class ConversationState:
         answers = [answer for snapshot in snapshots for answer in snapshot.answers]
         ids = [region.id for answer in answers for region in answer.regions]
         ids += [region.id for snapshot in snapshots for region in snapshot.regions]
-        numbers = [int(id[1:]) for id in ids if id[:1] == "r" and id[1:].isdecimal()]
-        self._next_id = max(numbers, default=0) + 1
+        self._next_id = _next_number(ids)
         return self
 
     def append_turn(self, question: str, answer: Answer, images: tuple[Image, ...]) -> None:
@@ -126,7 +126,7 @@ class ConversationState:
         self._images += images
         user = Message("user", question, images)
         self._push_turn(user, replace(answer, images=self._images))
-        self._next_id += len(answer.regions)
+        self._next_id = max(self._next_id, _next_number(region.id for region in answer.regions))
 
     def _push_turn(self, user: Message, answer: Answer) -> None:
         snapshot = self.history.now
@@ -134,7 +134,7 @@ class ConversationState:
             Step("ask", answer.question),
             turns=(*snapshot.turns, (user, Message("assistant", answer.raw))),
             answers=(*snapshot.answers, answer),
-            regions=(*snapshot.regions, *answer.regions),
+            regions=tuple(update_regions(snapshot.regions, answer.regions)),
         )
 
     @property
@@ -145,3 +145,9 @@ class ConversationState:
 
     show = renamed("Conversation.show", add_images)
     adopt = renamed("Conversation.adopt", append_turn)
+
+
+def _next_number(ids: Iterable[str]) -> int:
+    """Return the number after the highest of ids such as "r3"."""
+    numbers = [int(id[1:]) for id in ids if id[:1] == "r" and id[1:].isdecimal()]
+    return max(numbers, default=0) + 1

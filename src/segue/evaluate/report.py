@@ -8,8 +8,8 @@ from segue.errors import InputError, UnknownName
 from segue.evaluate.manifest import read_manifest
 from segue.evaluate.places import score_boxes, score_masks
 from segue.evaluate.predictions import parse_failures, read_predictions
-from segue.evaluate.synonyms import Synonyms
 from segue.evaluate.tags import score_tags
+from segue.prompting.synonyms import Synonyms
 from segue.runtime.catalog import unknown_name_message
 
 __getattr__ = renamed_in(__name__)

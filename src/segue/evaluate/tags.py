@@ -31,7 +31,7 @@ from segue.dialects import (
 )
 from segue.dialects.parsing.gsam_phrases import split_phrases
 from segue.evaluate.predictions import Prediction
-from segue.evaluate.synonyms import Synonyms, normalise_phrase
+from segue.prompting.synonyms import Synonyms, normalise_phrase
 
 __getattr__ = renamed_in(__name__)
 

@@ -12,7 +12,7 @@ from segue.pipeline.answer import Event
 from segue.pipeline.coordinates import CoordinateMapping
 from segue.pipeline.cross_check import cross_check
 from segue.pipeline.grounder import Grounder
-from segue.pipeline.reply_processor import ReplyProcessor
+from segue.pipeline.reply_processor import Identify, ReplyProcessor
 from segue.pipeline.routing import Policy, Route, default_policy
 from segue.runtime.memory import MemoryBudget
 from segue.segment import Segmenter
@@ -126,6 +126,8 @@ class Pipeline:
         coordinates: CoordinateMapping | None = None,
         grounded: bool = False,
         phrases: Sequence[str] = (),
+        pictures: Sequence[int] | None = None,
+        identify: Identify | None = None,
     ) -> Iterator[Event]:
         """Read a reply while it is written, and act on what it says.
 
@@ -140,12 +142,21 @@ class Pipeline:
             coordinates: how the model's coordinates become pixels; None: as the chat model says.
             grounded: the question asked for places, so bare numbers may be some.
             phrases: what it asked for.
+            pictures: indexes of the pictures that it names; None: none, so boxes are on the newest,
+                and a phrase is looked for in all, newest first.
+            identify: gives regions that are found together their ids; `ids` do when left out.
 
         Yields:
             Every event but `Done`, in the order in which things become known.
         """
         processor = ReplyProcessor(
-            self.grounder, images, coordinates or CoordinateMapping.of(self.chat), ids, phrases
+            self.grounder,
+            images,
+            coordinates or CoordinateMapping.of(self.chat),
+            ids,
+            phrases,
+            pictures,
+            identify,
         )
         may_think = dialect is None and thinks(self.chat)
         return processor.events(

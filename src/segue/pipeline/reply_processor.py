@@ -4,7 +4,7 @@ The moment a box, a point or a tag closes, the detector and the segmenter are as
 go out before the next piece of the reply is read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from segue.dialects import (
@@ -41,6 +41,10 @@ MIN_AREA = 0.5
 """A box that covers less, in square pixels of the picture, is no place."""
 
 
+Identify = Callable[[Sequence[Region]], list[Region]]
+"""Gives regions that are found together their ids, in the same order."""
+
+
 class ReplyProcessor:
     """Reads one reply and acts on it."""
 
@@ -51,6 +55,8 @@ class ReplyProcessor:
         coordinates: CoordinateMapping,
         ids: Iterator[str] | None = None,
         phrases: Sequence[str] = (),
+        pictures: Sequence[int] | None = None,
+        identify: Identify | None = None,
     ) -> None:
         """
         Args:
@@ -60,10 +66,15 @@ class ReplyProcessor:
             ids: names for the regions; "r1", "r2", … when left out.
             phrases: what the question asked for; a reply may say that it is not there without
                 naming it.
+            pictures: indexes of the pictures that the question names; None: it names none. Then
+                boxes are on the newest, and a phrase is looked for in all, newest first.
+            identify: gives regions that are found together their ids; `ids` do it when left out.
         """
         self.grounder, self.images, self.coordinates = grounder, images, coordinates
         self.ids = ids or region_ids()
         self.phrases = phrases
+        self.pictures = pictures
+        self._identify = identify or self._number
         self._region_ids: list[str] = []  # of this reply, as far as they count
 
     def events(
@@ -124,14 +135,12 @@ class ReplyProcessor:
             frame = known_frame(mention.box.frame, size, resized)
             across, down = size.width / frame.width, size.height / frame.height
             quad = tuple((x * across, y * down) for x, y in mention.quad)
-        id = next(self.ids)
-        region = Region(id, mention.phrase, box, "chat", index, span=mention.span, quad=quad)
         if box.area < MIN_AREA:
             reason = "its box lies outside the picture or covers less than a pixel"
             yield NotFound(mention.phrase, mention.span, index, reason=reason)
             return
-        yield RegionFound(region)
-        yield from self._segment([region], index)
+        region = Region("", mention.phrase, box, "chat", index, span=mention.span, quad=quad)
+        yield from self._segment(self._identify([region]), index)
 
     def _ground_point(self, mention: PointMention) -> Iterator[Event]:
         """Ground a point that the chat model gave itself."""
@@ -143,40 +152,67 @@ class ReplyProcessor:
         image = self.images[index]
         x, y = point = mention.point.to_point(image.size, self.coordinates.resized(image.size))
         box = Box(x, y, x, y)
-        id = next(self.ids)
-        region = Region(id, mention.phrase, box, "chat", index, span=mention.span, point=point)
+        region = Region("", mention.phrase, box, "chat", index, span=mention.span, point=point)
+        (region,) = self._identify([region])
         yield RegionFound(region)
-        if self.grounder.segmenter is not None:
+        if region.mask is not None:
+            yield MaskReady(region)
+        elif self.grounder.segmenter is not None:
             (mask,) = self.grounder.view(image).mask(points=[[point]])
             yield MaskReady(replace(region, mask=mask, box=mask.box or box))
 
     def _detect(self, request: DetectRequest) -> Iterator[Event]:
         """Ask the detector for a phrase."""
-        index = self._image_index(request.image)
         phrase, span = request.phrase, request.span
+        newest = len(self.images) - 1
         if self.grounder.detector is None:
+            index = self._image_index(request.image)
             yield NotFound(phrase, span, index, reason="there is no detector")
             return
-        regions = [
-            replace(region, phrase=phrase, span=span)
-            for region in self.grounder.detect(
-                self.images[index], [phrase], index=index, ids=self.ids
-            )
-        ]
-        if not regions:
-            yield NotFound(phrase, span, index)
-        yield from map(RegionFound, regions)
-        yield from self._segment(regions, index)
+        is_named = request.image is not None or self.pictures is not None
+        for index in self._pictures_to_search(request.image):
+            found = self.grounder.detect(self.images[index], [phrase], index=index)
+            regions = self._identify([replace(r, phrase=phrase, span=span) for r in found])
+            if regions and index != newest and not is_named:
+                yield Notice(f"{phrase!r} is in {self._picture_name(index)}, not in the newest.")
+            yield from self._segment(regions, index)
+            if regions and not is_named:
+                return
+            if not regions and is_named:
+                where = self._picture_name(index) if newest else "the picture"
+                yield NotFound(phrase, span, index, reason=f"it is not in {where}")
+        if not is_named:
+            where = "it is not in the picture" if newest == 0 else "it is in none of the pictures"
+            yield NotFound(phrase, span, newest, reason=where)
+
+    def _pictures_to_search(self, number: int | None) -> Sequence[int]:
+        """Indexes of the pictures in which a phrase is looked for, in this order."""
+        if number is not None or self.pictures is not None:
+            return [self._image_index(number)] if number is not None else self.pictures or ()
+        return range(len(self.images) - 1, -1, -1)
 
     def _segment(self, regions: list[Region], index: int) -> Iterator[Event]:
+        """Report regions of one picture, and make the masks of those that have none."""
+        yield from map(RegionFound, regions)
+        with_mask = [region for region in regions if region.mask is not None]
+        yield from map(MaskReady, with_mask)
         if self.grounder.segmenter is not None:
-            yield from map(MaskReady, self.grounder.add_masks(regions, self.images[index]))
+            rest = [region for region in regions if region.mask is None]
+            yield from map(MaskReady, self.grounder.add_masks(rest, self.images[index]))
+
+    def _number(self, regions: Sequence[Region]) -> list[Region]:
+        return [replace(region, id=next(self.ids)) for region in regions]
 
     def _image_index(self, number: int | None) -> int:
-        """Index of the picture a reply means: the one it numbers, else the newest."""
+        """Index of the picture a reply means: the one it numbers, else the question's, else the
+        newest."""
         if number is not None and 1 <= number <= len(self.images):
             return number - 1
-        return len(self.images) - 1
+        return self.pictures[-1] if self.pictures else len(self.images) - 1
+
+    def _picture_name(self, index: int) -> str:
+        name = self.images[index].name
+        return f"picture {index + 1}" + (f" ({name})" if name else "")
 
 
 def _ambiguous(mention: BoxMention | PointMention, frame: object, index: int) -> NotFound | None:

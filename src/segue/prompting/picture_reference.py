@@ -1,4 +1,4 @@
-"""Which picture a question is about: "the airplane in picture 1", "第二张图里的狗", "in airport.png".
+"""Which picture a question is about: "the dog in picture 1", "第二张图里的狗", "in airport.png".
 
 Rules over words, in English and Chinese; no model. Pictures count from 1 in the order in which they
 were added, and "left" and "right" are the first and the last of that order. "This picture" names
@@ -123,7 +123,8 @@ def _file_names(question: str, picture_names: Sequence[str]) -> Iterator[_Name]:
         whole, stem = re.escape(name), re.escape(stem)
         quoted = rf"[\"'“‘「『](?:{whole}|{stem})[\"'”’」』]"
         beside = rf"(?:the\s+)?{stem}\s+{_NOUN}\b|{_NOUN}\s+{stem}(?![A-Za-z0-9_])"
-        pattern = rf"(?:the\s+)?(?:{_NOUN}\s+)?(?:{quoted}|(?<![A-Za-z0-9_.-]){whole}(?![A-Za-z0-9_-]))|{beside}"
+        alone = rf"(?<![A-Za-z0-9_.-]){whole}(?![A-Za-z0-9_-])"
+        pattern = rf"(?:the\s+)?(?:{_NOUN}\s+)?(?:{quoted}|{alone})|{beside}"
         for match in re.finditer(pattern, question, re.IGNORECASE):
             is_chinese = any("\u3400" <= c <= "\u9fff" for c in question)
             neutral = "图片" if is_chinese else "the picture"

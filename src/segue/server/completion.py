@@ -18,7 +18,6 @@ from segue.pipeline.answer import (
     TextAdded,
     ThoughtEnded,
 )
-from segue.pipeline.coordinates import CoordinateMapping
 from segue.pipeline.pipeline import Pipeline
 from segue.server.http.completion_models import (
     CompletionChoice,
@@ -81,20 +80,10 @@ class RawTextPipeline(Pipeline):
         self._pieces: list[str] = []
 
     def process_reply(
-        self,
-        chunks: Iterable[str],
-        images: Sequence[Image],
-        ids: Iterator[str] | None = None,
-        dialect: str | None = None,
-        coordinates: CoordinateMapping | None = None,
-        grounded: bool = False,
-        phrases: Sequence[str] = (),
+        self, chunks: Iterable[str], images: Sequence[Image], *args: Any, **options: Any
     ) -> Iterator[Event]:
         """Read a reply, and record its text. See `Pipeline.process_reply`."""
-        recorded_chunks = self._record(chunks)
-        return super().process_reply(
-            recorded_chunks, images, ids, dialect, coordinates, grounded, phrases
-        )
+        return super().process_reply(self._record(chunks), images, *args, **options)
 
     def take_text(self) -> str:
         """Return what was written since the last call."""

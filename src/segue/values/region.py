@@ -43,6 +43,11 @@ class Region:
     agreement: float | None = None
     """How far the other route put it in the same place, IoU in [0, 1]; None: not checked."""
 
+    names: tuple[str, ...] = ()
+    """All phrases that named it in its conversation, in any language, the first one first."""
+    turns: tuple[int, ...] = ()
+    """Indexes of the turns that mentioned it, ascending; () when only the user made it."""
+
     def with_mask(self, mask: Mask) -> "Region":
         """Return the same region with a mask."""
         return replace(self, mask=mask)

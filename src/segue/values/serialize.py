@@ -4,8 +4,8 @@
      "image": index, "mask": {"size": [h, w], "counts": "…"}}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
-is null. A region has "quad", "point", "agreement", "mask_score" and "clicks" ([x, y, 1 or 0]) only
-where there are some.
+is null. A region has "quad", "point", "agreement", "mask_score", "clicks" ([x, y, 1 or 0]), "names"
+and "turns" only where there are some.
 """
 
 import math
@@ -40,6 +40,10 @@ def region_to_json(region: Region) -> dict[str, Any]:
         value["agreement"] = float(region.agreement)
     if region.clicks:
         value["clicks"] = [[float(x), float(y), label] for x, y, label in region.clicks]
+    if region.names:
+        value["names"] = list(region.names)
+    if region.turns:
+        value["turns"] = list(region.turns)
     return value
 
 
@@ -65,6 +69,8 @@ def region_from_json(value: Mapping[str, Any]) -> Region:
         point=None if value.get("point") is None else _point(value["point"], "point"),
         agreement=_number(value, "agreement"),
         clicks=tuple(_click(click) for click in _list(value.get("clicks", ()), "clicks")),
+        names=_names(value),
+        turns=tuple(_index(turn, "turns") for turn in _list(value.get("turns", ()), "turns")),
     )
 
 
@@ -131,10 +137,17 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def _index(value: Any) -> int:
+def _index(value: Any, field: str = "image") -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InputError(f"The 'image' of a region must be 0 or a higher index, got {value!r}.")
+        raise InputError(f"The {field!r} of a region must be 0 or a higher index, got {value!r}.")
     return value
+
+
+def _names(value: Mapping[str, Any]) -> tuple[str, ...]:
+    names = _list(value.get("names", ()), "names")
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"The 'names' of a region must be texts, got {names!r}.")
+    return tuple(names)
 
 
 def _found_by(value: Any) -> FoundBy:

@@ -205,7 +205,7 @@ def _print_report(
     from segue.cli.terminal.results import write_text
     from segue.cli.terminal.screen import make_console
     from segue.evaluate.report import make_report
-    from segue.evaluate.synonyms import Synonyms
+    from segue.prompting.synonyms import Synonyms
 
     synonyms = Synonyms.read(synonyms_file) if synonyms_file is not None else None
     report = make_report(predictions_file, () if part == "all" else (part,), synonyms)

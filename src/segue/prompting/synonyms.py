@@ -94,6 +94,12 @@ class Synonyms:
         form = singularise(normalise_phrase(phrase))
         return self._canonical_forms.get(form, form)
 
+    def __contains__(self, phrase: object) -> bool:
+        """Whether a phrase is in one of the groups."""
+        return isinstance(phrase, str) and (
+            singularise(normalise_phrase(phrase)) in self._canonical_forms
+        )
+
     @classmethod
     def read(cls, path: Path) -> "Synonyms":
         """Add the groups of a JSON file to the bundled ones.
@@ -141,3 +147,50 @@ def _singularise_word(word: str) -> str:
     if word.endswith(("sses", "xes", "zzes", "ches", "shes")) or word[:-2] in _ENDING_IN_S:
         return word[:-2]
     return word[:-1]
+
+
+_HYPERNYMS = {
+    "person": frozenset({"man", "woman", "child", "boy", "girl"}),
+    "man": frozenset({"boy"}),
+    "woman": frozenset({"girl"}),
+    "child": frozenset({"boy", "girl"}),
+    "bag": frozenset({"backpack"}),
+}
+"""What may be called by a wider name: a man is a person."""
+_BUNDLED = Synonyms()
+
+
+def phrases_agree(phrase: str, other: str) -> bool | None:
+    """Say whether two phrases can name one object; None: that is not known.
+
+    They do when their heads mean the same, in either language, or one is a wider name of the other.
+    They do not when both heads are known and mean something else.
+
+    >>> phrases_agree("the red car", "汽车"), phrases_agree("man", "people")
+    (True, True)
+    >>> phrases_agree("dog", "cat"), phrases_agree("gizmo", "device")
+    (False, None)
+    """
+    heads = [_heads(phrase), _heads(other)]
+    if not all(heads):
+        return None
+    if heads[0] & heads[1]:
+        return True
+    known = [{head for head in one if head in _BUNDLED} for one in heads]
+    if not all(known):
+        return None
+    for wide, narrow in (known, reversed(known)):
+        if any(_HYPERNYMS.get(head, frozenset()) & narrow for head in wide):
+            return True
+    return False
+
+
+def _heads(phrase: str) -> set[str]:
+    """Return the canonical forms of a phrase and of its ends: "red car" -> red car, car."""
+    form = singularise(normalise_phrase(phrase))
+    relation = re.split(r" (?:of|in|on|at|with|next to|left|right|behind|near) ", form)[0]
+    words = relation.split()
+    ends = {form, *(" ".join(words[start:]) for start in range(len(words)))}
+    if any("\u3400" <= character <= "\u9fff" for character in form):
+        ends |= {end for end in (form[start:] for start in range(len(form))) if end in _BUNDLED}
+    return {_BUNDLED.canonical(end) for end in ends if end}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from segue.errors import InputError
-from segue.evaluate.synonyms import Synonyms, singularise
+from segue.prompting.synonyms import Synonyms, singularise
 
 
 @pytest.mark.parametrize(
