@@ -2,8 +2,8 @@
 
 import pytest
 
-from segue.prompting.synonyms import Synonyms
 from segue.evaluate.tags import parse_reply, score_tags
+from segue.prompting.synonyms import Synonyms
 
 
 @pytest.mark.parametrize(

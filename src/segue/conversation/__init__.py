@@ -15,7 +15,7 @@ from segue.conversation.register import ObjectRegister
 from segue.conversation.session.write import save
 from segue.deprecated import renamed
 from segue.errors import InputError
-from segue.pipeline.answer import Answer, Done, Event, Notice
+from segue.pipeline.answer import Answer, Done, Event, Notice, ThoughtEnded
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.pipeline import Pipeline
 from segue.pipeline.routing import Route, RouteDecision, choose_route, tag_reply
@@ -163,6 +163,8 @@ class Conversation(EditableConversation):
                 pictures=reference.indexes or None,
                 identify=register.identify,
             ):
+                if isinstance(event, ThoughtEnded) and event.retracts:
+                    register.restart()
                 builder.add(event)
                 yield event
         except GeneratorExit:

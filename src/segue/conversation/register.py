@@ -35,6 +35,10 @@ class ObjectRegister:
         self._ids, self._turn = ids, turn
         self._matched: set[str] = set()
 
+    def restart(self) -> None:
+        """Forget what this answer has mentioned so far: it was withdrawn."""
+        self._matched.clear()
+
     def identify(self, found: Sequence[Region]) -> list[Region]:
         """Give regions that are found together their ids.
 

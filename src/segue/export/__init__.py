@@ -34,8 +34,9 @@ def annotated(
     """Return the pictures of conversations with all that was found on them, ready to be written.
 
     Answers of one conversation share their pictures. A picture is known by its name and content, so
-    two files with equal pixels stay two. Where two entries would have a region of one id, the later
-    one is numbered on.
+    two files with equal pixels stay two. An object that several answers of a conversation mention
+    is one region, as the last of them has it, under its first name. Where two entries would have a
+    region of one id, the later one is numbered on.
 
     Args:
         answers: of one conversation or many.
@@ -65,12 +66,26 @@ def annotated(
         for index, (name, image) in enumerate(zip(called, answer.images, strict=True)):
             image_regions = [region for region in answer.regions if region.image == index]
             _, regions = pictures.setdefault((name, image.digest), (image.size, []))
-            regions.extend(image_regions)
+            for region in image_regions:
+                _add_region(regions, region)
     unique = unique_names(name for name, _ in pictures)
     return [
         AnnotatedImage(name, size, _numbered(regions))
         for name, (size, regions) in zip(unique, pictures.values(), strict=True)
     ]
+
+
+def _add_region(regions: list[Region], region: Region) -> None:
+    """Add a region, or let it take the place of the same object in an earlier answer."""
+    for place in reversed(range(len(regions))):
+        earlier = regions[place]
+        if earlier.id == region.id:
+            count = len(earlier.turns)
+            if 0 < count < len(region.turns) and region.turns[:count] == earlier.turns:
+                regions[place] = replace(region, phrase=earlier.phrase)
+                return
+            break
+    regions.append(region)
 
 
 def _numbered(regions: Sequence[Region]) -> tuple[Region, ...]:

@@ -1,8 +1,8 @@
 """The words of a reply as they are shown, and what is reported between them.
 
-Which picture is meant: the last mention "Picture 2", "图2", "图片2", "第2张" or "第二张" on the
-same line, at most `REACH` characters before the end of the phrase, names it. Without one it is the
-newest.
+Which picture is meant: the last mention on the same line, at most `REACH` characters before the end
+of the phrase, names it: "Picture 2", "Image-2", "photo #2", "the second image", "图2", "图片2",
+"第2张" or "第二张". Without one it is the one that the question names, else the newest.
 """
 
 import re
@@ -14,10 +14,16 @@ REACH = 200
 """How far back, in characters, the mention of a picture may stand."""
 
 
+_NOUN = "picture|image|photograph|photo"
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _PICTURE = re.compile(
-    r"(?:Picture |图片? ?)([0-9]{1,3})(?![0-9])|第 ?([0-9]{1,3}|[一二三四五六七八九]) ?[张幅]"
+    rf"\b(?:{_NOUN})[ #-]{{0,2}}([0-9]{{1,3}})(?![0-9]|[.,:x×%][0-9]|%)"
+    rf"|\b({'|'.join(_ORDINALS)}) (?:{_NOUN})\b"
+    r"|图[片像]? ?([0-9]{1,3})(?![0-9])"
+    r"|第 ?([0-9]{1,3}|[一二三四五六七八九十]) ?[张幅]",
+    re.IGNORECASE,
 )
-_DIGITS = "零一二三四五六七八九"
+_DIGITS = "零一二三四五六七八九十"
 
 
 class CleanText:
@@ -60,5 +66,9 @@ class CleanText:
         mentions = _PICTURE.findall(line_before.rpartition("\n")[2])
         if not mentions:
             return None
-        number = "".join(mentions[-1])  # one of its two halves is empty
-        return (int(number) if number.isdecimal() else _DIGITS.index(number)) or None
+        number = "".join(mentions[-1]).lower()  # all groups but one are empty
+        if number.isdecimal():
+            return int(number) or None
+        if number in _ORDINALS:
+            return _ORDINALS.index(number) + 1
+        return _DIGITS.index(number)

@@ -51,9 +51,11 @@ class DoneEvent(BaseModel):
     def of(cls, record: ConversationRecord) -> "DoneEvent":
         """Return the last turn of a conversation."""
         index = len(record.snapshot["turns"]) - 1
+        turn = TurnOut.of(record.snapshot, index)
+        regions = {region.id: region for region in regions_of(record.snapshot)}
         return cls(
-            turn=TurnOut.of(record.snapshot, index),
-            regions=[region for region in regions_of(record.snapshot) if region.turn == index],
+            turn=turn,
+            regions=[regions[id] for id in turn.regions],
             revision=record.revision,
             can_undo=record.can_undo,
             can_redo=record.can_redo,

@@ -16,6 +16,8 @@ REGION: dict[str, Any] = {
     "mask": _MASK,
     "mask_score": 0.93,
     "turn": 0,
+    "turns": [0],
+    "names": ["飞机"],
     "points": [],
     "labels": [],
 }
@@ -52,6 +54,7 @@ CONVERSATION: dict[str, Any] = {
             "notices": [],
             "images": [0],
             "regions": ["r1"],
+            "mentions": [{"region": "r1", "phrase": "飞机", "span": [0, 2]}],
         }
     ],
     "regions": [REGION],
@@ -78,7 +81,9 @@ LIST_ITEM: dict[str, Any] = {
 }
 SEGMENTATION: dict[str, Any] = {
     "image": {"digest": _DIGEST, "width": 640, "height": 480},
-    "regions": [{**REGION, "turn": None, "span": None, "found_by": "detector", "score": 0.8}],
+    "regions": [
+        {**REGION, "turn": None, "turns": [], "span": None, "found_by": "detector", "score": 0.8}
+    ],
     "not_found": ["submarine"],
 }
 COMPLETION: dict[str, Any] = {

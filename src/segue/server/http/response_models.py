@@ -84,6 +84,10 @@ class RegionOut(_RegionFields):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.REGION]})
     turn: int | None
     """Index of the turn that found it; null when the user made it."""
+    turns: list[int]
+    """Indexes of all turns that mention it."""
+    names: list[str]
+    """All phrases that name it, in any language, the first one first."""
     points: list[XY]
     """The user's clicks."""
     labels: list[Literal[0, 1]]
@@ -101,6 +105,8 @@ class RegionOut(_RegionFields):
         return cls(
             **_region_fields(value),
             turn=turn,
+            turns=value.get("turns", () if turn is None else (turn,)),
+            names=value.get("names", [value["phrase"]] if value["phrase"] else []),
             points=[[x, y] for x, y, _ in clicks],
             labels=[1 if label else 0 for _, _, label in clicks],
         )
@@ -133,6 +139,17 @@ def _region_fields(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, **{name: value[name] for name in ("quad", "point") if name in value}}
 
 
+class MentionOut(BaseModel):
+    """Where an answer mentions a region."""
+
+    region: str
+    """Its id."""
+    phrase: str
+    """What the answer calls it."""
+    span: Span | None
+    """[start, end) of the phrase in the answer's clean text, in code points."""
+
+
 class TurnOut(BaseModel):
     """A question and its answer."""
 
@@ -157,6 +174,8 @@ class TurnOut(BaseModel):
     """Indexes of the pictures that were first shown with this question."""
     regions: list[str]
     """Ids of its regions that still exist."""
+    mentions: list[MentionOut]
+    """The same regions, with the answer's own words for them."""
 
     @classmethod
     def of(cls, snapshot: SnapshotJson, index: int) -> "TurnOut":
@@ -164,6 +183,7 @@ class TurnOut(BaseModel):
         turn = snapshot["turns"][index]
         first_image = sum(len(earlier["images"]) for earlier in snapshot["turns"][:index])
         region_ids = {region["id"] for region in snapshot["regions"]}
+        mentions = [region for region in turn["regions"] if region["id"] in region_ids]
         fields = ("question", "text", "raw", "not_found", "broken", "finish", "seconds")
         return cls(
             index=index,
@@ -171,7 +191,11 @@ class TurnOut(BaseModel):
             thought=turn.get("thought", 0),  # turns that 0.1 stored may have neither
             notices=turn.get("notices", []),
             images=list(range(first_image, first_image + len(turn["images"]))),
-            regions=[region["id"] for region in turn["regions"] if region["id"] in region_ids],
+            regions=[region["id"] for region in mentions],
+            mentions=[
+                MentionOut(region=region["id"], phrase=region["phrase"], span=region["span"])
+                for region in mentions
+            ],
         )
 
 
@@ -273,11 +297,10 @@ class ConversationResponse(BaseModel):
 
 def regions_of(snapshot: SnapshotJson) -> list[RegionOut]:
     """Return all regions that exist now."""
-    turn_of = {
-        region["id"]: index
-        for index, turn in enumerate(snapshot["turns"])
-        for region in turn["regions"]
-    }
+    turn_of: dict[str, int] = {}
+    for index, turn in enumerate(snapshot["turns"]):
+        for region in turn["regions"]:
+            turn_of.setdefault(region["id"], index)
     return [RegionOut.of_json(region, turn_of.get(region["id"])) for region in snapshot["regions"]]
 
 

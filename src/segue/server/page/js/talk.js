@@ -2,7 +2,7 @@
 
 import { byId, element, refill } from "./dom.js";
 import { t } from "./i18n.js";
-import { regions, state, watch } from "./store.js";
+import { regionOf, state, watch } from "./store.js";
 import { answerNode, markPhrase, questionNode } from "./turn_view.js";
 
 /** Fill the log and keep it right. */
@@ -29,7 +29,7 @@ export function showTalk() {
 
 function pastNodes() {
   return (state.conversation?.turns ?? []).map((turn) => {
-    const own = state.conversation.regions.filter((region) => turn.regions.includes(region.id));
+    const own = turn.mentions.map(({ region, ...words }) => ({ ...regionOf(region), ...words }));
     return element("article", { class: "turn" }, questionNode(turn), answerNode(turn, own, `turn-${turn.index}`));
   });
 }
@@ -38,8 +38,7 @@ function liveNode() {
   const { reply } = state;
   if (!reply && state.conversation?.busy) return element("p", { class: "answered" }, element("span", { class: "stage-name" }, t("busyElsewhere")));
   if (!reply) return null;
-  const ids = new Set(reply.regions.map((region) => region.id));
-  const own = regions().filter((region) => ids.has(region.id));
+  const own = reply.regions.map(({ id, phrase, span }) => ({ ...regionOf(id), phrase, span }));
   return element(
     "article",
     { class: "turn", "aria-busy": "true", id: "reply" },
