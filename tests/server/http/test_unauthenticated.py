@@ -191,7 +191,7 @@ def test_a_head_that_drips_is_let_go(tmp_path):
 def test_idle_connections_make_room_for_those_who_come(tmp_path):
     with running(scripted(), tmp_path) as server, server.client() as client:
         bounds = server.app.state.connections
-        bounds.most, bounds.max_per_address = 12, 8
+        bounds.max_connections, bounds.max_per_address = 12, 8
         assert client.post("/v1/conversations", json={}).status_code == 201
         silent = [link_to(server) for _ in range(40)]
         for _ in range(10):
@@ -208,7 +208,7 @@ def test_idle_connections_make_room_for_those_who_come(tmp_path):
 def test_half_sent_requests_without_a_key_make_room_too(tmp_path):
     with running(scripted(), tmp_path) as server:
         bounds = server.app.state.connections
-        bounds.most, bounds.max_per_address = 12, 12
+        bounds.max_connections, bounds.max_per_address = 12, 12
         links = [link_to(server) for _ in range(12)]
         for number, link in enumerate(links):
             path = "/v1/login" if number % 2 else "/v1/segment"
@@ -230,12 +230,12 @@ def test_where_everybody_is_busy_a_newcomer_hears_it(tmp_path):
         with server.client() as client, client.stream("POST", url, **asked) as reply:
             lines = reply.iter_lines()
             next(lines)
-            bounds.most = 1
+            bounds.max_connections = 1
             with link_to(server) as link:
                 status, body = answer_of(link)
             assert (status, json.loads(body)["error"]["code"]) == (503, "queue_full")
             assert bounds.closed["full"] == 1
-            bounds.most = 512
+            bounds.max_connections = 512
             assert "event: done" in list(lines)
 
 
