@@ -60,6 +60,8 @@ def replay(
         saved_regions = [region_from_json(region) for region in turn["regions"]]
         builder.raw.append(turn["raw"])
         phrases = parse_intent(turn["question"]).phrases
+        pictures = reference_in(turn["question"], turn_images).indexes or None
+        identify = _SavedIdentities(saved_regions, conversation.new_ids())
         events = assistant.process_reply(
             [without_thoughts(turn["raw"])],  # regions that a thought withdrew have no id here
             turn_images,
@@ -67,10 +69,19 @@ def replay(
             coordinates=coordinates,
             grounded=bool(phrases) or "prompt" in turn or "asked" in turn,
             phrases=phrases,
-            pictures=reference_in(turn["question"], turn_images).indexes or None,
-            identify=_SavedIdentities(saved_regions, conversation.new_ids()),
+            pictures=pictures,
+            identify=identify,
         )
         for event in events:
+            builder.add(event)
+        builder.marked = saved_answer.marked
+        for event in assistant.mark(
+            builder.marked,
+            turn_images,
+            text="".join(builder.text),
+            pictures=pictures,
+            identify=identify,
+        ):
             builder.add(event)
         answer = replace(
             builder.answer(turn_images),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segue.chat import max_pictures
-from segue.conversation.editing import EditableConversation
+from segue.conversation.marking import MarkableConversation
 from segue.conversation.picture_focus import reference_in, turns_about
 from segue.conversation.register import ObjectRegister
 from segue.conversation.session.write import save
@@ -25,7 +25,7 @@ from segue.prompting.picture_reference import PictureReference
 from segue.values.message import Message, Sampling
 
 
-class Conversation(EditableConversation):
+class Conversation(MarkableConversation):
     """The turns so far, and the way to the next one. Begun by `Assistant.open`."""
 
     def __init__(self, pipeline: Pipeline, *, system: str | None = None) -> None:
@@ -34,8 +34,7 @@ class Conversation(EditableConversation):
             pipeline: answers the questions; an `Assistant` is one.
             system: the system message; None: what the chat model was trained with.
         """
-        super().__init__(pipeline.grounder)
-        self.pipeline = pipeline
+        super().__init__(pipeline)
         self.system = system
 
     @property
@@ -167,6 +166,8 @@ class Conversation(EditableConversation):
                     register.restart()
                 builder.add(event)
                 yield event
+            if decision.mark and not builder.regions and builder.finish == "stop":
+                yield from self._mark(builder, decision.mark, images, reference, register)
         except GeneratorExit:
             builder.finish = "cancelled"
             if builder.raw:

@@ -79,7 +79,7 @@ class Step:
     """
 
     what: str
-    """ "ask", "add", "change", "delete", "merge", "edit" or "drop edit"."""
+    """ "ask", "mark", "add", "change", "delete", "merge", "edit" or "drop edit"."""
     name: str
     """The question, the ids of regions, or the operation."""
 

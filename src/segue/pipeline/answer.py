@@ -105,6 +105,8 @@ class Answer:
     """Characters of the reply that were thoughts; they are part of `raw` alone."""
     notices: tuple[str, ...] = ()
     """What a user should know of how the answer came about, as sentences."""
+    marked: tuple[str, ...] = ()
+    """Phrases that were looked for because the reply only spoke of them."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time spent, by stage."""
 
@@ -126,7 +128,7 @@ class Answer:
          "regions": [as in `segue.values.serialize`], "not_found": [phrase, …],
          "broken": [text, …], "cut": whether the reply ended inside markup,
          "thought": characters that were thoughts, "notices": [sentence, …],
-         "images": [{"name", "size": [h, w], "digest"}]}
+         "marked": [phrase, …] where there are some, "images": [{"name", "size": [h, w], "digest"}]}
         """
         index = self.regions[0].image if self.regions else len(self.images) - 1
         return {
@@ -151,6 +153,7 @@ class Answer:
             "finish": self.finish,
             "thought": self.thought,
             "notices": list(self.notices),
+            **({"marked": list(self.marked)} if self.marked else {}),
         }
 
 

@@ -33,6 +33,7 @@ class AnswerBuilder:
         self.cut = False
         self.thought = 0
         self.notices: list[str] = []
+        self.marked: tuple[str, ...] = ()
         self.finish: Any = "stop"
         self.chat_seconds = 0.0
         self.started = time.perf_counter()
@@ -106,5 +107,6 @@ class AnswerBuilder:
             finish=str(self.finish),  # type: ignore[arg-type]
             thought=self.thought,
             notices=tuple(self.notices),
+            marked=self.marked,
             seconds={"chat": self.chat_seconds, "total": total},
         )

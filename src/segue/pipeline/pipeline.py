@@ -163,6 +163,32 @@ class Pipeline:
             chunks, dialect or self.dialect_name, thinks=may_think, grounded=grounded
         )
 
+    def mark(
+        self,
+        phrases: Sequence[str],
+        images: Sequence[Image],
+        *,
+        text: str = "",
+        pictures: Sequence[int] | None = None,
+        identify: Identify | None = None,
+    ) -> Iterator[Event]:
+        """Look for phrases of a question that the reply only spoke of.
+
+        Args:
+            phrases: what to look for.
+            images: all pictures of the conversation, the newest last.
+            text: the clean text of the answer, for the spans.
+            pictures: see `process_reply`.
+            identify: see `process_reply`.
+
+        Yields:
+            Regions, masks, and what was not found.
+        """
+        processor = ReplyProcessor(
+            self.grounder, images, CoordinateMapping(), pictures=pictures, identify=identify
+        )
+        return processor.mark(phrases, text)
+
     def cross_check(self, regions: Sequence[Region], images: Sequence[Image]) -> tuple[Region, ...]:
         """Return the regions with how far the other route agrees with each.
 

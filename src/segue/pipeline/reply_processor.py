@@ -4,6 +4,7 @@ The moment a box, a point or a tag closes, the detector and the segmenter are as
 go out before the next piece of the reply is read.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -161,6 +162,16 @@ class ReplyProcessor:
             (mask,) = self.grounder.view(image).mask(points=[[point]])
             yield MaskReady(replace(region, mask=mask, box=mask.box or box))
 
+    def mark(self, phrases: Sequence[str], text: str = "") -> Iterator[Event]:
+        """Look for phrases that no markup asked for.
+
+        Args:
+            phrases: what to look for.
+            text: the clean text of the answer; where it holds a phrase, that is the span.
+        """
+        for phrase in phrases if self.images else ():
+            yield from self._detect(DetectRequest(phrase, _span_in(phrase, text)))
+
     def _detect(self, request: DetectRequest) -> Iterator[Event]:
         """Ask the detector for a phrase."""
         phrase, span = request.phrase, request.span
@@ -213,6 +224,16 @@ class ReplyProcessor:
     def _picture_name(self, index: int) -> str:
         name = self.images[index].name
         return f"picture {index + 1}" + (f" ({name})" if name else "")
+
+
+def _span_in(phrase: str, text: str) -> tuple[int, int] | None:
+    """Return where a phrase, or its singular or plural, stands in a text; None: nowhere."""
+    forms = [phrase, phrase.removesuffix("s"), phrase.removesuffix("es"), f"{phrase}s"]
+    for form in filter(None, forms):
+        boundary = r"\b" if form.isascii() else ""
+        if match := re.search(boundary + re.escape(form) + boundary, text, re.IGNORECASE):
+            return match.span()
+    return None
 
 
 def _ambiguous(mention: BoxMention | PointMention, frame: object, index: int) -> NotFound | None:

@@ -5,7 +5,9 @@
     tag     the detector looks for the phrase of the question; the chat model is not asked
     auto    the policy below decides
 
-The policy. A question that asks for no place: reply. A relation, an order or a reason ("left of the
+The policy. A question that asks for no place: reply. One that wants words about something visible
+("where is …?", "is there …?", "how many …?"): reply, and the detector marks what it speaks of, unless
+the reply has done so. A relation, an order or a reason ("left of the
 bus", "the second", "something to sit on"): box, since a detector looks for nouns and ignores how
 they stand to one another. A category, or all of one: tag, since chat models tend to give one box
 where many objects are. Without a detector: box; without a chat model: tag.
@@ -14,7 +16,7 @@ Another policy is a function of the same form, given to `Assistant.policy`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from segue.deprecated import warn
@@ -32,6 +34,8 @@ class RouteDecision:
     route: Literal["reply", "box", "tag"]
     intent: Intent
     reason: str
+    mark: tuple[str, ...] = ()
+    """What to mark in addition, when the reply is only words."""
 
     @property
     def request(self) -> Intent:
@@ -52,7 +56,12 @@ def default_policy(intent: Intent) -> RouteDecision:
     'box'
     """
     if not intent.phrases:
-        return RouteDecision("reply", intent, "the question asks for no place")
+        reason = (
+            "the question wants words" if intent.mentioned else "the question asks for no place"
+        )
+        return RouteDecision("reply", intent, reason, intent.mentioned)
+    if intent.wants_words and not intent.relational:
+        return RouteDecision("reply", intent, "the question wants words", intent.phrases)
     phrase_list = ", ".join(intent.phrases)
     if intent.relational:
         return RouteDecision(
@@ -98,6 +107,9 @@ def choose_route(
     intent = parse_intent(question)
     if route == "auto":
         decision = policy(intent)
+        if decision.route == "reply" and decision.mark and not chat and detector:
+            intent = replace(intent, phrases=decision.mark)
+            return RouteDecision("tag", intent, "there is no chat model")
         if decision.route == "tag" and not detector:
             return RouteDecision("box", intent, "there is no detector")
         if decision.route == "box" and not chat:

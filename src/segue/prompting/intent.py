@@ -8,9 +8,10 @@ request then does what it would do without one.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segue.deprecated import warn
+from segue.prompting.word_questions import find_mentioned
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -27,6 +28,10 @@ class Intent:
     """Which one is meant follows from a relation, an order or a reason: "left of the bus"."""
     chinese: bool = False
     """The question is in Chinese."""
+    wants_words: bool = False
+    """It wants a sentence, though it asks for a place: "where is …?"."""
+    mentioned: tuple[str, ...] = ()
+    """What it speaks of without asking for a place: "is there a dog?", "how many dogs?"."""
 
     @property
     def every(self) -> bool:
@@ -59,15 +64,17 @@ def is_chinese(text: str) -> bool:
 def parse_intent(question: str) -> Intent:
     """Return what a question asks to be pointed at.
 
-    >>> parse_intent("Can you segement all the dogs in this image?")
-    Intent(phrases=('dogs',), all_instances=True, relational=False, chinese=False)
+    >>> intent = parse_intent("Can you segement all the dogs in this image?")
+    >>> intent.phrases, intent.all_instances
+    (('dogs',), True)
     >>> parse_intent("框出图片中飞机的位置").phrases
     ('飞机',)
     >>> parse_intent("How many dogs are there?").phrases
     ()
     """
     text = " ".join(question.split()).strip(" .。!！?？,，;；")
-    return _chinese(text) if is_chinese(text) else _english(text)
+    intent = _chinese(text) if is_chinese(text) else _english(text)
+    return intent if intent.phrases else replace(intent, mentioned=find_mentioned(question))
 
 
 # English
@@ -173,7 +180,10 @@ def _english(text: str) -> Intent:
     if relational:
         phrase, _ = _strip_quantifier(requested)
         phrases = [phrase] if phrase else []
-    return Intent(tuple(phrases), all_instances, relational and bool(phrases))
+    wants_words = asking.group().lower().startswith(("where", "tell me where"))
+    return Intent(
+        tuple(phrases), all_instances, relational and bool(phrases), wants_words=wants_words
+    )
 
 
 def _strip_quantifier(part: str) -> tuple[str, bool]:
@@ -231,6 +241,7 @@ _PATTERNS_ZH = (
         r"^(?P<what>.+?)(?:都)?在(?:图.{0,3}?的?)?(?:哪里|哪儿|哪|什么(?:地方|位置)|何处).*$"
     ),
 )
+_WHERE_ZH = _PATTERNS_ZH[-1]
 _EVERY_ZH = re.compile(r"(?:所有|全部|每一?(?:个|只|辆|架|艘|匹|头|条|张|位|棵|朵)?|各个|任何)的?")
 _RELATION_ZH = re.compile(
     r"左|右|前面|前方|后面|背后|身后|旁|边上|上方|下方|上面|下面|底下|之间|中间|最|第[一二三四五六七八九十\d]|"
@@ -258,4 +269,10 @@ def _chinese(text: str) -> Intent:
     parts = [what] if relational else _JOIN_ZH.split(what)
     phrases = [part.strip("的 出") for part in parts]
     phrases = [part for part in phrases if part and not _PRONOUN_ZH.match(part)]
-    return Intent(tuple(phrases), all_instances, relational and bool(phrases), chinese=True)
+    return Intent(
+        tuple(phrases),
+        all_instances,
+        relational and bool(phrases),
+        chinese=True,
+        wants_words=pattern is _WHERE_ZH,
+    )

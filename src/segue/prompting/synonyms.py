@@ -5,7 +5,7 @@ groups, `[["tram", "streetcar", "有轨电车"], …]`.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from segue.deprecated import renamed_in
@@ -194,3 +194,30 @@ def _heads(phrase: str) -> set[str]:
     if any("\u3400" <= character <= "\u9fff" for character in form):
         ends |= {end for end in (form[start:] for start in range(len(form))) if end in _BUNDLED}
     return {_BUNDLED.canonical(end) for end in ends if end}
+
+
+def known_objects(text: str) -> Iterator[tuple[str, str]]:
+    """Find the objects of the bundled groups that a text names.
+
+    Yields:
+        The canonical name of each, and the words of the text; of overlapping ones the longest.
+        "Picture" is none of them.
+
+    >>> list(known_objects("A traffic light and 两只小狗"))
+    [('traffic light', 'traffic light'), ('dog', '小狗')]
+    """
+    for run in re.findall(r"[A-Za-z-]+(?: [A-Za-z-]+)*|[\u3400-\u9fff]+", text):
+        separator = " " if run.isascii() else ""
+        parts = run.split(" ") if separator else list(run)
+        start = 0
+        while start < len(parts):
+            for end in range(min(len(parts), start + 5), start, -1):
+                phrase = separator.join(parts[start:end])
+                name = _BUNDLED.canonical(phrase)
+                has_article = normalise_phrase(phrase) != phrase.lower()
+                if phrase in _BUNDLED and not has_article and name != "picture":
+                    yield name, phrase
+                    start = end
+                    break
+            else:
+                start += 1

@@ -1,7 +1,7 @@
 """The state and the steps of a conversation as plain JSON values."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -86,10 +86,12 @@ def history_to_json(history: History) -> dict[str, Any]:
     """Write all that can be undone or redone.
 
     What snapshots share is written once: a snapshot counts the turns it has, and names its regions
-    by their places in one list. "later" are the turns that were undone.
+    by their places in one list. "later" are the turns that were undone. Answers that a step changed
+    stand with the snapshots that have them otherwise, by the indexes of their turns.
     """
     steps, at = history.steps()
     furthest = steps[-1][1]
+    usual = (*history.now.answers, *furthest.answers[len(history.now.answers) :])
     regions: dict[int, Region] = {}  # by identity: a step leaves what it does not change
     for _, snapshot in steps:
         regions |= {id(region): region for region in snapshot.regions}
@@ -100,6 +102,7 @@ def history_to_json(history: History) -> dict[str, Any]:
             {
                 **({} if step is None else {"what": step.what, "name": step.name}),
                 "turns": len(snapshot.turns),
+                **_other_answers(snapshot, usual),
                 "regions": [places[id(region)] for region in snapshot.regions],
                 "edits": [edit.to_json() for edit in snapshot.edits],
                 "backgrounds": _digests(snapshot),
@@ -145,9 +148,14 @@ def history_from_json(
             _check_index(place, len(regions))
         if len(set(places)) < len(places):
             raise InputError(f"A step of the history names a region twice: {places}.")
+        answers = list(all_turns.answers[:count])
+        for number, answer in entry.get("answers", {}).items():
+            _check_index(int(number), count)
+            images_then = answers[int(number)].images
+            answers[int(number)] = replace(_answer_from_json(answer, region_of), images=images_then)
         snapshot = Snapshot(
             all_turns.turns[:count],
-            all_turns.answers[:count],
+            tuple(answers),
             tuple(regions[place] for place in places),
             tuple(Edit.from_json(edit) for edit in entry["edits"]),
             {name: images[digest] for name, digest in entry["backgrounds"].items()},
@@ -158,6 +166,20 @@ def history_from_json(
         raise InputError(f"Step {at} of the history has other turns than the conversation.")
     steps[at] = (steps[at][0], present)
     return steps, at
+
+
+def _other_answers(snapshot: Snapshot, usual: Sequence[Answer]) -> dict[str, Any]:
+    """Write the answers of a snapshot that are not the usual ones."""
+    answers = {
+        str(number): {
+            "question": answer.question,
+            **answer.reply_to_json(),
+            "seconds": dict(answer.seconds),
+        }
+        for number, (answer, other) in enumerate(zip(snapshot.answers, usual))
+        if answer is not other and answer != other
+    }
+    return {"answers": answers} if answers else {}
 
 
 def _check_index(value: Any, count: int) -> None:
@@ -199,11 +221,12 @@ def _answer_from_json(
         finish=turn["finish"],
         thought=int(turn.get("thought", 0)),
         notices=tuple(map(_sentence, turn.get("notices", ()))),
+        marked=tuple(map(_sentence, turn.get("marked", ()))),
         seconds=dict(turn.get("seconds", {})),
     )
 
 
 def _sentence(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"a notice is {value!r}, not a text")
+        raise TypeError(f"a notice or phrase is {value!r}, not a text")
     return value
