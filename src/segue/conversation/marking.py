@@ -65,11 +65,8 @@ class MarkableConversation(EditableConversation):
         if not 0 <= index < len(self.answers):
             raise InputError(f"There is no turn {index}; there are {len(self.answers)}.")
         answer = self.answers[index]
-        phrases = (
-            [phrases]
-            if isinstance(phrases, str)
-            else list(phrases or spoken_of(answer.question, answer.text))
-        )
+        named = [phrases] if isinstance(phrases, str) else phrases
+        phrases = list(named or spoken_of(answer.question, answer.text))
         if not phrases:
             raise InputError(
                 "Neither the question nor the answer names a known object. Say what to mark."

@@ -6,10 +6,10 @@
     auto    the policy below decides
 
 The policy. A question that asks for no place: reply. One that wants words about something visible
-("where is …?", "is there …?", "how many …?"): reply, and the detector marks what it speaks of, unless
-the reply has done so. A relation, an order or a reason ("left of the
-bus", "the second", "something to sit on"): box, since a detector looks for nouns and ignores how
-they stand to one another. A category, or all of one: tag, since chat models tend to give one box
+("where is …?", "is there …?", "how many …?"): reply, and the detector marks what it speaks of,
+unless the reply has done so. A relation, an order or a reason ("left of the bus", "the second",
+"something to sit on"): box, since a detector looks for nouns and ignores how they stand to one
+another. A category, or all of one: tag, since chat models tend to give one box
 where many objects are. Without a detector: box; without a chat model: tag.
 
 Another policy is a function of the same form, given to `Assistant.policy`.
@@ -56,10 +56,9 @@ def default_policy(intent: Intent) -> RouteDecision:
     'box'
     """
     if not intent.phrases:
-        reason = (
-            "the question wants words" if intent.mentioned else "the question asks for no place"
-        )
-        return RouteDecision("reply", intent, reason, intent.mentioned)
+        if intent.mentioned:
+            return RouteDecision("reply", intent, "the question wants words", intent.mentioned)
+        return RouteDecision("reply", intent, "the question asks for no place")
     if intent.wants_words and not intent.relational:
         return RouteDecision("reply", intent, "the question wants words", intent.phrases)
     phrase_list = ", ".join(intent.phrases)

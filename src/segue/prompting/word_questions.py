@@ -31,36 +31,20 @@ _TAIL = re.compile(
     re.IGNORECASE,
 )
 _JOIN = re.compile(r"\s*(?:,|&| and | or )\s*(?:(?:and|or) )?", re.IGNORECASE)
-_NOTHING = frozenset(
-    [
-        "anything",
-        "something",
-        "anyone",
-        "someone",
-        "anybody",
-        "somebody",
-        "everything",
-        "everyone",
-        "nothing",
-        "no",
-        "one",
-        "it",
-        "them",
-        "this",
-        "that",
-        "these",
-        "those",
-        "things",
-        "objects",
-        "items",
-        "stuff",
-    ]
+_NOTHING = re.compile(
+    r"^(?:(?:any|some|every|no)(?:thing|one|body)?|it|them|this|that|these|those|things|objects|"
+    r"items|stuff)\b",
+    re.IGNORECASE,
 )
 _CLAUSE = re.compile(
-    r"\b(?:that|which|who|where|if|whether|because|than|what|how|when|why|doing|going)\b", re.I
+    r"\b(?:that|which|who|where|if|whether|because|than|what|how|when|why|doing|going)\b",
+    re.IGNORECASE,
 )
 
-_PLACE_ZH = r"(?:(?:这|该|那)?(?:张|幅)?(?:图片|图像|照片|画面|图)(?:中|里面|里|上|内)?(?:面)?|这里|这儿|里面)?"
+_PLACE_ZH = (
+    r"(?:(?:这|该|那)?(?:张|幅)?(?:图片|图像|照片|画面|图)(?:中|里面|里|上|内)?(?:面)?|"
+    r"这里|这儿|里面)?"
+)
 _CLASSIFIER = "只个辆架艘匹头条张位棵朵座把台件支根块片群名口杯"
 _CHINESE = (
     rf"^(?:请问)?{_PLACE_ZH}(?:还|也|是否|都)?有没有(?P<what>.+?)$",
@@ -107,7 +91,7 @@ def _find_english(text: str) -> tuple[str, ...]:
     if _CLAUSE.search(requested):
         return ()
     phrases = [_QUANTITY.sub("", part.strip() + " ").strip() for part in _JOIN.split(requested)]
-    if any(phrase.split()[0].lower() in _NOTHING for phrase in phrases if phrase):
+    if any(_NOTHING.match(phrase) for phrase in phrases):
         return ()
     return tuple(phrase for phrase in phrases if phrase and len(phrase.split()) <= 5)
 
