@@ -84,8 +84,9 @@ RouteOption = Annotated[
     str,
     typer.Option(
         metavar="reply|auto|box|tag",
-        help="Where boxes come from: box, the chat model; tag, the detector; auto, whichever suits "
-        "the question; reply, as the reply says.",
+        help="Where boxes come from. auto: whichever suits the question, and what an answer in "
+        "words speaks of is marked; reply: only what the reply points at; box: the chat model; "
+        "tag: the detector.",
         rich_help_panel=_MODELS_PANEL,
     ),
 ]
@@ -168,7 +169,7 @@ class ModelOptions:
     segment: SegmentOption = None
     dialect: DialectOption = None
     tag_prompt: TagPromptOption = False
-    route: RouteOption = "reply"
+    route: RouteOption = "auto"
     device: DeviceOption = "auto"
     dtype: DtypeOption = None
 
@@ -187,6 +188,13 @@ class ModelOptions:
         settings = asdict(self)
         settings["teach_tag"] = settings.pop("tag_prompt")
         return _load(**settings)
+
+
+@dataclass(frozen=True)
+class MeasuredModelOptions(ModelOptions):
+    """The models of a command that measures them: nothing is marked that they do not point at."""
+
+    route: RouteOption = "reply"
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,18 @@ def _redo_step(repl: Repl, _arguments: list[str]) -> None:
     repl.print_status("nothing to redo" if step is None else f"redone: {step}")
 
 
+def _mark_answer(repl: Repl, arguments: list[str]) -> None:
+    """Mark what the last answer spoke of: /mark [PHRASE]."""
+    phrase = " ".join(arguments)
+    before = {region.id for region in repl.last_answer().regions}
+    answer = repl.conversation.mark(phrase or None)
+    found = [region for region in answer.regions if region.id not in before]
+    if found:
+        repl.console.print(region_table(found, with_picture=len(answer.images) > 1))
+    else:
+        repl.print_status(f"not found: {', '.join(answer.not_found) or phrase}")
+
+
 def _list_regions(repl: Repl, _arguments: list[str]) -> None:
     with_picture = len(repl.conversation.images) > 1
     repl.console.print(region_table(repl.conversation.regions, with_picture=with_picture))
@@ -159,6 +171,9 @@ COMMANDS = {
     "undo": ReplCommand("/undo", "undo the last change", _undo_step),
     "redo": ReplCommand("/redo", "redo the last undone change", _redo_step),
     "regions": ReplCommand("/regions", "list all regions", _list_regions),
+    "mark": ReplCommand(
+        "/mark [PHRASE]", "mark what the last answer speaks of, or a phrase", _mark_answer
+    ),
     "add": ReplCommand(
         "/add X0,Y0,X1,Y1|X,Y... [PHRASE]", "add a region by a box or clicks", _add_region
     ),

@@ -52,6 +52,7 @@ CONVERSATION: dict[str, Any] = {
             "seconds": {"chat": 0.2, "total": 0.3},
             "thought": 0,
             "notices": [],
+            "marked": [],
             "images": [0],
             "regions": ["r1"],
             "mentions": [{"region": "r1", "phrase": "飞机", "span": [0, 2]}],

@@ -80,6 +80,12 @@ class PictureSource(_Body):
         return self
 
 
+class MarkRequest(_Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"phrases": ["airplane"]}]})
+    phrases: Annotated[list[Annotated[Phrase, Field(min_length=1)]], Field(max_length=16)] = []
+    """What to look for; empty: what the question and its answer speak of."""
+
+
 class AskRequest(SamplingFields):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"question": "框出图片中飞机的位置"}]}

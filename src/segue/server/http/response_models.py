@@ -170,6 +170,8 @@ class TurnOut(BaseModel):
     """Characters of `raw` that were thoughts."""
     notices: list[str]
     """Sentences for the user about how the answer came about."""
+    marked: list[str]
+    """Phrases that were looked for because the answer only spoke of them."""
     images: list[int]
     """Indexes of the pictures that were first shown with this question."""
     regions: list[str]
@@ -190,6 +192,7 @@ class TurnOut(BaseModel):
             **{name: turn[name] for name in fields},
             thought=turn.get("thought", 0),  # turns that 0.1 stored may have neither
             notices=turn.get("notices", []),
+            marked=turn.get("marked", []),
             images=list(range(first_image, first_image + len(turn["images"]))),
             regions=[region["id"] for region in mentions],
             mentions=[

@@ -16,6 +16,7 @@ from segue.server.http.dependencies import Owner, Services, ServicesDep
 from segue.server.http.errors import ApiError
 from segue.server.http.request_models import (
     ChangeRegionRequest,
+    MarkRequest,
     MergeRequest,
     NewEditRequest,
     NewRegionRequest,
@@ -115,6 +116,22 @@ async def delete_region(
 ) -> ConversationResponse:
     """Delete a region, and the edits that name it."""
     await _change(services, owner, id, request, lambda talk: talk.delete_region(region))
+    return await current_state(services, owner, id)
+
+
+@router.post("/turns/{turn}/mark")
+async def mark_answer(
+    id: str,
+    turn: Annotated[int, Path(ge=0, le=100_000)],
+    body: MarkRequest,
+    request: Request,
+    services: ServicesDep,
+    owner: Owner,
+) -> ConversationResponse:
+    """Mark what an answer only spoke of: the detector looks for it."""
+    await _change(
+        services, owner, id, request, lambda talk: talk.mark(body.phrases or None, turn=turn)
+    )
     return await current_state(services, owner, id)
 
 

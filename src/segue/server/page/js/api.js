@@ -96,6 +96,8 @@ export async function* ask(id, question, signal) {
   throw new ApiError(0, { message: "The reply ended early.", code: "unreachable" });
 }
 
+/** Mark what an answer only spoke of. */
+export const mark = (id, turn) => read(at(id, `/turns/${turn}/mark`), { json: {} });
 export const stop = (id) => request(at(id, "/stop"), { method: "POST" });
 export const undo = (id) => read(at(id, "/undo"), { method: "POST" });
 export const redo = (id) => read(at(id, "/redo"), { method: "POST" });

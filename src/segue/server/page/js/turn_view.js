@@ -1,5 +1,6 @@
 /** A question and its answer, as elements. Phrases are buttons tied to their regions. */
 
+import { changeWith } from "./actions.js";
 import * as api from "./api.js";
 import { lighting } from "./choice.js";
 import { element } from "./dom.js";
@@ -43,8 +44,20 @@ export function answerNode(turn, regions, key) {
     words.length ? element("div", { class: "text" }, words) : null,
     rest.length ? element("div", { class: "found-list" }, rest.map((r) => phraseNode(nameOf(r), [r.id], `${key}-${r.id}`))) : null,
     turn.stage ? element("div", { class: "stage-name" }, stageWords(turn)) : null,
+    turn.stage === undefined && isOnlyWords(turn, regions) ? markButton(turn, key) : null,
     notesOf(turn),
   );
+}
+
+/** Whether an answer points at nothing, and nothing was looked for. */
+function isOnlyWords(turn, regions) {
+  const looked = regions.length || turn.marked.length || turn.not_found.length;
+  return turn.text && !looked && state.about?.models.detect && state.conversation.images.length > 0;
+}
+
+function markButton(turn, key) {
+  const mark = () => changeWith(() => api.mark(state.conversation.id, turn.index), t("marked"));
+  return element("button", { type: "button", class: "mark-it", data: { key: `${key}-mark` }, on: { click: mark } }, t("markIt"));
 }
 
 function phraseNode(text, ids, key) {

@@ -137,6 +137,8 @@ export default {
   brokenOff: "The answer broke off; what was said until then is kept.",
   refused: "The model refused to answer this, or to go on.",
   notFound: (phrases) => `Not in the picture: ${phrases}`,
+  markIt: "Mark it",
+  marked: "Marked what the answer speaks of.",
   brokenMarkup: "A part of the reply could not be read:",
   phraseLabel: (phrase, n) => (n > 1 ? `${phrase}, ${n} regions` : `${phrase}, region`),
   seconds: (s) => `${s} s`,

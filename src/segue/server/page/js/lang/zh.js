@@ -128,6 +128,8 @@ export default {
   brokenOff: "回答中断；此前的内容已保留。",
   refused: "模型拒绝回答，或拒绝继续。",
   notFound: (phrases) => `图片中没有：${phrases}`,
+  markIt: "标出来",
+  marked: "已标出回答中提到的物体。",
   brokenMarkup: "回答中有一部分无法读懂：",
   phraseLabel: (phrase, n) => (n > 1 ? `${phrase}，${n} 个区域` : `${phrase}，区域`),
   seconds: (s) => `${s} 秒`,
