@@ -191,8 +191,8 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class MeasuredModelOptions(ModelOptions):
-    """The models of a command that measures them: nothing is marked that they do not point at."""
+class BareModelOptions(ModelOptions):
+    """The models of a command that shows what they do by themselves."""
 
     route: RouteOption = "reply"
 

@@ -15,7 +15,7 @@ def demo(
         Path, typer.Argument(metavar="FOLDER", help="Where to write the pictures.")
     ] = Path("demo-out"),
     *,
-    models: options.ModelOptions,
+    models: options.BareModelOptions,
 ) -> None:
     """Ask the reference questions about the sample scenes, and draw the masks of the answers."""
     import time

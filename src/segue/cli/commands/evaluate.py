@@ -81,7 +81,7 @@ def predict(
     ],
     *,
     question_options: QuestionOptions,
-    models: options.MeasuredModelOptions,
+    models: options.BareModelOptions,
     sampling: options.SamplingOptions = GREEDY,
 ) -> None:
     """Ask every question once and save the predictions; score them later, without models."""
@@ -99,7 +99,7 @@ def _add_scoring_command(part: str, summary: str) -> None:
         synonyms_file: SynonymsOption = None,
         *,
         question_options: QuestionOptions,
-        models: options.MeasuredModelOptions,
+        models: options.BareModelOptions,
         sampling: options.SamplingOptions = GREEDY,
     ) -> None:
         input_files = [input_file, *([synonyms_file] if synonyms_file else [])]
@@ -158,7 +158,7 @@ def _predict(
     questions_file: Path,
     predictions_file: Path,
     question_options: QuestionOptions,
-    models: options.MeasuredModelOptions,
+    models: options.BareModelOptions,
     sampling_options: options.SamplingOptions,
 ) -> None:
     from rich.console import Console
