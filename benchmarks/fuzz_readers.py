@@ -37,7 +37,6 @@ from segue.errors import SegueError
 from segue.evaluate.metrics import average_precision
 from segue.evaluate.predictions import read_predictions
 from segue.evaluate.questions import read_questions
-from segue.prompting.synonyms import Synonyms
 from segue.export import FORMATS, AnnotatedImage
 from segue.export.coco import read_coco, write_coco
 from segue.export.cvat import read_cvat
@@ -46,6 +45,7 @@ from segue.export.label_studio import read_label_studio
 from segue.export.labelme import read_labelme
 from segue.export.yolo import read_yolo
 from segue.files.text import read_json
+from segue.prompting.synonyms import Synonyms
 from segue.values.box import Box, Size
 from segue.values.mask import Mask, rle
 from segue.values.region import Region

@@ -5,6 +5,7 @@
     ├── UnknownName     (LookupError)    no model, preset, dialect or format has that name
     ├── MissingExtra    (ImportError)    an optional dependency is not installed
     └── ModelError      (RuntimeError)   weights could not be found, loaded or run
+        └── ContextOverflow              a prompt is longer than the chat model can take
 
 Each message is written for a person: what is wrong, with the value; what was expected; what to
 do. A strange *reply* of a model is data, not an error: dialects yield `MalformedMarkup` and go on.
@@ -29,3 +30,7 @@ class MissingExtra(SegueError, ImportError):
 
 class ModelError(SegueError, RuntimeError):
     """Weights could not be found, loaded or run."""
+
+
+class ContextOverflow(ModelError):
+    """A prompt is longer than the chat model can take; a shorter one may work."""

@@ -17,7 +17,7 @@ from segue.detect import Detector
 from segue.dialects import DIALECTS
 from segue.errors import InputError
 from segue.pipeline.chat_detector import chat_as_detector
-from segue.pipeline.pipeline import Pipeline
+from segue.pipeline.pipeline import Pipeline, check_history
 from segue.pipeline.routing import Route, check_route
 from segue.runtime.memory import MemoryBudget
 from segue.segment import Boxes, Labels, Points, Segmenter
@@ -51,6 +51,7 @@ def load(
     teach_tag: bool = False,
     route: Route = "reply",
     memory: "str | MemoryBudget | None" = None,
+    history: int | str = "auto",
     find_profile: FindProfile | None = None,
 ) -> "Assistant":
     """Put an assistant together.
@@ -70,6 +71,8 @@ def load(
             override it.
         memory: how much all caches may hold together, "2GiB"; None: a quarter of what is free,
             2 GiB at most. See `segue.runtime.memory`.
+        history: how many earlier turns the chat model is sent: a number, "auto" (as many as it can
+            follow), or "all".
         find_profile: gives the profile that `segue doctor` made of a chat model, by its name:
             `segue.runtime.profile.load` for the profiles of this user, as the command line does;
             None: no profile is used.
@@ -109,6 +112,7 @@ def load(
         teach_tag=teach_tag,
         route=route,
         memory=budget,
+        history=check_history(history),
     )
 
 

@@ -84,6 +84,20 @@ def max_pictures(chat: object) -> int | None:
     return chat.max_pictures if isinstance(chat, SupportsPictureLimit) else None
 
 
+@runtime_checkable
+class SupportsContextLimit(Protocol):
+    """A chat model that knows how long a conversation it can follow. Optional."""
+
+    @property
+    def context_limit(self) -> int | None:
+        """Tokens of prompt and reply together, pictures included; None: it does not know."""
+
+
+def context_limit(chat: object) -> int | None:
+    """How many tokens `chat` can follow; None: it does not say."""
+    return chat.context_limit if isinstance(chat, SupportsContextLimit) else None
+
+
 def token_counts(chat: object, messages: Sequence[Message], reply: str) -> tuple[int, int] | None:
     """Tokens of a prompt and of a reply; None when the model does not count."""
     return chat.count_tokens(messages, reply) if isinstance(chat, SupportsTokenCount) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 from segue.errors import InputError
 from segue.models.decoding.sampling import SamplingSettings
@@ -29,6 +30,7 @@ class QwenVL:
         processor: QwenVLProcessor,
         name: str,
         max_pictures: int | None = None,
+        context_limit: int | None = None,
     ) -> None:
         """Wrap a loaded model.
 
@@ -37,9 +39,11 @@ class QwenVL:
             processor: of the same checkpoint.
             name: for reports and session files.
             max_pictures: how many pictures of a prompt it tells apart; None: any number.
+            context_limit: tokens that it was measured to follow; None: as its configuration says.
         """
         self.name = name
         self.max_pictures = max_pictures
+        self.context_limit = context_limit or _context_of(model.config)
         self.processor = processor
         self._writer = QwenVLGenerator(model, processor)
 
@@ -94,4 +98,16 @@ def load(
     """
     model, processor = load_checkpoint(source, dtype=dtype, device=device)
     options = read_options(locate(source))
-    return QwenVL(model, processor, name or str(source), options.get("max_pictures"))
+    return QwenVL(
+        model,
+        processor,
+        name or str(source),
+        options.get("max_pictures"),
+        options.get("context_limit"),
+    )
+
+
+def _context_of(config: Any) -> int:
+    """Return the tokens that a network can follow: with dynamic NTK more than it was taught."""
+    uses_ntk = getattr(config, "use_dynamic_ntk", False)
+    return int(config.max_position_embeddings if uses_ntk else config.seq_length)

@@ -9,6 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from segue.chat import max_pictures
+from segue.conversation.history_budget import (
+    HistoryBudget,
+    HistoryPlan,
+    stream_within_context,
+)
 from segue.conversation.marking import MarkableConversation
 from segue.conversation.picture_focus import reference_in, turns_about
 from segue.conversation.register import ObjectRegister
@@ -39,8 +44,12 @@ class Conversation(MarkableConversation):
 
     @property
     def messages(self) -> list[Message]:
-        """The turns so far, as a chat model sees them."""
-        return [*self._system_messages(""), *(m for turn in self.turns for m in turn)]
+        """The turns that the chat model is still sent."""
+        plan = HistoryPlan(
+            self._system_messages(""), list(enumerate(self.turns)), Message("user", "")
+        )
+        plan.drop_before(self.history_start)
+        return plan.messages[:-1]
 
     def _system_messages(self, question: str) -> list[Message]:
         first_question = self.turns[0][0].text if self.turns else question
@@ -141,14 +150,16 @@ class Conversation(MarkableConversation):
         register = ObjectRegister(self.regions, self.new_ids(), len(self.turns))
         phrases = decision.intent.phrases
         builder = AnswerBuilder(question)
-        dialect = None
+        dialect, plan = None, None
         if decision.route == "tag":
             user = Message("user", question, self._new_images)
             chunks: Iterator[str] = iter([tag_reply(phrases)])
             dialect = "gsam"
         else:
             user = self._user_message(reference, decision, ground)
-            chunks = self._reply(user, reference, sampling)
+            plan = self._plan_prompt(user, reference, sampling)
+            assert self.pipeline.chat is not None  # `stream` has made sure of it
+            chunks = stream_within_context(self.pipeline.chat, plan, sampling)
         try:
             if notice := self._notice_of_pictures(reference, decision):
                 builder.add(notice)
@@ -171,17 +182,19 @@ class Conversation(MarkableConversation):
         except GeneratorExit:
             builder.finish = "cancelled"
             if builder.raw:
-                self._push_turn(user, builder.answer(images))
+                self._push_turn(user, builder.answer(images), self._history_start_after(plan))
             raise
         finally:
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
-        if notice := builder.final_notice():
-            builder.add(notice)
-            yield notice
+        history_start = self._history_start_after(plan)
+        for notice in (self._notice_of_history(history_start), builder.final_notice()):
+            if notice is not None:
+                builder.add(notice)
+                yield notice
         answer = builder.answer(images)
-        self._push_turn(user, answer)
+        self._push_turn(user, answer, history_start)
         yield Done(answer)
 
     def _user_message(
@@ -193,18 +206,37 @@ class Conversation(MarkableConversation):
             question = grounding_question(question, self.pipeline.dialect_name, decision.intent)
         return Message("user", question, self._new_images)
 
-    def _reply(
+    def _plan_prompt(
         self, user: Message, reference: PictureReference, sampling: Sampling
-    ) -> Iterator[str]:
-        assert self.pipeline.chat is not None  # `stream` has made sure of it
-        turns = list(self.turns)
+    ) -> HistoryPlan:
+        """Decide what of the conversation goes into the prompt."""
+        turns = list(enumerate(self.turns))
         if self._sees_one_picture:
             index = reference.indexes[-1] if reference.indexes else len(self.images) - 1
             turns = turns_about(index, self.turns, self.answers, self.images)
             user = replace(user, images=() if turns else (self.images[index],))
-        history = [message for turn in turns for message in turn]
-        messages = [*self._system_messages(user.text), *history, user]
-        return iter(self.pipeline.chat.stream(messages, sampling))
+        plan = HistoryPlan(self._system_messages(user.text), turns, user)
+        plan.drop_before(self.history_start)
+        budget = HistoryBudget.of(self.pipeline.chat, sampling, self.pipeline.history)
+        plan.fit(budget, self.pipeline.chat)
+        return plan
+
+    def _history_start_after(self, plan: HistoryPlan | None) -> int:
+        """Return the first turn that is still sent, after a question."""
+        if plan is None or not plan.n_dropped:
+            return self.history_start
+        start = plan.history_start
+        return max(self.history_start, len(self.turns) if start is None else start)
+
+    def _notice_of_history(self, history_start: int) -> Notice | None:
+        """Say that turns are no longer sent, when that is new."""
+        if history_start <= self.history_start:
+            return None
+        turns = "turn is" if history_start == 1 else f"{history_start} turns are"
+        return Notice(
+            f"The first {turns} no longer sent to the chat model: the conversation is longer than "
+            "it can follow."
+        )
 
     @property
     def _sees_one_picture(self) -> bool:

@@ -26,6 +26,8 @@ class Snapshot:
     """All that exist now, those of the answers first made by them."""
     edits: tuple[Edit, ...] = ()
     backgrounds: Mapping[str, Image] = field(default_factory=dict)
+    history_start: int = 0
+    """Index of the first turn that the chat model is still sent."""
 
     def without_turns_from(self, first: int) -> "Snapshot":
         """Return the snapshot as if the questions from index `first` on had not been asked."""
@@ -44,6 +46,7 @@ class Snapshot:
                 if region.id not in removed
             ),
             edits=tuple(edit for edit in self.edits if removed.isdisjoint(edit.regions)),
+            history_start=min(self.history_start, first),
         )
 
 
@@ -79,7 +82,7 @@ class Step:
     """
 
     what: str
-    """ "ask", "mark", "add", "change", "delete", "merge", "edit" or "drop edit"."""
+    """ "ask", "mark", "forget", "add", "change", "delete", "merge", "edit" or "drop edit"."""
     name: str
     """The question, the ids of regions, or the operation."""
 

@@ -26,8 +26,8 @@ def reference_in(question: str, images: Sequence[Image]) -> PictureReference:
 
 def turns_about(
     index: int, turns: Sequence[Turn], answers: Sequence[Answer], images: Sequence[Image]
-) -> list[Turn]:
-    """Return the turns about one picture, with no other picture in them.
+) -> list[tuple[int, Turn]]:
+    """Return the turns about one picture, with no other picture in them, and their indexes.
 
     Args:
         index: of the picture.
@@ -39,13 +39,13 @@ def turns_about(
         The turns whose questions were about the picture, worded as if it were the only one; the
         first of them shows it.
     """
-    about: list[Turn] = []
-    for (user, reply), answer in zip(turns, answers):
+    about: list[tuple[int, Turn]] = []
+    for number, ((user, reply), answer) in enumerate(zip(turns, answers)):
         shown = images[: len(answer.images)]
         reference = reference_in(answer.question, shown)
         if index not in (reference.indexes or (len(shown) - 1,)):
             continue
         text = user.text if user.text != answer.question else reference.neutral
         pictures = () if about else (images[index],)
-        about.append((replace(user, text=text, images=pictures), reply))
+        about.append((number, (replace(user, text=text, images=pictures), reply)))
     return about

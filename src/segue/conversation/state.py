@@ -8,7 +8,7 @@ from segue.conversation.history import History, Snapshot, Step
 from segue.conversation.register import update_regions
 from segue.deprecated import renamed
 from segue.edit import Edit
-from segue.errors import UnknownName
+from segue.errors import InputError, UnknownName
 from segue.pipeline.answer import Answer
 from segue.values.image import Image, ImageSource
 from segue.values.message import Message
@@ -66,6 +66,35 @@ class ConversationState:
     def backgrounds(self) -> Mapping[str, Image]:
         """Pictures that edits name."""
         return self.history.now.backgrounds
+
+    @property
+    def history_start(self) -> int:
+        """Index of the first turn that the chat model is still sent; all before are forgotten."""
+        return self.history.now.history_start
+
+    def forget(self, count: int | None = None) -> int:
+        """Let the chat model forget the oldest turns: they are no longer sent.
+
+        Pictures, regions and the turns themselves stay, and undoing brings the turns back.
+
+        Args:
+            count: how many of those that it is still sent; None: all.
+
+        Returns:
+            How many it is still sent.
+
+        Raises:
+            InputError: there are not so many.
+        """
+        n_sent = len(self.turns) - self.history_start
+        count = n_sent if count is None else count
+        if not 0 < count <= n_sent:
+            raise InputError(f"Cannot forget {count} turns: {n_sent} are sent to the chat model.")
+        self.history.push(
+            Step("forget", f"{count} turn{'' if count == 1 else 's'}"),
+            history_start=self.history_start + count,
+        )
+        return n_sent - count
 
     def undo(self) -> Step | None:
         """Undo the last change and return it; None when there is none.
@@ -128,13 +157,15 @@ class ConversationState:
         self._push_turn(user, replace(answer, images=self._images))
         self._next_id = max(self._next_id, _next_number(region.id for region in answer.regions))
 
-    def _push_turn(self, user: Message, answer: Answer) -> None:
+    def _push_turn(self, user: Message, answer: Answer, history_start: int | None = None) -> None:
         snapshot = self.history.now
+        start = snapshot.history_start if history_start is None else history_start
         self.history.push(
             Step("ask", answer.question),
             turns=(*snapshot.turns, (user, Message("assistant", answer.raw))),
             answers=(*snapshot.answers, answer),
             regions=tuple(update_regions(snapshot.regions, answer.regions)),
+            history_start=start,
         )
 
     @property

@@ -5,9 +5,11 @@ stream of events and everything else reads it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from segue.chat import ChatModel, thinks
 from segue.detect import Detector
+from segue.errors import InputError
 from segue.pipeline.answer import Event
 from segue.pipeline.coordinates import CoordinateMapping
 from segue.pipeline.cross_check import cross_check
@@ -18,6 +20,28 @@ from segue.runtime.memory import MemoryBudget
 from segue.segment import Segmenter
 from segue.values.image import Image
 from segue.values.region import Region
+
+
+def check_history(history: int | str) -> int | Literal["auto", "all"]:
+    """Read how much history is sent, as the user wrote it.
+
+    Raises:
+        InputError: it is no number of turns, "auto" or "all".
+
+    >>> check_history("6"), check_history("auto")
+    (6, 'auto')
+    """
+    if history in ("auto", "all"):
+        return history  # type: ignore[return-value]
+    try:
+        count = int(history)
+    except ValueError:
+        count = -1
+    if count < 0:
+        raise InputError(
+            f"The history must be a number of turns, 'auto' or 'all', got {history!r}."
+        )
+    return count
 
 
 class Pipeline:
@@ -35,6 +59,7 @@ class Pipeline:
         route: Route = "reply",
         policy: Policy = default_policy,
         memory: MemoryBudget | None = None,
+        history: int | Literal["auto", "all"] = "auto",
     ) -> None:
         """
         Args:
@@ -51,6 +76,8 @@ class Pipeline:
                 `segue.pipeline.routing`.
             policy: what the route "auto" goes by.
             memory: how much all caches may hold together; None: see `MemoryBudget.of_machine`.
+            history: how many earlier turns the chat model is sent: a number, "auto" (as many as it
+                can follow), or "all".
         """
         self.chat = chat
         self.grounder = Grounder(
@@ -60,6 +87,7 @@ class Pipeline:
         self.teach_tag = teach_tag
         self.route = route
         self.policy = policy
+        self.history = check_history(history)
         self.memory = memory or MemoryBudget.of_machine()
         self.limit_memory(self.memory)
 

@@ -75,6 +75,7 @@ class RawTextPipeline(Pipeline):
             route=pipeline.route,
             policy=pipeline.policy,
             memory=pipeline.memory,
+            history=pipeline.history,
         )
         self.grounder = pipeline.grounder
         self._pieces: list[str] = []

@@ -161,10 +161,9 @@ class OpenAIChat:
     def _failure(self, error: Exception) -> ModelError:
         model_names = [redact(model, *self.address.secrets) for model in self._models(error)]
         trouble = trouble_of(error, self.address, tries=self._tries, model_names=model_names)
-        if not self.is_public:
-            return trouble.error()
-        log.error("%s: %s", self.name, trouble.sentence)
-        return ModelError(trouble.neutral)
+        if self.is_public:
+            log.error("%s: %s", self.name, trouble.sentence)
+        return trouble.error(is_public=self.is_public)
 
     def _finish(self, finish: str) -> Finish:
         """Why the reply ended; strangers are not told the endpoint's own words."""

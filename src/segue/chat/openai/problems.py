@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,7 +12,7 @@ from segue.chat.openai.address import KEYS, Address
 from segue.chat.openai.choices import error_of, reason_of
 from segue.chat.openai.replies import Unanswered
 from segue.chat.openai.secrets import redact
-from segue.errors import ModelError
+from segue.errors import ContextOverflow, ModelError
 
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|size|window)|maximum.{0,30}(tokens|length)|too (long|many tokens)"
@@ -30,10 +30,13 @@ class Trouble:
     sentence: str
     neutral: str = NEUTRAL
     """Without the endpoint's own words and address."""
+    is_overflow: bool = False
+    """The prompt was too long."""
 
-    def error(self) -> ModelError:
-        """For the operator."""
-        return ModelError(self.sentence)
+    def error(self, *, is_public: bool = False) -> ModelError:
+        """Return the error, in the endpoint's words or, for the public, in neutral ones."""
+        kind = ContextOverflow if self.is_overflow else ModelError
+        return kind(self.neutral if is_public else self.sentence)
 
 
 def trouble_of(
@@ -48,7 +51,7 @@ def trouble_of(
         model_names: models that the endpoint says it has, if it was asked.
     """
     trouble = _trouble(error, address, tries, model_names)
-    return Trouble(redact(trouble.sentence, *address.secrets), trouble.neutral)
+    return replace(trouble, sentence=redact(trouble.sentence, *address.secrets))
 
 
 def _trouble(error: Exception, address: Address, tries: int, model_names: Sequence[str]) -> Trouble:
@@ -133,6 +136,7 @@ def _too_long(message: str, address: Address) -> Trouble | None:
         f"smaller pictures. ({message})",
         "The conversation is too long for the chat model. Use fewer or shorter turns, or smaller "
         "pictures.",
+        is_overflow=True,
     )
 
 

@@ -23,6 +23,9 @@ from segue.values.frames import Frame, SeenPixels
 from segue.values.image import Image
 from segue.values.message import Message, Sampling
 
+UNLIMITED = 10_000_000
+"""Larger limits in a configuration mean that there is none."""
+
 
 class TransformersChat:
     """A model of transformers as a chat model.
@@ -58,6 +61,24 @@ class TransformersChat:
         self._prompts = PromptWriter(processor, family, name)
         self._writer = ReplyGenerator(model, processor, family, name)
         self._patches = _patches(processor.image_processor)
+
+    @property
+    def context_limit(self) -> int | None:
+        """Tokens of prompt and reply, as the configuration says. See `SupportsContextLimit`."""
+        text_config = self.model.config.get_text_config()
+        limits = (
+            getattr(text_config, "max_position_embeddings", None),
+            getattr(self.processor.tokenizer, "model_max_length", None),
+        )
+        known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < UNLIMITED]
+        return min(known, default=None)
+
+    def count_tokens(self, messages: Sequence[Message], reply: str) -> tuple[int, int]:
+        """Length of a prompt, picture slots included, and of a reply. See `SupportsTokenCount`."""
+        prompt = self._prompts.write(messages)
+        tensors = self._tensors(prompt, [self._picture(image) for image in prompt.images])
+        reply_ids = self.processor.tokenizer(reply, add_special_tokens=False)["input_ids"]
+        return int(tensors["input_ids"].shape[-1]), len(reply_ids)
 
     @property
     def model(self) -> Any:

@@ -25,6 +25,7 @@ def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
         "regions": [region_to_json(region) for region in snapshot.regions],
         "edits": [edit.to_json() for edit in snapshot.edits],
         "backgrounds": _digests(snapshot),
+        **({"history_start": snapshot.history_start} if snapshot.history_start else {}),
     }
 
 
@@ -79,6 +80,7 @@ def snapshot_from_json(
         tuple(regions),
         tuple(Edit.from_json(edit) for edit in document["edits"]),
         {name: images[digest] for name, digest in document["backgrounds"].items()},
+        _history_start(document, len(turns)),
     )
 
 
@@ -106,6 +108,7 @@ def history_to_json(history: History) -> dict[str, Any]:
                 "regions": [places[id(region)] for region in snapshot.regions],
                 "edits": [edit.to_json() for edit in snapshot.edits],
                 "backgrounds": _digests(snapshot),
+                **({"history_start": snapshot.history_start} if snapshot.history_start else {}),
             }
             for step, snapshot in steps
         ],
@@ -159,6 +162,7 @@ def history_from_json(
             tuple(regions[place] for place in places),
             tuple(Edit.from_json(edit) for edit in entry["edits"]),
             {name: images[digest] for name, digest in entry["backgrounds"].items()},
+            _history_start(entry, count),
         )
         step = Step(str(entry["what"]), str(entry["name"])) if steps else None
         steps.append((step, snapshot))
@@ -180,6 +184,12 @@ def _other_answers(snapshot: Snapshot, usual: Sequence[Answer]) -> dict[str, Any
         if answer is not other and answer != other
     }
     return {"answers": answers} if answers else {}
+
+
+def _history_start(value: Mapping[str, Any], n_turns: int) -> int:
+    start: int = value.get("history_start", 0)
+    _check_index(start, n_turns + 1)
+    return start
 
 
 def _check_index(value: Any, count: int) -> None:
