@@ -90,6 +90,14 @@ RouteOption = Annotated[
         rich_help_panel=_MODELS_PANEL,
     ),
 ]
+HistoryOption = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|all|TURNS",
+        help="How many earlier turns the chat model is sent: auto, as many as it can follow.",
+        rich_help_panel=_MODELS_PANEL,
+    ),
+]
 AllowUrlsOption = Annotated[
     bool, typer.Option("--allow-urls", help="Allow pictures to be fetched from http(s) URLs.")
 ]
@@ -170,14 +178,17 @@ class ModelOptions:
     dialect: DialectOption = None
     tag_prompt: TagPromptOption = False
     route: RouteOption = "auto"
+    history: HistoryOption = "auto"
     device: DeviceOption = "auto"
     dtype: DtypeOption = None
 
     def __post_init__(self) -> None:
-        """Refuse an unknown route before pictures are read and models are loaded."""
+        """Refuse unknown values before pictures are read and models are loaded."""
+        from segue.pipeline.pipeline import check_history
         from segue.pipeline.routing import check_route
 
         check_route(self.route)
+        check_history(self.history)
 
     def load(self) -> "Assistant":
         """Load the assistant.

@@ -6,7 +6,7 @@ system message or a picture. They go in blocks, down to `BLOCK` of what fits, so
 of the prompt stays the same for several turns and what the model has read of it is kept.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from segue.chat import ChatModel, context_limit, token_counts
@@ -180,8 +180,9 @@ def stream_within_context(
     """
     while True:
         is_begun = False
-        chunks = iter(chat.stream(plan.messages, sampling))
+        chunks: Iterator[str] = iter(())
         try:
+            chunks = iter(chat.stream(plan.messages, sampling))
             while True:
                 try:
                     chunk = next(chunks)

@@ -106,6 +106,20 @@ def _mark_answer(repl: Repl, arguments: list[str]) -> None:
         repl.print_status(f"not found: {', '.join(answer.not_found) or phrase}")
 
 
+def _forget_turns(repl: Repl, arguments: list[str]) -> None:
+    """Let the chat model forget the oldest turns: /forget N."""
+    text = _single_argument(arguments, "/forget N")
+    if not text.isdecimal():
+        raise InputError(f"Expected /forget N, a number of turns, got {text!r}.")
+    n_left = repl.conversation.forget(int(text))
+    repl.print_status(f"forgotten: {text} turn(s); the chat model is still sent {n_left}")
+
+
+def _start_over(repl: Repl, _arguments: list[str]) -> None:
+    repl.conversation.forget()
+    repl.print_status("a new topic: no earlier turn is sent; pictures and regions stay")
+
+
 def _list_regions(repl: Repl, _arguments: list[str]) -> None:
     with_picture = len(repl.conversation.images) > 1
     repl.console.print(region_table(repl.conversation.regions, with_picture=with_picture))
@@ -170,6 +184,8 @@ COMMANDS = {
     "open": ReplCommand("/open PICTURE...", "add pictures", _open_pictures),
     "undo": ReplCommand("/undo", "undo the last change", _undo_step),
     "redo": ReplCommand("/redo", "redo the last undone change", _redo_step),
+    "new": ReplCommand("/new", "begin a new topic; pictures and regions stay", _start_over),
+    "forget": ReplCommand("/forget N", "let the model forget the N oldest turns", _forget_turns),
     "regions": ReplCommand("/regions", "list all regions", _list_regions),
     "mark": ReplCommand(
         "/mark [PHRASE]", "mark what the last answer speaks of, or a phrase", _mark_answer

@@ -68,6 +68,7 @@ CONVERSATION: dict[str, Any] = {
             "image": 0,
         }
     ],
+    "history_start": 0,
     "can_undo": True,
     "can_redo": False,
 }

@@ -80,6 +80,12 @@ class PictureSource(_Body):
         return self
 
 
+class ForgetRequest(_Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"turns": 2}]})
+    turns: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many of the oldest turns that are still sent; null: all."""
+
+
 class MarkRequest(_Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{}, {"phrases": ["airplane"]}]})
     phrases: Annotated[list[Annotated[Phrase, Field(min_length=1)]], Field(max_length=16)] = []

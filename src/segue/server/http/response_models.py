@@ -258,6 +258,8 @@ class ConversationResponse(BaseModel):
     turns: list[TurnOut]
     regions: list[RegionOut]
     edits: list[EditOut]
+    history_start: int
+    """Index of the first turn that the chat model is still sent."""
     can_undo: bool
     can_redo: bool
 
@@ -287,6 +289,7 @@ class ConversationResponse(BaseModel):
             turns=[TurnOut.of(snapshot, index) for index in range(len(snapshot["turns"]))],
             regions=regions_of(snapshot),
             edits=edits,
+            history_start=snapshot.get("history_start", 0),
             can_undo=record.can_undo,
             can_redo=record.can_redo,
         )

@@ -31,6 +31,7 @@ from segue.server.http.event_models import DoneEvent, NotFoundEvent, TextEvent, 
 from segue.server.http.jobs import job_events
 from segue.server.http.request_models import (
     AskRequest,
+    ForgetRequest,
     NewConversationRequest,
     PictureSource,
     RenameRequest,
@@ -251,6 +252,23 @@ async def redo(
     await services.find_record(owner, id)
     _check_not_busy(services, id)
     await services.run_on_models(lambda: services.conversations.redo(owner, id), request)
+    return await current_state(services, owner, id)
+
+
+@router.post("/{id}/forget")
+async def forget_turns(
+    id: str, body: ForgetRequest, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse:
+    """Let the chat model forget the oldest turns; pictures and regions stay."""
+    await services.find_record(owner, id)
+    _check_not_busy(services, id)
+    forget = partial(
+        services.conversations.apply,
+        owner,
+        id,
+        lambda conversation: conversation.forget(body.turns),
+    )
+    await services.run_on_models(forget, request)
     return await current_state(services, owner, id)
 
 

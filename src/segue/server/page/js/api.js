@@ -96,6 +96,8 @@ export async function* ask(id, question, signal) {
   throw new ApiError(0, { message: "The reply ended early.", code: "unreachable" });
 }
 
+/** Let the chat model forget all turns so far. */
+export const forget = (id) => read(at(id, "/forget"), { json: {} });
 /** Mark what an answer only spoke of. */
 export const mark = (id, turn) => read(at(id, `/turns/${turn}/mark`), { json: {} });
 export const stop = (id) => request(at(id, "/stop"), { method: "POST" });

@@ -1,5 +1,7 @@
 /** The conversation's side: all turns, and the reply being written. */
 
+import { changeWith } from "./actions.js";
+import * as api from "./api.js";
 import { byId, element, refill } from "./dom.js";
 import { t } from "./i18n.js";
 import { regionOf, state, watch } from "./store.js";
@@ -11,7 +13,9 @@ export function showTalk() {
   const past = element("div", { class: "log-part" });
   const live = element("div", { class: "log-part" });
   const empty = element("p", { class: "empty" });
-  log.append(empty, past, live);
+  const topic = element("div", { class: "log-part topic" });
+  log.append(empty, past, live, topic);
+  watch(["conversation", "reply", "language"], () => refill(topic, newTopicNode()));
 
   watch(["conversation", "language"], () => keepingDown(log, () => refill(past, pastNodes())));
   watch(["reply", "conversation", "language"], () => keepingDown(log, () => refill(live, liveNode())));
@@ -28,10 +32,23 @@ export function showTalk() {
 }
 
 function pastNodes() {
+  const start = state.conversation?.history_start ?? 0;
   return (state.conversation?.turns ?? []).map((turn) => {
     const own = turn.mentions.map(({ region, ...words }) => ({ ...regionOf(region), ...words }));
-    return element("article", { class: "turn" }, questionNode(turn), answerNode(turn, own, `turn-${turn.index}`));
-  });
+    const isLastForgotten = turn.index === start - 1;
+    return [
+      element("article", { class: "turn" }, questionNode(turn), answerNode(turn, own, `turn-${turn.index}`)),
+      isLastForgotten ? element("p", { class: "forgotten", role: "separator" }, t("forgotten")) : null,
+    ];
+  }).flat();
+}
+
+/** The button that begins a new topic; there while the chat model is sent earlier turns. */
+function newTopicNode() {
+  const { conversation, reply } = state;
+  if (!conversation || reply || conversation.turns.length <= conversation.history_start) return null;
+  const forget = () => changeWith(() => api.forget(conversation.id), t("newTopicBegun"));
+  return element("button", { type: "button", class: "mark-it", data: { key: "new-topic" }, title: t("newTopicHint"), on: { click: forget } }, t("newTopic"));
 }
 
 function liveNode() {
