@@ -4,6 +4,7 @@
 masks without a chat model.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from segue.detect import Detector
 from segue.dialects import DIALECTS
 from segue.errors import InputError
 from segue.pipeline.chat_detector import chat_as_detector
+from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.pipeline.pipeline import Pipeline, check_history
 from segue.pipeline.routing import Route, check_route
 from segue.runtime.memory import MemoryBudget
@@ -152,11 +154,31 @@ class Assistant(Pipeline):
 
         Raises:
             InputError: nothing was asked for, or the stage it needs is missing.
+
+        Warns (`PhotographWarning`) where bundled models are shown a photograph.
         """
+        regions, notices = self.segment_with_notices(image, phrases, boxes, points, labels)
+        for notice in notices:
+            warnings.warn(notice, PhotographWarning, stacklevel=2)
+        return regions
+
+    def segment_with_notices(
+        self,
+        image: ImageSource,
+        phrases: str | Sequence[str] | None = None,
+        boxes: Boxes | None = None,
+        points: Points | None = None,
+        labels: Labels | None = None,
+    ) -> tuple[tuple[Region, ...], list[str]]:
+        """Do as `segment`, and return what there is to say instead of warning."""
         phrase_list = [phrases] if isinstance(phrases, str) else list(phrases or ())
         if not phrase_list and _is_empty(boxes) and _is_empty(points):
             raise InputError("Nothing to segment: give phrases, boxes or points.")
-        return self.grounder.segment(Image.open(image), phrase_list, boxes, points, labels)
+        picture = Image.open(image)
+        stages = (self.detector if phrase_list else None, self.segmenter)
+        notice = photograph_notice(stages, picture)
+        regions = self.grounder.segment(picture, phrase_list, boxes, points, labels)
+        return regions, [] if notice is None else [notice]
 
     follow = renamed("Assistant.follow", Pipeline.process_reply)
     checked = renamed("Assistant.checked", Pipeline.cross_check)

@@ -276,13 +276,15 @@ def find_regions(
         raise InputError("Nothing to segment: give phrases, --box or --point.")
     with show_status(console, "loading the models"):
         assistant = models.load(find_phrases=bool(phrases))
-    regions = assistant.segment(
+    regions, notices = assistant.segment_with_notices(
         picture,
         phrases=phrases,
         boxes=rectangles or None,
         points=[(x, y) for x, y, _ in clicks] or None,
         labels=[label for _, _, label in clicks] or None,
     )
+    for notice in notices:
+        console.print(printable(notice), style="yellow")
     for phrase in phrases:
         if phrase not in {region.phrase for region in regions}:
             console.print(f"not in the picture: {printable(phrase)}", style="yellow")

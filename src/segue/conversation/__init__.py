@@ -4,6 +4,7 @@ What the user changes afterwards (`editing.py`) belongs to it too, and every cha
 (`history.py`).
 """
 
+import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from segue.deprecated import renamed
 from segue.errors import InputError
 from segue.pipeline.answer import Answer, Done, Event, Notice, ThoughtEnded
 from segue.pipeline.answer_builder import AnswerBuilder
+from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.pipeline.pipeline import Pipeline
 from segue.pipeline.routing import Route, RouteDecision, choose_route, tag_reply
 from segue.prompting.grounding_prompts import TAG_PROMPTS, grounding_question
@@ -66,7 +68,12 @@ class Conversation(MarkableConversation):
         ground: bool = False,
         route: Route | None = None,
     ) -> Answer:
-        """Ask, wait, and get everything at once. See `stream` for the arguments and errors."""
+        """Ask, wait, and get everything at once. See `stream` for the arguments and errors.
+
+        Warns (`PhotographWarning`) where the bundled models are shown a photograph.
+        """
+        for notice in self._photograph_notices():
+            warnings.warn(notice, PhotographWarning, stacklevel=2)
         for event in self.stream(question, sampling, ground=ground, route=route):
             if isinstance(event, Done):
                 return event.answer
@@ -161,6 +168,9 @@ class Conversation(MarkableConversation):
             assert self.pipeline.chat is not None  # `stream` has made sure of it
             chunks = stream_within_context(self.pipeline.chat, plan, sampling)
         try:
+            for sentence in self._photograph_notices():
+                builder.add(Notice(sentence))
+                yield Notice(sentence)
             if notice := self._notice_of_pictures(reference, decision):
                 builder.add(notice)
                 yield notice
@@ -196,6 +206,12 @@ class Conversation(MarkableConversation):
         answer = builder.answer(images)
         self._push_turn(user, answer, history_start)
         yield Done(answer)
+
+    def _photograph_notices(self) -> list[str]:
+        """Return a sentence for each new picture on which the models know nothing."""
+        stages = (self.pipeline.chat, self.pipeline.detector)
+        notices = (photograph_notice(stages, image) for image in self._new_images)
+        return [notice for notice in notices if notice is not None]
 
     def _user_message(
         self, reference: PictureReference, decision: RouteDecision, ground: bool

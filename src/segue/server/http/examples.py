@@ -87,6 +87,7 @@ SEGMENTATION: dict[str, Any] = {
         {**REGION, "turn": None, "turns": [], "span": None, "found_by": "detector", "score": 0.8}
     ],
     "not_found": ["submarine"],
+    "notices": [],
 }
 COMPLETION: dict[str, Any] = {
     "id": "chatcmpl-1",

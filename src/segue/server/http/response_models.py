@@ -401,3 +401,5 @@ class SegmentResponse(BaseModel):
     regions: list[RegionOut]
     not_found: list[str]
     """Phrases that are not in the picture."""
+    notices: list[str]
+    """Sentences for the user about how the answer came about."""

@@ -103,7 +103,11 @@ class LabelingSetup:
             ]
         else:
             phrases = list(dict.fromkeys(label for tool in self.tools for label in tool.labels))
-            regions = assistant.segment(image, phrases=phrases[:_MAX_LABELS]) if phrases else ()
+            regions = (
+                assistant.segment_with_notices(image, phrases=phrases[:_MAX_LABELS])[0]
+                if phrases
+                else ()
+            )
             results = [
                 self._to_result(tool, region, image.size, region.phrase)
                 for tool in self.tools
@@ -139,9 +143,10 @@ class LabelingSetup:
             raise InputError(f"The context of a smart tool cannot be read ({error}).") from error
         if len(boxes) > 1:
             raise InputError(f"A smart tool marks one object, got {len(boxes)} rectangles.")
-        return assistant.segment(
+        regions, _ = assistant.segment_with_notices(
             image, boxes=boxes or None, points=points or None, labels=labels or None
         )
+        return regions
 
     def _tools_for(self, label: str) -> list[LabelingTool]:
         """Return the tool that takes the answer to a click: a brush where there is one."""

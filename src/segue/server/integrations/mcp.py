@@ -68,12 +68,13 @@ class Tools:
         All points together are clicks on one object; label 1 is on it, 0 beside it. With
         masks="none" only boxes, scores and areas come back, which is shorter.
         """
-        image, regions = self._segment(picture, phrases, boxes, points, labels)
+        image, regions, notices = self._segment(picture, phrases, boxes, points, labels)
         found_phrases = {region.phrase for region in regions}
         return {
             "size": list(image.size),
             "regions": [_shape(region, masks) for region in regions],
             "not_found": [phrase for phrase in phrases or [] if phrase not in found_phrases],
+            **({"notices": notices} if notices else {}),
         }
 
     def ask(self, picture: str, question: str, masks: Masks = "rle") -> dict[str, Any]:
@@ -100,7 +101,7 @@ class Tools:
         labels: list[int] | None = None,
     ) -> McpImage:
         """Draw masks and names on the picture, to look at. Arguments as in segment."""
-        image, regions = self._segment(picture, phrases, boxes, points, labels)
+        image, regions, _ = self._segment(picture, phrases, boxes, points, labels)
         return _picture(draw_regions(image, regions))
 
     def edit(
@@ -117,7 +118,7 @@ class Tools:
         """
         from segue.edit import apply
 
-        image, regions = self._segment(picture, [phrase], None, None, None)
+        image, regions, _ = self._segment(picture, [phrase], None, None, None)
         if not regions:
             raise InputError(f"{phrase!r} is not in the picture, so nothing was edited.")
         edit = Edit(operation, [region.id for region in regions], parameters or {})
@@ -130,7 +131,7 @@ class Tools:
         boxes: list[list[float]] | None,
         points: list[list[float]] | None,
         labels: list[int] | None,
-    ) -> tuple[Image, tuple[Region, ...]]:
+    ) -> tuple[Image, tuple[Region, ...], list[str]]:
         image = self._open(picture)
         if any(len(box) != 4 for box in boxes or []):
             raise InputError(f"A box must be [x0, y0, x1, y1], got {boxes!r}.")
@@ -138,14 +139,14 @@ class Tools:
             raise InputError(f"A point must be [x, y], got {points!r}.")
         with self._lock:
             models = self._models()
-            regions = models.segment(
+            regions, notices = models.segment_with_notices(
                 image,
                 phrases=phrases,
                 boxes=[Box.spanning(*box) for box in boxes or []] or None,
                 points=[(x, y) for x, y in points or []] or None,
                 labels=labels,
             )
-        return image, regions
+        return image, regions, notices
 
     def _models(self) -> Assistant:
         if self._assistant is None:

@@ -32,8 +32,8 @@ async def segment(
         (image,) = await services.load_pictures(request, owner, [(body.image, "")])
     _check_masks(body, image, services.settings.max_mask_pixels)
     boxes = [Box.spanning(*corners) for corners in body.boxes]
-    regions = await services.run_on_models(
-        lambda: services.worker.assistant.segment(
+    regions, notices = await services.run_on_models(
+        lambda: services.worker.assistant.segment_with_notices(
             image,
             phrases=body.phrases or None,
             boxes=boxes or None,
@@ -48,6 +48,7 @@ async def segment(
         image=SegmentedImage.of(image),
         regions=[RegionOut.of(region) for region in regions],
         not_found=[phrase for phrase in body.phrases if phrase not in phrases_found],
+        notices=notices,
     )
 
 

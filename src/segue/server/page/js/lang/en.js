@@ -28,7 +28,7 @@ export default {
   urlAdd: "Fetch",
   samplesTitle: "Or take a drawn scene",
   sampleName: (name) => `Sample: ${name}`,
-  embeddedHint: "The models on board are tiny. They know drawn scenes like these, and nothing else: photographs need full-size models.",
+  embeddedHint: "The bundled models are tiny. They know drawn scenes like these, and nothing else: photographs need full-size models.",
   urlsOff: "This server does not fetch addresses (segue serve --allow-urls).",
   dropHere: "Drop the picture",
   // picture
@@ -179,7 +179,7 @@ export default {
   aboutSegment: "Segmenter",
   aboutNone: "none",
   aboutVersion: (version) => `segue ${version}`,
-  aboutEmbedded: "The embedded models know drawn scenes of 96 things and nothing else. Start the server with full-size models for photographs, for example: segue serve --preset qwen-vl-chat",
+  aboutEmbedded: "The embedded models know drawn scenes of 96 things and nothing else. Start the server with full-size models for photographs, for example the small model of today: segue serve --preset qwen3-vl-2b (large ones: qwen3-vl-8b, qwen-vl-chat)",
   aboutKeys: "Keys",
   keysQuestion: "Enter asks, Shift+Enter begins a new line.",
   keysUndo: "Ctrl+Z takes back, Ctrl+Shift+Z does again.",

@@ -167,7 +167,7 @@ export default {
   aboutSegment: "分割器",
   aboutNone: "无",
   aboutVersion: (version) => `segue ${version}`,
-  aboutEmbedded: "内置模型只认识 96 种物体的手绘场景。要处理照片，请用全尺寸模型启动服务，例如：segue serve --preset qwen-vl-chat",
+  aboutEmbedded: "内置模型只认识 96 种物体的手绘场景。要处理照片，请用全尺寸模型启动服务，例如小型模型：segue serve --preset qwen3-vl-2b（更大的：qwen3-vl-8b、qwen-vl-chat）",
   aboutKeys: "按键",
   keysQuestion: "回车提问，Shift+回车换行。",
   keysUndo: "Ctrl+Z 撤销，Ctrl+Shift+Z 重做。",
