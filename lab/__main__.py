@@ -177,6 +177,25 @@ def evaluate(
         write_text(_json.dumps(results, ensure_ascii=False, indent=2) + "\n", json)
 
 
+@app.command("photographs")
+def photographs(
+    folder: Annotated[Path, typer.Argument(help="Photographs to measure on, as .jpg files.")],
+    fit_on: Annotated[
+        Path | None,
+        typer.Option(help="Fit the classifier anew on these photographs, and print it."),
+    ] = None,
+    n_scenes: Annotated[int, typer.Option("--scenes", min=10, help="Scenes to draw.")] = 500,
+) -> None:
+    """Measure how well photographs are told from drawn scenes."""
+    from lab.photographs import draw_scenes, error_rates, fit, read_photographs
+
+    if fit_on is not None:
+        for name, values in fit(read_photographs(fit_on), draw_scenes(150, seed=1000)).items():
+            typer.echo(f"{name} = {values}")
+    for name, rate in error_rates(read_photographs(folder), n_scenes).items():
+        typer.echo(f"{name:32} {rate}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit.
 
