@@ -1,0 +1,177 @@
+"""Reads English referring expressions."""
+
+import re
+
+from segue.conversation.references.expressions import (
+    LAST,
+    Exclusion,
+    Expression,
+    Numbers,
+    Others,
+    Pronoun,
+    Selection,
+    Side,
+    Union,
+)
+from segue.prompting.synonyms import singularise
+
+COLOURS = {
+    word: colour
+    for colour, words in {
+        "red": "red scarlet crimson",
+        "orange": "orange",
+        "yellow": "yellow golden",
+        "green": "green",
+        "blue": "blue navy",
+        "purple": "purple violet",
+        "pink": "pink",
+        "brown": "brown tan",
+        "black": "black",
+        "white": "white",
+        "grey": "grey gray silver",
+    }.items()
+    for word in words.split()
+}
+_SINGULAR = frozenset("it that this him her he she".split())
+_PLURAL = frozenset("them they these those".split())
+_GENERIC = frozenset("one ones thing things object objects item items region regions".split())
+_NUMBERS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11)))
+_ORDINALS = dict(
+    zip("first second third fourth fifth sixth seventh eighth ninth tenth".split(), range(1, 11))
+)
+_SIDES: dict[str, Side] = {
+    "left": "left", "leftmost": "left", "right": "right", "rightmost": "right",
+    "top": "top", "topmost": "top", "upper": "top", "uppermost": "top", "highest": "top",
+    "bottom": "bottom", "bottommost": "bottom", "lower": "bottom", "lowest": "bottom",
+    "middle": "middle", "center": "middle", "centre": "middle", "central": "middle",
+}  # fmt: skip
+_SIZES = {
+    word: size
+    for size, words in {
+        "big": "big bigger biggest large larger largest",
+        "small": "small smaller smallest little tiny tiniest",
+    }.items()
+    for word in words.split()
+}
+_PLACE = re.compile(
+    r"\s+(?:(?:which|that) (?:is|are) )?(?P<preposition>on|at|in|to|from) (?:the )?(?:very |far )?"
+    r"(?P<side>left|right|top|bottom|middle|cent(?:re|er))(?: (?:side|hand side|edge))?$"
+)
+_EXCLUSION = re.compile(
+    r"^(?P<whole>all|everything|everyone|everybody|all (?:of )?(?:them|the \w+|\w+)|"
+    r"every \w+|each \w+|the \w+) "
+    r"(?:but|except|except for|excepting|apart from|other than|besides|excluding|without) "
+    r"(?P<excluded>.+)$"
+)
+_NUMBER = re.compile(r"^(?:(?:the )?(?:object |region |mask )?(?:numbers?|nos?\.?|#) ?|r)(\d{1,4})$")
+_POSSESSIVE = re.compile(r"'s?\b")
+
+
+def read_english(text: str) -> Expression | None:
+    """Read a referring expression; None when it is not one that the rules know."""
+    text = re.sub(r"[\s,]+", " ", text.lower()).strip(" .!?;:\"'")
+    text = re.sub(r"^(?:please |just |only )+|(?: please| only)+$", "", text)
+    if not text or _POSSESSIVE.search(text):
+        return None
+    return _read_exclusion(text) or _read_union(text) or _read_simple(text)
+
+
+def _read_exclusion(text: str) -> Expression | None:
+    match = _EXCLUSION.match(text)
+    if match is None:
+        return None
+    whole = _read_simple(match.group("whole"))
+    excluded = _read_union(match.group("excluded")) or _read_simple(match.group("excluded"))
+    if excluded is None or not isinstance(whole, Selection):
+        return None
+    return Exclusion(Selection(whole.noun, plural=True, every=True), excluded)
+
+
+def _read_union(text: str) -> Expression | None:
+    if match := re.match(r"^(?:numbers?|nos?\.?|objects|regions) ([\d ]+(?:and \d+)?)$", text):
+        return Numbers(tuple(map(int, re.findall(r"\d+", match.group(1)))))
+    texts = re.split(r" and (?:also )?", text)
+    if len(texts) < 2:
+        return None
+    parts = [_read_simple(part) for part in texts]
+    if any(part is None for part in parts):
+        return None
+    return Union(tuple(part for part in parts if part is not None))
+
+
+def _read_simple(text: str) -> Expression | None:
+    if text in _SINGULAR or text in ("that one", "this one"):
+        return Pronoun()
+    if text in _PLURAL:
+        return Pronoun(plural=True)
+    if match := _NUMBER.match(text):
+        return Numbers((int(match.group(1)),))
+    if text in ("everything", "everyone", "everybody", "all", "all of it"):
+        return Selection(plural=True, every=True)
+    if match := re.match(r"^(both|all)(?: (\w+))? of (?:them|these|those)$", text):
+        count = 2 if match.group(1) == "both" else _NUMBERS.get(match.group(2) or "")
+        return Selection(plural=True, count=count, every=count is None)
+    if re.match(r"^the (?:others|rest|remaining ones)$", text):
+        return Others(Selection(plural=True, every=True))
+    return _read_selection(text)
+
+
+def _read_selection(text: str) -> Expression | None:
+    """Read an article, properties, a noun and a place, in this order."""
+    side: Side | None = None
+    is_counted_from = False
+    if match := _PLACE.search(text):
+        side, text = _SIDES[match.group("side")], text[: match.start()]
+        is_counted_from = match.group("preposition") == "from"
+    words = text.split()
+    is_other = has_article = False
+    ordinal: int | None = None
+    count: int | None = None
+    size = None
+    colours: set[str] = set()
+    every = False
+    noun: list[str] = []
+    for position, word in enumerate(words):
+        is_last = position == len(words) - 1
+        if noun:
+            noun.append(word)
+        elif word in ("the", "that", "this", "these", "those", "my") and not has_article:
+            has_article = True
+        elif word in ("all", "every", "each") and position == 0:
+            every = True
+        elif word == "both" and position == 0:
+            count = 2
+        elif word in ("other", "remaining") and not is_other:
+            is_other = True
+        elif word in _ORDINALS and ordinal is None:
+            ordinal = _ORDINALS[word]
+        elif word == "last" and ordinal is None:
+            ordinal = LAST
+        elif word in _NUMBERS and not is_last and count is None:
+            count = _NUMBERS[word]
+        elif word in _NUMBERS and is_last and count is None and word != "one":
+            count = _NUMBERS[word]
+        elif word in _SIDES and side is None:
+            side = _SIDES[word]
+        elif word in _SIZES and size is None:
+            size = _SIZES[word]
+        elif word in COLOURS:
+            colours.add(COLOURS[word])
+        else:
+            noun.append(word)
+    if is_counted_from and ordinal is None:
+        return None
+    plural = every or count is not None or bool(noun) and _is_plural(noun[-1])
+    name = None if not noun or " ".join(noun) in _GENERIC else " ".join(noun)
+    says_something = bool(noun or colours or side or size or ordinal or count or every or is_other)
+    if not says_something or (not has_article and len(words) > 1 and not (every or count)
+                              and not (colours or side or size)):  # fmt: skip
+        return None
+    selection = Selection(
+        name, plural, count, frozenset(colours), side, ordinal, size, every  # type: ignore[arg-type]
+    )
+    return Others(selection) if is_other else selection
+
+
+def _is_plural(word: str) -> bool:
+    return word == "ones" or singularise(word) != word

@@ -1,0 +1,71 @@
+"""The parts of a referring expression, as both languages' readers give them.
+
+    the second red car from the left   -> Selection(noun="car", colours={"red"}, ordinal=2, side="left")
+    all but the dog                    -> Exception_(Everything(None), Selection(noun="dog"))
+    另外两个                            -> Others(noun=None, count=2)
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Side = Literal["left", "right", "top", "bottom", "middle"]
+LAST = -1
+"""The ordinal of "the last one"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pronoun:
+    """ "it", "that one", 它; or "them", 它们."""
+
+    plural: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """ "number 3", "r1", 2号."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Objects by name and properties."""
+
+    noun: str | None = None
+    """None: any object."""
+    plural: bool = False
+    count: int | None = None
+    """ "the two dogs", "both": exactly so many."""
+    colours: frozenset[str] = field(default_factory=frozenset)
+    side: Side | None = None
+    ordinal: int | None = None
+    """From `side`, by `size`, or in order when there is neither."""
+    size: Literal["big", "small"] | None = None
+    every: bool = False
+    """ "all", "every": all that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """ "the other one", "the other two", "the rest", 其他的."""
+
+    selection: Selection
+    """Which of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """ "all but the dog", 除了狗以外的."""
+
+    whole: Selection
+    excluded: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """ "the dog and the cat"."""
+
+    parts: tuple["Expression", ...]
+
+
+Expression = Pronoun | Numbers | Selection | Others | Exclusion | Union
