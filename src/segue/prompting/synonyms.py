@@ -51,6 +51,73 @@ donut, doughnut, 甜甜圈
 hair dryer, hair drier, 吹风机
 traffic light, stoplight, traffic signal, 红绿灯
 tap, faucet, 水龙头
+bird, 鸟, 小鸟
+horse, 马
+sheep, 羊, 绵羊
+goat, 山羊
+cow, cattle, 牛, 奶牛
+elephant, 大象, 象
+bear, 熊
+zebra, 斑马
+giraffe, 长颈鹿
+lion, 狮子
+tiger, 老虎
+monkey, 猴子
+rabbit, bunny, 兔子
+duck, 鸭子
+chicken, hen, 鸡
+pig, 猪
+fish, 鱼
+butterfly, 蝴蝶
+tree, 树, 大树
+flower, 花, 花朵
+grass, 草, 草地
+sky, 天空
+cloud, 云
+sun, 太阳
+moon, 月亮
+mountain, 山
+house, 房子
+building, 建筑, 楼房
+door, 门
+window, 窗户, 窗
+chair, 椅子
+table, 桌子
+bed, 床
+bench, 长椅
+lamp, 灯, 台灯
+clock, 钟, 时钟
+book, 书
+bottle, 瓶子
+bowl, 碗
+plate, dish, 盘子
+knife, 刀
+fork, 叉子
+spoon, 勺子
+vase, 花瓶
+umbrella, 雨伞, 伞
+ball, 球
+kite, 风筝
+apple, 苹果
+banana, 香蕉
+orange, 橙子, 橘子
+pear, 梨
+strawberry, 草莓
+lemon, 柠檬
+carrot, 胡萝卜
+tomato, 番茄, 西红柿
+bread, 面包
+cake, 蛋糕
+pizza, 披萨
+hamburger, burger, 汉堡, 汉堡包
+sandwich, 三明治
+keyboard, 键盘
+mouse, 鼠标
+helicopter, 直升机
+rocket, 火箭
+tractor, 拖拉机
+shirt, 衬衫
+shoe, 鞋, 鞋子
 """
 _ARTICLE = re.compile(r"^(?:a|an|the|one|some)\s+")
 _IRREGULAR = {
@@ -185,6 +252,20 @@ def phrases_agree(phrase: str, other: str) -> bool | None:
     return False
 
 
+def names_object(noun: str, name: str) -> bool:
+    """Whether a noun names an object that is called `name`, and says no more than that name.
+
+    >>> names_object("car", "the red car"), names_object("plane", "飞机")
+    (True, True)
+    >>> names_object("person", "man"), names_object("man", "person")
+    (True, False)
+    >>> names_object("fluffy dog", "dog")
+    False
+    """
+    canonical, heads = _BUNDLED.canonical(noun), _heads(name)
+    return canonical in heads or bool(_HYPERNYMS.get(canonical, frozenset()) & heads)
+
+
 def _heads(phrase: str) -> set[str]:
     """Return the canonical forms of a phrase and of its ends: "red car" -> red car, car."""
     form = singularise(normalise_phrase(phrase))
@@ -193,6 +274,7 @@ def _heads(phrase: str) -> set[str]:
     ends = {form, *(" ".join(words[start:]) for start in range(len(words)))}
     if any("\u3400" <= character <= "\u9fff" for character in form):
         ends |= {end for end in (form[start:] for start in range(len(form))) if end in _BUNDLED}
+        ends.add(form.rpartition("的")[2])
     return {_BUNDLED.canonical(end) for end in ends if end}
 
 

@@ -6,6 +6,6 @@ the chat model. docs/references.md lists what can be said.
 """
 
 from segue.conversation.references.referents import Referent, Resolution
-from segue.conversation.references.resolution import resolve
+from segue.conversation.references.resolution import read_expression, resolve
 
-__all__ = ["Referent", "Resolution", "resolve"]
+__all__ = ["Referent", "Resolution", "read_expression", "resolve"]

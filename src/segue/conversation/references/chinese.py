@@ -49,7 +49,7 @@ def read_chinese(text: str) -> Expression | None:
     text = re.sub(r"^(?:请|只|就)+", "", text)
     if not text:
         return None
-    return _read_exclusion(text) or _read_simple(text) or _read_union(text)
+    return _read_exclusion(text) or _read_union(text) or _read_simple(text)
 
 
 def _read_exclusion(text: str) -> Expression | None:
@@ -60,7 +60,10 @@ def _read_exclusion(text: str) -> Expression | None:
         if match is None:
             continue
         excluded_text = match.group("excluded").removesuffix("的") or match.group("excluded")
-        excluded = _read_simple(excluded_text) or _read_union(excluded_text)
+        excluded = _read_union(excluded_text) or _read_simple(excluded_text)
+        if excluded == Selection(noun=excluded_text):
+            # A bare noun is a plural as well.
+            excluded = Selection(excluded_text, plural=True)
         noun = (match.groupdict().get("noun") or "").removesuffix("都")
         if excluded is not None and "以外" not in excluded_text:
             name = None if noun in _GENERIC else noun

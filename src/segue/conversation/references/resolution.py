@@ -1,0 +1,309 @@
+"""Decides which objects a referring expression means.
+
+An expression is looked up among the objects of one picture: the one that was asked about, else that
+of the objects spoken of last, else the newest that has objects. A noun that names nothing there is
+looked up on the other pictures. Wherever the words leave several objects, they are choices.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from segue.conversation.references.chinese import read_chinese
+from segue.conversation.references.english import read_english
+from segue.conversation.references.expressions import (
+    LAST,
+    Exclusion,
+    Expression,
+    Numbers,
+    Others,
+    Pronoun,
+    Selection,
+    Union,
+)
+from segue.conversation.references.ordering import Order, order_by_side, order_by_size
+from segue.conversation.references.reasons import key_of_place, reason
+from segue.conversation.references.referents import Referent, Resolution
+from segue.prompting.intent import is_chinese
+from segue.prompting.synonyms import names_object
+
+
+def read_expression(text: str) -> Expression | None:
+    """Read a referring expression in English or Chinese; None: the rules do not know it.
+
+    >>> read_expression("the left dog").noun
+    'dog'
+    >>> read_expression("the dog that barks at night, I think") is None
+    True
+    """
+    return read_chinese(text) if is_chinese(text) else read_english(text)
+
+
+def resolve(
+    text: str,
+    referents: Sequence[Referent],
+    *,
+    image: int | None = None,
+    salient: Iterable[str] = (),
+) -> Resolution:
+    """Say which objects an expression means.
+
+    Args:
+        text: an expression, without a verb: "the left one", "除了狗以外的".
+        referents: the objects, in the order in which they were found.
+        image: index of the picture that was asked about; None: it was not said.
+        salient: ids of the objects spoken of last.
+
+    Returns:
+        The objects; or choices; or neither, and the chat model has to be asked.
+
+    >>> from segue.values.box import Box
+    >>> dogs = [Referent("r1", ("dog",), Box(0, 0, 9, 9), 81),
+    ...         Referent("r2", ("dog",), Box(20, 0, 32, 9), 108)]
+    >>> resolve("the left one", dogs)
+    Resolution(ids=('r1',), choices=(), reason='the leftmost of 2')
+    >>> resolve("the dog", dogs).choices
+    ('r1', 'r2')
+    """
+    expression = read_expression(text)
+    if expression is None:
+        return Resolution()
+    return resolve_expression(
+        expression, referents, image=image, salient=salient, chinese=is_chinese(text)
+    )
+
+
+def resolve_expression(
+    expression: Expression,
+    referents: Sequence[Referent],
+    *,
+    image: int | None = None,
+    salient: Iterable[str] = (),
+    chinese: bool = False,
+) -> Resolution:
+    """Say which objects an expression that was read means. See `resolve`.
+
+    Args:
+        chinese: give reasons in Chinese.
+    """
+    resolver = _Resolver(referents, image, frozenset(salient), chinese)
+    return resolver.resolve(expression)
+
+
+class _Resolver:
+    def __init__(
+        self,
+        referents: Sequence[Referent],
+        image: int | None,
+        salient: frozenset[str],
+        chinese: bool,
+    ) -> None:
+        self._all, self._image, self._chinese = list(referents), image, chinese
+        spoken_of = [referent for referent in referents if referent.id in salient]
+        if image is None:
+            newest = max((referent.image for referent in spoken_of or referents), default=0)
+        else:
+            newest = image
+        self._scope = [referent for referent in referents if referent.image == newest]
+        self._salient = [referent for referent in spoken_of if referent.image == newest]
+
+    def resolve(self, expression: Expression) -> Resolution:
+        match expression:
+            case Pronoun():
+                return self._resolve_pronoun(expression)
+            case Numbers():
+                return self._resolve_numbers(expression)
+            case Selection():
+                return self._select(expression, self._named(expression.noun), self._salient)
+            case Others():
+                return self._resolve_others(expression)
+            case Exclusion():
+                return self._resolve_exclusion(expression)
+            case Union():
+                return self._resolve_union(expression)
+
+    def _resolve_pronoun(self, pronoun: Pronoun) -> Resolution:
+        salient, scope = self._salient, self._scope
+        if pronoun.plural:
+            if len(salient) > 1:
+                return self._chosen(salient, "recent")
+            return self._choices(scope, "which of them")
+        if len(salient) == 1:
+            return self._chosen(salient, "recent")
+        return self._choices(salient or scope)
+
+    def _resolve_numbers(self, numbers: Numbers) -> Resolution:
+        by_id = {referent.id: referent for referent in self._all}
+        ids = [f"r{number}" for number in numbers.numbers]
+        if not ids or any(id not in by_id for id in ids):
+            return Resolution()
+        return self._chosen([by_id[id] for id in ids], "number")
+
+    def _resolve_others(self, others: Others) -> Resolution:
+        selection = others.selection
+        candidates = self._named(selection.noun)
+        if not self._salient:
+            return self._choices(candidates) if len(candidates) > 1 else Resolution()
+        remaining = [referent for referent in candidates if referent not in self._salient]
+        found = self._select(selection, remaining, ())
+        return self._chosen(self._by_id(found.ids), "others") if found.ids else found
+
+    def _resolve_exclusion(self, exclusion: Exclusion) -> Resolution:
+        whole = self._named(exclusion.whole.noun)
+        excluded = exclusion.excluded
+        if isinstance(excluded, Selection) and excluded.noun is None:
+            found = self._select(excluded, whole, self._salient)
+        else:
+            found = self.resolve(excluded)
+        if not found.ids:
+            return found
+        remaining = [referent for referent in whole if referent.id not in found.ids]
+        return self._chosen(remaining, "exclusion", k=len(found.ids))
+
+    def _resolve_union(self, union: Union) -> Resolution:
+        ids: list[str] = []
+        for part in union.parts:
+            found = self.resolve(part)
+            if not found.ids:
+                return found
+            ids += found.ids
+        return self._chosen(self._by_id(ids), "union")
+
+    def _named(self, noun: str | None) -> list[Referent]:
+        """Return what a noun names in scope; on the other pictures where there is none."""
+        if noun is None:
+            return self._scope
+        named = [
+            referent
+            for referent in self._all
+            if any(names_object(noun, name) for name in referent.names)
+        ]
+        in_scope = [referent for referent in named if referent in self._scope]
+        return in_scope or ([] if self._image is not None else named)
+
+    def _select(
+        self, selection: Selection, candidates: list[Referent], salient: Sequence[Referent]
+    ) -> Resolution:
+        """Choose among candidates by everything that a selection says but its noun."""
+        if selection.colours:
+            if any(not referent.colours for referent in candidates):
+                return Resolution()
+            candidates = [
+                referent for referent in candidates if selection.colours <= referent.colours
+            ]
+        if not candidates:
+            return Resolution()
+        if selection.size is not None and selection.side is not None:
+            return self._select_by_both(selection, candidates)
+        if selection.size is not None:
+            return self._select_by_size(selection, candidates)
+        if selection.side is not None or selection.ordinal is not None:
+            return self._select_by_place(selection, candidates)
+        return self._select_by_number(selection, candidates, salient)
+
+    def _select_by_number(
+        self, selection: Selection, candidates: list[Referent], salient: Sequence[Referent]
+    ) -> Resolution:
+        key = "colour" if selection.colours else "all"
+        n, count = len(candidates), selection.count
+        spoken_of = [referent for referent in candidates if referent in salient]
+        if count is not None and count != n:
+            if len(spoken_of) == count and not selection.every:
+                return self._chosen(spoken_of, "recent")
+            return self._choices(candidates, "which of them") if n > 1 else Resolution()
+        if n == 1:
+            return self._chosen(candidates, "only")
+        if selection.plural or count is not None:
+            return self._chosen(candidates, key, n=n)
+        if len(spoken_of) == 1:
+            return self._chosen(spoken_of, "recent")
+        return self._choices(candidates)
+
+    def _select_by_both(self, selection: Selection, candidates: list[Referent]) -> Resolution:
+        """Choose by size and by side, where both choose the same."""
+        if selection.ordinal is not None:
+            return Resolution()
+        by_size = self._select_by_size(selection, candidates)
+        by_side = self._select_by_place(selection, candidates)
+        if by_size.ids and by_size.ids == by_side.ids:
+            return by_size
+        ids = {*by_size.ids, *by_size.choices, *by_side.ids, *by_side.choices}
+        return self._choices(self._by_id(ids))
+
+    def _select_by_size(self, selection: Selection, candidates: list[Referent]) -> Resolution:
+        assert selection.size is not None
+        order = order_by_size(candidates, largest_first=selection.size == "big")
+        if selection.ordinal in (None, 1):
+            return self._take(order, 1, selection, candidates, selection.size)
+        return self._take(
+            order, selection.ordinal or 1, selection, candidates, f"ranked {selection.size}"
+        )
+
+    def _select_by_place(self, selection: Selection, candidates: list[Referent]) -> Resolution:
+        side, n = selection.side, len(candidates)
+        if side == "middle":
+            return self._select_middle(selection, candidates)
+        is_group = selection.plural and selection.count is None
+        if is_group and n > 1:
+            # "The dogs on the left": how many they are is not said.
+            return self._choices(candidates, "which of them")
+        ordinal = 1 if selection.ordinal is None else selection.ordinal
+        key = key_of_place(side, ordinal)
+        if side is not None:
+            return self._take(order_by_side(candidates, side), ordinal, selection, candidates, key)
+        as_found = Order(candidates, lambda first, second: False)
+        from_left = order_by_side(candidates, "left")
+        found = [
+            self._take(order, ordinal, selection, candidates, key)
+            for order in (as_found, from_left)
+        ]
+        if found[0].ids == found[1].ids:
+            return found[0]
+        ids = {id for one in found for id in (*one.ids, *one.choices)}
+        return self._choices(self._by_id(ids))
+
+    def _select_middle(self, selection: Selection, candidates: list[Referent]) -> Resolution:
+        n = len(candidates)
+        if selection.ordinal is not None or (selection.count or 1) > 1:
+            return Resolution()
+        order = order_by_side(candidates, "middle")
+        if n % 2 == 0:
+            taken, unclear = order.take(n // 2 - 1, 2)
+            return self._choices(taken or unclear)
+        return self._take(order, n // 2 + 1, selection, candidates, "only" if n == 1 else "middle")
+
+    def _take(
+        self,
+        order: Order,
+        ordinal: int,
+        selection: Selection,
+        candidates: Sequence[Referent],
+        key: str,
+    ) -> Resolution:
+        """Take as many objects from an order as a selection asks for."""
+        n = len(candidates)
+        count = selection.count or 1
+        if count > 1 and ordinal not in (1, LAST):
+            return Resolution()
+        start = n - count if ordinal == LAST else ordinal - 1
+        taken, unclear = order.take(start, count)
+        if unclear:
+            return self._choices(unclear, "which" if count == 1 else "which of them")
+        return self._chosen(taken, "only" if n == 1 else key, n=n, k=start + 1)
+
+    def _by_id(self, ids: Iterable[str]) -> list[Referent]:
+        wanted = set(ids)
+        return [referent for referent in self._all if referent.id in wanted]
+
+    def _chosen(
+        self, referents: Sequence[Referent], key: str, *, n: int = 0, k: int = 0
+    ) -> Resolution:
+        if not referents:
+            return Resolution()
+        ids = tuple(referent.id for referent in self._by_id(one.id for one in referents))
+        return Resolution(ids, (), reason(key, chinese=self._chinese, n=n or len(ids), k=k))
+
+    def _choices(self, referents: Sequence[Referent], key: str = "which") -> Resolution:
+        """Offer a choice; of one object it is no choice."""
+        if len(referents) == 1:
+            return self._chosen(referents, "only")
+        ids = tuple(referent.id for referent in self._by_id(one.id for one in referents))
+        return Resolution((), ids, reason(key, chinese=self._chinese) if ids else "")
