@@ -29,8 +29,8 @@ woman, lady, 女人, 女子
 child, kid, 小孩, 孩子, 儿童
 boy, 男孩
 girl, 女孩
-dog, puppy, 狗, 小狗
-cat, kitten, kitty, 猫, 小猫
+dog, puppy, doggy, 狗, 小狗, 狗狗
+cat, kitten, kitty, 猫, 小猫, 猫咪, 猫猫
 couch, sofa, settee, 沙发
 tv, television, tv monitor, tv set, 电视, 电视机
 cell phone, mobile phone, cellphone, smartphone, mobile, phone, 手机

@@ -46,7 +46,8 @@ def as_answer(resolution: Resolution) -> str:
 
 
 @pytest.mark.parametrize(
-    ("register", "salient", "sentence", "answer"), read_table(FOLDER / "sentences.txt")
+    ("register", "salient", "sentence", "answer"),
+    [*read_table(FOLDER / "sentences.txt"), *read_table(FOLDER / "held_out.txt")],
 )
 def test_sentences_of_the_table_are_resolved(register, salient, sentence, answer):
     assert as_answer(resolve(sentence, REGISTERS[register], salient=salient)) == answer

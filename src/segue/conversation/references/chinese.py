@@ -1,6 +1,7 @@
 """Reads Chinese referring expressions."""
 
 import re
+from dataclasses import replace
 
 from segue.conversation.references.expressions import (
     LAST,
@@ -22,14 +23,14 @@ COLOURS = {
 _DIGITS = {digit: number for number, digit in enumerate("零一二三四五六七八九十")} | {"两": 2, "俩": 2}
 _NUMBER = r"(?:\d{1,3}|[一二两俩三四五六七八九十])"
 _M = r"(?:个|只|辆|架|艘|匹|头|条|张|位|棵|朵|座|把|台|件|支|根|块|片|杯|碗|本|顶|双|群)"
-_SIDE = r"(?:左|右|上|下|中|顶|底|最左|最右|最上|最下|正中|最顶|最底)(?:边|侧|面|方|间|部|端)?"
+_SIDE = r"靠?(?:左|右|上|下|中|顶|底|最左|最右|最上|最下|正中|最顶|最底)(?:边|侧|面|方|间|部|端)?"
 _SIDES: dict[str, Side] = {
     "左": "left", "右": "right", "上": "top", "顶": "top", "下": "bottom", "底": "bottom",
     "中": "middle",
 }  # fmt: skip
 _COLOUR = "(?:粉红|" + "|".join(COLOURS) + ")"
 _SINGULAR = re.compile(rf"^(?:它|他|她|(?:这|那)(?:一)?{_M}|这|那)$")
-_PLURAL = re.compile(rf"^(?:它们|他们|她们|(?:这|那)些|(?:这|那)(?:两{_M}|俩))$")
+_PLURAL = re.compile(rf"^(?:它们|他们|她们|(?:这|那)些|(?:这|那)(?:({_NUMBER}){_M}|俩))$")
 _NUMBERED = re.compile(rf"^(?:编号|号码|#|r|第)?\s*({_NUMBER})\s*号?$")
 _GENERIC = frozenset(["", "东西", "物体", "目标", "区域", "对象"])
 _EXCLUSION = (
@@ -40,6 +41,7 @@ _EXCLUSION = (
     re.compile(r"^除了?(?P<excluded>.+?)(?:以外|之外)的?(?:其他|其余|所有)?的?(?P<noun>.+?)(?:都)?$"),
     re.compile(r"^(?P<excluded>.+?)(?:以外|之外)的?(?:所有|全部|其他|其余)?的?(?P<noun>.*?)(?:都)?$"),
 )
+_SINGLE = re.compile(rf"{_M}|这|那|左|右|上|下|中|最|大|小|第|顶|底")
 _PARTS = re.compile(r"和|与|跟|以及|、|，")
 
 
@@ -61,9 +63,9 @@ def _read_exclusion(text: str) -> Expression | None:
             continue
         excluded_text = match.group("excluded").removesuffix("的") or match.group("excluded")
         excluded = _read_union(excluded_text) or _read_simple(excluded_text)
-        if excluded == Selection(noun=excluded_text):
-            # A bare noun is a plural as well.
-            excluded = Selection(excluded_text, plural=True)
+        if isinstance(excluded, Selection) and not _SINGLE.search(excluded_text):
+            # Without a classifier a noun is a plural as well.
+            excluded = replace(excluded, plural=True)
         noun = (match.groupdict().get("noun") or "").removesuffix("都")
         if excluded is not None and "以外" not in excluded_text:
             name = None if noun in _GENERIC else noun
@@ -82,11 +84,16 @@ def _read_union(text: str) -> Expression | None:
 
 
 def _read_simple(text: str) -> Expression | None:
-    text = text.removesuffix("都") or text
+    if text.endswith("都") and len(text) > 1:
+        expression = _read_simple(text.removesuffix("都"))
+        return (
+            replace(expression, plural=True) if isinstance(expression, Selection) else expression
+        )
     if _SINGULAR.match(text):
         return Pronoun()
-    if _PLURAL.match(text):
-        return Pronoun(plural=True)
+    if match := _PLURAL.match(text):
+        count = match.group(1) or ("两" if text.endswith("俩") else None)
+        return Pronoun(plural=count not in ("一", "1"), count=_number(count) if count else None)
     if (match := _NUMBERED.match(text)) and (text.endswith("号") or text[0] in "#r编"):
         return Numbers((_number(match.group(1)),))
     if text in ("全部", "所有", "全", "一切", "所有的", "全部的"):
@@ -104,7 +111,7 @@ def _read_others(text: str) -> Expression | None:
             return Others(
                 Selection(inner.noun, True, None, inner.colours, inner.side, None, None, True)
             )
-    if match := re.match(rf"^另外?(?P<count>{_NUMBER})?{_M}(?P<rest>.*)$", text):
+    if match := re.match(rf"^另外?(?:那|这)?(?P<count>{_NUMBER})?{_M}(?P<rest>.*)$", text):
         count = _number(match.group("count")) if match.group("count") else 1
         rest = match.group("rest").removeprefix("的")
         inner = Selection() if not rest else _read_selection(rest)
@@ -137,11 +144,18 @@ def _read_selection(text: str) -> Expression | None:
     for _ in range(8):
         before = text
         if side is None and (match := take(rf"(?:从|由)?({_SIDE})(?:起|数起|往.数|数)?的?(?!手)")):
-            side = _SIDES[match.group(1).removeprefix("最").removeprefix("正")[0]]
+            side = _SIDES[match.group(1).lstrip("靠最正")[0]]
         elif ordinal is None and (match := take(rf"(?:的)?第({_NUMBER})(?:{_M}|(?=大|小))?的?")):
             ordinal = _number(match.group(1))
+        elif ordinal is None and (match := take(rf"倒数第({_NUMBER})(?:{_M})?的?")):
+            ordinal = -_number(match.group(1))
+        elif count is None and (match := take(rf"(前|最?后|最前)(?:面|边)?的?({_NUMBER}){_M}的?")):
+            ordinal = 1 if "前" in match.group(1) else LAST
+            count = _number(match.group(2))
         elif ordinal is None and take(rf"最后(?:一)?(?:{_M})?的?"):
             ordinal = LAST
+        elif size is None and take(r"(?:个头|个子|体型|块头|面积|尺寸)(?=最|较|比较|大|小)"):
+            pass
         elif size is None and (match := take(r"(?:最|较|比较)?(大|小)(?:一点|一些|点)?的")):
             size = "big" if match.group(1) == "大" else "small"
         elif size is None and (match := take(rf"(?:最|较|比较)(大|小)(?={_M}|$)")):

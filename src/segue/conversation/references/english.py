@@ -1,6 +1,7 @@
 """Reads English referring expressions."""
 
 import re
+from dataclasses import replace
 
 from segue.conversation.references.expressions import (
     LAST,
@@ -32,7 +33,10 @@ COLOURS = {
     }.items()
     for word in words.split()
 }
-_SINGULAR = frozenset("it that this him her he she".split())
+_SINGULAR = frozenset(
+    ["it", "that", "this", "him", "her", "he", "she", "that one", "this one", "the same",
+     "the same one", "that thing", "this thing"]
+)  # fmt: skip
 _PLURAL = frozenset("them they these those".split())
 _GENERIC = frozenset("one ones thing things object objects item items region regions".split())
 _NUMBERS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11)))
@@ -63,7 +67,12 @@ _EXCLUSION = re.compile(
     r"(?:but|except|except for|excepting|apart from|other than|besides|excluding|without) "
     r"(?P<excluded>.+)$"
 )
-_NUMBER = re.compile(r"^(?:(?:the )?(?:object |region |mask )?(?:numbers?|nos?\.?|#) ?|r)(\d{1,4})$")
+_NUMBER = re.compile(
+    r"^(?:(?:the )?(?:(?:object|region|mask) )?(?:numbers?|nos?\.?|#) ?|"
+    r"(?:object|region|mask|item) |r)(\d{1,4})$"
+)
+_NUMBERS_OF = re.compile(r"^(?:the )?(?:(?P<noun>[a-z]+)s )?(?P<numbers>\d+(?:[ ,]+\d+)* and \d+)$")
+_PART_OF = re.compile(r"^(?P<part>.+?) of (?P<whole>them|these|those|(?:the|these|those) .+)$")
 _POSSESSIVE = re.compile(r"'s?\b")
 
 
@@ -88,8 +97,11 @@ def _read_exclusion(text: str) -> Expression | None:
 
 
 def _read_union(text: str) -> Expression | None:
-    if match := re.match(r"^(?:numbers?|nos?\.?|objects|regions) ([\d ]+(?:and \d+)?)$", text):
-        return Numbers(tuple(map(int, re.findall(r"\d+", match.group(1)))))
+    if match := _NUMBERS_OF.match(text):
+        noun = match.group("noun")
+        is_generic = noun in ("number", "no", "nr", "object", "region", "mask", "item")
+        numbers = tuple(map(int, re.findall(r"\d+", match.group("numbers"))))
+        return Numbers(numbers, None if is_generic else noun)
     texts = re.split(r" and (?:also )?", text)
     if len(texts) < 2:
         return None
@@ -100,20 +112,37 @@ def _read_union(text: str) -> Expression | None:
 
 
 def _read_simple(text: str) -> Expression | None:
-    if text in _SINGULAR or text in ("that one", "this one"):
+    if text in _SINGULAR:
         return Pronoun()
+    if match := re.match(r"^(?:these|those)(?: (\w+))?$", text):
+        if match.group(1) is None or match.group(1) in _NUMBERS:
+            return Pronoun(plural=True, count=_NUMBERS.get(match.group(1) or ""))
     if text in _PLURAL:
         return Pronoun(plural=True)
     if match := _NUMBER.match(text):
         return Numbers((int(match.group(1)),))
-    if text in ("everything", "everyone", "everybody", "all", "all of it"):
+    if text in ("everything", "all", "all of it"):
         return Selection(plural=True, every=True)
-    if match := re.match(r"^(both|all)(?: (\w+))? of (?:them|these|those)$", text):
-        count = 2 if match.group(1) == "both" else _NUMBERS.get(match.group(2) or "")
-        return Selection(plural=True, count=count, every=count is None)
+    if text in ("everyone", "everybody"):
+        return Selection("person", plural=True, every=True)
+    if text in ("either", "either one", "one", "any", "any one"):
+        return Selection()
+    if match := _PART_OF.match(text):
+        return _read_part(match.group("part"), match.group("whole"))
     if re.match(r"^the (?:others|rest|remaining ones)$", text):
         return Others(Selection(plural=True, every=True))
     return _read_selection(text)
+
+
+def _read_part(part_text: str, whole_text: str) -> Expression | None:
+    """Read "the bigger of the two dogs": the noun stands in the whole."""
+    part = _read_simple(part_text if part_text != "some" else "")
+    whole = Selection() if whole_text in _PLURAL else _read_selection(whole_text)
+    if not isinstance(part, Selection) or not isinstance(whole, Selection) or part.noun:
+        return None
+    if whole.side or whole.size or whole.ordinal:
+        return None
+    return replace(part, noun=whole.noun, colours=part.colours | whole.colours)
 
 
 def _read_selection(text: str) -> Expression | None:
@@ -137,6 +166,10 @@ def _read_selection(text: str) -> Expression | None:
             noun.append(word)
         elif word in ("the", "that", "this", "these", "those", "my") and not has_article:
             has_article = True
+        elif word in ("far", "very") and not is_last:
+            pass
+        elif word == "everything" and position == 0:
+            every = True
         elif word in ("all", "every", "each") and position == 0:
             every = True
         elif word == "both" and position == 0:

@@ -10,21 +10,24 @@ from typing import Literal
 
 Side = Literal["left", "right", "top", "bottom", "middle"]
 LAST = -1
-"""The ordinal of "the last one"."""
+"""The ordinal of "the last one"; that of "the last but one" is -2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pronoun:
-    """ "it", "that one", 它; or "them", 它们."""
+    """ "it", "that one", 它; or "them", "these two", 它们."""
 
     plural: bool = False
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """ "number 3", "r1", 2号."""
+    """ "number 3", "r1", "cars 1 and 2", 2号."""
 
     numbers: tuple[int, ...]
+    noun: str | None = None
+    """What all of them are called; None: anything."""
 
 
 @dataclass(frozen=True, slots=True)

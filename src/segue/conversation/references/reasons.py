@@ -1,6 +1,6 @@
 """Sentences that say why an expression means what it means, in the language of the question."""
 
-from segue.conversation.references.expressions import LAST, Side
+from segue.conversation.references.expressions import Side
 
 _ENGLISH = {
     "number": "by number",
@@ -74,10 +74,10 @@ def key_of_place(side: Side | None, ordinal: int) -> str:
 
     Args:
         side: where the order begins; None: in the order of the picture.
-        ordinal: from 1, or `LAST`.
+        ordinal: from 1; negative: counted from the end.
     """
     if side == "middle":
         return "middle"
-    if side is None or ordinal == LAST:
+    if side is None or ordinal < 0:
         return "order"
     return f"first {side}" if ordinal == 1 else side

@@ -17,6 +17,7 @@ from segue.conversation.references.expressions import (
     Others,
     Pronoun,
     Selection,
+    Side,
     Union,
 )
 from segue.conversation.references.ordering import Order, order_by_side, order_by_size
@@ -31,7 +32,7 @@ def read_expression(text: str) -> Expression | None:
 
     >>> read_expression("the left dog").noun
     'dog'
-    >>> read_expression("the dog that barks at night, I think") is None
+    >>> read_expression("what is it doing") is None
     True
     """
     return read_chinese(text) if is_chinese(text) else read_english(text)
@@ -125,6 +126,8 @@ class _Resolver:
         if pronoun.plural:
             if len(salient) > 1:
                 return self._chosen(salient, "recent")
+            if pronoun.count is not None and len(scope) == pronoun.count:
+                return self._chosen(scope, "all")
             return self._choices(scope, "which of them")
         if len(salient) == 1:
             return self._chosen(salient, "recent")
@@ -133,9 +136,11 @@ class _Resolver:
     def _resolve_numbers(self, numbers: Numbers) -> Resolution:
         by_id = {referent.id: referent for referent in self._all}
         ids = [f"r{number}" for number in numbers.numbers]
-        if not ids or any(id not in by_id for id in ids):
-            return Resolution()
-        return self._chosen([by_id[id] for id in ids], "number")
+        found = [by_id[id] for id in ids if id in by_id]
+        is_named = numbers.noun is None or all(
+            _is_named(referent, numbers.noun) for referent in found
+        )
+        return self._chosen(found, "number") if len(found) == len(ids) and is_named else Resolution()
 
     def _resolve_others(self, others: Others) -> Resolution:
         selection = others.selection
@@ -171,11 +176,7 @@ class _Resolver:
         """Return what a noun names in scope; on the other pictures where there is none."""
         if noun is None:
             return self._scope
-        named = [
-            referent
-            for referent in self._all
-            if any(names_object(noun, name) for name in referent.names)
-        ]
+        named = [referent for referent in self._all if _is_named(referent, noun)]
         in_scope = [referent for referent in named if referent in self._scope]
         return in_scope or ([] if self._image is not None else named)
 
@@ -186,9 +187,12 @@ class _Resolver:
         if selection.colours:
             if any(not referent.colours for referent in candidates):
                 return Resolution()
-            candidates = [
+            coloured = [
                 referent for referent in candidates if selection.colours <= referent.colours
             ]
+            if len(coloured) == 1 and _contradicts_side(coloured[0], candidates, selection.side):
+                return Resolution()
+            candidates = coloured
         if not candidates:
             return Resolution()
         if selection.size is not None and selection.side is not None:
@@ -283,7 +287,7 @@ class _Resolver:
         count = selection.count or 1
         if count > 1 and ordinal not in (1, LAST):
             return Resolution()
-        start = n - count if ordinal == LAST else ordinal - 1
+        start = n - count + ordinal + 1 if ordinal < 0 else ordinal - 1
         taken, unclear = order.take(start, count)
         if unclear:
             return self._choices(unclear, "which" if count == 1 else "which of them")
@@ -307,3 +311,15 @@ class _Resolver:
             return self._chosen(referents, "only")
         ids = tuple(referent.id for referent in self._by_id(one.id for one in referents))
         return Resolution((), ids, reason(key, chinese=self._chinese) if ids else "")
+
+
+def _is_named(referent: Referent, noun: str) -> bool:
+    return any(names_object(noun, name) for name in referent.names)
+
+
+def _contradicts_side(referent: Referent, among: Sequence[Referent], side: Side | None) -> bool:
+    """Whether an object stands at the other end than the side that was said."""
+    if side is None or side == "middle" or len(among) < 2:
+        return False
+    last, _ = order_by_side(among, side).take(len(among) - 1)
+    return last == [referent]
