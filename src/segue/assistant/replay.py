@@ -12,6 +12,7 @@ from segue.conversation.register import is_user_corrected
 from segue.conversation.session.bounds import SessionLimits
 from segue.conversation.session.read import coordinates_of, read_session
 from segue.dialects.parsing.thoughts import without_thoughts
+from segue.pipeline.answer import Answer
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.prompting.intent import parse_intent
 from segue.values.region import Region
@@ -55,6 +56,11 @@ def replay(
     _, saved_now = saved.steps[saved.at]
     for number, (turn, saved_answer) in enumerate(zip(document["turns"], saved_now.answers), 1):
         new_images = tuple(images[digest] for digest in turn["images"])
+        if saved_answer.from_register:
+            conversation.append_turn(
+                turn["question"], _with_current_masks(saved_answer, conversation), new_images
+            )
+            continue
         builder = AnswerBuilder(turn["question"])
         turn_images = conversation.images + new_images
         saved_regions = [region_from_json(region) for region in turn["regions"]]
@@ -163,3 +169,16 @@ def _differences(saved: list[Region], new_regions: tuple[Region, ...]) -> list[s
             iou = old.mask.iou(new.mask) if has_same_size else 0.0
             differences.append(f"{old.id}: the mask changed (IoU {iou:.3f})")
     return differences
+
+
+def _with_current_masks(answer: Answer, conversation: Conversation) -> Answer:
+    """Return an answer from the register with its objects as the conversation has them now."""
+    current = {region.id: region for region in conversation.regions}
+    regions = tuple(
+        replace(
+            current.get(region.id, region),
+            phrase=region.phrase, span=region.span, names=region.names, turns=region.turns,
+        )
+        for region in answer.regions
+    )  # fmt: skip
+    return replace(answer, regions=regions)

@@ -15,7 +15,7 @@ from segue.conversation.history_budget import (
     HistoryPlan,
     stream_within_context,
 )
-from segue.conversation.marking import MarkableConversation
+from segue.conversation.object_requests import ReferringConversation, RequestPlan
 from segue.conversation.picture_focus import reference_in, turns_about
 from segue.conversation.register import ObjectRegister
 from segue.conversation.session.write import save
@@ -23,16 +23,16 @@ from segue.deprecated import renamed
 from segue.errors import InputError
 from segue.pipeline.answer import Answer, Done, Event, Notice, ThoughtEnded
 from segue.pipeline.answer_builder import AnswerBuilder
-from segue.pipeline.photographs import PhotographWarning, photograph_notice
+from segue.pipeline.photographs import PhotographWarning
 from segue.pipeline.pipeline import Pipeline
 from segue.pipeline.routing import Route, RouteDecision, choose_route, tag_reply
 from segue.prompting.grounding_prompts import TAG_PROMPTS, grounding_question
-from segue.prompting.intent import is_chinese
+from segue.prompting.intent import is_chinese, parse_intent
 from segue.prompting.picture_reference import PictureReference
 from segue.values.message import Message, Sampling
 
 
-class Conversation(MarkableConversation):
+class Conversation(ReferringConversation):
     """The turns so far, and the way to the next one. Begun by `Assistant.open`."""
 
     def __init__(self, pipeline: Pipeline, *, system: str | None = None) -> None:
@@ -90,13 +90,21 @@ class Conversation(MarkableConversation):
             InputError: there is no such route, it cannot be taken, or the question names a picture
                 that does not exist.
         """
+        reference = reference_in(question, self.images)
+        if plan := self._plan_for(reference, route):
+            return RouteDecision("register", parse_intent(reference.neutral), plan.reason)
         return choose_route(
-            reference_in(question, self.images).neutral,
+            reference.neutral,
             route or self.pipeline.route,
             policy=self.pipeline.policy,
             chat=self.pipeline.chat is not None,
             detector=self.pipeline.detector is not None,
         )
+
+    def _plan_for(self, reference: PictureReference, route: Route | None) -> RequestPlan | None:
+        """Decide whether a question is answered from the register, on the route "auto" alone."""
+        is_auto = (route or self.pipeline.route) == "auto"
+        return self._plan_request(reference) if is_auto else None
 
     def cross_check(self, answer: Answer) -> Answer:
         """Return the answer with how far the other route agrees with each of its regions.
@@ -137,6 +145,8 @@ class Conversation(MarkableConversation):
         if not question.strip():
             raise InputError("The question is empty. Ask about the picture in Chinese or English.")
         reference = reference_in(question, self.images)
+        if not ground and (plan := self._plan_for(reference, route)):
+            return self._stream_request(question, reference, plan)
         decision = self.choose_route(question, route)
         if decision.route != "tag" and self.pipeline.chat is None:
             raise InputError(
@@ -206,12 +216,6 @@ class Conversation(MarkableConversation):
         answer = builder.answer(images)
         self._push_turn(user, answer, history_start)
         yield Done(answer)
-
-    def _photograph_notices(self) -> list[str]:
-        """Return a sentence for each new picture on which the models know nothing."""
-        stages = (self.pipeline.chat, self.pipeline.detector)
-        notices = (photograph_notice(stages, image) for image in self._new_images)
-        return [notice for notice in notices if notice is not None]
 
     def _user_message(
         self, reference: PictureReference, decision: RouteDecision, ground: bool

@@ -138,15 +138,7 @@ class EditableConversation(ConversationState):
         unique_ids = list(dict.fromkeys(ids))
         region = union_of_regions([self.region(id) for id in unique_ids], phrase)
         first, *merged_ids = unique_ids
-        edits = tuple(
-            replace(
-                edit,
-                regions=tuple(
-                    dict.fromkeys(first if id in merged_ids else id for id in edit.regions)
-                ),
-            )
-            for edit in self.edits
-        )
+        edits = edits_after_merge(self.edits, unique_ids)
         deletions: dict[str, Region | None] = dict.fromkeys(merged_ids)
         step = Step("merge", " ".join(unique_ids))
         self._replace(step, {first: region, **deletions}, edits)
@@ -230,8 +222,10 @@ class EditableConversation(ConversationState):
         index: int,
         *,
         skip_crops: bool = False,
+        all_regions: Sequence[Region] | None = None,
     ) -> PIL.Image.Image:
-        regions = [region for region in self.regions if region.image == index]
+        all_regions = self.regions if all_regions is None else all_regions
+        regions = [region for region in all_regions if region.image == index]
         ids = {region.id for region in regions}
         edits = [edit for edit in edits if ids.issuperset(edit.regions)]
         return apply(
@@ -245,3 +239,15 @@ class EditableConversation(ConversationState):
     edited = renamed("Conversation.edited", edited_image)
     drop_edit = renamed("Conversation.drop_edit", delete_edit)
     keep_edit = renamed("Conversation.keep_edit", record_edit)
+
+
+def edits_after_merge(edits: Sequence[Edit], ids: Sequence[str]) -> tuple[Edit, ...]:
+    """Return edits that name the first of merged regions where they named any of them."""
+    first, *merged_ids = ids
+    return tuple(
+        replace(
+            edit,
+            regions=tuple(dict.fromkeys(first if id in merged_ids else id for id in edit.regions)),
+        )
+        for edit in edits
+    )

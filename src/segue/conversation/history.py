@@ -82,12 +82,13 @@ class Step:
     """
 
     what: str
-    """ "ask", "mark", "forget", "add", "change", "delete", "merge", "edit" or "drop edit"."""
+    """ "ask", "undo", "redo" (by a question), "mark", "forget", "add", "change", "delete", "merge",
+    "edit" or "drop edit"."""
     name: str
     """The question, the ids of regions, or the operation."""
 
     def __str__(self) -> str:
-        return self.name if self.what == "ask" else f"{self.what} {self.name}"
+        return self.name if self.what in ("ask", "undo", "redo") else f"{self.what} {self.name}"
 
 
 class History:

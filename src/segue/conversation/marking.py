@@ -10,6 +10,7 @@ from segue.conversation.register import ObjectRegister, update_regions
 from segue.errors import InputError
 from segue.pipeline.answer import Answer, Event
 from segue.pipeline.answer_builder import AnswerBuilder
+from segue.pipeline.photographs import photograph_notice
 from segue.pipeline.pipeline import Pipeline
 from segue.prompting.picture_reference import PictureReference
 from segue.prompting.spoken import spoken_of
@@ -44,6 +45,12 @@ class MarkableConversation(EditableConversation):
         ):
             builder.add(event)
             yield event
+
+    def _photograph_notices(self) -> list[str]:
+        """Return a sentence for each new picture on which the models know nothing."""
+        stages = (self.pipeline.chat, self.pipeline.detector)
+        notices = (photograph_notice(stages, image) for image in self._new_images)
+        return [notice for notice in notices if notice is not None]
 
     def mark(
         self, phrases: str | Sequence[str] | None = None, *, turn: int | None = None

@@ -157,14 +157,26 @@ class ConversationState:
         self._push_turn(user, replace(answer, images=self._images))
         self._next_id = max(self._next_id, _next_number(region.id for region in answer.regions))
 
-    def _push_turn(self, user: Message, answer: Answer, history_start: int | None = None) -> None:
+    def _push_turn(
+        self,
+        user: Message,
+        answer: Answer,
+        history_start: int | None = None,
+        *,
+        regions: tuple[Region, ...] | None = None,
+        edits: tuple[Edit, ...] | None = None,
+        step: Step | None = None,
+    ) -> None:
+        """Append a turn as one step, with what it changed besides; None: nothing."""
         snapshot = self.history.now
+        earlier = snapshot.regions if regions is None else regions
         start = snapshot.history_start if history_start is None else history_start
         self.history.push(
-            Step("ask", answer.question),
+            step or Step("ask", answer.question),
             turns=(*snapshot.turns, (user, Message("assistant", answer.raw))),
             answers=(*snapshot.answers, answer),
-            regions=tuple(update_regions(snapshot.regions, answer.regions)),
+            regions=tuple(update_regions(earlier, answer.regions)),
+            edits=snapshot.edits if edits is None else edits,
             history_start=start,
         )
 

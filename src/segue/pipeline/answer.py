@@ -107,6 +107,10 @@ class Answer:
     """What a user should know of how the answer came about, as sentences."""
     marked: tuple[str, ...] = ()
     """Phrases that were looked for because the reply only spoke of them."""
+    from_register: bool = False
+    """Answered from the objects that were known, without asking the chat model."""
+    choices: tuple[str, ...] = ()
+    """Ids of regions of which the user is asked to name some."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time spent, by stage."""
 
@@ -128,7 +132,8 @@ class Answer:
          "regions": [as in `segue.values.serialize`], "not_found": [phrase, …],
          "broken": [text, …], "cut": whether the reply ended inside markup,
          "thought": characters that were thoughts, "notices": [sentence, …],
-         "marked": [phrase, …] where there are some, "images": [{"name", "size": [h, w], "digest"}]}
+         "marked": [phrase, …], "choices": [id, …] and "from_register": true where there are some,
+         "images": [{"name", "size": [h, w], "digest"}]}
         """
         index = self.regions[0].image if self.regions else len(self.images) - 1
         return {
@@ -154,6 +159,8 @@ class Answer:
             "thought": self.thought,
             "notices": list(self.notices),
             **({"marked": list(self.marked)} if self.marked else {}),
+            **({"choices": list(self.choices)} if self.choices else {}),
+            **({"from_register": True} if self.from_register else {}),
         }
 
 

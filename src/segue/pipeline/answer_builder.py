@@ -34,6 +34,8 @@ class AnswerBuilder:
         self.thought = 0
         self.notices: list[str] = []
         self.marked: tuple[str, ...] = ()
+        self.from_register = False
+        self.choices: tuple[str, ...] = ()
         self.finish: Any = "stop"
         self.chat_seconds = 0.0
         self.started = time.perf_counter()
@@ -108,5 +110,7 @@ class AnswerBuilder:
             thought=self.thought,
             notices=tuple(self.notices),
             marked=self.marked,
+            from_register=self.from_register,
+            choices=self.choices,
             seconds={"chat": self.chat_seconds, "total": total},
         )

@@ -3,7 +3,8 @@
     reply   the chat model's reply decides: a box is segmented, a tag is detected (the default)
     box     the chat model is asked for places in the form of its family (`segue.prompting`)
     tag     the detector looks for the phrase of the question; the chat model is not asked
-    auto    the policy below decides
+    auto    the policy below decides; what is about objects that are known is answered from the
+            register of the conversation, without a model (`segue.conversation.object_requests`)
 
 The policy. A question that asks for no place: reply. One that wants words about something visible
 ("where is …?", "is there …?", "how many …?"): reply, and the detector marks what it speaks of,
@@ -31,7 +32,7 @@ ROUTES: tuple[str, ...] = get_args(Route)
 class RouteDecision:
     """A route, and why it was chosen."""
 
-    route: Literal["reply", "box", "tag"]
+    route: Literal["reply", "box", "tag", "register"]
     intent: Intent
     reason: str
     mark: tuple[str, ...] = ()

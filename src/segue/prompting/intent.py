@@ -77,6 +77,23 @@ def parse_intent(question: str) -> Intent:
     return intent if intent.phrases else replace(intent, mentioned=find_mentioned(question))
 
 
+def requested_words(question: str) -> str:
+    """Return the words after the verb of a question that asks to be pointed at something.
+
+    They stand as they were typed, pronouns and articles included; "" where there is no such verb.
+
+    >>> requested_words("Segment the other two, please."), requested_words("它在哪里?")
+    ('the other two', '它')
+    >>> requested_words("What is it?")
+    ''
+    """
+    text = " ".join(question.split()).strip(" .。!！?？,，;；")
+    if is_chinese(text):
+        match = _match_chinese(text)
+        return _IN_PICTURE.sub("", match.group("what")).strip() if match else ""
+    return _requested_english(text)[1]
+
+
 # English
 
 _POLITE = re.compile(
@@ -157,16 +174,22 @@ _PLURALS = frozenset(
 _NOT_PLURALS = re.compile(r"(?:ss|us|is|[aeiou]{2}s|lens|gas|jeans|glasses|scissors|trousers)$")
 
 
-def _english(text: str) -> Intent:
+def _requested_english(text: str) -> tuple[re.Match[str] | None, str]:
+    """Return the verb of pointing and the words after it."""
     text = _LEAD.sub("", _SENTENCE.split(text, maxsplit=1)[0].strip(" .?!,;"))
     while match := _POLITE.match(text):
         text = text[match.end() :]
     asking = _ASKING.match(text)
-    if asking is None:
-        return Intent()
-    requested = text[asking.end() :].strip()
+    requested = text[asking.end() :].strip() if asking else ""
     while (shorter := _TAIL.sub("", requested)) != requested:
         requested = shorter
+    return asking, requested
+
+
+def _english(text: str) -> Intent:
+    asking, requested = _requested_english(text)
+    if asking is None:
+        return Intent()
     relational = False
     all_instances = False
     phrases: list[str] = []
@@ -254,13 +277,16 @@ _PRONOUN_ZH = re.compile(
 _JOIN_ZH = re.compile(r"\s*(?:以及|和|与|跟|、|，|,)\s*")
 
 
-def _chinese(text: str) -> Intent:
+def _match_chinese(text: str) -> re.Match[str] | None:
+    """Match a request; the match has a group "what"."""
     text = re.split(r"[。；？！?!;]", text, maxsplit=1)[0].strip(" ，,")
     text = _ASK_ZH.sub("", text)
-    for pattern in _PATTERNS_ZH:
-        if match := pattern.match(text):
-            break
-    else:
+    return next((match for pattern in _PATTERNS_ZH if (match := pattern.match(text))), None)
+
+
+def _chinese(text: str) -> Intent:
+    match = _match_chinese(text)
+    if match is None:
         return Intent(chinese=True)
     what = _IN_PICTURE.sub("", match.group("what")).strip()
     all_instances = _EVERY_ZH.search(what) is not None or "都" in text
@@ -274,5 +300,5 @@ def _chinese(text: str) -> Intent:
         all_instances,
         relational and bool(phrases),
         chinese=True,
-        wants_words=pattern is _WHERE_ZH,
+        wants_words=match.re is _WHERE_ZH,
     )

@@ -5,7 +5,7 @@ words allow it; where several objects fit it asks, and what it does not understa
 the chat model. docs/references.md lists what can be said.
 """
 
-from segue.conversation.references.referents import Referent, Resolution
+from segue.conversation.references.referents import NOTHING, Referent, Resolution
 from segue.conversation.references.resolution import read_expression, resolve
 
-__all__ = ["Referent", "Resolution", "read_expression", "resolve"]
+__all__ = ["NOTHING", "Referent", "Resolution", "read_expression", "resolve"]

@@ -12,6 +12,7 @@ from segue.conversation.references.expressions import (
     Pronoun,
     Selection,
     Side,
+    Size,
     Union,
 )
 
@@ -20,7 +21,10 @@ COLOURS = {
     "粉": "pink", "粉红": "pink", "棕": "brown", "褐": "brown", "咖啡": "brown", "黑": "black",
     "白": "white", "灰": "grey", "银": "grey",
 }  # fmt: skip
-_DIGITS = {digit: number for number, digit in enumerate("零一二三四五六七八九十")} | {"两": 2, "俩": 2}
+_DIGITS = {digit: number for number, digit in enumerate("零一二三四五六七八九十")} | {
+    "两": 2,
+    "俩": 2,
+}
 _NUMBER = r"(?:\d{1,3}|[一二两俩三四五六七八九十])"
 _M = r"(?:个|只|辆|架|艘|匹|头|条|张|位|棵|朵|座|把|台|件|支|根|块|片|杯|碗|本|顶|双|群)"
 _SIDE = r"靠?(?:左|右|上|下|中|顶|底|最左|最右|最上|最下|正中|最顶|最底)(?:边|侧|面|方|间|部|端)?"
@@ -38,9 +42,14 @@ _EXCLUSION = (
         r"^除了?(?P<excluded>.+?)(?:以外|之外|外)?(?:的)?(?:其他|其它|其余)?(?:的)?"
         r"(?:(?:全部|所有|全|都|一切|东西)+(?:的)?)?$"
     ),
-    re.compile(r"^除了?(?P<excluded>.+?)(?:以外|之外)的?(?:其他|其余|所有)?的?(?P<noun>.+?)(?:都)?$"),
-    re.compile(r"^(?P<excluded>.+?)(?:以外|之外)的?(?:所有|全部|其他|其余)?的?(?P<noun>.*?)(?:都)?$"),
+    re.compile(
+        r"^除了?(?P<excluded>.+?)(?:以外|之外)的?(?:其他|其余|所有)?的?(?P<noun>.+?)(?:都)?$"
+    ),
+    re.compile(
+        r"^(?P<excluded>.+?)(?:以外|之外)的?(?:所有|全部|其他|其余)?的?(?P<noun>.*?)(?:都)?$"
+    ),
 )
+_SIZE = rf"(?:最|较|比较)?[大小](?:一点|一些|点)?的|(?:最|较|比较)[大小](?={_M}|$)"
 _SINGLE = re.compile(rf"{_M}|这|那|左|右|上|下|中|最|大|小|第|顶|底")
 _PARTS = re.compile(r"和|与|跟|以及|、|，")
 
@@ -86,9 +95,7 @@ def _read_union(text: str) -> Expression | None:
 def _read_simple(text: str) -> Expression | None:
     if text.endswith("都") and len(text) > 1:
         expression = _read_simple(text.removesuffix("都"))
-        return (
-            replace(expression, plural=True) if isinstance(expression, Selection) else expression
-        )
+        return replace(expression, plural=True) if isinstance(expression, Selection) else expression
     if _SINGULAR.match(text):
         return Pronoun()
     if match := _PLURAL.match(text):
@@ -128,7 +135,7 @@ def _read_selection(text: str) -> Expression | None:
     side: Side | None = None
     ordinal: int | None = None
     count: int | None = None
-    size = None
+    size: Size | None = None
     every = False
     colours: set[str] = set()
     seen = False
@@ -156,10 +163,8 @@ def _read_selection(text: str) -> Expression | None:
             ordinal = LAST
         elif size is None and take(r"(?:个头|个子|体型|块头|面积|尺寸)(?=最|较|比较|大|小)"):
             pass
-        elif size is None and (match := take(r"(?:最|较|比较)?(大|小)(?:一点|一些|点)?的")):
-            size = "big" if match.group(1) == "大" else "small"
-        elif size is None and (match := take(rf"(?:最|较|比较)(大|小)(?={_M}|$)")):
-            size = "big" if match.group(1) == "大" else "small"
+        elif size is None and (match := take(_SIZE)):
+            size = "big" if "大" in match.group() else "small"
         elif match := take(rf"({_COLOUR})(?:颜?色)?的?"):
             colours.add(COLOURS[match.group(1)])
         elif take(r"(?:所有|全部|一切|每(?:一)?" + _M + r")的?"):
@@ -179,7 +184,7 @@ def _read_selection(text: str) -> Expression | None:
         return None
     name = None if noun in _GENERIC else noun
     plural = every or count is not None
-    return Selection(name, plural, count, frozenset(colours), side, ordinal, size, every)  # type: ignore[arg-type]
+    return Selection(name, plural, count, frozenset(colours), side, ordinal, size, every)
 
 
 def _number(text: str) -> int:

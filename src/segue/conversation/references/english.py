@@ -12,6 +12,7 @@ from segue.conversation.references.expressions import (
     Pronoun,
     Selection,
     Side,
+    Size,
     Union,
 )
 from segue.prompting.synonyms import singularise
@@ -37,26 +38,29 @@ _SINGULAR = frozenset(
     ["it", "that", "this", "him", "her", "he", "she", "that one", "this one", "the same",
      "the same one", "that thing", "this thing"]
 )  # fmt: skip
-_PLURAL = frozenset("them they these those".split())
-_GENERIC = frozenset("one ones thing things object objects item items region regions".split())
-_NUMBERS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11)))
-_ORDINALS = dict(
-    zip("first second third fourth fifth sixth seventh eighth ninth tenth".split(), range(1, 11))
+_PLURAL = frozenset(["them", "they", "these", "those"])
+_GENERIC = frozenset(
+    ["one", "ones", "thing", "things", "object", "objects", "item", "items", "region", "regions"]
 )
+_NUMBERS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10,
+}  # fmt: skip
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10,
+}  # fmt: skip
 _SIDES: dict[str, Side] = {
     "left": "left", "leftmost": "left", "right": "right", "rightmost": "right",
     "top": "top", "topmost": "top", "upper": "top", "uppermost": "top", "highest": "top",
     "bottom": "bottom", "bottommost": "bottom", "lower": "bottom", "lowest": "bottom",
     "middle": "middle", "center": "middle", "centre": "middle", "central": "middle",
 }  # fmt: skip
-_SIZES = {
-    word: size
-    for size, words in {
-        "big": "big bigger biggest large larger largest",
-        "small": "small smaller smallest little tiny tiniest",
-    }.items()
-    for word in words.split()
-}
+_SIZES: dict[str, Size] = {
+    "big": "big", "bigger": "big", "biggest": "big", "large": "big", "larger": "big",
+    "largest": "big", "small": "small", "smaller": "small", "smallest": "small",
+    "little": "small", "tiny": "small", "tiniest": "small",
+}  # fmt: skip
 _PLACE = re.compile(
     r"\s+(?:(?:which|that) (?:is|are) )?(?P<preposition>on|at|in|to|from) (?:the )?(?:very |far )?"
     r"(?P<side>left|right|top|bottom|middle|cent(?:re|er))(?: (?:side|hand side|edge))?$"
@@ -114,9 +118,8 @@ def _read_union(text: str) -> Expression | None:
 def _read_simple(text: str) -> Expression | None:
     if text in _SINGULAR:
         return Pronoun()
-    if match := re.match(r"^(?:these|those)(?: (\w+))?$", text):
-        if match.group(1) is None or match.group(1) in _NUMBERS:
-            return Pronoun(plural=True, count=_NUMBERS.get(match.group(1) or ""))
+    if (match := re.match(r"^(?:these|those) (\w+)$", text)) and match.group(1) in _NUMBERS:
+        return Pronoun(plural=True, count=_NUMBERS[match.group(1)])
     if text in _PLURAL:
         return Pronoun(plural=True)
     if match := _NUMBER.match(text):
@@ -156,7 +159,7 @@ def _read_selection(text: str) -> Expression | None:
     is_other = has_article = False
     ordinal: int | None = None
     count: int | None = None
-    size = None
+    size: Size | None = None
     colours: set[str] = set()
     every = False
     noun: list[str] = []
@@ -168,9 +171,7 @@ def _read_selection(text: str) -> Expression | None:
             has_article = True
         elif word in ("far", "very") and not is_last:
             pass
-        elif word == "everything" and position == 0:
-            every = True
-        elif word in ("all", "every", "each") and position == 0:
+        elif word in ("all", "every", "each", "everything") and position == 0:
             every = True
         elif word == "both" and position == 0:
             count = 2
@@ -180,9 +181,7 @@ def _read_selection(text: str) -> Expression | None:
             ordinal = _ORDINALS[word]
         elif word == "last" and ordinal is None:
             ordinal = LAST
-        elif word in _NUMBERS and not is_last and count is None:
-            count = _NUMBERS[word]
-        elif word in _NUMBERS and is_last and count is None and word != "one":
+        elif word in _NUMBERS and count is None and not (is_last and word == "one"):
             count = _NUMBERS[word]
         elif word in _SIDES and side is None:
             side = _SIDES[word]
@@ -194,15 +193,14 @@ def _read_selection(text: str) -> Expression | None:
             noun.append(word)
     if is_counted_from and ordinal is None:
         return None
-    plural = every or count is not None or bool(noun) and _is_plural(noun[-1])
+    plural = every or count is not None or (bool(noun) and _is_plural(noun[-1]))
     name = None if not noun or " ".join(noun) in _GENERIC else " ".join(noun)
-    says_something = bool(noun or colours or side or size or ordinal or count or every or is_other)
-    if not says_something or (not has_article and len(words) > 1 and not (every or count)
-                              and not (colours or side or size)):  # fmt: skip
+    says_which = every or count or colours or side or size
+    if not (noun or says_which or ordinal or is_other):
         return None
-    selection = Selection(
-        name, plural, count, frozenset(colours), side, ordinal, size, every  # type: ignore[arg-type]
-    )
+    if not has_article and len(words) > 1 and not says_which:
+        return None  # words, but no expression
+    selection = Selection(name, plural, count, frozenset(colours), side, ordinal, size, every)
     return Others(selection) if is_other else selection
 
 

@@ -1,14 +1,19 @@
 """The parts of a referring expression, as both languages' readers give them.
 
-    the second red car from the left   -> Selection(noun="car", colours={"red"}, ordinal=2, side="left")
-    all but the dog                    -> Exception_(Everything(None), Selection(noun="dog"))
-    另外两个                            -> Others(noun=None, count=2)
+the second red car from the left
+    Selection("car", colours=frozenset({"red"}), side="left", ordinal=2)
+all but the dog
+    Exclusion(Selection(plural=True, every=True), Selection("dog"))
+另外两个
+    Others(Selection(plural=True, count=2))
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 Side = Literal["left", "right", "top", "bottom", "middle"]
+Size = Literal["big", "small"]
 LAST = -1
 """The ordinal of "the last one"; that of "the last but one" is -2."""
 
@@ -43,7 +48,7 @@ class Selection:
     side: Side | None = None
     ordinal: int | None = None
     """From `side`, by `size`, or in order when there is neither."""
-    size: Literal["big", "small"] | None = None
+    size: Size | None = None
     every: bool = False
     """ "all", "every": all that there are."""
 
@@ -72,3 +77,29 @@ class Union:
 
 
 Expression = Pronoun | Numbers | Selection | Others | Exclusion | Union
+
+
+def selections_in(expression: Expression) -> Iterator[Selection]:
+    """Yield all selections of an expression, in the order of its words."""
+    match expression:
+        case Selection():
+            yield expression
+        case Others(selection=selection):
+            yield selection
+        case Exclusion(whole=whole, excluded=excluded):
+            yield whole
+            yield from selections_in(excluded)
+        case Union(parts=parts):
+            for part in parts:
+                yield from selections_in(part)
+
+
+def nouns_of(expression: Expression) -> list[str]:
+    """Return what an expression names, each once."""
+    nouns = (selection.noun for selection in selections_in(expression))
+    return list(dict.fromkeys(noun for noun in nouns if noun))
+
+
+def speaks_of_colours(expression: Expression) -> bool:
+    """Whether the colours of objects decide what an expression means."""
+    return any(selection.colours for selection in selections_in(expression))

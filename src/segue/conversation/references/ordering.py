@@ -93,3 +93,31 @@ def _side(referent: Referent, axis: int) -> float:
 def _spread(referents: Sequence[Referent], axis: int) -> float:
     centres = [_centre(referent, axis) for referent in referents]
     return max(centres, default=0.0) - min(centres, default=0.0)
+
+
+_PLACES = {
+    "left": ("left", "左"),
+    "right": ("right", "右"),
+    "top": ("top", "上"),
+    "bottom": ("bottom", "下"),
+    "middle": ("middle", "中"),
+}
+
+
+def places_of(referents: Sequence[Referent], *, chinese: bool) -> list[str]:
+    """Return where each of some objects stands among them, in a word; "" where that is not clear.
+
+    Args:
+        referents: two or more.
+        chinese: in Chinese instead of English.
+    """
+    axis = max((0, 1), key=lambda axis: _spread(referents, axis))
+    first, last = ("left", "right") if axis == 0 else ("top", "bottom")
+    places = dict.fromkeys((referent.id for referent in referents), "")
+    sides = ["middle"] if len(referents) == 3 else []
+    for side in (first, last, *sides):
+        order = order_by_side(referents, side)  # type: ignore[arg-type]
+        taken, _ = order.take(1 if side == "middle" else 0)
+        if taken:
+            places[taken[0].id] = _PLACES[side][chinese]
+    return [places[referent.id] for referent in referents]

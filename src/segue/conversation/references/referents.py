@@ -48,3 +48,7 @@ class Resolution:
     @property
     def is_ambiguous(self) -> bool:
         return bool(self.choices)
+
+
+NOTHING = Resolution()
+"""The words are not understood."""

@@ -22,7 +22,7 @@ from segue.conversation.references.expressions import (
 )
 from segue.conversation.references.ordering import Order, order_by_side, order_by_size
 from segue.conversation.references.reasons import key_of_place, reason
-from segue.conversation.references.referents import Referent, Resolution
+from segue.conversation.references.referents import NOTHING, Referent, Resolution
 from segue.prompting.intent import is_chinese
 from segue.prompting.synonyms import names_object
 
@@ -66,7 +66,7 @@ def resolve(
     """
     expression = read_expression(text)
     if expression is None:
-        return Resolution()
+        return NOTHING
     return resolve_expression(
         expression, referents, image=image, salient=salient, chinese=is_chinese(text)
     )
@@ -140,13 +140,13 @@ class _Resolver:
         is_named = numbers.noun is None or all(
             _is_named(referent, numbers.noun) for referent in found
         )
-        return self._chosen(found, "number") if len(found) == len(ids) and is_named else Resolution()
+        return self._chosen(found, "number") if len(found) == len(ids) and is_named else NOTHING
 
     def _resolve_others(self, others: Others) -> Resolution:
         selection = others.selection
         candidates = self._named(selection.noun)
         if not self._salient:
-            return self._choices(candidates) if len(candidates) > 1 else Resolution()
+            return self._choices(candidates) if len(candidates) > 1 else NOTHING
         remaining = [referent for referent in candidates if referent not in self._salient]
         found = self._select(selection, remaining, ())
         return self._chosen(self._by_id(found.ids), "others") if found.ids else found
@@ -186,15 +186,15 @@ class _Resolver:
         """Choose among candidates by everything that a selection says but its noun."""
         if selection.colours:
             if any(not referent.colours for referent in candidates):
-                return Resolution()
+                return NOTHING
             coloured = [
                 referent for referent in candidates if selection.colours <= referent.colours
             ]
             if len(coloured) == 1 and _contradicts_side(coloured[0], candidates, selection.side):
-                return Resolution()
+                return NOTHING
             candidates = coloured
         if not candidates:
-            return Resolution()
+            return NOTHING
         if selection.size is not None and selection.side is not None:
             return self._select_by_both(selection, candidates)
         if selection.size is not None:
@@ -212,7 +212,7 @@ class _Resolver:
         if count is not None and count != n:
             if len(spoken_of) == count and not selection.every:
                 return self._chosen(spoken_of, "recent")
-            return self._choices(candidates, "which of them") if n > 1 else Resolution()
+            return self._choices(candidates, "which of them") if n > 1 else NOTHING
         if n == 1:
             return self._chosen(candidates, "only")
         if selection.plural or count is not None:
@@ -224,7 +224,7 @@ class _Resolver:
     def _select_by_both(self, selection: Selection, candidates: list[Referent]) -> Resolution:
         """Choose by size and by side, where both choose the same."""
         if selection.ordinal is not None:
-            return Resolution()
+            return NOTHING
         by_size = self._select_by_size(selection, candidates)
         by_side = self._select_by_place(selection, candidates)
         if by_size.ids and by_size.ids == by_side.ids:
@@ -267,7 +267,7 @@ class _Resolver:
     def _select_middle(self, selection: Selection, candidates: list[Referent]) -> Resolution:
         n = len(candidates)
         if selection.ordinal is not None or (selection.count or 1) > 1:
-            return Resolution()
+            return NOTHING
         order = order_by_side(candidates, "middle")
         if n % 2 == 0:
             taken, unclear = order.take(n // 2 - 1, 2)
@@ -286,7 +286,7 @@ class _Resolver:
         n = len(candidates)
         count = selection.count or 1
         if count > 1 and ordinal not in (1, LAST):
-            return Resolution()
+            return NOTHING
         start = n - count + ordinal + 1 if ordinal < 0 else ordinal - 1
         taken, unclear = order.take(start, count)
         if unclear:
@@ -301,7 +301,7 @@ class _Resolver:
         self, referents: Sequence[Referent], key: str, *, n: int = 0, k: int = 0
     ) -> Resolution:
         if not referents:
-            return Resolution()
+            return NOTHING
         ids = tuple(referent.id for referent in self._by_id(one.id for one in referents))
         return Resolution(ids, (), reason(key, chinese=self._chinese, n=n or len(ids), k=k))
 

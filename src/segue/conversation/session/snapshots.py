@@ -232,6 +232,8 @@ def _answer_from_json(
         thought=int(turn.get("thought", 0)),
         notices=tuple(map(_sentence, turn.get("notices", ()))),
         marked=tuple(map(_sentence, turn.get("marked", ()))),
+        choices=tuple(map(_sentence, turn.get("choices", ()))),
+        from_register=bool(turn.get("from_register", False)),
         seconds=dict(turn.get("seconds", {})),
     )
 

@@ -1,0 +1,354 @@
+"""Answers from the register, without the chat model: "the left one", "blur it", "undo that".
+
+Only under the route "auto". What the words mean is decided in `segue.conversation.references`; here
+the decision becomes a turn, with regions, edits and one step that can be undone.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from segue.conversation.editing import edits_after_merge
+from segue.conversation.history import Step
+from segue.conversation.marking import MarkableConversation
+from segue.conversation.picture_focus import reference_in
+from segue.conversation.prompted_regions import union_of_regions
+from segue.conversation.references import NOTHING, Referent, Resolution
+from segue.conversation.references.colours import basic_colours
+from segue.conversation.references.expressions import (
+    Exclusion,
+    Expression,
+    Selection,
+    Union,
+    nouns_of,
+    speaks_of_colours,
+)
+from segue.conversation.references.object_request import ObjectRequest
+from segue.conversation.references.ordering import places_of
+from segue.conversation.references.requests import is_anaphoric, read_request
+from segue.conversation.references.resolution import read_expression, resolve_expression
+from segue.conversation.references.wording import (
+    Wording,
+    ask_which,
+    describe_done,
+    undone,
+    unknown_object,
+)
+from segue.conversation.register import ObjectRegister, update_regions
+from segue.conversation.undo_requests import changes_to_take_back
+from segue.edit import Edit
+from segue.errors import InputError
+from segue.pipeline.answer import Done, Event, MaskReady, Notice, RegionFound, TextAdded
+from segue.pipeline.answer_builder import AnswerBuilder
+from segue.prompting.intent import is_chinese
+from segue.prompting.picture_reference import PictureReference
+from segue.prompting.spoken import spoken_of
+from segue.values.message import Message
+from segue.values.region import Region
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """A request, and the objects it is about."""
+
+    request: ObjectRequest
+    resolution: Resolution = NOTHING
+    image: int | None = None
+    """Index of the picture that was named."""
+    missing: tuple[str, ...] = ()
+    """What the detector has to find first."""
+
+    @property
+    def reason(self) -> str:
+        """Why no model is asked, or what for."""
+        if self.missing:
+            return f"{', '.join(map(repr, self.missing))} must be found first"
+        return "it is about objects that are known"
+
+
+@dataclass(slots=True)
+class _Change:
+    """What a request does to a conversation."""
+
+    regions: tuple[Region, ...]
+    edits: tuple[Edit, ...]
+    wording: Wording
+    shown: tuple[Region, ...] = ()
+    """Regions that the answer shows."""
+    choices: tuple[str, ...] = ()
+    step: str = "ask"
+
+
+class ReferringConversation(MarkableConversation):
+    """A conversation in which one can refer to objects that were found."""
+
+    def resolve(self, text: str, *, image: int | None = None) -> Resolution:
+        """Say which of the regions an expression means, without a model.
+
+        Args:
+            text: a referring expression, such as "the left one" or "除了狗以外的".
+            image: index of the picture it is about; None: what `segue.conversation.references`
+                takes.
+
+        Returns:
+            The ids of the regions; or choices; or neither where the words are not understood.
+        """
+        expression = read_expression(text)
+        if expression is None:
+            return Resolution()
+        return self._resolve(expression, self.regions, image, self._salient(), is_chinese(text))
+
+    def _resolve(
+        self,
+        expression: Expression,
+        regions: Sequence[Region],
+        image: int | None,
+        salient: Iterable[str],
+        chinese: bool,
+    ) -> Resolution:
+        with_colours = speaks_of_colours(expression)
+        referents = [self._referent(region, with_colours) for region in regions]
+        return resolve_expression(
+            expression, referents, image=image, salient=salient, chinese=chinese
+        )
+
+    def _referent(self, region: Region, with_colours: bool) -> Referent:
+        mask = region.mask
+        colours: frozenset[str] = frozenset()
+        if with_colours and mask is not None:
+            colours = basic_colours(self.images[region.image], mask)
+        return Referent(
+            region.id,
+            region.names or (region.phrase,),
+            region.box,
+            region.box.area if mask is None else mask.area,
+            region.image,
+            colours,
+        )
+
+    def _salient(self) -> list[str]:
+        """Return the ids of the objects spoken of last."""
+        ids = {region.id for region in self.regions}
+        for answer in reversed(self.answers):
+            found = [region.id for region in answer.regions if region.id in ids]
+            if found:
+                return found
+            for phrase in spoken_of(answer.question, ""):
+                if expression := read_expression(f"the {phrase}") or read_expression(phrase):
+                    found += self._resolve(expression, self.regions, None, (), False).ids
+            if found:
+                return found
+        return []
+
+    def _open_choice(self) -> tuple[ObjectRequest, tuple[Region, ...]] | None:
+        """Return the request whose objects the user was asked for last, and the choices."""
+        if not self.answers or not self.answers[-1].choices:
+            return None
+        choices = tuple(r for r in self.regions if r.id in self.answers[-1].choices)
+        for answer in reversed(self.answers):
+            request = read_request(reference_in(answer.question, answer.images).neutral)
+            if not answer.choices or request is None:
+                return None
+            if not request.is_bare:
+                return request, choices
+        return ObjectRequest("point"), choices
+
+    def _plan_request(self, reference: PictureReference) -> RequestPlan | None:
+        """Decide whether a question is answered from the register; None: it is not."""
+        text = reference.neutral
+        image = reference.indexes[-1] if reference.indexes else None
+        request = read_request(text)
+        if plan := self._plan_choice(text, request, image):
+            return plan
+        if request is None:
+            return None
+        if request.action in ("undo", "redo"):
+            return RequestPlan(request)
+        expression = request.expression
+        if expression is None:
+            return None
+        chinese = is_chinese(request.target)
+        found = self._resolve(expression, self.regions, image, self._salient(), chinese)
+        if request.action == "point":
+            is_answerable = request.is_bare or is_anaphoric(expression)
+            if not is_answerable and not self._tells_apart(expression):
+                return None
+            return RequestPlan(request, found, image) if found.ids or found.choices else None
+        missing: tuple[str, ...] = ()
+        if not found.ids and not found.choices and request.action == "edit":
+            missing = tuple(nouns_of(expression)) if self.pipeline.detector is not None else ()
+        return RequestPlan(request, found, image, missing)
+
+    def _plan_choice(
+        self, text: str, request: ObjectRequest | None, image: int | None
+    ) -> RequestPlan | None:
+        """Read the answer to a choice that was offered."""
+        choice = self._open_choice()
+        if choice is None or (request is not None and not request.is_bare):
+            return None
+        asked_for, choices = choice
+        text = text.strip(" .。!！?？")
+        expression = read_expression(f"number {text}" if text.isdecimal() else text)
+        if expression is None:
+            return None
+        ids = [region.id for region in choices]
+        chinese = is_chinese(text)
+        found = self._resolve(expression, choices, None, ids, chinese)
+        if not found.ids:
+            return RequestPlan(asked_for, found, image) if found.choices else None
+        whole = asked_for.expression
+        if isinstance(whole, Exclusion | Union):
+            again = self._resolve(whole, self.regions, image, found.ids, chinese)
+            if again.ids:
+                return RequestPlan(asked_for, again, image)
+        return RequestPlan(asked_for, found, image)
+
+    def _tells_apart(self, expression: Expression) -> bool:
+        """Whether an expression chooses among several known objects of one name."""
+        if not isinstance(expression, Selection) or expression.noun is None:
+            return False
+        says_which = expression.side or expression.size or expression.ordinal or expression.colours
+        everything = Selection(expression.noun, plural=True, every=True)
+        named = self._resolve(everything, self.regions, None, (), False)
+        return bool(says_which) and len(named.ids) > 1
+
+    def _stream_request(
+        self, question: str, reference: PictureReference, plan: RequestPlan
+    ) -> Generator[Event, None, None]:
+        """Answer a request about objects, and keep the turn."""
+        builder = AnswerBuilder(question)
+        builder.from_register = True
+        regions = self.regions
+        if plan.missing:
+            for sentence in self._photograph_notices():
+                builder.add(Notice(sentence))
+                yield Notice(sentence)
+            register = ObjectRegister(self.regions, self.new_ids(), len(self.turns))
+            for event in self.pipeline.mark(
+                plan.missing, self.images, pictures=reference.indexes or None,
+                identify=register.identify,
+            ):  # fmt: skip
+                builder.add(event)
+                yield event
+            found = list(builder.regions.values())
+            regions = tuple(update_regions(self.regions, found))
+            plan = self._plan_with(plan, regions, [region.id for region in found])
+        change = self._change(question, plan, regions)
+        words = TextAdded(change.wording.text)
+        builder.add(words)
+        yield words
+        builder.raw.append(change.wording.text)
+        builder.choices = change.choices
+        for region in change.shown:
+            span = change.wording.spans.get(region.id)
+            phrase = region.phrase if span is None else change.wording.text[slice(*span)]
+            turns = tuple(dict.fromkeys((*region.turns, len(self.turns))))
+            shown = replace(region, span=span, phrase=phrase, turns=turns)
+            builder.add(RegionFound(shown))
+            yield RegionFound(shown)
+            if shown.mask is not None:
+                yield MaskReady(shown)
+        answer = builder.answer(self.images)
+        self._push_turn(
+            Message("user", question, self._new_images),
+            answer,
+            regions=change.regions,
+            edits=change.edits,
+            step=Step(change.step, question),
+        )
+        yield Done(answer)
+
+    def _plan_with(
+        self, plan: RequestPlan, regions: Sequence[Region], found: Sequence[str]
+    ) -> RequestPlan:
+        """Decide again, once the detector has found what was missing."""
+        expression = plan.request.expression
+        assert expression is not None
+        chinese = is_chinese(plan.request.target)
+        resolution = self._resolve(expression, regions, plan.image, found, chinese)
+        if not resolution.ids and not resolution.choices and isinstance(expression, Selection):
+            # "The cat behind the tree": the detector has read what the rules cannot.
+            simple = replace(expression, noun=None)
+            chosen = [region for region in regions if region.id in found]
+            resolution = self._resolve(simple, chosen, plan.image, (), chinese)
+        return replace(plan, resolution=resolution, missing=())
+
+    def _change(self, question: str, plan: RequestPlan, regions: tuple[Region, ...]) -> _Change:
+        """Work out what a request does; nothing of the conversation changes here."""
+        request, resolution = plan.request, plan.resolution
+        chinese = is_chinese(question)
+        if request.action in ("undo", "redo"):
+            return self._change_back(request.action, chinese=chinese)
+        by_id = {region.id: region for region in regions}
+        if resolution.choices:
+            choices = [by_id[id] for id in resolution.choices]
+            wording = ask_which(
+                resolution.reason, choices, places_of(
+                    [self._referent(region, False) for region in choices], chinese=chinese
+                ), chinese=chinese,
+            )  # fmt: skip
+            return _Change(regions, self.edits, wording, tuple(choices), resolution.choices)
+        if not resolution.ids:
+            text = unknown_object(request.target, chinese=chinese)
+            return _Change(regions, self.edits, Wording(text, {}))
+        ids, parameters = resolution.ids, dict(request.parameters)
+        rest = parameters.get("where") == "rest"
+        chosen = [by_id[id] for id in ids]
+        wording = describe_done(request, chosen, resolution.reason, chinese=chinese, rest=rest)
+        change = _Change(regions, self.edits, wording, tuple(chosen))
+        match request.action:
+            case "edit":
+                self._add_edits(change, chosen, request.operation, parameters)
+            case "delete":
+                change.regions = tuple(region for region in regions if region.id not in ids)
+                change.edits = tuple(e for e in self.edits if not set(ids) & set(e.regions))
+                change.shown = ()
+            case "rename":
+                change.regions = tuple(
+                    _renamed(region, request.name) if region.id in ids else region
+                    for region in regions
+                )
+                change.shown = tuple(region for region in change.regions if region.id in ids)
+            case "merge":
+                self._merge(change, chosen)
+        return change
+
+    def _add_edits(
+        self,
+        change: _Change,
+        chosen: Sequence[Region],
+        operation: str,
+        parameters: dict[str, object],
+    ) -> None:
+        """Add an edit for each picture, and see that it can be painted."""
+        for image in dict.fromkeys(region.image for region in chosen):
+            ids = [region.id for region in chosen if region.image == image]
+            change.edits = (*change.edits, Edit(operation, ids, parameters))
+            self._apply(change.edits, self.backgrounds, image, all_regions=change.regions)
+
+    def _merge(self, change: _Change, chosen: Sequence[Region]) -> None:
+        if len(chosen) < 2:
+            raise InputError(f"Merging needs at least two regions, got only {chosen[0].id}.")
+        merged = union_of_regions(chosen, None)
+        ids = [region.id for region in chosen]
+        change.regions = tuple(
+            merged if region.id == ids[0] else region
+            for region in change.regions
+            if region.id not in ids[1:]
+        )
+        change.edits = edits_after_merge(change.edits, ids)
+        change.shown = (merged,)
+
+    def _change_back(self, action: str, *, chinese: bool) -> _Change:
+        """Take back the last change of regions and edits that still counts, or redo it."""
+        undoable, redoable = changes_to_take_back(*self.history.steps())
+        if not (undoable if action == "undo" else redoable):
+            text = undone(action, "", chinese=chinese)
+            return _Change(self.regions, self.edits, Wording(text, {}))
+        change, step = (undoable[-1], undoable[-1].step) if action == "undo" else redoable[-1]
+        regions, edits = change.take_back(self.history.now)
+        text = undone(action, str(step), chinese=chinese)
+        return _Change(regions, edits, Wording(text, {}), step=action)
+
+
+def _renamed(region: Region, name: str) -> Region:
+    return replace(region, phrase=name, names=tuple(dict.fromkeys((name, *region.names))))

@@ -1,0 +1,57 @@
+"""Reads requests about objects: "blur all but the dog", "make it red", "undo that", "把它擦掉"."""
+
+import re
+
+from segue.conversation.references.chinese_requests import read_chinese_request
+from segue.conversation.references.english_requests import read_english_request
+from segue.conversation.references.expressions import (
+    Exclusion,
+    Expression,
+    Numbers,
+    Others,
+    Pronoun,
+    Selection,
+    Union,
+)
+from segue.conversation.references.object_request import ObjectRequest
+from segue.conversation.references.resolution import read_expression
+from segue.prompting.intent import is_chinese, requested_words
+
+
+def read_request(text: str) -> ObjectRequest | None:
+    """Read a request about objects; None: it is a question for the chat model.
+
+    >>> request = read_request("Please make the left one dark blue.")
+    >>> request.operation, request.target, dict(request.parameters)
+    ('recolour', 'the left one', {'colour': 'darkblue'})
+    >>> read_request("把背景虚化").target, read_request("undo that").action
+    ('它', 'undo')
+    >>> read_request("What colour is the dog?") is None
+    True
+    """
+    words = " ".join(text.split()).strip(" .。!！?？,，;；")
+    if not words or re.search(r"[.。!！?？;；]\s*\S", words):
+        return None
+    request = read_chinese_request(words) if is_chinese(words) else read_english_request(words)
+    if request is not None:
+        return request
+    pointed_at = requested_words(text)
+    if pointed_at:
+        return ObjectRequest("point", pointed_at) if read_expression(pointed_at) else None
+    return ObjectRequest("point", words, is_bare=True) if read_expression(words) else None
+
+
+def is_anaphoric(expression: Expression) -> bool:
+    """Whether an expression can only be about objects that were spoken of.
+
+    "It", "the left one" and "the other two" are; "the dog" and "everything" may be new.
+    """
+    match expression:
+        case Pronoun() | Others() | Exclusion():
+            return True
+        case Numbers(noun=noun):
+            return noun is None
+        case Selection(noun=noun, every=every, count=count):
+            return noun is None and (not every or count is not None)
+        case Union(parts=parts):
+            return all(map(is_anaphoric, parts))
