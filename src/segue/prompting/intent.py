@@ -77,6 +77,17 @@ def parse_intent(question: str) -> Intent:
     return intent if intent.phrases else replace(intent, mentioned=find_mentioned(question))
 
 
+def without_picture(text: str) -> str:
+    """Take out the words that only say that something is in the picture.
+
+    >>> without_picture("blur the dog in the picture"), without_picture("把图片中的狗擦掉")
+    ('blur the dog', '把狗擦掉')
+    """
+    if is_chinese(text):
+        return _IN_PICTURE.sub("", text)
+    return _IN_PICTURE_END.sub("", _LEAD.sub("", text))
+
+
 def requested_words(question: str) -> str:
     """Return the words after the verb of a question that asks to be pointed at something.
 
@@ -127,6 +138,11 @@ _TAIL = re.compile(
 _LEAD = re.compile(
     r"^(?:in|on|from|of|for) (?:the|this|that|these|my) "
     r"(?:image|picture|photo|photograph|scene)s?\s*[,:]?\s+",
+    re.IGNORECASE,
+)
+_IN_PICTURE_END = re.compile(
+    r"[ ,]+(?:in|on|from) (?:the|this|that|these|my) "
+    r"(?:image|picture|photo|photograph|scene)s?$",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[.?!;]\s")

@@ -11,8 +11,8 @@ MAX_PIXELS = 20_000
 """So many pixels of an object are looked at, evenly spread."""
 
 _HUES = (
-    (12, "red"), (42, "orange"), (68, "yellow"), (165, "green"), (255, "blue"), (295, "purple"),
-    (340, "pink"), (360, "red"),
+    (12, "red"), (42, "orange"), (68, "yellow"), (165, "green"), (255, "blue"), (318, "purple"),
+    (342, "pink"), (360, "red"),
 )  # fmt: skip
 """Upper ends of the hues, in degrees."""
 
@@ -45,7 +45,8 @@ def _name_hues(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np
     names[((names == "orange") | (names == "red")) & (value < 0.7) & (hue > 8) & (hue < 60)] = (
         "brown"
     )
-    names[(names == "yellow") & (value < 0.5)] = "brown"
+    names[(names == "yellow") & (value < 0.55)] = "brown"
+    names[(names == "purple") & (hue > 290) & (value > 0.85)] = "pink"
     names[(names == "red") & (saturation < 0.5) & (value > 0.75)] = "pink"
     is_grey = saturation < np.where(value > 0.85, 0.12, 0.18)
     names[is_grey] = "grey"

@@ -15,7 +15,7 @@ from segue.conversation.references.expressions import (
 )
 from segue.conversation.references.object_request import ObjectRequest
 from segue.conversation.references.resolution import read_expression
-from segue.prompting.intent import is_chinese, requested_words
+from segue.prompting.intent import is_chinese, requested_words, without_picture
 
 
 def read_request(text: str) -> ObjectRequest | None:
@@ -29,7 +29,7 @@ def read_request(text: str) -> ObjectRequest | None:
     >>> read_request("What colour is the dog?") is None
     True
     """
-    words = " ".join(text.split()).strip(" .。!！?？,，;；")
+    words = without_picture(" ".join(text.split()).strip(" .。!！?？,，;；"))
     if not words or re.search(r"[.。!！?？;；]\s*\S", words):
         return None
     request = read_chinese_request(words) if is_chinese(words) else read_english_request(words)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from segue.conversation.references.object_request import ObjectRequest
 from segue.prompting.intent import is_chinese
+from segue.prompting.synonyms import singularise
 from segue.values.region import Region
 
 _DONE = {
@@ -52,9 +53,13 @@ class _Writer:
 
 
 def name_in(region: Region, *, chinese: bool) -> str:
-    """Return what a region is called in a language, else in another; "" for one without a name."""
+    """Return what one region is called in a language, else in another; "" for one without a name.
+
+    It may have been found as one of "dogs".
+    """
     names = [name for name in (region.phrase, *region.names) if name]
-    return next((name for name in names if is_chinese(name) == chinese), names[0] if names else "")
+    name = next((name for name in names if is_chinese(name) == chinese), names[0] if names else "")
+    return singularise(name)
 
 
 def describe_done(
