@@ -34,6 +34,21 @@ def call(tmp_path):
     return call
 
 
+@pytest.fixture
+def call_all(tmp_path):
+    """Call tools of one server in turn; questions take the route "auto"."""
+    (tmp_path / "scene.png").write_bytes(PICTURE.to_png_bytes())
+    assistant = scripted()
+    assistant.route = "auto"
+    server = serve_tools(Tools(lambda: assistant, tmp_path, allow_urls=False))
+
+    async def through(calls):
+        async with Client(server) as client:
+            return [await client.call_tool(name, arguments) for name, arguments in calls]
+
+    return lambda *calls: apart(lambda: asyncio.run(through(calls)))
+
+
 def test_the_tools_say_what_they_do(tmp_path):
     async def listed():
         async with Client(serve_tools(Tools(scripted, tmp_path, allow_urls=False))) as client:
@@ -41,7 +56,9 @@ def test_the_tools_say_what_they_do(tmp_path):
 
     instructions, tools = apart(lambda: asyncio.run(listed()))
     assert "pixels of the upright picture" in instructions
-    assert [tool.name for tool in tools] == ["segment", "ask", "overlay", "edit"]
+    assert [tool.name for tool in tools] == [
+        "segment", "ask", "overlay", "edit", "edited_picture",
+    ]  # fmt: skip
     assert all(tool.description for tool in tools)
     assert "phrases" in tools[0].input_schema["properties"]
 
@@ -64,6 +81,38 @@ def test_a_question_is_answered_with_regions(call):
     assert answer["text"] == "Here 飞机 and dog, cat."
     assert [region["phrase"] for region in answer["regions"]] == ["飞机", "dog"]
     assert BOXES
+
+
+def test_a_conversation_goes_on_and_speaks_of_what_was_found(call_all):
+    first, second, blurred, shown, unknown = call_all(
+        ("ask", {"picture": "scene.png", "question": "segment the dog"}),
+        ("ask", {"conversation": "c1", "question": "where is it?"}),
+        ("ask", {"conversation": "c1", "question": "make it red"}),
+        ("edited_picture", {"conversation": "c1"}),
+        ("ask", {"conversation": "c9", "question": "what?"}),
+    )
+    assert first.structured_content["conversation"] == "c1"
+    ids = [[r["id"] for r in one.structured_content["regions"]] for one in (first, second)]
+    assert ids == [["r1"], ["r1"]]
+    (edit,) = blurred.structured_content["edits"]
+    assert (edit["operation"], edit["regions"]) == ("recolour", ["r1"])
+    assert Image.open(base64.b64decode(shown.content[0].data)) != PICTURE
+    assert unknown.is_error
+    assert "Known: c1" in unknown.content[0].text
+
+
+def test_the_conversations_used_last_are_kept(call_all):
+    begin = ("ask", {"picture": "scene.png", "question": "what?"})
+    again = ("ask", {"conversation": "c1", "question": "what?"})
+    *_, first, second = call_all(
+        *[begin] * 10, again, *[begin] * 10, again, ("ask", {**again[1], "conversation": "c2"})
+    )
+    assert not first.is_error
+    assert second.is_error
+
+
+def test_a_question_needs_a_picture(call):
+    assert "Give a picture" in call("ask", question="what?").content[0].text
 
 
 def test_an_agent_is_told_how_an_answer_came_about(tmp_path):

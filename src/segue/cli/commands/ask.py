@@ -77,7 +77,13 @@ def ask(
     if cross_check:
         answer = conversation.cross_check(answer)
         show_agreement(console, answer)
-    if overlay_file is not None:
+    if conversation.edits:
+        if overlay_file is None:
+            console.print("--out FILE writes the picture with its edits", style="dim")
+        else:
+            for file in results.write_edited_pictures(conversation, overlay_file):
+                console.print(f"wrote {file}, with the edits", style="dim")
+    elif overlay_file is not None:
         for file in results.write_overlays(answer, overlay_file):
             console.print(f"wrote {file}", style="dim")
     if mask_folder is not None:

@@ -83,6 +83,7 @@ class Repl:
 
     def _ask_question(self, question: str) -> None:
         show_route(self.console, self.conversation, question)
+        edits = self.conversation.edits
         events = self.conversation.stream(question, self.sampling)
         try:
             show_stream(self.console, events)
@@ -90,6 +91,9 @@ class Repl:
             self.console.print("stopped", style="dim")
         finally:
             events.close()
+        if self.conversation.edits != edits:
+            count = len(self.conversation.edits)
+            self.print_status(f"{count} edit(s) so far; /edited FILE.png writes the picture")
 
     def _run_command(self, line: str) -> None:
         from segue.runtime.catalog import unknown_name_message

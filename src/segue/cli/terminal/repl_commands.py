@@ -153,6 +153,14 @@ def _apply_edit(repl: Repl, arguments: list[str]) -> None:
     repl.print_status(f"wrote {target}; {len(repl.conversation.edits)} edit(s) so far")
 
 
+def _write_edited_picture(repl: Repl, arguments: list[str]) -> None:
+    target = Path(_single_argument(arguments, "/edited FILE.png"))
+    if not repl.conversation.images:
+        raise InputError("There is no picture yet. /open PICTURE adds one.")
+    for file in results.write_edited_pictures(repl.conversation, target):
+        repl.print_status(f"wrote {file}")
+
+
 def _list_edits(repl: Repl, _arguments: list[str]) -> None:
     for number, edit in enumerate(repl.conversation.edits, 1):
         parameters = " ".join(f"{name}={value}" for name, value in edit.parameters.items())
@@ -209,6 +217,9 @@ COMMANDS = {
         "/edit REGION OPERATION FILE.png",
         "cutout, blur, recolour, erase, background; on top of earlier edits",
         _apply_edit,
+    ),
+    "edited": ReplCommand(
+        "/edited FILE.png", "write the picture with all its edits", _write_edited_picture
     ),
     "edits": ReplCommand(
         "/edits", "list the edits; the original picture is unchanged", _list_edits

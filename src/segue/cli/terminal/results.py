@@ -99,6 +99,21 @@ def write_overlays(answer: "Answer", file: Path) -> list[Path]:
     return files
 
 
+def write_edited_pictures(conversation: "Conversation", file: Path) -> list[Path]:
+    """Write every picture that has edits, else the newest; the second goes to "name-2.png".
+
+    Returns:
+        The files written.
+    """
+    edited_ids = {id for edit in conversation.edits for id in edit.regions}
+    images = {region.image for region in conversation.regions if region.id in edited_ids}
+    image_indices = sorted(images) or [len(conversation.images) - 1]
+    files = overlay_files(file, len(image_indices))
+    for image_index, target in zip(image_indices, files, strict=True):
+        save_picture(conversation.edited_image(image_index), target)
+    return files
+
+
 def save_picture(picture: Any, file: Path) -> None:
     """Save a PIL image in the format that the file extension names.
 

@@ -53,6 +53,8 @@ CONVERSATION: dict[str, Any] = {
             "thought": 0,
             "notices": [],
             "marked": [],
+            "from_register": False,
+            "choices": [],
             "images": [0],
             "regions": ["r1"],
             "mentions": [{"region": "r1", "phrase": "飞机", "span": [0, 2]}],

@@ -172,6 +172,10 @@ class TurnOut(BaseModel):
     """Sentences for the user about how the answer came about."""
     marked: list[str]
     """Phrases that were looked for because the answer only spoke of them."""
+    from_register: bool
+    """Answered from the objects that were known, without asking the chat model."""
+    choices: list[str]
+    """Ids of regions of which the next question should name some."""
     images: list[int]
     """Indexes of the pictures that were first shown with this question."""
     regions: list[str]
@@ -193,6 +197,8 @@ class TurnOut(BaseModel):
             thought=turn.get("thought", 0),  # turns that 0.1 stored may have neither
             notices=turn.get("notices", []),
             marked=turn.get("marked", []),
+            from_register=turn.get("from_register", False),
+            choices=turn.get("choices", []),
             images=list(range(first_image, first_image + len(turn["images"]))),
             regions=[region["id"] for region in mentions],
             mentions=[

@@ -17,10 +17,11 @@ from mcp.server.mcpserver import Image as McpImage
 from mcp.server.mcpserver.exceptions import ToolError
 
 from segue.assistant import Assistant
+from segue.conversation import Conversation
 from segue.draw import draw_regions
 from segue.edit import Edit
 from segue.embedded.samples import samples
-from segue.errors import InputError, SegueError
+from segue.errors import InputError, SegueError, UnknownName
 from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.region import Region
@@ -38,6 +39,8 @@ MAX_TEXT = 20_000
 """Characters of a question, a phrase or a path."""
 MAX_ITEMS = 256
 """Boxes, points or phrases of one call."""
+MAX_CONVERSATIONS = 16
+"""Conversations that can be continued, those used last."""
 
 
 class Tools:
@@ -52,6 +55,8 @@ class Tools:
         """
         self._load, self._root, self._allow_urls = load, root.resolve(), allow_urls
         self._assistant: Assistant | None = None
+        self._conversations: dict[str, Conversation] = {}  # the one used last comes last
+        self._n_conversations = 0
         self._lock = Lock()
 
     def segment(
@@ -77,20 +82,50 @@ class Tools:
             **({"notices": notices} if notices else {}),
         }
 
-    def ask(self, picture: str, question: str, masks: Masks = "rle") -> dict[str, Any]:
+    def ask(
+        self,
+        question: str,
+        picture: str | None = None,
+        conversation: str | None = None,
+        masks: Masks = "rle",
+    ) -> dict[str, Any]:
         """Ask about a picture in Chinese or English; what the answer points at has masks.
 
-        "notices" say how the answer came about where there is something to say: that it broke off,
-        was refused, or that the model only thought.
+        Give a picture to begin; to go on, give the "conversation" of an earlier answer, and a
+        picture only to add one. Then words like "the left one", "blur all but the dog" and "undo
+        that" speak of what was found; edited_picture shows the edits. Where "choices" names
+        regions, the next question should say which of them is meant. "notices" say how the answer
+        came about where there is something to say: that it broke off, was refused, or that the
+        model only thought.
         """
         with self._lock:
-            answer = self._models().open(self._open(picture)).ask(question)
+            id, talk = self._conversation(conversation)
+            if picture is not None:
+                talk.add_images(self._open(picture))
+            if not talk.images:
+                raise InputError("Give a picture, or the conversation of an earlier answer.")
+            answer = talk.ask(question)
+            self._keep(id, talk)
         return {
+            "conversation": id,
             "text": answer.text,
             "regions": [_shape(region, masks) for region in answer.regions],
             "not_found": list(answer.not_found),
             "notices": list(answer.notices),
+            **({"choices": list(answer.choices)} if answer.choices else {}),
+            **({"edits": [edit.to_json() for edit in talk.edits]} if talk.edits else {}),
         }
+
+    def edited_picture(self, conversation: str, picture: int | None = None) -> McpImage:
+        """Show a picture of a conversation with the edits that were asked for.
+
+        "picture" counts from 0; left out, it is the newest.
+        """
+        with self._lock:
+            _, talk = self._conversation(conversation)
+            if picture is not None and not 0 <= picture < len(talk.images):
+                raise InputError(f"There is no picture {picture}; there are {len(talk.images)}.")
+            return _picture(talk.edited_image(picture))
 
     def overlay(
         self,
@@ -148,6 +183,29 @@ class Tools:
             )
         return image, regions, notices
 
+    def _conversation(self, id: str | None) -> tuple[str, Conversation]:
+        """Return a conversation that was begun; for None a new one.
+
+        Raises:
+            UnknownName: there is none of that id, or it was too long ago.
+        """
+        if id is None:
+            self._n_conversations += 1
+            return f"c{self._n_conversations}", self._models().open()
+        if id not in self._conversations:
+            known_ids = ", ".join(self._conversations) or "none"
+            raise UnknownName(
+                f"There is no conversation {id!r}; the last {MAX_CONVERSATIONS} are kept. "
+                f"Known: {known_ids}."
+            )
+        return id, self._conversations[id]
+
+    def _keep(self, id: str, conversation: Conversation) -> None:
+        self._conversations.pop(id, None)
+        self._conversations[id] = conversation
+        while len(self._conversations) > MAX_CONVERSATIONS:
+            del self._conversations[next(iter(self._conversations))]
+
     def _models(self) -> Assistant:
         if self._assistant is None:
             self._assistant = self._load()
@@ -186,7 +244,11 @@ def serve_tools(tools: Tools) -> MCPServer:
         log_level="WARNING",
     )
     values: tuple[Callable[..., Any], ...] = (tools.segment, tools.ask)
-    pictures: tuple[Callable[..., Any], ...] = (tools.overlay, tools.edit)
+    pictures: tuple[Callable[..., Any], ...] = (
+        tools.overlay,
+        tools.edit,
+        tools.edited_picture,
+    )
     for tool in values:
         server.tool()(_with_reasons(tool))
     for tool in pictures:
