@@ -163,3 +163,16 @@ def test_an_answer_of_nothing_but_an_absence_is_an_answer(
     outcome = run("ask", picture, "Where is the dog?", "--dialect", "qwen2_5_vl", *stages)
     assert "dog: it is not in the picture, the chat model says" in outcome.out
     assert "only thought" not in outcome.out
+
+
+def test_a_request_for_an_edit_writes_the_edited_picture(run, picture, tmp_path) -> None:
+    (tmp_path / "places.json").write_text('{"dog": [[1, 4, 8, 10]]}')
+    (tmp_path / "replies.json").write_text('["words"]')
+    stages = ["--chat", f"scripted:{tmp_path / 'replies.json'}", "--segment", "box_fill:"]
+    stages += ["--detect", f"fixed:{tmp_path / 'places.json'}"]
+    outcome = run("ask", picture, "make the dog red", *stages)
+    assert "--out FILE writes the picture with its edits" in outcome.out
+    outcome = run("ask", picture, "make the dog red", *stages, "--out", tmp_path / "red.png")
+    assert outcome.code == 0, outcome.err
+    assert "with the edits" in outcome.out
+    assert (tmp_path / "red.png").is_file()

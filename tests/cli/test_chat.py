@@ -179,3 +179,30 @@ def test_the_user_corrects_regions(run, picture: Path, stages: list[str]) -> Non
         "There is no region 'r9'", "for one object", "Expected /refine", "at least two",
     ):  # fmt: skip
         assert said in outcome.out, said
+
+
+def test_objects_are_spoken_of_edited_marked_and_forgotten(
+    run, picture: Path, tmp_path: Path
+) -> None:
+    places = {"dogs": [[1, 4, 8, 10], [20, 4, 30, 14]], "cat": [[12, 5, 16, 9]]}
+    (tmp_path / "places.json").write_text(json.dumps(places))
+    (tmp_path / "replies.json").write_text(json.dumps(["A cat and a dog."] * 9))
+    stages = ["--chat", f"scripted:{tmp_path / 'replies.json'}", "--segment", "box_fill:"]
+    stages += ["--detect", f"fixed:{tmp_path / 'places.json'}", "--route", "auto"]
+    lines = [
+        "segment the dogs", "blur the dog", "the left one", f"/edited {tmp_path / 'edited.png'}",
+        "undo that", "What is this?", "/mark", "/mark cat", "/forget 2", "/new", "/new",
+        "/forget x",
+    ]  # fmt: skip
+    outcome = run("chat", picture, *stages, stdin="\n".join(lines))
+    assert outcome.code == 0, outcome.err
+    assert "Which one do you mean? dog r1 (left) or dog r2 (right)." in outcome.out
+    assert "1 edit(s) so far; /edited FILE.png writes the picture" in outcome.out
+    assert (tmp_path / "edited.png").is_file()
+    assert "Undone: blur the dog: the left one." in outcome.out
+    assert "not found: dog" in outcome.out
+    assert "r3" in outcome.out
+    assert "forgotten: 2 turn(s); the chat model is still sent 3" in outcome.out
+    assert "a new topic" in outcome.out
+    assert "Cannot forget 0 turns: 0 are sent" in outcome.out
+    assert "Expected /forget N, a number of turns, got 'x'." in outcome.out

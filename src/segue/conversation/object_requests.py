@@ -56,6 +56,8 @@ class RequestPlan:
     """Index of the picture that was named."""
     missing: tuple[str, ...] = ()
     """What the detector has to find first."""
+    asked: str = ""
+    """The earlier question, where this one only says which object was meant."""
 
     @property
     def reason(self) -> str:
@@ -139,8 +141,8 @@ class ReferringConversation(MarkableConversation):
                 return found
         return []
 
-    def _open_choice(self) -> tuple[ObjectRequest, tuple[Region, ...]] | None:
-        """Return the request whose objects the user was asked for last, and the choices."""
+    def _open_choice(self) -> tuple[ObjectRequest, str, tuple[Region, ...]] | None:
+        """Return the request whose objects the user was asked for last, its words, the choices."""
         if not self.answers or not self.answers[-1].choices:
             return None
         choices = tuple(r for r in self.regions if r.id in self.answers[-1].choices)
@@ -149,8 +151,8 @@ class ReferringConversation(MarkableConversation):
             if not answer.choices or request is None:
                 return None
             if not request.is_bare:
-                return request, choices
-        return ObjectRequest("point"), choices
+                return request, answer.question, choices
+        return ObjectRequest("point"), "", choices
 
     def _plan_request(self, reference: PictureReference) -> RequestPlan | None:
         """Decide whether a question is answered from the register; None: it is not."""
@@ -185,7 +187,7 @@ class ReferringConversation(MarkableConversation):
         choice = self._open_choice()
         if choice is None or (request is not None and not request.is_bare):
             return None
-        asked_for, choices = choice
+        asked_for, asked, choices = choice
         text = text.strip(" .。!！?？")
         expression = read_expression(f"number {text}" if text.isdecimal() else text)
         if expression is None:
@@ -194,13 +196,13 @@ class ReferringConversation(MarkableConversation):
         chinese = is_chinese(text)
         found = self._resolve(expression, choices, None, ids, chinese)
         if not found.ids:
-            return RequestPlan(asked_for, found, image) if found.choices else None
+            return RequestPlan(asked_for, found, image, asked=asked) if found.choices else None
         whole = asked_for.expression
         if isinstance(whole, Exclusion | Union):
             again = self._resolve(whole, self.regions, image, found.ids, chinese)
             if again.ids:
-                return RequestPlan(asked_for, again, image)
-        return RequestPlan(asked_for, found, image)
+                return RequestPlan(asked_for, again, image, asked=asked)
+        return RequestPlan(asked_for, found, image, asked=asked)
 
     def _tells_apart(self, expression: Expression) -> bool:
         """Whether an expression chooses among several known objects of one name."""
@@ -253,7 +255,7 @@ class ReferringConversation(MarkableConversation):
             answer,
             regions=change.regions,
             edits=change.edits,
-            step=Step(change.step, question),
+            step=Step(change.step, f"{plan.asked}: {question}" if plan.asked else question),
         )
         yield Done(answer)
 

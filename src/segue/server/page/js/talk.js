@@ -2,8 +2,11 @@
 
 import { changeWith } from "./actions.js";
 import * as api from "./api.js";
+import { ask } from "./asking.js";
+import { lighting } from "./choice.js";
 import { byId, element, refill } from "./dom.js";
 import { t } from "./i18n.js";
+import { nameOf } from "./viewer.js";
 import { regionOf, state, watch } from "./store.js";
 import { answerNode, markPhrase, questionNode } from "./turn_view.js";
 
@@ -17,7 +20,7 @@ export function showTalk() {
   log.append(empty, past, live, topic);
   watch(["conversation", "reply", "language"], () => refill(topic, newTopicNode()));
 
-  watch(["conversation", "language"], () => keepingDown(log, () => refill(past, pastNodes())));
+  watch(["conversation", "reply", "language"], () => keepingDown(log, () => refill(past, pastNodes())));
   watch(["reply", "conversation", "language"], () => keepingDown(log, () => refill(live, liveNode())));
   watch(["conversation", "reply", "language"], () => {
     const turns = state.conversation?.turns.length ?? 0;
@@ -37,10 +40,23 @@ function pastNodes() {
     const own = turn.mentions.map(({ region, ...words }) => ({ ...regionOf(region), ...words }));
     const isLastForgotten = turn.index === start - 1;
     return [
-      element("article", { class: "turn" }, questionNode(turn), answerNode(turn, own, `turn-${turn.index}`)),
+      element("article", { class: "turn" }, questionNode(turn), answerNode(turn, own, `turn-${turn.index}`), choicesNode(turn)),
       isLastForgotten ? element("p", { class: "forgotten", role: "separator" }, t("forgotten")) : null,
     ];
   }).flat();
+}
+
+/** Buttons that say which of several objects is meant; of the newest turn alone. */
+function choicesNode({ index, choices }) {
+  const isNewest = index === state.conversation.turns.length - 1 && !state.reply;
+  const regions = isNewest ? choices.map(regionOf).filter(Boolean) : [];
+  if (!regions.length) return null;
+  const button = (region) => {
+    const choose = () => ask(t("choiceAnswer", region.id.slice(1)));
+    const attributes = { type: "button", class: "mark-it", data: { key: `choice-${region.id}` }, on: { ...lighting([region.id]), click: choose } };
+    return element("button", attributes, `${nameOf(region)} ${region.id}`);
+  };
+  return element("div", { class: "offered", role: "group", "aria-label": t("choices") }, regions.map(button));
 }
 
 /** The button that begins a new topic; there while the chat model is sent earlier turns. */

@@ -142,6 +142,8 @@ export default {
   newTopicBegun: "A new topic: the model no longer reads the questions above.",
   forgotten: "The model no longer reads what is above.",
   markIt: "Mark it",
+  choices: "Which one is meant",
+  choiceAnswer: (n) => `number ${n}`,
   marked: "Marked what the answer speaks of.",
   brokenMarkup: "A part of the reply could not be read:",
   phraseLabel: (phrase, n) => (n > 1 ? `${phrase}, ${n} regions` : `${phrase}, region`),

@@ -132,6 +132,8 @@ export default {
   newTopicHint: "模型将不再读取之前的问题；图片和区域保留。",
   newTopicBegun: "新话题：模型不再读取上面的问题。",
   forgotten: "以上内容模型不再读取。",
+  choices: "指的是哪一个",
+  choiceAnswer: (n) => `${n}号`,
   markIt: "标出来",
   marked: "已标出回答中提到的物体。",
   brokenMarkup: "回答中有一部分无法读懂：",
