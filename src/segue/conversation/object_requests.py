@@ -15,9 +15,9 @@ from segue.conversation.prompted_regions import union_of_regions
 from segue.conversation.references import NOTHING, Referent, Resolution
 from segue.conversation.references.colours import basic_colours
 from segue.conversation.references.expressions import (
+    Description,
     Exclusion,
     Expression,
-    Selection,
     Union,
     nouns_of,
     speaks_of_colours,
@@ -206,10 +206,10 @@ class ReferringConversation(MarkableConversation):
 
     def _tells_apart(self, expression: Expression) -> bool:
         """Whether an expression chooses among several known objects of one name."""
-        if not isinstance(expression, Selection) or expression.noun is None:
+        if not isinstance(expression, Description) or expression.noun is None:
             return False
         says_which = expression.side or expression.size or expression.ordinal or expression.colours
-        everything = Selection(expression.noun, plural=True, every=True)
+        everything = Description(expression.noun, plural=True, every=True)
         named = self._resolve(everything, self.regions, None, (), False)
         return bool(says_which) and len(named.ids) > 1
 
@@ -267,7 +267,7 @@ class ReferringConversation(MarkableConversation):
         assert expression is not None
         chinese = is_chinese(plan.request.target)
         resolution = self._resolve(expression, regions, plan.image, found, chinese)
-        if not resolution.ids and not resolution.choices and isinstance(expression, Selection):
+        if not resolution.ids and not resolution.choices and isinstance(expression, Description):
             # "The cat behind the tree": the detector has read what the rules cannot.
             simple = replace(expression, noun=None)
             chosen = [region for region in regions if region.id in found]

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from segue.conversation.references.expressions import (
     LAST,
+    Description,
     Exclusion,
     Expression,
     Numbers,
     Others,
     Pronoun,
-    Selection,
     Side,
     Size,
     Union,
@@ -72,13 +72,13 @@ def _read_exclusion(text: str) -> Expression | None:
             continue
         excluded_text = match.group("excluded").removesuffix("的") or match.group("excluded")
         excluded = _read_union(excluded_text) or _read_simple(excluded_text)
-        if isinstance(excluded, Selection) and not _SINGLE.search(excluded_text):
+        if isinstance(excluded, Description) and not _SINGLE.search(excluded_text):
             # Without a classifier a noun is a plural as well.
             excluded = replace(excluded, plural=True)
         noun = (match.groupdict().get("noun") or "").removesuffix("都")
         if excluded is not None and "以外" not in excluded_text:
             name = None if noun in _GENERIC else noun
-            return Exclusion(Selection(name, plural=True, every=True), excluded)
+            return Exclusion(Description(name, plural=True, every=True), excluded)
     return None
 
 
@@ -95,7 +95,9 @@ def _read_union(text: str) -> Expression | None:
 def _read_simple(text: str) -> Expression | None:
     if text.endswith("都") and len(text) > 1:
         expression = _read_simple(text.removesuffix("都"))
-        return replace(expression, plural=True) if isinstance(expression, Selection) else expression
+        return (
+            replace(expression, plural=True) if isinstance(expression, Description) else expression
+        )
     if _SINGULAR.match(text):
         return Pronoun()
     if match := _PLURAL.match(text):
@@ -104,33 +106,33 @@ def _read_simple(text: str) -> Expression | None:
     if (match := _NUMBERED.match(text)) and (text.endswith("号") or text[0] in "#r编"):
         return Numbers((_number(match.group(1)),))
     if text in ("全部", "所有", "全", "一切", "所有的", "全部的"):
-        return Selection(plural=True, every=True)
+        return Description(plural=True, every=True)
     if text in ("俩", "两者"):
-        return Selection(plural=True, count=2)
-    return _read_others(text) or _read_selection(text)
+        return Description(plural=True, count=2)
+    return _read_others(text) or _read_description(text)
 
 
 def _read_others(text: str) -> Expression | None:
     if match := re.match(r"^(?:其他|其它|其余|剩下|别)的?(?P<rest>.*)$", text):
         rest = match.group("rest")
-        inner = Selection(plural=True, every=True) if not rest else _read_selection(rest)
-        if isinstance(inner, Selection):
+        inner = Description(plural=True, every=True) if not rest else _read_description(rest)
+        if isinstance(inner, Description):
             return Others(
-                Selection(inner.noun, True, None, inner.colours, inner.side, None, None, True)
+                Description(inner.noun, True, None, inner.colours, inner.side, None, None, True)
             )
     if match := re.match(rf"^另外?(?:那|这)?(?P<count>{_NUMBER})?{_M}(?P<rest>.*)$", text):
         count = _number(match.group("count")) if match.group("count") else 1
         rest = match.group("rest").removeprefix("的")
-        inner = Selection() if not rest else _read_selection(rest)
-        if isinstance(inner, Selection):
+        inner = Description() if not rest else _read_description(rest)
+        if isinstance(inner, Description):
             is_single = count == 1
             return Others(
-                Selection(inner.noun, not is_single, None if is_single else count, inner.colours)
+                Description(inner.noun, not is_single, None if is_single else count, inner.colours)
             )
     return None
 
 
-def _read_selection(text: str) -> Expression | None:
+def _read_description(text: str) -> Expression | None:
     """Read places, properties and a noun, in the orders that are usual."""
     side: Side | None = None
     ordinal: int | None = None
@@ -184,7 +186,7 @@ def _read_selection(text: str) -> Expression | None:
         return None
     name = None if noun in _GENERIC else noun
     plural = every or count is not None
-    return Selection(name, plural, count, frozenset(colours), side, ordinal, size, every)
+    return Description(name, plural, count, frozenset(colours), side, ordinal, size, every)
 
 
 def _number(text: str) -> int:

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from segue.conversation.references.expressions import (
     LAST,
+    Description,
     Exclusion,
     Expression,
     Numbers,
     Others,
     Pronoun,
-    Selection,
     Side,
     Size,
     Union,
@@ -95,9 +95,9 @@ def _read_exclusion(text: str) -> Expression | None:
         return None
     whole = _read_simple(match.group("whole"))
     excluded = _read_union(match.group("excluded")) or _read_simple(match.group("excluded"))
-    if excluded is None or not isinstance(whole, Selection):
+    if excluded is None or not isinstance(whole, Description):
         return None
-    return Exclusion(Selection(whole.noun, plural=True, every=True), excluded)
+    return Exclusion(Description(whole.noun, plural=True, every=True), excluded)
 
 
 def _read_union(text: str) -> Expression | None:
@@ -125,30 +125,30 @@ def _read_simple(text: str) -> Expression | None:
     if match := _NUMBER.match(text):
         return Numbers((int(match.group(1)),))
     if text in ("everything", "all", "all of it"):
-        return Selection(plural=True, every=True)
+        return Description(plural=True, every=True)
     if text in ("everyone", "everybody"):
-        return Selection("person", plural=True, every=True)
+        return Description("person", plural=True, every=True)
     if text in ("either", "either one", "one", "any", "any one"):
-        return Selection()
+        return Description()
     if match := _PART_OF.match(text):
         return _read_part(match.group("part"), match.group("whole"))
     if re.match(r"^the (?:others|rest|remaining ones)$", text):
-        return Others(Selection(plural=True, every=True))
-    return _read_selection(text)
+        return Others(Description(plural=True, every=True))
+    return _read_description(text)
 
 
 def _read_part(part_text: str, whole_text: str) -> Expression | None:
     """Read "the bigger of the two dogs": the noun stands in the whole."""
     part = _read_simple(part_text if part_text != "some" else "")
-    whole = Selection() if whole_text in _PLURAL else _read_selection(whole_text)
-    if not isinstance(part, Selection) or not isinstance(whole, Selection) or part.noun:
+    whole = Description() if whole_text in _PLURAL else _read_description(whole_text)
+    if not isinstance(part, Description) or not isinstance(whole, Description) or part.noun:
         return None
     if whole.side or whole.size or whole.ordinal:
         return None
     return replace(part, noun=whole.noun, colours=part.colours | whole.colours)
 
 
-def _read_selection(text: str) -> Expression | None:
+def _read_description(text: str) -> Expression | None:
     """Read an article, properties, a noun and a place, in this order."""
     side: Side | None = None
     is_counted_from = False
@@ -200,8 +200,8 @@ def _read_selection(text: str) -> Expression | None:
         return None
     if not has_article and len(words) > 1 and not says_which:
         return None  # words, but no expression
-    selection = Selection(name, plural, count, frozenset(colours), side, ordinal, size, every)
-    return Others(selection) if is_other else selection
+    description = Description(name, plural, count, frozenset(colours), side, ordinal, size, every)
+    return Others(description) if is_other else description
 
 
 def _is_plural(word: str) -> bool:

@@ -1,11 +1,11 @@
 """The parts of a referring expression, as both languages' readers give them.
 
 the second red car from the left
-    Selection("car", colours=frozenset({"red"}), side="left", ordinal=2)
+    Description("car", colours=frozenset({"red"}), side="left", ordinal=2)
 all but the dog
-    Exclusion(Selection(plural=True, every=True), Selection("dog"))
+    Exclusion(Description(plural=True, every=True), Description("dog"))
 另外两个
-    Others(Selection(plural=True, count=2))
+    Others(Description(plural=True, count=2))
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class Description:
     """Objects by name and properties."""
 
     noun: str | None = None
@@ -57,7 +57,7 @@ class Selection:
 class Others:
     """ "the other one", "the other two", "the rest", 其他的."""
 
-    selection: Selection
+    description: Description
     """Which of the others."""
 
 
@@ -65,7 +65,7 @@ class Others:
 class Exclusion:
     """ "all but the dog", 除了狗以外的."""
 
-    whole: Selection
+    whole: Description
     excluded: "Expression"
 
 
@@ -76,30 +76,30 @@ class Union:
     parts: tuple["Expression", ...]
 
 
-Expression = Pronoun | Numbers | Selection | Others | Exclusion | Union
+Expression = Pronoun | Numbers | Description | Others | Exclusion | Union
 
 
-def selections_in(expression: Expression) -> Iterator[Selection]:
+def descriptions_in(expression: Expression) -> Iterator[Description]:
     """Yield all selections of an expression, in the order of its words."""
     match expression:
-        case Selection():
+        case Description():
             yield expression
-        case Others(selection=selection):
-            yield selection
+        case Others(description=description):
+            yield description
         case Exclusion(whole=whole, excluded=excluded):
             yield whole
-            yield from selections_in(excluded)
+            yield from descriptions_in(excluded)
         case Union(parts=parts):
             for part in parts:
-                yield from selections_in(part)
+                yield from descriptions_in(part)
 
 
 def nouns_of(expression: Expression) -> list[str]:
     """Return what an expression names, each once."""
-    nouns = (selection.noun for selection in selections_in(expression))
+    nouns = (description.noun for description in descriptions_in(expression))
     return list(dict.fromkeys(noun for noun in nouns if noun))
 
 
 def speaks_of_colours(expression: Expression) -> bool:
     """Whether the colours of objects decide what an expression means."""
-    return any(selection.colours for selection in selections_in(expression))
+    return any(description.colours for description in descriptions_in(expression))

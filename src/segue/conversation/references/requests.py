@@ -5,12 +5,12 @@ import re
 from segue.conversation.references.chinese_requests import read_chinese_request
 from segue.conversation.references.english_requests import read_english_request
 from segue.conversation.references.expressions import (
+    Description,
     Exclusion,
     Expression,
     Numbers,
     Others,
     Pronoun,
-    Selection,
     Union,
 )
 from segue.conversation.references.object_request import ObjectRequest
@@ -51,7 +51,7 @@ def is_anaphoric(expression: Expression) -> bool:
             return True
         case Numbers(noun=noun):
             return noun is None
-        case Selection(noun=noun, every=every, count=count):
+        case Description(noun=noun, every=every, count=count):
             return noun is None and (not every or count is not None)
         case Union(parts=parts):
             return all(map(is_anaphoric, parts))

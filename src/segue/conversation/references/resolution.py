@@ -11,12 +11,12 @@ from segue.conversation.references.chinese import read_chinese
 from segue.conversation.references.english import read_english
 from segue.conversation.references.expressions import (
     LAST,
+    Description,
     Exclusion,
     Expression,
     Numbers,
     Others,
     Pronoun,
-    Selection,
     Side,
     Union,
 )
@@ -112,8 +112,8 @@ class _Resolver:
                 return self._resolve_pronoun(expression)
             case Numbers():
                 return self._resolve_numbers(expression)
-            case Selection():
-                return self._select(expression, self._named(expression.noun), self._salient)
+            case Description():
+                return self._select(expression, self._candidates(expression.noun), self._salient)
             case Others():
                 return self._resolve_others(expression)
             case Exclusion():
@@ -125,13 +125,13 @@ class _Resolver:
         salient, scope = self._salient, self._scope
         if pronoun.plural:
             if len(salient) > 1:
-                return self._chosen(salient, "recent")
+                return self._resolve_to(salient, "recent")
             if pronoun.count is not None and len(scope) == pronoun.count:
-                return self._chosen(scope, "all")
-            return self._choices(scope, "which of them")
+                return self._resolve_to(scope, "all")
+            return self._offer(scope, "which of them")
         if len(salient) == 1:
-            return self._chosen(salient, "recent")
-        return self._choices(salient or scope)
+            return self._resolve_to(salient, "recent")
+        return self._offer(salient or scope)
 
     def _resolve_numbers(self, numbers: Numbers) -> Resolution:
         by_id = {referent.id: referent for referent in self._all}
@@ -140,28 +140,28 @@ class _Resolver:
         is_named = numbers.noun is None or all(
             _is_named(referent, numbers.noun) for referent in found
         )
-        return self._chosen(found, "number") if len(found) == len(ids) and is_named else NOTHING
+        return self._resolve_to(found, "number") if len(found) == len(ids) and is_named else NOTHING
 
     def _resolve_others(self, others: Others) -> Resolution:
-        selection = others.selection
-        candidates = self._named(selection.noun)
+        description = others.description
+        candidates = self._candidates(description.noun)
         if not self._salient:
-            return self._choices(candidates) if len(candidates) > 1 else NOTHING
+            return self._offer(candidates) if len(candidates) > 1 else NOTHING
         remaining = [referent for referent in candidates if referent not in self._salient]
-        found = self._select(selection, remaining, ())
-        return self._chosen(self._by_id(found.ids), "others") if found.ids else found
+        found = self._select(description, remaining, ())
+        return self._resolve_to(self._by_id(found.ids), "others") if found.ids else found
 
     def _resolve_exclusion(self, exclusion: Exclusion) -> Resolution:
-        whole = self._named(exclusion.whole.noun)
+        whole = self._candidates(exclusion.whole.noun)
         excluded = exclusion.excluded
-        if isinstance(excluded, Selection) and excluded.noun is None:
+        if isinstance(excluded, Description) and excluded.noun is None:
             found = self._select(excluded, whole, self._salient)
         else:
             found = self.resolve(excluded)
         if not found.ids:
             return found
         remaining = [referent for referent in whole if referent.id not in found.ids]
-        return self._chosen(remaining, "exclusion", k=len(found.ids))
+        return self._resolve_to(remaining, "exclusion", k=len(found.ids))
 
     def _resolve_union(self, union: Union) -> Resolution:
         ids: list[str] = []
@@ -170,9 +170,9 @@ class _Resolver:
             if not found.ids:
                 return found
             ids += found.ids
-        return self._chosen(self._by_id(ids), "union")
+        return self._resolve_to(self._by_id(ids), "union")
 
-    def _named(self, noun: str | None) -> list[Referent]:
+    def _candidates(self, noun: str | None) -> list[Referent]:
         """Return what a noun names in scope; on the other pictures where there is none."""
         if noun is None:
             return self._scope
@@ -181,123 +181,127 @@ class _Resolver:
         return in_scope or ([] if self._image is not None else named)
 
     def _select(
-        self, selection: Selection, candidates: list[Referent], salient: Sequence[Referent]
+        self, description: Description, candidates: list[Referent], salient: Sequence[Referent]
     ) -> Resolution:
-        """Choose among candidates by everything that a selection says but its noun."""
-        if selection.colours:
+        """Choose among candidates by everything that a description says but its noun."""
+        if description.colours:
             if any(not referent.colours for referent in candidates):
                 return NOTHING
             coloured = [
-                referent for referent in candidates if selection.colours <= referent.colours
+                referent for referent in candidates if description.colours <= referent.colours
             ]
-            if len(coloured) == 1 and _contradicts_side(coloured[0], candidates, selection.side):
+            if len(coloured) == 1 and _contradicts_side(coloured[0], candidates, description.side):
                 return NOTHING
             candidates = coloured
         if not candidates:
             return NOTHING
-        if selection.size is not None and selection.side is not None:
-            return self._select_by_both(selection, candidates)
-        if selection.size is not None:
-            return self._select_by_size(selection, candidates)
-        if selection.side is not None or selection.ordinal is not None:
-            return self._select_by_place(selection, candidates)
-        return self._select_by_number(selection, candidates, salient)
+        if description.size is not None and description.side is not None:
+            return self._select_by_both(description, candidates)
+        if description.size is not None:
+            return self._select_by_size(description, candidates)
+        if description.side is not None or description.ordinal is not None:
+            return self._select_by_place(description, candidates)
+        return self._select_by_number(description, candidates, salient)
 
     def _select_by_number(
-        self, selection: Selection, candidates: list[Referent], salient: Sequence[Referent]
+        self, description: Description, candidates: list[Referent], salient: Sequence[Referent]
     ) -> Resolution:
-        key = "colour" if selection.colours else "all"
-        n, count = len(candidates), selection.count
+        key = "colour" if description.colours else "all"
+        n, count = len(candidates), description.count
         spoken_of = [referent for referent in candidates if referent in salient]
         if count is not None and count != n:
-            if len(spoken_of) == count and not selection.every:
-                return self._chosen(spoken_of, "recent")
-            return self._choices(candidates, "which of them") if n > 1 else NOTHING
+            if len(spoken_of) == count and not description.every:
+                return self._resolve_to(spoken_of, "recent")
+            return self._offer(candidates, "which of them") if n > 1 else NOTHING
         if n == 1:
-            return self._chosen(candidates, "only")
-        if selection.plural or count is not None:
-            return self._chosen(candidates, key, n=n)
+            return self._resolve_to(candidates, "only")
+        if description.plural or count is not None:
+            return self._resolve_to(candidates, key, n=n)
         if len(spoken_of) == 1:
-            return self._chosen(spoken_of, "recent")
-        return self._choices(candidates)
+            return self._resolve_to(spoken_of, "recent")
+        return self._offer(candidates)
 
-    def _select_by_both(self, selection: Selection, candidates: list[Referent]) -> Resolution:
+    def _select_by_both(self, description: Description, candidates: list[Referent]) -> Resolution:
         """Choose by size and by side, where both choose the same."""
-        if selection.ordinal is not None:
+        if description.ordinal is not None:
             return NOTHING
-        by_size = self._select_by_size(selection, candidates)
-        by_side = self._select_by_place(selection, candidates)
+        by_size = self._select_by_size(description, candidates)
+        by_side = self._select_by_place(description, candidates)
         if by_size.ids and by_size.ids == by_side.ids:
             return by_size
         ids = {*by_size.ids, *by_size.choices, *by_side.ids, *by_side.choices}
-        return self._choices(self._by_id(ids))
+        return self._offer(self._by_id(ids))
 
-    def _select_by_size(self, selection: Selection, candidates: list[Referent]) -> Resolution:
-        assert selection.size is not None
-        order = order_by_size(candidates, largest_first=selection.size == "big")
-        if selection.ordinal in (None, 1):
-            return self._take(order, 1, selection, candidates, selection.size)
+    def _select_by_size(self, description: Description, candidates: list[Referent]) -> Resolution:
+        assert description.size is not None
+        order = order_by_size(candidates, largest_first=description.size == "big")
+        if description.ordinal in (None, 1):
+            return self._take(order, 1, description, candidates, description.size)
         return self._take(
-            order, selection.ordinal or 1, selection, candidates, f"ranked {selection.size}"
+            order, description.ordinal or 1, description, candidates, f"ranked {description.size}"
         )
 
-    def _select_by_place(self, selection: Selection, candidates: list[Referent]) -> Resolution:
-        side, n = selection.side, len(candidates)
+    def _select_by_place(self, description: Description, candidates: list[Referent]) -> Resolution:
+        side, n = description.side, len(candidates)
         if side == "middle":
-            return self._select_middle(selection, candidates)
-        is_group = selection.plural and selection.count is None
+            return self._select_middle(description, candidates)
+        is_group = description.plural and description.count is None
         if is_group and n > 1:
             # "The dogs on the left": how many they are is not said.
-            return self._choices(candidates, "which of them")
-        ordinal = 1 if selection.ordinal is None else selection.ordinal
+            return self._offer(candidates, "which of them")
+        ordinal = 1 if description.ordinal is None else description.ordinal
         key = key_of_place(side, ordinal)
         if side is not None:
-            return self._take(order_by_side(candidates, side), ordinal, selection, candidates, key)
+            return self._take(
+                order_by_side(candidates, side), ordinal, description, candidates, key
+            )
         as_found = Order(candidates, lambda first, second: False)
         from_left = order_by_side(candidates, "left")
         found = [
-            self._take(order, ordinal, selection, candidates, key)
+            self._take(order, ordinal, description, candidates, key)
             for order in (as_found, from_left)
         ]
         if found[0].ids == found[1].ids:
             return found[0]
         ids = {id for one in found for id in (*one.ids, *one.choices)}
-        return self._choices(self._by_id(ids))
+        return self._offer(self._by_id(ids))
 
-    def _select_middle(self, selection: Selection, candidates: list[Referent]) -> Resolution:
+    def _select_middle(self, description: Description, candidates: list[Referent]) -> Resolution:
         n = len(candidates)
-        if selection.ordinal is not None or (selection.count or 1) > 1:
+        if description.ordinal is not None or (description.count or 1) > 1:
             return NOTHING
         order = order_by_side(candidates, "middle")
         if n % 2 == 0:
             taken, unclear = order.take(n // 2 - 1, 2)
-            return self._choices(taken or unclear)
-        return self._take(order, n // 2 + 1, selection, candidates, "only" if n == 1 else "middle")
+            return self._offer(taken or unclear)
+        return self._take(
+            order, n // 2 + 1, description, candidates, "only" if n == 1 else "middle"
+        )
 
     def _take(
         self,
         order: Order,
         ordinal: int,
-        selection: Selection,
+        description: Description,
         candidates: Sequence[Referent],
         key: str,
     ) -> Resolution:
-        """Take as many objects from an order as a selection asks for."""
+        """Take as many objects from an order as a description asks for."""
         n = len(candidates)
-        count = selection.count or 1
+        count = description.count or 1
         if count > 1 and ordinal not in (1, LAST):
             return NOTHING
         start = n - count + ordinal + 1 if ordinal < 0 else ordinal - 1
         taken, unclear = order.take(start, count)
         if unclear:
-            return self._choices(unclear, "which" if count == 1 else "which of them")
-        return self._chosen(taken, "only" if n == 1 else key, n=n, k=start + 1)
+            return self._offer(unclear, "which" if count == 1 else "which of them")
+        return self._resolve_to(taken, "only" if n == 1 else key, n=n, k=start + 1)
 
     def _by_id(self, ids: Iterable[str]) -> list[Referent]:
         wanted = set(ids)
         return [referent for referent in self._all if referent.id in wanted]
 
-    def _chosen(
+    def _resolve_to(
         self, referents: Sequence[Referent], key: str, *, n: int = 0, k: int = 0
     ) -> Resolution:
         if not referents:
@@ -305,10 +309,10 @@ class _Resolver:
         ids = tuple(referent.id for referent in self._by_id(one.id for one in referents))
         return Resolution(ids, (), reason(key, chinese=self._chinese, n=n or len(ids), k=k))
 
-    def _choices(self, referents: Sequence[Referent], key: str = "which") -> Resolution:
+    def _offer(self, referents: Sequence[Referent], key: str = "which") -> Resolution:
         """Offer a choice; of one object it is no choice."""
         if len(referents) == 1:
-            return self._chosen(referents, "only")
+            return self._resolve_to(referents, "only")
         ids = tuple(referent.id for referent in self._by_id(one.id for one in referents))
         return Resolution((), ids, reason(key, chinese=self._chinese) if ids else "")
 
