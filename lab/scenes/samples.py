@@ -21,7 +21,7 @@ SIZE = (480, 640)
 
 @dataclass(frozen=True)
 class Item:
-    """A drawing in a composition; places and sizes as in `Placement`."""
+    """A drawing in a composition; places and sizes as in `SpritePlacement`."""
 
     style: str
     slug: str

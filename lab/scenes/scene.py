@@ -2,7 +2,7 @@
 
 `render(rng, bank)` makes one scene; the same generator state gives the same scene. What may
 appear, how large and how many is a `SceneRecipe`. A fixed composition (the sample scenes) is a
-list of `Placement` given to `compose`.
+list of `SpritePlacement` given to `compose`.
 """
 
 from collections.abc import Callable, Sequence

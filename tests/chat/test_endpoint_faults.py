@@ -10,7 +10,7 @@ from raw_endpoint import Exchange, RawEndpoint, Scenario, chunk, streamed, whole
 from segue.assistant import Assistant
 from segue.chat.openai import OpenAIChat, load
 from segue.chat.openai.address import Address
-from segue.chat.openai.replies import EndpointReply, Unanswered
+from segue.chat.openai.replies import EndpointReply, NoReplyError
 from segue.chat.openai.secrets import KeyFilter, redact
 from segue.errors import ModelError
 from segue.pipeline.answer import Answer
@@ -369,7 +369,7 @@ class FakeResponse:
 
 def test_signs_of_life_are_no_piece_of_the_reply() -> None:
     response = FakeResponse([": ping\n\n"] * 100 + [words("A dog.")], seconds=5.0)
-    with pytest.raises(Unanswered, match="said nothing for 60 s"):
+    with pytest.raises(NoReplyError, match="said nothing for 60 s"):
         list(EndpointReply(response, 60.0, lambda: response.now).pieces())
     assert response.now < 80
 

@@ -56,7 +56,7 @@ CARDS: Mapping[str, Card] = {
         "embedded/chat",
         "7 M",
         "Apache-2.0",
-        note="on board; knows drawn scenes only",
+        note="bundled; knows drawn scenes only",
         scores="frames the one thing asked for .85 (style never trained on: .68), says that an "
         "absent thing is not there .95 (.92), describes 1 to 3 things without a mistake .46 (.25)",
     ),
@@ -66,7 +66,7 @@ CARDS: Mapping[str, Card] = {
         "embedded/detector",
         "4 M",
         "Apache-2.0",
-        note="on board; knows drawn scenes only",
+        note="bundled; knows drawn scenes only",
         scores="AP50 .89 (style never trained on: .83)",
     ),
     "embedded-segmenter": Card(
@@ -75,7 +75,7 @@ CARDS: Mapping[str, Card] = {
         "embedded/segmenter",
         "4 M",
         "Apache-2.0",
-        note="on board; trained on drawn scenes",
+        note="bundled; trained on drawn scenes",
         scores="mean IoU from a tight box .92 (style never trained on: .91), from a click .82 "
         "(.81), from a tight box on photographs .59",
     ),
@@ -165,7 +165,7 @@ PRESETS: Mapping[str, Preset] = {
         "embedded-chat",
         "embedded-detector",
         "embedded-segmenter",
-        summary="everything on board, nothing downloaded; knows drawn scenes",
+        summary="everything bundled, nothing downloaded; knows drawn scenes",
     ),
     "qwen3-vl-2b": Preset(
         "qwen3-vl-2b",

@@ -5,7 +5,7 @@
     [{"box_2d": […], "mask": "data:image/png;base64,…", "label": "dog"}]
 
 The mask of a picture model is not decoded: its box is used, and the segmenter makes the mask. See
-json_block.py for the shapes of JSON that are read; sides given by name are never swapped.
+`json/block.py` for the shapes of JSON that are read; sides given by name are never swapped.
 
 Source: Google's documentation of image understanding with Gemini, "Object detection" and
 "Segmentation".

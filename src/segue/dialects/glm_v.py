@@ -5,7 +5,7 @@
     <|begin_of_box|>[[520, 310]]<|end_of_box|>              a point
 
 The two tokens mark the answer, whatever it is: `<|begin_of_box|>42<|end_of_box|>` is words. So they
-do not show, and the lists between or beside them are read as JSON (see json_block.py). A list
+do not show, and the lists between or beside them are read as JSON (see `json/block.py`). A list
 without a key has no phrase.
 
 Source: zai-org's grounding skill for GLM-V, and recorded replies of GLM-4.6V in its readme.

@@ -3,8 +3,8 @@
     {"objects": [{"x_min": 0.1, "y_min": 0.2, "x_max": 0.5, "y_max": 0.9}]}
     {"points": [{"x": 0.3, "y": 0.4}]}
 
-It names nothing, as it was asked for one thing. See json_block.py for the other shapes of JSON that
-are read.
+It names nothing, as it was asked for one thing. See `json/block.py` for the other shapes of
+JSON that are read.
 
 Source: Moondream's documentation of its skills `detect` and `point`.
 """

@@ -7,7 +7,7 @@
 The numbers are pixels of the picture as the network saw it: both sides multiples of 28, within the
 processor's limits. Only the chat model's backend knows that size, so the frame is `SEEN_PIXELS`.
 Models that were fine-tuned on the special tokens of Qwen2-VL write those, in the same frame. See
-json_block.py for the shapes of JSON that are read.
+`json/block.py` for the shapes of JSON that are read.
 
 Source: the spatial understanding cookbook of Qwen2.5-VL, and issues QwenLM/Qwen3-VL#721, #830.
 """

@@ -6,8 +6,8 @@
 
 The markup is that of Qwen2.5-VL, the frame is another one: a reply alone does not tell which of the
 two is meant as long as all its numbers are below 1000. Models that were fine-tuned on the special
-tokens of Qwen2-VL write those, in the same frame. See json_block.py for the shapes of JSON that are
-read.
+tokens of Qwen2-VL write those, in the same frame. See `json/block.py` for the shapes of JSON that
+are read.
 
 Source: the 2D grounding cookbook of Qwen3-VL, and issue QwenLM/Qwen3-VL#1720 for repeated keys.
 """

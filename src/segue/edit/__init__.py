@@ -98,7 +98,7 @@ def apply(
         regions: regions of this picture; those that edits name must have masks.
         edits: the steps. Masks keep their places, whatever earlier steps painted.
         pictures: pictures for new backgrounds, by the names that the edits use.
-        inpainter: what fills holes; the one on board ("telea") by default.
+        inpainter: what fills holes; "telea", which needs no weights, by default.
         skip_crops: leave crops out, so that the result lies on the picture.
 
     Returns:

@@ -2,7 +2,7 @@
 
 Every dataset format is one file here with `write_<format>(pictures, target)` and, where the format
 holds enough to come back, `read_<format>`. Each says in its first lines what it loses. The masks
-inside this package are exact, and COCO RLE (coco.py, json.py) keeps them so.
+inside this package are exact, and COCO RLE (`coco.py`, `values/serialize.py`) keeps them so.
 """
 
 from collections.abc import Iterable, Sequence

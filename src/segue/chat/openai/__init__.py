@@ -17,8 +17,8 @@ import openai
 
 from segue.chat.openai.address import Address
 from segue.chat.openai.end_tokens import COMMON_ENDS, END_TOKENS, ENDS
-from segue.chat.openai.problems import trouble_of
-from segue.chat.openai.replies import EndpointReply, Unanswered
+from segue.chat.openai.problems import failure_of
+from segue.chat.openai.replies import EndpointReply, NoReplyError
 from segue.chat.openai.requests import request_body
 from segue.chat.openai.retries import pause_before_retry
 from segue.chat.openai.secrets import KeyFilter, redact
@@ -148,7 +148,7 @@ class OpenAIChat:
                             break
                         if visible_text:
                             yield visible_text
-        except (openai.OpenAIError, Unanswered) as error:
+        except (openai.OpenAIError, NoReplyError) as error:
             raise self._failure(error) from None
         if last_piece := keys.push(reply.finish()) + keys.finish():
             yield last_piece
@@ -160,10 +160,10 @@ class OpenAIChat:
 
     def _failure(self, error: Exception) -> ModelError:
         model_names = [redact(model, *self.address.secrets) for model in self._models(error)]
-        trouble = trouble_of(error, self.address, tries=self._tries, model_names=model_names)
+        failure = failure_of(error, self.address, tries=self._tries, model_names=model_names)
         if self.is_public:
-            log.error("%s: %s", self.name, trouble.sentence)
-        return trouble.error(is_public=self.is_public)
+            log.error("%s: %s", self.name, failure.sentence)
+        return failure.error(is_public=self.is_public)
 
     def _finish(self, finish: str) -> Finish:
         """Why the reply ended; strangers are not told the endpoint's own words."""

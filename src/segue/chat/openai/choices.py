@@ -39,7 +39,7 @@ class UpstreamError(Exception):
 
 
 @dataclass(slots=True)
-class Ledger:
+class ReplyMetadata:
     """What is known of a reply besides its words."""
 
     reason: str | None = None

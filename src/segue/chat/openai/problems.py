@@ -10,7 +10,7 @@ import openai
 
 from segue.chat.openai.address import KEYS, Address
 from segue.chat.openai.choices import error_of, reason_of
-from segue.chat.openai.replies import Unanswered
+from segue.chat.openai.replies import NoReplyError
 from segue.chat.openai.secrets import redact
 from segue.errors import ContextOverflow, ModelError
 
@@ -24,7 +24,7 @@ NEUTRAL = "The chat model's endpoint failed. Try again later; the operator's log
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class EndpointFailure:
     """What went wrong, for the operator and for strangers."""
 
     sentence: str
@@ -39,46 +39,50 @@ class Trouble:
         return kind(self.neutral if is_public else self.sentence)
 
 
-def trouble_of(
+def failure_of(
     error: Exception, address: Address, *, tries: int = 1, model_names: Sequence[str] = ()
-) -> Trouble:
+) -> EndpointFailure:
     """Return an error as a sentence.
 
     Args:
-        error: of the openai client, or `Unanswered`.
+        error: of the openai client, or `NoReplyError`.
         address: who was asked.
         tries: how many requests were made.
         model_names: models that the endpoint says it has, if it was asked.
     """
-    trouble = _trouble(error, address, tries, model_names)
-    return replace(trouble, sentence=redact(trouble.sentence, *address.secrets))
+    failure = _failure(error, address, tries, model_names)
+    return replace(failure, sentence=redact(failure.sentence, *address.secrets))
 
 
-def _trouble(error: Exception, address: Address, tries: int, model_names: Sequence[str]) -> Trouble:
+def _failure(
+    error: Exception, address: Address, tries: int, model_names: Sequence[str]
+) -> EndpointFailure:
     where, message = address.url, upstream_reason(error)
     several = f", also after {tries} tries" if tries > 1 else ""
-    if isinstance(error, Unanswered):
-        return _too_long(error.reason, address) or Trouble(str(error))
+    if isinstance(error, NoReplyError):
+        return _too_long(error.reason, address) or EndpointFailure(str(error))
     if isinstance(error, openai.APITimeoutError):
-        return Trouble(f"{where} did not answer in time. Is it overloaded? Try again later.")
+        return EndpointFailure(
+            f"{where} did not answer in time. Is it overloaded? Try again later."
+        )
     if isinstance(error, openai.APIConnectionError):
-        return Trouble(
+        return EndpointFailure(
             f"Nothing answers at {where} ({_cause(error)}){several}. Is the server running, and "
             "the address right?"
         )
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         has = f"the one in {' or '.join(KEYS)} was refused" if address.key else f"set {KEYS[0]}"
-        return Trouble(f"{where} asks for a key: {has}. ({message})")
+        return EndpointFailure(f"{where} asks for a key: {has}. ({message})")
     if isinstance(error, openai.RateLimitError):
-        return Trouble(
+        return EndpointFailure(
             f"{where} has too much to do{several}. ({message})",
             "The chat model's endpoint has too much to do. Try again later.",
         )
     if isinstance(error, openai.NotFoundError):
-        return Trouble(_not_found(address, message, model_names))
+        return EndpointFailure(_not_found(address, message, model_names))
     if isinstance(error, openai.APIStatusError) and error.status_code < 500:
         return _refused(address, error.status_code, message)
-    return _too_long(message, address) or Trouble(f"{where} failed{several}: {message}")
+    return _too_long(message, address) or EndpointFailure(f"{where} failed{several}: {message}")
 
 
 def upstream_reason(error: Exception) -> str:
@@ -116,22 +120,22 @@ def _not_found(address: Address, message: str, model_names: Sequence[str]) -> st
     return f"{address.url} has no model {address.model!r}.{hint} It has: {names}."
 
 
-def _refused(address: Address, status: int, message: str) -> Trouble:
-    if (trouble := _too_long(message, address)) is not None:
-        return trouble
+def _refused(address: Address, status: int, message: str) -> EndpointFailure:
+    if (failure := _too_long(message, address)) is not None:
+        return failure
     if status == 413 or _PICTURE.search(message):
-        return Trouble(
+        return EndpointFailure(
             f"{address.model} refused the picture. Does this model see, and so many pictures? "
             f"({message})",
             "The chat model refused the picture, or so many pictures.",
         )
-    return Trouble(f"{address.url} refused the request with status {status}: {message}")
+    return EndpointFailure(f"{address.url} refused the request with status {status}: {message}")
 
 
-def _too_long(message: str, address: Address) -> Trouble | None:
+def _too_long(message: str, address: Address) -> EndpointFailure | None:
     if not _TOO_LONG.search(message):
         return None
-    return Trouble(
+    return EndpointFailure(
         f"The conversation is too long for {address.model}. Use fewer or shorter turns, or "
         f"smaller pictures. ({message})",
         "The conversation is too long for the chat model. Use fewer or shorter turns, or smaller "

@@ -14,8 +14,8 @@ from segue.chat.openai.choices import (
     LENGTH,
     STOP,
     TOOLS,
-    Ledger,
     ReasoningDelta,
+    ReplyMetadata,
     Spoken,
     UpstreamError,
     error_of,
@@ -29,7 +29,7 @@ OPENING, CLOSING = "<think>", "</think>"
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl", "text/plain", "")
 
 
-class Unanswered(Exception):
+class NoReplyError(Exception):
     """The endpoint said nothing; the message is a sentence about why."""
 
     def __init__(self, sentence: str, reason: str = "") -> None:
@@ -42,7 +42,7 @@ class Unanswered(Exception):
         self.reason = reason
 
 
-class Silence(Exception):
+class StallTimeout(Exception):
     """Nothing of the reply came for too long, although the connection was open."""
 
 
@@ -60,7 +60,7 @@ class EndpointReply:
             clock: seconds since any time.
         """
         self._response, self._read_s, self._clock = response, read_s, clock
-        self._ledger = Ledger()
+        self._metadata = ReplyMetadata()
         self._in_thought = False
         self._has_words = self._has_thoughts = False
         self._is_complete = False  # the endpoint said that all was sent
@@ -74,11 +74,11 @@ class EndpointReply:
             Why it ended.
 
         Raises:
-            Unanswered: nothing was said, and the sentence is why.
+            NoReplyError: nothing was said, and the sentence is why.
         """
         kind = self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in (*STREAMS, "application/json") and not kind.endswith("+json"):
-            raise Unanswered(
+            raise NoReplyError(
                 f"The endpoint answered with {kind}, not with a chat completion. Is the address "
                 "right? It usually ends in /v1."
             )
@@ -90,17 +90,17 @@ class EndpointReply:
                 raise UpstreamError(reason)
         except UpstreamError as error:
             if not self._has_words and not self._has_thoughts:
-                raise Unanswered(f"The endpoint reports an error: {error}", str(error)) from error
+                raise NoReplyError(f"The endpoint reports an error: {error}", str(error)) from error
             failure = f"the endpoint failed in the middle of its reply: {error}"
-        except (Silence, *TIMEOUTS) as error:  # type: ignore[misc]
+        except (StallTimeout, *TIMEOUTS) as error:  # type: ignore[misc]
             failure = f"nothing more came for {self._read_s:.0f} s, so the reply was ended"
             if not self._has_words and not self._has_thoughts:
-                raise Unanswered(
+                raise NoReplyError(
                     f"The endpoint accepted the question and said nothing for {self._read_s:.0f} s."
                 ) from error
         except HTTP_ERRORS as error:
             if not self._has_words and not self._has_thoughts:
-                raise Unanswered(
+                raise NoReplyError(
                     f"The endpoint broke off before it said anything ({error})."
                 ) from error
             failure = f"the connection broke off before the reply had ended ({error})"
@@ -132,7 +132,7 @@ class EndpointReply:
                 case Document(value, is_error):
                     if is_error:
                         raise UpstreamError(reason_of(value) or "an error without a reason")
-                    for spoken in self._ledger.read(value):
+                    for spoken in self._metadata.read(value):
                         yield spoken
                         last = self._clock()
                 case End():
@@ -143,7 +143,7 @@ class EndpointReply:
                 case Idle():
                     pass
             if self._clock() - last > self._read_s:
-                raise Silence
+                raise StallTimeout
 
     def _write_text(self, spoken: Spoken) -> Iterator[str]:
         if isinstance(spoken, ReasoningDelta) != self._in_thought:
@@ -165,18 +165,18 @@ class EndpointReply:
 
     def _without_words(self) -> Generator[str, None, Finish]:
         """Yield the end of a reply that has no words, unless the model's refusal is some."""
-        ledger, reason = self._ledger, self._ledger.reason
-        if ledger.refusal:
-            yield ledger.refusal
+        metadata, reason = self._metadata, self._metadata.reason
+        if metadata.refusal:
+            yield metadata.refusal
             return Finish("refused", "the model refused to answer")
-        if ledger.tools or reason in TOOLS:
-            names = ", ".join(dict.fromkeys(name for name in ledger.tools if name))
-            raise Unanswered(
+        if metadata.tools or reason in TOOLS:
+            names = ", ".join(dict.fromkeys(name for name in metadata.tools if name))
+            raise NoReplyError(
                 f"The model asked for a tool{f' ({names})' if names else ''} instead of answering. "
                 "It was offered none: switch tools off at the server."
             )
         if reason in FILTERS:
-            raise Unanswered("The endpoint's content filter refused to answer.")
+            raise NoReplyError("The endpoint's content filter refused to answer.")
         if self._has_thoughts:
             return Finish("length" if reason in LENGTH else "stop")
         if reason in STOP:
@@ -184,10 +184,10 @@ class EndpointReply:
         if reason in LENGTH:
             return Finish("length", "the model reached its limit of length before it said anything")
         if reason is not None:
-            raise Unanswered(
+            raise NoReplyError(
                 f"The endpoint ended the reply with {reason!r} before it said anything."
             )
-        raise Unanswered(self._no_completion())
+        raise NoReplyError(self._no_completion())
 
     def _no_completion(self) -> str:
         if self._unreadable:
@@ -195,13 +195,13 @@ class EndpointReply:
                 "The endpoint sent what is no chat completion: "
                 f"{' '.join(self._unreadable[0].split())[:200]!r}. Is the address right?"
             )
-        if self._ledger.had_choices or not self._is_complete:
+        if self._metadata.had_choices or not self._is_complete:
             return "The endpoint sent an empty stream: neither text nor a reason to end."
         return "The endpoint answered with JSON that is no chat completion. Is the address right?"
 
     def _finish(self) -> Finish:
         """Why a reply with words ended, and what else there is to say of it."""
-        reason, why, notices = self._ledger.reason, "stop", []
+        reason, why, notices = self._metadata.reason, "stop", []
         if reason is None and not self._is_complete:
             why = "error"
             notices.append("the stream ended without a reason, so the reply may be cut off")
@@ -216,14 +216,14 @@ class EndpointReply:
         return Finish(why, "; ".join([*notices, *self._left_out()]))
 
     def _left_out(self) -> Iterator[str]:
-        ledger = self._ledger
-        if ledger.other_choices:
-            yield f"other choices of the endpoint are left out: {len(ledger.other_choices)}"
-        if ledger.parts:
-            kinds = ", ".join(sorted(ledger.parts))
+        metadata = self._metadata
+        if metadata.other_choices:
+            yield f"other choices of the endpoint are left out: {len(metadata.other_choices)}"
+        if metadata.parts:
+            kinds = ", ".join(sorted(metadata.parts))
             yield f"parts of the reply that are no text are left out: {kinds}"
-        if ledger.tools:
-            names = ", ".join(dict.fromkeys(filter(None, ledger.tools)))
+        if metadata.tools:
+            names = ", ".join(dict.fromkeys(filter(None, metadata.tools)))
             tool = f"a tool ({names})" if names else "a tool"
             yield f"the model also asked for {tool}, which it was not offered"
         if self._unreadable:

@@ -2,7 +2,7 @@
 
 Models write JSON of many shapes, cut off in the middle, with repeated keys and comments. So this is
 no JSON parser: it follows the brackets, remembers what each object says of one thing
-(`json_item.py`), and hands it out the moment nothing can change it any more.
+(`json/item.py`), and hands it out the moment nothing can change it any more.
 
     [{"bbox_2d": [1, 2, 3, 4], "label": "dog"}, …]      label and box, in any order
     {"point_2d": [5, 6], "label": "dog"}                a point

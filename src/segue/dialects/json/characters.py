@@ -1,6 +1,6 @@
 """The characters of JSON, read one by one: marks, strings, numbers, words, comments, white space.
 
-What they build is up to `json_block.py`. Models are no JSON writers, so this also takes keys
+What they build is up to `json/block.py`. Models are no JSON writers, so this also takes keys
 without quotation marks, round brackets for lists, line breaks and apostrophes within strings, and
 quotation marks within strings that are not escaped: what stands between the second and the last of
 them is skipped and reported.

@@ -14,7 +14,7 @@ up from pixel to pixel into a tint."""
 
 
 class Telea:
-    """The inpainter on board."""
+    """The inpainter that needs no weights."""
 
     name = "telea"
 

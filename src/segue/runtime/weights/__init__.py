@@ -1,4 +1,4 @@
-"""Finds weights: on board, in a folder, on the model hub, or behind a URL. Reads them safely.
+"""Finds weights: bundled, in a folder, on the model hub, or behind a URL. Reads them safely.
 
 A local path never touches the network, whether it exists or not. Environment variables:
 
@@ -48,7 +48,7 @@ def locate(source: str | Path, *, files: Sequence[str] | None = None) -> Path:
 
     Args:
         source: one of
-            "embedded/<part>"      weights on board; part is one of `BUNDLED`
+            "embedded/<part>"      bundled weights; part is one of `BUNDLED`
             a folder or a file     anything that exists, or looks like a path: "./x", "x.pth"
             "owner/name"           a hub id, "owner/name@revision" for a branch, tag or commit;
                                    "hf://owner/name" says so where a folder has the same name
@@ -118,7 +118,7 @@ def _looks_local(text: str) -> bool:
 def _bundled_folder(part: str) -> Path:
     if part not in BUNDLED:
         raise InputError(
-            f"Weights on board must be one of {', '.join(BUNDLED)}, got 'embedded/{part}'."
+            f"Bundled weights must be one of {', '.join(BUNDLED)}, got 'embedded/{part}'."
         )
     folder = Path(str(resources.files("segue"))) / "embedded" / "weights" / part
     if not folder.is_dir():

@@ -1,6 +1,6 @@
 /** Where a question is typed, and what one might ask. */
 
-import { ask } from "./asking.js";
+import { ask } from "./answer_stream.js";
 import { byId, element, refill } from "./dom.js";
 import { language, t } from "./i18n.js";
 import { state, watch } from "./store.js";

@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { changeWith, showTrouble } from "./actions.js";
+import { Latest } from "./coalescing_task.js";
 import { t } from "./i18n.js";
-import { Latest } from "./latest.js";
 import { say } from "./notices.js";
 import { regionOf, set, state } from "./store.js";
 

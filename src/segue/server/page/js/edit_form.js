@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { changeWith, showTrouble } from "./actions.js";
+import { Latest } from "./coalescing_task.js";
 import { byId, element, icon, refill } from "./dom.js";
 import { t } from "./i18n.js";
-import { Latest } from "./latest.js";
 import { regionOf, set, state, watch } from "./store.js";
 import { nameOf } from "./viewer.js";
 

@@ -2,7 +2,7 @@
 
 import en from "./lang/en.js";
 import zh from "./lang/zh.js";
-import { recall, remember } from "./memory.js";
+import { recall, remember } from "./local_storage.js";
 
 const LANGUAGES = { en, zh };
 

@@ -1,7 +1,7 @@
 /** Mouse, pen and fingers on the canvas: pan, zoom, choose, point, draw boxes. */
 
 import { addPoint, dragBox, endBox } from "./draft.js";
-import { choose } from "./choice.js";
+import { choose } from "./selection.js";
 import { set, state } from "./store.js";
 
 const SLOP = 5; // a click may tremble by so many pixels

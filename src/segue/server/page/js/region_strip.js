@@ -1,7 +1,6 @@
 /** The regions of the picture as chips, and what to do with the chosen ones. */
 
 import { deleteChosen, mergeChosen } from "./actions.js";
-import { choose, lighting } from "./choice.js";
 import { askText } from "./dialog.js";
 import { byId, element, icon, refill } from "./dom.js";
 import { refine } from "./draft.js";
@@ -10,6 +9,7 @@ import { language, t } from "./i18n.js";
 import { css } from "./palette.js";
 import { renameRegion } from "./api.js";
 import { changeWith } from "./actions.js";
+import { choose, lighting } from "./selection.js";
 import { lookOf, maskOf, regionOf, regionsHere, state, watch } from "./store.js";
 import { nameOf } from "./viewer.js";
 

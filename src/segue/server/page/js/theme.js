@@ -1,6 +1,6 @@
 /** Light or dark: as the system says, until a person chooses. */
 
-import { remember } from "./memory.js";
+import { remember } from "./local_storage.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 

@@ -2,11 +2,11 @@
 
 import { changeWith } from "./actions.js";
 import * as api from "./api.js";
-import { lighting } from "./choice.js";
 import { element } from "./dom.js";
 import { language, t } from "./i18n.js";
 import { css } from "./palette.js";
 import { piecesOf, withoutWords } from "./phrases.js";
+import { lighting } from "./selection.js";
 import { lookOf, regionOf, set, state } from "./store.js";
 import { nameOf } from "./viewer.js";
 

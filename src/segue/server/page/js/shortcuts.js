@@ -1,13 +1,13 @@
 /** The keyboard: on the picture, and everywhere. */
 
 import { deleteChosen, redo, undo } from "./actions.js";
-import { choose } from "./choice.js";
 import { byId } from "./dom.js";
 import { addPoint, discard, dragBox, endBox, keepDraft, takeBack } from "./draft.js";
 import { chooseTool, toggleMasks } from "./draft_bar.js";
 import { endEdit } from "./edit_form.js";
 import { t } from "./i18n.js";
 import { say } from "./notices.js";
+import { choose } from "./selection.js";
 import { regionsHere, set, state } from "./store.js";
 import { nameOf } from "./viewer.js";
 
