@@ -11,7 +11,7 @@ ROOMS = [
     {"files"},
     {"values"},
     {"runtime"},
-    {"draw", "annotations", "prompting"},
+    {"draw", "annotations", "prompting", "presence"},
     {"edit"},
     {"models", "dialects"},
     {"chat", "detect", "segment"},

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ def _read_model(value: Mapping[str, Any]) -> PresenceModel:
     if min(coefficients) < 0:
         raise ValueError("a coefficient is negative")
     curve = tuple((_number(x), _number(y)) for x, y in value.get("curve", ()))
-    is_ascending = all(a[0] < b[0] and a[1] <= b[1] for a, b in zip(curve, curve[1:]))
+    is_ascending = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(curve))
     if not is_ascending or any(not 0 <= y <= 1 for _, y in curve):
         raise ValueError("the curve is not ascending from 0 to 1")
     return PresenceModel(_number(value["intercept"]), coefficients, curve)

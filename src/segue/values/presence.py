@@ -35,15 +35,15 @@ class PresenceVerdict:
         Raises:
             InputError: it is no verdict.
         """
-        probability = value.get("probability") if isinstance(value, Mapping) else None
+        entry: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+        probability, presence = entry.get("probability"), entry.get("presence")
         is_number = isinstance(probability, int | float) and not isinstance(probability, bool)
-        presence = value.get("presence") if isinstance(value, Mapping) else None
-        if not is_number or not 0 <= probability <= 1 or presence not in _PRESENCES:
+        if not is_number or not 0 <= float(probability or 0) <= 1 or presence not in _PRESENCES:
             raise InputError(
                 "A verdict must have a 'probability' from 0 to 1 and a 'presence' of "
                 f"{', '.join(_PRESENCES)}, got {value!r}."
             )
-        return cls(float(probability), presence)
+        return cls(float(probability or 0), presence)
 
 
 _PRESENCES = ("present", "absent", "unsure")

@@ -2,8 +2,8 @@
 
 import { changeWith } from "./actions.js";
 import * as api from "./api.js";
-import { ask } from "./asking.js";
-import { lighting } from "./choice.js";
+import { ask } from "./answer_stream.js";
+import { lighting } from "./selection.js";
 import { byId, element, refill } from "./dom.js";
 import { t } from "./i18n.js";
 import { nameOf } from "./viewer.js";
