@@ -21,6 +21,7 @@ from segue.pipeline.chat_detector import chat_as_detector
 from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.pipeline.pipeline import Pipeline, check_history
 from segue.pipeline.routing import Route, check_route
+from segue.presence import PresenceCalibration
 from segue.runtime.memory import MemoryBudget
 from segue.segment import Boxes, Labels, Points, Segmenter
 from segue.values.image import Image, ImageSource
@@ -54,6 +55,8 @@ def load(
     route: Route = "reply",
     memory: "str | MemoryBudget | None" = None,
     history: int | str = "auto",
+    calibration: "str | Path | PresenceCalibration | None" = None,
+    second_look: int = 0,
     find_profile: FindProfile | None = None,
 ) -> "Assistant":
     """Put an assistant together.
@@ -75,6 +78,9 @@ def load(
             2 GiB at most. See `segue.runtime.memory`.
         history: how many earlier turns the chat model is sent: a number, "auto" (as many as it can
             follow), or "all".
+        calibration: what `segue evaluate calibrate` fitted for these models, or its file; it turns
+            evidence into verdicts. None: the bundled one, where the models are the bundled ones.
+        second_look: how many second looks an answer may cost, where a verdict is unsure.
         find_profile: gives the profile that `segue doctor` made of a chat model, by its name:
             `segue.runtime.profile.load` for the profiles of this user, as the command line does;
             None: no profile is used.
@@ -115,6 +121,12 @@ def load(
         route=route,
         memory=budget,
         history=check_history(history),
+        calibration=(
+            PresenceCalibration.read(Path(calibration))
+            if isinstance(calibration, str | Path)
+            else calibration
+        ),
+        second_look=second_look,
     )
 
 
@@ -178,6 +190,8 @@ class Assistant(Pipeline):
         stages = (self.detector if phrase_list else None, self.segmenter)
         notice = photograph_notice(stages, picture)
         regions = self.grounder.segment(picture, phrase_list, boxes, points, labels)
+        if (presence := self.presence_assessment()) is not None:
+            regions = tuple(presence.with_verdict(region) for region in regions)
         return regions, [] if notice is None else [notice]
 
     follow = renamed("Assistant.follow", Pipeline.process_reply)

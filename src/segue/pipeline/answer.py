@@ -5,6 +5,7 @@ may come before the sentence that mentions it has ended. Command line, server an
 readers of this one stream.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import PIL.Image
 
 from segue.draw import draw_regions
 from segue.values.image import Image
+from segue.values.presence import PresenceVerdict
 from segue.values.region import Region
 from segue.values.serialize import region_to_json
 
@@ -45,6 +47,8 @@ class NotFound:
     span: tuple[int, int] | None = None
     image: int = 0
     reason: str = "it is not in the picture"
+    verdict: PresenceVerdict | None = None
+    """Whether it is there after all; None: no calibration of the models is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,30 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class PhraseVerdict:
+    """Whether what an answer was asked for, or speaks of, is in a picture."""
+
+    phrase: str
+    image: int
+    """Index of the picture."""
+    verdict: PresenceVerdict
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, which `from_json` reads."""
+        return {"phrase": self.phrase, "image": self.image, **self.verdict.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "PhraseVerdict":
+        """Read what `to_json` wrote.
+
+        Raises:
+            InputError: it is no verdict.
+            KeyError: a field is missing.
+        """
+        return cls(str(value["phrase"]), int(value["image"]), PresenceVerdict.from_json(value))
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Everything one question brought."""
 
@@ -107,6 +135,8 @@ class Answer:
     """What a user should know of how the answer came about, as sentences."""
     marked: tuple[str, ...] = ()
     """Phrases that were looked for because the reply only spoke of them."""
+    verdicts: tuple[PhraseVerdict, ...] = ()
+    """One for each phrase on each picture, where a calibration of the models is known."""
     from_register: bool = False
     """Answered from the objects that were known, without asking the chat model."""
     choices: tuple[str, ...] = ()
@@ -132,7 +162,7 @@ class Answer:
          "regions": [as in `segue.values.serialize`], "not_found": [phrase, …],
          "broken": [text, …], "cut": whether the reply ended inside markup,
          "thought": characters that were thoughts, "notices": [sentence, …],
-         "marked": [phrase, …], "choices": [id, …] and "from_register": true where there are some,
+         "verdicts": [{"phrase", "image", "probability", "presence"}], "marked": [phrase, …], "choices": [id, …] and "from_register": true where there are some,
          "images": [{"name", "size": [h, w], "digest"}]}
         """
         index = self.regions[0].image if self.regions else len(self.images) - 1
@@ -159,6 +189,7 @@ class Answer:
             "thought": self.thought,
             "notices": list(self.notices),
             **({"marked": list(self.marked)} if self.marked else {}),
+            **({"verdicts": [one.to_json() for one in self.verdicts]} if self.verdicts else {}),
             **({"choices": list(self.choices)} if self.choices else {}),
             **({"from_register": True} if self.from_register else {}),
         }

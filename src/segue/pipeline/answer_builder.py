@@ -12,6 +12,7 @@ from segue.pipeline.answer import (
     MaskReady,
     NotFound,
     Notice,
+    PhraseVerdict,
     RegionFound,
     TextAdded,
     ThoughtEnded,
@@ -34,6 +35,7 @@ class AnswerBuilder:
         self.thought = 0
         self.notices: list[str] = []
         self.marked: tuple[str, ...] = ()
+        self._missing: list[PhraseVerdict] = []
         self.from_register = False
         self.choices: tuple[str, ...] = ()
         self.finish: Any = "stop"
@@ -63,6 +65,8 @@ class AnswerBuilder:
                 self.regions[region.id] = region
             case NotFound(phrase):
                 self.not_found.append(phrase)
+                if event.verdict is not None:
+                    self._missing.append(PhraseVerdict(phrase, event.image, event.verdict))
             case MarkupBroken(text, cut):
                 self.broken.append(text)
                 self.cut = self.cut or cut
@@ -77,9 +81,21 @@ class AnswerBuilder:
 
     def _withdraw(self) -> None:
         """All that came so far was a thought."""
-        for part in (self.text, self.regions, self.not_found, self.broken):
+        for part in (self.text, self.regions, self.not_found, self.broken, self._missing):
             part.clear()
         self.cut = False
+
+    def _verdicts(self) -> tuple[PhraseVerdict, ...]:
+        """Return the verdicts of all phrases; of several regions of one the most likely counts."""
+        verdicts = {(one.phrase, one.image): one for one in self._missing}
+        for region in self.regions.values():
+            key = (region.phrase, region.image)
+            if region.verdict is None or not region.phrase:
+                continue
+            earlier = verdicts.get(key)
+            if earlier is None or region.verdict.probability > earlier.verdict.probability:
+                verdicts[key] = PhraseVerdict(*key, region.verdict)
+        return tuple(verdicts.values())
 
     def final_notice(self) -> Notice | None:
         """Return what the user should know of how the reply ended."""
@@ -110,6 +126,7 @@ class AnswerBuilder:
             thought=self.thought,
             notices=tuple(self.notices),
             marked=self.marked,
+            verdicts=self._verdicts(),
             from_register=self.from_register,
             choices=self.choices,
             seconds={"chat": self.chat_seconds, "total": total},

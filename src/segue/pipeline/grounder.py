@@ -19,6 +19,8 @@ from segue.values.region import Region
 
 VIEWS_BUDGET_BYTES = 512 * 2**20
 """How much the encoded pictures may hold, unless a memory budget says otherwise."""
+MIN_THRESHOLD = 0.02
+"""Threshold under which no score is asked for."""
 MAX_CACHED_DETECTIONS = 256
 """How many calls of the detector are remembered."""
 
@@ -117,6 +119,21 @@ class Grounder:
             )
             for detection in detections
         ]
+
+    def best_score(self, image: Image, phrase: str) -> float:
+        """Return the detector's best score for a phrase, below its threshold too, in [0, 1].
+
+        Raises:
+            InputError: there is no detector.
+        """
+        detector = self.detector
+        if detector is None:
+            raise InputError("There is no detector to score a phrase. Load one: detect=….")
+        key = (id(detector), image.digest, (phrase,), MIN_THRESHOLD, MIN_THRESHOLD)
+        _, detections = self._detections.get_or_compute(
+            key, lambda: (detector, detector.find(image, [phrase], MIN_THRESHOLD, MIN_THRESHOLD))
+        )
+        return max((detection.score for detection in detections), default=0.0)
 
     def add_masks(self, regions: list[Region], image: Image) -> list[Region]:
         """Return the regions of one picture with masks, made in one call of the segmenter.

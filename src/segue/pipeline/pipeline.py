@@ -5,6 +5,7 @@ stream of events and everything else reads it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from segue.chat import ChatModel, thinks
@@ -14,8 +15,10 @@ from segue.pipeline.answer import Event
 from segue.pipeline.coordinates import CoordinateMapping
 from segue.pipeline.cross_check import cross_check
 from segue.pipeline.grounder import Grounder
+from segue.pipeline.presence import PresenceAssessment
 from segue.pipeline.reply_processor import Identify, ReplyProcessor
 from segue.pipeline.routing import Policy, Route, default_policy
+from segue.presence.calibration import PresenceCalibration, bundled_calibration
 from segue.runtime.memory import MemoryBudget
 from segue.segment import Segmenter
 from segue.values.image import Image
@@ -60,6 +63,8 @@ class Pipeline:
         policy: Policy = default_policy,
         memory: MemoryBudget | None = None,
         history: int | Literal["auto", "all"] = "auto",
+        calibration: PresenceCalibration | None = None,
+        second_look: int = 0,
     ) -> None:
         """
         Args:
@@ -78,7 +83,16 @@ class Pipeline:
             memory: how much all caches may hold together; None: see `MemoryBudget.of_machine`.
             history: how many earlier turns the chat model is sent: a number, "auto" (as many as it
                 can follow), or "all".
+            calibration: turns evidence into verdicts; None: the bundled one, where it was fitted
+                for these models, else there are no verdicts.
+            second_look: how many second looks an answer may cost, where a verdict is unsure; see
+                `segue.pipeline.presence`.
+
+        Raises:
+            InputError: the calibration was fitted for other models, or a number is negative.
         """
+        if second_look < 0:
+            raise InputError(f"second_look must be 0 or a higher number, got {second_look}.")
         self.chat = chat
         self.grounder = Grounder(
             detector, segmenter, box_threshold=box_threshold, text_threshold=text_threshold
@@ -88,6 +102,13 @@ class Pipeline:
         self.route = route
         self.policy = policy
         self.history = check_history(history)
+        self.second_look = second_look
+        self._calibration = calibration
+        if calibration is not None and not calibration.fits(self._stage_names()):
+            raise InputError(
+                f"The calibration was fitted for {dict(calibration.names)}, not for "
+                f"{self._stage_names()}. Fit one with: segue evaluate calibrate"
+            )
         self.memory = memory or MemoryBudget.of_machine()
         self.limit_memory(self.memory)
 
@@ -131,6 +152,26 @@ class Pipeline:
     def dialect_name(self) -> str:
         """The name of the dialect in which replies are read."""
         return self.dialect or getattr(self.chat, "dialect", None) or "qwen_vl"
+
+    @property
+    def calibration(self) -> PresenceCalibration | None:
+        """What turns evidence into verdicts; None: there is none for the models at work."""
+        if self._calibration is not None:
+            names = self._stage_names()
+            return self._calibration if self._calibration.fits(names) else None
+        return bundled_calibration(self._stage_names())
+
+    def _stage_names(self) -> dict[str, str | None]:
+        stages = {"chat": self.chat, "detect": self.detector, "segment": self.segmenter}
+        return {kind: getattr(stage, "name", None) for kind, stage in stages.items()}
+
+    def presence_assessment(self) -> PresenceAssessment | None:
+        """Return what gives verdicts for one reply; None where no calibration is known."""
+        if (calibration := self.calibration) is None:
+            return None
+        return PresenceAssessment(
+            calibration, self.grounder, self.chat, self.dialect_name, self.second_look
+        )
 
     def limit_memory(self, budget: MemoryBudget) -> None:
         """Bound what the caches hold; what is over goes as new things come."""
@@ -185,6 +226,7 @@ class Pipeline:
             phrases,
             pictures,
             identify,
+            self.presence_assessment(),
         )
         may_think = dialect is None and thinks(self.chat)
         return processor.events(
@@ -213,7 +255,12 @@ class Pipeline:
             Regions, masks, and what was not found.
         """
         processor = ReplyProcessor(
-            self.grounder, images, CoordinateMapping(), pictures=pictures, identify=identify
+            self.grounder,
+            images,
+            CoordinateMapping(),
+            pictures=pictures,
+            identify=identify,
+            presence=self.presence_assessment(),
         )
         return processor.mark(phrases, text)
 
@@ -222,7 +269,19 @@ class Pipeline:
 
         See `segue.pipeline.cross_check`.
         """
-        return cross_check(regions, images, self.grounder, self.chat, self.dialect_name)
+        checked = cross_check(regions, images, self.grounder, self.chat, self.dialect_name)
+        presence = self.presence_assessment()
+        if presence is None:
+            return checked
+        return tuple(
+            region
+            if region.agreement is None
+            else replace(
+                region,
+                verdict=presence.verdict(presence.evidence_of_both(region, images[region.image])),
+            )
+            for region in checked
+        )
 
     def model_names(self) -> dict[str, str | None]:
         """Return the names of the models at work and of the dialect, as a session keeps them."""

@@ -33,10 +33,12 @@ from segue.pipeline.answer import (
 )
 from segue.pipeline.coordinates import CoordinateMapping
 from segue.pipeline.grounder import Grounder, region_ids
+from segue.pipeline.presence import PresenceAssessment
+from segue.presence import PresenceEvidence
 from segue.values.box import Box
 from segue.values.frames import EitherFrame, known_frame
 from segue.values.image import Image
-from segue.values.region import Region
+from segue.values.region import FoundBy, Region
 
 MIN_AREA = 0.5
 """A box that covers less, in square pixels of the picture, is no place."""
@@ -58,6 +60,7 @@ class ReplyProcessor:
         phrases: Sequence[str] = (),
         pictures: Sequence[int] | None = None,
         identify: Identify | None = None,
+        presence: PresenceAssessment | None = None,
     ) -> None:
         """
         Args:
@@ -70,12 +73,14 @@ class ReplyProcessor:
             pictures: indexes of the pictures that the question names; None: it names none. Then
                 boxes are on the newest, and a phrase is looked for in all, newest first.
             identify: gives regions that are found together their ids; `ids` do it when left out.
+            presence: gives verdicts on what is found and what is not; None: there are none.
         """
         self.grounder, self.images, self.coordinates = grounder, images, coordinates
         self.ids = ids or region_ids()
         self.phrases = phrases
         self.pictures = pictures
         self._identify = identify or self._number
+        self._presence = presence
         self._region_ids: list[str] = []  # of this reply, as far as they count
 
     def events(
@@ -119,7 +124,9 @@ class ReplyProcessor:
         reason = "it is not in the picture, the chat model says"
         phrases = [absence.phrase] if absence.phrase else self.phrases or ("what was asked for",)
         for phrase in phrases:
-            yield NotFound(phrase, absence.span, index, reason=reason)
+            missing = NotFound(phrase, absence.span, index, reason=reason)
+            evidence = PresenceEvidence(pointed_at=False)
+            yield from self._report_missing(missing, evidence if absence.phrase else None)
 
     def _ground_box(self, mention: BoxMention) -> Iterator[Event]:
         """Ground a box that the chat model gave itself."""
@@ -160,7 +167,7 @@ class ReplyProcessor:
             yield MaskReady(region)
         elif self.grounder.segmenter is not None:
             (mask,) = self.grounder.view(image).mask(points=[[point]])
-            yield MaskReady(replace(region, mask=mask, box=mask.box or box))
+            yield from self._report_mask(replace(region, mask=mask, box=mask.box or box))
 
     def mark(self, phrases: Sequence[str], text: str = "") -> Iterator[Event]:
         """Look for phrases that no markup asked for.
@@ -191,10 +198,45 @@ class ReplyProcessor:
                 return
             if not regions and is_named:
                 where = self._picture_name(index) if newest else "the picture"
-                yield NotFound(phrase, span, index, reason=f"it is not in {where}")
+                missing = NotFound(phrase, span, index, reason=f"it is not in {where}")
+                yield from self._report_missing(missing, self._evidence_of_missing(missing))
         if not is_named:
             where = "it is not in the picture" if newest == 0 else "it is in none of the pictures"
-            yield NotFound(phrase, span, newest, reason=where)
+            missing = NotFound(phrase, span, newest, reason=where)
+            yield from self._report_missing(missing, self._evidence_of_missing(missing))
+
+    def _evidence_of_missing(self, missing: NotFound) -> PresenceEvidence | None:
+        if self._presence is None:
+            return None
+        return self._presence.evidence_of_missing(missing.phrase, self.images[missing.image])
+
+    def _report_missing(
+        self, missing: NotFound, evidence: PresenceEvidence | None
+    ) -> Iterator[Event]:
+        """Report what was not found with the verdict on it, after a second look where allowed."""
+        if self._presence is None or evidence is None or not self.images:
+            yield missing
+            return
+        verdict = self._presence.verdict(evidence)
+        image = self.images[missing.image]
+        if verdict is not None and verdict.presence == "unsure":
+            look = self._presence.look_again(missing.phrase, image, evidence, None)
+            if look is not None:
+                after = self._presence.verdict(look.evidence) or verdict
+                yield Notice(look.describe(missing.phrase, verdict, after))
+                if look.boxes and after.presence == "present":
+                    found_by: FoundBy = "chat" if look.model == "chat model" else "detector"
+                    found = [
+                        Region(
+                            "", missing.phrase, box, found_by, missing.image, span=missing.span,
+                            verdict=after,
+                        )
+                        for box in look.boxes
+                    ]  # fmt: skip
+                    yield from self._segment(self._identify(found), missing.image)
+                    return
+                verdict = after
+        yield replace(missing, verdict=verdict)
 
     def _pictures_to_search(self, number: int | None) -> Sequence[int]:
         """Indexes of the pictures in which a phrase is looked for, in this order."""
@@ -205,11 +247,32 @@ class ReplyProcessor:
     def _segment(self, regions: list[Region], index: int) -> Iterator[Event]:
         """Report regions of one picture, and make the masks of those that have none."""
         yield from map(RegionFound, regions)
-        with_mask = [region for region in regions if region.mask is not None]
-        yield from map(MaskReady, with_mask)
-        if self.grounder.segmenter is not None:
-            rest = [region for region in regions if region.mask is None]
-            yield from map(MaskReady, self.grounder.add_masks(rest, self.images[index]))
+        for region in regions:
+            if region.mask is not None:
+                yield from self._report_mask(region)
+        rest = [region for region in regions if region.mask is None]
+        for region in self.grounder.add_masks(rest, self.images[index]):
+            yield from self._report_mask(region)
+
+    def _report_mask(self, region: Region) -> Iterator[Event]:
+        """Report a region that is complete, with the verdict on it."""
+        event = RegionFound if region.mask is None else MaskReady
+        if self._presence is None or region.verdict is not None:
+            if region.mask is not None:
+                yield MaskReady(region)
+            return
+        evidence = self._presence.evidence_of(region)
+        verdict = self._presence.verdict(evidence)
+        if verdict is not None and verdict.presence == "unsure":
+            image = self.images[region.image]
+            look = self._presence.look_again(region.phrase, image, evidence, region.box)
+            if look is not None:
+                after = self._presence.verdict(look.evidence) or verdict
+                yield Notice(look.describe(region.phrase, verdict, after))
+                region = replace(region, agreement=look.evidence.agreement)
+                verdict = after
+        if region.mask is not None or verdict is not None:
+            yield event(replace(region, verdict=verdict))
 
     def _number(self, regions: Sequence[Region]) -> list[Region]:
         return [replace(region, id=next(self.ids)) for region in regions]

@@ -5,6 +5,7 @@ from typing import Literal
 
 from segue.values.box import Box
 from segue.values.mask import Mask
+from segue.values.presence import PresenceVerdict
 
 FoundBy = Literal["chat", "detector", "user"]
 """Who placed the box: the chat model itself, the detector, or the user with a box or click."""
@@ -42,6 +43,9 @@ class Region:
 
     agreement: float | None = None
     """How far the other route put it in the same place, IoU in [0, 1]; None: not checked."""
+
+    verdict: PresenceVerdict | None = None
+    """Whether what it is called is in the picture; None: no calibration of the models is known."""
 
     names: tuple[str, ...] = ()
     """All phrases that named it in its conversation, in any language, the first one first."""

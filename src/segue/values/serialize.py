@@ -4,7 +4,7 @@
      "image": index, "mask": {"size": [h, w], "counts": "…"}}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
-is null. A region has "quad", "point", "agreement", "mask_score", "clicks" ([x, y, 1 or 0]), "names"
+is null. A region has "quad", "point", "agreement", "verdict", "mask_score", "clicks" ([x, y, 1 or 0]), "names"
 and "turns" only where there are some.
 """
 
@@ -15,6 +15,7 @@ from typing import Any, get_args
 from segue.errors import InputError
 from segue.values.box import Box
 from segue.values.mask import Mask
+from segue.values.presence import PresenceVerdict
 from segue.values.region import Click, FoundBy, Region
 
 
@@ -38,6 +39,8 @@ def region_to_json(region: Region) -> dict[str, Any]:
         value["point"] = [float(v) for v in region.point]
     if region.agreement is not None:
         value["agreement"] = float(region.agreement)
+    if region.verdict is not None:
+        value["verdict"] = region.verdict.to_json()
     if region.clicks:
         value["clicks"] = [[float(x), float(y), label] for x, y, label in region.clicks]
     if region.names:
@@ -68,10 +71,20 @@ def region_from_json(value: Mapping[str, Any]) -> Region:
         quad=None if quad is None else tuple(_point(p, "quad") for p in _list(quad, "quad")),
         point=None if value.get("point") is None else _point(value["point"], "point"),
         agreement=_number(value, "agreement"),
+        verdict=read_verdict(value.get("verdict")),
         clicks=tuple(_click(click) for click in _list(value.get("clicks", ()), "clicks")),
         names=_names(value),
         turns=tuple(_index(turn, "turns") for turn in _list(value.get("turns", ()), "turns")),
     )
+
+
+def read_verdict(value: Any) -> PresenceVerdict | None:
+    """Read a verdict; None stays None.
+
+    Raises:
+        InputError: it is no verdict.
+    """
+    return None if value is None else PresenceVerdict.from_json(value)
 
 
 def _text(value: Mapping[str, Any], field: str) -> str:

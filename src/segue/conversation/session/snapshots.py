@@ -8,7 +8,7 @@ from typing import Any
 from segue.conversation.history import MAX_STEPS, History, Snapshot, Step
 from segue.edit import Edit
 from segue.errors import InputError
-from segue.pipeline.answer import Answer
+from segue.pipeline.answer import Answer, PhraseVerdict
 from segue.values.image import Image
 from segue.values.message import Message
 from segue.values.region import Region
@@ -232,6 +232,7 @@ def _answer_from_json(
         thought=int(turn.get("thought", 0)),
         notices=tuple(map(_sentence, turn.get("notices", ()))),
         marked=tuple(map(_sentence, turn.get("marked", ()))),
+        verdicts=tuple(map(PhraseVerdict.from_json, turn.get("verdicts", ()))),
         choices=tuple(map(_sentence, turn.get("choices", ()))),
         from_register=bool(turn.get("from_register", False)),
         seconds=dict(turn.get("seconds", {})),
