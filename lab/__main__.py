@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -194,6 +194,64 @@ def photographs(
             typer.echo(f"{name} = {values}")
     for name, rate in error_rates(read_photographs(folder), n_scenes).items():
         typer.echo(f"{name:32} {rate}")
+
+
+@app.command("presence")
+def presence(
+    calibration_file: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Fit anew, and write the calibration here.")
+    ] = None,
+    diagram_file: Annotated[
+        Path | None, typer.Option("--diagram", help="Draw reliability diagrams into this file.")
+    ] = None,
+    n_scenes: Annotated[
+        int, typer.Option("--scenes", min=20, help="Scenes of each style to measure on.")
+    ] = 300,
+    n_fit_scenes: Annotated[
+        int, typer.Option("--fit-scenes", min=50, help="Scenes to fit on.")
+    ] = 600,
+) -> None:
+    """Fit or measure the verdicts (present, absent, unsure) of the embedded models."""
+    from rich.progress import track
+
+    from lab.presence import FIT_SEED, MEASURE_SEED, collect_samples, names_of
+    from segue.assistant import load
+    from segue.cli.commands.calibrate import scores_table
+    from segue.cli.terminal.results import save_picture
+    from segue.cli.terminal.screen import make_console
+    from segue.evaluate.calibration import fit_calibration, measure_calibration
+    from segue.evaluate.reliability_diagram import draw_reliability
+    from segue.files.atomic import write_json
+
+    assistant, console = load("embedded"), make_console()
+
+    def collect(style: str, count: int, seed: int) -> list[Any]:
+        samples = collect_samples(assistant, style, count, seed)
+        return list(track(samples, f"asking about the {style} style", transient=True, total=None))
+
+    if calibration_file is not None:
+        fitted = fit_calibration(
+            collect("trained", n_fit_scenes, FIT_SEED),
+            names_of(assistant),
+            fitted_on={"data": f"{n_fit_scenes} drawn scenes of the trained styles"},
+        )
+        write_json(calibration_file, fitted.calibration.to_json(), indent=1)
+        console.print("trained styles, cross-fitted")
+        console.print(scores_table(fitted.scores))
+        calibration = fitted.calibration
+    else:
+        found = assistant.calibration
+        if found is None:
+            raise InputError("There is no calibration of the embedded models. Fit one: --out FILE")
+        calibration = found
+    diagrams: dict[str, Any] = {}
+    for style in ("trained", "held-out", "ink"):
+        report = measure_calibration(calibration, collect(style, n_scenes, MEASURE_SEED))
+        console.print(f"{style} style, {n_scenes} scenes")
+        console.print(scores_table(report.scores))
+        diagrams |= {f"{style}, {key}": value for key, value in report.predictions.items()}
+    if diagram_file is not None:
+        save_picture(draw_reliability(diagrams), diagram_file)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -162,7 +162,8 @@ class Answer:
          "regions": [as in `segue.values.serialize`], "not_found": [phrase, …],
          "broken": [text, …], "cut": whether the reply ended inside markup,
          "thought": characters that were thoughts, "notices": [sentence, …],
-         "verdicts": [{"phrase", "image", "probability", "presence"}], "marked": [phrase, …], "choices": [id, …] and "from_register": true where there are some,
+         "verdicts": [{"phrase", "image", "probability", "presence"}], "marked": [phrase, …],
+         "choices": [id, …], "from_register": true: where there are some,
          "images": [{"name", "size": [h, w], "digest"}]}
         """
         index = self.regions[0].image if self.regions else len(self.images) - 1

@@ -7,15 +7,18 @@ monotone step function of its output follows. Using it needs no library.
 
 import json
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from segue.errors import InputError
+from segue.files.folders import config_folder
 from segue.presence.evidence import FEATURES, SOURCES, PresenceEvidence, Sources
 from segue.values.presence import Presence, PresenceVerdict
 
@@ -156,6 +159,24 @@ def bundled_calibration(names: Mapping[str, str | None]) -> PresenceCalibration 
         return None
     calibration = PresenceCalibration.from_json(json.loads(file.read_text(encoding="utf-8")))
     return calibration if calibration.fits(names) else None
+
+
+def user_calibration_file(names: Mapping[str, str | None]) -> Path:
+    """Return where the command line keeps the calibration of some models, beside the profiles."""
+    text = "+".join(str(names.get(kind)) for kind in ("chat", "detect", "segment"))
+    readable = re.sub(r"[^A-Za-z0-9.+]+", "-", text).strip("-.")[:80]
+    digest = blake2b(text.encode(), digest_size=4).hexdigest()
+    return config_folder() / "calibrations" / f"{readable}-{digest}.json"
+
+
+def user_calibration(names: Mapping[str, str | None]) -> PresenceCalibration | None:
+    """Return the calibration that the user fitted for some models; None where there is none.
+
+    Raises:
+        InputError: its file is damaged.
+    """
+    file = user_calibration_file(names)
+    return PresenceCalibration.read(file) if file.is_file() else None
 
 
 def _read_model(value: Mapping[str, Any]) -> PresenceModel:

@@ -4,8 +4,8 @@
      "image": index, "mask": {"size": [h, w], "counts": "…"}}
 
 Boxes are pixels of the upright picture, half-open; masks are compressed COCO RLE. What is not known
-is null. A region has "quad", "point", "agreement", "verdict", "mask_score", "clicks" ([x, y, 1 or 0]), "names"
-and "turns" only where there are some.
+is null. A region has "quad", "point", "agreement", "verdict", "mask_score", "clicks" ([x, y, 1 or
+0]), "names" and "turns" only where there are some.
 """
 
 import math

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue.cli import options
+from segue.cli.commands.calibrate import calibrate
 from segue.cli.option_groups import expand_option_groups
 from segue.cli.renamed_options import accept_old_names
 from segue.cli.terminal.results import refuse_overwriting
@@ -122,6 +123,9 @@ _add_scoring_command("tags", "Tag-valid rate, phrase accuracy, over-trigger rate
 _add_scoring_command("boxes", "Acc@0.5 of questions with one true box, as for RefCOCO.")
 _add_scoring_command("masks", "gIoU, cIoU, P@X, N-acc and T-acc of questions with a true mask.")
 _add_scoring_command("all", "All scores that the file allows.")
+
+
+app.command("calibrate")(calibrate)
 
 
 @app.command("detections", context_settings=accept_old_names({"most": "max-detections"}))
