@@ -17,6 +17,7 @@ from segue.deprecated import renamed
 from segue.detect import Detector
 from segue.dialects import DIALECTS
 from segue.errors import InputError
+from segue.pipeline.answer import NotFound
 from segue.pipeline.chat_detector import chat_as_detector
 from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.pipeline.pipeline import Pipeline, check_history
@@ -193,6 +194,14 @@ class Assistant(Pipeline):
         if (presence := self.presence_assessment()) is not None:
             regions = tuple(presence.with_verdict(region) for region in regions)
         return regions, [] if notice is None else [notice]
+
+    def missing(self, image: Image, phrase: str) -> NotFound:
+        """Return what there is to say of a phrase that `segment` did not find."""
+        presence = self.presence_assessment()
+        verdict = None
+        if presence is not None and self.detector is not None:
+            verdict = presence.verdict(presence.evidence_of_missing(phrase, image))
+        return NotFound(phrase, verdict=verdict)
 
     follow = renamed("Assistant.follow", Pipeline.process_reply)
     checked = renamed("Assistant.checked", Pipeline.cross_check)

@@ -98,6 +98,16 @@ HistoryOption = Annotated[
         rich_help_panel=_MODELS_PANEL,
     ),
 ]
+SecondLookOption = Annotated[
+    int,
+    typer.Option(
+        "--second-look",
+        min=0,
+        metavar="N",
+        help="Where a verdict is unsure, ask the other route as well, up to N times an answer.",
+        rich_help_panel=_MODELS_PANEL,
+    ),
+]
 AllowUrlsOption = Annotated[
     bool, typer.Option("--allow-urls", help="Allow pictures to be fetched from http(s) URLs.")
 ]
@@ -179,6 +189,7 @@ class ModelOptions:
     tag_prompt: TagPromptOption = False
     route: RouteOption = "auto"
     history: HistoryOption = "auto"
+    second_look: SecondLookOption = 0
     device: DeviceOption = "auto"
     dtype: DtypeOption = None
 
@@ -228,9 +239,11 @@ def _load(
 ) -> "Assistant":
     """Call `segue.load`, where None means "of the preset" and "none" leaves a stage out.
 
-    The profiles that `segue doctor` made for this user are used.
+    The profiles that `segue doctor` made for this user are used, and the calibration that `segue
+    evaluate calibrate` fitted for these models.
     """
     from segue.assistant import load
+    from segue.presence.calibration import user_calibration
     from segue.runtime import profile
 
     stage_names = {"chat": chat, "detect": detect, "segment": segment}
@@ -239,7 +252,11 @@ def _load(
         for kind, name in stage_names.items()
         if name is not None
     }
-    return load(preset, **stages, **settings, find_profile=profile.load)
+    assistant = load(preset, **stages, **settings, find_profile=profile.load)
+    calibration = user_calibration(assistant.stage_names)
+    if calibration is not None:
+        assistant.calibration = calibration
+    return assistant
 
 
 def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":
@@ -267,7 +284,7 @@ def find_regions(
         SegueError: no phrase, box or click is given, or as `Assistant.segment`.
     """
     from segue.cli.terminal.phrases import parse_phrases
-    from segue.cli.terminal.screen import printable, show_status
+    from segue.cli.terminal.screen import describe_missing, printable, show_status
 
     phrases = parse_phrases(console, phrases or [])
     rectangles = [parse_box(text) for text in boxes or []]
@@ -287,7 +304,8 @@ def find_regions(
         console.print(printable(notice), style="yellow")
     for phrase in phrases:
         if phrase not in {region.phrase for region in regions}:
-            console.print(f"not in the picture: {printable(phrase)}", style="yellow")
+            missing = assistant.missing(picture, phrase)
+            console.print(describe_missing(missing), style="yellow")
     return regions
 
 

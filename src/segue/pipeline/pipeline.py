@@ -104,10 +104,10 @@ class Pipeline:
         self.history = check_history(history)
         self.second_look = second_look
         self._calibration = calibration
-        if calibration is not None and not calibration.fits(self._stage_names()):
+        if calibration is not None and not calibration.fits(self.stage_names):
             raise InputError(
                 f"The calibration was fitted for {dict(calibration.names)}, not for "
-                f"{self._stage_names()}. Fit one with: segue evaluate calibrate"
+                f"{self.stage_names}. Fit one with: segue evaluate calibrate"
             )
         self.memory = memory or MemoryBudget.of_machine()
         self.limit_memory(self.memory)
@@ -157,11 +157,17 @@ class Pipeline:
     def calibration(self) -> PresenceCalibration | None:
         """What turns evidence into verdicts; None: there is none for the models at work."""
         if self._calibration is not None:
-            names = self._stage_names()
+            names = self.stage_names
             return self._calibration if self._calibration.fits(names) else None
-        return bundled_calibration(self._stage_names())
+        return bundled_calibration(self.stage_names)
 
-    def _stage_names(self) -> dict[str, str | None]:
+    @calibration.setter
+    def calibration(self, calibration: PresenceCalibration | None) -> None:
+        self._calibration = calibration
+
+    @property
+    def stage_names(self) -> dict[str, str | None]:
+        """The names of the models at work: "chat", "detect", "segment"."""
         stages = {"chat": self.chat, "detect": self.detector, "segment": self.segmenter}
         return {kind: getattr(stage, "name", None) for kind, stage in stages.items()}
 

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from importlib import resources
 from itertools import pairwise
@@ -154,11 +155,16 @@ def bundled_calibration(names: Mapping[str, str | None]) -> PresenceCalibration 
         names: of the models at work: "chat", "detect", "segment"; a stage that is not there is
             None.
     """
+    calibration = _bundled()
+    return calibration if calibration is not None and calibration.fits(names) else None
+
+
+@cache
+def _bundled() -> PresenceCalibration | None:
     file = resources.files("segue.embedded") / "weights" / "calibration.json"
     if not file.is_file():
         return None
-    calibration = PresenceCalibration.from_json(json.loads(file.read_text(encoding="utf-8")))
-    return calibration if calibration.fits(names) else None
+    return PresenceCalibration.from_json(json.loads(file.read_text(encoding="utf-8")))
 
 
 def user_calibration_file(names: Mapping[str, str | None]) -> Path:

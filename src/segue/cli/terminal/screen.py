@@ -157,7 +157,7 @@ def show_findings(
     if answer.regions:
         console.print(region_table(answer.regions, with_picture=len(answer.images) > 1))
     for event in missing_phrases:
-        console.print(f"{printable(event.phrase)}: {event.reason}", style="yellow")
+        console.print(describe_missing(event), style="yellow")
     if answer.broken:
         console.print(
             f"unreadable markup in the reply: {printable(' '.join(answer.broken))}", style="dim"
@@ -172,6 +172,17 @@ def show_findings(
         console.print("the model refused to answer, or to continue", style="yellow")
 
 
+def describe_missing(event: "NotFound") -> str:
+    """Say that a phrase was not found, or that this is unsure."""
+    verdict = event.verdict
+    if verdict is None or verdict.presence == "absent":
+        return f"{printable(event.phrase)}: {event.reason}"
+    return (
+        f"{printable(event.phrase)}: not found, but it may be in the picture "
+        f"({100 * verdict.probability:.0f} %)"
+    )
+
+
 def region_table(regions: "Sequence[Region]", *, with_picture: bool = False) -> Table:
     """Return a table with one row per region.
 
@@ -181,7 +192,11 @@ def region_table(regions: "Sequence[Region]", *, with_picture: bool = False) -> 
     """
     table = Table(box=None, pad_edge=False)
     picture_heading = ["picture"] if with_picture else []
-    for heading in ("", "phrase", *picture_heading, "box", "mask", "score", "found by"):
+    has_verdicts = any(region.verdict is not None for region in regions)
+    verdict_heading = ["verdict"] if has_verdicts else []
+    for heading in (
+        "", "phrase", *picture_heading, "box", "mask", "score", "found by", *verdict_heading,
+    ):  # fmt: skip
         table.add_column(heading, justify="right" if heading == "score" else "left")
     colours = colours_of(regions)
     for region in regions:
@@ -197,6 +212,7 @@ def region_table(regions: "Sequence[Region]", *, with_picture: bool = False) -> 
             mask_text,
             score_text,
             region.found_by,
+            *([str(region.verdict or "")] if has_verdicts else []),
         )
     return table
 

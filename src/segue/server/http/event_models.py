@@ -3,7 +3,13 @@
 from pydantic import BaseModel
 
 from segue.server.conversations.store import ConversationRecord
-from segue.server.http.response_models import RegionOut, Span, TurnOut, regions_of
+from segue.server.http.response_models import (
+    RegionOut,
+    Span,
+    TurnOut,
+    VerdictOut,
+    regions_of,
+)
 
 
 class QueueEvent(BaseModel):
@@ -26,6 +32,8 @@ class NotFoundEvent(BaseModel):
     span: Span | None
     image: int
     reason: str
+    verdict: VerdictOut | None = None
+    """Null where no calibration of the models is known."""
 
 
 class ThoughtEvent(BaseModel):

@@ -53,6 +53,7 @@ CONVERSATION: dict[str, Any] = {
             "thought": 0,
             "notices": [],
             "marked": [],
+            "verdicts": [],
             "from_register": False,
             "choices": [],
             "images": [0],

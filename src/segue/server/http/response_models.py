@@ -19,6 +19,7 @@ from segue.server.conversations.store import (
 )
 from segue.server.http import examples
 from segue.values.image import Image
+from segue.values.presence import Presence
 from segue.values.region import FoundBy, Region
 from segue.values.serialize import region_to_json
 
@@ -59,6 +60,22 @@ class MaskOut(BaseModel):
     counts: str
 
 
+class VerdictOut(BaseModel):
+    """Whether what a phrase names is in the picture."""
+
+    probability: float
+    """Calibrated, in [0, 1]."""
+    presence: Presence
+
+
+class PhraseVerdictOut(VerdictOut):
+    """The verdict on a phrase of an answer."""
+
+    phrase: str
+    image: int
+    """Index of the picture."""
+
+
 class _RegionFields(BaseModel):
     """What every region has."""
 
@@ -74,6 +91,8 @@ class _RegionFields(BaseModel):
     """[start, end) of the phrase in the clean text, in code points."""
     mask: MaskOut | None
     mask_score: float | None
+    verdict: VerdictOut | None = None
+    """Null where no calibration of the models is known."""
     quad: list[XY] | None = None
     point: XY | None = None
 
@@ -136,7 +155,10 @@ def _region_fields(value: Mapping[str, Any]) -> dict[str, Any]:
         "mask": None if mask is None else {"format": "coco_rle", **mask},
         "mask_score": value.get("mask_score"),
     }
-    return {**fields, **{name: value[name] for name in ("quad", "point") if name in value}}
+    return {
+        **fields,
+        **{name: value[name] for name in ("quad", "point", "verdict") if name in value},
+    }
 
 
 class MentionOut(BaseModel):
@@ -172,6 +194,8 @@ class TurnOut(BaseModel):
     """Sentences for the user about how the answer came about."""
     marked: list[str]
     """Phrases that were looked for because the answer only spoke of them."""
+    verdicts: list[PhraseVerdictOut]
+    """On each phrase, where a calibration of the models is known."""
     from_register: bool
     """Answered from the objects that were known, without asking the chat model."""
     choices: list[str]
@@ -197,6 +221,7 @@ class TurnOut(BaseModel):
             thought=turn.get("thought", 0),  # turns that 0.1 stored may have neither
             notices=turn.get("notices", []),
             marked=turn.get("marked", []),
+            verdicts=turn.get("verdicts", []),
             from_register=turn.get("from_register", False),
             choices=turn.get("choices", []),
             images=list(range(first_image, first_image + len(turn["images"]))),

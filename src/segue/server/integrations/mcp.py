@@ -94,9 +94,10 @@ class Tools:
         Give a picture to begin; to go on, give the "conversation" of an earlier answer, and a
         picture only to add one. Then words like "the left one", "blur all but the dog" and "undo
         that" speak of what was found; edited_picture shows the edits. Where "choices" names
-        regions, the next question should say which of them is meant. "notices" say how the answer
-        came about where there is something to say: that it broke off, was refused, or that the
-        model only thought.
+        regions, the next question should say which of them is meant. "verdicts" say
+        how likely each phrase is to be in the picture; say so where one is "unsure". "notices" say
+        how the answer came about where there is something to say: that it broke off, was refused,
+        or that the model only thought.
         """
         with self._lock:
             id, talk = self._conversation(conversation)
@@ -112,6 +113,7 @@ class Tools:
             "regions": [_shape(region, masks) for region in answer.regions],
             "not_found": list(answer.not_found),
             "notices": list(answer.notices),
+            **({"verdicts": [one.to_json() for one in answer.verdicts]} if answer.verdicts else {}),
             **({"choices": list(answer.choices)} if answer.choices else {}),
             **({"edits": [edit.to_json() for edit in talk.edits]} if talk.edits else {}),
         }
@@ -300,6 +302,8 @@ def _check_texts(value: Any) -> None:
 def _shape(region: Region, masks: Masks) -> dict[str, Any]:
     value = region_to_json(region)
     shape = {key: value[key] for key in ("id", "phrase", "box", "score", "found_by")}
+    if region.verdict is not None:
+        shape["verdict"] = value["verdict"]
     if region.mask is not None:
         shape["area"] = region.mask.area
         if masks == "rle":

@@ -43,6 +43,7 @@ from segue.server.http.response_models import (
     ConversationResponse,
     JsonRoute,
     RegionOut,
+    VerdictOut,
 )
 from segue.server.http.sse import EVENT_STREAM, ServerSentEvent, event_stream_response, to_sse
 from segue.values.image import Image
@@ -320,9 +321,13 @@ def _to_server_sent_event(event: Event) -> ServerSentEvent:
             return ServerSentEvent(RegionOut.of(region), "region")
         case MaskReady(region):
             return ServerSentEvent(RegionOut.of(region), "mask")
-        case NotFound(phrase, span, image, reason):
+        case NotFound(phrase, span, image, reason, verdict):
             data = NotFoundEvent(
-                phrase=phrase, span=None if span is None else list(span), image=image, reason=reason
+                phrase=phrase,
+                span=None if span is None else list(span),
+                image=image,
+                reason=reason,
+                verdict=None if verdict is None else VerdictOut(**verdict.to_json()),
             )
             return ServerSentEvent(data, "not_found")
         case MarkupBroken(text):

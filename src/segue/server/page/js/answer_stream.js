@@ -42,7 +42,7 @@ function blank(question, { turns, images }) {
   const seen = new Set(turns.flatMap((turn) => turn.images));
   const shown = images.map((image) => image.index).filter((index) => !seen.has(index));
   return {
-    question, images: shown, text: "", regions: [], not_found: [], broken: [], notices: [], stage: "reading", position: 0,
+    question, images: shown, text: "", regions: [], not_found: [], verdicts: [], broken: [], notices: [], stage: "reading", position: 0,
     silent: 0, fresh: true,
   };
 }
@@ -69,6 +69,7 @@ function take({ name, data }, voice) {
     Object.assign(reply, { stage, regions: others.toSpliced(place < 0 ? others.length : place, 0, data) });
   }
   if (name === "not_found") reply.not_found = [...reply.not_found, data.phrase];
+  if (name === "not_found" && data.verdict) reply.verdicts = [...reply.verdicts, { phrase: data.phrase, ...data.verdict }];
   if (name === "broken") reply.broken = [...reply.broken, data.text];
   if (name === "notice") reply.notices = [...reply.notices, data.text];
   set({ reply });

@@ -35,6 +35,16 @@ export function shareOf(region) {
   return format.format(mask.area / (mask.width * mask.height));
 }
 
+function isDoubtful({ verdict }) {
+  return verdict && verdict.presence !== "present";
+}
+
+/** How sure the models are that something is there, for people. */
+export function doubtOf({ presence, probability }) {
+  const format = new Intl.NumberFormat(language(), { style: "percent", maximumFractionDigits: 0 });
+  return t(presence === "absent" ? "doubtful" : "unsure", format.format(probability));
+}
+
 function chip(region) {
   return element(
     "button",
@@ -57,6 +67,7 @@ function chip(region) {
     },
     element("span", { class: "name" }, nameOf(region)),
     element("small", {}, shareOf(region)),
+    isDoubtful(region) ? element("small", { class: "doubt" }, doubtOf(region.verdict)) : null,
   );
 }
 

@@ -7,6 +7,7 @@ import { language, t } from "./i18n.js";
 import { css } from "./palette.js";
 import { piecesOf, withoutWords } from "./phrases.js";
 import { lighting } from "./selection.js";
+import { doubtOf } from "./region_strip.js";
 import { lookOf, regionOf, set, state } from "./store.js";
 import { nameOf } from "./viewer.js";
 
@@ -102,7 +103,10 @@ function notesOf(turn) {
   const notes = [];
   const comma = language() === "zh" ? "、" : ", ";
   const missing = turn.not_found ?? [];
-  if (missing.length) notes.push(note(t("notFound", missing.join(comma))));
+  const verdictOf = (phrase) => turn.verdicts?.find((verdict) => verdict.phrase === phrase && verdict.presence !== "absent");
+  const surely = missing.filter((phrase) => !verdictOf(phrase));
+  if (surely.length) notes.push(note(t("notFound", surely.join(comma))));
+  for (const phrase of missing.filter(verdictOf)) notes.push(note(t("perhaps", phrase), " ", doubtOf(verdictOf(phrase))));
   for (const broken of turn.broken ?? []) notes.push(note(`${t("brokenMarkup")} `, element("code", {}, broken)));
   if (turn.finish === "cancelled") notes.push(note(t("cancelled")));
   if (turn.finish === "error") notes.push(note(t("brokenOff")));
