@@ -305,7 +305,10 @@ def find_regions(
     for phrase in phrases:
         if phrase not in {region.phrase for region in regions}:
             missing = assistant.missing(picture, phrase)
-            console.print(describe_missing(missing), style="yellow")
+            message = f"not in the picture: {printable(phrase)}"
+            if missing.verdict is not None and missing.verdict.presence != "absent":
+                message = describe_missing(missing)
+            console.print(message, style="yellow")
     return regions
 
 

@@ -11,7 +11,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
+from segue.errors import (
+    ContextOverflow,
+    InputError,
+    MissingExtra,
+    ModelError,
+    SegueError,
+    UnknownName,
+)
 from segue.server.disk_errors import DISK_ERROR_MESSAGES, disk_error_code
 from segue.server.http import examples
 
@@ -22,6 +29,7 @@ STATUS: Mapping[type[SegueError], int] = {
     UnknownName: 404,
     MissingExtra: 501,
     ModelError: 503,
+    ContextOverflow: 400,
 }
 """HTTP status of each of the package's errors."""
 
@@ -107,6 +115,8 @@ def to_api_error(error: BaseException) -> ApiError:
     """Return the `ApiError` for any failure; an unknown one is a 500 and goes to the log."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, ContextOverflow):
+        return ApiError(STATUS[ContextOverflow], "context_length_exceeded", str(error))
     if isinstance(error, SegueError):
         base = next((base for base in type(error).__mro__ if base in STATUS), ModelError)
         status = STATUS[base]
