@@ -1,5 +1,7 @@
 """Verdicts on what an answer found, and the second look."""
 
+import math
+
 import pytest
 
 import segue
@@ -159,3 +161,16 @@ def test_segmenting_without_a_conversation_gives_verdicts():
     assert assistant.missing(an_image(), "cat").verdict.presence == "absent"
     (region,) = assistant.segment(an_image(), boxes=[(1, 1, 9, 9)])
     assert region.verdict is None
+
+
+def test_words_that_deny_a_phrase_count_against_it():
+    assistant = an_assistant("There is no dog in the picture.", score=0.45)
+    answer = assistant.open(an_image()).ask("Is there a dog?")
+    assert answer.not_found == ("dog",)
+    expected = 1 / (1 + math.exp(2.0 - math.log(0.45 / 0.55)))
+    assert answer.verdicts[0].verdict.probability == pytest.approx(expected)
+    assistant = an_assistant("There is no dog in the picture.")
+    answer = assistant.open(an_image()).ask("Frame the dog.", route="box")
+    (verdict,) = answer.verdicts
+    assert (verdict.phrase, answer.not_found) == ("dog", ())
+    assert verdict.verdict.probability == pytest.approx(1 / (1 + math.exp(0.5)))

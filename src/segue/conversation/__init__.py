@@ -199,6 +199,8 @@ class Conversation(ReferringConversation):
                 yield event
             if decision.mark and not builder.regions and builder.finish == "stop":
                 yield from self._mark(builder, decision.mark, images, reference, register)
+            index = reference.indexes[-1] if reference.indexes else len(images) - 1
+            builder.add_denials(phrases, index, self.pipeline.presence_assessment())
         except GeneratorExit:
             builder.finish = "cancelled"
             if builder.raw:

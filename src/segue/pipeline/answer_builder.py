@@ -17,6 +17,9 @@ from segue.pipeline.answer import (
     TextAdded,
     ThoughtEnded,
 )
+from segue.pipeline.presence import PresenceAssessment
+from segue.presence import PresenceEvidence
+from segue.prompting.absence import says_absent
 from segue.values.image import Image
 from segue.values.region import Region
 
@@ -84,6 +87,26 @@ class AnswerBuilder:
         for part in (self.text, self.regions, self.not_found, self.broken, self._missing):
             part.clear()
         self.cut = False
+
+    def add_denials(
+        self, phrases: Sequence[str], image: int, presence: PresenceAssessment | None
+    ) -> None:
+        """Add a verdict on each phrase that the words deny and nothing else speaks of.
+
+        Args:
+            phrases: what was asked for.
+            image: index of the picture that was asked about.
+            presence: gives verdicts; None: there are none.
+        """
+        text = "".join(self.text)
+        settled = {one.phrase for one in self._verdicts()} | set(self.not_found)
+        for phrase in phrases if presence is not None else ():
+            assert presence is not None
+            if phrase in settled or self.regions or not says_absent(text, phrase):
+                continue
+            verdict = presence.verdict(PresenceEvidence(pointed_at=False))
+            if verdict is not None:
+                self._missing.append(PhraseVerdict(phrase, image, verdict))
 
     def _verdicts(self) -> tuple[PhraseVerdict, ...]:
         """Return the verdicts of all phrases; of several regions of one the most likely counts."""

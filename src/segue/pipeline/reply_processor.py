@@ -35,6 +35,7 @@ from segue.pipeline.coordinates import CoordinateMapping
 from segue.pipeline.grounder import Grounder, region_ids
 from segue.pipeline.presence import PresenceAssessment
 from segue.presence import PresenceEvidence
+from segue.prompting.absence import says_absent
 from segue.values.box import Box
 from segue.values.frames import EitherFrame, known_frame
 from segue.values.image import Image
@@ -81,6 +82,8 @@ class ReplyProcessor:
         self.pictures = pictures
         self._identify = identify or self._number
         self._presence = presence
+        self._is_denied = False
+        """Whether the chat model's words say that what is looked for is not there."""
         self._region_ids: list[str] = []  # of this reply, as far as they count
 
     def events(
@@ -174,10 +177,13 @@ class ReplyProcessor:
 
         Args:
             phrases: what to look for.
-            text: the clean text of the answer; where it holds a phrase, that is the span.
+            text: the clean text of the answer; where it holds a phrase, that is the span. What it
+                denies counts against the phrase.
         """
         for phrase in phrases if self.images else ():
+            self._is_denied = says_absent(text, phrase)
             yield from self._detect(DetectRequest(phrase, _span_in(phrase, text)))
+            self._is_denied = False
 
     def _detect(self, request: DetectRequest) -> Iterator[Event]:
         """Ask the detector for a phrase."""
@@ -208,7 +214,8 @@ class ReplyProcessor:
     def _evidence_of_missing(self, missing: NotFound) -> PresenceEvidence | None:
         if self._presence is None:
             return None
-        return self._presence.evidence_of_missing(missing.phrase, self.images[missing.image])
+        evidence = self._presence.evidence_of_missing(missing.phrase, self.images[missing.image])
+        return replace(evidence, pointed_at=False) if self._is_denied else evidence
 
     def _report_missing(
         self, missing: NotFound, evidence: PresenceEvidence | None
@@ -262,6 +269,8 @@ class ReplyProcessor:
                 yield MaskReady(region)
             return
         evidence = self._presence.evidence_of(region)
+        if self._is_denied:
+            evidence = replace(evidence, pointed_at=False)
         verdict = self._presence.verdict(evidence)
         if verdict is not None and verdict.presence == "unsure":
             image = self.images[region.image]

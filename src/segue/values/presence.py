@@ -26,7 +26,7 @@ class PresenceVerdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, which `from_json` reads."""
-        return {"probability": round(self.probability, 4), "presence": self.presence}
+        return {"probability": self.probability, "presence": self.presence}
 
     @classmethod
     def from_json(cls, value: Any) -> "PresenceVerdict":
