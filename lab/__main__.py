@@ -214,7 +214,7 @@ def presence(
     """Fit or measure the verdicts (present, absent, unsure) of the embedded models."""
     from rich.progress import track
 
-    from lab.presence import FIT_SEED, MEASURE_SEED, collect_samples, names_of
+    from lab.presence import CHANGES, FIT_SEED, MEASURE_SEED, collect_samples, names_of
     from segue.assistant import load
     from segue.cli.commands.calibrate import scores_table
     from segue.cli.terminal.results import save_picture
@@ -245,7 +245,7 @@ def presence(
             raise InputError("There is no calibration of the embedded models. Fit one: --out FILE")
         calibration = found
     diagrams: dict[str, Any] = {}
-    for style in ("trained", "held-out", "ink"):
+    for style in CHANGES:
         report = measure_calibration(calibration, collect(style, n_scenes, MEASURE_SEED))
         console.print(f"{style} style, {n_scenes} scenes")
         console.print(scores_table(report.scores))

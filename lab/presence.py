@@ -1,16 +1,18 @@
 """Fits and measures the calibration of presence that ships with the bundled models.
 
 It is fitted on drawn scenes of the trained styles, on seeds that no training used, and measured on
-the held-out style and on an ink style that nothing was drawn for: outlines over pale paper.
+the held-out style and on two renderings of it that nothing was trained for: a faded print, and ink
+on paper.
 """
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL import ImageFilter, ImageOps
+from PIL import ImageEnhance, ImageFilter, ImageOps
 
 from lab.chat.evaluate import held_out_scenes
 from lab.scenes.art import best_bank
@@ -43,13 +45,35 @@ def as_ink_drawing(pixels: Pixels) -> Pixels:
     return np.clip(paper * (1 - ink), 0, 255).astype(np.uint8)
 
 
+def as_faded_print(pixels: Pixels) -> Pixels:
+    """Return a picture as if it were printed in few colours, faded, and saved as JPEG.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+    """
+    picture = ImageOps.posterize(PIL.Image.fromarray(pixels), 3)
+    faded = ImageEnhance.Contrast(ImageEnhance.Color(picture).enhance(0.45)).enhance(0.7)
+    buffer = io.BytesIO()
+    faded.save(buffer, "JPEG", quality=40)
+    return np.asarray(PIL.Image.open(buffer).convert("RGB"))
+
+
+CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
+    "trained": np.asarray,
+    "held-out": np.asarray,
+    "print": as_faded_print,
+    "ink": as_ink_drawing,
+}
+"""What is done to the scenes of each style; "print" and "ink" are made of the held-out one."""
+
+
 def draw_questions(
     style: str, count: int, seed: int
 ) -> Iterator[tuple[Image, list[PresenceQuestion]]]:
     """Draw scenes, and ask for what is in each and for as many other nouns.
 
     Args:
-        style: "trained", "held-out" or "ink" (a rendering of the held-out style).
+        style: one of `CHANGES`.
         count: of scenes.
         seed: of the first.
 
@@ -63,7 +87,7 @@ def draw_questions(
     if style != "trained" and HELD_OUT_STYLE not in bank.styles:
         raise ModelError("The held-out style is not there. Fetch it: python -m lab fetch-art")
     bank = bank.without(HELD_OUT_STYLE) if style == "trained" else bank.only(HELD_OUT_STYLE)
-    change: Callable[[Pixels], Pixels] = as_ink_drawing if style == "ink" else np.asarray
+    change = CHANGES[style]
     rng = np.random.default_rng(seed)
     for number, scene in enumerate(held_out_scenes(bank, count, seed)):
         name = f"{style}-{number}.png"

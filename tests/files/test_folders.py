@@ -27,6 +27,7 @@ def test_a_variable_replaces_the_folder(monkeypatch, tmp_path, folder, variable)
 )
 def test_the_platform_decides_elsewhere(monkeypatch, tmp_path, folder, variable, xdg):
     monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv(xdg, str(tmp_path))
     assert folder() == tmp_path / "segue"
 

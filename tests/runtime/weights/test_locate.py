@@ -94,5 +94,6 @@ def test_the_cache_can_be_moved(monkeypatch, tmp_path):
     monkeypatch.setenv("SEGUE_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("SEGUE_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "segue"
