@@ -16,23 +16,26 @@ _GREY, _INK, _BAR, _LINE = (205, 205, 205), (40, 40, 40), (150, 185, 225), (30, 
 
 
 def draw_reliability(
-    predictions: Mapping[str, tuple[Floats, np.ndarray]],
+    predictions: Mapping[str, tuple[Floats, np.ndarray]], columns: int = 3
 ) -> PIL.Image.Image:
-    """Draw a diagram for each set of predictions, side by side.
+    """Draw a diagram for each set of predictions.
 
     The diagonal is where a perfect calibration lies. Bars say how many predictions each bin has.
 
     Args:
         predictions: by title, probabilities (N,) in [0, 1] and what was true (N,) bool.
+        columns: how many stand side by side.
 
     Returns:
         A picture, mode RGB.
     """
-    width, height = (SIDE + MARGIN) * len(predictions) + MARGIN // 2, SIDE + 2 * MARGIN
-    picture = PIL.Image.new("RGB", (width, height), "white")
+    across, height = SIDE + MARGIN, SIDE + 2 * MARGIN
+    rows = -(-len(predictions) // columns)
+    size = across * min(columns, len(predictions)) + MARGIN // 2, height * rows
+    picture = PIL.Image.new("RGB", size, "white")
     for number, (title, (probabilities, truth)) in enumerate(predictions.items()):
-        left = number * (SIDE + MARGIN) + MARGIN
-        _draw_one(ImageDraw.Draw(picture), left, MARGIN, title, probabilities, truth)
+        left, top = number % columns * across + MARGIN, number // columns * height + MARGIN
+        _draw_one(ImageDraw.Draw(picture), left, top, title, probabilities, truth)
     return picture
 
 
