@@ -17,7 +17,7 @@ PICTURE = np.zeros((50, 60, 3), np.uint8)
 REPLY = "<ref>dog</ref><box>(100,100),(500,500)</box>"
 
 
-EVALUATE_MODULES = ("detections", "predictions", "report", "synonyms", "tags")
+EVALUATE_MODULES = ("detections", "predictions", "report", "tags")
 
 
 def fresh(name):
@@ -63,6 +63,7 @@ def test_every_renamed_name_exists_somewhere():
         "segue.detect",
         "segue.export",
         "segue.doctor",
+        "segue.prompting.synonyms",
         *(f"segue.evaluate.{name}" for name in EVALUATE_MODULES),
         *(home for homes in MOVED.values() for home in homes),
     ]
