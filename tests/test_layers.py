@@ -19,6 +19,7 @@ ROOMS = [
     {"conversation"},
     {"assistant"},
     {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
+    {"runs"},
     {"server"},
     {"cli"},
 ]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         TextAdded,
         ThoughtEnded,
     )
+    from segue.runs.annotate import annotate
     from segue.values.box import Box, Size
     from segue.values.image import Image
     from segue.values.mask import Mask
@@ -65,6 +66,7 @@ _HOME = {
     "ThoughtEnded": "pipeline.answer",
     "UnknownName": "errors",
     "__version__": "version",
+    "annotate": "runs.annotate",
     "load": "assistant",
     "replay": "assistant.replay",
     "resume": "conversation.session.read",
@@ -96,6 +98,7 @@ __all__ = [
     "ThoughtEnded",
     "UnknownName",
     "__version__",
+    "annotate",
     "load",
     "replay",
     "resume",

@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from segue.cli.commands import (
+    annotate,
     ask,
     chat,
     convert,
@@ -58,6 +59,7 @@ app = typer.Typer(
 app.command("ask", context_settings=accept_old_names({"agreement": "cross-check"}))(ask.ask)
 app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
+app.command("annotate")(annotate.annotate)
 app.command("edit")(edit.edit)
 app.command(
     "serve",

@@ -1,0 +1,221 @@
+"""`segue annotate`: a folder of pictures becomes a data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli import options
+from segue.cli.option_groups import expand_option_groups
+from segue.errors import InputError, SegueError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from segue.runs.annotate import AnnotationRun
+    from segue.runs.settings import RunSettings
+
+N_WARM_UP = 8
+"""Pictures after which the remaining time is estimated."""
+
+
+@expand_option_groups
+def annotate(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN...",
+            help="Pictures, folders, patterns, lists of paths (.txt), COCO instances (.json).",
+        ),
+    ],
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder of the run. The same command goes on where it was."
+        ),
+    ],
+    classes: Annotated[
+        str,
+        typer.Option(
+            "--classes",
+            "-c",
+            help="What to look for: 'cup, dog:0.4, car=car|taxi'. After a colon the threshold, "
+            "after = the phrases.",
+        ),
+    ] = "",
+    question: Annotated[
+        str | None,
+        typer.Option("--ask", help="Ask the chat model this about each picture."),
+    ] = None,
+    negatives: Annotated[
+        str, typer.Option("--not", help="Phrases that are no class: 'mug, glass'.")
+    ] = "",
+    from_boxes: Annotated[
+        bool, typer.Option("--from-boxes", help="Segment the boxes of COCO instances.")
+    ] = False,
+    image_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--images", "-i", help="Folder of relative names; by default that of the list or file."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Keep what scores above; by default the detector's."),
+    ] = None,
+    min_area: Annotated[
+        float, typer.Option(min=0, help="Leave out what covers less, in pixels.")
+    ] = 0.0,
+    max_per_class: Annotated[
+        int | None, typer.Option(min=1, help="Objects of a class on a picture, at most.")
+    ] = None,
+    max_overlap: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Of boxes of any class that overlap more (IoU), keep the best."
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do pictures again that failed before.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")] = False,
+    *,
+    models: options.BareModelOptions,
+) -> None:
+    """Annotate many pictures with the same classes. Interrupt it any time: nothing is lost."""
+    from segue.cli.terminal.screen import make_console, show_status
+    from segue.runs.annotate import AnnotationRun
+    from segue.runs.settings import RunSettings, parse_classes
+    from segue.runs.sources import find_pictures
+
+    console = make_console()
+    settings = RunSettings(
+        classes=parse_classes(classes),
+        question=question,
+        negatives=tuple(part.strip() for part in negatives.split(",") if part.strip()),
+        threshold=threshold,
+        min_area=min_area,
+        max_per_class=max_per_class,
+        max_overlap=max_overlap,
+        from_boxes=from_boxes,
+    )
+    pictures = find_pictures(sources, image_folder)
+    if from_boxes and not any(picture.boxes for picture in pictures):
+        raise InputError("--from-boxes needs COCO instances with annotations, got none.")
+    if dry_run:
+        _print_settings(console, settings, len(pictures))
+        return
+    with show_status(console, "loading the models"):
+        assistant = models.load()
+    run = AnnotationRun(pictures, folder, settings, assistant, retry_failed=retry_failed)
+    _print_settings(console, settings, len(pictures))
+    names = assistant.model_names()
+    used = [names["segment"]]
+    used += [names["detect"]] if settings.classes and not from_boxes else []
+    used += [names["chat"]] if question is not None else []
+    console.print(f"models: {', '.join(name for name in reversed(used) if name)}")
+    n_done = len(pictures) - len(run.pending)
+    if n_done:
+        console.print(f"{n_done} of {len(pictures)} pictures are done already", style="dim")
+    _work(run, console)
+    _print_summary(run, console, folder)
+
+
+def _print_settings(console: "Console", settings: "RunSettings", n_pictures: int) -> None:
+    console.print(f"{n_pictures} picture(s)")
+    for rule in settings.classes:
+        phrases = "" if rule.phrases == (rule.name,) else f" = {' | '.join(rule.phrases)}"
+        number = rule.threshold if rule.threshold is not None else settings.threshold
+        shown = "the detector's own" if number is None else f"{number:g}"
+        console.print(f"  class {rule.name}{phrases}: threshold {shown}", highlight=False)
+    if settings.question is not None:
+        console.print(f"  question: {settings.question}")
+
+
+def _work(run: "AnnotationRun", console: "Console") -> None:
+    """Annotate what is pending, with a bar in a terminal and an estimate after the warm-up."""
+    import time
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from segue.cli.terminal.screen import make_console, printable
+
+    errors = make_console(error=True)
+    n_failed = n_done = 0
+    started = time.perf_counter()
+    columns = (
+        "annotating",
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        "{task.fields[note]}",
+    )
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("annotating", total=len(run.pending), note="")
+        try:
+            for result in run.results():
+                n_done += 1
+                if result is not None and result.error is not None:
+                    n_failed += 1
+                    errors.print(printable(f"{result.name}: {result.error}"), style="yellow")
+                bar.update(task, advance=1, note=f"{n_failed} failed" if n_failed else "")
+                if n_done == N_WARM_UP < len(run.pending):
+                    each = (time.perf_counter() - started) / N_WARM_UP
+                    rest = each * (len(run.pending) - N_WARM_UP)
+                    console.print(
+                        f"{each:.2f} s a picture; about {_duration(rest)} to go", style="dim"
+                    )
+        except KeyboardInterrupt:
+            errors.print(
+                f"stopped; {n_done} picture(s) were done. The same command goes on there.",
+                style="yellow",
+            )
+            raise
+        except SegueError:
+            errors.print(
+                f"{n_done} picture(s) were done. The same command goes on there.", style="yellow"
+            )
+            raise
+
+
+def _duration(seconds: float) -> str:
+    """Say how long something takes.
+
+    >>> _duration(42), _duration(200), _duration(9000)
+    ('42 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> None:
+    """Print how many regions there are of each class, over the whole run."""
+    from rich.table import Table
+
+    from segue.cli.terminal.screen import printable
+
+    n_pictures = n_failed = n_empty = 0
+    regions: dict[str, int] = dict.fromkeys(run.settings.names, 0)
+    pictures: dict[str, int] = dict.fromkeys(run.settings.names, 0)
+    for result in run.store.results():
+        n_pictures += 1
+        n_failed += result.error is not None
+        n_empty += result.error is None and not result.regions
+        found = [region.phrase for region in result.regions]
+        for name in found:
+            regions[name] = regions.get(name, 0) + 1
+        for name in set(found):
+            pictures[name] = pictures.get(name, 0) + 1
+    table = Table(box=None, pad_edge=False)
+    for heading in ("class", "regions", "pictures"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for name, count in regions.items():
+        table.add_row(printable(name), str(count), str(pictures.get(name, 0)))
+    console.print(table)
+    console.print(
+        f"{n_pictures} picture(s): {n_empty} with nothing found, {n_failed} failed", style="dim"
+    )
+    console.print(f"results are in {folder}; segue export {folder} --format coco --out FILE")
+    if n_failed == n_pictures:
+        raise InputError("No picture could be annotated; see the reasons above.")
