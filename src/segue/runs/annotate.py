@@ -1,0 +1,155 @@
+"""Annotate many pictures: the function behind `segue annotate`."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from segue.assistant import Assistant, load
+from segue.errors import InputError
+from segue.export import AnnotatedImage
+from segue.runs.annotator import Annotator, Findings
+from segue.runs.engine import read_stamp, run_pictures
+from segue.runs.results import PictureResult
+from segue.runs.settings import RunSettings, parse_classes
+from segue.runs.sources import SourcePicture, find_pictures
+from segue.runs.store import RunStore
+from segue.values.image import Image
+from segue.version import __version__
+
+
+class AnnotationRun:
+    """A run that can be started, interrupted, and started again."""
+
+    def __init__(
+        self,
+        pictures: Sequence[SourcePicture],
+        folder: str | Path,
+        settings: RunSettings,
+        assistant: Assistant,
+        *,
+        retry_failed: bool = False,
+    ) -> None:
+        """Plan a run.
+
+        Args:
+            pictures: what is to be annotated.
+            folder: where results are kept; an earlier run of the same settings goes on.
+            settings: what is looked for.
+            assistant: whose models are asked.
+            retry_failed: do pictures again that failed before.
+
+        Raises:
+            InputError: the folder holds a run of other settings, or a model that the settings need
+                is missing.
+        """
+        if settings.classes and not settings.from_boxes and assistant.detector is None:
+            raise InputError("Looking for classes needs a detector. Load one: detect=….")
+        if settings.question is not None and assistant.chat is None:
+            raise InputError("A question needs a chat model. Load one: chat=….")
+        self.pictures, self.settings = list(pictures), settings
+        facts = {
+            "models": {
+                **assistant.model_names(),
+                "box_threshold": assistant.box_threshold,
+                "text_threshold": assistant.text_threshold,
+                "route": assistant.route,
+            },
+            "version": __version__,
+        }
+        self.store = RunStore.create(Path(folder), settings, facts)
+        self._annotator = Annotator(assistant, settings)
+        self._stamps = self.store.stamps()
+        self.pending = [
+            picture for picture in self.pictures if not self._is_done(picture, retry_failed)
+        ]
+        """Pictures without a result."""
+
+    def _is_done(self, picture: SourcePicture, retry_failed: bool) -> bool:
+        stamp, has_failed = self._stamps.get(picture.name, (None, False))
+        if stamp is None or (has_failed and retry_failed):
+            return False
+        return (stamp.size_bytes, stamp.modified_ns) == read_stamp(picture.path)
+
+    def results(self) -> Iterator[PictureResult | None]:
+        """Annotate what is pending, and keep each result before it is given.
+
+        Yields:
+            A result; None for a picture whose file changed in time only.
+
+        Raises:
+            SegueError: a model failed, or the disk refuses. What was done is kept, and the next
+                run goes on there.
+        """
+
+        def find(image: Image, source: SourcePicture) -> Findings:
+            return self._annotator.annotate(image, source.boxes)
+
+        def is_known(name: str, digest: str) -> bool:
+            stamp, has_failed = self._stamps.get(name, (None, False))
+            return stamp is not None and stamp.digest == digest and not has_failed
+
+        with self.store as store:
+            for result in run_pictures(self.pending, find, is_known):
+                if result is not None:
+                    store.append(result)
+                yield result
+
+
+def annotate(
+    sources: str | Path | Sequence[str | Path],
+    folder: str | Path,
+    *,
+    classes: str | Sequence[str] = (),
+    question: str | None = None,
+    assistant: Assistant | None = None,
+    images: str | Path | None = None,
+    retry_failed: bool = False,
+    **rules: Any,
+) -> RunStore:
+    """Annotate pictures, and keep the results in a folder.
+
+    The same call goes on where an interrupted one ended.
+
+    Args:
+        sources: what `segue.runs.sources.find_pictures` takes: folders, patterns, lists, COCO files.
+        folder: of the run.
+        classes: what to look for: "cup, dog:0.4", or a list; see `ClassRule.parse`.
+        question: what to ask the chat model about each picture; with classes, both routes are
+            asked, and regions say how far they agree.
+        assistant: whose models are asked; None: the embedded ones.
+        images: folder of the relative names in lists and COCO files.
+        retry_failed: do pictures again that failed before.
+        rules: further fields of `RunSettings`, such as `min_area`.
+
+    Returns:
+        The run; `.results()` yields a result a picture.
+
+    Raises:
+        InputError: nothing is asked for, there is no picture, or the folder holds another run.
+        ModelError: a model failed; what was done is kept.
+    """
+    source_list = [sources] if isinstance(sources, str | Path) else list(sources)
+    settings = RunSettings(classes=parse_classes(classes), question=question, **rules)
+    run = AnnotationRun(
+        find_pictures(source_list, None if images is None else Path(images)),
+        folder,
+        settings,
+        assistant or load(),
+        retry_failed=retry_failed,
+    )
+    for _ in run.results():
+        pass
+    return run.store
+
+
+def count_regions(results: Iterator[PictureResult] | Sequence[PictureResult]) -> Counter[str]:
+    """Count the regions of results by class."""
+    return Counter(region.phrase for result in results for region in result.regions)
+
+
+def annotated_pictures(store: RunStore) -> Iterator[AnnotatedImage]:
+    """Yield the pictures of a run that have a result, ready to be exported."""
+    for result in store.results():
+        if result.size is not None and result.error is None:
+            yield AnnotatedImage(result.name, result.size, result.regions)

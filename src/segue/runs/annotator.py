@@ -1,0 +1,198 @@
+"""What is found on one picture, by the rules of a run."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from segue.assistant import Assistant
+from segue.pipeline.cross_check import agreement
+from segue.prompting.synonyms import names_object
+from segue.runs.settings import ClassRule, RunSettings
+from segue.values.box import Box
+from segue.values.image import Image
+from segue.values.region import Region
+
+SAME_OBJECT = 0.5
+"""Boxes of both routes that overlap more are one object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found on a picture."""
+
+    regions: tuple[Region, ...]
+    not_found: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Annotator:
+    """Applies the settings of a run to one picture after the other."""
+
+    def __init__(self, assistant: Assistant, settings: RunSettings) -> None:
+        """
+        Args:
+            assistant: whose models are asked.
+            settings: what for.
+        """
+        self._assistant, self._settings = assistant, settings
+
+    def annotate(self, image: Image, boxes: Sequence[tuple[str, Box]] = ()) -> Findings:
+        """Find everything on a picture.
+
+        Args:
+            image: the picture.
+            boxes: class and box of what its source says is there, for `from_boxes`.
+
+        Returns:
+            Regions whose phrase is their class, with masks where there is a segmenter, numbered
+            from "r1".
+
+        Raises:
+            SegueError: a model failed.
+        """
+        started = time.perf_counter()
+        settings, notices = self._settings, list[str]()
+        regions: list[Region] = []
+        if settings.from_boxes:
+            size = image.size
+            regions = [Region("", name, box.clipped(size), "user") for name, box in boxes]
+            regions = [region for region in regions if region.box.area > 0]
+        if settings.classes and not settings.from_boxes:
+            regions = self._detect(image)
+        if settings.question is not None:
+            answered, notices = self._ask(image, settings.question)
+            regions = _join_routes(regions, answered) if settings.classes else answered
+        regions = self._keep(regions)
+        regions = self._with_masks(regions, image)
+        if settings.min_area:
+            regions = [region for region in regions if _area(region) >= settings.min_area]
+        presence = self._assistant.presence_assessment()
+        if presence is not None:
+            regions = [presence.with_verdict(region) for region in regions]
+        found = {region.phrase for region in regions}
+        return Findings(
+            tuple(replace(region, id=f"r{n}") for n, region in enumerate(regions, 1)),
+            tuple(name for name in settings.names if name not in found),
+            tuple(notices),
+            time.perf_counter() - started,
+        )
+
+    def _detect(self, image: Image) -> list[Region]:
+        """Look for the classes, leave out what looks more like a negative phrase."""
+        negatives = self._find(image, self._settings.negatives, None)
+        regions = []
+        by_threshold: dict[float | None, list[ClassRule]] = {}
+        for rule in self._settings.classes:
+            threshold = self._settings.threshold if rule.threshold is None else rule.threshold
+            by_threshold.setdefault(threshold, []).append(rule)
+        for threshold, rules in by_threshold.items():
+            class_of = {phrase: rule.name for rule in rules for phrase in rule.phrases}
+            for region in self._find(image, list(class_of), threshold):
+                regions.append(replace(region, phrase=class_of[region.phrase]))
+        regions = [
+            region
+            for region in regions
+            if not any(
+                (negative.score or 0) > (region.score or 0)
+                and region.box.iou(negative.box) > SAME_OBJECT
+                for negative in negatives
+            )
+        ]
+        several = {rule.name for rule in self._settings.classes if len(rule.phrases) > 1}
+        alone = [region for region in regions if region.phrase not in several]
+        joined = [region for region in regions if region.phrase in several]
+        return [*alone, *_without_overlaps(joined, SAME_OBJECT, across_classes=False)]
+
+    def _find(
+        self, image: Image, phrases: Sequence[str], threshold: float | None
+    ) -> list[Region]:
+        detector = self._assistant.detector
+        if not phrases or detector is None:
+            return []
+        return [
+            Region("", found.phrase, found.box, "detector", score=found.score)
+            for found in detector.find(image, phrases, threshold, None)
+        ]
+
+    def _ask(self, image: Image, question: str) -> tuple[list[Region], list[str]]:
+        """Ask the chat model; of its regions those count that are of a class."""
+        answer = self._assistant.open(image).ask(question)
+        notices = list(answer.notices)
+        if answer.finish != "stop":
+            notices.append(f"the reply ended with {answer.finish!r}")
+        regions, other = [], list[str]()
+        for region in answer.regions:
+            name = self._class_of(region.phrase)
+            if name is None:
+                other.append(region.phrase)
+            else:
+                regions.append(replace(region, phrase=name, span=None, names=(), turns=()))
+        if other:
+            notices.append(f"left out, as no class: {', '.join(dict.fromkeys(other))}")
+        return regions, notices
+
+    def _class_of(self, phrase: str) -> str | None:
+        """Return the class that a phrase of the chat model names; every one where none is given."""
+        if not self._settings.classes:
+            return phrase or "object"
+        for rule in self._settings.classes:
+            if any(names_object(known, phrase) for known in (rule.name, *rule.phrases)):
+                return rule.name
+        return None
+
+    def _keep(self, regions: list[Region]) -> list[Region]:
+        """Apply the rules on overlaps and numbers."""
+        settings = self._settings
+        if settings.max_overlap is not None:
+            regions = _without_overlaps(regions, settings.max_overlap, across_classes=True)
+        if settings.max_per_class is not None:
+            counts: dict[str, int] = {}
+            kept = []
+            for region in sorted(regions, key=_score, reverse=True):
+                counts[region.phrase] = counts.get(region.phrase, 0) + 1
+                if counts[region.phrase] <= settings.max_per_class:
+                    kept.append(region)
+            regions = [region for region in regions if any(region is one for one in kept)]
+        return regions
+
+    def _with_masks(self, regions: list[Region], image: Image) -> list[Region]:
+        rest = [region for region in regions if region.mask is None]
+        masked = iter(self._assistant.grounder.add_masks(rest, image))
+        return [next(masked) if region.mask is None else region for region in regions]
+
+
+def _join_routes(detected: Iterable[Region], answered: Sequence[Region]) -> list[Region]:
+    """Join what both routes found, with how far they agree; what one alone found has agreement 0."""
+    joined = []
+    matched: set[int] = set()
+    for region in detected:
+        same = [other for other in answered if other.phrase == region.phrase]
+        overlap = agreement(region.box, [other.box for other in same])
+        matched |= {id(other) for other in same if region.box.iou(other.box) > SAME_OBJECT}
+        joined.append(replace(region, agreement=overlap))
+    return [
+        *joined,
+        *(replace(other, agreement=0.0) for other in answered if id(other) not in matched),
+    ]
+
+
+def _without_overlaps(
+    regions: Sequence[Region], max_overlap: float, *, across_classes: bool
+) -> list[Region]:
+    """Of regions that overlap too much, keep the best; the order stays."""
+    kept: list[Region] = []
+    for region in sorted(regions, key=_score, reverse=True):
+        rivals = [one for one in kept if across_classes or one.phrase == region.phrase]
+        if all(region.box.iou(rival.box) <= max_overlap for rival in rivals):
+            kept.append(region)
+    return [region for region in regions if any(region is one for one in kept)]
+
+
+def _score(region: Region) -> float:
+    """Return the score of a region; a chat model gives none, and comes last."""
+    return -1.0 if region.score is None else region.score
+
+
+def _area(region: Region) -> float:
+    return region.box.area if region.mask is None else float(region.mask.area)

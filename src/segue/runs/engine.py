@@ -1,0 +1,107 @@
+"""The engine on one machine: files are read and decoded ahead, while the models work."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from segue.errors import InputError
+from segue.runs.annotator import Findings
+from segue.runs.results import PictureResult, PictureStamp
+from segue.runs.sources import SourcePicture
+from segue.values.image import Image
+
+READ_AHEAD = 4
+"""Pictures that are decoded before the models want them."""
+READERS = 2
+"""Threads that read and decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPicture:
+    """A picture file, read; or why it could not be."""
+
+    source: SourcePicture
+    stamp: PictureStamp
+    image: Image | None
+    error: str | None = None
+
+
+def read_stamp(path: Path) -> tuple[int, int]:
+    """Return size and time of a file, (-1, -1) where it is not there."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return -1, -1
+    return facts.st_size, facts.st_mtime_ns
+
+
+def decode(source: SourcePicture) -> DecodedPicture:
+    """Read and decode a picture; it never raises."""
+    size_bytes, modified_ns = read_stamp(source.path)
+    digest = ""
+    try:
+        content = source.path.read_bytes()
+        digest = blake2b(content, digest_size=16).hexdigest()
+        image = Image.open(content)
+        image = Image(image.array, source.name)
+    except (InputError, OSError, MemoryError) as error:
+        reason = str(error) or type(error).__name__
+        return DecodedPicture(source, PictureStamp(digest, size_bytes, modified_ns), None, reason)
+    return DecodedPicture(source, PictureStamp(digest, size_bytes, modified_ns), image)
+
+
+def run_pictures(
+    pictures: Iterable[SourcePicture],
+    find: Callable[[Image, SourcePicture], Findings],
+    known: Callable[[str, str], bool] = lambda name, digest: False,
+) -> Iterator[PictureResult | None]:
+    """Annotate pictures in their order.
+
+    Args:
+        pictures: what is to be done.
+        find: asks the models; an error of theirs ends the run.
+        known: whether a picture of that name and content has a result already.
+
+    Yields:
+        The result of each picture; None for one that is known after all.
+    """
+    with ThreadPoolExecutor(READERS, thread_name_prefix="segue-read") as readers:
+        waiting: deque[Future[DecodedPicture]] = deque()
+        rest = iter(pictures)
+        try:
+            while True:
+                while len(waiting) < READ_AHEAD and (source := next(rest, None)) is not None:
+                    waiting.append(readers.submit(decode, source))
+                if not waiting:
+                    return
+                yield _result_of(waiting.popleft().result(), find, known)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _result_of(
+    picture: DecodedPicture,
+    find: Callable[[Image, SourcePicture], Findings],
+    known: Callable[[str, str], bool],
+) -> PictureResult | None:
+    name = picture.source.name
+    if picture.image is None:
+        return PictureResult(name, picture.stamp, error=picture.error)
+    if known(name, picture.stamp.digest):
+        return None
+    started = time.perf_counter()
+    findings = find(picture.image, picture.source)
+    return PictureResult(
+        name,
+        picture.stamp,
+        picture.image.size,
+        findings.regions,
+        findings.not_found,
+        findings.notices,
+        seconds=time.perf_counter() - started,
+    )

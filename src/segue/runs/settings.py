@@ -1,0 +1,141 @@
+"""What a run looks for, and by which rules results are kept."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from segue.errors import InputError
+
+_CLASS = re.compile(
+    r"(?P<name>[^=:|]+?)\s*(?:=\s*(?P<phrases>[^:]+?))?\s*(?::\s*(?P<threshold>[^:]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRule:
+    """One class of a run."""
+
+    name: str
+    phrases: tuple[str, ...]
+    """What is looked for; all of them are this class."""
+    threshold: float | None = None
+    """Keep what scores above this; None: as the run says, else the detector's own."""
+
+    @classmethod
+    def parse(cls, text: str) -> "ClassRule":
+        """Read a class: "cup", "cup:0.4", "cup=mug|coffee cup:0.4".
+
+        Raises:
+            InputError: it is none of these.
+
+        >>> ClassRule.parse("cup = mug | coffee cup : 0.4")
+        ClassRule(name='cup', phrases=('mug', 'coffee cup'), threshold=0.4)
+        """
+        match = _CLASS.fullmatch(text.strip())
+        if match is None:
+            raise InputError(f"Expected a class as NAME, NAME:0.4 or NAME=PHRASE|PHRASE, got {text!r}.")
+        name = match.group("name").strip()
+        phrases = tuple(
+            phrase.strip() for phrase in (match.group("phrases") or name).split("|") if phrase.strip()
+        )
+        threshold = None
+        if (number := match.group("threshold")) is not None:
+            try:
+                threshold = float(number)
+            except ValueError:
+                threshold = -1.0
+            if not 0 <= threshold <= 1:
+                raise InputError(f"The threshold of {name!r} must be from 0 to 1, got {number!r}.")
+        if not name or not phrases:
+            raise InputError(f"The class {text!r} has no name or no phrase.")
+        return cls(name, phrases, threshold)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """All that the results of a run depend on, besides pictures and models."""
+
+    classes: tuple[ClassRule, ...] = ()
+    question: str | None = None
+    """What the chat model is asked about each picture; None: it is not asked."""
+    negatives: tuple[str, ...] = ()
+    """Phrases that are no class: what looks more like one of them is left out."""
+    threshold: float | None = None
+    """For classes without their own; None: the detector's."""
+    min_area: float = 0.0
+    """Leave out what covers less, in pixels."""
+    max_per_class: int | None = None
+    """On a picture, best scores first."""
+    max_overlap: float | None = None
+    """Of boxes of any class that overlap more (IoU), the best stays; None: all stay."""
+    from_boxes: bool = False
+    """Segment the boxes that the source has, instead of looking for anything."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that ask for nothing, or that make no sense."""
+        if not self.classes and self.question is None and not self.from_boxes:
+            raise InputError(
+                "Nothing to look for: give classes (--classes a,b), a question (--ask), or a COCO "
+                "file with boxes (--from-boxes)."
+            )
+        names = [rule.name for rule in self.classes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"The class {twice[0]!r} is given twice. Join its phrases with |.")
+        if self.question is not None and not self.question.strip():
+            raise InputError("The question is empty.")
+        if self.max_overlap is not None and not 0 <= self.max_overlap <= 1:
+            raise InputError(f"The overlap must be from 0 to 1, got {self.max_overlap}.")
+        if self.max_per_class is not None and self.max_per_class < 1:
+            raise InputError(f"At least one object a class must be kept, got {self.max_per_class}.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes, in their order."""
+        return tuple(rule.name for rule in self.classes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, which `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RunSettings":
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError: it is not that.
+            InputError: a value makes no sense.
+        """
+        classes = tuple(
+            ClassRule(rule["name"], tuple(rule["phrases"]), rule["threshold"])
+            for rule in value["classes"]
+        )
+        rest = {key: value[key] for key in cls.__dataclass_fields__ if key != "classes"}
+        return cls(classes=classes, **{**rest, "negatives": tuple(value["negatives"])})
+
+
+def parse_classes(text: str | Iterable[str]) -> tuple[ClassRule, ...]:
+    """Read classes from a text with commas, or from several.
+
+    >>> [rule.name for rule in parse_classes("dog, cat:0.3")]
+    ['dog', 'cat']
+    """
+    texts = text.split(",") if isinstance(text, str) else list(text)
+    return tuple(ClassRule.parse(part) for part in texts if part.strip())
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return what changed between two manifests, as sentences without an end.
+
+    >>> differences({"threshold": 0.3, "models": {"chat": "a"}}, {"threshold": 0.4, "models": {}})
+    ['threshold was 0.3, is 0.4', "models.chat was 'a', is None"]
+    """
+    changes = []
+    for key in dict.fromkeys((*before, *now)):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changes += [f"{key}.{change}" for change in differences(old, new)]
+        elif old != new:
+            changes.append(f"{key} was {old!r}, is {new!r}")
+    return changes

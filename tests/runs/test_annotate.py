@@ -1,0 +1,213 @@
+"""Whole runs: rules, both routes, broken pictures, interruptions."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import segue
+from builders import an_image
+from segue.chat.scripted import Scripted
+from segue.detect.fixed import Fixed
+from segue.errors import InputError, ModelError
+from segue.runs.annotate import AnnotationRun, annotate
+from segue.runs.settings import RunSettings, parse_classes
+from segue.runs.sources import find_pictures
+from segue.runs.store import RunStore
+from segue.segment.box_fill import BoxFill
+
+PLACES = {
+    "dog": [[8, 6, 24, 18, 0.9], [40, 20, 60, 40, 0.4]],
+    "puppy": [[9, 6, 24, 18, 0.7]],
+    "cat": [[8, 7, 24, 18, 0.6]],
+    "wolf": [[40, 20, 60, 40, 0.5]],
+}
+POINTING = "<ref>a dog</ref><box>(125,125),(375,375)</box> <ref>tree</ref><box>(0,0),(900,900)</box>"
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(an_image(seed=number).to_png_bytes())
+    return folder
+
+
+def an_assistant(*replies):
+    return segue.Assistant(Scripted(list(replies) or ["words"] * 99), Fixed(PLACES), BoxFill())
+
+
+def found(store):
+    return {
+        result.name: [(r.phrase, r.score) for r in result.regions] for result in store.results()
+    }
+
+
+def only(store):
+    return found(store)["0.png"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"classes": "dog"}, [("dog", 0.9), ("dog", 0.4)]),
+        ({"classes": "dog:0.5"}, [("dog", 0.9)]),
+        ({"classes": "dog", "threshold": 0.5}, [("dog", 0.9)]),
+        ({"classes": "dog:0.3", "threshold": 0.5}, [("dog", 0.9), ("dog", 0.4)]),
+        ({"classes": "pet=dog|puppy"}, [("pet", 0.9), ("pet", 0.4)]),
+        ({"classes": "dog,cat"}, [("dog", 0.9), ("dog", 0.4), ("cat", 0.6)]),
+        ({"classes": "dog,cat", "max_overlap": 0.5}, [("dog", 0.9), ("dog", 0.4)]),
+        ({"classes": "dog,cat", "max_per_class": 1}, [("dog", 0.9), ("cat", 0.6)]),
+        ({"classes": "dog", "negatives": ("wolf",)}, [("dog", 0.9)]),
+        ({"classes": "dog", "min_area": 250.0}, [("dog", 0.4)]),
+        ({"classes": "unicorn"}, []),
+    ],
+)
+def test_rules_say_what_is_kept(pictures, tmp_path, settings, expected):
+    store = annotate(pictures / "0.png", tmp_path / "run", assistant=an_assistant(), **settings)
+    scores = [(name, pytest.approx(score)) for name, score in expected]
+    assert only(store) == scores
+    (result,) = store.results()
+    assert all(region.mask is not None for region in result.regions)
+    assert [region.id for region in result.regions] == [f"r{n + 1}" for n in range(len(expected))]
+    missing = {rule.name for rule in store.settings.classes} - {name for name, _ in expected}
+    assert set(result.not_found) == missing
+
+
+def test_a_question_gives_regions_of_the_classes_and_says_what_it_left_out(pictures, tmp_path):
+    run = {"classes": "dog:0.95", "question": "Where is it?", "assistant": an_assistant(POINTING)}
+    store = annotate(pictures / "0.png", tmp_path / "run", **run)
+    (result,) = store.results()
+    assert [(r.phrase, r.found_by, r.agreement) for r in result.regions] == [("dog", "chat", 0.0)]
+    assert "left out, as no class: tree" in result.notices
+
+
+def test_a_question_without_classes_keeps_every_phrase(pictures, tmp_path):
+    store = annotate(
+        pictures / "0.png", tmp_path / "run", question="what?", assistant=an_assistant(POINTING)
+    )
+    assert [name for name, _ in only(store)] == ["a dog", "tree"]
+
+
+def test_both_routes_say_how_far_they_agree(pictures, tmp_path):
+    store = annotate(
+        pictures / "0.png", tmp_path / "run", classes="dog", question="Where is the dog?",
+        assistant=an_assistant(POINTING),
+    )  # fmt: skip
+    (result,) = store.results()
+    assert [round(region.agreement, 1) for region in result.regions] == [1.0, 0.0]
+
+
+def test_boxes_of_coco_instances_are_segmented(pictures, tmp_path):
+    document = {
+        "images": [{"id": 1, "file_name": "0.png"}],
+        "categories": [{"id": 7, "name": "kite"}],
+        "annotations": [{"image_id": 1, "category_id": 7, "bbox": [4, 4, 10, 20]}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    store = annotate(
+        tmp_path / "coco.json", tmp_path / "run", images=pictures, from_boxes=True,
+        assistant=an_assistant(),
+    )  # fmt: skip
+    (result,) = store.results()
+    (region,) = result.regions
+    assert (region.phrase, region.mask.area, region.found_by) == ("kite", 200, "user")
+
+
+def test_a_broken_picture_is_a_result_with_its_reason_and_the_run_goes_on(pictures, tmp_path):
+    (pictures / "1.png").write_text("no picture")
+    store = annotate(pictures, tmp_path / "run", classes="dog", assistant=an_assistant())
+    results = {result.name: result for result in store.results()}
+    assert len(results) == 3
+    assert "not a picture" in results["1.png"].error
+    again = AnnotationRun(
+        find_pictures([pictures]), tmp_path / "run", store.settings, an_assistant()
+    )
+    assert again.pending == []
+    retried = AnnotationRun(
+        find_pictures([pictures]), tmp_path / "run", store.settings, an_assistant(),
+        retry_failed=True,
+    )  # fmt: skip
+    assert [picture.name for picture in retried.pending] == ["1.png"]
+
+
+def test_a_changed_picture_is_done_again_and_a_touched_one_is_not(pictures, tmp_path):
+    annotate(pictures, tmp_path / "run", classes="dog", assistant=an_assistant())
+    (pictures / "0.png").write_bytes(an_image(seed=77).to_png_bytes())
+    os.utime(pictures / "1.png", ns=(1, 1))
+    settings = RunStore(tmp_path / "run").settings
+    run = AnnotationRun(find_pictures([pictures]), tmp_path / "run", settings, an_assistant())
+    done = [result and result.name for result in run.results()]
+    assert done == ["0.png", None]
+    assert len(list(run.store.results())) == 3
+
+
+class Failing(Fixed):
+    """Fails after some pictures."""
+
+    def __init__(self, n_good):
+        super().__init__(PLACES)
+        self.n_left = n_good
+
+    def find(self, *arguments, **options):
+        self.n_left -= 1
+        if self.n_left < 0:
+            raise ModelError("the card is gone")
+        return super().find(*arguments, **options)
+
+
+def test_a_failing_model_ends_the_run_and_the_next_one_goes_on(pictures, tmp_path):
+    assistant = an_assistant()
+    assistant.detector = Failing(2)
+    with pytest.raises(ModelError, match="the card is gone"):
+        annotate(pictures, tmp_path / "run", classes="dog", assistant=assistant)
+    assert len(list(RunStore(tmp_path / "run").results())) == 2
+    store = annotate(pictures, tmp_path / "run", classes="dog", assistant=an_assistant())
+    assert len(found(store)) == 3
+
+
+def test_models_that_are_needed_are_asked_for(pictures, tmp_path):
+    nothing = segue.Assistant(None, None, BoxFill())
+    with pytest.raises(InputError, match="needs a detector"):
+        annotate(pictures, tmp_path / "a", classes="dog", assistant=nothing)
+    with pytest.raises(InputError, match="needs a chat model"):
+        annotate(pictures, tmp_path / "b", question="what?", assistant=nothing)
+    with pytest.raises(InputError, match="Nothing to look for"):
+        annotate(pictures, tmp_path / "c", assistant=nothing)
+
+
+SCRIPT = """
+import signal, sys
+import segue
+from segue.detect.fixed import Fixed
+from segue.segment.box_fill import BoxFill
+from segue.runs.annotate import annotate
+
+assistant = segue.Assistant(None, Fixed({"dog": [[8, 6, 24, 18, 0.9]]}), BoxFill())
+signal.setitimer(signal.ITIMER_REAL, float(sys.argv[3]))  # its signal ends a process at once
+annotate(sys.argv[1], sys.argv[2], classes="dog", assistant=assistant)
+"""
+
+
+@pytest.mark.skipif("not hasattr(__import__('signal'), 'setitimer')", reason="POSIX only")
+def test_killed_at_any_moment_each_picture_has_exactly_one_result(tmp_path):
+    folder, run = tmp_path / "in", tmp_path / "run"
+    folder.mkdir()
+    content = an_image().to_png_bytes()
+    for number in range(600):
+        (folder / f"{number:03}.png").write_bytes(content)
+    counts = [0]
+    for milliseconds in (15, 30, 45, 60, 75):
+        command = [sys.executable, "-c", SCRIPT, str(folder), str(run), str(milliseconds / 1000)]
+        subprocess.run(command, check=False)
+        names = [result.name for result in RunStore(run).results()]
+        assert len(names) == len(set(names))
+        counts.append(len(names))
+    assert counts == sorted(counts)
+    subprocess.run([*command[:-1], "0"], check=True)
+    results = list(RunStore(run).results())
+    assert sorted(result.name for result in results) == [f"{n:03}.png" for n in range(600)]
+    assert {result.error for result in results} == {None}
