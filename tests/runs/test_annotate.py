@@ -13,7 +13,6 @@ from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.errors import InputError, ModelError
 from segue.runs.annotate import AnnotationRun, annotate
-from segue.runs.settings import RunSettings, parse_classes
 from segue.runs.sources import find_pictures
 from segue.runs.store import RunStore
 from segue.segment.box_fill import BoxFill
@@ -24,7 +23,9 @@ PLACES = {
     "cat": [[8, 7, 24, 18, 0.6]],
     "wolf": [[40, 20, 60, 40, 0.5]],
 }
-POINTING = "<ref>a dog</ref><box>(125,125),(375,375)</box> <ref>tree</ref><box>(0,0),(900,900)</box>"
+POINTING = (
+    "<ref>a dog</ref><box>(125,125),(375,375)</box> <ref>tree</ref><box>(0,0),(900,900)</box>"
+)
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ def test_classes_are_read(text, rule):
     assert ClassRule.parse(text) == rule
 
 
-@pytest.mark.parametrize("text", ["", ":0.4", "cup:", "cup:2", "cup:x", "=a", "cup=", "a:0.1:0.2", "a=|"])
+@pytest.mark.parametrize(
+    "text", ["", ":0.4", "cup:", "cup:2", "cup:x", "=a", "cup=", "a:0.1:0.2", "a=|"]
+)
 def test_what_is_no_class_is_refused(text):
     with pytest.raises(InputError):
         ClassRule.parse(text)
@@ -62,5 +64,9 @@ def test_settings_are_read_as_they_were_written():
 
 def test_differences_are_named_by_their_places():
     before, now = {"a": 1, "b": {"c": [1]}, "d": 0}, {"a": 1, "b": {"c": [2]}, "e": 0}
-    assert differences(before, now) == ["b.c was [1], is [2]", "d was 0, is None", "e was None, is 0"]
+    assert differences(before, now) == [
+        "b.c was [1], is [2]",
+        "d was 0, is None",
+        "e was None, is 0",
+    ]
     assert differences(before, before) == []

@@ -112,7 +112,8 @@ def annotate(
     The same call goes on where an interrupted one ended.
 
     Args:
-        sources: what `segue.runs.sources.find_pictures` takes: folders, patterns, lists, COCO files.
+        sources: what `segue.runs.sources.find_pictures` takes: folders, patterns, lists of paths,
+            COCO files.
         folder: of the run.
         classes: what to look for: "cup, dog:0.4", or a list; see `ClassRule.parse`.
         question: what to ask the chat model about each picture; with classes, both routes are

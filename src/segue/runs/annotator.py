@@ -104,9 +104,7 @@ class Annotator:
         joined = [region for region in regions if region.phrase in several]
         return [*alone, *_without_overlaps(joined, SAME_OBJECT, across_classes=False)]
 
-    def _find(
-        self, image: Image, phrases: Sequence[str], threshold: float | None
-    ) -> list[Region]:
+    def _find(self, image: Image, phrases: Sequence[str], threshold: float | None) -> list[Region]:
         detector = self._assistant.detector
         if not phrases or detector is None:
             return []
@@ -163,7 +161,7 @@ class Annotator:
 
 
 def _join_routes(detected: Iterable[Region], answered: Sequence[Region]) -> list[Region]:
-    """Join what both routes found, with how far they agree; what one alone found has agreement 0."""
+    """Join what both routes found, with how far they agree; 0 for what one of them alone found."""
     joined = []
     matched: set[int] = set()
     for region in detected:

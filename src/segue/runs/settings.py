@@ -34,10 +34,14 @@ class ClassRule:
         """
         match = _CLASS.fullmatch(text.strip())
         if match is None:
-            raise InputError(f"Expected a class as NAME, NAME:0.4 or NAME=PHRASE|PHRASE, got {text!r}.")
+            raise InputError(
+                f"Expected a class as NAME, NAME:0.4 or NAME=PHRASE|PHRASE, got {text!r}."
+            )
         name = match.group("name").strip()
         phrases = tuple(
-            phrase.strip() for phrase in (match.group("phrases") or name).split("|") if phrase.strip()
+            phrase.strip()
+            for phrase in (match.group("phrases") or name).split("|")
+            if phrase.strip()
         )
         threshold = None
         if (number := match.group("threshold")) is not None:

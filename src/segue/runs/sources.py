@@ -11,9 +11,7 @@ from segue.errors import InputError
 from segue.files.text import read_json, read_text
 from segue.values.box import Box
 
-SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"]
-)
+SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"])
 """Files of a folder with other suffixes are not pictures."""
 
 
@@ -61,7 +59,9 @@ def _pictures_of(source: str, images: Path | None) -> Iterator[SourcePicture]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
         yield from (
-            SourcePicture(file.relative_to(path).as_posix(), file) for file in files if file.is_file()
+            SourcePicture(file.relative_to(path).as_posix(), file)
+            for file in files
+            if file.is_file()
         )
     elif path.is_file() and path.suffix.lower() == ".txt":
         for line in read_text(path).splitlines():

@@ -1,0 +1,89 @@
+"""`segue annotate`: the plan, the work, the summary, and going on."""
+
+import json
+
+import pytest
+
+from builders import an_image
+from segue.runs.store import RunStore
+
+
+@pytest.fixture
+def stages(tmp_path):
+    (tmp_path / "places.json").write_text(
+        json.dumps({"dog": [[8, 6, 24, 18, 0.9]], "cab": [[30, 6, 50, 18, 0.7]]})
+    )
+    detector = f"fixed:{tmp_path / 'places.json'}"
+    return ["--chat", "none", "--detect", detector, "--segment", "box_fill:"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(10):
+        (folder / f"{number}.png").write_bytes(an_image(seed=number).to_png_bytes())
+    (folder / "broken.jpg").write_text("no picture")
+    return folder
+
+
+def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, pictures, tmp_path):
+    arguments = ["annotate", pictures, "-c", "dog, car=taxi|cab:0.5", "-o", tmp_path / "run"]
+    outcome = run(*arguments, *stages)
+    assert outcome.code == 0, outcome.err
+    assert "11 picture(s)" in outcome.out
+    assert "class car = taxi | cab: threshold 0.5" in outcome.out
+    assert "s a picture; about" in outcome.out
+    assert "broken.jpg: " in outcome.err
+    lines = [line.split() for line in outcome.out.splitlines()]
+    assert ["dog", "10", "10"] in lines
+    assert ["car", "10", "10"] in lines
+    assert "0 with nothing found, 1 failed" in outcome.out
+    again = run(*arguments, *stages)
+    assert again.code == 0
+    assert "11 of 11 pictures are done already" in again.out
+    assert len(list(RunStore(tmp_path / "run").results())) == 11
+
+
+def test_other_settings_are_refused_with_what_changed(run, stages, pictures, tmp_path):
+    run("annotate", pictures, "-c", "dog", "-o", tmp_path / "run", *stages)
+    outcome = run("annotate", pictures, "-c", "dog", "--min-area", "9", "-o", tmp_path / "run",
+                  *stages)  # fmt: skip
+    assert outcome.code == 2
+    assert "settings.min_area was 0.0, is 9.0" in outcome.err
+
+
+def test_a_plan_is_printed_without_loading_anything(run, pictures, tmp_path):
+    outcome = run(
+        "annotate", pictures, "-c", "dog", "-o", tmp_path / "run", "--dry-run",
+        "--detect", "fixed:/nowhere.json",
+    )  # fmt: skip
+    assert outcome.code == 0
+    assert "11 picture(s)" in outcome.out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Nothing to look for"),
+        (["-c", "dog:x"], "threshold of 'dog'"),
+        (["--from-boxes"], "needs COCO instances"),
+        (["-c", "dog", "--images", "nowhere", "missing"], "no file or folder"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_models_are_loaded(
+    run, pictures, tmp_path, arguments, said
+):
+    outcome = run("annotate", pictures, *arguments, "-o", tmp_path / "run")
+    assert outcome.code == 2
+    assert said in outcome.err
+
+
+def test_a_run_in_which_everything_failed_is_an_error(run, stages, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "broken.jpg").write_text("no picture")
+    outcome = run("annotate", folder, "-c", "dog", "-o", tmp_path / "run", *stages)
+    assert outcome.code == 2
+    assert "No picture could be annotated" in outcome.err
