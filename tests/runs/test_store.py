@@ -138,7 +138,8 @@ def test_a_disk_that_refuses_is_an_input_error_and_earlier_results_stay(tmp_path
     with RunStore.create(tmp_path / "run", SETTINGS, {}) as store:
         store.append(a_result(1))
         store._file.close()
-        with Path("/dev/full").open("wb") as full, pytest.raises(InputError, match="Cannot write"):
+        with Path("/dev/full").open("wb", buffering=0) as full:
             store._file = full
-            store.append(a_result(2))
+            with pytest.raises(InputError, match="Cannot write"):
+                store.append(a_result(2))
     assert names(RunStore(tmp_path / "run")) == ["1.png"]
