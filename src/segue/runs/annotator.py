@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from segue.assistant import Assistant
+from segue.detect import Detection
 from segue.pipeline.cross_check import agreement
 from segue.prompting.synonyms import names_object
 from segue.runs.settings import ClassRule, RunSettings
+from segue.runs.tiling import find_in_tiles
 from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.region import Region
@@ -108,10 +110,14 @@ class Annotator:
         detector = self._assistant.detector
         if not phrases or detector is None:
             return []
-        return [
-            Region("", found.phrase, found.box, "detector", score=found.score)
-            for found in detector.find(image, phrases, threshold, None)
-        ]
+
+        def find(picture: Image, wanted: Sequence[str]) -> list[Detection]:
+            assert detector is not None
+            return detector.find(picture, wanted, threshold, None)
+
+        tile = self._settings.tile
+        found = find(image, phrases) if tile is None else find_in_tiles(find, image, phrases, tile)
+        return [Region("", one.phrase, one.box, "detector", score=one.score) for one in found]
 
     def _ask(self, image: Image, question: str) -> tuple[list[Region], list[str]]:
         """Ask the chat model; of its regions those count that are of a class."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from segue.errors import InputError
+from segue.runs.tiling import Tiling
 
 _CLASS = re.compile(
     r"(?P<name>[^=:|]+?)\s*(?:=\s*(?P<phrases>[^:]+?))?\s*(?::\s*(?P<threshold>[^:]+))?"
@@ -73,6 +74,8 @@ class RunSettings:
     """On a picture, best scores first."""
     max_overlap: float | None = None
     """Of boxes of any class that overlap more (IoU), the best stays; None: all stay."""
+    tile: Tiling | None = None
+    """Look at tiles of large pictures too; None: at whole pictures alone."""
     from_boxes: bool = False
     """Segment the boxes that the source has, instead of looking for anything."""
 
@@ -116,7 +119,10 @@ class RunSettings:
             for rule in value["classes"]
         )
         rest = {key: value[key] for key in cls.__dataclass_fields__ if key != "classes"}
-        return cls(classes=classes, **{**rest, "negatives": tuple(value["negatives"])})
+        tile = None if value["tile"] is None else Tiling(**value["tile"])
+        return cls(
+            classes=classes, **{**rest, "negatives": tuple(value["negatives"]), "tile": tile}
+        )
 
 
 def parse_classes(text: str | Iterable[str]) -> tuple[ClassRule, ...]:

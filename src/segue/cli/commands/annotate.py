@@ -75,6 +75,14 @@ def annotate(
             min=0, max=1, help="Of boxes of any class that overlap more (IoU), keep the best."
         ),
     ] = None,
+    tile: Annotated[
+        str | None,
+        typer.Option(
+            "--tile",
+            metavar="SIDE[/OVERLAP]",
+            help="Look at tiles of large pictures too: 1024, or 1024/0.2.",
+        ),
+    ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do pictures again that failed before.")
     ] = False,
@@ -87,6 +95,7 @@ def annotate(
     from segue.runs.annotate import AnnotationRun
     from segue.runs.settings import RunSettings, parse_classes
     from segue.runs.sources import find_pictures
+    from segue.runs.tiling import Tiling
 
     console = make_console()
     settings = RunSettings(
@@ -97,6 +106,7 @@ def annotate(
         min_area=min_area,
         max_per_class=max_per_class,
         max_overlap=max_overlap,
+        tile=None if tile is None else Tiling.parse(tile),
         from_boxes=from_boxes,
     )
     pictures = find_pictures(sources, image_folder)
