@@ -27,6 +27,7 @@ from segue.cli.commands import (
     doctor,
     edit,
     evaluate,
+    export,
     finetune,
     mcp,
     models,
@@ -59,6 +60,7 @@ app.command("ask", context_settings=accept_old_names({"agreement": "cross-check"
 app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
 app.command("edit")(edit.edit)
+app.command("export")(export.export)
 app.command(
     "serve",
     context_settings=accept_old_names({"rate": "rate-limit", "max-waiting": "max-queue"}),

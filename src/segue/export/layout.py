@@ -51,31 +51,35 @@ class FormatLayout:
 
 LAYOUTS: Mapping[str, FormatLayout] = {
     "coco": FormatLayout(
-        "spans, quadrilaterals", file_name="instances.json", takes_categories=True
+        "spans, quadrilaterals, the masks' own scores",
+        file_name="instances.json",
+        takes_categories=True,
     ),
     "yolo": FormatLayout(
-        "scores, boxes beside masks, ids, who found a region, sizes of pictures, empty masks",
+        "scores, boxes beside masks, ids, who found a region, spans, quadrilaterals, empty masks, "
+        "sizes of pictures",
         takes_categories=True,
         needs_pixels=True,
         needs_area=True,
     ),
     "labelme": FormatLayout(
-        "boxes beside masks, spans, who found a region, empty masks",
+        "boxes beside masks, who found a region, spans, quadrilaterals, empty masks",
         picture_folder=".",
         needs_pixels=True,
     ),
     "label-studio": FormatLayout(
-        "boxes beside masks, spans, who found a region, empty masks",
+        "boxes beside masks, who found a region, spans, quadrilaterals, empty masks, sizes of "
+        "pictures without regions",
         file_name="tasks.json",
         needs_pixels=True,
     ),
     "cvat": FormatLayout(
-        "boxes beside masks, scores, ids, spans, who found a region, empty masks",
+        "boxes beside masks, scores, ids, who found a region, spans, quadrilaterals, empty masks",
         file_name="annotations.xml",
         takes_categories=True,
         needs_pixels=True,
     ),
-    "geojson": FormatLayout("spans, quadrilaterals"),
+    "geojson": FormatLayout("spans, quadrilaterals, the masks' own scores"),
     "voc": FormatLayout(
         "masks, fractions of pixels, scores, ids, who found a region, spans, quadrilaterals",
         picture_folder="JPEGImages",
