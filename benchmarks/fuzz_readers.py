@@ -43,6 +43,7 @@ from segue.export.cvat import read_cvat
 from segue.export.geojson import read_geojson
 from segue.export.label_studio import read_label_studio
 from segue.export.labelme import read_labelme
+from segue.export.voc import read_voc
 from segue.export.yolo import read_yolo
 from segue.files.text import read_json
 from segue.prompting.synonyms import Synonyms
@@ -90,6 +91,7 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
     exported("label-studio", read_label_studio)
     exported("labelme", read_labelme)
     exported("geojson", read_geojson)
+    exported("voc", read_voc)
     yolo = FORMATS.load("yolo", scene()[:1], folder / "yolo")
     for number, kind in enumerate(("yolo-names", "yolo-labels")):
         made[kind] = (Path(yolo[number]).read_bytes(), _yolo(number))

@@ -18,8 +18,8 @@ ROOMS = [
     {"pipeline"},
     {"conversation"},
     {"assistant"},
-    {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
     {"runs"},
+    {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
     {"server"},
     {"cli"},
 ]

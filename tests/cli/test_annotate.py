@@ -87,3 +87,19 @@ def test_a_run_in_which_everything_failed_is_an_error(run, stages, tmp_path):
     outcome = run("annotate", folder, "-c", "dog", "-o", tmp_path / "run", *stages)
     assert outcome.code == 2
     assert "No picture could be annotated" in outcome.err
+
+
+def test_a_run_is_exported_with_its_pictures_and_what_failed_is_said(
+    run, stages, pictures, tmp_path
+):
+    run("annotate", pictures, "-c", "dog, car=cab", "-o", tmp_path / "run", *stages)
+    outcome = run("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco",
+                  "--classes", "car,dog")  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "read 10 picture(s) with 20 region(s) from a run" in outcome.out
+    assert "broken.jpg: it was not annotated" in outcome.out
+    (file,) = (tmp_path / "coco").glob("*.json")
+    document = json.loads(file.read_text())
+    assert [category["name"] for category in document["categories"]] == ["car", "dog"]
+    assert (len(document["images"]), len(document["annotations"])) == (10, 20)
+    assert "copied 10 picture(s)" in outcome.out

@@ -14,6 +14,7 @@ from segue.export.cvat import read_cvat
 from segue.export.geojson import read_geojson
 from segue.export.label_studio import read_label_studio
 from segue.export.labelme import read_labelme
+from segue.export.voc import read_voc
 from segue.export.yolo import read_yolo
 from segue.values.box import Box, Size
 
@@ -136,6 +137,46 @@ def test_cvat_shapes_with_an_area_are_read_and_others_left_out(tmp_path):
     assert [region.mask and region.mask.area for region in picture.regions] == [16, None, 12]
     assert np.allclose(picture.regions[1].box.corners, (4, 2, 6, 8))
     assert "a polyline has no area" in skipped[0]
+
+
+def an_object(xmin, ymin, xmax, ymax, *, name="<name>cat</name>", more="") -> str:
+    sides = {"xmin": xmin, "ymin": ymin, "xmax": xmax, "ymax": ymax}
+    box = "".join(f"<{side}>{value}</{side}>" for side, value in sides.items())
+    return f"<object>{more}<bndbox>{box}</bndbox>{name}</object>"
+
+
+def a_voc_file(*objects: str) -> str:
+    size = "<size><width>20</width><height>10</height><depth>3</depth></size>"
+    return f"<annotation><filename>a.jpg</filename>{size}{''.join(objects)}</annotation>"
+
+
+def test_voc_objects_are_read_in_any_order_without_their_parts(tmp_path):
+    part = "<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>"
+    text = a_voc_file(an_object(3, 2, 4.5, 10), an_object(0, 0, 5, 5), an_object(1, 1, 2, 2) + part)
+    (first, from_zero, third) = read_voc(write(tmp_path, text)).regions
+    assert (first.phrase, first.box) == ("cat", Box(2, 1, 4.5, 10))
+    assert from_zero.box == Box(0, 0, 5, 5)
+    assert third.box == Box(0, 0, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (an_object(9, 2, 4, 10), "ordered"),
+        (an_object(1, 2, "nan", 10), "xmax must be a finite number"),
+        (an_object(1, 2, 1e9, 10), "far outside"),
+        (an_object(25, 2, 30, 10), "outside the picture"),
+        (an_object(1, 2, 3, 10, name=""), "<name> is missing"),
+        ("<object><name>cat</name></object>", "<bndbox><xmin> is missing"),
+    ],
+)
+def test_voc_damage_is_named_by_object_and_skipped_on_request(tmp_path, entry, message):
+    file = write(tmp_path, a_voc_file(entry, an_object(1, 1, 2, 2)))
+    with pytest.raises(InputError, match=f"object 1: .*{message}"):
+        read_voc(file)
+    skipped: list[str] = []
+    assert len(read_voc(file, skipped=skipped).regions) == 1
+    assert len(skipped) == 1
 
 
 def test_yolo_rows_may_be_boxes_and_may_have_scores(tmp_path):

@@ -22,7 +22,7 @@ SETTINGS = RunSettings(classes=parse_classes("airplane"))
 def a_result(number, **fields):
     stamp = PictureStamp(f"digest-{number}", number, 1000 + number)
     given = {"size": Size(48, 64), "regions": (a_region(),), "notices": ("图",)}
-    return PictureResult(f"{number}.png", stamp, **{**given, **fields})
+    return PictureResult(f"{number}.png", f"/in/{number}.png", stamp, **{**given, **fields})
 
 
 def fill(folder, numbers, **fields):

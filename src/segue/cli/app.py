@@ -28,6 +28,7 @@ from segue.cli.commands import (
     doctor,
     edit,
     evaluate,
+    export,
     finetune,
     mcp,
     models,
@@ -61,6 +62,7 @@ app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
 app.command("annotate")(annotate.annotate)
 app.command("edit")(edit.edit)
+app.command("export")(export.export)
 app.command(
     "serve",
     context_settings=accept_old_names({"rate": "rate-limit", "max-waiting": "max-queue"}),

@@ -116,6 +116,7 @@ FORMATS = Catalog(
         "geojson": Entry(
             "segue.export.geojson:write_geojson", "GeoJSON in pixels, one file a picture"
         ),
+        "voc": Entry("segue.export.voc:write_voc", "Pascal VOC, one .xml a picture; boxes only"),
     },
 )
 """Writers of data sets: `FORMATS.load(name, pictures, target)` writes and returns the files."""

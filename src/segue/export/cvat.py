@@ -8,7 +8,6 @@ Read: masks, boxes (turned ones too), polygons and ellipses.
 Source: https://docs.cvat.ai/docs/other/xml_format
 """
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,16 +20,15 @@ from segue.annotations.fields import MaskBudget, are_near, near, read_number, re
 from segue.annotations.segmentation import read_segmentation
 from segue.errors import InputError
 from segue.export import AnnotatedImage
-from segue.export.files import read_text, write_text
+from segue.export.files import write_text
 from segue.export.labels import label_of, labels_of, region_of
 from segue.export.outlines import ellipse, turned_corners
-from segue.files.unicode import REPLACEMENT
+from segue.export.xml_text import read_xml, xml_file, xml_text
 from segue.values.box import Box, Size
 from segue.values.mask import Mask
 from segue.values.region import Region
 
 _MARK = {"source": "auto", "occluded": "0", "z_order": "0"}
-_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _SHAPES = ("mask", "box", "polygon", "ellipse")
 
 
@@ -58,7 +56,7 @@ def write_cvat(
     label_list = ET.SubElement(task, "labels")
     for label in labels_of(pictures, categories):
         entry = ET.SubElement(label_list, "label")
-        ET.SubElement(entry, "name").text = _writable(label)
+        ET.SubElement(entry, "name").text = xml_text(label)
         ET.SubElement(entry, "attributes")
     for number, picture in enumerate(pictures):
         image = ET.SubElement(
@@ -66,16 +64,14 @@ def write_cvat(
             "image",
             {
                 "id": str(number),
-                "name": _writable(picture.name),
+                "name": xml_text(picture.name),
                 "width": str(picture.size.width),
                 "height": str(picture.size.height),
             },
         )
         for region in picture.regions:
             _add(image, region)
-    ET.indent(root)
-    text = ET.tostring(root, encoding="unicode")
-    return [write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n', Path(target))]
+    return [write_text(xml_file(root), Path(target))]
 
 
 def read_cvat(source: str | Path, *, skipped: list[str] | None = None) -> list[AnnotatedImage]:
@@ -89,12 +85,10 @@ def read_cvat(source: str | Path, *, skipped: list[str] | None = None) -> list[A
     Raises:
         InputError: it is not such a file.
     """
-    text = read_text(source)
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # never needed, and a way to exhaust memory
-        raise InputError(f"{source} declares a document type, CVAT files have none.")
     log, budget = EntryLog(source, skipped), MaskBudget()
+    root = read_xml(source, "a CVAT for images file", log)
     with log.whole("a CVAT for images file"):
-        images = list(ET.fromstring(text).iter("image"))
+        images = list(root.iter("image"))
         for image in images:
             image.attrib["name"], image.attrib["width"], image.attrib["height"]
     pictures = []
@@ -105,7 +99,7 @@ def read_cvat(source: str | Path, *, skipped: list[str] | None = None) -> list[A
 
 
 def _add(image: ET.Element, region: Region) -> None:
-    label = {"label": _writable(label_of(region)), **_MARK}
+    label = {"label": xml_text(label_of(region)), **_MARK}
     if region.mask is None:
         sides = zip(("xtl", "ytl", "xbr", "ybr"), region.box.corners, strict=True)
         ET.SubElement(image, "box", {**label, **{side: f"{value:.2f}" for side, value in sides}})
@@ -185,7 +179,3 @@ def _mask(at: Mapping[str, str], size: Size) -> Mask:
     array = np.zeros(size, bool)
     array[top : top + height, left : left + width] = values.reshape(height, width)
     return Mask(array)
-
-
-def _writable(text: str) -> str:
-    return _NOT_XML.sub(REPLACEMENT, text)

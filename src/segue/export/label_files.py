@@ -32,7 +32,8 @@ def label_files(pictures: Sequence[AnnotatedImage], suffix: str = ".txt") -> lis
     """
     owners: dict[str, str] = {}
     for picture in pictures:
-        file = str(PurePosixPath(*_parts(picture.name))) + suffix
+        path = picture_path(picture.name)
+        file = str(path.with_name(_stem(path.name))) + suffix
         if file in owners:
             raise InputError(
                 f"The pictures {owners[file]!r} and {picture.name!r} would share the label file "
@@ -42,14 +43,20 @@ def label_files(pictures: Sequence[AnnotatedImage], suffix: str = ".txt") -> lis
     return list(owners)
 
 
-def _parts(name: str) -> list[str]:
-    """Folders and stem, none of which leads anywhere but down."""
+def picture_path(name: str) -> PurePosixPath:
+    """Return where a picture of this name lies below its folder; it leads nowhere but down.
+
+    >>> str(picture_path("../../etc/a.png")), str(picture_path("C:\\\\pics\\\\b.png"))
+    ('etc/a.png', 'pics/b.png')
+    """
     name = _DRIVE.sub("", name).replace("\\", "/").replace("\0", REPLACEMENT)
-    *folders, last = [
-        _encodable(part) for part in name.split("/") if part not in ("", ".", "..")
-    ] or ["picture"]
-    stem, dot, _ = last.rpartition(".")
-    return [*folders, stem if dot and stem else last]
+    parts = [_encodable(part) for part in name.split("/") if part not in ("", ".", "..")]
+    return PurePosixPath(*(parts or ["picture"]))
+
+
+def _stem(name: str) -> str:
+    stem, dot, _ = name.rpartition(".")
+    return stem if dot and stem else name
 
 
 def _encodable(part: str) -> str:

@@ -1,13 +1,11 @@
 """Annotate many pictures: the function behind `segue annotate`."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from segue.assistant import Assistant, load
 from segue.errors import InputError
-from segue.export import AnnotatedImage
 from segue.runs.annotator import Annotator, Findings
 from segue.runs.engine import read_stamp, run_pictures
 from segue.runs.results import PictureResult
@@ -142,15 +140,3 @@ def annotate(
     for _ in run.results():
         pass
     return run.store
-
-
-def count_regions(results: Iterator[PictureResult] | Sequence[PictureResult]) -> Counter[str]:
-    """Count the regions of results by class."""
-    return Counter(region.phrase for result in results for region in result.regions)
-
-
-def annotated_pictures(store: RunStore) -> Iterator[AnnotatedImage]:
-    """Yield the pictures of a run that have a result, ready to be exported."""
-    for result in store.results():
-        if result.size is not None and result.error is None:
-            yield AnnotatedImage(result.name, result.size, result.regions)

@@ -89,15 +89,16 @@ def _result_of(
     find: Callable[[Image, SourcePicture], Findings],
     known: Callable[[str, str], bool],
 ) -> PictureResult | None:
-    name = picture.source.name
+    name, path = picture.source.name, str(picture.source.path.absolute())
     if picture.image is None:
-        return PictureResult(name, picture.stamp, error=picture.error)
+        return PictureResult(name, path, picture.stamp, error=picture.error)
     if known(name, picture.stamp.digest):
         return None
     started = time.perf_counter()
     findings = find(picture.image, picture.source)
     return PictureResult(
         name,
+        path,
         picture.stamp,
         picture.image.size,
         findings.regions,

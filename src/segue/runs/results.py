@@ -24,6 +24,8 @@ class PictureResult:
     """The result for one picture, or why there is none."""
 
     name: str
+    path: str
+    """Where the file was, absolute."""
     stamp: PictureStamp
     size: Size | None = None
     """Upright, in pixels; None: it could not be opened."""
@@ -41,6 +43,7 @@ class PictureResult:
         """Return plain JSON values, which `from_json` reads."""
         return {
             "name": self.name,
+            "path": self.path,
             "digest": self.stamp.digest,
             "size_bytes": self.stamp.size_bytes,
             "modified_ns": self.stamp.modified_ns,
@@ -64,6 +67,7 @@ class PictureResult:
         height, width = value["height"], value["width"]
         return cls(
             name=value["name"],
+            path=value["path"],
             stamp=PictureStamp(value["digest"], value["size_bytes"], value["modified_ns"]),
             size=None if height is None else Size(height, width),
             regions=tuple(map(region_from_json, value["regions"])),

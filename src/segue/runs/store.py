@@ -237,7 +237,7 @@ def _write_part(file: Path, rows: list[dict[str, Any]]) -> None:
 
     schema = arrow.schema(
         [
-            ("name", arrow.string()), ("digest", arrow.string()),
+            ("name", arrow.string()), ("path", arrow.string()), ("digest", arrow.string()),
             ("size_bytes", arrow.int64()), ("modified_ns", arrow.int64()),
             ("height", arrow.int32()), ("width", arrow.int32()), ("regions", arrow.string()),
             ("not_found", arrow.list_(arrow.string())), ("notices", arrow.list_(arrow.string())),

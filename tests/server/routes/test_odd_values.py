@@ -7,8 +7,8 @@ import pytest
 from segue.server.conversations.pictures import clean_picture_name
 from server.conftest import PICTURE, ask, begin, data_url, events, running, scripted
 
-FORMATS = ("coco", "yolo", "labelme", "label-studio", "cvat", "geojson", "masks", "label-map",
-           "overlay", "edited", "json", "session")  # fmt: skip
+FORMATS = ("coco", "yolo", "labelme", "label-studio", "cvat", "geojson", "voc", "masks",
+           "label-map", "overlay", "edited", "json", "session")  # fmt: skip
 NAMES = [".", "..", "...", " . ", "x" * 300 + ".png", "a/../..", "..\\..\\b",
          "C:\\x.png", "<b>.png", "飞机.png", "\u202egnp.exe", "/"]  # fmt: skip
 

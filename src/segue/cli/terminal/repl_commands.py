@@ -183,6 +183,25 @@ def _save_conversation(repl: Repl, arguments: list[str]) -> None:
     repl.print_status(f"saved to {folder}; resume with: segue chat --session {folder}")
 
 
+def _export_regions(repl: Repl, arguments: list[str]) -> None:
+    """Write all regions in a format: /export FORMAT TARGET [--force]."""
+    from segue.cli.commands.export import print_report
+    from segue.export.reading import conversation_data_set
+    from segue.export.writing import ExportPlan, write_data_set
+
+    words = [word for word in arguments if word != "--force"]
+    if len(words) != 2:
+        raise InputError(
+            "Expected /export FORMAT TARGET [--force], as in /export coco out/; segue export "
+            f"--list names the formats. Got {len(words)} arguments."
+        )
+    if not repl.conversation.images:
+        raise InputError("There is no picture yet. /open PICTURE adds one.")
+    plan = ExportPlan(format=words[0], target=Path(words[1]), force="--force" in arguments)
+    data = conversation_data_set(repl.conversation.images, repl.conversation.regions)
+    print_report(repl.console, write_data_set(data, plan, repl.session_folder), plan.format)
+
+
 def _leave(repl: Repl, _arguments: list[str]) -> None:
     repl.is_finished = True
 
@@ -226,5 +245,8 @@ COMMANDS = {
     ),
     "unedit": ReplCommand("/unedit", "undo the last edit", _undo_edit),
     "save": ReplCommand("/save FOLDER", "save the conversation", _save_conversation),
+    "export": ReplCommand(
+        "/export FORMAT TARGET", "write all regions as coco, yolo, voc, …", _export_regions
+    ),
     "quit": ReplCommand("/quit", "leave, as does ^D", _leave),
 }

@@ -23,6 +23,7 @@ from segue.draw import draw_regions
 from segue.errors import InputError, UnknownName
 from segue.export import FORMATS, annotated
 from segue.export.files import write_json, write_picture
+from segue.export.layout import LAYOUTS
 from segue.export.names import safe_name, unique_names
 from segue.export.png import write_label_map, write_masks
 from segue.pipeline.answer import Answer
@@ -106,10 +107,7 @@ def _combined_answer(conversation: Conversation) -> Answer:
 
 def _write_format(conversation: Conversation, format: str, folder: Path, stem: str) -> None:
     pictures = annotated([_combined_answer(conversation)])
-    target = folder / f"{stem}.xml" if format == "cvat" else folder / f"{stem}.json"
-    if format in ("yolo", "labelme", "geojson"):
-        target = folder
-    FORMATS.load(format, pictures, target)
+    FORMATS.load(format, pictures, LAYOUTS[format].target_in(folder, stem))
 
 
 def _regions_on(conversation: Conversation, index: int) -> list[Region]:

@@ -12,7 +12,7 @@ import { theme, toggleTheme } from "./theme.js";
 
 const GROUPS = {
   exportGroupPictures: ["overlay", "edited", "masks", "label-map"],
-  exportGroupData: ["coco", "json", "yolo", "labelme", "label-studio", "cvat", "geojson"],
+  exportGroupData: ["coco", "json", "yolo", "labelme", "label-studio", "cvat", "geojson", "voc"],
   exportGroupSession: ["session"],
 };
 

@@ -177,6 +177,7 @@ export default {
   "export.label-studio": "Label Studio",
   "export.cvat": "CVAT",
   "export.geojson": "GeoJSON",
+  "export.voc": "Pascal VOC",
   saved: (name) => `Saved: ${name}`,
   // about
   aboutChat: "Chat model",

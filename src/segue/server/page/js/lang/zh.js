@@ -166,6 +166,7 @@ export default {
   "export.label-studio": "Label Studio",
   "export.cvat": "CVAT",
   "export.geojson": "GeoJSON",
+  "export.voc": "Pascal VOC",
   saved: (name) => `已保存：${name}`,
   aboutChat: "对话模型",
   aboutDetect: "检测器",
