@@ -226,6 +226,10 @@ def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> No
     console.print(
         f"{n_pictures} picture(s): {n_empty} with nothing found, {n_failed} failed", style="dim"
     )
-    console.print(f"results are in {folder}; segue export {folder} --format coco --out FILE")
+    names = ",".join(regions)
+    fixed_ids = f' --classes "{printable(names)}"' if names else ""
+    console.print(
+        f"results are in {folder}; segue export {folder} --format coco{fixed_ids} --out coco/"
+    )
     if n_failed == n_pictures:
         raise InputError("No picture could be annotated; see the reasons above.")
