@@ -66,3 +66,18 @@ def an_answer(
         "raw": "The <ref>airplane</ref><box>(125,125),(375,375)</box> is here.",
     }
     return Answer(**{**given, **fields}, regions=regions, images=images)
+
+
+def like_a_photograph(seed: int = 0, size: int = 300) -> np.ndarray:
+    """Texture on all scales and sensor noise, as light on real things leaves them."""
+    rng = np.random.default_rng(seed)
+    frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
+    amplitude = 1 / np.maximum(frequencies, 1 / size) ** 1.1
+    channels = []
+    for _ in range(3):
+        noise = np.fft.fft2(rng.standard_normal((size, size)))
+        field = np.fft.ifft2(noise * amplitude).real
+        channels.append((field - field.mean()) / field.std())
+    field = np.stack(channels, axis=2) * 20 + channels[0][..., None] * 40 + 120
+    noisy = field + rng.standard_normal(field.shape) * 6
+    return np.clip(noisy, 0, 255).astype(np.uint8)

@@ -8,28 +8,13 @@ import PIL.Image
 import pytest
 
 import segue
-from builders import an_image
+from builders import an_image, like_a_photograph
 from segue.detect.fixed import Fixed
 from segue.embedded.samples import samples
 from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.segment.box_fill import BoxFill
 from segue.values.image import Image
 from segue.values.image.photograph import is_photograph, photograph_probability
-
-
-def like_a_photograph(seed: int = 0, size: int = 300) -> np.ndarray:
-    """Texture on all scales and sensor noise, as light on real things leaves them."""
-    rng = np.random.default_rng(seed)
-    frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
-    amplitude = 1 / np.maximum(frequencies, 1 / size) ** 1.1
-    channels = []
-    for _ in range(3):
-        noise = np.fft.fft2(rng.standard_normal((size, size)))
-        field = np.fft.ifft2(noise * amplitude).real
-        channels.append((field - field.mean()) / field.std())
-    field = np.stack(channels, axis=2) * 20 + channels[0][..., None] * 40 + 120
-    noisy = field + rng.standard_normal(field.shape) * 6
-    return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")

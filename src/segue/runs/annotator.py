@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from segue.assistant import Assistant
 from segue.detect import Detection
 from segue.pipeline.cross_check import agreement
+from segue.pipeline.photographs import photograph_notice
 from segue.prompting.synonyms import names_object
 from segue.runs.settings import ClassRule, RunSettings
 from segue.runs.tiling import find_in_tiles
@@ -54,7 +55,11 @@ class Annotator:
             SegueError: a model failed.
         """
         started = time.perf_counter()
-        settings, notices = self._settings, list[str]()
+        settings = self._settings
+        asked = self._assistant.detector if settings.classes and not settings.from_boxes else None
+        chat = self._assistant.chat if settings.question is not None else None
+        about_photograph = photograph_notice((asked, chat, self._assistant.segmenter), image)
+        notices = [] if about_photograph is None else [about_photograph]
         regions: list[Region] = []
         if settings.from_boxes:
             size = image.size
@@ -63,7 +68,8 @@ class Annotator:
         if settings.classes and not settings.from_boxes:
             regions = self._detect(image)
         if settings.question is not None:
-            answered, notices = self._ask(image, settings.question)
+            answered, more = self._ask(image, settings.question)
+            notices = list(dict.fromkeys((*notices, *more)))
             regions = _join_routes(regions, answered) if settings.classes else answered
         regions = self._keep(regions)
         regions = self._with_masks(regions, image)

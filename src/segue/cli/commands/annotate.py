@@ -205,12 +205,15 @@ def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> No
 
     from segue.cli.terminal.screen import printable
 
-    n_pictures = n_failed = n_empty = 0
+    n_pictures = n_failed = n_empty = n_noticed = 0
+    first_notice = ""
     regions: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     pictures: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     for result in run.store.results():
         n_pictures += 1
         n_failed += result.error is not None
+        n_noticed += bool(result.notices)
+        first_notice = first_notice or next(iter(result.notices), "")
         n_empty += result.error is None and not result.regions
         found = [region.phrase for region in result.regions]
         for name in found:
@@ -226,6 +229,11 @@ def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> No
     console.print(
         f"{n_pictures} picture(s): {n_empty} with nothing found, {n_failed} failed", style="dim"
     )
+    if n_noticed:
+        console.print(
+            printable(f"{n_noticed} picture(s) have notices; the first: {first_notice}"),
+            style="yellow",
+        )
     names = ",".join(regions)
     fixed_ids = f' --classes "{printable(names)}"' if names else ""
     console.print(
