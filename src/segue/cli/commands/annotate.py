@@ -1,5 +1,6 @@
 """`segue annotate`: a folder of pictures becomes a data set."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,6 +116,8 @@ def annotate(
     if dry_run:
         _print_settings(console, settings, len(pictures))
         return
+    if question is None:  # load only what is asked
+        models = replace(models, chat="none", detect="none" if from_boxes else models.detect)
     with show_status(console, "loading the models"):
         assistant = models.load()
     run = AnnotationRun(pictures, folder, settings, assistant, retry_failed=retry_failed)
