@@ -83,6 +83,15 @@ def test_settings_that_were_edited_by_hand_are_named(tmp_path):
         RunStore(store.folder)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="open files cannot be removed there")
+def test_a_folder_that_is_removed_during_a_run_is_named(tmp_path):
+    with RunStore.create(tmp_path / "run", SETTINGS, {}) as store:
+        store.append(a_result(1))
+        (tmp_path / "run" / JOURNAL).unlink()
+        with pytest.raises(InputError, match="removed during the run"):
+            store.append(a_result(2))
+
+
 def test_the_latest_result_of_a_picture_counts(tmp_path):
     fill(tmp_path / "run", range(PART_SIZE), regions=())
     store = fill(tmp_path / "run", [5], notices=("again",))

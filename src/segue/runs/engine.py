@@ -60,6 +60,8 @@ def decode(source: SourcePicture) -> DecodedPicture:
         image = Image(image.array, source.name)
     except (InputError, OSError, MemoryError) as error:
         reason = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            reason = f"The file cannot be read: {error.strerror}."
         return DecodedPicture(source, PictureStamp(digest, size_bytes, modified_ns), None, reason)
     return DecodedPicture(source, PictureStamp(digest, size_bytes, modified_ns), image)
 

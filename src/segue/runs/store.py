@@ -135,6 +135,8 @@ class RunStore:
         assert self._file is not None, "a store is written to inside `with`"
         line = well_formed(json.dumps(result.to_json(), ensure_ascii=False)).encode() + b"\n"
         try:
+            if not os.fstat(self._file.fileno()).st_nlink:
+                raise InputError(f"{printable_path(self.folder)} was removed during the run.")
             self._file.write(line)
             self._file.flush()
             self._n_journal += 1
