@@ -58,8 +58,8 @@ class AnnotationRun:
         }
         self.store = RunStore.create(Path(folder), settings, facts)
         self._annotator = Annotator(assistant, settings)
-        known = self.store.known()
-        self.pictures = known_by_place(self.pictures, known)
+        known = self.store.known_pictures()
+        self.pictures = keep_known_names(self.pictures, known)
         self._stamps = {name: (stamp, has_failed) for name, (stamp, has_failed, _) in known.items()}
         self.pending = [
             picture for picture in self.pictures if not self._is_done(picture, retry_failed)
@@ -97,7 +97,7 @@ class AnnotationRun:
                 yield result
 
 
-def known_by_place(
+def keep_known_names(
     pictures: Sequence[SourcePicture], known: Mapping[str, tuple[PictureStamp, bool, str]]
 ) -> list[SourcePicture]:
     """Give pictures the names under which an earlier run knows them.
@@ -108,7 +108,7 @@ def known_by_place(
 
     Args:
         pictures: what is to be annotated.
-        known: as `RunStore.known` gives it.
+        known: as `RunStore.known_pictures` gives it.
     """
     names = {path: name for name, (_, _, path) in known.items()}
     paths = [str(picture.path.absolute()) for picture in pictures]

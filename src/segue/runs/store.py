@@ -173,9 +173,12 @@ class RunStore:
         Raises:
             InputError: the journal or a part is damaged.
         """
-        return {name: (stamp, has_failed) for name, (stamp, has_failed, _) in self.known().items()}
+        return {
+            name: (stamp, has_failed)
+            for name, (stamp, has_failed, _) in self.known_pictures().items()
+        }
 
-    def known(self) -> dict[str, tuple[PictureStamp, bool, str]]:
+    def known_pictures(self) -> dict[str, tuple[PictureStamp, bool, str]]:
         """Return what `stamps` does, and where each picture was.
 
         Raises:
