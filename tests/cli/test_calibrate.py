@@ -78,3 +78,19 @@ def test_pictures_that_cannot_be_opened_are_counted(run, stages, data, tmp_path)
     outcome = run("evaluate", "calibrate", data, "--chat", "none", *stages["others"])
     assert outcome.code == 0, outcome.err
     assert "6 phrases have no evidence" in outcome.err
+
+
+def test_the_calibration_and_its_evidence_are_two_files(run, stages, data, tmp_path):
+    file = tmp_path / "one.json"
+    outcome = run("evaluate", "calibrate", data, "--out", file, "--evidence", file)
+    assert outcome.code == 2
+    assert "a file each" in outcome.err
+    assert not file.exists()
+
+
+def test_models_that_say_nothing_of_presence_are_refused(run, stages, data, tmp_path):
+    nothing = ["--chat", "none", "--detect", "none", "--segment", "box_fill:"]
+    outcome = run("evaluate", "calibrate", data, *nothing, "--out", tmp_path / "c.json")
+    assert outcome.code == 2
+    assert "no evidence" in outcome.err
+    assert not (tmp_path / "c.json").exists()

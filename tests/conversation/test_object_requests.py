@@ -126,6 +126,21 @@ def test_what_an_edit_needs_is_found_first(conversation):
     assert len(conversation.edits) == 1
 
 
+def test_what_was_spoken_of_before_stays_so_while_something_is_found(conversation):
+    found(conversation, "segment the dogs", "the left one")
+    answer = conversation.ask("blur all but it and the cat")
+    assert edits(conversation) == [("blur", ["r1", "r3"], {"where": "rest"})]
+    assert answer.text == "Blurred everything but dog r1 and cat r3 (as named)."
+
+
+def test_an_answer_is_wholly_in_the_language_of_the_question(conversation):
+    found(conversation)
+    assert conversation.ask("把the left one变成红色").text == "已改变颜色:dog r1(3个里最左边的)。"
+    assert conversation.ask("Undo that.").text == "Undone: 把the left one变成红色."
+    conversation.ask("Blur it.")
+    assert conversation.ask("Undo that.").text == "Undone: Blur it."
+
+
 def test_a_choice_is_offered_and_the_answer_finishes_the_request(conversation):
     found(conversation, "segment the dogs")
     answer = conversation.ask("blur the dog")

@@ -114,3 +114,29 @@ def test_the_diagram_has_one_panel_for_each_set():
     two = draw_reliability({**predictions, "第二": predictions["first"]})
     assert two.width > one.width
     assert np.asarray(one).std() > 0
+
+
+def samples_on(*pictures, kinds=(True, False)):
+    return [
+        PresenceSample(
+            PresenceQuestion(image, f"thing {number}", is_present),
+            {"detector": PresenceEvidence(detector_score=0.9 if is_present else 0.1)},
+        )
+        for image in pictures
+        for is_present in kinds
+        for number in range(25)
+    ]
+
+
+def test_one_picture_or_none_is_refused():
+    with pytest.raises(InputError, match="two or more"):
+        fit_calibration(samples_on("a.png"), {"detect": "d"})
+    with pytest.raises(InputError, match="no evidence"):
+        fit_calibration([], {"detect": "d"})
+
+
+def test_pictures_on_which_everything_is_alike_can_be_fitted():
+    samples = [*samples_on("a.png", kinds=[True]), *samples_on("b.png", kinds=[False])]
+    report = fit_calibration(samples, {"detect": "d"})
+    assert 0 <= report.scores["detector"].ece <= 1
+    assert report.calibration.verdict(PresenceEvidence(detector_score=0.9)).presence == "present"

@@ -12,6 +12,7 @@ from segue.errors import InputError
 from segue.evaluate.presence import (
     EvidenceFile,
     PresenceQuestion,
+    PresenceSample,
     add_evidence,
     collect_evidence,
     read_presence_questions,
@@ -104,3 +105,36 @@ def test_an_interrupted_collection_goes_on_where_it_was(tmp_path):
     assert len(EvidenceFile(path, header).samples) == 3
     with pytest.raises(InputError, match="other models or questions"):
         EvidenceFile(path, {"names": {"chat": "another"}})
+
+
+def test_evidence_of_odd_phrases_is_kept_and_of_older_labels_left_alone(tmp_path):
+    phrase = "half \ud83d\n[red] 飞机"
+    old = PresenceSample(PresenceQuestion("a.png", phrase, False), {})
+    new = PresenceSample(PresenceQuestion("a.png", phrase, True), {})
+    with EvidenceFile(tmp_path / "e.jsonl", {"seed": 0}) as file:
+        file.add(old)
+        file.add(new)
+    again = EvidenceFile(tmp_path / "e.jsonl", {"seed": 0})
+    assert again.samples == [old, new]
+    assert again.samples_of([new.question]) == [new]
+
+
+def test_evidence_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    file = EvidenceFile(tmp_path / "file" / "e.jsonl", {})
+    with pytest.raises(InputError, match="Cannot write"), file:
+        pass
+
+
+def test_evidence_that_was_edited_by_hand_is_named(tmp_path):
+    line = {"image": "a.png", "phrase": "dog", "is_present": True, "evidence": []}
+    (tmp_path / "e.jsonl").write_text('{"seed": 0}\n' + json.dumps(line) + "\n")
+    with pytest.raises(InputError, match="damaged"):
+        EvidenceFile(tmp_path / "e.jsonl", {"seed": 0})
+
+
+def test_a_picture_whose_name_is_no_path_has_no_evidence(tmp_path):
+    pipeline = Assistant(Scripted([]), Fixed({}), BoxFill())
+    with EvidenceFile(tmp_path / "e.jsonl", {}) as file:
+        (problem,) = add_evidence(pipeline, [PresenceQuestion("a\0b.png", "dog", True)], file)
+    assert "dog" in problem

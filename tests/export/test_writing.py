@@ -204,3 +204,9 @@ def test_pictures_that_lead_out_of_their_folder_are_copied_below_it(tmp_path):
     write_data_set(data, plan(tmp_path / "out"))
     assert (tmp_path / "out" / "images" / "x.png").is_file()
     assert read_pictures(tmp_path / "out")[0].name == "x.png"
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", '""'])
+def test_no_class_at_all_is_refused(text):
+    with pytest.raises(InputError, match="No class"):
+        parse_classes(text)

@@ -97,6 +97,8 @@ def test_a_calibration_is_read_as_it_was_written(fitted, one):
         (lambda value: value["models"]["chat"].update(curve=[[1, 0.5], [0, 0.7]]), "ascending"),
         (lambda value: value["models"]["chat"].update(curve=[[0, 1.5]]), "ascending"),
         (lambda value: value.update(names=3), "damaged"),
+        (lambda value: value.update(models=[]), "damaged"),
+        (lambda value: value.update(absent_below=10**400), "damaged"),
         (lambda value: value.update(names={"chat": 3}), "not a text"),
         (lambda value: value.pop("models"), "models"),
     ],

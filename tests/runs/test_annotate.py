@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -136,6 +137,45 @@ def test_a_broken_picture_is_a_result_with_its_reason_and_the_run_goes_on(pictur
     assert [picture.name for picture in retried.pending] == ["1.png"]
 
 
+def test_a_name_that_cannot_be_kept_and_a_pipe_are_results_with_their_reasons(pictures, tmp_path):
+    (pictures / "0.png").rename(os.fsdecode(os.fsencode(pictures) + b"/caf\xe9.png"))
+    os.mkfifo(pictures / "pipe.png")
+    (tmp_path / "list.txt").write_text("pipe.png\n")
+    sources = [pictures, tmp_path / "list.txt"]
+    store = annotate(
+        sources, tmp_path / "run", images=pictures, classes="dog", assistant=an_assistant()
+    )
+    errors = {result.name: result.error for result in store.results()}
+    assert errors["caf\N{REPLACEMENT CHARACTER}.png"] == (
+        "Its name is in no known encoding. Rename the file."
+    )
+    assert errors["pipe.png"] == "It is no file."
+    assert len(errors) == 4
+
+
+def test_equal_names_of_two_folders_stay_two_pictures_whatever_the_order(pictures, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "0.png").write_bytes(an_image(seed=9).to_png_bytes())
+    run = {"folder": tmp_path / "run", "classes": "dog", "assistant": an_assistant()}
+    annotate(pictures, **run)
+    first = list(annotate(other, **run).results())
+    assert sorted(result.path for result in first) == sorted(
+        map(str, [*pictures.iterdir(), other / "0.png"])
+    )
+    for sources in ([pictures, other], [other, pictures], [other]):
+        assert list(annotate(sources, **run).results()) == first
+    (pictures / "0.png").rename(tmp_path / "moved.png")
+    assert len(list(annotate([pictures, tmp_path / "moved.png"], **run).results())) == 5
+
+
+def test_a_copy_of_a_folder_is_known(pictures, tmp_path):
+    run = {"folder": tmp_path / "run", "classes": "dog", "assistant": an_assistant()}
+    first = list(annotate(pictures, **run).results())
+    shutil.copytree(pictures, tmp_path / "copy")
+    assert list(annotate(tmp_path / "copy", **run).results()) == first
+
+
 def test_a_changed_picture_is_done_again_and_a_touched_one_is_not(pictures, tmp_path):
     annotate(pictures, tmp_path / "run", classes="dog", assistant=an_assistant())
     (pictures / "0.png").write_bytes(an_image(seed=77).to_png_bytes())
@@ -215,7 +255,7 @@ def test_killed_at_any_moment_each_picture_has_exactly_one_result(tmp_path):
     for milliseconds in (15, 30, 45, 60, 75):
         command = [sys.executable, "-c", SCRIPT, str(folder), str(run), str(milliseconds / 1000)]
         subprocess.run(command, check=False)
-        has_begun = (run / "run.json").is_file()
+        has_begun = (run / "run.json").exists()  # not before that on a busy machine
         names = [result.name for result in RunStore(run).results()] if has_begun else []
         assert len(names) == len(set(names))
         counts.append(len(names))

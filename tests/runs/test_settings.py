@@ -70,3 +70,8 @@ def test_differences_are_named_by_their_places():
         "e was None, is 0",
     ]
     assert differences(before, before) == []
+
+
+def test_text_of_no_known_encoding_is_refused():
+    with pytest.raises(InputError, match="encoding"):
+        RunSettings(classes=parse_classes("dog\udcff"))

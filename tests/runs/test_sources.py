@@ -1,6 +1,7 @@
 """Where pictures come from."""
 
 import json
+import os
 
 import pytest
 
@@ -56,6 +57,40 @@ def test_a_file_that_is_named_twice_is_one_picture_and_equal_names_differ(folder
     (other / "b.png").write_bytes(an_image().to_png_bytes())
     found = names(find_pictures([folder, other]))
     assert len(set(found)) == len(found) == 4
+
+
+def test_linked_folders_are_read_once_and_circles_end(folder, tmp_path, monkeypatch):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "d.png").write_bytes(an_image().to_png_bytes())
+    (folder / "linked").symlink_to(tmp_path / "more")
+    (folder / "deep" / "up").symlink_to("..")
+    (folder / "self.png").symlink_to("self.png")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    assert names(find_pictures([folder])) == ["a.PNG", "b.png", "deep/c.png", "linked/d.png"]
+    monkeypatch.chdir(folder)
+    assert len(find_pictures(["**/*.png"])) == 3
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
+    def scan(place):
+        if str(place).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", scan)
+    skipped = []
+    assert names(find_pictures([folder], skipped=skipped)) == ["a.PNG", "b.png"]
+    assert skipped == [f"The folder {folder / 'deep'} cannot be read: Permission denied."]
+
+
+@pytest.mark.parametrize("source", ["", "list.txt", "coco.json"])
+def test_what_is_no_path_is_refused(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("a\0b.png\n")
+    (tmp_path / "coco.json").write_text('{"images": [{"id": 1, "file_name": "a\\u0000.png"}]}')
+    with pytest.raises(InputError, match="path"):
+        find_pictures([source])
 
 
 @pytest.mark.parametrize("source", ["nowhere", "*.nothing", "empty", "bad.json"])

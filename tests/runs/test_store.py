@@ -56,6 +56,42 @@ def test_a_full_journal_becomes_a_part_and_nothing_is_lost_or_doubled(tmp_path):
     assert len(store.stamps()) == count
 
 
+def test_a_part_that_was_taken_away_does_not_cost_another(tmp_path):
+    folder = tmp_path / "run"
+    fill(folder, range(2 * PART_SIZE), regions=())
+    (folder / "parts" / "part-00000.parquet").unlink()
+    store = fill(folder, range(2 * PART_SIZE, 3 * PART_SIZE), regions=())
+    assert len(names(store)) == 2 * PART_SIZE
+
+
+@pytest.mark.parametrize("line", ['{"name": "a.png"}', '{"name": 3}', "[]"])
+def test_a_journal_that_was_edited_by_hand_is_named(tmp_path, line):
+    store = fill(tmp_path / "run", [1])
+    (store.folder / JOURNAL).write_text(line + "\n")
+    with pytest.raises(InputError, match="journal"):
+        store.stamps()
+    with pytest.raises(InputError, match="journal"):
+        list(store.results())
+
+
+def test_settings_that_were_edited_by_hand_are_named(tmp_path):
+    store = fill(tmp_path / "run", [1])
+    manifest = json.loads((store.folder / "run.json").read_text())
+    manifest["settings"]["question"] = 3
+    (store.folder / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="settings"):
+        RunStore(store.folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="open files cannot be removed there")
+def test_a_folder_that_is_removed_during_a_run_is_named(tmp_path):
+    with RunStore.create(tmp_path / "run", SETTINGS, {}) as store:
+        store.append(a_result(1))
+        (tmp_path / "run" / JOURNAL).unlink()
+        with pytest.raises(InputError, match="removed during the run"):
+            store.append(a_result(2))
+
+
 def test_the_latest_result_of_a_picture_counts(tmp_path):
     fill(tmp_path / "run", range(PART_SIZE), regions=())
     store = fill(tmp_path / "run", [5], notices=("again",))

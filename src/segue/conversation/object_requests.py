@@ -19,6 +19,7 @@ from segue.conversation.references.expressions import (
     Exclusion,
     Expression,
     Union,
+    has_pronouns,
     nouns_of,
     speaks_of_colours,
 )
@@ -168,7 +169,7 @@ class ReferringConversation(MarkableConversation):
         expression = request.expression
         if expression is None:
             return None
-        chinese = is_chinese(request.target)
+        chinese = is_chinese(text)
         found = self._resolve(expression, self.regions, image, self._salient(), chinese)
         if request.action == "point":
             is_answerable = request.is_bare or is_anaphoric(expression)
@@ -233,7 +234,8 @@ class ReferringConversation(MarkableConversation):
                 yield event
             found = list(builder.regions.values())
             regions = tuple(update_regions(self.regions, found))
-            plan = self._plan_with(plan, regions, [region.id for region in found])
+            ids = [region.id for region in found]
+            plan = self._plan_with(plan, regions, ids, chinese=is_chinese(question))
         change = self._change(question, plan, regions)
         words = TextAdded(change.wording.text)
         builder.add(words)
@@ -260,13 +262,14 @@ class ReferringConversation(MarkableConversation):
         yield Done(answer)
 
     def _plan_with(
-        self, plan: RequestPlan, regions: Sequence[Region], found: Sequence[str]
+        self, plan: RequestPlan, regions: Sequence[Region], found: Sequence[str], *, chinese: bool
     ) -> RequestPlan:
         """Decide again, once the detector has found what was missing."""
         expression = plan.request.expression
         assert expression is not None
-        chinese = is_chinese(plan.request.target)
-        resolution = self._resolve(expression, regions, plan.image, found, chinese)
+        # "It and the cat": the cat was found now, but it was spoken of before.
+        salient = self._salient() if has_pronouns(expression) else found
+        resolution = self._resolve(expression, regions, plan.image, salient, chinese)
         if not resolution.ids and not resolution.choices and isinstance(expression, Description):
             # "The cat behind the tree": the detector has read what the rules cannot.
             simple = replace(expression, noun=None)

@@ -72,7 +72,7 @@ def fit_calibration(
         fitted_on: what to keep beside the scores, such as the name of the data.
 
     Raises:
-        InputError: there are too few samples.
+        InputError: there are too few samples, or all of them are of one picture.
         MissingExtra: scikit-learn is not installed.
     """
     models: dict[Sources, PresenceModel] = {}
@@ -87,11 +87,21 @@ def fit_calibration(
                 f"A calibration needs at least {MIN_SAMPLES} phrases that are present and as many "
                 f"that are absent, got {truth.sum()} and {(~truth).sum()}."
             )
+        if len({sample.question.image for sample in chosen}) < 2:
+            raise InputError(
+                "A calibration is measured on other pictures than it was fitted on, and needs two "
+                f"or more, got only {chosen[0].question.image}."
+            )
         evidence = [sample.evidence[sources] for sample in chosen]
         pictures = [sample.question.image for sample in chosen]
         held_out = _predict_held_out(evidence, truth, pictures, method)
         models[sources] = _fit_model(evidence, truth, pictures, method)
         predictions[sources] = held_out, truth
+    if not models:
+        raise InputError(
+            "There is no evidence to fit a calibration to: no picture could be read, or there is "
+            "neither a detector nor a chat model that points at things."
+        )
     calibration = PresenceCalibration(dict(names), models, absent_below, present_above)
     scores = {
         sources: score_predictions(*prediction, absent_below, present_above)
@@ -235,7 +245,12 @@ def _fit_logistic(evidence: Sequence[PresenceEvidence], truth: NDArray[np.bool_]
     features = np.array([one.features() for one in evidence])
     used = np.flatnonzero(features.std(axis=0) > 0)
     coefficients = np.zeros(features.shape[1])
-    intercept = float(np.log(truth.mean() / (1 - truth.mean()))) if 0 < truth.mean() < 1 else 0.0
+    n_present, n_absent = int(truth.sum()), int((~truth).sum())
+    if not n_present or not n_absent:
+        # The other pictures are all alike: nothing can be said of what makes the difference.
+        prior = float(np.log((n_present + 1) / (n_absent + 1)))
+        return PresenceModel(prior, tuple(map(float, coefficients)))
+    intercept = float(np.log(n_present / n_absent))
     while len(used):
         regression = LogisticRegression(C=10.0, max_iter=1000)
         regression.fit(features[:, used], truth)

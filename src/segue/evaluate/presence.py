@@ -5,7 +5,6 @@ present unless "absent" is expected; and COCO instances, where the categories on
 present and as many others, drawn at random, absent.
 """
 
-import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from segue.annotations.fields import read_identity, read_object, read_string
 from segue.errors import InputError, SegueError
 from segue.evaluate.questions import json_lines, read_questions
+from segue.files.atomic import json_text, unwritable, write_bytes
 from segue.files.text import read_json
 from segue.pipeline.chat_detector import DIALECTS_WITHOUT_BOXES, chat_as_detector
 from segue.pipeline.cross_check import agreement
@@ -185,7 +185,7 @@ class EvidenceFile:
         self.path = path
         self.samples: list[PresenceSample] = []
         self._header = dict(header)
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         if path.exists():
             self._read()
 
@@ -197,16 +197,17 @@ class EvidenceFile:
             )
         try:
             self.samples = [PresenceSample.from_json(line) for line in lines[1:]]
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InputError(f"{self.path} is damaged: {error}. Name another file.") from error
 
     def __enter__(self) -> "EvidenceFile":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.samples
         lines = [self._header, *(sample.to_json() for sample in self.samples)]
-        self._file = self.path.open("w", encoding="utf-8")
-        for line in lines[:1] if is_new else lines:
-            self._write(line)
+        # Beside and renamed, so that nothing is lost; a last line that was cut off is left out.
+        write_bytes(self.path, b"".join(map(_line, lines)))
+        try:
+            self._file = self.path.open("ab")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
         return self
 
     def __exit__(
@@ -218,15 +219,31 @@ class EvidenceFile:
         if self._file is not None:
             self._file.close()
 
+    def samples_of(self, questions: Iterable[PresenceQuestion]) -> list[PresenceSample]:
+        """Return what is known of questions; the file may be of more, or of older labels."""
+        asked = set(questions)
+        return [sample for sample in self.samples if sample.question in asked]
+
     def add(self, sample: PresenceSample) -> None:
-        """Keep a sample."""
+        """Keep a sample.
+
+        Raises:
+            InputError: the disk refuses; samples before stay.
+        """
         self.samples.append(sample)
         self._write(sample.to_json())
 
     def _write(self, value: Mapping[str, Any]) -> None:
         assert self._file is not None
-        self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(_line(value))
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return json_text(value).encode() + b"\n"
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:

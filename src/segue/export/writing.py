@@ -101,10 +101,15 @@ class ExportReport:
 def parse_classes(text: str) -> list[str]:
     """Read "cat,dog" as a user types it; a name with a comma stands in double quotes.
 
+    Raises:
+        InputError: there is no name.
+
     >>> parse_classes('cat, traffic light,"desk, wooden"')
     ['cat', 'traffic light', 'desk, wooden']
     """
     (row,) = csv.reader([text.replace("\n", " ")], skipinitialspace=True)
+    if not any(name.strip() for name in row):
+        raise InputError(f"No class is named by {text!r}. Leave the classes out to keep all.")
     return [label_text(name) for name in row]
 
 

@@ -95,7 +95,10 @@ def check_regular(path: Path) -> None:
         InputError: it is a pipe, a socket or a device.
         OSError: there is nothing of that name.
     """
-    mode = path.stat().st_mode
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:  # a character that no path has
+        raise unreadable(path, error) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
             f"{printable_path(path)} is a pipe or a device, expected a file. "

@@ -124,13 +124,15 @@ class PresenceCalibration:
             names = {str(kind): name for kind, name in value["names"].items()}
             if not all(name is None or isinstance(name, str) for name in names.values()):
                 raise ValueError("a name of a model is not a text")
+            if not isinstance(value["models"], Mapping):
+                raise TypeError("its models are no object")
             models = {
                 sources: _read_model(value["models"][sources])
                 for sources in SOURCES
                 if sources in value["models"]
             }
             return cls(names, models, low, high, dict(value.get("fitted_on", {})))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise InputError(f"The calibration is damaged: {error}. Fit it again.") from error
 
     @classmethod
@@ -141,9 +143,13 @@ class PresenceCalibration:
             InputError: it cannot be read, or is no calibration.
         """
         try:
-            return cls.from_json(json.loads(file.read_text(encoding="utf-8")))
+            value = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"Cannot read the calibration {file}: {error}.") from error
+            raise InputError(
+                f"Cannot read the calibration {file}: {error}. Fit it again, or delete it."
+            ) from error
+        try:
+            return cls.from_json(value)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
 

@@ -1,14 +1,15 @@
 """Annotate many pictures: the function behind `segue annotate`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from segue.assistant import Assistant, load
 from segue.errors import InputError
 from segue.runs.annotator import Annotator, Findings
-from segue.runs.engine import read_stamp, run_pictures
-from segue.runs.results import PictureResult
+from segue.runs.engine import read_digest, read_stamp, run_pictures
+from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings, parse_classes
 from segue.runs.sources import SourcePicture, find_pictures
 from segue.runs.store import RunStore
@@ -57,7 +58,9 @@ class AnnotationRun:
         }
         self.store = RunStore.create(Path(folder), settings, facts)
         self._annotator = Annotator(assistant, settings)
-        self._stamps = self.store.stamps()
+        known = self.store.known_pictures()
+        self.pictures = keep_known_names(self.pictures, known)
+        self._stamps = {name: (stamp, has_failed) for name, (stamp, has_failed, _) in known.items()}
         self.pending = [
             picture for picture in self.pictures if not self._is_done(picture, retry_failed)
         ]
@@ -92,6 +95,45 @@ class AnnotationRun:
                 if result is not None:
                     store.append(result)
                 yield result
+
+
+def keep_known_names(
+    pictures: Sequence[SourcePicture], known: Mapping[str, tuple[PictureStamp, bool, str]]
+) -> list[SourcePicture]:
+    """Give pictures the names under which an earlier run knows them.
+
+    Names depend on what else is annotated: of two folders, or of one after the other, both may have
+    an "a.png". A file keeps its name, and no file of other content gets it as long as that file is
+    there.
+
+    Args:
+        pictures: what is to be annotated.
+        known: as `RunStore.known_pictures` gives it.
+    """
+    names = {path: name for name, (_, _, path) in known.items()}
+    paths = [str(picture.path.absolute()) for picture in pictures]
+    wanted = set(paths)
+    named = []
+    for picture, path in zip(pictures, paths):
+        name = names.get(path)
+        if name is None:
+            name = picture.name
+            stamp, _, earlier = known.get(name, (None, False, path))
+            is_there = earlier != path and (earlier in wanted or Path(earlier).is_file())
+            if stamp is not None and is_there and not _is_copy(picture.path, stamp):
+                name = Path(path).as_posix().lstrip("/")
+        named.append(picture if name == picture.name else replace(picture, name=name))
+    return named
+
+
+def _is_copy(file: Path, stamp: PictureStamp) -> bool:
+    """Whether a file has the content that a stamp tells of."""
+    if read_stamp(file)[0] != stamp.size_bytes:
+        return False
+    try:
+        return read_digest(file.read_bytes()) == stamp.digest
+    except OSError:
+        return False
 
 
 def annotate(

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from segue.errors import InputError
+from segue.files.unicode import is_well_formed, well_formed
 from segue.runs.annotator import Findings
 from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.sources import SourcePicture
@@ -39,17 +40,28 @@ def read_stamp(path: Path) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 
 
+def read_digest(content: bytes) -> str:
+    """Return what tells the content of a file from others."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
 def decode(source: SourcePicture) -> DecodedPicture:
     """Read and decode a picture; it never raises."""
     size_bytes, modified_ns = read_stamp(source.path)
     digest = ""
     try:
+        if source.path.exists() and not source.path.is_file():
+            raise InputError("It is no file.")  # a pipe would never end
+        if not is_well_formed(str(source.path)):
+            raise InputError("Its name is in no known encoding. Rename the file.")
         content = source.path.read_bytes()
-        digest = blake2b(content, digest_size=16).hexdigest()
+        digest = read_digest(content)
         image = Image.open(content)
         image = Image(image.array, source.name)
     except (InputError, OSError, MemoryError) as error:
         reason = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            reason = f"The file cannot be read: {error.strerror}."
         return DecodedPicture(source, PictureStamp(digest, size_bytes, modified_ns), None, reason)
     return DecodedPicture(source, PictureStamp(digest, size_bytes, modified_ns), image)
 
@@ -89,7 +101,8 @@ def _result_of(
     find: Callable[[Image, SourcePicture], Findings],
     known: Callable[[str, str], bool],
 ) -> PictureResult | None:
-    name, path = picture.source.name, str(picture.source.path.absolute())
+    name = picture.source.name
+    path = well_formed(str(picture.source.path.absolute()))
     if picture.image is None:
         return PictureResult(name, path, picture.stamp, error=picture.error)
     if known(name, picture.stamp.digest):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from segue.errors import InputError
+from segue.files.unicode import is_well_formed, well_formed
 from segue.runs.tiling import Tiling
 
 _CLASS = re.compile(
@@ -86,6 +87,11 @@ class RunSettings:
                 "Nothing to look for: give classes (--classes a,b), a question (--ask), or a COCO "
                 "file with boxes (--from-boxes)."
             )
+        texts = [*self.negatives, self.question or ""]
+        texts += [text for rule in self.classes for text in (rule.name, *rule.phrases)]
+        for text in texts:
+            if not is_well_formed(text):
+                raise InputError(f"{well_formed(text)!r} is in no known encoding. Type it again.")
         names = [rule.name for rule in self.classes]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -114,14 +120,17 @@ class RunSettings:
             KeyError, TypeError: it is not that.
             InputError: a value makes no sense.
         """
+        if not isinstance(value["question"], str | None):
+            raise TypeError("the question is no text")
         classes = tuple(
-            ClassRule(rule["name"], tuple(rule["phrases"]), rule["threshold"])
+            ClassRule(str(rule["name"]), tuple(map(str, rule["phrases"])), rule["threshold"])
             for rule in value["classes"]
         )
         rest = {key: value[key] for key in cls.__dataclass_fields__ if key != "classes"}
         tile = None if value["tile"] is None else Tiling(**value["tile"])
         return cls(
-            classes=classes, **{**rest, "negatives": tuple(value["negatives"]), "tile": tile}
+            classes=classes,
+            **{**rest, "negatives": tuple(map(str, value["negatives"])), "tile": tile},
         )
 
 

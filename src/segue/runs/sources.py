@@ -1,6 +1,7 @@
 """Where the pictures of a run come from: folders, patterns, lists, COCO files."""
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from segue.annotations.fields import read_identity, read_object, read_string, read_xywh
 from segue.errors import InputError
+from segue.files.atomic import printable_path
 from segue.files.text import read_json, read_text
 from segue.values.box import Box
 
@@ -26,26 +28,38 @@ class SourcePicture:
     """What the source says is on it: class and box, in pixels of the picture."""
 
 
-def find_pictures(sources: Sequence[str | Path], images: Path | None = None) -> list[SourcePicture]:
+def find_pictures(
+    sources: Sequence[str | Path],
+    images: Path | None = None,
+    *,
+    skipped: list[str] | None = None,
+) -> list[SourcePicture]:
     """Find the pictures that sources name.
 
     Args:
         sources: picture files, folders (with all below), patterns ("shots/*.jpg"), lists of paths
             (.txt, a path a line, relative to the list), COCO instances (.json).
         images: folder of the relative names in lists and COCO files; None: that of the file.
+        skipped: gets a sentence for each folder that cannot be read.
 
     Returns:
-        The pictures in the order of the sources, those of a folder by name; each file once.
+        The pictures in the order of the sources, those of a folder by name; each file once, also
+        where links lead to a folder by several ways.
 
     Raises:
         InputError: a source is not there, or there is no picture.
     """
-    found: dict[Path, SourcePicture] = {}
+    found: dict[str, SourcePicture] = {}
+    real_folders: dict[Path, str] = {}
     for source in sources:
-        for picture in _pictures_of(str(source), images):
-            known = found.get(picture.path)
-            if known is None or not known.boxes:
-                found[picture.path] = picture
+        for picture in _pictures_of(str(source), images, [] if skipped is None else skipped):
+            folder = picture.path.parent
+            if folder not in real_folders:
+                real_folders[folder] = os.path.realpath(folder)
+            place = os.path.join(real_folders[folder], picture.path.name)
+            known = found.get(place)
+            if known is None or (picture.boxes and not known.boxes):
+                found[place] = picture
     if not found:
         raise InputError(
             f"There is no picture in {', '.join(map(str, sources))}. Expected files ending in "
@@ -54,17 +68,17 @@ def find_pictures(sources: Sequence[str | Path], images: Path | None = None) -> 
     return _uniquely_named(list(found.values()))
 
 
-def _pictures_of(source: str, images: Path | None) -> Iterator[SourcePicture]:
+def _pictures_of(source: str, images: Path | None, skipped: list[str]) -> Iterator[SourcePicture]:
+    if not source or "\0" in source:
+        raise InputError(f"Expected a picture, a folder or a list of paths, got {source!r}.")
     path = Path(source)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        yield from (
-            SourcePicture(file.relative_to(path).as_posix(), file)
-            for file in files
-            if file.is_file()
-        )
+        files = sorted(_pictures_below(path, skipped))
+        yield from (SourcePicture(file.relative_to(path).as_posix(), file) for file in files)
     elif path.is_file() and path.suffix.lower() == ".txt":
         for line in read_text(path).splitlines():
+            if "\0" in line:
+                raise InputError(f"{source} holds {line.strip()[:80]!r}, which is no path.")
             if line.strip():
                 file = (images or path.parent) / line.strip()
                 yield SourcePicture(Path(line.strip()).as_posix().lstrip("/"), file)
@@ -82,6 +96,24 @@ def _pictures_of(source: str, images: Path | None) -> Iterator[SourcePicture]:
             f"There is no file or folder {source!r}. Expected a picture, a folder, a pattern, a "
             "list of paths (.txt) or COCO instances (.json)."
         )
+
+
+def _pictures_below(folder: Path, skipped: list[str]) -> Iterator[Path]:
+    """Yield the pictures in a folder and below; linked folders once, circles of links as well."""
+
+    def skip(error: OSError) -> None:
+        shown = printable_path(str(error.filename))
+        skipped.append(f"The folder {shown} cannot be read: {error.strerror or error}.")
+
+    seen = {os.path.realpath(folder)}
+    for place, subfolders, names in os.walk(folder, onerror=skip, followlinks=True):
+        real = {name: os.path.realpath(os.path.join(place, name)) for name in sorted(subfolders)}
+        subfolders[:] = [name for name, target in real.items() if target not in seen]
+        seen.update(real.values())
+        for name in names:
+            file = Path(place, name)
+            if file.suffix.lower() in SUFFIXES and file.is_file():
+                yield file
 
 
 def _pictures_of_coco(file: Path, folder: Path) -> Iterator[SourcePicture]:
@@ -107,6 +139,8 @@ def _pictures_of_coco(file: Path, folder: Path) -> Iterator[SourcePicture]:
     for entry in entries["images"]:
         name = read_string(entry.get("file_name"), "file_name")
         identity = read_identity(entry.get("id"), "id")
+        if "\0" in name:
+            raise InputError(f"{file} holds the name {name[:80]!r}, which is no path.")
         yield SourcePicture(name, folder / name, tuple(boxes.get(identity, ())))
 
 

@@ -12,6 +12,7 @@ picture is done again.
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from typing import IO, Any, Self
 from segue.errors import InputError, MissingExtra
 from segue.files.atomic import printable_path, replacing, unwritable, write_json
 from segue.files.text import read_json
+from segue.files.unicode import well_formed
 from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings, differences
 
@@ -29,6 +31,7 @@ PART_SIZE = 256
 SYNC_EVERY = 16
 """After so many results the disk is asked to keep them, against a loss of power."""
 
+_FIELDS = {"name", "path", "digest", "size_bytes", "modified_ns", "error"}
 MANIFEST, JOURNAL, PARTS, LOCK = "run.json", "journal.jsonl", "parts", "lock"
 
 
@@ -130,8 +133,10 @@ class RunStore:
             InputError: the disk refuses; results before stay.
         """
         assert self._file is not None, "a store is written to inside `with`"
-        line = json.dumps(result.to_json(), ensure_ascii=False).encode() + b"\n"
+        line = well_formed(json.dumps(result.to_json(), ensure_ascii=False)).encode() + b"\n"
         try:
+            if not os.fstat(self._file.fileno()).st_nlink:
+                raise InputError(f"{printable_path(self.folder)} was removed during the run.")
             self._file.write(line)
             self._file.flush()
             self._n_journal += 1
@@ -148,7 +153,9 @@ class RunStore:
         """Turn the journal into a part."""
         assert self._file is not None
         rows = list(_journal_rows(self.folder / JOURNAL))
-        part = self.folder / PARTS / f"part-{len(self._parts()):05}.parquet"
+        # Behind the last, and not by how many there are: one may have been taken away by hand.
+        numbers = [int(part.stem.removeprefix("part-")) for part in self._parts()]
+        part = self.folder / PARTS / f"part-{max(numbers, default=-1) + 1:05}.parquet"
         _write_part(part, rows)
         self._file.truncate(0)
         os.fsync(self._file.fileno())
@@ -157,11 +164,27 @@ class RunStore:
     # reading
 
     def _parts(self) -> list[Path]:
-        return sorted((self.folder / PARTS).glob("part-*.parquet"))
+        files = (self.folder / PARTS).glob("part-*.parquet")
+        return sorted(file for file in files if re.fullmatch(r"part-\d{1,9}", file.stem))
 
     def stamps(self) -> dict[str, tuple[PictureStamp, bool]]:
-        """Return by name how each picture was recognised, and whether it failed."""
-        columns = ["name", "digest", "size_bytes", "modified_ns", "error"]
+        """Return by name how each picture was recognised, and whether it failed.
+
+        Raises:
+            InputError: the journal or a part is damaged.
+        """
+        return {
+            name: (stamp, has_failed)
+            for name, (stamp, has_failed, _) in self.known_pictures().items()
+        }
+
+    def known_pictures(self) -> dict[str, tuple[PictureStamp, bool, str]]:
+        """Return what `stamps` does, and where each picture was.
+
+        Raises:
+            InputError: as `stamps`.
+        """
+        columns = ["name", "path", "digest", "size_bytes", "modified_ns", "error"]
         rows: list[dict[str, Any]] = []
         for part in self._parts():
             rows += _read_part(part, columns)
@@ -170,6 +193,7 @@ class RunStore:
             row["name"]: (
                 PictureStamp(row["digest"], row["size_bytes"], row["modified_ns"]),
                 row["error"] is not None,
+                row["path"],
             )
             for row in rows
         }
@@ -210,7 +234,9 @@ def _journal_rows(file: Path) -> Iterator[dict[str, Any]]:
             if line.endswith(b"\n"):
                 try:
                     row = json.loads(line)
-                    if not isinstance(row, dict) or not isinstance(row.get("name"), str):
+                    if not isinstance(row, dict) or not row.keys() >= _FIELDS:
+                        raise ValueError(f"{line[:40]!r} is no result")
+                    if not isinstance(row["name"], str) or not isinstance(row["path"], str):
                         raise ValueError(f"{line[:40]!r} is no result")
                 except ValueError as error:
                     raise InputError(

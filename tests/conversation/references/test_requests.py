@@ -39,6 +39,11 @@ from segue.edit import Edit
         ("合并两只狗", "merge", "", "两只狗", {}),
         ("撤销刚才的操作", "undo", "", "", {}),
         ("恢复", "redo", "", "", {}),
+        ("删除3号", "delete", "", "3号", {}),
+        ("把狗删掉", "edit", "erase", "狗", {}),
+        ("把the left one模糊", "edit", "blur", "the left one", {}),
+        ("把 the left dog 变成红色", "edit", "recolour", "the left dog", {"colour": "red"}),
+        ("paint it salmon", "edit", "recolour", "it", {"colour": "salmon"}),
     ],
 )  # fmt: skip
 def test_requests_are_read(text, action, operation, target, parameters):
@@ -58,11 +63,28 @@ def test_a_new_name_is_read():
     [
         "What colour is the left one?", "make it bigger", "make a wish", "call me a taxi",
         "Describe the dog. Then blur it.", "turn left", "这是什么?", "name the animals",
-        "How do I remove a background?", "Who is it?", "", "   ", "???",
+        "How do I remove a background?", "make it snow", "change the subject to tomato",
+        "call it off", "Call it quits.", "call this number", "name this animal",
+        "call the dog back",
+        "把狗叫做什么", "把左边那个改名为什么?", "all right", "All good!", "Right.", "中", "最后",
+        "Who is it?", "", "   ", "???",
     ],
 )  # fmt: skip
 def test_questions_are_no_requests(text):
     assert read_request(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "erase the dog and describe the cat", "blur the dog and make the cat red",
+        "remove the dog and its shadow", "remove the dog, then the cat", "blur nothing",
+        "remove is a verb", "make the left one red and the right one blue",
+        "remove the first picture",
+    ],
+)  # fmt: skip
+def test_targets_of_two_requests_name_no_object(text):
+    assert read_request(text).expression is None
 
 
 @given(st.text(max_size=60) | st.from_regex(r"(blur|make|remove|把|将|合并)[ a-z一-龥]{0,20}"))

@@ -50,7 +50,11 @@ def as_answer(resolution: Resolution) -> str:
 
 @pytest.mark.parametrize(
     ("register", "salient", "sentence", "answer"),
-    [*read_table(FOLDER / "sentences.txt"), *read_table(FOLDER / "held_out.txt")],
+    [
+        row
+        for table in ("sentences.txt", "held_out.txt", "fresh_eyes.txt")
+        for row in read_table(FOLDER / table)
+    ],
 )
 def test_sentences_of_the_table_are_resolved(register, salient, sentence, answer):
     assert as_answer(resolve(sentence, REGISTERS[register], salient=salient)) == answer

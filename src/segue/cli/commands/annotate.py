@@ -92,7 +92,7 @@ def annotate(
     models: options.BareModelOptions,
 ) -> None:
     """Annotate many pictures with the same classes. Interrupt it any time: nothing is lost."""
-    from segue.cli.terminal.screen import make_console, show_status
+    from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.runs.annotate import AnnotationRun
     from segue.runs.settings import RunSettings, parse_classes
     from segue.runs.sources import find_pictures
@@ -110,7 +110,10 @@ def annotate(
         tile=None if tile is None else Tiling.parse(tile),
         from_boxes=from_boxes,
     )
-    pictures = find_pictures(sources, image_folder)
+    skipped: list[str] = []
+    pictures = find_pictures(sources, image_folder, skipped=skipped)
+    for sentence in skipped:
+        make_console(error=True).print(printable(sentence), style="yellow")
     if from_boxes and not any(picture.boxes for picture in pictures):
         raise InputError("--from-boxes needs COCO instances with annotations, got none.")
     if dry_run:

@@ -84,6 +84,9 @@ def calibrate(
             f"--absent-below {absent_below} must not be above --present-above {present_above}."
         )
     refuse_overwriting([calibration_file, evidence_file, diagram_file], [data_file])
+    named = [file.resolve() for file in (calibration_file, evidence_file, diagram_file) if file]
+    if len(set(named)) < len(named):
+        raise InputError("The calibration, the evidence and the diagram need a file each.")
     questions = read_presence_questions(data_file, image_folder, seed)[:limit]
     console = make_console()
     progress_console = make_console(error=True)
@@ -94,7 +97,7 @@ def calibrate(
     header = {"names": names, "data": data_file.name, "seed": seed}
     problems = []
     with EvidenceFile(evidence_file or target.with_suffix(".evidence.jsonl"), header) as file:
-        n_known = len(file.samples)
+        n_known = len(file.samples_of(questions))
         if n_known:
             progress_console.print(f"{n_known} phrases are known from {file.path}", style="dim")
         progress = track(
@@ -106,7 +109,7 @@ def calibrate(
             transient=True,
         )
         problems = [problem for problem in progress if problem is not None]
-        samples = list(file.samples)
+        samples = file.samples_of(questions)
     for problem in problems[:5]:
         progress_console.print(problem, style="yellow")
     if problems:

@@ -27,14 +27,19 @@ _DIGITS = {digit: number for number, digit in enumerate("零一二三四五六�
 }
 _NUMBER = r"(?:\d{1,3}|[一二两俩三四五六七八九十])"
 _M = r"(?:个|只|辆|架|艘|匹|头|条|张|位|棵|朵|座|把|台|件|支|根|块|片|杯|碗|本|顶|双|群)"
-_SIDE = r"靠?(?:左|右|上|下|中|顶|底|最左|最右|最上|最下|正中|最顶|最底)(?:边|侧|面|方|间|部|端)?"
+_SIDE = (
+    r"靠?(?:最?底下|最?顶上|(?:左|右|上|下|中|顶|底|最左|最右|最上|最下|正中|最顶|最底)"
+    r"(?:边|侧|面|方|间|部|端|头|手边|手侧)?)"
+)
 _SIDES: dict[str, Side] = {
     "左": "left", "右": "right", "上": "top", "顶": "top", "下": "bottom", "底": "bottom",
     "中": "middle",
 }  # fmt: skip
 _COLOUR = "(?:粉红|" + "|".join(COLOURS) + ")"
 _SINGULAR = re.compile(rf"^(?:它|他|她|(?:这|那)(?:一)?{_M}|这|那)$")
-_PLURAL = re.compile(rf"^(?:它们|他们|她们|(?:这|那)些|(?:这|那)(?:({_NUMBER}){_M}|俩))$")
+_PLURAL = re.compile(
+    rf"^(?:它们俩?|他们俩?|她们俩?|它俩|(?:这|那)些|(?:这|那)(?:({_NUMBER}){_M}|俩))$"
+)
 _NUMBERED = re.compile(rf"^(?:编号|号码|#|r|第)?\s*({_NUMBER})\s*号?$")
 _GENERIC = frozenset(["", "东西", "物体", "目标", "区域", "对象"])
 _EXCLUSION = (
@@ -51,13 +56,17 @@ _EXCLUSION = (
 )
 _SIZE = rf"(?:最|较|比较)?[大小](?:一点|一些|点)?的|(?:最|较|比较)[大小](?={_M}|$)"
 _SINGLE = re.compile(rf"{_M}|这|那|左|右|上|下|中|最|大|小|第|顶|底")
+_CORRECTION = re.compile(
+    r"^(?:(?:不对?|不是|错了)[,，、]+)?(?:(?:我(?:是说|说的是|指的是)|是)[,，]?)?(?=.)"
+)
+_PART_OF = re.compile(r"^(?P<whole>.+?)(?:里面?|当中|之中|中(?!间))的?(?P<part>.+)$")
 _PARTS = re.compile(r"和|与|跟|以及|、|，")
 
 
 def read_chinese(text: str) -> Expression | None:
     """Read a referring expression; None when it is not one that the rules know."""
     text = re.sub(r"\s+", "", text).strip("。！？!?，,.；;：")
-    text = re.sub(r"^(?:请|只|就)+", "", text)
+    text = _CORRECTION.sub("", re.sub(r"^(?:请|只|就)+", "", text))
     if not text:
         return None
     return _read_exclusion(text) or _read_union(text) or _read_simple(text)
@@ -109,7 +118,20 @@ def _read_simple(text: str) -> Expression | None:
         return Description(plural=True, every=True)
     if text in ("俩", "两者"):
         return Description(plural=True, count=2)
-    return _read_others(text) or _read_description(text)
+    return _read_others(text) or _read_part(text) or _read_description(text)
+
+
+def _read_part(text: str) -> Expression | None:
+    """Read "两只狗里大的那只": the noun stands in the whole."""
+    match = _PART_OF.match(text)
+    if match is None:
+        return None
+    whole, part = _read_description(match.group("whole")), _read_description(match.group("part"))
+    if whole is None or part is None or whole.noun is None or whole.count is None or part.noun:
+        return None
+    if whole.side or whole.size or whole.ordinal:
+        return None
+    return replace(part, noun=whole.noun, colours=part.colours | whole.colours)
 
 
 def _read_others(text: str) -> Expression | None:
@@ -132,7 +154,7 @@ def _read_others(text: str) -> Expression | None:
     return None
 
 
-def _read_description(text: str) -> Expression | None:
+def _read_description(text: str) -> Description | None:
     """Read places, properties and a noun, in the orders that are usual."""
     side: Side | None = None
     ordinal: int | None = None

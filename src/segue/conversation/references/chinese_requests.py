@@ -3,12 +3,14 @@
 import re
 
 from segue.conversation.references.english_requests import english_colour
+from segue.conversation.references.expressions import Numbers
 from segue.conversation.references.object_request import (
     ObjectRequest,
     colour_in,
     edit_request,
     target_in,
 )
+from segue.conversation.references.resolution import read_expression
 
 _POLITE = re.compile(
     r"^(?:请你?|麻烦你?|帮我|帮忙|你能不能|能不能|能否|你?可以|现在|然后|再|接着|给我)+"
@@ -62,7 +64,8 @@ _SHADES = {"浅": "light", "淡": "light", "深": "dark", "暗": "dark"}
 
 
 def read_chinese_request(text: str) -> ObjectRequest | None:
-    text = re.sub(r"[\s,，]+", "", text)
+    # Words of other scripts keep the spaces between them: "把the left one模糊".
+    text = re.sub(r"(?<![!-~])[\s,，]+|[\s,，]+(?![!-~])", "", text)
     text = _TAIL.sub("", _POLITE.sub("", text))
     if _UNDO.match(text):
         return ObjectRequest("undo")
@@ -71,6 +74,8 @@ def read_chinese_request(text: str) -> ObjectRequest | None:
     if match := _DELETE.match(text):
         return ObjectRequest("delete", target_in(match))
     if match := _RENAME.match(text):
+        if re.search(r"^(?:什么|啥|谁|哪)", match.group("name")):
+            return None
         return ObjectRequest("rename", target_in(match), name=match.group("name").strip("“”‘’\"' "))
     if match := _NO_BACKGROUND.match(text):
         return edit_request("cut_out", target_in(match) or "它")
@@ -85,7 +90,10 @@ def read_chinese_request(text: str) -> ObjectRequest | None:
         return edit_request("recolour", target_in(match), colour=_chinese_colour(words))
     for operation, pattern in (("blur", _BLUR), ("erase", _ERASE), ("cut_out", _CUT_OUT)):
         if match := pattern.match(text):
-            return edit_request(operation, target_in(match))
+            target = target_in(match)
+            if "删" in text and isinstance(read_expression(target), Numbers):
+                return ObjectRequest("delete", target)  # of the list of objects
+            return edit_request(operation, target)
     if match := _MERGE.match(text):
         return ObjectRequest("merge", target_in(match))
     return None

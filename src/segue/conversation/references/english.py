@@ -68,7 +68,7 @@ _PLACE = re.compile(
 _EXCLUSION = re.compile(
     r"^(?P<whole>all|everything|everyone|everybody|all (?:of )?(?:them|the \w+|\w+)|"
     r"every \w+|each \w+|the \w+) "
-    r"(?:but|except|except for|excepting|apart from|other than|besides|excluding|without) "
+    r"(?:but(?: not)?|except|except for|excepting|apart from|other than|besides|excluding|without) "
     r"(?P<excluded>.+)$"
 )
 _NUMBER = re.compile(
@@ -78,13 +78,24 @@ _NUMBER = re.compile(
 _NUMBERS_OF = re.compile(r"^(?:the )?(?:(?P<noun>[a-z]+)s )?(?P<numbers>\d+(?:[ ,]+\d+)* and \d+)$")
 _PART_OF = re.compile(r"^(?P<part>.+?) of (?P<whole>them|these|those|(?:the|these|those) .+)$")
 _POSSESSIVE = re.compile(r"'s?\b")
+_CORRECTION = re.compile(
+    r"^(?:(?:no|nope|sorry|actually|oops)\b[, ]*)*(?:i (?:mean|meant|said)[, ]+)?(?=\w)"
+)
+_NTH = re.compile(r"^([1-9]\d?)(?:st|nd|rd|th)$")
+_PART = re.compile(r"^the (?:left|right|top|bottom|middle|cent(?:re|er))$")
+_NO_NOUN = frozenset(
+    ["and", "or", "then", "but", "not", "nothing", "none", "neither", "nobody", "is", "are", "was",
+     "were", "be", "it", "its", "me", "us", "you", "your", "than", "do", "does"]
+)  # fmt: skip
+"""Words that no name of an object has: with them a text is something else."""
 
 
 def read_english(text: str) -> Expression | None:
     """Read a referring expression; None when it is not one that the rules know."""
     text = re.sub(r"[\s,]+", " ", text.lower()).strip(" .!?;:\"'")
     text = re.sub(r"^(?:please |just |only )+|(?: please| only)+$", "", text)
-    if not text or _POSSESSIVE.search(text):
+    text = _CORRECTION.sub("", text)
+    if not text or text == "all right" or _POSSESSIVE.search(text):
         return None
     return _read_exclusion(text) or _read_union(text) or _read_simple(text)
 
@@ -145,6 +156,8 @@ def _read_part(part_text: str, whole_text: str) -> Expression | None:
         return None
     if whole.side or whole.size or whole.ordinal:
         return None
+    if _PART.match(part_text) and whole.count is None:
+        return None  # "the top of the trees"
     return replace(part, noun=whole.noun, colours=part.colours | whole.colours)
 
 
@@ -179,6 +192,8 @@ def _read_description(text: str) -> Expression | None:
             is_other = True
         elif word in _ORDINALS and ordinal is None:
             ordinal = _ORDINALS[word]
+        elif (match := _NTH.match(word)) and ordinal is None:
+            ordinal = int(match.group(1))
         elif word == "last" and ordinal is None:
             ordinal = LAST
         elif word in _NUMBERS and count is None and not (is_last and word == "one"):
@@ -187,11 +202,17 @@ def _read_description(text: str) -> Expression | None:
             side = _SIDES[word]
         elif word in _SIZES and size is None:
             size = _SIZES[word]
+        elif word in COLOURS and position and words[position - 1] == "one":
+            return None  # "make the left one red and the right one blue"
         elif word in COLOURS:
             colours.add(COLOURS[word])
         else:
             noun.append(word)
     if is_counted_from and ordinal is None:
+        return None
+    is_picture = ordinal is not None and noun in (["picture"], ["image"], ["photo"])
+    is_more_than_one = len(noun) > 1 and noun[0] in ("one", "ones")  # "the left one red"
+    if is_picture or is_more_than_one or noun[:1] == ["of"] or not _NO_NOUN.isdisjoint(noun):
         return None
     plural = every or count is not None or (bool(noun) and _is_plural(noun[-1]))
     name = None if not noun or " ".join(noun) in _GENERIC else " ".join(noun)

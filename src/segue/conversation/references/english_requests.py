@@ -108,17 +108,32 @@ def read_english_request(text: str) -> ObjectRequest | None:
         words = colour_in(match)
         if words.lower() in _COLOURLESS:
             return edit_request("recolour", target_in(match))
-        if colour := english_colour(words):
+        is_thing = words.lower() in _THINGS and _CHANGE.match(text)
+        if not is_thing and (colour := english_colour(words)):
             return edit_request("recolour", target_in(match), colour=colour)
     if match := _MERGE.match(text):
         return ObjectRequest("merge", target_in(match))
     if match := _RENAME.match(text):
         name = (match.group("name") or match.group("single")).strip("\"'“”‘’ ")
-        is_readable = name and read_expression(target_in(match)) is not None
+        is_idiom = match.group("name") is None and _is_idiom(target_in(match), name)
+        is_readable = name and not is_idiom and read_expression(target_in(match)) is not None
         return ObjectRequest("rename", target_in(match), name=name) if is_readable else None
     return None
 
 
+def _is_idiom(target: str, name: str) -> bool:
+    """Whether "call it off" or "name this animal" was said, which name nothing."""
+    is_noun = target.lower() in ("this", "that") and name.islower()
+    return is_noun or name.lower() in _PARTICLES
+
+
+_PARTICLES = frozenset(
+    ["off", "quits", "out", "up", "in", "back", "over", "home", "down", "again", "later", "now",
+     "here", "what", "something"]
+)  # fmt: skip
+_CHANGE = re.compile(r"^(?:make|turn|change)\b", re.IGNORECASE)
+_THINGS = frozenset(["snow", "peru", "tomato", "chocolate", "wheat", "linen", "salmon", "plum"])
+"""Colours only where it is painted: "make it snow" is about the weather."""
 _COLOURLESS = frozenset(["grey", "gray", "black and white", "black-and-white", "colourless"])
 
 

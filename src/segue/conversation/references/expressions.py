@@ -100,6 +100,19 @@ def nouns_of(expression: Expression) -> list[str]:
     return list(dict.fromkeys(noun for noun in nouns if noun))
 
 
+def has_pronouns(expression: Expression) -> bool:
+    """Whether what was spoken of before decides what an expression means."""
+    match expression:
+        case Pronoun() | Others():
+            return True
+        case Exclusion(excluded=excluded):
+            return has_pronouns(excluded)
+        case Union(parts=parts):
+            return any(map(has_pronouns, parts))
+        case _:
+            return False
+
+
 def speaks_of_colours(expression: Expression) -> bool:
     """Whether the colours of objects decide what an expression means."""
     return any(description.colours for description in descriptions_in(expression))

@@ -38,7 +38,15 @@ def read_request(text: str) -> ObjectRequest | None:
     pointed_at = requested_words(text)
     if pointed_at:
         return ObjectRequest("point", pointed_at) if read_expression(pointed_at) else None
+    if words.lower() in _SMALL_TALK:
+        return None
     return ObjectRequest("point", words, is_bare=True) if read_expression(words) else None
+
+
+_SMALL_TALK = frozenset(
+    ["right", "one", "any", "all good", "中", "上", "下", "最后", "第一", "另外"]
+)
+"""They mean an object only where it was asked which one."""
 
 
 def is_anaphoric(expression: Expression) -> bool:

@@ -131,6 +131,7 @@ def undone(action: str, what: str, *, chinese: bool) -> str:
         what: the step; "" where there is none.
         chinese: in Chinese instead of English.
     """
+    what = what.rstrip(" .。")
     if not what:
         if chinese:
             return "没有可以撤销的修改。" if action == "undo" else "没有可以恢复的修改。"
