@@ -231,14 +231,14 @@ def rows_of(factory, facts, pictures, known=None):
 @pytest.fixture
 def facts(pictures, tmp_path):
     store = annotate(pictures / "00.png", tmp_path / "facts", assistant=Factory()(), classes="dog")
-    return {key: store.manifest[key] for key in ("models", "version")}
+    return {key: store.manifest[key] for key in ("models", "version")} | {"calibration": None}
 
 
-def test_a_worker_with_other_models_refuses(pictures, facts):
-    other = {**facts, "version": "0.0.1"}
-    (row,) = rows_of(Factory(), other, pictures)
+@pytest.mark.parametrize("key", ["version", "calibration"])
+def test_a_worker_with_another_version_or_calibration_refuses(pictures, facts, key):
+    (row,) = rows_of(Factory(), {**facts, key: "other"}, pictures)
     assert row["failure"][0] == "InputError"
-    assert "version was '0.0.1', is" in row["failure"][1]
+    assert f"{key} was 'other', is" in row["failure"][1]
 
 
 def test_a_bug_in_a_worker_is_a_row_with_its_traceback(pictures, facts):

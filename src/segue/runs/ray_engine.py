@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +39,8 @@ N_RETRIES = 2
 
 CONNECT_SECONDS = 10.0
 """How long a cluster has to answer."""
+
+_CALIBRATION = "calibration"
 
 AssistantFactory = Callable[[], Assistant]
 """Loads the models, in a worker; it can be pickled."""
@@ -123,7 +126,7 @@ class RayEngine:
                 row = json.loads(self._ray.get(describe.remote(self._factory)))
             _raise_failure(row)
             self._facts = row["facts"]
-        return self._facts
+        return {key: value for key, value in self._facts.items() if key != _CALIBRATION}
 
     def run(
         self, pictures: Sequence[SourcePicture], settings: RunSettings, known: Mapping[str, str]
@@ -138,6 +141,7 @@ class RayEngine:
         rows = [
             {"picture": _picture_to_json(picture, known.get(picture.name))} for picture in pictures
         ]
+        self.facts()
         with _one_sentence(self._ray):
             for batch in self._batches(rows, settings):
                 for text in batch["row"].to_pylist():
@@ -158,7 +162,7 @@ class RayEngine:
                 rows, override_num_blocks=-(-len(rows) // size)
             ).map_batches(
                 PictureWorker,
-                fn_constructor_args=(self._factory, settings.to_json(), self.facts()),
+                fn_constructor_args=(self._factory, settings.to_json(), self._facts),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=self.workers),
@@ -184,13 +188,14 @@ class PictureWorker:
         Args:
             factory: loads them.
             settings: of the run, as JSON.
-            facts: what the models of the run are.
+            facts: what the models of the run are, and their calibration.
         """
         self._failure: dict[str, Any] | None = None
         try:
             self._settings = RunSettings.from_json(settings)
-            self._engine = LocalEngine(factory())
-            if changes := differences(facts, _facts_of(self._engine)):
+            assistant = factory()
+            self._engine = LocalEngine(assistant)
+            if changes := differences(facts, _facts_of(assistant)):
                 raise InputError(
                     f"A worker on {platform.node()} has other models than the run: "
                     f"{'; '.join(changes)}."
@@ -285,13 +290,19 @@ def _last_line(error: Exception) -> str:
 def _describe(factory: AssistantFactory) -> str:
     """Load the models, and return their facts, or why they cannot be loaded."""
     try:
-        return json.dumps({"facts": _facts_of(LocalEngine(factory()))})
+        return json.dumps({"facts": _facts_of(factory())})
     except Exception as error:
         return json.dumps(_failure_of(error))
 
 
-def _facts_of(engine: LocalEngine) -> Any:
-    return json.loads(json.dumps(engine.facts()))
+def _facts_of(assistant: Assistant) -> Any:
+    """Return what workers must have in common: the facts of a run, and the calibration."""
+    calibration = assistant.calibration
+    digest = None
+    if calibration is not None:
+        text = json.dumps(calibration.to_json(), sort_keys=True)
+        digest = blake2b(text.encode(), digest_size=8).hexdigest()
+    return json.loads(json.dumps({**LocalEngine(assistant).facts(), _CALIBRATION: digest}))
 
 
 def _failure_of(error: Exception) -> dict[str, Any]:
