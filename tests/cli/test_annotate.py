@@ -45,6 +45,22 @@ def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, picture
     assert len(list(RunStore(tmp_path / "run").results())) == 11
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--engine", "spark"], "must be 'local' or 'ray', got 'spark'"),
+        (["--workers", "2"], "need --engine ray"),
+        (["--gpus-per-worker", "0.5"], "need --engine ray"),
+    ],
+)
+def test_options_of_an_engine_that_make_no_sense_are_refused(
+    run, pictures, tmp_path, options, said
+):
+    outcome = run("annotate", pictures, "-c", "dog", "-o", tmp_path / "run", *options)
+    assert outcome.code == 2
+    assert said in outcome.err
+
+
 def test_other_settings_are_refused_with_what_changed(run, stages, pictures, tmp_path):
     run("annotate", pictures, "-c", "dog", "-o", tmp_path / "run", *stages)
     outcome = run("annotate", pictures, "-c", "dog", "--min-area", "9", "-o", tmp_path / "run",

@@ -150,6 +150,10 @@ def test_two_processes_do_not_write_at_once(tmp_path):
     lock.write_text("999999999")  # a process that is gone
     assert len(names(fill(tmp_path / "run", [2]))) == 2
     assert not lock.exists()
+    lock.write_text(f"{os.getppid()} 12345.0")  # its number belongs to another process now
+    assert len(names(fill(tmp_path / "run", [3]))) == 3
+    lock.write_text("")
+    assert len(names(fill(tmp_path / "run", [4]))) == 4
 
 
 @pytest.mark.parametrize("content", [b"{}\n", b"[1]\n", b"not json\n", b'{"name": "x"}\n'])

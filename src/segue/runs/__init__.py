@@ -1,8 +1,8 @@
 """Annotation runs: many pictures, the same models and classes, results that are never lost.
 
 sources ─► plan ─► engine ─► store
-files      what    decodes     one result a picture, resumed by the same command
-           is left ahead
+files      what    here, or    one result a picture, resumed by the same command
+           is left on Ray
 """
 
 from segue.runs.annotate import AnnotationRun, annotate

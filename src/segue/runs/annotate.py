@@ -7,14 +7,11 @@ from typing import Any
 
 from segue.assistant import Assistant, load
 from segue.errors import InputError
-from segue.runs.annotator import Annotator, Findings
-from segue.runs.engine import read_digest, read_stamp, run_pictures
+from segue.runs.engine import Engine, LocalEngine, read_digest, read_stamp
 from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings, parse_classes
 from segue.runs.sources import SourcePicture, find_pictures
 from segue.runs.store import RunStore
-from segue.values.image import Image
-from segue.version import __version__
 
 
 class AnnotationRun:
@@ -25,7 +22,7 @@ class AnnotationRun:
         pictures: Sequence[SourcePicture],
         folder: str | Path,
         settings: RunSettings,
-        assistant: Assistant,
+        assistant: Assistant | Engine,
         *,
         retry_failed: bool = False,
     ) -> None:
@@ -35,29 +32,24 @@ class AnnotationRun:
             pictures: what is to be annotated.
             folder: where results are kept; an earlier run of the same settings goes on.
             settings: what is looked for.
-            assistant: whose models are asked.
+            assistant: whose models are asked, in this process; or an engine.
             retry_failed: do pictures again that failed before.
 
         Raises:
             InputError: the folder holds a run of other settings, or a model that the settings need
                 is missing.
         """
-        if settings.classes and not settings.from_boxes and assistant.detector is None:
+        self._engine = LocalEngine(assistant) if isinstance(assistant, Assistant) else assistant
+        facts = self._engine.facts()
+        self.models: Mapping[str, Any] = facts["models"]
+        """Names of the models by stage, and how they are asked."""
+        if settings.classes and not settings.from_boxes and self.models["detect"] is None:
             raise InputError("Looking for classes needs a detector. Load one: detect=….")
-        if settings.question is not None and assistant.chat is None:
+        if settings.question is not None and self.models["chat"] is None:
             raise InputError("A question needs a chat model. Load one: chat=….")
-        self.pictures, self.settings = list(pictures), settings
-        facts = {
-            "models": {
-                **assistant.model_names(),
-                "box_threshold": assistant.box_threshold,
-                "text_threshold": assistant.text_threshold,
-                "route": assistant.route,
-            },
-            "version": __version__,
-        }
+        self.pictures = [replace(picture, path=picture.path.absolute()) for picture in pictures]
+        self.settings = settings
         self.store = RunStore.create(Path(folder), settings, facts)
-        self._annotator = Annotator(assistant, settings)
         known = self.store.known_pictures()
         self.pictures = keep_known_names(self.pictures, known)
         self._stamps = {name: (stamp, has_failed) for name, (stamp, has_failed, _) in known.items()}
@@ -83,15 +75,13 @@ class AnnotationRun:
                 run goes on there.
         """
 
-        def find(image: Image, source: SourcePicture) -> Findings:
-            return self._annotator.annotate(image, source.boxes)
-
-        def is_known(name: str, digest: str) -> bool:
-            stamp, has_failed = self._stamps.get(name, (None, False))
-            return stamp is not None and stamp.digest == digest and not has_failed
-
+        known = {
+            name: stamp.digest
+            for name, (stamp, has_failed) in self._stamps.items()
+            if not has_failed
+        }
         with self.store as store:
-            for result in run_pictures(self.pending, find, is_known):
+            for result in self._engine.run(self.pending, self.settings, known):
                 if result is not None:
                     store.append(result)
                 yield result
@@ -142,7 +132,7 @@ def annotate(
     *,
     classes: str | Sequence[str] = (),
     question: str | None = None,
-    assistant: Assistant | None = None,
+    assistant: Assistant | Engine | None = None,
     images: str | Path | None = None,
     retry_failed: bool = False,
     **rules: Any,
@@ -158,7 +148,7 @@ def annotate(
         classes: what to look for: "cup, dog:0.4", or a list; see `ClassRule.parse`.
         question: what to ask the chat model about each picture; with classes, both routes are
             asked, and regions say how far they agree.
-        assistant: whose models are asked; None: the embedded ones.
+        assistant: whose models are asked, in this process; or an engine. None: the embedded ones.
         images: folder of the relative names in lists and COCO files.
         retry_failed: do pictures again that failed before.
         rules: further fields of `RunSettings`, such as `min_area`.

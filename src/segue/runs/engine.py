@@ -1,24 +1,59 @@
-"""The engine on one machine: files are read and decoded ahead, while the models work."""
+"""What runs the models over pictures: the engine, and that of this process.
+
+Files are read and decoded ahead, while the models work.
+"""
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any, Protocol
 
+from segue.assistant import Assistant
 from segue.errors import InputError
 from segue.files.unicode import is_well_formed, well_formed
-from segue.runs.annotator import Findings
+from segue.runs.annotator import Annotator, Findings
 from segue.runs.results import PictureResult, PictureStamp
+from segue.runs.settings import RunSettings
 from segue.runs.sources import SourcePicture
 from segue.values.image import Image
+from segue.version import __version__
 
 READ_AHEAD = 4
 """Pictures that are decoded before the models want them."""
 READERS = 2
 """Threads that read and decode."""
+
+
+class Engine(Protocol):
+    """Asks models about pictures, here or elsewhere."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what results depend on besides settings: models and version.
+
+        Raises:
+            SegueError: the models cannot be loaded.
+        """
+
+    def run(
+        self, pictures: Sequence[SourcePicture], settings: RunSettings, known: Mapping[str, str]
+    ) -> Iterator[PictureResult | None]:
+        """Annotate pictures, in any order.
+
+        Args:
+            pictures: what is to be done; their paths are absolute.
+            settings: what for.
+            known: digests of the contents that have a result already, by name.
+
+        Yields:
+            The result of each picture; None for one that is known after all.
+
+        Raises:
+            SegueError: a model failed. What was given before stays valid.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +64,41 @@ class DecodedPicture:
     stamp: PictureStamp
     image: Image | None
     error: str | None = None
+
+
+class LocalEngine:
+    """Runs the models in this process."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        """
+        Args:
+            assistant: whose models are asked.
+        """
+        self._assistant = assistant
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what results depend on. See `Engine.facts`."""
+        assistant = self._assistant
+        return {
+            "models": {
+                **assistant.model_names(),
+                "box_threshold": assistant.box_threshold,
+                "text_threshold": assistant.text_threshold,
+                "route": assistant.route,
+            },
+            "version": __version__,
+        }
+
+    def run(
+        self, pictures: Iterable[SourcePicture], settings: RunSettings, known: Mapping[str, str]
+    ) -> Iterator[PictureResult | None]:
+        """Annotate pictures in their order. See `Engine.run`."""
+        annotator = Annotator(self._assistant, settings)
+        return run_pictures(
+            pictures,
+            lambda image, source: annotator.annotate(image, source.boxes),
+            lambda name, digest: known.get(name) == digest,
+        )
 
 
 def read_stamp(path: Path) -> tuple[int, int]:

@@ -314,11 +314,8 @@ def _lock(file: Path) -> None:
         try:
             descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
-            try:
-                owner = int(file.read_text(encoding="utf-8") or 0)
-            except (OSError, ValueError):
-                owner = 0
-            if owner and owner != os.getpid() and psutil.pid_exists(owner):
+            owner = _owner_of(file)
+            if owner is not None:
                 raise InputError(
                     f"Process {owner} is writing to {printable_path(file.parent)}. Wait for it, or "
                     "stop it."
@@ -328,6 +325,22 @@ def _lock(file: Path) -> None:
         except OSError as error:
             raise unwritable(file, error) from error
         with os.fdopen(descriptor, "w") as out:
-            out.write(str(os.getpid()))
+            out.write(f"{os.getpid()} {psutil.Process().create_time()}")
         return
     raise InputError(f"The lock {printable_path(file)} cannot be taken. Try again.")
+
+
+def _owner_of(file: Path) -> int | None:
+    """Return the process that holds a lock; None where it is gone, or is this one.
+
+    The number of a process is given again to another one, so the lock says when it was started.
+    """
+    import psutil
+
+    try:
+        number, *started = file.read_text(encoding="utf-8").split()
+        process = psutil.Process(int(number))
+        is_another = bool(started) and abs(process.create_time() - float(started[0])) > 1
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return None if is_another or process.pid == os.getpid() else process.pid

@@ -1,5 +1,6 @@
 """`segue annotate`: a folder of pictures becomes a data set."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +14,12 @@ from segue.errors import InputError, SegueError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from segue.assistant import Assistant
     from segue.runs.annotate import AnnotationRun
+    from segue.runs.engine import Engine
     from segue.runs.settings import RunSettings
+
+_ENGINE_PANEL = "Engine"
 
 N_WARM_UP = 8
 """Pictures after which the remaining time is estimated."""
@@ -87,6 +92,40 @@ def annotate(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do pictures again that failed before.")
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="local|ray",
+            help="local: this process; ray: several processes or machines, with Ray Data.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes of the engine ray, each with the models; by default as many as the "
+            "GPUs take, without GPUs one.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            metavar="HOST:PORT|auto",
+            help="Of a Ray cluster; by default Ray is started on this machine.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="0.5 lets two workers share a GPU; by default 1 where there are GPUs.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")] = False,
     *,
     models: options.BareModelOptions,
@@ -99,6 +138,10 @@ def annotate(
     from segue.runs.tiling import Tiling
 
     console = make_console()
+    if engine not in ("local", "ray"):
+        raise InputError(f"The engine must be 'local' or 'ray', got {engine!r}.")
+    if engine == "local" and (workers is not None or gpus_per_worker is not None):
+        raise InputError("--workers and --gpus-per-worker need --engine ray.")
     settings = RunSettings(
         classes=parse_classes(classes),
         question=question,
@@ -121,19 +164,34 @@ def annotate(
         return
     if question is None:  # load only what is asked
         models = replace(models, chat="none", detect="none" if from_boxes else models.detect)
-    with show_status(console, "loading the models"):
-        assistant = models.load()
-    run = AnnotationRun(pictures, folder, settings, assistant, retry_failed=retry_failed)
-    _print_settings(console, settings, len(pictures))
-    names = assistant.model_names()
-    used = [names["segment"]]
-    used += [names["detect"]] if settings.classes and not from_boxes else []
-    used += [names["chat"]] if question is not None else []
-    console.print(f"models: {', '.join(name for name in reversed(used) if name)}")
-    n_done = len(pictures) - len(run.pending)
-    if n_done:
-        console.print(f"{n_done} of {len(pictures)} pictures are done already", style="dim")
-    _work(run, console)
+    with ExitStack() as stack:
+        with show_status(console, "loading the models"):
+            asked: Assistant | Engine
+            n_processes = 0
+            if engine == "ray":
+                from segue.runs.ray_engine import RayEngine
+
+                asked = remote = stack.enter_context(
+                    RayEngine(
+                        models.load,
+                        workers=workers,
+                        address=address,
+                        gpus_per_worker=gpus_per_worker,
+                    )
+                )
+                n_processes = remote.workers
+            else:
+                asked = models.load()
+            run = AnnotationRun(pictures, folder, settings, asked, retry_failed=retry_failed)
+        _print_settings(console, settings, len(pictures))
+        used = [run.models["segment"]]
+        used += [run.models["detect"]] if settings.classes and not from_boxes else []
+        used += [run.models["chat"]] if question is not None else []
+        console.print(f"models: {', '.join(name for name in reversed(used) if name)}")
+        n_done = len(pictures) - len(run.pending)
+        if n_done:
+            console.print(f"{n_done} of {len(pictures)} pictures are done already", style="dim")
+        _work(run, console, n_processes)
     _print_summary(run, console, folder)
 
 
@@ -148,8 +206,11 @@ def _print_settings(console: "Console", settings: "RunSettings", n_pictures: int
         console.print(f"  question: {settings.question}")
 
 
-def _work(run: "AnnotationRun", console: "Console") -> None:
-    """Annotate what is pending, with a bar in a terminal and an estimate after the warm-up."""
+def _work(run: "AnnotationRun", console: "Console", n_processes: int) -> None:
+    """Annotate what is pending, with a bar in a terminal and an estimate after the warm-up.
+
+    Other processes load their models first, so that their first pictures do not count.
+    """
     import time
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -158,6 +219,8 @@ def _work(run: "AnnotationRun", console: "Console") -> None:
 
     errors = make_console(error=True)
     n_failed = n_done = 0
+    n_uncounted = N_WARM_UP * n_processes
+    n_estimated = n_uncounted + N_WARM_UP * max(1, n_processes)
     started = time.perf_counter()
     columns = (
         "annotating",
@@ -175,9 +238,11 @@ def _work(run: "AnnotationRun", console: "Console") -> None:
                     n_failed += 1
                     errors.print(printable(f"{result.name}: {result.error}"), style="yellow")
                 bar.update(task, advance=1, note=f"{n_failed} failed" if n_failed else "")
-                if n_done == N_WARM_UP < len(run.pending):
-                    each = (time.perf_counter() - started) / N_WARM_UP
-                    rest = each * (len(run.pending) - N_WARM_UP)
+                if n_done == n_uncounted:
+                    started = time.perf_counter()
+                if n_done == n_estimated < len(run.pending):
+                    each = (time.perf_counter() - started) / (n_estimated - n_uncounted)
+                    rest = each * (len(run.pending) - n_estimated)
                     console.print(
                         f"{each:.2f} s a picture; about {_duration(rest)} to go", style="dim"
                     )
