@@ -93,6 +93,10 @@ class Conversation(ReferringConversation):
         reference = reference_in(question, self.images)
         if plan := self._plan_for(reference, route):
             return RouteDecision("register", parse_intent(reference.neutral), plan.reason)
+        return self._choose_model(reference, route)
+
+    def _choose_model(self, reference: PictureReference, route: Route | None) -> RouteDecision:
+        """Say which model answers a question that the register does not."""
         return choose_route(
             reference.neutral,
             route or self.pipeline.route,
@@ -147,7 +151,7 @@ class Conversation(ReferringConversation):
         reference = reference_in(question, self.images)
         if not ground and (plan := self._plan_for(reference, route)):
             return self._stream_request(question, reference, plan)
-        decision = self.choose_route(question, route)
+        decision = self._choose_model(reference, route)
         if decision.route != "tag" and self.pipeline.chat is None:
             raise InputError(
                 "This assistant has no chat model, so it cannot be asked. Load one with "

@@ -190,11 +190,21 @@ _PLURALS = frozenset(
 _NOT_PLURALS = re.compile(r"(?:ss|us|is|[aeiou]{2}s|lens|gas|jeans|glasses|scissors|trousers)$")
 
 
+def without_politeness(text: str) -> str:
+    """Take the polite words off the beginning of an English request.
+
+    >>> without_politeness("Please, could you blur it")
+    'blur it'
+    """
+    while match := _POLITE.match(text):
+        text = text[match.end() :]
+    return text
+
+
 def _requested_english(text: str) -> tuple[re.Match[str] | None, str]:
     """Return the verb of pointing and the words after it."""
     text = _LEAD.sub("", _SENTENCE.split(text, maxsplit=1)[0].strip(" .?!,;"))
-    while match := _POLITE.match(text):
-        text = text[match.end() :]
+    text = without_politeness(text)
     asking = _ASKING.match(text)
     requested = text[asking.end() :].strip() if asking else ""
     while (shorter := _TAIL.sub("", requested)) != requested:

@@ -4,8 +4,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from segue.assistant import Assistant
 from segue.detect import Detection
+from segue.detect.suppression import nms
 from segue.pipeline.cross_check import agreement
 from segue.pipeline.photographs import photograph_notice
 from segue.prompting.synonyms import names_object
@@ -191,12 +194,15 @@ def _without_overlaps(
     regions: Sequence[Region], max_overlap: float, *, across_classes: bool
 ) -> list[Region]:
     """Of regions that overlap too much, keep the best; the order stays."""
-    kept: list[Region] = []
-    for region in sorted(regions, key=_score, reverse=True):
-        rivals = [one for one in kept if across_classes or one.phrase == region.phrase]
-        if all(region.box.iou(rival.box) <= max_overlap for rival in rivals):
-            kept.append(region)
-    return [region for region in regions if any(region is one for one in kept)]
+    groups: dict[str, list[int]] = {}
+    for number, region in enumerate(regions):
+        groups.setdefault("" if across_classes else region.phrase, []).append(number)
+    kept: set[int] = set()
+    for numbers in groups.values():
+        boxes = np.array([regions[number].box.corners for number in numbers])
+        scores = np.array([_score(regions[number]) for number in numbers])
+        kept |= {numbers[place] for place in nms(boxes, scores, max_overlap)}
+    return [region for number, region in enumerate(regions) if number in kept]
 
 
 def _score(region: Region) -> float:

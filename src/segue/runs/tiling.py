@@ -145,9 +145,7 @@ def _shared(box: Box, other: Box) -> float:
 
 
 def _union(box: Box, other: Box) -> Box:
-    return Box(
-        min(box.x0, other.x0), min(box.y0, other.y0), max(box.x1, other.x1), max(box.y1, other.y1)
-    )
+    return Box.around([box.corners[:2], box.corners[2:], other.corners[:2], other.corners[2:]])
 
 
 def _shifted(detection: Detection, x: float, y: float) -> Detection:

@@ -12,12 +12,8 @@ from segue.conversation.references.object_request import (
     target_in,
 )
 from segue.conversation.references.resolution import read_expression
+from segue.prompting.intent import without_politeness
 
-_POLITE = re.compile(
-    r"^(?:(?:please|pls|now|then|ok(?:ay)?|(?:can|could|would|will) you|"
-    r"i(?:'d like| want| would like) you to|let's|just)[ ,]+)+",
-    re.IGNORECASE,
-)
 _TAIL = re.compile(
     r"(?:[ ,]+(?:please|pls|for me|thanks|thank you|now|again|too|a (?:little|bit)|"
     r"strongly|slightly|"
@@ -81,7 +77,7 @@ _RENAME = re.compile(
 
 
 def read_english_request(text: str) -> ObjectRequest | None:
-    text = _TAIL.sub("", _POLITE.sub("", text))
+    text = _TAIL.sub("", without_politeness(text))
     if _UNDO.match(text):
         return ObjectRequest("undo")
     if _REDO.match(text):

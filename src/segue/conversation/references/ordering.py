@@ -58,12 +58,12 @@ def order_by_side(referents: Sequence[Referent], side: Side) -> Order:
         axis = max((0, 1), key=lambda axis: _spread(referents, axis))
     ordered = sorted(
         referents,
-        key=lambda referent: _centre(referent, axis),
+        key=lambda referent: referent.box.centre[axis],
         reverse=side in ("right", "bottom"),
     )
 
     def are_equal(first: Referent, second: Referent) -> bool:
-        distance = abs(_centre(first, axis) - _centre(second, axis))
+        distance = abs(first.box.centre[axis] - second.box.centre[axis])
         return distance < POSITION_TOLERANCE * min(_side(first, axis), _side(second, axis))
 
     return Order(ordered, are_equal)
@@ -80,18 +80,12 @@ def order_by_size(referents: Sequence[Referent], *, largest_first: bool) -> Orde
     return Order(ordered, are_equal)
 
 
-def _centre(referent: Referent, axis: int) -> float:
-    box = referent.box
-    return (box.x0 + box.x1) / 2 if axis == 0 else (box.y0 + box.y1) / 2
-
-
 def _side(referent: Referent, axis: int) -> float:
-    box = referent.box
-    return box.x1 - box.x0 if axis == 0 else box.y1 - box.y0
+    return referent.box.width if axis == 0 else referent.box.height
 
 
 def _spread(referents: Sequence[Referent], axis: int) -> float:
-    centres = [_centre(referent, axis) for referent in referents]
+    centres = [referent.box.centre[axis] for referent in referents]
     return max(centres, default=0.0) - min(centres, default=0.0)
 
 
