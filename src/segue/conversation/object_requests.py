@@ -132,14 +132,14 @@ class ReferringConversation(MarkableConversation):
         """Return the ids of the objects spoken of last."""
         ids = {region.id for region in self.regions}
         for answer in reversed(self.answers):
-            found = [region.id for region in answer.regions if region.id in ids]
-            if found:
-                return found
+            salient_ids = [region.id for region in answer.regions if region.id in ids]
+            if salient_ids:
+                return salient_ids
             for phrase in spoken_of(answer.question, ""):
                 if expression := read_expression(f"the {phrase}") or read_expression(phrase):
-                    found += self._resolve(expression, self.regions, None, (), False).ids
-            if found:
-                return found
+                    salient_ids += self._resolve(expression, self.regions, None, (), False).ids
+            if salient_ids:
+                return salient_ids
         return []
 
     def _open_choice(self) -> tuple[ObjectRequest, str, tuple[Region, ...]] | None:
@@ -170,16 +170,20 @@ class ReferringConversation(MarkableConversation):
         if expression is None:
             return None
         chinese = is_chinese(text)
-        found = self._resolve(expression, self.regions, image, self._salient(), chinese)
+        resolution = self._resolve(expression, self.regions, image, self._salient(), chinese)
         if request.action == "point":
             is_answerable = request.is_bare or is_anaphoric(expression)
             if not is_answerable and not self._tells_apart(expression):
                 return None
-            return RequestPlan(request, found, image) if found.ids or found.choices else None
+            return (
+                RequestPlan(request, resolution, image)
+                if resolution.ids or resolution.choices
+                else None
+            )
         missing: tuple[str, ...] = ()
-        if not found.ids and not found.choices and request.action == "edit":
+        if not resolution.ids and not resolution.choices and request.action == "edit":
             missing = tuple(nouns_of(expression)) if self.pipeline.detector is not None else ()
-        return RequestPlan(request, found, image, missing)
+        return RequestPlan(request, resolution, image, missing)
 
     def _plan_choice(
         self, text: str, request: ObjectRequest | None, image: int | None
@@ -188,22 +192,28 @@ class ReferringConversation(MarkableConversation):
         choice = self._open_choice()
         if choice is None or (request is not None and not request.is_bare):
             return None
-        asked_for, asked, choices = choice
+        asked_for, asked_question, choices = choice
         text = text.strip(" .。!！?？")
         expression = read_expression(f"number {text}" if text.isdecimal() else text)
         if expression is None:
             return None
         ids = [region.id for region in choices]
         chinese = is_chinese(text)
-        found = self._resolve(expression, choices, None, ids, chinese)
-        if not found.ids:
-            return RequestPlan(asked_for, found, image, asked=asked) if found.choices else None
-        whole = asked_for.expression
-        if isinstance(whole, Exclusion | Union):
-            again = self._resolve(whole, self.regions, image, found.ids, chinese)
-            if again.ids:
-                return RequestPlan(asked_for, again, image, asked=asked)
-        return RequestPlan(asked_for, found, image, asked=asked)
+        resolution = self._resolve(expression, choices, None, ids, chinese)
+        if not resolution.ids:
+            return (
+                RequestPlan(asked_for, resolution, image, asked=asked_question)
+                if resolution.choices
+                else None
+            )
+        asked_expression = asked_for.expression
+        if isinstance(asked_expression, Exclusion | Union):
+            new_resolution = self._resolve(
+                asked_expression, self.regions, image, resolution.ids, chinese
+            )
+            if new_resolution.ids:
+                return RequestPlan(asked_for, new_resolution, image, asked=asked_question)
+        return RequestPlan(asked_for, resolution, image, asked=asked_question)
 
     def _tells_apart(self, expression: Expression) -> bool:
         """Whether an expression chooses among several known objects of one name."""
@@ -211,8 +221,8 @@ class ReferringConversation(MarkableConversation):
             return False
         says_which = expression.side or expression.size or expression.ordinal or expression.colours
         everything = Description(expression.noun, plural=True, every=True)
-        named = self._resolve(everything, self.regions, None, (), False)
-        return bool(says_which) and len(named.ids) > 1
+        resolution = self._resolve(everything, self.regions, None, (), False)
+        return bool(says_which) and len(resolution.ids) > 1
 
     def _stream_request(
         self, question: str, reference: PictureReference, plan: RequestPlan
@@ -232,9 +242,9 @@ class ReferringConversation(MarkableConversation):
             ):  # fmt: skip
                 builder.add(event)
                 yield event
-            found = list(builder.regions.values())
-            regions = tuple(update_regions(self.regions, found))
-            ids = [region.id for region in found]
+            found_regions = list(builder.regions.values())
+            regions = tuple(update_regions(self.regions, found_regions))
+            ids = [region.id for region in found_regions]
             plan = self._plan_with(plan, regions, ids, chinese=is_chinese(question))
         change = self._change(question, plan, regions)
         words = TextAdded(change.wording.text)
@@ -246,11 +256,11 @@ class ReferringConversation(MarkableConversation):
             span = change.wording.spans.get(region.id)
             phrase = region.phrase if span is None else change.wording.text[slice(*span)]
             turns = tuple(dict.fromkeys((*region.turns, len(self.turns))))
-            shown = replace(region, span=span, phrase=phrase, turns=turns)
-            builder.add(RegionFound(shown))
-            yield RegionFound(shown)
-            if shown.mask is not None:
-                yield MaskReady(shown)
+            shown_region = replace(region, span=span, phrase=phrase, turns=turns)
+            builder.add(RegionFound(shown_region))
+            yield RegionFound(shown_region)
+            if shown_region.mask is not None:
+                yield MaskReady(shown_region)
         answer = builder.answer(self.images)
         self._push_turn(
             Message("user", question, self._new_images),
@@ -273,8 +283,8 @@ class ReferringConversation(MarkableConversation):
         if not resolution.ids and not resolution.choices and isinstance(expression, Description):
             # "The cat behind the tree": the detector has read what the rules cannot.
             simple = replace(expression, noun=None)
-            chosen = [region for region in regions if region.id in found]
-            resolution = self._resolve(simple, chosen, plan.image, (), chinese)
+            found_regions = [region for region in regions if region.id in found]
+            resolution = self._resolve(simple, found_regions, plan.image, (), chinese)
         return replace(plan, resolution=resolution, missing=())
 
     def _change(self, question: str, plan: RequestPlan, regions: tuple[Region, ...]) -> _Change:
@@ -297,12 +307,14 @@ class ReferringConversation(MarkableConversation):
             return _Change(regions, self.edits, Wording(text, {}))
         ids, parameters = resolution.ids, dict(request.parameters)
         rest = parameters.get("where") == "rest"
-        chosen = [by_id[id] for id in ids]
-        wording = describe_done(request, chosen, resolution.reason, chinese=chinese, rest=rest)
-        change = _Change(regions, self.edits, wording, tuple(chosen))
+        chosen_regions = [by_id[id] for id in ids]
+        wording = describe_done(
+            request, chosen_regions, resolution.reason, chinese=chinese, rest=rest
+        )
+        change = _Change(regions, self.edits, wording, tuple(chosen_regions))
         match request.action:
             case "edit":
-                self._add_edits(change, chosen, request.operation, parameters)
+                self._add_edits(change, chosen_regions, request.operation, parameters)
             case "delete":
                 change.regions = tuple(region for region in regions if region.id not in ids)
                 change.edits = tuple(e for e in self.edits if not set(ids) & set(e.regions))
@@ -314,7 +326,7 @@ class ReferringConversation(MarkableConversation):
                 )
                 change.shown = tuple(region for region in change.regions if region.id in ids)
             case "merge":
-                self._merge(change, chosen)
+                self._merge(change, chosen_regions)
         return change
 
     def _add_edits(

@@ -78,22 +78,22 @@ def fit_calibration(
     models: dict[Sources, PresenceModel] = {}
     predictions: dict[Sources, tuple[Floats, NDArray[np.bool_]]] = {}
     for sources in SOURCES:
-        chosen = [sample for sample in samples if sources in sample.evidence]
-        if not chosen:
+        source_samples = [sample for sample in samples if sources in sample.evidence]
+        if not source_samples:
             continue
-        truth = np.array([sample.question.is_present for sample in chosen])
+        truth = np.array([sample.question.is_present for sample in source_samples])
         if min(truth.sum(), (~truth).sum()) < MIN_SAMPLES:
             raise InputError(
                 f"A calibration needs at least {MIN_SAMPLES} phrases that are present and as many "
                 f"that are absent, got {truth.sum()} and {(~truth).sum()}."
             )
-        if len({sample.question.image for sample in chosen}) < 2:
+        if len({sample.question.image for sample in source_samples}) < 2:
             raise InputError(
                 "A calibration is measured on other pictures than it was fitted on, and needs two "
-                f"or more, got only {chosen[0].question.image}."
+                f"or more, got only {source_samples[0].question.image}."
             )
-        evidence = [sample.evidence[sources] for sample in chosen]
-        pictures = [sample.question.image for sample in chosen]
+        evidence = [sample.evidence[sources] for sample in source_samples]
+        pictures = [sample.question.image for sample in source_samples]
         held_out = _predict_held_out(evidence, truth, pictures, method)
         models[sources] = _fit_model(evidence, truth, pictures, method)
         predictions[sources] = held_out, truth
@@ -122,10 +122,12 @@ def measure_calibration(
     """Score a calibration on samples that it was not fitted on."""
     predictions: dict[Sources, tuple[Floats, NDArray[np.bool_]]] = {}
     for sources, model in calibration.models.items():
-        chosen = [sample for sample in samples if sources in sample.evidence]
-        if chosen:
-            probabilities = [model.probability(sample.evidence[sources]) for sample in chosen]
-            truth = np.array([sample.question.is_present for sample in chosen])
+        source_samples = [sample for sample in samples if sources in sample.evidence]
+        if source_samples:
+            probabilities = [
+                model.probability(sample.evidence[sources]) for sample in source_samples
+            ]
+            truth = np.array([sample.question.is_present for sample in source_samples])
             predictions[sources] = np.array(probabilities), truth
     thresholds = calibration.absent_below, calibration.present_above
     scores = {key: score_predictions(*value, *thresholds) for key, value in predictions.items()}
@@ -181,8 +183,8 @@ def expected_calibration_error(probabilities: Floats, truth: NDArray[np.bool_]) 
     0.3
     """
     bins = reliability_bins(probabilities, truth)
-    total = sum(one.count for one in bins)
-    return round(sum(one.count * abs(one.probability - one.frequency) for one in bins) / total, 10)
+    total = sum(bin.count for bin in bins)
+    return round(sum(bin.count * abs(bin.probability - bin.frequency) for bin in bins) / total, 10)
 
 
 def _predict_held_out(
@@ -195,9 +197,12 @@ def _predict_held_out(
     folds = _fold_of(pictures)
     probabilities = np.zeros(len(truth))
     for fold in np.unique(folds):
-        rest = np.flatnonzero(folds != fold).tolist()
+        training = np.flatnonzero(folds != fold).tolist()
         model = _fit_model(
-            [evidence[n] for n in rest], truth[rest], [pictures[n] for n in rest], method
+            [evidence[n] for n in training],
+            truth[training],
+            [pictures[n] for n in training],
+            method,
         )
         for n in np.flatnonzero(folds == fold).tolist():
             probabilities[n] = model.probability(evidence[n])
@@ -222,10 +227,10 @@ def _fit_model(
     folds = _fold_of(pictures)
     log_odds = np.zeros(len(truth))
     for fold in np.unique(folds):
-        rest = np.flatnonzero(folds != fold).tolist()
-        other = _fit_logistic([evidence[n] for n in rest], truth[rest])
+        training = np.flatnonzero(folds != fold).tolist()
+        fold_model = _fit_logistic([evidence[n] for n in training], truth[training])
         for n in np.flatnonzero(folds == fold).tolist():
-            log_odds[n] = other.log_odds(evidence[n])
+            log_odds[n] = fold_model.log_odds(evidence[n])
     return PresenceModel(model.intercept, model.coefficients, _isotonic_curve(log_odds, truth))
 
 

@@ -77,12 +77,12 @@ def read_presence_questions(
     """
     folder = images if images is not None else path.parent
     is_lines = path.suffix.lower() in (".jsonl", ".ndjson")
-    found = (
+    questions = (
         list(_from_questions(path, images))
         if is_lines
         else list(_from_coco(read_json(path), folder, random.Random(seed)))
     )
-    unique = list(dict.fromkeys(found))
+    unique = list(dict.fromkeys(questions))
     n_present = sum(question.is_present for question in unique)
     if not 0 < n_present < len(unique):
         raise InputError(
@@ -119,11 +119,11 @@ def _from_coco(value: Any, folder: Path, rng: random.Random) -> Iterator[Presenc
             raise InputError(f"An annotation names the category {category!r}, which is not listed.")
         present[read_identity(entry.get("image_id"), "image_id")].add(names[category])
     for entry in parts["images"]:
-        here = sorted(present[read_identity(entry.get("id"), "id")])
+        present_names = sorted(present[read_identity(entry.get("id"), "id")])
         image = str(folder / read_string(entry.get("file_name"), "file_name"))
-        others = sorted(set(names.values()) - set(here))
-        yield from (PresenceQuestion(image, name, True) for name in here)
-        for name in rng.sample(others, min(len(others), max(1, len(here)))):
+        absent_names = sorted(set(names.values()) - set(present_names))
+        yield from (PresenceQuestion(image, name, True) for name in present_names)
+        for name in rng.sample(absent_names, min(len(absent_names), max(1, len(present_names)))):
             yield PresenceQuestion(image, name, False)
 
 
@@ -148,13 +148,13 @@ def collect_evidence(
         mask_score = _mask_score(pipeline, image, pointed_at)
         evidence["chat"] = PresenceEvidence(pointed_at=bool(pointed_at), mask_score=mask_score)
     if score is not None and pointed_at is not None:
-        shown = detected or pointed_at
+        shown_boxes = detected or pointed_at
         is_both = bool(detected and pointed_at)
         evidence["both"] = PresenceEvidence(
             score,
             bool(pointed_at),
             agreement(detected[0], pointed_at) if is_both else None,
-            _mask_score(pipeline, image, shown),
+            _mask_score(pipeline, image, shown_boxes),
         )
     return evidence
 
@@ -263,15 +263,15 @@ def add_evidence(
     Yields:
         After each question why there is no evidence on it; None where there is.
     """
-    known = {sample.question for sample in file.samples}
-    opened: tuple[str, Image] | None = None
+    known_questions = {sample.question for sample in file.samples}
+    open_image: tuple[str, Image] | None = None
     for question in questions:
-        if question in known:
+        if question in known_questions:
             continue
         try:
-            if opened is None or opened[0] != question.image:
-                opened = question.image, Image.open(Path(question.image))
-            evidence = collect_evidence(pipeline, opened[1], question.phrase)
+            if open_image is None or open_image[0] != question.image:
+                open_image = question.image, Image.open(Path(question.image))
+            evidence = collect_evidence(pipeline, open_image[1], question.phrase)
         except SegueError as error:
             yield f"{question.image}, {question.phrase!r}: {error}"
             continue

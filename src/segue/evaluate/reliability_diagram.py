@@ -51,14 +51,14 @@ def _draw_one(
         return left + x * SIDE, top + (1 - y) * SIDE
 
     bins = reliability_bins(probabilities, truth)
-    most = max(one.count for one in bins)
-    for one in bins:
-        first = min(int(one.probability * N_BINS), N_BINS - 1) / N_BINS
-        corners = [place(first + 0.01, one.count / most * 0.25), place(first + 0.09, 0)]
+    max_count = max(bin.count for bin in bins)
+    for bin in bins:
+        first = min(int(bin.probability * N_BINS), N_BINS - 1) / N_BINS
+        corners = [place(first + 0.01, bin.count / max_count * 0.25), place(first + 0.09, 0)]
         draw.rectangle([*corners[0], *corners[1]], fill=_BAR)
     draw.rectangle([left, top, left + SIDE, top + SIDE], outline=_GREY)
     draw.line([place(0, 0), place(1, 1)], fill=_GREY, width=2)
-    points = [place(one.probability, one.frequency) for one in bins]
+    points = [place(bin.probability, bin.frequency) for bin in bins]
     draw.line(points, fill=_LINE, width=3)
     for x, y in points:
         draw.ellipse([x - 4, y - 4, x + 4, y + 4], fill=_LINE)

@@ -99,10 +99,10 @@ class AnswerBuilder:
             presence: gives verdicts; None: there are none.
         """
         text = "".join(self.text)
-        settled = {one.phrase for one in self._verdicts()} | set(self.not_found)
+        settled_phrases = {one.phrase for one in self._verdicts()} | set(self.not_found)
         for phrase in phrases if presence is not None else ():
             assert presence is not None
-            if phrase in settled or self.regions or not says_absent(text, phrase):
+            if phrase in settled_phrases or self.regions or not says_absent(text, phrase):
                 continue
             verdict = presence.verdict(PresenceEvidence(pointed_at=False))
             if verdict is not None:

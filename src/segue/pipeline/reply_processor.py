@@ -229,20 +229,20 @@ class ReplyProcessor:
         if verdict is not None and verdict.presence == "unsure":
             look = self._presence.look_again(missing.phrase, image, evidence, None)
             if look is not None:
-                after = self._presence.verdict(look.evidence) or verdict
-                yield Notice(look.describe(missing.phrase, verdict, after))
-                if look.boxes and after.presence == "present":
+                new_verdict = self._presence.verdict(look.evidence) or verdict
+                yield Notice(look.describe(missing.phrase, verdict, new_verdict))
+                if look.boxes and new_verdict.presence == "present":
                     found_by: FoundBy = "chat" if look.model == "chat model" else "detector"
-                    found = [
+                    found_regions = [
                         Region(
                             "", missing.phrase, box, found_by, missing.image, span=missing.span,
-                            verdict=after,
+                            verdict=new_verdict,
                         )
                         for box in look.boxes
                     ]  # fmt: skip
-                    yield from self._segment(self._identify(found), missing.image)
+                    yield from self._segment(self._identify(found_regions), missing.image)
                     return
-                verdict = after
+                verdict = new_verdict
         yield replace(missing, verdict=verdict)
 
     def _pictures_to_search(self, number: int | None) -> Sequence[int]:
@@ -276,10 +276,10 @@ class ReplyProcessor:
             image = self.images[region.image]
             look = self._presence.look_again(region.phrase, image, evidence, region.box)
             if look is not None:
-                after = self._presence.verdict(look.evidence) or verdict
-                yield Notice(look.describe(region.phrase, verdict, after))
+                new_verdict = self._presence.verdict(look.evidence) or verdict
+                yield Notice(look.describe(region.phrase, verdict, new_verdict))
                 region = replace(region, agreement=look.evidence.agreement)
-                verdict = after
+                verdict = new_verdict
         if region.mask is not None or verdict is not None:
             yield event(replace(region, verdict=verdict))
 

@@ -44,14 +44,16 @@ def says_absent(text: str, phrase: str) -> bool:
     if name is None:
         return False
     if not phrase.isascii():
-        before = rf"(?:{_CHINESE_BEFORE}){_BETWEEN}{{0,10}}?{name}"
-        after = rf"{name}{_BETWEEN}{{0,6}}?(?:{_CHINESE_AFTER})"
-        return re.search(f"{before}|{after}", text) is not None
+        denial_before = rf"(?:{_CHINESE_BEFORE}){_BETWEEN}{{0,10}}?{name}"
+        denial_after = rf"{name}{_BETWEEN}{{0,6}}?(?:{_CHINESE_AFTER})"
+        return re.search(f"{denial_before}|{denial_after}", text) is not None
     text = text.replace("’", "'")
-    before = rf"{_BEFORE}{_BETWEEN}{{0,30}}?\b{name}\b"
-    after = rf"\b{name}\b{_BETWEEN}{{0,20}}?\b{_AFTER}{_BETWEEN}{{0,20}}?\b{_PRESENCE}\b"
-    gone = rf"\b{name}\b (?:is|are) (?:absent|missing|nowhere)\b"
-    return re.search(f"{before}|{after}|{gone}", text, re.IGNORECASE) is not None
+    denial_before = rf"{_BEFORE}{_BETWEEN}{{0,30}}?\b{name}\b"
+    denial_after = rf"\b{name}\b{_BETWEEN}{{0,20}}?\b{_AFTER}{_BETWEEN}{{0,20}}?\b{_PRESENCE}\b"
+    is_missing = rf"\b{name}\b (?:is|are) (?:absent|missing|nowhere)\b"
+    return (
+        re.search(f"{denial_before}|{denial_after}|{is_missing}", text, re.IGNORECASE) is not None
+    )
 
 
 def _name_pattern(phrase: str) -> str | None:

@@ -102,18 +102,18 @@ def keep_known_names(
     """
     names = {path: name for name, (_, _, path) in known.items()}
     paths = [str(picture.path.absolute()) for picture in pictures]
-    wanted = set(paths)
-    named = []
+    source_paths = set(paths)
+    renamed_pictures = []
     for picture, path in zip(pictures, paths):
         name = names.get(path)
         if name is None:
             name = picture.name
             stamp, _, earlier = known.get(name, (None, False, path))
-            is_there = earlier != path and (earlier in wanted or Path(earlier).is_file())
+            is_there = earlier != path and (earlier in source_paths or Path(earlier).is_file())
             if stamp is not None and is_there and not _is_copy(picture.path, stamp):
                 name = Path(path).as_posix().lstrip("/")
-        named.append(picture if name == picture.name else replace(picture, name=name))
-    return named
+        renamed_pictures.append(picture if name == picture.name else replace(picture, name=name))
+    return renamed_pictures
 
 
 def _is_copy(file: Path, stamp: PictureStamp) -> bool:

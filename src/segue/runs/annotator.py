@@ -59,9 +59,11 @@ class Annotator:
         """
         started = time.perf_counter()
         settings = self._settings
-        asked = self._assistant.detector if settings.classes and not settings.from_boxes else None
+        detector = (
+            self._assistant.detector if settings.classes and not settings.from_boxes else None
+        )
         chat = self._assistant.chat if settings.question is not None else None
-        about_photograph = photograph_notice((asked, chat, self._assistant.segmenter), image)
+        about_photograph = photograph_notice((detector, chat, self._assistant.segmenter), image)
         notices = [] if about_photograph is None else [about_photograph]
         regions: list[Region] = []
         if settings.from_boxes:
@@ -71,9 +73,9 @@ class Annotator:
         if settings.classes and not settings.from_boxes:
             regions = self._detect(image)
         if settings.question is not None:
-            answered, more = self._ask(image, settings.question)
-            notices = list(dict.fromkeys((*notices, *more)))
-            regions = _join_routes(regions, answered) if settings.classes else answered
+            chat_regions, chat_notices = self._ask(image, settings.question)
+            notices = list(dict.fromkeys((*notices, *chat_notices)))
+            regions = _join_routes(regions, chat_regions) if settings.classes else chat_regions
         regions = self._keep(regions)
         regions = self._with_masks(regions, image)
         if settings.min_area:
@@ -81,10 +83,10 @@ class Annotator:
         presence = self._assistant.presence_assessment()
         if presence is not None:
             regions = [presence.with_verdict(region) for region in regions]
-        found = {region.phrase for region in regions}
+        found_names = {region.phrase for region in regions}
         return Findings(
             tuple(replace(region, id=f"r{n}") for n, region in enumerate(regions, 1)),
-            tuple(name for name in settings.names if name not in found),
+            tuple(name for name in settings.names if name not in found_names),
             tuple(notices),
             time.perf_counter() - started,
         )
@@ -120,13 +122,18 @@ class Annotator:
         if not phrases or detector is None:
             return []
 
-        def find(picture: Image, wanted: Sequence[str]) -> list[Detection]:
+        def find(picture: Image, find_phrases: Sequence[str]) -> list[Detection]:
             assert detector is not None
-            return detector.find(picture, wanted, threshold, None)
+            return detector.find(picture, find_phrases, threshold, None)
 
         tile = self._settings.tile
-        found = find(image, phrases) if tile is None else find_in_tiles(find, image, phrases, tile)
-        return [Region("", one.phrase, one.box, "detector", score=one.score) for one in found]
+        detections = (
+            find(image, phrases) if tile is None else find_in_tiles(find, image, phrases, tile)
+        )
+        return [
+            Region("", detection.phrase, detection.box, "detector", score=detection.score)
+            for detection in detections
+        ]
 
     def _ask(self, image: Image, question: str) -> tuple[list[Region], list[str]]:
         """Ask the chat model; of its regions those count that are of a class."""
@@ -134,15 +141,15 @@ class Annotator:
         notices = list(answer.notices)
         if answer.finish != "stop":
             notices.append(f"the reply ended with {answer.finish!r}")
-        regions, other = [], list[str]()
+        regions, other_phrases = [], list[str]()
         for region in answer.regions:
             name = self._class_of(region.phrase)
             if name is None:
-                other.append(region.phrase)
+                other_phrases.append(region.phrase)
             else:
                 regions.append(replace(region, phrase=name, span=None, names=(), turns=()))
-        if other:
-            notices.append(f"left out, as no class: {', '.join(dict.fromkeys(other))}")
+        if other_phrases:
+            notices.append(f"left out, as no class: {', '.join(dict.fromkeys(other_phrases))}")
         return regions, notices
 
     def _class_of(self, phrase: str) -> str | None:
@@ -150,7 +157,9 @@ class Annotator:
         if not self._settings.classes:
             return phrase or "object"
         for rule in self._settings.classes:
-            if any(names_object(known, phrase) for known in (rule.name, *rule.phrases)):
+            if any(
+                names_object(class_phrase, phrase) for class_phrase in (rule.name, *rule.phrases)
+            ):
                 return rule.name
         return None
 
@@ -161,32 +170,32 @@ class Annotator:
             regions = _without_overlaps(regions, settings.max_overlap, across_classes=True)
         if settings.max_per_class is not None:
             counts: dict[str, int] = {}
-            kept = []
+            best_regions = []
             for region in sorted(regions, key=_score, reverse=True):
                 counts[region.phrase] = counts.get(region.phrase, 0) + 1
                 if counts[region.phrase] <= settings.max_per_class:
-                    kept.append(region)
-            regions = [region for region in regions if any(region is one for one in kept)]
+                    best_regions.append(region)
+            regions = [region for region in regions if any(region is best for best in best_regions)]
         return regions
 
     def _with_masks(self, regions: list[Region], image: Image) -> list[Region]:
-        rest = [region for region in regions if region.mask is None]
-        masked = iter(self._assistant.grounder.add_masks(rest, image))
+        unmasked_regions = [region for region in regions if region.mask is None]
+        masked = iter(self._assistant.grounder.add_masks(unmasked_regions, image))
         return [next(masked) if region.mask is None else region for region in regions]
 
 
-def _join_routes(detected: Iterable[Region], answered: Sequence[Region]) -> list[Region]:
+def _join_routes(detected: Iterable[Region], chat_regions: Sequence[Region]) -> list[Region]:
     """Join what both routes found, with how far they agree; 0 for what one of them alone found."""
     joined = []
     matched: set[int] = set()
     for region in detected:
-        same = [other for other in answered if other.phrase == region.phrase]
-        overlap = agreement(region.box, [other.box for other in same])
-        matched |= {id(other) for other in same if region.box.iou(other.box) > SAME_OBJECT}
+        rivals = [rival for rival in chat_regions if rival.phrase == region.phrase]
+        overlap = agreement(region.box, [rival.box for rival in rivals])
+        matched |= {id(rival) for rival in rivals if region.box.iou(rival.box) > SAME_OBJECT}
         joined.append(replace(region, agreement=overlap))
     return [
         *joined,
-        *(replace(other, agreement=0.0) for other in answered if id(other) not in matched),
+        *(replace(rival, agreement=0.0) for rival in chat_regions if id(rival) not in matched),
     ]
 
 
@@ -197,12 +206,12 @@ def _without_overlaps(
     groups: dict[str, list[int]] = {}
     for number, region in enumerate(regions):
         groups.setdefault("" if across_classes else region.phrase, []).append(number)
-    kept: set[int] = set()
+    kept_numbers: set[int] = set()
     for numbers in groups.values():
         boxes = np.array([regions[number].box.corners for number in numbers])
         scores = np.array([_score(regions[number]) for number in numbers])
-        kept |= {numbers[place] for place in nms(boxes, scores, max_overlap)}
-    return [region for number, region in enumerate(regions) if number in kept]
+        kept_numbers |= {numbers[place] for place in nms(boxes, scores, max_overlap)}
+    return [region for number, region in enumerate(regions) if number in kept_numbers]
 
 
 def _score(region: Region) -> float:

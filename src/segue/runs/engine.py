@@ -153,10 +153,10 @@ def run_pictures(
     """
     with ThreadPoolExecutor(READERS, thread_name_prefix="segue-read") as readers:
         waiting: deque[Future[DecodedPicture]] = deque()
-        rest = iter(pictures)
+        sources = iter(pictures)
         try:
             while True:
-                while len(waiting) < READ_AHEAD and (source := next(rest, None)) is not None:
+                while len(waiting) < READ_AHEAD and (source := next(sources, None)) is not None:
                     waiting.append(readers.submit(decode, source))
                 if not waiting:
                     return

@@ -93,9 +93,11 @@ class RunSettings:
             if not is_well_formed(text):
                 raise InputError(f"{well_formed(text)!r} is in no known encoding. Type it again.")
         names = [rule.name for rule in self.classes]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise InputError(f"The class {twice[0]!r} is given twice. Join its phrases with |.")
+        repeated_names = sorted({name for name in names if names.count(name) > 1})
+        if repeated_names:
+            raise InputError(
+                f"The class {repeated_names[0]!r} is given twice. Join its phrases with |."
+            )
         if self.question is not None and not self.question.strip():
             raise InputError("The question is empty.")
         if self.max_overlap is not None and not 0 <= self.max_overlap <= 1:
@@ -126,11 +128,11 @@ class RunSettings:
             ClassRule(str(rule["name"]), tuple(map(str, rule["phrases"])), rule["threshold"])
             for rule in value["classes"]
         )
-        rest = {key: value[key] for key in cls.__dataclass_fields__ if key != "classes"}
+        other_fields = {key: value[key] for key in cls.__dataclass_fields__ if key != "classes"}
         tile = None if value["tile"] is None else Tiling(**value["tile"])
         return cls(
             classes=classes,
-            **{**rest, "negatives": tuple(map(str, value["negatives"])), "tile": tile},
+            **{**other_fields, "negatives": tuple(map(str, value["negatives"])), "tile": tile},
         )
 
 

@@ -112,15 +112,15 @@ def merge_detections(sources: Sequence[Sequence[Detection]]) -> list[Detection]:
     Args:
         sources: by view, in pixels of the picture.
     """
-    rest = sorted(
+    entries = sorted(
         ((detection, {number}) for number, found in enumerate(sources) for detection in found),
         key=lambda entry: -entry[0].score,
     )
     merged: list[Detection] = []
-    while rest:
-        best, views = rest.pop(0)
-        left = []
-        for other, other_views in rest:
+    while entries:
+        best, views = entries.pop(0)
+        unmatched = []
+        for other, other_views in entries:
             is_same = (
                 other.phrase == best.phrase
                 and views.isdisjoint(other_views)
@@ -130,8 +130,8 @@ def merge_detections(sources: Sequence[Sequence[Detection]]) -> list[Detection]:
                 best = replace(best, box=_union(best.box, other.box))
                 views = views | other_views
             else:
-                left.append((other, other_views))
-        rest = left
+                unmatched.append((other, other_views))
+        entries = unmatched
         merged.append(best)
     return merged
 

@@ -136,11 +136,15 @@ class _Resolver:
     def _resolve_numbers(self, numbers: Numbers) -> Resolution:
         by_id = {referent.id: referent for referent in self._all}
         ids = [f"r{number}" for number in numbers.numbers]
-        found = [by_id[id] for id in ids if id in by_id]
+        referents = [by_id[id] for id in ids if id in by_id]
         is_named = numbers.noun is None or all(
-            _is_named(referent, numbers.noun) for referent in found
+            _is_named(referent, numbers.noun) for referent in referents
         )
-        return self._resolve_to(found, "number") if len(found) == len(ids) and is_named else NOTHING
+        return (
+            self._resolve_to(referents, "number")
+            if len(referents) == len(ids) and is_named
+            else NOTHING
+        )
 
     def _resolve_others(self, others: Others) -> Resolution:
         description = others.description
@@ -148,37 +152,41 @@ class _Resolver:
         if not self._salient:
             return self._offer(candidates) if len(candidates) > 1 else NOTHING
         remaining = [referent for referent in candidates if referent not in self._salient]
-        found = self._select(description, remaining, ())
-        return self._resolve_to(self._by_id(found.ids), "others") if found.ids else found
+        resolution = self._select(description, remaining, ())
+        return (
+            self._resolve_to(self._by_id(resolution.ids), "others")
+            if resolution.ids
+            else resolution
+        )
 
     def _resolve_exclusion(self, exclusion: Exclusion) -> Resolution:
-        whole = self._candidates(exclusion.whole.noun)
+        whole_referents = self._candidates(exclusion.whole.noun)
         excluded = exclusion.excluded
         if isinstance(excluded, Description) and excluded.noun is None:
-            found = self._select(excluded, whole, self._salient)
+            resolution = self._select(excluded, whole_referents, self._salient)
         else:
-            found = self.resolve(excluded)
-        if not found.ids:
-            return found
-        remaining = [referent for referent in whole if referent.id not in found.ids]
-        return self._resolve_to(remaining, "exclusion", k=len(found.ids))
+            resolution = self.resolve(excluded)
+        if not resolution.ids:
+            return resolution
+        remaining = [referent for referent in whole_referents if referent.id not in resolution.ids]
+        return self._resolve_to(remaining, "exclusion", k=len(resolution.ids))
 
     def _resolve_union(self, union: Union) -> Resolution:
         ids: list[str] = []
         for part in union.parts:
-            found = self.resolve(part)
-            if not found.ids:
-                return found
-            ids += found.ids
+            resolution = self.resolve(part)
+            if not resolution.ids:
+                return resolution
+            ids += resolution.ids
         return self._resolve_to(self._by_id(ids), "union")
 
     def _candidates(self, noun: str | None) -> list[Referent]:
         """Return what a noun names in scope; on the other pictures where there is none."""
         if noun is None:
             return self._scope
-        named = [referent for referent in self._all if _is_named(referent, noun)]
-        in_scope = [referent for referent in named if referent in self._scope]
-        return in_scope or ([] if self._image is not None else named)
+        named_referents = [referent for referent in self._all if _is_named(referent, noun)]
+        in_scope = [referent for referent in named_referents if referent in self._scope]
+        return in_scope or ([] if self._image is not None else named_referents)
 
     def _select(
         self, description: Description, candidates: list[Referent], salient: Sequence[Referent]
@@ -257,13 +265,13 @@ class _Resolver:
             )
         as_found = Order(candidates, lambda first, second: False)
         from_left = order_by_side(candidates, "left")
-        found = [
+        resolutions = [
             self._take(order, ordinal, description, candidates, key)
             for order in (as_found, from_left)
         ]
-        if found[0].ids == found[1].ids:
-            return found[0]
-        ids = {id for one in found for id in (*one.ids, *one.choices)}
+        if resolutions[0].ids == resolutions[1].ids:
+            return resolutions[0]
+        ids = {id for resolution in resolutions for id in (*resolution.ids, *resolution.choices)}
         return self._offer(self._by_id(ids))
 
     def _select_middle(self, description: Description, candidates: list[Referent]) -> Resolution:
@@ -298,8 +306,8 @@ class _Resolver:
         return self._resolve_to(taken, "only" if n == 1 else key, n=n, k=start + 1)
 
     def _by_id(self, ids: Iterable[str]) -> list[Referent]:
-        wanted = set(ids)
-        return [referent for referent in self._all if referent.id in wanted]
+        wanted_ids = set(ids)
+        return [referent for referent in self._all if referent.id in wanted_ids]
 
     def _resolve_to(
         self, referents: Sequence[Referent], key: str, *, n: int = 0, k: int = 0
