@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,13 @@ def test_rules_say_what_is_kept(pictures, tmp_path, settings, expected):
     (result,) = store.results()
     assert all(region.mask is not None for region in result.regions)
     assert [region.id for region in result.regions] == [f"r{n + 1}" for n in range(len(expected))]
+    n_found = sum(len(PLACES.get(p, [])) for rule in store.settings.classes for p in rule.phrases)
+    by_rules = settings.keys() & {"max_overlap", "max_per_class", "negatives", "min_area"}
+    assert bool(result.notices) == bool(by_rules)
+    if by_rules:
+        (notice,) = result.notices
+        counts = [int(number) for number in re.findall(r"\d+", notice)]
+        assert sum(counts) == n_found - len(expected)
     missing = {rule.name for rule in store.settings.classes} - {name for name, _ in expected}
     assert set(result.not_found) == missing
 

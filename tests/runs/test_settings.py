@@ -45,6 +45,7 @@ def test_any_text_is_a_class_or_an_input_error(text):
     [
         ({}, "Nothing to look for"),
         ({"classes": parse_classes("a,a")}, "given twice"),
+        ({"classes": parse_classes("a=x|y, b=z|x")}, "'x' belongs to two classes"),
         ({"question": " "}, "empty"),
         ({"classes": parse_classes("a"), "max_overlap": 2}, "overlap"),
         ({"classes": parse_classes("a"), "max_per_class": 0}, "At least one"),

@@ -58,7 +58,7 @@ class Annotator:
             SegueError: a model failed.
         """
         started = time.perf_counter()
-        settings = self._settings
+        settings, left_out = self._settings, dict[str, int]()
         detector = (
             self._assistant.detector if settings.classes and not settings.from_boxes else None
         )
@@ -68,18 +68,21 @@ class Annotator:
         regions: list[Region] = []
         if settings.from_boxes:
             size = image.size
-            regions = [Region("", name, box.clipped(size), "user") for name, box in boxes]
-            regions = [region for region in regions if region.box.area > 0]
+            given = [Region("", name, box.clipped(size), "user") for name, box in boxes]
+            regions = [region for region in given if region.box.area > 0]
+            left_out["outside the picture"] = len(given) - len(regions)
         if settings.classes and not settings.from_boxes:
-            regions = self._detect(image)
+            regions = self._detect(image, left_out)
         if settings.question is not None:
             chat_regions, chat_notices = self._ask(image, settings.question)
             notices = list(dict.fromkeys((*notices, *chat_notices)))
             regions = _join_routes(regions, chat_regions) if settings.classes else chat_regions
-        regions = self._keep(regions)
-        regions = self._with_masks(regions, image)
-        if settings.min_area:
-            regions = [region for region in regions if _area(region) >= settings.min_area]
+        regions = self._with_masks(self._keep(regions, left_out), image)
+        large_regions = [region for region in regions if _area(region) >= settings.min_area]
+        left_out["too small"] = len(regions) - len(large_regions)
+        regions = large_regions
+        if counts := ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n):
+            notices.append(f"left out by the rules: {counts}")
         presence = self._assistant.presence_assessment()
         if presence is not None:
             regions = [presence.with_verdict(region) for region in regions]
@@ -91,8 +94,8 @@ class Annotator:
             time.perf_counter() - started,
         )
 
-    def _detect(self, image: Image) -> list[Region]:
-        """Look for the classes, leave out what looks more like a negative phrase."""
+    def _detect(self, image: Image, left_out: dict[str, int]) -> list[Region]:
+        """Look for the classes, leave out and count what looks more like a negative phrase."""
         negatives = self._find(image, self._settings.negatives, None)
         regions = []
         by_threshold: dict[float | None, list[ClassRule]] = {}
@@ -103,7 +106,7 @@ class Annotator:
             class_of = {phrase: rule.name for rule in rules for phrase in rule.phrases}
             for region in self._find(image, list(class_of), threshold):
                 regions.append(replace(region, phrase=class_of[region.phrase]))
-        regions = [
+        positives = [
             region
             for region in regions
             if not any(
@@ -112,6 +115,8 @@ class Annotator:
                 for negative in negatives
             )
         ]
+        left_out["more like a negative phrase"] = len(regions) - len(positives)
+        regions = positives
         several = {rule.name for rule in self._settings.classes if len(rule.phrases) > 1}
         alone = [region for region in regions if region.phrase not in several]
         joined = [region for region in regions if region.phrase in several]
@@ -163,11 +168,13 @@ class Annotator:
                 return rule.name
         return None
 
-    def _keep(self, regions: list[Region]) -> list[Region]:
-        """Apply the rules on overlaps and numbers."""
+    def _keep(self, regions: list[Region], left_out: dict[str, int]) -> list[Region]:
+        """Apply the rules on overlaps and numbers, and count what they leave out."""
         settings = self._settings
         if settings.max_overlap is not None:
+            n_before = len(regions)
             regions = _without_overlaps(regions, settings.max_overlap, across_classes=True)
+            left_out["overlapping a better one"] = n_before - len(regions)
         if settings.max_per_class is not None:
             counts: dict[str, int] = {}
             best_regions = []
@@ -175,6 +182,7 @@ class Annotator:
                 counts[region.phrase] = counts.get(region.phrase, 0) + 1
                 if counts[region.phrase] <= settings.max_per_class:
                     best_regions.append(region)
+            left_out["beyond the number of its class"] = len(regions) - len(best_regions)
             regions = [region for region in regions if any(region is best for best in best_regions)]
         return regions
 

@@ -1,6 +1,7 @@
 """What a run looks for, and by which rules results are kept."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -98,6 +99,10 @@ class RunSettings:
             raise InputError(
                 f"The class {repeated_names[0]!r} is given twice. Join its phrases with |."
             )
+        phrases = Counter(phrase for rule in self.classes for phrase in set(rule.phrases))
+        shared_phrases = [phrase for phrase, count in phrases.items() if count > 1]
+        if shared_phrases:
+            raise InputError(f"The phrase {shared_phrases[0]!r} belongs to two classes. Keep one.")
         if self.question is not None and not self.question.strip():
             raise InputError("The question is empty.")
         if self.max_overlap is not None and not 0 <= self.max_overlap <= 1:
