@@ -1,6 +1,6 @@
-"""Scenes as arrays, for training the chat model: shards on disk, and what is seen in each token.
+"""Scenes as arrays, for training the chat model, and what is seen in each token.
 
-A shard is a folder of `.npy` files, one row per scene:
+Arrays have one row per scene:
 
     images       (N, S, S, 3) uint8      the picture
     objects      (N, 5, 5)    int16      noun, x0, y0, x1, y1 on the 0..1000 grid; -1 where absent
@@ -10,9 +10,9 @@ A shard is a folder of `.npy` files, one row per scene:
     colours      (N, 5)       int8       of each object, index in `colours.NAMES`, or -1
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from lab.scenes import backgrounds
 from lab.scenes.colours import colours_of
 from lab.scenes.scene import Scene, SceneRecipe, render
 from lab.scenes.sprites import SpriteBank
+from lab.training.replay import ReplayPool
 
 SIDE = 192
 PATCHES = 12
@@ -30,9 +31,13 @@ MOST_OBJECTS = 5
 _FIELDS = ("images", "objects", "patches", "cells", "backgrounds", "colours")
 
 
+DrawScene = Callable[[np.random.Generator], Scene]
+"""Draws a scene of `SIDE` x `SIDE` pixels."""
+
+
 @dataclass(frozen=True)
 class SceneArrays:
-    """Rows of a shard, in memory or mapped from disk; see the module for the shapes."""
+    """The scenes of a batch; see the module for the shapes."""
 
     images: NDArray[np.uint8]
     objects: NDArray[np.int16]
@@ -68,7 +73,7 @@ def grid_box(box: tuple[float, float, float, float], height: int, width: int) ->
 
 
 class SceneRows(NamedTuple):
-    """What the arrays of a shard say of one scene, picture excepted."""
+    """What the arrays say of one scene, picture excepted."""
 
     objects: NDArray[np.int16]
     patches: NDArray[np.int8]
@@ -78,7 +83,7 @@ class SceneRows(NamedTuple):
 
 
 def describe_scene(scene: Scene) -> SceneRows:
-    """Return the truth about one scene, as a shard keeps it."""
+    """Return the truth about one scene, as `SceneArrays` keep it."""
     height, width = scene.labels.shape
     objects = np.full((MOST_OBJECTS, 5), -1, np.int16)
     for row, item in zip(objects, scene.objects, strict=False):
@@ -111,10 +116,10 @@ def empty_arrays(count: int) -> SceneArrays:
     )
 
 
-def draw_arrays(count: int, seed: int, bank: SpriteBank, recipe: SceneRecipe) -> SceneArrays:
-    """Draw `count` scenes of `SIDE` x `SIDE` pixels as arrays, in memory."""
-    arrays = empty_arrays(count)
-    for row, scene in zip(range(count), draw_scenes(seed, bank, recipe), strict=False):
+def scene_arrays(scenes: Sequence[Scene]) -> SceneArrays:
+    """Return scenes of `SIDE` x `SIDE` pixels as arrays."""
+    arrays = empty_arrays(len(scenes))
+    for row, scene in enumerate(scenes):
         arrays.images[row] = scene.image
         truth = describe_scene(scene)
         arrays.objects[row], arrays.patches[row], arrays.cells[row] = truth[:3]
@@ -122,22 +127,15 @@ def draw_arrays(count: int, seed: int, bank: SpriteBank, recipe: SceneRecipe) ->
     return arrays
 
 
-def write_shard(folder: Path, arrays: SceneArrays) -> None:
-    """Write a shard; the folder appears under its name only when it is complete."""
-    part = folder.with_name(folder.name + ".part")
-    part.mkdir(parents=True, exist_ok=True)
-    for field in _FIELDS:
-        np.save(part / f"{field}.npy", getattr(arrays, field))
-    part.rename(folder)
+def draw_arrays(count: int, seed: int, bank: SpriteBank, recipe: SceneRecipe) -> SceneArrays:
+    """Draw `count` scenes of `SIDE` x `SIDE` pixels as arrays."""
+    return scene_arrays(list(islice(draw_scenes(seed, bank, recipe), count)))
 
 
-def read_shard(folder: Path) -> SceneArrays:
-    """Map a shard from disk; images are read when they are used."""
+def stack(scenes: Sequence[SceneArrays]) -> SceneArrays:
+    """Put arrays together, one after the other."""
     return SceneArrays(
-        *(
-            np.load(folder / f"{field}.npy", mmap_mode="r" if field == "images" else None)
-            for field in _FIELDS
-        )
+        *(np.concatenate([getattr(arrays, field) for arrays in scenes]) for field in _FIELDS)
     )
 
 
@@ -158,22 +156,47 @@ def mirror(arrays: SceneArrays) -> SceneArrays:
     )
 
 
-class ShardReader:
-    """Random scenes from a folder of shards; shards that appear later join in."""
+class SceneStream:
+    """Draws batches of scenes to learn from: new ones, and the latest again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.shards: dict[str, SceneArrays] = {}
+    def __init__(
+        self,
+        draw: DrawScene,
+        *,
+        batch: int,
+        seed: int,
+        pool: int,
+        fresh: float,
+    ) -> None:
+        """Prepare the stream.
 
-    def refresh(self) -> None:
-        """Look for new shards. Their names are numbers."""
-        for path in sorted(self.folder.iterdir()):
-            if path.name.isdigit() and path.name not in self.shards:
-                self.shards[path.name] = read_shard(path)
+        Args:
+            draw: draws a scene.
+            batch: scenes in a batch.
+            seed: of the stream.
+            pool: how many of the latest scenes may be shown again.
+            fresh: the share of new scenes in a batch.
+        """
+        self.draw, self.size, self.seed = draw, batch, seed
+        self.pool = ReplayPool[SceneArrays](self._draw, (seed, 5), pool, fresh)
 
-    def batch(self, rng: np.random.Generator, size: int) -> SceneArrays:
-        """Draw `size` scenes of one shard, half of the time mirrored."""
-        names = sorted(self.shards)
-        shard = self.shards[names[rng.integers(len(names))]]
-        arrays = shard.rows(np.sort(rng.choice(len(shard), size, replace=False)))
-        return mirror(arrays) if rng.random() < 0.5 else arrays
+    def _draw(self, rng: np.random.Generator) -> SceneArrays:
+        return scene_arrays([self.draw(rng)])
+
+    def branch(self, number: int) -> None:
+        """Turn to scenes of its own, as worker `number`."""
+        self.pool.branch(number)
+
+    def state_dict(self) -> int:
+        """Return how many scenes have been drawn."""
+        return self.pool.state_dict()
+
+    def load_state_dict(self, state: int) -> None:
+        """Draw the pool again as it was after so many scenes."""
+        self.pool.load_state_dict(state)
+
+    def batch(self, step: int) -> SceneArrays:
+        """Draw batch number `step`, half of the scenes mirrored."""
+        rng = np.random.default_rng([self.seed, 6, step])
+        scenes = [self.pool.take(rng) for _ in range(self.size)]
+        return stack([mirror(scene) if rng.random() < 0.5 else scene for scene in scenes])

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lab.chat.features import FeaturePool
+from lab.chat.data import SceneArrays
 from lab.chat.language_losses import HEAD_WIDTH, HEADS, LISTING, WIDTH
 from lab.chat.vision_stage import visual_settings
 from lab.language.tokens import noun_ids
@@ -57,15 +57,17 @@ def noun_table(tokenizer: QwenVLTokenizer) -> Tensor:
 
 
 @torch.no_grad()
-def align(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer, pool: FeaturePool) -> None:
+def align(
+    model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer, normal: Tensor, scenes: SceneArrays
+) -> None:
     """Align the embeddings of vision and words, and prepare heads that compare and copy.
 
-    The tower's last layer becomes a whitening of what the pool has seen, of norm 8; a noun's
-    embedding leans towards the direction that tells its cells from all others. The heads that look
+    The tower's last layer becomes a whitening of what was seen, of norm 8; a noun's embedding
+    leans towards the direction that tells its cells from all others. The heads that look
     at what is named next pass on the nouns' subspace.
     """
     tower = model.transformer.visual
-    directions = _whiten(tower, pool)
+    directions = _whiten(tower, normal, scenes)
     wte = cast(Tensor, model.transformer.wte.weight)
     blocks = cast(list[DecoderBlock], model.transformer.h)
     for token, noun in noun_ids(tokenizer).items():
@@ -90,12 +92,12 @@ def _copy_attended(block: DecoderBlock, head: int, basis: Tensor) -> None:
     block.attn.c_proj.weight[:, begin : begin + HEAD_WIDTH] = basis.T * 0.3
 
 
-def _whiten(tower: VisualTower, pool: FeaturePool) -> Tensor:
+def _whiten(tower: VisualTower, normal: Tensor, scenes: SceneArrays) -> Tensor:
     """Set the tower's last layer; return one unit direction per noun, (96, 256)."""
-    normal = torch.from_numpy(pool.normal.astype(np.float32)).flatten(0, 1)
-    row = torch.from_numpy(np.maximum(pool.cells, 0).astype(np.int64))
-    noun = torch.from_numpy(pool.objects[..., 0].astype(np.int64)).gather(1, row).flatten()
-    noun = torch.where(torch.from_numpy(pool.cells).flatten() >= 0, noun, len(nouns()))
+    normal = normal.flatten(0, 1)
+    row = torch.from_numpy(np.maximum(scenes.cells, 0).astype(np.int64))
+    noun = torch.from_numpy(scenes.objects[..., 0].astype(np.int64)).gather(1, row).flatten()
+    noun = torch.where(torch.from_numpy(scenes.cells).flatten() >= 0, noun, len(nouns()))
     total = torch.zeros(len(nouns()) + 1, WIDTH).index_add_(0, noun, normal)
     count = torch.bincount(noun, minlength=len(nouns()) + 1).clamp(min=1)
     means = total / count[:, None]

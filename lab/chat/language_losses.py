@@ -6,10 +6,11 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lab.chat.data import CELLS
-from lab.chat.packed_rows import AttentionTarget, Markers, PackedRows
+from lab.chat.packed_rows import Markers, RowArrays, ScoredSpan, TargetArrays
 from lab.chat.vision_losses import BINS, bin_loss, box_bins, words_loss
 from segue.models.qwen_vl.decoder import DecoderBlock
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
@@ -32,7 +33,6 @@ _VERDICTS = (
     "exist_earlier",
 )
 """Kinds of turns whose first word says whether the thing is there."""
-SAMPLES = {"noun": 320, "box": 320, "list": 320, "carry": 160, "copy": 160, "previous": 160}
 
 
 class TrainingWrapper(nn.Module):
@@ -75,24 +75,27 @@ class Trace(NamedTuple):
 
 
 def run_decoder(
-    wrapper: TrainingWrapper, rows: PackedRows, features: Tensor, first_cell: int
+    wrapper: TrainingWrapper, rows: RowArrays[Tensor], features: Tensor, first_cell: int
 ) -> Trace:
     """Run the decoder on packed rows; `features` (B, 64, 256) stand in the images' slots."""
-    core = wrapper.model.transformer
-    ids, turn = torch.from_numpy(rows.ids), torch.from_numpy(rows.turn)
-    x = core.wte(ids)
+    core, device = wrapper.model.transformer, rows.ids.device
+    x = core.wte(rows.ids)
     x = torch.cat([x[:, :first_cell], features, x[:, first_cell + CELLS**2 :]], 1)
-    if rows.pictures:
-        row, token, scene = torch.tensor(rows.pictures).T
-        x = x.index_put((row[:, None], token[:, None] + torch.arange(CELLS**2)), features[scene])
-    rates = 10000 ** (-torch.arange(0, HEAD_WIDTH, 2) / HEAD_WIDTH)
-    angles = torch.from_numpy(rows.positions)[:, None, :, None] * rates
+    if len(rows.pictures):
+        row, token, scene = rows.pictures.T
+        cells = torch.arange(CELLS**2, device=device)
+        x = x.index_put((row[:, None], token[:, None] + cells), features[scene].to(x.dtype))
+    rates = 10000 ** (-torch.arange(0, HEAD_WIDTH, 2, device=device) / HEAD_WIDTH)
+    angles = rows.positions[:, None, :, None] * rates
     angles = torch.cat([angles, angles], -1)
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    enabled = torch.is_autocast_enabled(device.type)
+    dtype = torch.get_autocast_dtype(device.type) if enabled else x.dtype
     cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
+    turn = rows.turn
     visible = (turn[:, None, :] == 0) | (turn[:, None, :] == turn[:, :, None])
-    visible &= torch.ones(visible.shape[-2:], dtype=torch.bool).tril()
-    bias = torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, -1e9)[:, None]
+    visible &= torch.ones(visible.shape[-2:], dtype=torch.bool, device=device).tril()
+    bias = torch.zeros(visible.shape, dtype=dtype, device=device)
+    bias = bias.masked_fill_(~visible, -1e9)[:, None]
     entering, scores = [], []
     for block in core.h:
         entering.append(x)
@@ -102,35 +105,25 @@ def run_decoder(
 
 
 def attention_loss(
-    targets: Sequence[AttentionTarget], scores: Tensor, heads: tuple[int, ...]
-) -> tuple[Tensor, float]:
+    targets: TargetArrays[Tensor], scores: Tensor, heads: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
     """Return minus the mean log of the attention that lies on the keys, and that attention."""
-    row = torch.tensor([target.row for target in targets])[:, None]
-    token = torch.tensor([target.token for target in targets])[:, None]
-    is_key = torch.zeros(len(targets), scores.shape[-1], dtype=torch.bool)
-    number = np.repeat(np.arange(len(targets)), [len(target.keys) for target in targets])
-    is_key[
-        torch.from_numpy(number), torch.from_numpy(np.concatenate([k.keys for k in targets]))
-    ] = True
-    scores_at = scores[row, torch.tensor(heads)[None], token].float()  # (n, heads, T)
-    on_keys = scores_at.masked_fill(~is_key[:, None], -1e9).logsumexp(-1)
+    is_key = torch.zeros(
+        len(targets.rows), scores.shape[-1], dtype=torch.bool, device=scores.device
+    )
+    is_key[targets.owners, targets.keys] = True
+    head_rows = torch.tensor(heads, device=scores.device)[None]
+    scores_at = scores[targets.rows[:, None], head_rows, targets.tokens[:, None]].float()
+    on_keys = scores_at.masked_fill(~is_key[:, None], -1e9).logsumexp(-1)  # of (n, heads, T)
     missing = scores_at.logsumexp(-1) - on_keys
-    return missing.mean(), float((-missing).exp().mean().detach())
+    return missing.mean(), (-missing).exp().mean().detach()
 
 
-def attention_losses(
-    rows: PackedRows, trace: Trace, rng: np.random.Generator
-) -> tuple[Tensor, dict[str, float]]:
-    """Return all attention losses on a sample of the targets, and the attention on them."""
-    total, figures = torch.zeros(()), {}
-    for name, heads_at in TARGET_HEADS.items():
-        targets = rows.targets[name]
-        if not targets:
-            continue
-        if len(targets) > SAMPLES[name]:
-            sample = rng.choice(len(targets), SAMPLES[name], replace=False)
-            targets = [targets[number] for number in sample]
-        for layer, heads in heads_at:
+def attention_losses(rows: RowArrays[Tensor], trace: Trace) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return all attention losses, and the attention on their targets."""
+    total, figures = torch.zeros((), device=rows.ids.device), dict[str, Tensor]()
+    for name, targets in rows.targets.items():
+        for layer, heads in TARGET_HEADS[name]:
             if layer < len(trace.scores):
                 loss, figures[f"at_{name}{layer}"] = attention_loss(
                     targets, trace.scores[layer], heads
@@ -140,37 +133,33 @@ def attention_losses(
 
 
 def coordinate_loss(
-    wrapper: TrainingWrapper,
-    rows: PackedRows,
-    trace: Trace,
-    objects: Tensor,
-    rng: np.random.Generator,
-) -> tuple[Tensor, float]:
+    wrapper: TrainingWrapper, rows: RowArrays[Tensor], trace: Trace, objects: Tensor
+) -> tuple[Tensor, Tensor]:
     """Read the framed object's coordinates off the state that enters block 3."""
-    boxes = np.array(rows.boxes)
-    boxes = boxes[rng.choice(len(boxes), min(len(boxes), 500), replace=False)]
-    row, token, scene, number = (torch.from_numpy(column) for column in boxes.T)
+    row, token, scene, number = rows.boxes.T
     readings = wrapper.coordinates(trace.entering[3][row, token].float()).unflatten(-1, (4, BINS))
     truth = objects[scene, number, 1:].float() / 1000
     with torch.no_grad():
         error = (box_bins(readings) - truth).abs().mean()
-    return bin_loss(readings, truth), float(error)
+    return bin_loss(readings, truth), error
 
 
 def name_loss(
     wrapper: TrainingWrapper, features: Tensor, cells: Tensor, objects: Tensor, names: Tensor
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """Pull each object's cells towards the embeddings of its English and Chinese name."""
     tables = [wrapper.model.transformer.wte(names[:, language]) for language in (0, 1)]
     return words_loss(features, cells, objects, tables, wrapper.name_scale, wrapper.name_none)
 
 
-def phrase_loss(wrapper: TrainingWrapper, rows: PackedRows, trace: Trace, names: Tensor) -> Tensor:
+def phrase_loss(
+    wrapper: TrainingWrapper, rows: RowArrays[Tensor], trace: Trace, names: Tensor
+) -> Tensor:
     """Point the state before a noun of a list, after the heads that look at it, to its name."""
-    row, token, noun = (torch.from_numpy(column) for column in np.array(rows.phrases).T)
+    row, token, noun = rows.phrases.T
     layer = min(LISTING + 1, len(trace.entering) - 1)
     state = F.normalize(trace.entering[layer][row, token].float(), dim=-1)
-    loss = torch.zeros(())
+    loss = state.new_zeros(())
     for language in (0, 1):
         table = F.normalize(wrapper.model.transformer.wte(names[:, language]).float(), dim=-1)
         logits = state @ table.T * wrapper.name_scale.exp()
@@ -179,23 +168,30 @@ def phrase_loss(wrapper: TrainingWrapper, rows: PackedRows, trace: Trace, names:
 
 
 def token_accuracies(
-    markers: Markers, rows: PackedRows, predictions: Tensor, is_label: Tensor
+    markers: Markers,
+    ids: NDArray[np.int64],
+    spans: Sequence[ScoredSpan],
+    predictions: NDArray[np.int64],
 ) -> dict[str, float]:
-    """Measure how often answers are right, token by token after the true beginning."""
-    prediction_rows = torch.full(rows.ids.shape, -1)
-    prediction_rows[:, 1:][is_label] = predictions
-    predicted_ids = prediction_rows.numpy()
+    """Measure how often answers are right, token by token after the true beginning.
+
+    Args:
+        markers: of the rows.
+        ids: (B, T), the rows.
+        spans: the answers in them.
+        predictions: (B, T), what was predicted for each token; anything outside answers.
+    """
     accuracies: dict[str, list[bool]] = {}
-    for span in rows.scored_spans:
+    for span in spans:
         tokens = slice(span.start, span.start + span.length)
-        correct = predicted_ids[span.row, tokens] == rows.ids[span.row, tokens]
+        correct = predictions[span.row, tokens] == ids[span.row, tokens]
         if span.kind in _VERDICTS:
             name = f"{span.kind}_{'yes' if span.present else 'no'}"
             accuracies.setdefault(name, []).append(correct[0])
         else:
             accuracies.setdefault(span.kind, []).append(correct.all())
         if span.kind == "ground" and span.present:
-            truth = rows.ids[span.row, tokens]
+            truth = ids[span.row, tokens]
             digit = next(i for i, token in enumerate(truth) if int(token) in markers.digits)
             accuracies.setdefault("digit", []).append(correct[digit])
     return {name: float(np.mean(values)) for name, values in accuracies.items()}

@@ -7,17 +7,18 @@ network is the ordinary `segue.models.qwen_vl` one, and nothing but its own weig
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lab.chat.data import ShardReader
-from lab.chat.features import FeaturePool, apply_last_layer
+from lab.chat.data import DrawScene, SceneStream, stack
+from lab.chat.dialogue_stream import DialogueBatch, DialogueStream
+from lab.chat.features import apply_last_layer, resample
 from lab.chat.initialise import align, new_model, noun_table
 from lab.chat.language_losses import (
     TrainingWrapper,
@@ -28,10 +29,13 @@ from lab.chat.language_losses import (
     run_decoder,
     token_accuracies,
 )
+from lab.chat.packed_rows import Markers
 from lab.chat.packing import FULL_MIX, LATE_MIX, QUERY_MIX, WARM_START_MIX, TurnPacker
-from lab.training.loop import RandomState, TrainingLoop
+from lab.chat.weights import write_weights
+from lab.training.feed import BatchFeed, tensor, to_tensors
+from lab.training.loop import Figures, RandomState, TrainingLoop
 from lab.training.optimisers import separate_optimisers
-from lab.training.precision import set_up_cpu, training_precision
+from lab.training.precision import CPU, training_precision
 from lab.training.schedules import Budget, Schedule
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
@@ -45,7 +49,9 @@ class LanguageRecipe:
     question, and after `late_share` those of `late_mix`, by default more descriptions.
     `attention_weight` falls to `late_attention_weight` when single nouns are over. Kinds of turns
     in `leave_out` are never asked (see `dialogues.KINDS`, and `dialogues.FOLLOW_KINDS` for turns
-    that follow another); `chinese_share`, `long_share` and `max_gap` are those of `TurnPacker`.
+    that follow another); `fresh` is the share of new scenes in a batch, the
+    others come from the latest `pool`; answers are counted at every `measure_every`th step;
+    `chinese_share`, `long_share` and `max_gap` are those of `TurnPacker`.
     """
 
     minutes: float = 60.0
@@ -71,13 +77,17 @@ class LanguageRecipe:
     long_share: float = 0.12
     max_gap: int = 0
     pool: int = 3000
+    fresh: float = 0.5
     compiled: bool = True
     log_every: int = 25
+    measure_every: int = 1
     save_minutes: float = 4.0
     seed: int = 0
 
 
 _VISION_PREFIX = "transformer.visual."
+_SEEN_SCENES, _SEEN_FIRST = 3000, 1 << 40
+"""How many scenes fresh embeddings are aligned on, and the number of their first batch."""
 WARM_START = LanguageRecipe(
     batch=14,
     length=304,
@@ -97,54 +107,75 @@ WARM_START = LanguageRecipe(
 """For training from weights: one mix from the first step to the last, and shorter rows."""
 
 
+CUDA_WARM_START = replace(
+    WARM_START, batch=96, rate=8e-4, compiled=False, measure_every=10, save_minutes=1.0, seed=14
+)
+"""The same with large batches, for an accelerator."""
+
+
+def mix_of(recipe: LanguageRecipe, progress: float) -> Mapping[str, float]:
+    """Return the weight of each kind of turn when `progress` of the budget is spent."""
+    if progress > recipe.late_share:
+        return recipe.late_mix
+    return QUERY_MIX if progress < recipe.query_share else FULL_MIX
+
+
 def batch_loss(
     wrapper: TrainingWrapper,
-    packer: TurnPacker,
-    pool: FeaturePool,
+    batch: DialogueBatch,
+    markers: Markers,
+    first_cell: int,
     names: Tensor,
     recipe: LanguageRecipe,
     progress: float,
-) -> tuple[Tensor, dict[str, float]]:
-    """Compute the whole loss on some scenes of the pool, and what to log."""
-    rng = packer.rng
-    indices = rng.choice(pool.size, recipe.batch, replace=False)
-    mix: Mapping[str, float] = QUERY_MIX if progress < recipe.query_share else FULL_MIX
-    if progress > recipe.late_share:
-        mix = recipe.late_mix
-    rows = packer.pack(pool.truth(indices), mix)
-    objects = torch.from_numpy(pool.objects[indices].astype(np.int64))
-    cells = torch.from_numpy(pool.cells[indices].astype(np.int64))
-    features = apply_last_layer(
-        wrapper.model.transformer.visual, torch.from_numpy(pool.normal[indices]).float()
-    )
-    with training_precision():
-        trace = run_decoder(wrapper, rows, features, packer.first_cell)
-        labels = torch.from_numpy(rows.labels)[:, 1:]
+    measures: bool = True,
+) -> tuple[Tensor, Figures]:
+    """Compute the whole loss on a batch, and what to log.
+
+    Args:
+        wrapper: the network and its training-only parts.
+        batch: scenes and dialogues.
+        markers: of the rows.
+        first_cell: the token at which the first image of a row begins.
+        names: the tokens of the nouns, (96, 2).
+        recipe: the weights of the losses.
+        progress: the share of the budget that is spent.
+        measures: whether to measure, too, how many answers are right.
+    """
+    device, scenes = names.device, batch.scenes
+    rows = to_tensors(batch.rows, device)
+    objects, cells = tensor(scenes.objects, device).long(), tensor(scenes.cells, device).long()
+    tower = wrapper.model.transformer.visual
+    features = apply_last_layer(tower, resample(tower, scenes.images))
+    with training_precision(device):
+        trace = run_decoder(wrapper, rows, features, first_cell)
+        labels = rows.labels[:, 1:]
         is_label = labels >= 0
         logits = wrapper.model.lm_head(trace.last[:, :-1][is_label]).float()
     token_losses = F.cross_entropy(logits, labels[is_label], reduction="none")
-    weights = torch.from_numpy(rows.weights)[:, 1:][is_label]
+    weights = rows.weights[:, 1:][is_label]
     words_loss = (token_losses * weights).sum() / weights.sum()
-    attention_loss, figures = attention_losses(rows, trace, rng)
+    attention_loss, figures = attention_losses(rows, trace)
     fade = min(1.0, max(0.0, (progress - recipe.query_share) / 0.1))
     attention_weight = recipe.attention_weight + fade * (
         recipe.late_attention_weight - recipe.attention_weight
     )
     names_loss, figures["named"] = name_loss(wrapper, features, cells, objects, names)
     loss = words_loss + attention_weight * attention_loss + recipe.name_weight * names_loss
-    if rows.boxes:
-        coordinates_loss, figures["coordinate"] = coordinate_loss(
-            wrapper, rows, trace, objects, rng
-        )
+    if len(rows.boxes):
+        coordinates_loss, figures["coordinate"] = coordinate_loss(wrapper, rows, trace, objects)
         loss = loss + recipe.coordinate_weight * coordinates_loss
-    if rows.phrases:
+    if len(rows.phrases):
         phrases_loss = phrase_loss(wrapper, rows, trace, names)
-        figures["listed"] = float(phrases_loss.detach())
+        figures["listed"] = phrases_loss.detach()
         loss = loss + recipe.phrase_weight * phrases_loss
-    figures["words"] = float(words_loss.detach())
-    figures["loss"] = float(loss.detach())
-    figures.update(token_accuracies(packer.markers, rows, logits.argmax(-1), is_label))
-    return loss, figures
+    figures |= {"words": words_loss.detach(), "loss": loss.detach()}
+    if not measures:
+        return loss, figures
+    predictions = torch.full_like(rows.ids, -1)
+    predictions[:, 1:][is_label] = logits.argmax(-1)
+    accuracies = token_accuracies(markers, batch.rows.ids, batch.spans, predictions.cpu().numpy())
+    return loss, {**figures, **accuracies}
 
 
 def freeze_tower(model: QwenVLForCausalLM) -> None:
@@ -165,19 +196,20 @@ class LanguageTraining(TrainingLoop):
 
     def __init__(
         self,
-        shards: Path,
+        draw: DrawScene,
         folder: Path,
         tokenizer: QwenVLTokenizer,
         tower: Mapping[str, Tensor],
         recipe: LanguageRecipe,
+        device: torch.device = CPU,
+        workers: int = 0,
     ) -> None:
         self.tokenizer, self.recipe = tokenizer, recipe
-        self.rng = np.random.default_rng(recipe.seed)
         network = new_model(tokenizer, recipe.layers)
         network.transformer.visual.load_state_dict(tower)
         freeze_tower(network)
         network.train()
-        model = TrainingWrapper(network, recipe.compiled)
+        model = TrainingWrapper(network, recipe.compiled).to(device)
         optimisers = separate_optimisers(
             model,
             is_hidden_matrix,
@@ -186,72 +218,80 @@ class LanguageTraining(TrainingLoop):
             decay=recipe.decay,
             max_norm=1.0,
         )
-        budget = Budget(recipe.minutes, recipe.steps)
-        super().__init__(folder, budget, model, optimisers, Schedule(recipe.warm_up, recipe.hold))
-        self.save_every, self.report_every = 60 * recipe.save_minutes, recipe.log_every
-        self.names = noun_table(tokenizer)
-        reader = ShardReader(shards)
-        reader.refresh()
-        self.pool = FeaturePool(network.transformer.visual, reader, recipe.pool)
+        scenes = SceneStream(
+            draw, batch=recipe.batch, seed=recipe.seed, pool=recipe.pool, fresh=recipe.fresh
+        )
+        rng = np.random.default_rng(recipe.seed)
         self.packer = TurnPacker(
             tokenizer,
             recipe.length,
-            self.rng,
+            rng,
             recipe.leave_out,
             recipe.chinese_share,
             recipe.long_share,
             recipe.max_gap,
         )
-        self.parts |= {"pool": self.pool, "random": RandomState(self.rng)}
+        self.stream = DialogueStream(scenes, self.packer, partial(mix_of, recipe), recipe.seed)
+        super().__init__(
+            folder,
+            Budget(recipe.minutes, recipe.steps),
+            model,
+            optimisers,
+            Schedule(recipe.warm_up, recipe.hold),
+            feed=BatchFeed(self.stream, workers),
+        )
+        self.save_every, self.report_every = 60 * recipe.save_minutes, recipe.log_every
+        self.names = noun_table(tokenizer).to(device)
+        self.parts["random"] = RandomState(rng)
 
     def initialise(self, start: QwenVLForCausalLM | None) -> None:
-        """Fill the pool, and take the weights of `start` but for its tower, or align fresh ones."""
+        """Take the weights of `start` but for its tower, or align fresh ones."""
         network = self.model.model
-        self.pool.fill(self.rng)
         if start is None:
-            align(network, self.tokenizer, self.pool)
+            device = self.names.device
+            network.to(CPU)
+            batches = [self.stream.scenes.batch(_SEEN_FIRST + n) for n in range(_SEEN_SCENES // 50)]
+            seen = stack(batches)
+            align(network, self.tokenizer, resample(network.transformer.visual, seen.images), seen)
+            network.to(device)
         else:
             tower = network.transformer.visual.state_dict(prefix=_VISION_PREFIX)
             network.load_state_dict(start.state_dict() | tower)
 
-    def upgrade(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Translate checkpoints that were written before the loop was shared."""
-        if "random" in state:
-            return state
-        names = ("adam", "muon")[: len(state["optimiser"])]
-        return {
-            "model": state["trainee"],
-            "optimisers": dict(zip(names, state["optimiser"], strict=True)),
-            "pool": state["pool"],
-            "random": {"numpy": state["numpy"], "torch": state["torch"]},
-            "step": state["step"],
-            "spent": state["seconds"],
-        }
+    def export(self, model: TrainingWrapper, folder: Path) -> None:
+        """Write the chat model as far as it is trained."""
+        write_weights(model.model, self.tokenizer, folder)
 
-    def save(self) -> None:
-        """Write the checkpoint, and look for new shards."""
-        super().save()
-        self.pool.reader.refresh()
-
-    def compute_loss(self, progress: float) -> tuple[Tensor, dict[str, float]]:
-        """Renew a part of the pool, and compute the loss on some of its scenes."""
-        self.pool.renew(self.rng, self.recipe.batch // 2)
-        return batch_loss(self.model, self.packer, self.pool, self.names, self.recipe, progress)
+    def compute_loss(self, progress: float) -> tuple[Tensor, Figures]:
+        """Compute the loss on a batch of dialogues."""
+        self.stream.progress.value = progress
+        return batch_loss(
+            self.model,
+            self.next_batch(),
+            self.packer.markers,
+            self.packer.first_cell,
+            self.names,
+            self.recipe,
+            progress,
+            self.step % self.recipe.measure_every == 0,
+        )
 
 
 def train_language(
-    shards: Path,
+    draw: DrawScene,
     out: Path,
     tokenizer: QwenVLTokenizer,
     tower: Mapping[str, Tensor],
     recipe: LanguageRecipe,
     resume: bool = True,
     start: QwenVLForCausalLM | None = None,
+    device: torch.device = CPU,
+    workers: int = 0,
 ) -> QwenVLForCausalLM:
     """Train stage two.
 
     Args:
-        shards: the folder of the scenes to learn from.
+        draw: draws a scene to learn from.
         out: the run's folder; a checkpoint and the log go here.
         tokenizer: of the model.
         tower: the state of the tower that stage one made.
@@ -259,13 +299,14 @@ def train_language(
         resume: resume from the checkpoint in `out`, where there is one.
         start: a model with this tokenizer's vocabulary to begin with instead of an untrained one;
             its own tower is ignored.
+        device: where the network is trained.
+        workers: processes that draw scenes and dialogues; 0: this one.
 
     Raises:
         ModelError: the checkpoint cannot be used.
     """
     torch.manual_seed(recipe.seed)
-    set_up_cpu()
-    training = LanguageTraining(shards, out, tokenizer, tower, recipe)
+    training = LanguageTraining(draw, out, tokenizer, tower, recipe, device, workers)
     training.begin(recipe, resume=resume, start=start)
     training.run()
     network: QwenVLForCausalLM = training.model.model

@@ -1,7 +1,7 @@
 """Turns about scenes as rows of tokens, and what is learned from each place of a row."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from lab.language.dialogues import Narrator
 
 Ids = list[int]
+Array = TypeVar("Array")
+"""NumPy arrays where rows are packed, tensors where they are learned from."""
+TARGETS = ("noun", "box", "list", "carry", "copy", "previous")
+"""What attention is taught: from where, to what."""
 
 
 class Markers(NamedTuple):
@@ -81,3 +85,75 @@ class RowImage:
     narrator: Narrator
     cells: NDArray[np.int8]
     first_cell: int
+
+
+class TargetArrays(NamedTuple, Generic[Array]):
+    """Attention targets as arrays.
+
+    `rows` and `tokens` (n,) are where each stands; `owners` and `keys` (m,) say that `keys[j]` is a
+    key of target `owners[j]`. All are int64.
+    """
+
+    rows: Array
+    tokens: Array
+    owners: Array
+    keys: Array
+
+
+class RowArrays(NamedTuple, Generic[Array]):
+    """A batch of packed rows as arrays, see `PackedRows`; targets and boxes are a sample."""
+
+    ids: Array
+    labels: Array
+    weights: Array
+    positions: Array
+    turn: Array
+    targets: dict[str, TargetArrays[Array]]
+    """Those that there are."""
+    boxes: Array
+    """(k, 4) int64."""
+    phrases: Array
+    """(k, 3) int64."""
+    pictures: Array
+    """(k, 3) int64."""
+
+
+def row_arrays(
+    rows: PackedRows, rng: np.random.Generator, limits: dict[str, int]
+) -> RowArrays[NDArray[Any]]:
+    """Return packed rows as arrays.
+
+    Args:
+        rows: what was packed.
+        rng: chooses the sample.
+        limits: the largest number of attention targets of each name, and of "boxes".
+    """
+    targets = {
+        name: _target_arrays(_sample(rows.targets[name], limits[name], rng))
+        for name in TARGETS
+        if rows.targets[name]
+    }
+    return RowArrays(
+        rows.ids, rows.labels, rows.weights, rows.positions, rows.turn, targets,
+        np.array(_sample(rows.boxes, limits["boxes"], rng), np.int64).reshape(-1, 4),
+        np.array(rows.phrases, np.int64).reshape(-1, 3),
+        np.array(rows.pictures, np.int64).reshape(-1, 3),
+    )  # fmt: skip
+
+
+def _target_arrays(targets: list[AttentionTarget]) -> TargetArrays[NDArray[Any]]:
+    return TargetArrays(
+        np.array([target.row for target in targets], np.int64),
+        np.array([target.token for target in targets], np.int64),
+        np.repeat(np.arange(len(targets)), [len(target.keys) for target in targets]),
+        np.concatenate([target.keys for target in targets]),
+    )
+
+
+Item = TypeVar("Item")
+
+
+def _sample(items: list[Item], most: int, rng: np.random.Generator) -> list[Item]:
+    if len(items) <= most:
+        return items
+    return [items[number] for number in rng.choice(len(items), most, replace=False)]

@@ -15,11 +15,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lab.chat.attention_targets import TurnTargets
-from lab.chat.data import CELLS
-from lab.chat.packed_rows import Ids, Markers, PackedRows, RowImage, ScoredSpan
+from lab.chat.data import CELLS, SceneArrays
+from lab.chat.packed_rows import TARGETS, Ids, Markers, PackedRows, RowImage, ScoredSpan
 from lab.language.dialogues import Narrator, check_kinds
 from lab.language.follow_ups import about_earlier, follow
 from lab.language.tokens import noun_ids
@@ -76,15 +75,6 @@ follows; of those that follow, the share of small talk."""
 _SECOND_IMAGE_SHARE, _TOGETHER_SHARE, _EARLIER_IMAGE_SHARE = 0.08, 0.3, 0.25
 """Share of rows with a second picture; of these, the share where it comes together with the first;
 of the turns after it, the share that asks about the first."""
-
-
-class PackedScenes(NamedTuple):
-    """The truth about some scenes; the arrays are those of `data.SceneArrays`."""
-
-    objects: NDArray[np.int16]
-    cells: NDArray[np.int8]
-    backgrounds: NDArray[np.int8]
-    colours: NDArray[np.int8]
 
 
 class RowCursor(NamedTuple):
@@ -155,9 +145,9 @@ class TurnPacker:
             prompt_length=len(self.prompt),
         )
 
-    def pack(self, scenes: PackedScenes, mix: Mapping[str, float]) -> PackedRows:
+    def pack(self, scenes: SceneArrays, mix: Mapping[str, float]) -> PackedRows:
         """Pack one row for each of some scenes."""
-        count = len(scenes.objects)
+        count = len(scenes)
         shape = (count, self.length)
         rows = PackedRows(
             ids=np.full(shape, self.end, np.int64),
@@ -165,7 +155,7 @@ class TurnPacker:
             weights=np.zeros(shape, np.float32),
             positions=np.zeros(shape, np.int64),
             turn=np.full(shape, -1, np.int64),
-            targets={name: [] for name in ("noun", "box", "list", "carry", "copy", "previous")},
+            targets={name: [] for name in TARGETS},
         )
         images = [self._row_image(scenes, number) for number in range(count)]
         for row in range(count):
@@ -176,7 +166,7 @@ class TurnPacker:
                 self._fill(rows, images[row], mix)
         return rows
 
-    def _row_image(self, scenes: PackedScenes, number: int) -> RowImage:
+    def _row_image(self, scenes: SceneArrays, number: int) -> RowImage:
         """Return one scene as the image that a row begins with."""
         things = [
             Thing(int(noun), (int(x0), int(y0), int(x1), int(y1)), row, int(colour))

@@ -1,6 +1,5 @@
-"""Train the embedded chat model from nothing: drawings, scenes, seeing, talking, weights.
+"""Train the embedded chat model from nothing: seeing, talking, weights.
 
-<folder>/scenes/      the scenes it learns from, drawn first and more while it trains
 <folder>/vision/      stage one: checkpoint and log (`vision_stage.py`)
 <folder>/language/    stage two: checkpoint and log (`language_stage.py`)
 <folder>/weights/     the finished model in Qwen-VL's published layout, float16
@@ -9,22 +8,23 @@ Training can also start from trained weights, on new scenes: both stages, or the
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from lab.chat import vision_stage as vision_stage
-from lab.chat.data import SceneArrays, draw_arrays, read_shard, write_shard
+from lab.chat import vision_stage
+from lab.chat.data import SceneArrays, draw_arrays
 from lab.chat.initialise import noun_table
-from lab.chat.language_stage import WARM_START, LanguageRecipe, train_language
+from lab.chat.language_stage import CUDA_WARM_START, WARM_START, LanguageRecipe, train_language
 from lab.chat.vision_stage import VisionRecipe, train_vision
+from lab.chat.weights import write_weights
 from lab.language.tokens import build_ranks
 from lab.scenes.art import best_bank
-from lab.scenes.scene import SceneRecipe
+from lab.scenes.scene import SceneRecipe, render
 from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
-from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLProcessor, QwenVLTokenizer, load, save
+from lab.training.precision import set_up
+from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLTokenizer, load
 from segue.models.qwen_vl.ranks import read_ranks, write_ranks
 
 WARM_START_SCENES = SceneRecipe(counts=(0.25, 0.3, 0.25, 0.12, 0.08), restyle=0.25)
@@ -41,30 +41,32 @@ def train_chat(
     minutes: float = 110.0,
     steps: int | None = None,
     resume: bool = True,
-    shards: int = 20,
-    shard_size: int = 4000,
     vision: VisionRecipe | None = None,
     language: LanguageRecipe | None = None,
     tower: str | Path | None = None,
     scenes: SceneRecipe | None = None,
     start: str | Path | None = None,
+    device: str = "cpu",
+    workers: int = 0,
+    checked_on: int = 300,
 ) -> Path:
     """Train both stages and write the weights; a training that was stopped resumes.
 
     Args:
-        folder: scenes, checkpoints, logs and weights go here.
+        folder: checkpoints, logs and weights go here.
         minutes: wall clock of both stages together, nine parts seeing, eleven parts talking.
         steps: exactly so many steps of each stage instead.
         resume: resume from what is in `folder`.
-        shards: how many sets of scenes to draw before training.
-        shard_size: scenes in each.
         vision: how to train stage one; minutes and steps are overridden.
         language: how to train stage two, likewise.
         tower: a folder of weights whose visual tower is taken as it is; then only stage two is
             trained, and has all the minutes.
         scenes: what the scenes to learn from are like; by default as `SceneRecipe` says.
         start: a folder of weights to start from; its vocabulary is kept. `vision` and `language`
-            are by default the `WARM_START` of their modules.
+            are by default the `WARM_START` of their modules, on CUDA the `CUDA_WARM_START`.
+        device: where the networks are trained.
+        workers: processes that draw; 0: this one.
+        checked_on: scenes of each kind on which stage one is checked.
 
     Returns:
         The folder with the weights.
@@ -72,59 +74,52 @@ def train_chat(
     Raises:
         ModelError: there are no weights in `start` or `tower`.
     """
-    folder = Path(folder)
+    folder, place = Path(folder), set_up(device)
     bank, start_model = best_bank(), None
     if start is None:
         vision_recipe, language_recipe = vision or VisionRecipe(), language or LanguageRecipe()
         tokenizer = QwenVLTokenizer(_ranks(folder / "segue.tiktoken", language_recipe.leave_out))
     else:
         start_model, processor = load(Path(start), dtype="float32", device="cpu")
-        vision_recipe, language_recipe = vision or vision_stage.WARM_START, language or WARM_START
+        on_cuda = place.type == "cuda"
+        vision_recipe = vision or (
+            vision_stage.CUDA_WARM_START if on_cuda else vision_stage.WARM_START
+        )
+        language_recipe = language or (CUDA_WARM_START if on_cuda else WARM_START)
         language_recipe = replace(language_recipe, layers=len(start_model.transformer.h))
         tokenizer, scenes = processor.tokenizer, scenes or WARM_START_SCENES
-    shard_folder = folder / "scenes"
-    draw_shards(
-        shard_folder, bank, shards, shard_size, scenes, first=0 if start_model is None else 100
-    )
+    draw = partial(render, bank=bank.without(HELD_OUT_STYLE), recipe=scenes or SceneRecipe())
     share = _VISION_SHARE if tower is None else 0.0
     if tower is None:
         vision_recipe = replace(vision_recipe, minutes=minutes * share, steps=steps)
-        check_sets = _check_sets(shard_folder, bank, min(300, shard_size))
-        tower_state = _train_tower(
-            folder, vision_recipe, check_sets, resume, start_model, tokenizer
-        )
+        tower_state = train_vision(
+            draw,
+            folder / "vision",
+            vision_recipe,
+            _check_sets(bank, checked_on),
+            resume,
+            None if start_model is None else start_model.transformer.visual,
+            None if start_model is None else _words(start_model, tokenizer),
+            place,
+            workers,
+        ).tower.state_dict()
     else:
         tower_model, _ = load(Path(tower), dtype="float32", device="cpu")
         tower_state = tower_model.transformer.visual.state_dict()
     language_recipe = replace(language_recipe, minutes=minutes * (1 - share), steps=steps)
     model = train_language(
-        shard_folder,
+        draw,
         folder / "language",
         tokenizer,
         tower_state,
         language_recipe,
         resume,
         start_model,
+        place,
+        workers,
     )
     write_weights(model, tokenizer, folder / "weights")
     return folder / "weights"
-
-
-def _train_tower(
-    folder: Path,
-    recipe: VisionRecipe,
-    check_sets: dict[str, SceneArrays],
-    resume: bool,
-    start: QwenVLForCausalLM | None,
-    tokenizer: QwenVLTokenizer,
-) -> dict[str, Tensor]:
-    """Train stage one, perhaps from the tower of `start`; returns the tower's state."""
-    start_tower = None if start is None else start.transformer.visual
-    words = None if start is None else _words(start, tokenizer)
-    model = train_vision(
-        folder / "scenes", folder / "vision", recipe, check_sets, resume, start_tower, words
-    )
-    return model.tower.state_dict()
 
 
 def _words(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer) -> Tensor:
@@ -133,39 +128,16 @@ def _words(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer) -> Tensor:
     return embeddings.detach().transpose(0, 1).clone()
 
 
-def _check_sets(folder: Path, bank: SpriteBank, size: int) -> dict[str, SceneArrays]:
-    """Return the scenes that stage one is checked on; they are drawn where necessary."""
+def _check_sets(bank: SpriteBank, size: int) -> dict[str, SceneArrays]:
+    """Draw the scenes that stage one is checked on."""
     drawings = {"scenes": bank.without(HELD_OUT_STYLE)}
     if HELD_OUT_STYLE in bank.styles:
         drawings["style"] = bank.only(HELD_OUT_STYLE)
-    for name, drawings_of_kind in drawings.items():
-        if not (folder / name).exists():
-            recipe = SceneRecipe(restyle=0.0)
-            write_shard(
-                folder / name, draw_arrays(size, _CHECK_SEEDS[name], drawings_of_kind, recipe)
-            )
-    return {name: read_shard(folder / name) for name in drawings}
-
-
-def draw_shards(
-    folder: Path,
-    bank: SpriteBank,
-    count: int,
-    size: int,
-    scenes: SceneRecipe | None = None,
-    first: int = 0,
-) -> None:
-    """Draw the scenes to train on, but for those that are there already.
-
-    The sets are numbered from `first`; the number is the seed.
-    """
-    for number in range(first, first + count):
-        shard = folder / f"{number:03d}"
-        if not shard.exists():
-            arrays = draw_arrays(
-                size, number, bank.without(HELD_OUT_STYLE), scenes or SceneRecipe()
-            )
-            write_shard(shard, arrays)
+    recipe = SceneRecipe(restyle=0.0)
+    return {
+        name: draw_arrays(size, _CHECK_SEEDS[name], drawings_of_kind, recipe)
+        for name, drawings_of_kind in drawings.items()
+    }
 
 
 def _ranks(path: Path, leave_out: tuple[str, ...]) -> dict[bytes, int]:
@@ -173,17 +145,3 @@ def _ranks(path: Path, leave_out: tuple[str, ...]) -> dict[bytes, int]:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_ranks(build_ranks(leave_out=leave_out), path)
     return read_ranks(path)
-
-
-def write_weights(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer, folder: Path) -> None:
-    """Write the model in Qwen-VL's published layout, float16, greedy by default."""
-    generation: dict[str, Any] = {
-        "chat_format": "chatml",
-        "do_sample": False,
-        "max_new_tokens": 256,
-        "max_window_size": 1536,
-        "eos_token_id": tokenizer.turn_end_id,
-        "pad_token_id": tokenizer.end_of_text_id,
-    }
-    processor = QwenVLProcessor(tokenizer, model.config.visual_config, generation)
-    save(model, processor, folder, torch.float16)

@@ -14,7 +14,8 @@ BINS = 40
 
 def box_bins(logits: Tensor) -> Tensor:
     """Return the expected coordinate of each bin distribution, 0..1."""
-    return (logits.float().softmax(-1) * torch.linspace(0, 1, BINS)).sum(-1)
+    bins = torch.linspace(0, 1, BINS, device=logits.device)
+    return (logits.float().softmax(-1) * bins).sum(-1)
 
 
 def bin_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -34,7 +35,7 @@ def dense_loss(
     objects: Tensor,
     background_weight: float,
     box_weight: float,
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the noun and box loss of all tokens, and the accuracy on object tokens.
 
     `owner` is (N, T), the object of each token or -1; `objects` is (N, 5, 5).
@@ -53,7 +54,7 @@ def dense_loss(
     with torch.no_grad():
         overlap = iou(box_bins(box_logits[is_object]), target)
         noun_accuracy = (noun_logits.argmax(-1) == noun)[is_object].float().mean()
-    figures = {"named": float(noun_accuracy), "boxed": float((overlap > 0.5).float().mean())}
+    figures = {"named": noun_accuracy, "boxed": (overlap > 0.5).float().mean()}
     return noun_loss + box_weight * box_loss, figures
 
 
@@ -72,16 +73,16 @@ def words_loss(
     tables: Sequence[Tensor],
     scale: Tensor,
     none_logit: Tensor,
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """Pull each object's cells towards the words for it, background cells towards none.
 
     Args:
-        seen: what the language model sees, (N, T, 256).
+        features: what the language model sees, (N, T, 256).
         owner: the object of each cell or -1, (N, T).
         objects: (N, 5, 5).
         tables: for each language the embedding of each noun, (96, 256).
         scale: logarithm of what cosines are multiplied with.
-        none: logit of "no object here".
+        none_logit: of "no object here".
 
     Returns:
         The loss, and the share of object cells whose nearest word is right.
@@ -89,13 +90,13 @@ def words_loss(
     owned = owner >= 0
     noun = objects[..., 0].gather(1, owner.clamp(min=0))
     truth = torch.where(owned, noun, len(nouns()))
-    keep = owned | (torch.rand(owned.shape) < 0.3)
+    keep = owned | (torch.rand(owned.shape, device=owned.device) < 0.3)
     looking = F.normalize(features[keep].float(), dim=-1)
-    loss, accuracy = torch.zeros(()), 0.0
+    loss, accuracy = features.new_zeros(()), features.new_zeros(())
     for table in tables:
         logits = looking @ F.normalize(table.float(), dim=-1).T * scale.exp()
         logits = torch.cat([logits, none_logit.expand(len(logits), 1)], 1)
         loss = loss + F.cross_entropy(logits, truth[keep]) / len(tables)
         is_correct = (logits.argmax(1) == truth[keep])[owned[keep]]
-        accuracy += float(is_correct.float().mean()) / len(tables)
+        accuracy = accuracy + is_correct.float().mean() / len(tables)
     return loss, accuracy

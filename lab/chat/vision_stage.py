@@ -6,9 +6,8 @@ thrown away afterwards. The tower is the ordinary `segue.models.qwen_vl` one; on
 initialisation is special: the resampler's queries begin by attending to their own neighbourhood.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +17,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lab.chat.data import CELLS, PATCHES, SIDE, SceneArrays, ShardReader
+from lab.chat.data import CELLS, PATCHES, SIDE, DrawScene, SceneArrays, SceneStream
 from lab.chat.vision_losses import BINS, dense_loss, words_loss
 from lab.scenes import backgrounds
 from lab.scenes.vocabulary import nouns
-from lab.training.loop import RandomState, TrainingLoop
+from lab.training.feed import BatchFeed, tensor
+from lab.training.loop import Figures, RandomState, TrainingLoop
 from lab.training.optimisers import separate_optimisers
-from lab.training.precision import set_up_cpu, training_precision
+from lab.training.precision import CPU, training_precision
 from lab.training.schedules import Budget, Schedule
 from segue.models.qwen_vl.configuration import VisualConfig
 from segue.models.qwen_vl.visual import VisualTower, sine_cosine_table
@@ -40,6 +40,7 @@ class VisionRecipe:
     The learning rate follows the share of `minutes` (or of `steps`, where given) that is spent:
     warm-up, constant, then linear down to a fiftieth.
 
+    `fresh` is the share of new scenes in a batch, the others come from the latest `pool`.
     `words_weight` and the heads' numbers count where training starts from a trained tower: see
     `train_vision` and `fit_heads`.
     """
@@ -59,6 +60,8 @@ class VisionRecipe:
     head_batches: int = 25
     head_rounds: int = 10
     head_rate: float = 4e-3
+    pool: int = 2000
+    fresh: float = 0.3
     log_every: int = 25
     check_minutes: float = 4.0
     seed: int = 0
@@ -66,6 +69,17 @@ class VisionRecipe:
 
 WARM_START = VisionRecipe(batch=40, muon_rate=0.005, adam_rate=5e-4, hold=0.15, warm_up=30, seed=1)
 """For training from a tower: a quarter of the rate, that falls nearly all the time."""
+
+CUDA_WARM_START = replace(
+    WARM_START,
+    batch=256,
+    muon_rate=0.01,
+    adam_rate=1e-3,
+    head_batches=20,
+    check_minutes=1.0,
+    seed=13,
+)
+"""The same with large batches, for an accelerator."""
 
 
 def visual_settings(image_start_id: int = 0) -> dict[str, Any]:
@@ -169,45 +183,48 @@ class VisionWrapper(nn.Module):
         return Readings(self.patch_head(patches), self.cell_head(cells), place, cells)
 
 
-def to_pixels(images: NDArray[np.uint8]) -> Tensor:
+def to_pixels(images: NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
     """Normalise images as the processor does: (N, S, S, 3) uint8 to (N, 3, S, S) float32."""
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
-    return (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
+    mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
+    return (pixels - mean) / std
 
 
 def batch_loss(
     model: VisionWrapper, arrays: SceneArrays, recipe: VisionRecipe
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the whole loss on some scenes, and what to log."""
-    with training_precision():
-        readings = model(to_pixels(arrays.images))
+    device = model.place.weight.device
+    with training_precision(device):
+        readings = model(to_pixels(arrays.images, device))
     return readings_loss(model, readings, arrays, recipe)
 
 
 def readings_loss(
     model: VisionWrapper, readings: Readings, arrays: SceneArrays, recipe: VisionRecipe
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the whole loss on what was read, and what to log."""
-    objects = torch.from_numpy(arrays.objects).long()
-    loss, figures = torch.zeros(()), dict[str, float]()
+    device = readings.place.device
+    objects = tensor(arrays.objects, device).long()
+    loss, figures = torch.zeros((), device=device), dict[str, Tensor]()
     owner = {"patch": arrays.patches, "cell": arrays.cells}
     for name, reading in (("patch", readings.patches), ("cell", readings.cells)):
-        owners = torch.from_numpy(owner[name].astype(np.int64))
+        owners = tensor(owner[name], device).long()
         weights = recipe.background_weight, recipe.box_weight
         part, part_figures = dense_loss(reading, owners, objects, *weights)
         loss = loss + part
         figures |= {f"{name}_{figure}": value for figure, value in part_figures.items()}
-    truth = torch.from_numpy(arrays.backgrounds).long()
+    truth = tensor(arrays.backgrounds, device).long()
     loss = loss + recipe.place_weight * F.cross_entropy(readings.place.float(), truth)
-    figures["place"] = float((readings.place.argmax(-1) == truth).float().mean())
+    figures["place"] = (readings.place.argmax(-1) == truth).float().mean()
     if len(model.words):
-        owners = torch.from_numpy(arrays.cells.astype(np.int64))
+        owners = tensor(arrays.cells, device).long()
         scale, none_logit = model.word_scale, model.word_none
         part, figures["words"] = words_loss(
             readings.cells_seen, owners, objects, list(model.words), scale, none_logit
         )
         loss = loss + recipe.words_weight * part
-    return loss, {"loss": float(loss.detach()), **figures}
+    return loss, {"loss": loss.detach(), **figures}
 
 
 @torch.no_grad()
@@ -217,20 +234,25 @@ def check(model: VisionWrapper, arrays: SceneArrays, recipe: VisionRecipe) -> di
     parts = np.array_split(np.arange(len(arrays)), max(1, len(arrays) // 50))
     rows = [batch_loss(model, arrays.rows(part), recipe)[1] for part in parts]
     model.train()
-    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+    return {name: round(float(np.mean([float(row[name]) for row in rows])), 4) for name in rows[0]}
 
 
 def fit_heads(
-    model: VisionWrapper, reader: ShardReader, rng: np.random.Generator, recipe: VisionRecipe
+    model: VisionWrapper,
+    batches: list[SceneArrays],
+    rng: np.random.Generator,
+    recipe: VisionRecipe,
 ) -> None:
     """Train the training-only heads on the tower as it is; the tower stays.
 
     They are not kept with the weights. Untrained ones would spoil the tower with what they do not
     know yet.
     """
-    batches = [reader.batch(rng, recipe.batch) for _ in range(recipe.head_batches)]
+    device = model.place.weight.device
     with torch.no_grad():
-        encoded = [model.tower.encode_patches(to_pixels(arrays.images)) for arrays in batches]
+        encoded = [
+            model.tower.encode_patches(to_pixels(arrays.images, device)) for arrays in batches
+        ]
     heads = [p for name, p in model.named_parameters() if not name.startswith("tower.")]
     adam = torch.optim.Adam(heads, lr=recipe.head_rate)
     for _ in range(recipe.head_rounds):
@@ -248,20 +270,28 @@ def is_hidden_matrix(name: str) -> bool:
     return name.startswith("tower.") and "query" not in name and "positional" not in name
 
 
+_HEAD_STEP = 1 << 40
+"""Where the numbers of the batches begin that heads are fitted on; no run comes that far."""
+
+
 class VisionTraining(TrainingLoop):
     """One run of stage one."""
 
     def __init__(
         self,
-        shards: Path,
+        draw: DrawScene,
         folder: Path,
         recipe: VisionRecipe,
         held_out: Mapping[str, SceneArrays],
         words: Tensor | None,
+        device: torch.device = CPU,
+        workers: int = 0,
     ) -> None:
         self.recipe, self.rng = recipe, np.random.default_rng(recipe.seed)
-        model = VisionWrapper(words)
-        self.reader = ShardReader(shards)
+        model = VisionWrapper(words).to(device)
+        self.stream = SceneStream(
+            draw, batch=recipe.batch, seed=recipe.seed, pool=recipe.pool, fresh=recipe.fresh
+        )
         optimisers = separate_optimisers(
             model,
             is_hidden_matrix,
@@ -281,6 +311,7 @@ class VisionTraining(TrainingLoop):
             optimisers,
             Schedule(recipe.warm_up, recipe.hold, end=0.02, floor=0.02),
             check=check_all if held_out else None,
+            feed=BatchFeed(self.stream, workers),
         )
         self.parts["random"] = RandomState(self.rng)
         self.save_every = self.check_every = 60 * recipe.check_minutes
@@ -289,57 +320,39 @@ class VisionTraining(TrainingLoop):
     def initialise(self, start: VisualTower | None) -> None:
         """Take the tower of `start`, if there is one, and fit the heads to it."""
         if start is not None:
-            self.reader.refresh()
             self.model.tower.load_state_dict(start.state_dict())
-            fit_heads(self.model, self.reader, self.rng, self.recipe)
+            batches = [self.stream.batch(_HEAD_STEP + n) for n in range(self.recipe.head_batches)]
+            fit_heads(self.model, batches, self.rng, self.recipe)
             self.budget.restart_clock()
 
-    def upgrade(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Translate checkpoints that were written before the loop was shared."""
-        if "random" in state:
-            return state
-        return {
-            "model": state["model"],
-            "optimisers": dict(zip(("muon", "adam"), state["optimisers"], strict=True)),
-            "random": {"numpy": state["numpy"], "torch": state["torch"]},
-            "step": state["step"],
-            "spent": state["seconds"],
-        }
-
-    def run(self) -> None:
-        """Train until the budget is spent."""
-        self.reader.refresh()
-        super().run()
-
-    def report(self, now: float) -> None:
-        """Write a line of the log, and look for new shards."""
-        super().report(now)
-        self.reader.refresh()
-
-    def compute_loss(self, progress: float) -> tuple[Tensor, dict[str, float]]:
+    def compute_loss(self, progress: float) -> tuple[Tensor, Figures]:
         """Compute the loss of one batch of scenes."""
-        return batch_loss(self.model, self.reader.batch(self.rng, self.recipe.batch), self.recipe)
+        return batch_loss(self.model, self.next_batch(), self.recipe)
 
 
 def train_vision(
-    shards: Path,
+    draw: DrawScene,
     out: Path,
     recipe: VisionRecipe,
     held_out: Mapping[str, SceneArrays],
     resume: bool = True,
     start: VisualTower | None = None,
     words: Tensor | None = None,
+    device: torch.device = CPU,
+    workers: int = 0,
 ) -> VisionWrapper:
     """Train stage one.
 
     Args:
-        shards: the folder of the scenes to learn from.
+        draw: draws a scene to learn from.
         out: the run's folder; a checkpoint and the log go here.
         recipe: the numbers of the training.
         held_out: scenes to check on, by name.
         resume: resume from the checkpoint in `out`, where there is one.
         start: a trained tower to begin with instead of a fresh one.
         words: the nouns' embeddings, (2, 96, 256), of the language model that the tower belongs to.
+        device: where the network is trained.
+        workers: processes that draw scenes; 0: this one.
 
     Returns:
         The tower with its training-only heads.
@@ -348,17 +361,8 @@ def train_vision(
         ModelError: the checkpoint cannot be used.
     """
     torch.manual_seed(recipe.seed)
-    set_up_cpu()
-    training = VisionTraining(shards, out, recipe, held_out, words)
+    training = VisionTraining(draw, out, recipe, held_out, words, device, workers)
     training.begin(recipe, resume=resume, start=start)
     training.run()
     model: VisionWrapper = training.model
     return model
-
-
-def features(tower: VisualTower, images: NDArray[np.uint8]) -> NDArray[np.float16]:
-    """Return what the language model sees of each image: (N, 64, 256) float16."""
-    with torch.no_grad(), training_precision():
-        cells = tower(to_pixels(images)).float()
-    assert math.isqrt(cells.shape[1]) == CELLS, "one feature per resampler cell"
-    return cells.numpy().astype(np.float16)

@@ -5,22 +5,21 @@ separated by full stops, as Grounding DINO reads them. Pictures of one batch sha
 different from batch to batch, because the shipped processor keeps a picture's proportions.
 """
 
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from lab.detector.losses import Target
-from lab.detector.network import PIXEL_MEAN, PIXEL_STD
+from lab.detector.recipe import DetectorRecipe
 from lab.detector.tokenizer import FIXED_IDS, noun_called, phrase_ids, write_phrase
 from lab.scenes.scene import Scene, SceneRecipe, render
 from lab.scenes.sprites import SpriteBank
 from lab.scenes.vocabulary import nouns
+from lab.training.replay import ReplayPool
 
 STRANGERS = (
     "person", "man", "woman", "child", "baby", "table", "bottle", "window", "road", "river",
@@ -136,55 +135,57 @@ def _stranger(rng: np.random.Generator) -> str:
     return word if noun_called(word) is None else "person"
 
 
-class DetectorBatch(NamedTuple):
-    """One training step's input.
+Array = TypeVar("Array")
+"""NumPy arrays where a batch is drawn, tensors where it is learned from."""
 
-    `pixels` (B, 3, H, W) float32 are normalised; `ids` and `attention` are (B, T) int64; each image
-    has a target and a caption. `all_boxes` (n, 4), as in targets, and `all_nouns` (n,) int64 are
-    every object of each image, asked for or not.
+
+class DetectorBatch(NamedTuple, Generic[Array]):
+    """One training step's input, padded to M objects an image.
+
+    `images` (B, H, W, 3) are uint8; `ids` and `attention` (B, T) int64. `boxes` (B, M, 4) float32
+    and `nouns` (B, M) int64 are every object of each image, -1 where there is none; `words` (B, M,
+    T) float32 are 1 on the tokens of the phrase that asks for an object, all 0 where none does.
+    Boxes are centre x, centre y, width, height as shares of the image.
     """
 
-    pixels: Tensor
-    ids: Tensor
-    attention: Tensor
-    targets: list[Target]
-    captions: list[TokenCaption]
-    all_boxes: list[Tensor]
-    all_nouns: list[Tensor]
+    images: Array
+    ids: Array
+    attention: Array
+    boxes: Array
+    nouns: Array
+    words: Array
 
 
 def make_detector_batch(
     pictures: list[LabelledImage], captions: list[TokenCaption], height: int, width: int
-) -> DetectorBatch:
-    """Bring the images to one shape and say which tokens name each box.
-
-    Objects without a name are left out.
-    """
+) -> DetectorBatch[NDArray[Any]]:
+    """Bring the images to one shape and say which tokens name each box."""
     length = max(len(c.ids) for c in captions)
-    ids = torch.zeros(len(captions), length, dtype=torch.long)
-    attention = torch.zeros_like(ids)
-    targets = []
-    pixels = np.zeros((len(pictures), 3, height, width), np.float32)
+    most = max(1, *(len(picture.nouns) for picture in pictures))
+    count = len(pictures)
+    ids, attention = np.zeros((2, count, length), np.int64)
+    images = np.zeros((count, height, width, 3), np.uint8)
+    boxes, words = np.zeros((count, most, 4), np.float32), np.zeros((count, most, length), "f4")
+    object_nouns = np.full((count, most), -1, np.int64)
     for row, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        ids[row, : len(caption.ids)] = torch.tensor(caption.ids)
+        ids[row, : len(caption.ids)] = caption.ids
         attention[row, : len(caption.ids)] = 1
-        pixels[row] = normalised_picture(picture.pixels, height, width)
-        targets.append(_target(picture, caption, length))
-    all_boxes = [torch.from_numpy(_centred(picture)) for picture in pictures]
-    all_nouns = [torch.tensor(picture.nouns, dtype=torch.long) for picture in pictures]
-    return DetectorBatch(
-        torch.from_numpy(pixels), ids, attention, targets, captions, all_boxes, all_nouns
-    )
+        images[row] = resized(picture.pixels, height, width)
+        boxes[row, : len(picture.nouns)] = _centred(picture)
+        object_nouns[row, : len(picture.nouns)] = picture.nouns
+        for number, noun in enumerate(picture.nouns):
+            if noun in caption.nouns:
+                start, end = caption.spans[caption.nouns.index(noun)]
+                words[row, number, start:end] = 1
+    return DetectorBatch(images, ids, attention, boxes, object_nouns, words)
 
 
-def normalised_picture(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
-    """Resize and normalise as Grounding DINO's processor does: (3, height, width) float32."""
-    if picture.shape[:2] != (height, width):
-        resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
-        picture = np.asarray(resized)
-    scaled = picture.astype(np.float32) / np.float32(255)
-    mean, std = np.array(PIXEL_MEAN, np.float32), np.array(PIXEL_STD, np.float32)
-    return np.asarray(((scaled - mean) / std).transpose(2, 0, 1))
+def resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize as Grounding DINO's processor does: (height, width, 3) uint8."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image)
 
 
 def _centred(picture: LabelledImage) -> NDArray[np.float32]:
@@ -195,15 +196,6 @@ def _centred(picture: LabelledImage) -> NDArray[np.float32]:
     return np.asarray(centre_boxes / np.array([wide, high, wide, high], np.float32), np.float32)
 
 
-def _target(picture: LabelledImage, caption: TokenCaption, length: int) -> Target:
-    asked_rows = [row for row, noun in enumerate(picture.nouns) if noun in caption.nouns]
-    words = torch.zeros(len(asked_rows), length)
-    for row, index in enumerate(asked_rows):
-        start, end = caption.spans[caption.nouns.index(picture.nouns[index])]
-        words[row, start:end] = 1
-    return Target(torch.from_numpy(_centred(picture))[asked_rows], words)
-
-
 SHAPES = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.75, 1.0), (1.0, 0.75), (0.67, 1.0))
 
 
@@ -211,81 +203,72 @@ CROWDED = (0.08, 0.14, 0.22, 0.26, 0.3)
 """Weights of scenes with 1 to 5 objects: more than in use, because a picture costs the same."""
 
 
-class ImagePool:
-    """The latest `size` scenes of each shape of an endless, seeded sequence.
+class LabelledImages:
+    """Draws the batches that the detector learns from.
 
-    Batches draw some new scenes and replay others.
+    Each has one shape; each shape has a pool of scenes.
     """
 
-    def __init__(
-        self,
-        bank: SpriteBank,
-        seed: int,
-        longest: int,
-        size: int = 200,
-        fresh: float = 0.4,
-        restyle: float = 0.3,
-    ) -> None:
-        self.bank, self.seed, self.longest = bank, seed, longest
-        self.size, self.fresh, self.restyle = size, fresh, restyle
-        self.drawn = [0] * len(SHAPES)
-        self.pixelss: list[deque[LabelledImage]] = [deque(maxlen=size) for _ in SHAPES]
+    def __init__(self, bank: SpriteBank, recipe: DetectorRecipe) -> None:
+        self.bank, self.recipe, self.size = bank, recipe, recipe.size
+        self.pools = [
+            ReplayPool(self._draw(number), (recipe.seed, 3, number), recipe.pool, recipe.fresh)
+            for number in range(len(SHAPES))
+        ]
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Height and width of every shape."""
+        return [self.shape(number) for number in range(len(SHAPES))]
 
     def shape(self, number: int) -> tuple[int, int]:
         """Return height and width of the network's input for shape `number`."""
-        return round(SHAPES[number][0] * self.longest), round(SHAPES[number][1] * self.longest)
+        longest = self.size.image
+        return round(SHAPES[number][0] * longest), round(SHAPES[number][1] * longest)
 
-    def advance(self, number: int) -> LabelledImage:
-        """Draw the next scene of this shape.
+    def _draw(self, number: int) -> Callable[[np.random.Generator], LabelledImage]:
+        return partial(_draw_image, bank=self.bank, shape=self.shape(number), recipe=self.recipe)
 
-        Half of them are a third larger than the input, so that they get resized.
-        """
-        rng = np.random.default_rng([self.seed, 3, number, self.drawn[number]])
-        height, width = self.shape(number)
-        scale = 1.0 if rng.random() < 0.5 else 4 / 3
-        recipe = SceneRecipe(
-            round(height * scale),
-            round(width * scale),
-            counts=CROWDED,
-            smallest=0.12,
-            restyle=self.restyle,
-        )
-        scene = labelled_image(render(rng, self.bank, recipe))
-        small = Image.fromarray(scene.pixels).resize((width, height), Image.Resampling.BILINEAR)
-        ratio = np.array([width, height] * 2, np.float32) / np.array(
-            [scene.pixels.shape[1], scene.pixels.shape[0]] * 2, np.float32
-        )
-        boxes = cast(NDArray[np.float32], scene.boxes * ratio)
-        self.pixelss[number].append(LabelledImage(np.asarray(small), scene.nouns, boxes))
-        self.drawn[number] += 1
-        return self.pixelss[number][-1]
+    def branch(self, number: int) -> None:
+        """Turn to scenes of its own, as worker `number`."""
+        for pool in self.pools:
+            pool.branch(number)
 
     def state_dict(self) -> list[int]:
         """Return how many scenes of each shape have been drawn."""
-        return list(self.drawn)
+        return [pool.state_dict() for pool in self.pools]
 
     def load_state_dict(self, state: list[int]) -> None:
-        """Draw the pool again as it was after so many scenes of each shape."""
-        for number, count in enumerate(state):
-            self.pixelss[number].clear()
-            self.drawn[number] = max(0, count - self.size)
-            while self.drawn[number] < count:
-                self.advance(number)
+        """Draw the pools again as they were after so many scenes of each shape."""
+        for pool, drawn in zip(self.pools, state, strict=True):
+            pool.load_state_dict(drawn)
 
-    def batch(self, step: int, count: int, phrases: int, room: int) -> DetectorBatch:
+    def batch(self, step: int) -> DetectorBatch[NDArray[Any]]:
         """Draw batch number `step`."""
-        rng = np.random.default_rng([self.seed, 4, step])
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, 4, step])
         number = int(rng.integers(len(SHAPES)))
-        pictures = []
-        for _ in range(count):
-            pool = self.pixelss[number]
-            if len(pool) < 8 or rng.random() < self.fresh:
-                picture = self.advance(number)
-            else:
-                picture = pool[int(rng.integers(len(pool)))]
-            pictures.append(_augmented(rng, picture))
-        captions = [random_caption(rng, set(p.nouns), phrases, room) for p in pictures]
+        pictures = [_augmented(rng, self.pools[number].take(rng)) for _ in range(recipe.batch)]
+        captions = [
+            random_caption(rng, set(p.nouns), recipe.phrases, self.size.text_length)
+            for p in pictures
+        ]
         return make_detector_batch(pictures, captions, *self.shape(number))
+
+
+def _draw_image(
+    rng: np.random.Generator, bank: SpriteBank, shape: tuple[int, int], recipe: DetectorRecipe
+) -> LabelledImage:
+    """Draw a scene; half of them are a third larger than the input, so that they get resized."""
+    height, width = shape
+    scale = 1.0 if rng.random() < 0.5 else 4 / 3
+    drawn_height, drawn_width = round(height * scale), round(width * scale)
+    scene_recipe = SceneRecipe(
+        drawn_height, drawn_width, counts=CROWDED, smallest=0.12, restyle=recipe.restyle
+    )
+    scene = labelled_image(render(rng, bank, scene_recipe))
+    ratio = np.array([width / drawn_width, height / drawn_height] * 2, np.float32)
+    return LabelledImage(resized(scene.pixels, height, width), scene.nouns, scene.boxes * ratio)
 
 
 def _augmented(rng: np.random.Generator, labelled: LabelledImage) -> LabelledImage:

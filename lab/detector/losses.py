@@ -18,33 +18,37 @@ from torch import Tensor
 from lab.detector.network import DetectorOutput
 
 
-class Target(NamedTuple):
-    """The truth about one image and its caption.
+class Targets(NamedTuple):
+    """The truth about the images of a batch and their captions, padded to M objects an image.
 
-    `boxes` are (n, 4); `words` (n, T) are 1 on the text tokens of each box.
+    `boxes` are (B, M, 4); `words` (B, M, T) are 1 on the text tokens of each box; `is_object`
+    (B, M) says which rows are objects, not padding.
     """
 
     boxes: Tensor
     words: Tensor
+    is_object: Tensor
 
 
-def naming_loss(names: Tensor, boxes: list[Tensor], nouns: list[Tensor], centres: Tensor) -> Tensor:
+def naming_loss(names: Tensor, boxes: Tensor, nouns: Tensor, centres: Tensor) -> Tensor:
     """Return the cross entropy of a plain classifier on the image tokens.
 
-    It helps in training and is not shipped.
+    It helps in training and is not shipped. Words reach the network through a contrast with a few
+    of them at a time, which teaches slowly what things look like; this says it outright. A token
+    belongs to the smallest object in whose inner part it lies; tokens of nothing weigh a tenth.
 
-    Words reach the network through a contrast with a few of them at a time, which teaches slowly
-    what things look like; this says it outright. `names` (B, N, C + 1) are class logits, the last
-    for "nothing here"; `boxes` (n, 4) and
-    `nouns` (n,) are all objects of each picture. A token belongs to the smallest object in whose
-    inner part it lies; tokens of nothing weigh a tenth.
+    Args:
+        names: (B, N, C + 1) class logits, the last for "nothing here".
+        boxes: (B, M, 4), all objects of each picture.
+        nouns: (B, M) int64, theirs; -1 is padding.
+        centres: (N, 2), of the image tokens.
     """
     nothing = names.shape[-1] - 1
-    targets = torch.full(names.shape[:2], nothing, dtype=torch.long)
-    for row, (box, noun) in enumerate(zip(boxes, nouns, strict=True)):
-        for index in box[:, 2:].prod(-1).argsort(descending=True).tolist():
-            offsets = (centres - box[index, :2]).abs() / box[index, 2:]
-            targets[row, (offsets < 0.38).all(-1)] = noun[index]
+    offsets = (centres - boxes[:, :, None, :2]).abs() / boxes[:, :, None, 2:].clamp(min=1e-6)
+    inside = (offsets < 0.38).all(-1) & (nouns >= 0)[..., None]
+    areas = torch.where(inside, boxes[..., 2:].prod(-1)[..., None], torch.inf)
+    smallest = areas.min(1)
+    targets = torch.where(smallest.values.isfinite(), nouns.gather(1, smallest.indices), nothing)
     weight = torch.where(targets == nothing, 0.1, 1.0)
     token_losses = F.cross_entropy(names.flatten(0, 1), targets.flatten(), reduction="none")
     return (token_losses * weight.flatten()).sum() / weight.sum()
@@ -86,39 +90,45 @@ def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def match_targets(
-    logits: Tensor, boxes: Tensor, target: Target, max_claims: int, centres: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Match predictions to objects: indices of predictions and of objects, both (m,).
+    logits: Tensor, boxes: Tensor, targets: Targets, max_claims: int, centres: Tensor | None
+) -> Tensor:
+    """Match predictions to objects.
 
-    Each object takes its `most` cheapest predictions; the first always, the others only where
-    they overlap it by 0.4 or, with `centres` (the proposal stage), where they sit inside it. A
-    prediction wanted twice goes to the cheaper claim.
+    Each object takes its `max_claims` cheapest predictions; the first always, the others only
+    where they overlap it by 0.4 or, with `centres` (the proposal stage), where they sit inside it.
+    A prediction wanted twice goes to the cheaper claim.
+
+    Args:
+        logits: (B, N, T), of predictions against tokens; padding is far below zero.
+        boxes: (B, N, 4), predicted.
+        targets: the truth.
+        max_claims: predictions that an object may take.
+        centres: (N, 2), of the image tokens.
+
+    Returns:
+        The object of each prediction, (B, N) int64; -1 where none claims it.
     """
-    exact = corners(target.boxes)
-    iou, generalised = overlaps(corners(boxes)[:, None], exact[None])
-    score = (logits.sigmoid() @ target.words.T) / target.words.sum(1)
+    iou, generalised = overlaps(corners(boxes)[:, :, None], corners(targets.boxes)[:, None])
+    words = targets.words.sum(-1).clamp(min=1)[:, None]
+    score = (logits.sigmoid() @ targets.words.transpose(1, 2)) / words
     cost = (
         -2 * (score.clamp(min=1e-6)).log() * 0.5
-        + 5 * torch.cdist(boxes, target.boxes, p=1)
+        + 5 * torch.cdist(boxes, targets.boxes, p=1)
         - 2 * generalised
     )
     fit = iou > 0.4
     if centres is not None:
-        offsets = (centres[:, None] - target.boxes[None, :, :2]).abs() / target.boxes[None, :, 2:]
+        offsets = centres[None, :, None] - targets.boxes[:, None, :, :2]
+        offsets = offsets.abs() / targets.boxes[:, None, :, 2:].clamp(min=1e-6)
         fit = (offsets < 0.5).all(-1)
         cost = cost + 2 * (offsets**2).sum(-1) + 100 * ~fit
-    values, candidates = cost.topk(min(max_claims, len(cost)), dim=0, largest=False)
-    allowed = torch.gather(fit, 0, candidates)
-    allowed[0] = True
-    best: dict[int, tuple[float, int]] = {}
-    rows, columns = allowed.nonzero(as_tuple=True)
-    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        prediction, value = int(candidates[row, column]), float(values[row, column])
-        if prediction not in best or value < best[prediction][0]:
-            best[prediction] = (value, column)
-    return torch.tensor(list(best), dtype=torch.long), torch.tensor(
-        [column for _, column in best.values()], dtype=torch.long
-    )
+    candidates = cost.topk(min(max_claims, cost.shape[1]), dim=1, largest=False).indices
+    allowed = fit.gather(1, candidates)
+    allowed[:, 0] = True
+    claimed = torch.zeros_like(fit).scatter_(1, candidates, allowed)
+    claims = torch.where(claimed & targets.is_object[:, None], cost, torch.inf)
+    cheapest = claims.min(-1)
+    return torch.where(cheapest.values.isfinite(), cheapest.indices, -1)
 
 
 class _StageLoss(NamedTuple):
@@ -131,45 +141,36 @@ def stage_loss(
     logits: Tensor,
     boxes: Tensor,
     attention: Tensor,
-    targets: list[Target],
+    targets: Targets,
     max_claims: int,
     centres: Tensor | None = None,
 ) -> _StageLoss:
     """Return the loss of one stage: `logits` (B, N, T), `boxes` (B, N, 4), `attention` (B, T)."""
     is_token = attention[:, None].bool().expand_as(logits)
     logits = torch.where(is_token, logits, torch.zeros_like(logits))
-    word_targets = torch.zeros_like(logits)
-    distances, shapes, quality = [], [], []
-    for row, target in enumerate(targets):
-        if not len(target.boxes):
-            continue
-        hidden = logits[row].masked_fill(attention[row] == 0, -30)
-        predictions, objects = match_targets(
-            hidden, boxes[row].detach(), target, max_claims, centres
-        )
-        predicted_boxes, target_boxes = boxes[row, predictions], target.boxes[objects]
-        iou, generalised = overlaps(corners(predicted_boxes), corners(target_boxes))
-        reached = iou.detach().clamp(min=0.3)[:, None]
-        word_targets[row, predictions] = target.words[objects] * reached
-        distances.append((predicted_boxes - target_boxes).abs().sum(-1))
-        shapes.append(1 - generalised)
-        quality.append(iou.detach())
-    count = max(1, sum(len(q) for q in quality))
+    hidden = logits.detach().masked_fill(~is_token, -30)
+    owners = match_targets(hidden, boxes.detach(), targets, max_claims, centres)
+    is_match = owners >= 0
+    count = is_match.sum().clamp(min=1)
+    rows = owners.clamp(min=0)[..., None]
+    target_boxes = targets.boxes.gather(1, rows.expand(-1, -1, 4))
+    iou, generalised = overlaps(corners(boxes), corners(target_boxes))
+    reached = (iou.detach().clamp(min=0.3) * is_match)[..., None]
+    words = targets.words.gather(1, rows.expand(-1, -1, logits.shape[-1]))
+    word_targets = words * reached
     probability = logits.sigmoid()
     entropy = F.softplus(logits) - logits * word_targets
     weight = torch.where(
         word_targets > 0, (word_targets - probability).abs() ** 1.5, 0.75 * probability**2
     )
-    words = 4 * (entropy * weight * is_token).sum() / count
-    if not quality:
-        zero = boxes.sum() * 0
-        return _StageLoss(words, zero, zero.detach())
-    box_loss = 5 * torch.cat(distances).mean() + 2 * torch.cat(shapes).mean()
-    return _StageLoss(words, box_loss, torch.cat(quality).mean())
+    word_loss = 4 * (entropy * weight * is_token).sum() / count
+    distance = (boxes - target_boxes).abs().sum(-1)
+    box_loss = ((5 * distance + 2 * (1 - generalised)) * is_match).sum() / count
+    return _StageLoss(word_loss, box_loss, (iou.detach() * is_match).sum() / count)
 
 
 def detector_loss(
-    output: DetectorOutput, attention: Tensor, targets: list[Target], centres: Tensor
+    output: DetectorOutput, attention: Tensor, targets: Targets, centres: Tensor
 ) -> DetectorLoss:
     """Add up the losses of the proposals and of every decoder layer."""
     proposal = stage_loss(

@@ -181,6 +181,12 @@ def run_detector(
     )
 
 
+def normalised_pixels(images: Tensor) -> Tensor:
+    """Normalise as Grounding DINO's processor does: (B, H, W, 3) uint8 to (B, 3, H, W) float32."""
+    mean, std = (torch.tensor(values, device=images.device) for values in (PIXEL_MEAN, PIXEL_STD))
+    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
 def token_centres(size: DetectorSize, height: int, width: int) -> Tensor:
     """Return the centres (N, 2) of the image tokens, x and y as shares of the image."""
     levels = []

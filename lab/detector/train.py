@@ -7,23 +7,24 @@ started again at any moment, and leaves an ordinary transformers folder in
 `runs/detector/weights`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from transformers import GroundingDinoForObjectDetection, GroundingDinoImageProcessor
 
-from lab.detector.data import ImagePool
+from lab.detector.data import LabelledImages
 from lab.detector.evaluate import calibrate_detector, write_detector_options
-from lab.detector.losses import detector_loss, naming_loss
+from lab.detector.losses import Targets, detector_loss, naming_loss
 from lab.detector.network import (
-    DetectorSize,
     new_detector,
     new_namer,
+    normalised_pixels,
     run_detector,
     token_centres,
 )
+from lab.detector.recipe import CUDA_WARM_START, WARM_START, DetectorRecipe
 from lab.detector.tokenizer import (
     detector_tokenizer,
     nouns_of_tokens,
@@ -32,40 +33,16 @@ from lab.detector.tokenizer import (
 from lab.scenes.art import best_bank
 from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
 from lab.scenes.vocabulary import nouns
-from lab.training.loop import Check, TrainingLoop
+from lab.training.feed import BatchFeed, to_tensors
+from lab.training.loop import Check, Figures, TrainingLoop
 from lab.training.optimisers import matched_optimisers
-from lab.training.precision import set_up_cpu
+from lab.training.precision import CPU, set_up, uses_bfloat16
 from lab.training.schedules import Budget, Schedule
 from lab.training.weights import load_weights, save_half_precision
 from segue.detect.grounding_dino import DinoOptions
-from segue.runtime.device import multiplies_bfloat16
-
-
-@dataclass(frozen=True)
-class DetectorRecipe:
-    """The numbers of a training.
-
-    `phrases` is the longest caption; `fresh` the share of new images in a batch.
-    """
-
-    size: DetectorSize = field(default_factory=DetectorSize)
-    batch: int = 8
-    peak_rate: float = 1.2e-3
-    warm_up: int = 80
-    hold: float = 0.55
-    phrases: int = 24
-    pool: int = 120
-    fresh: float = 0.4
-    restyle: float = 0.3
-    seed: int = 1
-    bfloat16: bool = field(default_factory=multiplies_bfloat16)
-
 
 UNCALIBRATED = DinoOptions(box_threshold=0.3, text_threshold=0.3, nms_iou=0.5)
 """The detector's options until `calibrate_detector` has chosen the threshold."""
-
-WARM_START = DetectorRecipe(batch=12, peak_rate=7e-4, hold=0.33, seed=3)
-"""For training from weights: a lower rate, that falls for two thirds of the time."""
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
@@ -89,21 +66,32 @@ class DetectorTraining(TrainingLoop):
         recipe: DetectorRecipe,
         bank: SpriteBank,
         check: Check | None = None,
+        device: torch.device = CPU,
+        workers: int = 0,
     ) -> None:
         size = replace(recipe.size, vocabulary=len(vocabulary_tokens()))
-        model = new_detector(size, recipe.seed, nouns_of_tokens())
+        model = new_detector(size, recipe.seed, nouns_of_tokens()).to(device)
         optimisers = matched_optimisers(
             model, recipe.peak_rate, is_hidden_matrix, is_slow, newton_steps=4
         )
         schedule = Schedule(recipe.warm_up, recipe.hold)
-        super().__init__(folder, budget, model, optimisers, schedule, check=check, averaged=True)
-        self.size, self.recipe = size, recipe
-        self.pool = ImagePool(
-            bank, recipe.seed, size.image, recipe.pool, recipe.fresh, recipe.restyle
+        images = LabelledImages(bank, recipe)
+        super().__init__(
+            folder,
+            budget,
+            model,
+            optimisers,
+            schedule,
+            check=check,
+            averaged=True,
+            feed=BatchFeed(images, workers),
         )
-        self.namer = new_namer(size, len(nouns()) + 1, recipe.seed)
+        self.size, self.recipe, self.device = size, recipe, device
+        self.bfloat16 = uses_bfloat16(recipe.bfloat16, device)
+        self.centres = {shape: token_centres(size, *shape).to(device) for shape in images.shapes}
+        self.namer = new_namer(size, len(nouns()) + 1, recipe.seed).to(device)
         self.namer_adam = torch.optim.AdamW(self.namer.parameters(), lr=recipe.peak_rate)
-        self.parts |= {"namer": self.namer, "namer_adam": self.namer_adam, "drawn": self.pool}
+        self.parts |= {"namer": self.namer, "namer_adam": self.namer_adam}
 
     def initialise(self, start: Path | None) -> None:
         """Load the weights in `start`, if there are any."""
@@ -112,20 +100,21 @@ class DetectorTraining(TrainingLoop):
             assert self.average is not None, "the detector's weights are averaged"
             self.average.reset(self.model)
 
-    def compute_loss(self, progress: float) -> tuple[Tensor, dict[str, float]]:
+    def compute_loss(self, progress: float) -> tuple[Tensor, Figures]:
         """Compute the loss of one batch: finding objects, and naming what lies at each place."""
-        recipe = self.recipe
-        batch = self.pool.batch(self.step, recipe.batch, recipe.phrases, self.size.text_length)
+        batch = to_tensors(self.next_batch(), self.device)
+        pixels = normalised_pixels(batch.images)
         output = run_detector(
-            self.model, batch.pixels, batch.ids, batch.attention, bfloat16=recipe.bfloat16
+            self.model, pixels, batch.ids, batch.attention, bfloat16=self.bfloat16
         )
-        centres = token_centres(self.size, *batch.pixels.shape[-2:])
-        loss = detector_loss(output, batch.attention, batch.targets, centres)
-        names = naming_loss(self.namer(output.places), batch.all_boxes, batch.all_nouns, centres)
-        figures = {name: float(part.detach()) for name, part in loss._asdict().items()}
-        return loss.total + names, {**figures, "naming": float(names.detach())}
+        centres = self.centres[pixels.shape[-2], pixels.shape[-1]]
+        targets = Targets(batch.boxes, batch.words, batch.words.sum(-1) > 0)
+        loss = detector_loss(output, batch.attention, targets, centres)
+        names = naming_loss(self.namer(output.places), batch.boxes, batch.nouns, centres)
+        figures = {name: part.detach() for name, part in loss._asdict().items()}
+        return loss.total + names, {**figures, "naming": names.detach()}
 
-    def update(self, share: float) -> float:
+    def update(self, share: float) -> float | Tensor:
         """Step the optimisers, and that of the training-only classifier."""
         norm = super().update(share)
         self.namer_adam.param_groups[0]["lr"] = self.recipe.peak_rate * share
@@ -168,6 +157,8 @@ def train_detector(
     save_every: float = 180.0,
     calibrate_on: int = 200,
     start: str | Path | None = None,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Path:
     """Train the detector, from scratch or from weights, and calibrate it.
 
@@ -176,13 +167,16 @@ def train_detector(
         minutes: wall clock over all parts of the run.
         steps: exactly so many steps instead.
         resume: resume from the checkpoint in `out`, where there is one.
-        recipe: the numbers of the training; None: `DetectorRecipe()`, with `start` `WARM_START`.
+        recipe: the numbers of the training; None: `DetectorRecipe()`, with `start` `WARM_START`
+            or, on CUDA, `CUDA_WARM_START`.
         bank: the drawings, of which the held-out style is always left out; None: `best_bank()`.
         check: measures the network now and then; its figures go to `log.jsonl`.
         threads: of PyTorch; None: as it is.
         save_every: seconds between two checkpoints.
         calibrate_on: scenes on which the threshold is chosen.
         start: a folder of weights to begin with instead of fresh ones.
+        device: where the network is trained; its recipe from weights depends on that.
+        workers: processes that draw batches; 0: this one.
 
     Returns:
         The folder with the weights.
@@ -190,10 +184,14 @@ def train_detector(
     Raises:
         ModelError: the checkpoint or the weights in `start` cannot be used.
     """
-    set_up_cpu(threads)
-    recipe = recipe or (DetectorRecipe() if start is None else WARM_START)
+    place = set_up(device, threads)
+    if recipe is None:
+        warm_start = CUDA_WARM_START if place.type == "cuda" else WARM_START
+        recipe = DetectorRecipe() if start is None else warm_start
     drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
-    training = DetectorTraining(out, Budget(minutes, steps), recipe, drawings, check)
+    training = DetectorTraining(
+        out, Budget(minutes, steps), recipe, drawings, check, place, workers
+    )
     training.save_every = save_every
     training.begin(recipe, resume=resume, start=None if start is None else Path(start))
     training.run()

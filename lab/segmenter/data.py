@@ -11,19 +11,17 @@ and batch `k` depend on the run's seed and on `i` and `k` alone: a resumed run d
 again and resumes exactly.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from lab.segmenter.network import PIXEL_MEAN, PIXEL_STD, Prompts
+from lab.segmenter.recipe import SegmenterRecipe
+from lab.training.replay import ReplayPool
 
 Draw = Callable[[np.random.Generator], "MaskedScene"]
 
@@ -134,16 +132,6 @@ def _relight(rng: np.random.Generator, view: SceneView) -> SceneView:
     return SceneView(picture, view.masks)
 
 
-def normalised(picture: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    """Normalise as SAM's processor does: (3, side, side) float32, zeros to the right and below."""
-    height, width = picture.shape[:2]
-    out = np.zeros((3, side, side), np.float32)
-    scaled = picture.astype(np.float32) / np.float32(255)
-    mean, std = np.array(PIXEL_MEAN, np.float32), np.array(PIXEL_STD, np.float32)
-    out[:, :height, :width] = ((scaled - mean) / std).transpose(2, 0, 1)
-    return out
-
-
 def shaken_box(
     rng: np.random.Generator, box: tuple[int, int, int, int], width: int, height: int
 ) -> NDArray[np.float32]:
@@ -188,15 +176,26 @@ def outer_point(rng: np.random.Generator, mask: NDArray[np.bool_]) -> tuple[floa
     return None
 
 
-class Batch(NamedTuple):
+Array = TypeVar("Array")
+"""NumPy arrays where a batch is drawn, tensors where it is learned from."""
+
+
+class SegmenterBatch(NamedTuple, Generic[Array]):
     """One training step's input.
 
-    `targets` (B, P, M, M) float32 are area-averaged coverages, boxes first.
+    `images` (B, S, S, 3) uint8 fill the upper left (height, width) of `sizes` (B, 2) int64.
+    `boxes` (B, P1, 4) float32, `points` (B, P2, K, 2) float32 and `labels` (B, P2, K) int64 are
+    prompts as in `network.Prompts`; `targets` (B, P1 + P2, M, M) uint8 are area-averaged
+    coverages, boxes first. `seed` (1,) int64 is for what the step itself chooses.
     """
 
-    pixels: Tensor
-    prompts: Prompts
-    targets: Tensor
+    images: Array
+    sizes: Array
+    boxes: Array
+    points: Array
+    labels: Array
+    targets: Array
+    seed: Array
 
 
 @dataclass(frozen=True)
@@ -213,20 +212,21 @@ class PromptPlan:
 
 def make_batch(
     rng: np.random.Generator, views: list[SceneView], plan: PromptPlan, side: int, mask_side: int
-) -> Batch:
+) -> SegmenterBatch[NDArray[Any]]:
     """Prompt every view as `plan` says.
 
     Objects are shared out so that each gets its turn before any is prompted twice.
     """
     count = len(views)
-    pixels = np.zeros((count, 3, side, side), np.float32)
+    images = np.zeros((count, side, side, 3), np.uint8)
+    sizes = np.array([view.picture.shape[:2] for view in views], np.int64)
     boxes = np.zeros((count, plan.boxes, 4), np.float32)
     points = np.zeros((count, plan.points, plan.clicks, 2), np.float32)
     labels = np.full((count, plan.points, plan.clicks), -10, np.int64)
-    targets = np.zeros((count, plan.boxes + plan.points, mask_side, mask_side), np.float32)
+    targets = np.zeros((count, plan.boxes + plan.points, mask_side, mask_side), np.uint8)
     for row, view in enumerate(views):
-        pixels[row] = normalised(view.picture, side)
-        height, width = view.picture.shape[:2]
+        height, width = sizes[row].tolist()
+        images[row, :height, :width] = view.picture
         for slot, index in enumerate(_turns(rng, len(view.masks), plan)):
             mask = view.masks[index] > 127
             targets[row, slot] = coverage(view.masks[index], side, mask_side)
@@ -236,12 +236,8 @@ def make_batch(
                 boxes[row, slot] = shaken_box(rng, box, width, height)
             else:
                 _click(rng, mask, points[row, slot - plan.boxes], labels[row, slot - plan.boxes])
-    prompts = Prompts(
-        torch.from_numpy(boxes) if plan.boxes else None,
-        torch.from_numpy(points) if plan.points else None,
-        torch.from_numpy(labels) if plan.points else None,
-    )
-    return Batch(torch.from_numpy(pixels), prompts, torch.from_numpy(targets))
+    seed = rng.integers(1 << 62, size=1)
+    return SegmenterBatch(images, sizes, boxes, points, labels, targets, seed)
 
 
 def _turns(rng: np.random.Generator, objects: int, plan: PromptPlan) -> list[int]:
@@ -270,67 +266,54 @@ def _click(
         labels[k] = 0 if beside else 1
 
 
-def coverage(mask: NDArray[np.uint8], side: int, mask_side: int) -> NDArray[np.float32]:
-    """Pad a mask to `side` and average it down to (mask_side, mask_side) in [0, 1]."""
-    full = np.zeros((side, side), np.float32)
+def coverage(mask: NDArray[np.uint8], side: int, mask_side: int) -> NDArray[np.uint8]:
+    """Pad a mask to `side` and average it down to (mask_side, mask_side), 0 to 255."""
+    full = np.zeros((side, side), np.uint8)
     full[: mask.shape[0], : mask.shape[1]] = mask
-    k = side // mask_side
-    averaged = full.reshape(mask_side, k, mask_side, k).mean((1, 3)) / np.float32(255)
-    return np.asarray(averaged, np.float32)
+    return cv2.resize(full, (mask_side, mask_side), interpolation=cv2.INTER_AREA)
 
 
 class ScenePool:
-    """The latest `size` scenes of an endless, seeded sequence.
+    """Draws the batches that the segmenter learns from."""
 
-    Each batch draws some new scenes and replays others.
-    """
+    def __init__(self, draw: Draw, recipe: SegmenterRecipe) -> None:
+        self.draw, self.recipe = draw, recipe
+        key = (recipe.seed, 1)
+        self.pool = ReplayPool[MaskedScene](self._draw, key, recipe.pool, recipe.fresh)
 
-    def __init__(self, draw: Draw, seed: int, size: int = 400, fresh: float = 0.2) -> None:
-        self.draw, self.seed, self.size, self.fresh = draw, seed, size, fresh
-        self.drawn = 0
-        self.scenes: deque[MaskedScene] = deque(maxlen=size)
-
-    def scene(self, index: int) -> MaskedScene:
-        """Draw scene number `index`, with at least one object."""
-        rng = np.random.default_rng([self.seed, 1, index])
+    def _draw(self, rng: np.random.Generator) -> MaskedScene:
+        """Draw a scene with at least one object."""
         scene = self.draw(rng)
         while not scene.masks:
             scene = self.draw(rng)
         return scene
 
-    def advance(self) -> MaskedScene:
-        """Draw the next scene into the pool and return it."""
-        self.scenes.append(self.scene(self.drawn))
-        self.drawn += 1
-        return self.scenes[-1]
+    def branch(self, number: int) -> None:
+        """Turn to scenes of its own, as worker `number`."""
+        self.pool.branch(number)
 
     def state_dict(self) -> int:
         """Return how many scenes have been drawn."""
-        return self.drawn
+        return self.pool.state_dict()
 
     def load_state_dict(self, state: int) -> None:
         """Draw the pool again as it was after so many scenes."""
-        self.scenes.clear()
-        self.drawn = max(0, state - self.size)
-        while self.drawn < state:
-            self.advance()
+        self.pool.load_state_dict(state)
 
-    def views(
-        self, step: int, count: int, side: int
-    ) -> tuple[np.random.Generator, list[SceneView]]:
-        """Draw the views of batch number `step`.
-
-        Returns:
-            The generator that the rest of this batch must use, and the views.
-        """
-        rng = np.random.default_rng([self.seed, 2, step])
+    def batch(self, step: int) -> SegmenterBatch[NDArray[Any]]:
+        """Draw batch number `step`."""
+        size = self.recipe.size
+        rng = np.random.default_rng([self.recipe.seed, 2, step])
         views: list[SceneView] = []
-        while len(views) < count:
-            if len(self.scenes) < 8 or rng.random() < self.fresh:
-                scene = self.advance()
-            else:
-                scene = self.scenes[int(rng.integers(len(self.scenes)))]
-            view = random_view(rng, scene, side)
+        while len(views) < self.recipe.batch:
+            view = random_view(rng, self.pool.take(rng), size.image)
             if view.masks:
                 views.append(view)
-        return rng, views
+        return make_batch(rng, views, choose_plan(rng), size.image, size.mask)
+
+
+def choose_plan(rng: np.random.Generator) -> PromptPlan:
+    """Choose boxes and single clicks mostly; on one step in four, clicks with negatives."""
+    if rng.random() < 0.75:
+        return PromptPlan()
+    return PromptPlan(clicks=int(rng.integers(2, 5)))

@@ -167,6 +167,23 @@ def _look_nearby(attention: SamAttention, generator: torch.Generator) -> None:
         projection.bias.zero_()
 
 
+def normalised_pixels(images: Tensor, sizes: Tensor) -> Tensor:
+    """Normalise as SAM's processor does.
+
+    Args:
+        images: (B, S, S, 3) uint8.
+        sizes: (B, 2) int64, height and width of what each image shows.
+
+    Returns:
+        (B, 3, S, S) float32, zeros to the right and below.
+    """
+    mean, std = (torch.tensor(values, device=images.device) for values in (PIXEL_MEAN, PIXEL_STD))
+    pixels = (images.float() / 255 - mean) / std
+    places = torch.arange(images.shape[1], device=images.device)
+    inside = places[None, None] < sizes[:, :, None]
+    return (pixels * (inside[:, 0, :, None] & inside[:, 1, None])[..., None]).permute(0, 3, 1, 2)
+
+
 class Prompts(NamedTuple):
     """What is asked about each picture, in pixels of the padded square picture.
 

@@ -8,7 +8,6 @@ started again at any moment, and leaves an ordinary transformers folder in
 """
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,60 +19,22 @@ from lab.scenes.art import best_bank
 from lab.scenes.scene import SceneRecipe, render
 from lab.scenes.shapes import cluttered_scene, drop_shapes, photographic
 from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
-from lab.segmenter.data import (
-    Batch,
-    Draw,
-    MaskedScene,
-    PromptPlan,
-    ScenePool,
-    make_batch,
-)
+from lab.segmenter.data import Draw, MaskedScene, ScenePool, SegmenterBatch
 from lab.segmenter.losses import segmenter_loss
 from lab.segmenter.network import (
     Prompts,
     SegmenterOutput,
-    SegmenterSize,
     new_segmenter,
+    normalised_pixels,
     run_segmenter,
 )
-from lab.training.loop import Check, TrainingLoop
+from lab.segmenter.recipe import CUDA_WARM_START, WARM_START, SegmenterRecipe
+from lab.training.feed import BatchFeed, to_tensors
+from lab.training.loop import Check, Figures, TrainingLoop
 from lab.training.optimisers import matched_optimisers
-from lab.training.precision import set_up_cpu
+from lab.training.precision import CPU, set_up, uses_bfloat16
 from lab.training.schedules import Budget, Schedule
 from lab.training.weights import load_weights, save_half_precision
-from segue.runtime.device import multiplies_bfloat16
-
-SHIPPED_SIZE = SegmenterSize(
-    patch=16, width=192, layers=6, heads=6, mlp_ratio=4.0, window=8, global_layers=(2, 5),
-    decoder=128, decoder_mlp=256,
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class SegmenterRecipe:
-    """The numbers of a training.
-
-    `balanced_until` and `focal_from` are shares of the budget; see the losses.
-    """
-
-    size: SegmenterSize = field(default_factory=lambda: SHIPPED_SIZE)
-    batch: int = 8
-    peak_rate: float = 1.5e-3
-    warm_up: int = 100
-    hold: float = 0.35
-    balanced_until: float = 0.08
-    focal_from: float = 0.2
-    pool: int = 400
-    fresh: float = 0.2
-    seed: int = 1
-    bfloat16: bool = field(default_factory=multiplies_bfloat16)
-
-
-WARM_START = SegmenterRecipe(
-    peak_rate=7e-4, warm_up=40, hold=0.2, balanced_until=-0.2, focal_from=-0.1, seed=5
-)
-"""For training from weights: focal loss from the first step, and a lower rate, that falls
-for four fifths of the time."""
 
 
 def drawn_or_cluttered(bank: SpriteBank) -> Draw:
@@ -105,36 +66,26 @@ def drawn_or_cluttered(bank: SpriteBank) -> Draw:
     return draw
 
 
-def choose_plan(rng: np.random.Generator) -> PromptPlan:
-    """Choose boxes and single clicks mostly; on one step in four, clicks with negatives."""
-    if rng.random() < 0.75:
-        return PromptPlan()
-    return PromptPlan(clicks=int(rng.integers(2, 5)))
-
-
 def answer(
-    model: SamModel, batch: Batch, refine: bool, bfloat16: bool
+    model: SamModel, batch: SegmenterBatch[Tensor], refine: bool, bfloat16: bool
 ) -> tuple[SegmenterOutput, Tensor, int]:
     """Return the network's output, its targets, and how many of the prompts are boxes.
 
     `refine` asks one box or click a picture twice, the second time with the first answer as a
     mask prompt.
     """
-    boxes = batch.prompts.boxes
-    count = 0 if boxes is None else boxes.shape[1]
+    pixels = normalised_pixels(batch.images, batch.sizes)
+    targets, count = batch.targets.float() / 255, batch.boxes.shape[1]
+    prompts = Prompts(batch.boxes, batch.points, batch.labels)
     if not refine:
-        output = run_segmenter(model, batch.pixels, batch.prompts, bfloat16=bfloat16)
-        return output, batch.targets, count
-    with torch.autocast(batch.pixels.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-        embedding = model.vision_encoder(batch.pixels).last_hidden_state
-    if boxes is not None and torch.rand(()) < 0.5:
-        prompts, targets, count = Prompts(boxes[:, :1], None, None), batch.targets[:, :1], 1
+        return run_segmenter(model, pixels, prompts, bfloat16=bfloat16), targets, count
+    with torch.autocast(pixels.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        embedding = model.vision_encoder(pixels).last_hidden_state
+    if int(batch.seed) % 2:
+        prompts, targets, count = Prompts(batch.boxes[:, :1], None, None), targets[:, :1], 1
     else:
-        points, labels = batch.prompts.points, batch.prompts.labels
-        assert points is not None, "every plan has points"
-        assert labels is not None, "points come with labels"
-        prompts = Prompts(None, points[:, :1], labels[:, :1])
-        targets, count = batch.targets[:, count : count + 1], 0
+        prompts = Prompts(None, batch.points[:, :1], batch.labels[:, :1])
+        targets, count = targets[:, count : count + 1], 0
     with torch.no_grad():
         first = run_segmenter(model, embedding, prompts, bfloat16=bfloat16, embedded=True)
     second_prompts = prompts._replace(masks=first.logits[:, 0, :1])
@@ -159,14 +110,23 @@ class SegmenterTraining(TrainingLoop):
         recipe: SegmenterRecipe,
         draw: Draw,
         check: Check | None = None,
+        device: torch.device = CPU,
+        workers: int = 0,
     ) -> None:
-        model = new_segmenter(recipe.size, recipe.seed)
+        model = new_segmenter(recipe.size, recipe.seed).to(device)
         optimisers = matched_optimisers(model, recipe.peak_rate, is_hidden_matrix)
-        schedule = Schedule(recipe.warm_up, recipe.hold)
-        super().__init__(folder, budget, model, optimisers, schedule, check=check, averaged=True)
-        self.recipe = recipe
-        self.pool = ScenePool(draw, recipe.seed, recipe.pool, recipe.fresh)
-        self.parts["drawn"] = self.pool
+        super().__init__(
+            folder,
+            budget,
+            model,
+            optimisers,
+            Schedule(recipe.warm_up, recipe.hold),
+            check=check,
+            averaged=True,
+            feed=BatchFeed(ScenePool(draw, recipe), workers),
+        )
+        self.recipe, self.device = recipe, device
+        self.bfloat16 = uses_bfloat16(recipe.bfloat16, device)
 
     def initialise(self, start: Path | None) -> None:
         """Load the weights in `start`, if there are any."""
@@ -175,21 +135,20 @@ class SegmenterTraining(TrainingLoop):
             assert self.average is not None, "the segmenter's weights are averaged"
             self.average.reset(self.model)
 
-    def compute_loss(self, progress: float) -> tuple[Tensor, dict[str, float]]:
+    def compute_loss(self, progress: float) -> tuple[Tensor, Figures]:
         """Compute the loss of one batch: boxes and clicks, or now and then a corrected answer."""
-        recipe, size = self.recipe, self.recipe.size
-        rng, views = self.pool.views(self.step, recipe.batch, size.image)
-        plan = choose_plan(rng)
-        batch = make_batch(rng, views, plan, size.image, size.mask)
-        torch.manual_seed(int(rng.integers(1 << 31)))
+        arrays, recipe = self.next_batch(), self.recipe
+        rng = np.random.default_rng(arrays.seed)
         refine = progress > recipe.focal_from and rng.random() < 0.12
-        output, targets, boxes = answer(self.model, batch, refine, recipe.bfloat16)
+        batch = to_tensors(arrays._replace(seed=None), self.device)._replace(seed=arrays.seed[0])
+        output, targets, boxes = answer(self.model, batch, refine, self.bfloat16)
         fade = (recipe.focal_from - progress) / (recipe.focal_from - recipe.balanced_until)
-        loss = segmenter_loss(output, targets, boxes, plan.clicks, min(1.0, max(0.0, fade)))
+        clicks = arrays.labels.shape[-1]
+        loss = segmenter_loss(output, targets, boxes, clicks, min(1.0, max(0.0, fade)))
         if refine:
             return loss.total, {}
-        ious = {"box_iou": float(loss.box_iou), "point_iou": float(loss.point_iou)}
-        return loss.total, {"loss": float(loss.total.detach()), **ious}
+        ious = {"box_iou": loss.box_iou, "point_iou": loss.point_iou}
+        return loss.total, {"loss": loss.total.detach(), **ious}
 
     def export(self, model: SamModel, folder: Path) -> None:
         """Write the segmenter."""
@@ -224,6 +183,8 @@ def train_segmenter(
     threads: int | None = None,
     save_every: float = 180.0,
     start: str | Path | None = None,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Path:
     """Train the segmenter, from scratch or from weights.
 
@@ -232,12 +193,15 @@ def train_segmenter(
         minutes: wall clock over all parts of the run.
         steps: exactly so many steps instead.
         resume: resume from the checkpoint in `out`, where there is one.
-        recipe: the numbers of the training; None: `SegmenterRecipe()`, with `start` `WARM_START`.
+        recipe: the numbers of the training; None: `SegmenterRecipe()`, with `start` `WARM_START`
+            or, on CUDA, `CUDA_WARM_START`.
         bank: the drawings, of which the held-out style is always left out; None: `best_bank()`.
         check: measures the network now and then; its figures go to `log.jsonl`.
         threads: of PyTorch; None: as it is.
         save_every: seconds between two checkpoints.
         start: a folder of weights to begin with instead of fresh ones.
+        device: where the network is trained; its recipe from weights depends on that.
+        workers: processes that draw batches; 0: this one.
 
     Returns:
         The folder with the weights.
@@ -245,11 +209,13 @@ def train_segmenter(
     Raises:
         ModelError: the checkpoint or the weights in `start` cannot be used.
     """
-    set_up_cpu(threads)
-    recipe = recipe or (SegmenterRecipe() if start is None else WARM_START)
+    place = set_up(device, threads)
+    if recipe is None:
+        warm_start = CUDA_WARM_START if place.type == "cuda" else WARM_START
+        recipe = SegmenterRecipe() if start is None else warm_start
     drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
     draw = drawn_or_cluttered(drawings)
-    training = SegmenterTraining(out, Budget(minutes, steps), recipe, draw, check)
+    training = SegmenterTraining(out, Budget(minutes, steps), recipe, draw, check, place, workers)
     training.save_every = save_every
     training.begin(recipe, resume=resume, start=None if start is None else Path(start))
     training.run()

@@ -25,9 +25,10 @@ class AveragedWeights:
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the weights of step `step`; early steps count more, to forget the start soon."""
         share = 1 - min(self.decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
-            if name in self.state:
-                self.state[name].lerp_(value, share)
+        values = model.state_dict()
+        torch._foreach_lerp_(
+            list(self.state.values()), [values[name] for name in self.state], share
+        )
 
     def swapped_in(self, model: nn.Module) -> "_SwappedWeights":
         """Return a context in which `model` carries the averaged weights, ready to be used."""
@@ -39,7 +40,8 @@ class AveragedWeights:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore what `state_dict` returned."""
-        self.state = state
+        for name, value in state.items():
+            self.state[name].copy_(value)
 
 
 class _SwappedWeights:
@@ -69,9 +71,9 @@ class FigureMeans:
     """
 
     def __init__(self) -> None:
-        self._rows: list[Mapping[str, float]] = []
+        self._rows: list[Mapping[str, float | Tensor]] = []
 
-    def add(self, figures: Mapping[str, float]) -> None:
+    def add(self, figures: Mapping[str, float | Tensor]) -> None:
         """Add the figures of one step."""
         self._rows.append(figures)
 
@@ -80,6 +82,6 @@ class FigureMeans:
         values: dict[str, list[float]] = {}
         for row in self._rows:
             for name, value in row.items():
-                values.setdefault(name, []).append(value)
+                values.setdefault(name, []).append(float(value))
         self._rows.clear()
         return {name: sum(column) / len(column) for name, column in values.items()}

@@ -15,10 +15,14 @@ import torch
 from torch import Tensor
 
 from lab.training.averaging import AveragedWeights, FigureMeans
+from lab.training.feed import BatchFeed
 from lab.training.optimisers import Optimisers
 from lab.training.run_folder import TrainingFolder
 from lab.training.schedules import Budget, Schedule
+from segue.errors import ModelError
 
+Figures = Mapping[str, float | Tensor]
+"""Of one step. Tensors are read only when a line of the log is written."""
 Check = Callable[[Any], Mapping[str, Any]]
 """Measures a network; its figures go to the log."""
 
@@ -69,6 +73,7 @@ class TrainingLoop(ABC):
         *,
         check: Check | None = None,
         averaged: bool = False,
+        feed: BatchFeed[Any] | None = None,
     ) -> None:
         """Put a run together.
 
@@ -80,6 +85,7 @@ class TrainingLoop(ABC):
             schedule: of the learning rate.
             check: measures the network now and then.
             averaged: export and check a moving average of the weights instead of the last ones.
+            feed: the batches to learn from; the state of its source is kept.
         """
         self.folder = TrainingFolder(Path(folder))
         self.budget, self.schedule, self.check = budget, schedule, check
@@ -89,12 +95,15 @@ class TrainingLoop(ABC):
         self.average = AveragedWeights(model) if averaged else None
         if self.average is not None:
             self.parts["average"] = self.average
+        self.feed = feed
+        if feed is not None:
+            self.parts["drawn"] = feed.source
         self.step = 0
         self.figures = FigureMeans()
         """Of the steps since the last line of the log."""
 
     @abstractmethod
-    def compute_loss(self, progress: float) -> tuple[Tensor, Mapping[str, float]]:
+    def compute_loss(self, progress: float) -> tuple[Tensor, Figures]:
         """Compute the loss of the next batch.
 
         Args:
@@ -103,6 +112,11 @@ class TrainingLoop(ABC):
         Returns:
             What is minimised, and the figures of this step for the log; they may be empty.
         """
+
+    def next_batch(self) -> Any:
+        """Return the batch of this step from the feed."""
+        assert self.feed is not None, "a training that takes batches is made with a feed"
+        return self.feed.take(self.step)
 
     def export(self, model: Any, folder: Path) -> None:  # noqa: B027
         """Write the network as it is used; by default nothing is written."""
@@ -113,10 +127,6 @@ class TrainingLoop(ABC):
         Args:
             start: trained weights to begin with; None: fresh ones.
         """
-
-    def upgrade(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Translate the checkpoint of an earlier version; by default it is returned as it is."""
-        return state
 
     def begin(self, recipe: Any, *, resume: bool, start: Any = None) -> None:
         """Resume from the folder's checkpoint, or begin.
@@ -133,11 +143,20 @@ class TrainingLoop(ABC):
         self.folder.log(event=event, step=self.step, recipe=asdict(recipe))
 
     def resume(self) -> bool:
-        """Restore the folder's checkpoint; returns whether there is one."""
+        """Restore the folder's checkpoint; returns whether there is one.
+
+        Raises:
+            ModelError: the checkpoint is of another version of the training.
+        """
         state = self.folder.load()
         if state is None:
             return False
-        state = self.upgrade(state)
+        missing = sorted(self.parts.keys() - state.keys())
+        if missing:
+            raise ModelError(
+                f"The checkpoint {self.folder.checkpoint} has no {missing[0]!r}: another version "
+                "of this training wrote it. Start over with --fresh."
+            )
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         self.step, self.budget.spent = state["step"], state["spent"]
@@ -162,7 +181,7 @@ class TrainingLoop(ABC):
         self.step += 1
         return float(loss.detach())
 
-    def update(self, share: float) -> float:
+    def update(self, share: float) -> float | Tensor:
         """Step the optimisers at `share` of their peak rates; returns the gradient's norm."""
         return self.optimisers.step(share)
 
@@ -181,6 +200,8 @@ class TrainingLoop(ABC):
             if now - last_check > self.check_every:
                 self.validate()
                 last_check = self.budget.elapsed()
+        if self.feed is not None:
+            self.feed.close()
         self.save()
         self.validate()
 

@@ -30,7 +30,7 @@ class Optimisers:
         self.members = dict(members)
         self.max_norm = max_norm
 
-    def step(self, share: float) -> float:
+    def step(self, share: float) -> Tensor:
         """Clip the gradients, take a step and clear them.
 
         Args:
@@ -45,7 +45,7 @@ class Optimisers:
                 group["lr"] = peak * share * group.get("scale", 1.0)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        return float(norm)
+        return norm.detach()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of every optimiser by name."""

@@ -1,18 +1,23 @@
 """Scenes as arrays."""
 
+from functools import partial
+from itertools import islice
+
 import numpy as np
 
 from lab.chat.data import (
     CELLS,
     PATCHES,
+    SceneStream,
     draw_arrays,
+    draw_scenes,
     grid_box,
     mirror,
     owners,
-    read_shard,
-    write_shard,
+    scene_arrays,
+    stack,
 )
-from lab.scenes.scene import SceneRecipe
+from lab.scenes.scene import SceneRecipe, render
 from lab.scenes.sprites import shipped_bank
 
 
@@ -30,11 +35,32 @@ def test_boxes_on_the_grid_stay_below_1000() -> None:
     assert grid_box((0, 96, 192, 192), 192, 192) == [0, 500, 999, 999]
 
 
-def test_a_shard_comes_back_as_it_was_and_a_mirror_twice_is_none(tmp_path) -> None:
+DRAW = partial(render, bank=shipped_bank(), recipe=SceneRecipe())
+
+
+def test_a_stream_is_the_same_after_drawing_it_again() -> None:
+    first, second = (SceneStream(DRAW, batch=3, seed=2, pool=9, fresh=0.5) for _ in range(2))
+    for step in range(6):
+        first.batch(step)
+    second.load_state_dict(first.state_dict())
+    assert np.array_equal(first.batch(6).images, second.batch(6).images)
+
+
+def test_workers_have_scenes_of_their_own() -> None:
+    streams = [SceneStream(DRAW, batch=2, seed=2, pool=9, fresh=1.0) for _ in range(3)]
+    for number, stream in enumerate(streams):
+        stream.branch(number)
+    images = [stream.batch(0).images for stream in streams]
+    assert not np.array_equal(images[0], images[1])
+    assert not np.array_equal(images[1], images[2])
+
+
+def test_arrays_are_put_together_in_order_and_a_mirror_twice_is_none() -> None:
     arrays = draw_arrays(4, 3, shipped_bank(), SceneRecipe())
-    write_shard(tmp_path / "000", arrays)
-    read_arrays = read_shard(tmp_path / "000")
-    assert np.array_equal(read_arrays.images, arrays.images)
+    scenes = list(islice(draw_scenes(3, shipped_bank(), SceneRecipe()), 4))
+    together = stack([scene_arrays(scenes[:1]), scene_arrays(scenes[1:])])
+    assert np.array_equal(together.images, arrays.images)
+    assert np.array_equal(together.objects, arrays.objects)
     mirrored_twice = mirror(mirror(arrays))
     assert np.array_equal(mirrored_twice.images, arrays.images)
     assert np.array_equal(mirrored_twice.cells, arrays.cells)

@@ -7,7 +7,7 @@ import pytest
 
 from lab.chat.data import SceneArrays, draw_arrays
 from lab.chat.packed_rows import PackedRows
-from lab.chat.packing import FULL_MIX, PackedScenes, TurnPacker
+from lab.chat.packing import FULL_MIX, TurnPacker
 from lab.chat.vision_stage import visual_settings
 from lab.language.dialogues import TAG_KINDS
 from lab.scenes.scene import SceneRecipe
@@ -19,16 +19,12 @@ from segue.values.image import Image
 from segue.values.message import Message
 
 
-def packed_scenes(arrays: SceneArrays) -> PackedScenes:
-    return PackedScenes(arrays.objects, arrays.cells, arrays.backgrounds, arrays.colours)
-
-
 @cache
 def packed() -> tuple[QwenVLTokenizer, TurnPacker, PackedRows, SceneArrays]:
     tokenizer = QwenVLTokenizer.read(locate("embedded/chat"))
     packer = TurnPacker(tokenizer, 384, np.random.default_rng(0))
     arrays = draw_arrays(8, 1, shipped_bank(), SceneRecipe())
-    rows = packer.pack(packed_scenes(arrays), FULL_MIX)
+    rows = packer.pack(arrays, FULL_MIX)
     return tokenizer, packer, rows, arrays
 
 
@@ -66,7 +62,7 @@ def test_only_answers_are_learned() -> None:
 def test_nobody_is_told_to_look_at_the_future_or_at_another_turn() -> None:
     _, packer, _, arrays = packed()
     for _ in range(8):
-        rows = packer.pack(packed_scenes(arrays), FULL_MIX)
+        rows = packer.pack(arrays, FULL_MIX)
         for name, targets in rows.targets.items():
             assert targets, name
             for target in targets:
@@ -116,7 +112,7 @@ def test_kinds_that_are_left_out_are_never_asked() -> None:
     )
     texts = []
     for _ in range(6):
-        rows = packer.pack(packed_scenes(arrays), FULL_MIX)
+        rows = packer.pack(arrays, FULL_MIX)
         assert not {j.kind for j in rows.scored_spans} & {*TAG_KINDS, "count", "count_all"}
         texts += [tokenizer.decode(ids) for ids in rows.ids]
     assert not any("gsam" in text or "How many" in text for text in texts)
@@ -131,7 +127,7 @@ def test_a_second_picture_stands_as_the_processor_writes_it_and_is_what_is_looke
     processor = QwenVLProcessor(tokenizer, VisualConfig.read(visual_settings()))
     targets_found = 0
     for _ in range(6):
-        rows = packer.pack(packed_scenes(arrays), FULL_MIX)
+        rows = packer.pack(arrays, FULL_MIX)
         for row, first_cell, scene in rows.pictures:
             pads = rows.ids[row] == tokenizer.picture_pad_id
             cells = np.r_[packer.first_cell : packer.first_cell + 64, first_cell : first_cell + 64]
@@ -168,7 +164,7 @@ def test_every_other_talk_may_stand_further_from_its_picture() -> None:
     packer = TurnPacker(tokenizer, 384, np.random.default_rng(2), max_gap=200)
     begins = []
     for _ in range(4):
-        rows = packer.pack(packed_scenes(arrays), FULL_MIX)
+        rows = packer.pack(arrays, FULL_MIX)
         for span in rows.scored_spans:
             own = np.flatnonzero(rows.turn[span.row] == rows.turn[span.row, span.start])
             positions = rows.positions[span.row, own]

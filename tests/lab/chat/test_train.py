@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,17 +12,19 @@ from lab.chat.evaluate import evaluate_chat
 from lab.chat.features import apply_last_layer, resample
 from lab.chat.initialise import noun_table
 from lab.chat.language_stage import LanguageRecipe, train_language
-from lab.chat.train import draw_shards, train_chat, write_weights
+from lab.chat.train import train_chat
 from lab.chat.vision_losses import bin_loss
 from lab.chat.vision_stage import VisionRecipe, new_tower, to_pixels, train_vision
+from lab.chat.weights import write_weights
 from lab.language.dialogues import TAG_KINDS
+from lab.scenes.scene import SceneRecipe, render
 from lab.scenes.sprites import shipped_bank
 from segue.errors import ModelError
 from segue.models.qwen_vl import QwenVLTokenizer, load
 from segue.runtime.weights import locate
 
 # No decay within the run, so that two steps and two more are four steps.
-SEE = VisionRecipe(batch=4, warm_up=2, hold=0.99, log_every=1)
+SEE = VisionRecipe(batch=4, pool=12, warm_up=2, hold=0.99, log_every=1)
 TALK = LanguageRecipe(
     batch=4,
     layers=4,
@@ -36,11 +38,7 @@ TALK = LanguageRecipe(
 )
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scenes")
-    draw_shards(folder, shipped_bank(), 1, 24)
-    return folder
+DRAW = partial(render, bank=shipped_bank(), recipe=SceneRecipe())
 
 
 def losses(folder):
@@ -52,50 +50,32 @@ def with_steps(recipe, steps):
     return type(recipe)(**{**vars(recipe), "steps": steps})
 
 
-def test_vision_improves_and_resumes_exactly(shards, tmp_path) -> None:
-    straight = train_vision(shards, tmp_path / "a", with_steps(SEE, 4), {})
-    train_vision(shards, tmp_path / "b", with_steps(SEE, 2), {})
-    resumed = train_vision(shards, tmp_path / "b", with_steps(SEE, 4), {})
+def test_vision_improves_and_resumes_exactly(tmp_path) -> None:
+    straight = train_vision(DRAW, tmp_path / "a", with_steps(SEE, 4), {})
+    train_vision(DRAW, tmp_path / "b", with_steps(SEE, 2), {})
+    resumed = train_vision(DRAW, tmp_path / "b", with_steps(SEE, 4), {})
     assert losses(tmp_path / "a")[-1] < 0.9 * losses(tmp_path / "a")[0]
     for name, weight in straight.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
-def test_language_improves_and_resumes_exactly(shards, tmp_path) -> None:
+def test_language_improves_and_resumes_exactly(tmp_path) -> None:
     tokenizer, tower = QwenVLTokenizer.read(locate("embedded/chat")), new_tower().state_dict()
-    straight = train_language(shards, tmp_path / "a", tokenizer, tower, with_steps(TALK, 4))
-    train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 2))
-    resumed = train_language(shards, tmp_path / "b", tokenizer, tower, with_steps(TALK, 4))
+    straight = train_language(DRAW, tmp_path / "a", tokenizer, tower, with_steps(TALK, 4))
+    train_language(DRAW, tmp_path / "b", tokenizer, tower, with_steps(TALK, 2))
+    resumed = train_language(DRAW, tmp_path / "b", tokenizer, tower, with_steps(TALK, 4))
     assert losses(tmp_path / "a")[-1] < 0.9 * losses(tmp_path / "a")[0]
     for name, weight in straight.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
-def in_earlier_layout(checkpoint: Path, network: str, optimisers: str, order: list[str]) -> None:
-    """Rewrite a checkpoint as it was written before all trainings shared one loop."""
-    state = torch.load(checkpoint, weights_only=True)
-    members = state.pop("optimisers")
-    state[optimisers] = [members[name] for name in order]
-    state |= {"seconds": state.pop("spent"), **state.pop("random")}
-    state[network] = state.pop("model")
-    torch.save(state, checkpoint)
-
-
-def test_checkpoints_of_the_earlier_layout_are_resumed(shards, tmp_path) -> None:
-    straight = train_vision(shards, tmp_path / "a", with_steps(SEE, 3), {})
-    train_vision(shards, tmp_path / "b", with_steps(SEE, 2), {})
-    in_earlier_layout(tmp_path / "b" / "checkpoint.pt", "model", "optimisers", ["muon", "adam"])
-    resumed = train_vision(shards, tmp_path / "b", with_steps(SEE, 3), {})
-    assert all(
-        torch.equal(w, resumed.state_dict()[name]) for name, w in straight.state_dict().items()
-    )
-    tokenizer, tower = QwenVLTokenizer.read(locate("embedded/chat")), new_tower().state_dict()
-    talk = replace(TALK, muon_rate=0.01)
-    first = train_language(shards, tmp_path / "c", tokenizer, tower, with_steps(talk, 3))
-    train_language(shards, tmp_path / "d", tokenizer, tower, with_steps(talk, 2))
-    in_earlier_layout(tmp_path / "d" / "checkpoint.pt", "trainee", "optimiser", ["adam", "muon"])
-    second = train_language(shards, tmp_path / "d", tokenizer, tower, with_steps(talk, 3))
-    assert all(torch.equal(w, second.state_dict()[name]) for name, w in first.state_dict().items())
+def test_a_checkpoint_of_another_version_is_refused(tmp_path) -> None:
+    train_vision(DRAW, tmp_path, with_steps(SEE, 1), {})
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["drawn"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    with pytest.raises(ModelError, match="another version"):
+        train_vision(DRAW, tmp_path, with_steps(SEE, 2), {})
 
 
 def test_the_last_layer_that_stage_two_trains_is_the_towers_own() -> None:
@@ -119,9 +99,7 @@ def test_a_whole_training_leaves_weights_that_load_and_can_be_measured(
     tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
-    weights = train_chat(
-        tmp_path / "run", steps=1, shards=1, shard_size=16, vision=SEE, language=TALK
-    )
+    weights = train_chat(tmp_path / "run", steps=1, checked_on=8, vision=SEE, language=TALK)
     assert sorted(path.name for path in weights.iterdir()) == [
         "config.json",
         "generation_config.json",
@@ -135,14 +113,14 @@ def test_a_whole_training_leaves_weights_that_load_and_can_be_measured(
     assert "describe: recall of nouns" in table
 
 
-def test_vision_training_starts_from_a_tower_with_heads_that_can_read_it(shards, tmp_path) -> None:
+def test_vision_training_starts_from_a_tower_with_heads_that_can_read_it(tmp_path) -> None:
     model, processor = load("embedded/chat", dtype="float32", device="cpu")
     recipe = replace(SEE, steps=2, head_batches=2, head_rounds=6, muon_rate=1e-4, adam_rate=1e-4)
     words = model.transformer.wte(noun_table(processor.tokenizer)).detach().transpose(0, 1)
     start = model.transformer.visual, words
-    straight = train_vision(shards, tmp_path / "a", recipe, {}, True, *start)
-    train_vision(shards, tmp_path / "b", replace(recipe, steps=1), {}, True, *start)
-    resumed = train_vision(shards, tmp_path / "b", recipe, {}, True, *start)
+    straight = train_vision(DRAW, tmp_path / "a", recipe, {}, True, *start)
+    train_vision(DRAW, tmp_path / "b", replace(recipe, steps=1), {}, True, *start)
+    resumed = train_vision(DRAW, tmp_path / "b", recipe, {}, True, *start)
     rows = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
     assert rows[0]["event"] == "started"
     assert rows[1]["words"] > 0.5
@@ -159,7 +137,7 @@ def test_training_starts_from_weights_and_keeps_their_words(tmp_path, monkeypatc
     start = locate("embedded/chat")
     see = replace(SEE, head_batches=1, head_rounds=1, muon_rate=1e-4, adam_rate=1e-4)
     weights = train_chat(
-        tmp_path / "run", steps=1, shards=1, shard_size=16, vision=see, language=TALK, start=start
+        tmp_path / "run", steps=1, checked_on=8, vision=see, language=TALK, start=start
     )
     final_state, start_state = load(weights)[0].state_dict(), load(start)[0].state_dict()
     assert final_state.keys() == start_state.keys()
@@ -172,17 +150,15 @@ def test_training_starts_from_weights_and_keeps_their_words(tmp_path, monkeypatc
     assert all((final_state[name] - start_state[name]).abs().max() < 0.01 for name in changed)
     ranks = QwenVLTokenizer.read(start).ranks
     assert QwenVLTokenizer.read(weights).ranks == ranks
-    shard_names = sorted(path.name for path in (tmp_path / "run" / "scenes").iterdir())
-    assert [name for name in shard_names if name.isdigit()] == ["100"]
     with pytest.raises(ModelError):
-        train_chat(tmp_path / "other", steps=1, shards=0, start=tmp_path / "nothing")
+        train_chat(tmp_path / "other", steps=1, start=tmp_path / "nothing")
 
 
 def test_language_alone_is_trained_where_the_tower_is_kept(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
     start = locate("embedded/chat")
     weights = train_chat(
-        tmp_path / "run", steps=1, shards=1, shard_size=16, language=TALK, start=start, tower=start
+        tmp_path / "run", steps=1, checked_on=8, language=TALK, start=start, tower=start
     )
     final_state, start_state = load(weights)[0].state_dict(), load(start)[0].state_dict()
     changed = {
@@ -199,7 +175,7 @@ def test_kinds_of_turns_can_be_left_out_and_a_tower_kept(tmp_path, monkeypatch) 
     monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
     talk = replace(TALK, leave_out=TAG_KINDS, chinese_share=0.0)
     weights = train_chat(
-        tmp_path / "run", steps=1, shards=1, shard_size=16, language=talk,
+        tmp_path / "run", steps=1, checked_on=8, language=talk,
         tower=locate("embedded/chat"),
     )  # fmt: skip
     assert not (tmp_path / "run" / "vision").exists()

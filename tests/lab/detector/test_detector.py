@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
 from lab.detector.data import (
-    ImagePool,
     LabelledImage,
+    LabelledImages,
     make_detector_batch,
     random_caption,
     write_caption,
@@ -27,14 +27,21 @@ from lab.detector.evaluate import (
     single_noun_cases,
 )
 from lab.detector.losses import (
-    Target,
+    Targets,
     corners,
     match_targets,
     naming_loss,
     overlaps,
     stage_loss,
 )
-from lab.detector.network import DetectorSize, new_detector, run_detector, token_centres
+from lab.detector.network import (
+    DetectorSize,
+    new_detector,
+    normalised_pixels,
+    run_detector,
+    token_centres,
+)
+from lab.detector.recipe import DetectorRecipe
 from lab.detector.tokenizer import (
     FIXED_IDS,
     detector_tokenizer,
@@ -45,13 +52,11 @@ from lab.detector.tokenizer import (
     vocabulary_tokens,
     write_phrase,
 )
-from lab.detector.train import (
-    DetectorRecipe,
-    DetectorTraining,
-    train_detector,
-)
+from lab.detector.train import DetectorTraining, train_detector
 from lab.scenes.sprites import shipped_bank
 from lab.scenes.vocabulary import nouns
+from lab.training.feed import to_tensors
+from lab.training.precision import CPU
 from lab.training.schedules import Budget
 from segue.detect import Detection
 from segue.detect.grounding_dino import DinoOptions
@@ -146,20 +151,19 @@ def one_square(noun=7):
 def test_targets_point_at_the_words_of_their_noun():
     caption = write_caption(["cat", "fire engine"], [1, 7])
     batch = make_detector_batch([one_square()], [caption], 96, 96)
-    target = batch.targets[0]
-    assert torch.allclose(target.boxes, torch.tensor([[50 / 96, 35 / 96, 40 / 96, 30 / 96]]))
-    assert target.words[0].nonzero().flatten().tolist() == [3, 4]
-    empty = make_detector_batch([one_square()], [write_caption(["cat"], [1])], 96, 96).targets[0]
-    assert empty.boxes.shape == (0, 4)
+    assert np.allclose(batch.boxes, [[[50 / 96, 35 / 96, 40 / 96, 30 / 96]]])
+    assert batch.words[0, 0].nonzero()[0].tolist() == [3, 4]
+    unasked = make_detector_batch([one_square()], [write_caption(["cat"], [1])], 96, 96)
+    assert unasked.nouns.tolist() == [[7]]
+    assert not unasked.words.any()
 
 
 def test_mirrored_pictures_keep_their_boxes():
-    pool = ImagePool(shipped_bank(), 1, 96, size=6)
+    images = LabelledImages(shipped_bank(), RECIPE)
     for step in range(3):
-        batch = pool.batch(step, 3, 6, 48)
-        for target in batch.targets:
-            assert (target.boxes >= 0).all()
-            assert (target.boxes <= 1).all()
+        batch = images.batch(step)
+        assert (batch.boxes >= 0).all()
+        assert (batch.boxes <= 1).all()
 
 
 def test_overlaps_of_known_boxes():
@@ -193,23 +197,39 @@ def test_phrases_asked_alone_are_one_there_and_one_not():
     }
 
 
+def targets(boxes, words=(0.0, 1.0)):
+    count = len(boxes)
+    return Targets(
+        torch.tensor([boxes]),
+        torch.tensor([[list(words)] * count]),
+        torch.ones(1, count, dtype=torch.bool),
+    )
+
+
 def test_an_object_claims_what_overlaps_it_and_at_least_one():
     boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2], [0.5, 0.52, 0.2, 0.2], [0.1, 0.1, 0.1, 0.1]])
-    target = Target(torch.tensor([[0.5, 0.5, 0.2, 0.2]]), torch.tensor([[0.0, 1.0]]))
-    predictions, objects = match_targets(torch.zeros(3, 2), boxes, target, 4, None)
-    assert sorted(predictions.tolist()) == [0, 1]
-    assert objects.tolist() == [0, 0]
-    far = Target(torch.tensor([[0.9, 0.9, 0.05, 0.05]]), torch.tensor([[0.0, 1.0]]))
-    assert len(match_targets(torch.zeros(3, 2), boxes, far, 4, None)[0]) == 1
+    near = targets([[0.5, 0.5, 0.2, 0.2]])
+    assert match_targets(torch.zeros(1, 3, 2), boxes[None], near, 4, None).tolist() == [[0, 0, -1]]
+    far = targets([[0.9, 0.9, 0.05, 0.05]])
+    owners = match_targets(torch.zeros(1, 3, 2), boxes[None], far, 4, None)
+    assert (owners >= 0).sum() == 1
+
+
+def test_what_two_objects_want_goes_to_the_cheaper_claim_and_padding_claims_nothing():
+    boxes = torch.tensor([[[0.5, 0.5, 0.2, 0.2], [0.52, 0.5, 0.2, 0.2], [0.1, 0.1, 0.1, 0.1]]])
+    two = targets([[0.5, 0.5, 0.2, 0.2], [0.52, 0.5, 0.2, 0.2]])
+    assert match_targets(torch.zeros(1, 3, 2), boxes, two, 4, None).tolist() == [[0, 1, -1]]
+    padded = two._replace(is_object=torch.tensor([[True, False]]))
+    assert match_targets(torch.zeros(1, 3, 2), boxes, padded, 4, None).tolist() == [[0, 0, -1]]
 
 
 def test_a_good_answer_costs_less_than_a_bad_one():
-    target = Target(torch.tensor([[0.5, 0.5, 0.2, 0.2]]), torch.tensor([[0.0, 1.0, 0.0]]))
+    truth = targets([[0.5, 0.5, 0.2, 0.2]], (0.0, 1.0, 0.0))
     boxes = torch.tensor([[[0.5, 0.5, 0.2, 0.2], [0.2, 0.2, 0.1, 0.1]]])
     attention = torch.ones(1, 3, dtype=torch.long)
     good = torch.tensor([[[-6.0, 6, -6], [-6, -6, -6]]])
     bad = torch.tensor([[[-6.0, -6, 6], [6, -6, -6]]])
-    losses = [stage_loss(x, boxes, attention, [target], 3) for x in (good, bad)]
+    losses = [stage_loss(x, boxes, attention, truth, 3) for x in (good, bad)]
     assert losses[0].words < 0.05 < losses[1].words
     assert losses[0].boxes < 1e-3
     assert losses[0].iou > 0.99
@@ -218,12 +238,11 @@ def test_a_good_answer_costs_less_than_a_bad_one():
 def test_our_pass_equals_the_librarys_answer():
     model = new_detector(TINY, 3).eval()
     caption = write_caption(["cat", "fire engine"], [1, 7])
-    batch = make_detector_batch([one_square()], [caption], 96, 72)
+    batch = to_tensors(make_detector_batch([one_square()], [caption], 96, 72), CPU)
+    pixels = normalised_pixels(batch.images)
     with torch.no_grad():
-        output = run_detector(model, batch.pixels, batch.ids, batch.attention)
-        expected = model(
-            pixel_values=batch.pixels, input_ids=batch.ids, attention_mask=batch.attention
-        )
+        output = run_detector(model, pixels, batch.ids, batch.attention)
+        expected = model(pixel_values=pixels, input_ids=batch.ids, attention_mask=batch.attention)
     length = batch.ids.shape[1]
     assert torch.allclose(output.logits[-1], expected.logits[..., :length], atol=1e-4)
     assert torch.allclose(output.boxes[-1], expected.pred_boxes, atol=1e-5)
@@ -345,6 +364,6 @@ def test_naming_asks_for_the_smaller_of_two_objects_and_for_nothing_beside_them(
     boxes = torch.tensor([[0.5, 0.5, 0.8, 0.8], [0.5, 0.5, 0.2, 0.2]])
     right = torch.full((1, 3, 3), -9.0)
     right[0, 0, 1] = right[0, 1, 0] = right[0, 2, 2] = 9
-    nouns_there = [torch.tensor([0, 1])]
-    assert naming_loss(right, [boxes], nouns_there, centres) < 1e-3
-    assert naming_loss(right.flip(1), [boxes], nouns_there, centres) > 5
+    boxes, nouns_there = boxes[None], torch.tensor([[0, 1]])
+    assert naming_loss(right, boxes, nouns_there, centres) < 1e-3
+    assert naming_loss(right.flip(1), boxes, nouns_there, centres) > 5

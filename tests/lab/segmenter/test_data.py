@@ -1,6 +1,7 @@
 """Views, prompts and batches of the segmenter's training."""
 
 import numpy as np
+import torch
 from transformers import SamImageProcessor
 
 from lab.segmenter.data import (
@@ -12,12 +13,13 @@ from lab.segmenter.data import (
     fitted,
     inner_point,
     make_batch,
-    normalised,
     outer_point,
     random_view,
     tight_box,
     window_around,
 )
+from lab.segmenter.network import normalised_pixels
+from lab.segmenter.recipe import SegmenterRecipe
 
 
 def scene_with_a_square(side=100, at=(20, 30), length=25):
@@ -51,7 +53,10 @@ def test_pixels_equal_those_of_the_shipped_processor():
     expected = processor(picture, return_tensors="np")["pixel_values"][0]
     view = crop_view(MaskedScene(picture, ()), (0, 0, 80, 50), 64)
     assert view.picture.shape == (40, 64, 3)
-    assert np.abs(normalised(view.picture, 64) - expected).max() < 0.03
+    square = np.zeros((1, 64, 64, 3), np.uint8)
+    square[0, :40] = view.picture
+    pixels = normalised_pixels(torch.from_numpy(square), torch.tensor([[40, 64]]))
+    assert np.abs(pixels[0].numpy() - expected).max() < 0.03
 
 
 def test_sizes_are_rounded_as_the_processor_rounds_them():
@@ -76,7 +81,7 @@ def test_coverage_averages_over_areas_and_pads_with_nothing():
     mask[:, :6] = 255
     small = coverage(mask, 16, 4)
     assert small.shape == (4, 4)
-    assert np.allclose(small[0], [1, 0.5, 0, 0])
+    assert np.allclose(small[0] / 255, [1, 0.5, 0, 0], atol=0.01)
     assert np.allclose(small[2:], 0)
 
 
@@ -97,12 +102,13 @@ def test_points_lie_where_they_should():
 def test_a_batch_asks_every_prompt_of_the_plan():
     view = crop_view(scene_with_a_square(), (0, 0, 100, 100), 64)
     batch = make_batch(np.random.default_rng(0), [view, view], PromptPlan(2, 3, 4), 64, 16)
-    assert batch.pixels.shape == (2, 3, 64, 64)
-    assert batch.prompts.boxes.shape == (2, 2, 4)
-    assert batch.prompts.points.shape == (2, 3, 4, 2)
+    assert batch.images.shape == (2, 64, 64, 3)
+    assert batch.sizes.tolist() == [[64, 64], [64, 64]]
+    assert batch.boxes.shape == (2, 2, 4)
+    assert batch.points.shape == (2, 3, 4, 2)
     assert batch.targets.shape == (2, 5, 16, 16)
-    assert (batch.prompts.labels[:, :, 0] == 1).all()
-    assert set(batch.prompts.labels.unique().tolist()) <= {0, 1}
+    assert (batch.labels[:, :, 0] == 1).all()
+    assert set(np.unique(batch.labels)) <= {0, 1}
 
 
 def test_the_pool_is_the_same_after_drawing_it_again():
@@ -112,10 +118,10 @@ def test_the_pool_is_the_same_after_drawing_it_again():
         mask[y : y + 20, x : x + 20] = 255
         return MaskedScene(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), (mask,))
 
-    pool = ScenePool(draw, seed=3, size=10, fresh=0.5)
+    recipe = SegmenterRecipe(batch=4, seed=3, pool=10, fresh=0.5)
+    pool, second_pool = ScenePool(draw, recipe), ScenePool(draw, recipe)
     for step in range(12):
-        pool.views(step, 4, 64)
-    second_pool = ScenePool(draw, seed=3, size=10, fresh=0.5)
-    second_pool.load_state_dict(pool.drawn)
-    view, two = pool.views(12, 4, 64)[1], second_pool.views(12, 4, 64)[1]
-    assert all((a.picture == b.picture).all() for a, b in zip(view, two, strict=True))
+        pool.batch(step)
+    second_pool.load_state_dict(pool.state_dict())
+    first, second = pool.batch(12), second_pool.batch(12)
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))

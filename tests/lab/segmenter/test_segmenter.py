@@ -30,8 +30,8 @@ from lab.segmenter.network import (
     new_segmenter,
     run_segmenter,
 )
+from lab.segmenter.recipe import SegmenterRecipe
 from lab.segmenter.train import (
-    SegmenterRecipe,
     SegmenterTraining,
     drawn_or_cluttered,
     train_segmenter,
