@@ -72,6 +72,9 @@ def scene(
 @app.command("fetch-art")
 def fetch_art(
     refresh: Annotated[bool, typer.Option("--refresh", help="Fetch again what is cached.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option("--from", help="Read them from what pack-art wrote instead.")
+    ] = None,
 ) -> None:
     """Download the drawings that the training scenes are made of.
 
@@ -81,8 +84,22 @@ def fetch_art(
 
     console = make_console()
     with show_status(console, "fetching drawings"):
-        file = art.fetch_art(refresh=refresh)
+        file = art.fetch_art(refresh=refresh) if sheet is None else art.unpack_art(sheet)
     console.print(f"the drawings are in {file}", soft_wrap=True)
+
+
+@app.command("pack-art")
+def pack_art(
+    folder: Annotated[Path, typer.Argument(help="Where to write sheet.webp and sheet.json.")],
+) -> None:
+    """Pack the drawings for a machine without npm or network, without those that are held out.
+
+    There: python -m lab fetch-art --from FOLDER."""
+    from lab.scenes import art
+    from segue.cli.terminal.screen import make_console
+
+    size = art.pack_art(folder)
+    make_console().print(f"wrote {folder}, {size / 1e6:.1f} MB", soft_wrap=True)
 
 
 @app.command("train")
@@ -103,21 +120,54 @@ def train(
     start: Annotated[
         str | None,
         typer.Option(
-            help="Weights to start from: a folder, or embedded/chat and the like. Needs one part."
+            help="Weights to start from: a folder, or embedded/chat and the like; for all models a "
+            "folder that holds chat, detector and segmenter, or embedded."
         ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda …; on anything but cpu all are trained at once.")
+    ] = "cpu",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that draw; by default 0 on cpu, else one a core."),
     ] = None,
 ) -> None:
     """Train models on drawn scenes, from scratch or from weights; a stopped training resumes."""
-    from lab.registry import TRAIN, train_part
+    import os
+
+    from lab.registry import TRAIN, side_by_side_arguments, train_part
+    from lab.training.side_by_side import train_side_by_side
     from segue.cli.terminal.screen import make_console
 
     console = make_console()
-    if start is not None and part is Part.all:
-        raise InputError("--start gives the weights of one model. Name the model to train.")
+    if workers is None:
+        workers = 0 if device == "cpu" else max(1, (os.cpu_count() or 1) - 3)
+    if part is Part.all and device != "cpu":
+        console.print(f"training all models in {folder}, {workers} processes draw scenes")
+        arguments = side_by_side_arguments(
+            folder,
+            minutes=minutes,
+            steps=steps,
+            resume=not fresh,
+            start=start,
+            device=device,
+            workers=workers,
+        )
+        train_side_by_side(arguments, folder, lambda line: console.print(line, soft_wrap=True))
+        console.print(f"the weights are in {folder}/*/weights", soft_wrap=True)
+        return
     for name in TRAIN if part is Part.all else (part.value,):
         console.print(f"training the {name} in {folder / name}; its log is log.jsonl there")
+        own_start = f"{start}/{name}" if start is not None and part is Part.all else start
         weights = train_part(
-            name, folder / name, minutes=minutes, steps=steps, resume=not fresh, start=start
+            name,
+            folder / name,
+            minutes=minutes,
+            steps=steps,
+            resume=not fresh,
+            start=own_start,
+            device=device,
+            workers=workers,
         )
         console.print(f"its weights are in {weights}", soft_wrap=True)
 

@@ -18,6 +18,9 @@ TRAIN: Mapping[str, str] = {
 """Each is called as `train(folder, minutes=…, steps=…, resume=…, start=…)`; returns the folder of
 the weights."""
 
+WORKER_SHARES: Mapping[str, float] = {"segmenter": 0.25, "detector": 0.2, "chat": 0.55}
+"""How the processes that draw are shared out where all are trained at once."""
+
 EVALUATE: Mapping[str, str] = {
     "segmenter": "lab.segmenter.evaluate:evaluate_segmenter",
     "detector": "lab.detector.evaluate:evaluate_detector",
@@ -41,6 +44,8 @@ def train_part(
     steps: int | None = None,
     resume: bool = True,
     start: str | Path | None = None,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Path:
     """Train one model from scratch or from weights, or resume a training that was stopped.
 
@@ -52,20 +57,49 @@ def train_part(
         resume: resume from the checkpoint in `folder`, where there is one.
         start: weights to begin with instead of random ones: a folder, or a name such as
             "embedded/chat".
+        device: where the network is trained.
+        workers: processes that draw; 0: this one.
 
     Returns:
         The folder with the weights.
 
     Raises:
         UnknownName: there is no such part.
-        ModelError: there are no such weights to start from.
+        ModelError: there are no such weights to start from, or no such device.
     """
     from segue.runtime.weights import locate
 
     train = _function(_target(TRAIN, part))
     options: dict[str, Any] = {} if minutes is None else {"minutes": minutes}
-    options["start"] = None if start is None else locate(start)
+    options |= {"start": None if start is None else locate(start), "device": device}
+    options["workers"] = workers
     return Path(train(folder, steps=steps, resume=resume, **options))
+
+
+def side_by_side_arguments(
+    folder: Path,
+    *,
+    minutes: float | None,
+    steps: int | None,
+    resume: bool,
+    start: str | None,
+    device: str,
+    workers: int,
+) -> dict[str, list[str]]:
+    """Return what `python -m lab` must be told to train each model, all at the same time.
+
+    The options are those of `train_part`; the workers are shared out, and of `start` each model
+    takes its own folder.
+    """
+    every: list[str] = ["--device", device, *(() if resume else ("--fresh",))]
+    every += [] if minutes is None else ["--minutes", str(minutes)]
+    every += [] if steps is None else ["--steps", str(steps)]
+    arguments = {}
+    for part, share in WORKER_SHARES.items():
+        own = ["--out", str(folder), "--workers", str(max(1, round(share * workers)))]
+        own += [] if start is None else ["--start", f"{start}/{part}"]
+        arguments[part] = ["train", part, *own, *every]
+    return arguments
 
 
 def evaluate_part(

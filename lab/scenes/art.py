@@ -23,8 +23,10 @@ from lab.scenes.sprites import (
     SpriteBank,
     fit,
     read_bank,
+    read_sheet,
     shipped_bank,
     write_bank,
+    write_sheet,
 )
 from lab.scenes.vocabulary import Noun, nouns
 from segue.errors import MissingExtra, ModelError, UnknownName
@@ -110,6 +112,34 @@ def fetch_art(*, refresh: bool = False) -> Path:
     sprites = [sprite for source in SOURCES for sprite in _rasterise(source, packages)]
     write_bank(target, SpriteBank(tuple(sprites)))
     return target
+
+
+def pack_art(folder: Path) -> int:
+    """Write a small file of the drawings that are trained on, for a machine without a network.
+
+    Args:
+        folder: where `sheet.webp` and `sheet.json` go.
+
+    Returns:
+        Their size in bytes.
+    """
+    bank = best_bank()
+    held_out = {source.style for source in SOURCES if not source.train}
+    styles = [style for style in bank.styles if style not in held_out]
+    write_sheet(bank, folder, styles, SIDE)
+    return sum((folder / name).stat().st_size for name in ("sheet.webp", "sheet.json"))
+
+
+def unpack_art(folder: Path) -> Path:
+    """Put what `pack_art` wrote where `best_bank` looks; returns that path.
+
+    Raises:
+        ModelError: there is no such file in the folder.
+    """
+    if not (folder / "sheet.webp").is_file():
+        raise ModelError(f"{folder} has no sheet.webp. Write it with: python -m lab pack-art")
+    write_bank(art_path(), read_sheet(folder))
+    return art_path()
 
 
 def _download(source: ArtSource, folder: Path) -> Path:

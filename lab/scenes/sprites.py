@@ -6,9 +6,12 @@ scenes anywhere. `python -m lab fetch-art` downloads all styles into the cache (
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -134,27 +137,36 @@ def read_bank(path: Path) -> SpriteBank:
     )
 
 
-def write_sheet(bank: SpriteBank, folder: Path) -> None:
-    """Write the sheet of two styles: `sheet.webp` and its index `sheet.json`."""
-    sheet_sprites = [s for style in SHEET_STYLES for s in bank.sprites if s.style == style]
-    columns = 18
+def write_sheet(
+    bank: SpriteBank, folder: Path, styles: Sequence[str] = SHEET_STYLES, side: int = SHEET_SIDE
+) -> None:
+    """Write a sheet of some styles: `sheet.webp` and its index `sheet.json`.
+
+    Args:
+        bank: the sprites.
+        folder: where to.
+        styles: those to write.
+        side: the longest side of a sprite, in pixels.
+    """
+    sheet_sprites = [s for style in styles for s in bank.sprites if s.style == style]
+    columns = max(18, ceil(len(sheet_sprites) ** 0.5))  # WebP has at most 16,383 pixels a side
     rows = -(-len(sheet_sprites) // columns)
-    sheet = Image.new("RGBA", (columns * SHEET_SIDE, rows * SHEET_SIDE))
+    sheet = Image.new("RGBA", (columns * side, rows * side))
     index = []
     for number, sprite in enumerate(sheet_sprites):
-        small = fit(Image.fromarray(sprite.pixels, "RGBA"), SHEET_SIDE)
+        small = fit(Image.fromarray(sprite.pixels, "RGBA"), side)
         assert small is not None, "a sprite that was fitted once is not empty"
-        x, y = number % columns * SHEET_SIDE, number // columns * SHEET_SIDE
+        x, y = number % columns * side, number // columns * side
         sheet.paste(Image.fromarray(small, "RGBA"), (x, y))
         height, width = small.shape[:2]
         index.append([sprite.noun, sprite.style, x, y, width, height])
+    folder.mkdir(parents=True, exist_ok=True)
     sheet.save(folder / "sheet.webp", lossless=False, quality=92, alpha_quality=100, method=6)
     (folder / "sheet.json").write_text(json.dumps(index, separators=(",", ":")) + "\n")
 
 
-def shipped_bank() -> SpriteBank:
-    """Read the sheet of two styles that lies beside this file."""
-    folder = resources.files("lab.scenes")
+def read_sheet(folder: Traversable) -> SpriteBank:
+    """Read what `write_sheet` wrote."""
     index = json.loads(folder.joinpath("sheet.json").read_text("utf-8"))
     with folder.joinpath("sheet.webp").open("rb") as file:
         sheet = np.array(Image.open(file).convert("RGBA"))
@@ -164,3 +176,8 @@ def shipped_bank() -> SpriteBank:
             for noun, style, x, y, width, height in index
         )
     )
+
+
+def shipped_bank() -> SpriteBank:
+    """Read the sheet of two styles that lies beside this file."""
+    return read_sheet(resources.files("lab.scenes"))
