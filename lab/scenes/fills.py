@@ -7,6 +7,7 @@ from math import cos, pi, sin
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lab.scenes.restyle import Patch, join_channels
 from lab.scenes.strokes import Field, any_tone, disc, drawn_over, edges, filled, ink_tone, lightness
@@ -71,7 +72,7 @@ def _wave(size: tuple[int, int], angle: float, period: float) -> Field:
     return np.sin((x + y) * np.float32(2 * pi / period))
 
 
-def _threshold(field: Field, steepness: float) -> Field:
+def _threshold(field: NDArray[np.floating], steepness: float) -> Field:
     """Return 1 where the field is above nought, 0 below, with a soft step between."""
     return np.asarray(np.clip(field * np.float32(steepness), 0, 1), np.float32)
 
