@@ -135,7 +135,7 @@ def _words(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer) -> Tensor:
 
 def _check_sets(folder: Path, bank: SpriteBank, size: int) -> dict[str, SceneArrays]:
     """Return the scenes that stage one is checked on; they are drawn where necessary."""
-    drawings = {"scenes": bank.without(HELD_OUT_STYLE)}
+    drawings = {"scenes": bank.trainable()}
     if HELD_OUT_STYLE in bank.styles:
         drawings["style"] = bank.only(HELD_OUT_STYLE)
     for name, drawings_of_kind in drawings.items():
@@ -162,9 +162,7 @@ def draw_shards(
     for number in range(first, first + count):
         shard = folder / f"{number:03d}"
         if not shard.exists():
-            arrays = draw_arrays(
-                size, number, bank.without(HELD_OUT_STYLE), scenes or SceneRecipe()
-            )
+            arrays = draw_arrays(size, number, bank.trainable(), scenes or SceneRecipe())
             write_shard(shard, arrays)
 
 

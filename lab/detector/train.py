@@ -30,7 +30,7 @@ from lab.detector.tokenizer import (
     vocabulary_tokens,
 )
 from lab.scenes.art import best_bank
-from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.sprites import SpriteBank
 from lab.scenes.vocabulary import nouns
 from lab.training.loop import Check, TrainingLoop
 from lab.training.optimisers import matched_optimisers
@@ -177,7 +177,7 @@ def train_detector(
         steps: exactly so many steps instead.
         resume: resume from the checkpoint in `out`, where there is one.
         recipe: the numbers of the training; None: `DetectorRecipe()`, with `start` `WARM_START`.
-        bank: the drawings, of which the held-out style is always left out; None: `best_bank()`.
+        bank: the drawings, of which the held-out styles are always left out; None: `best_bank()`.
         check: measures the network now and then; its figures go to `log.jsonl`.
         threads: of PyTorch; None: as it is.
         save_every: seconds between two checkpoints.
@@ -192,7 +192,7 @@ def train_detector(
     """
     set_up_cpu(threads)
     recipe = recipe or (DetectorRecipe() if start is None else WARM_START)
-    drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
+    drawings = (bank or best_bank()).trainable()
     training = DetectorTraining(out, Budget(minutes, steps), recipe, drawings, check)
     training.save_every = save_every
     training.begin(recipe, resume=resume, start=None if start is None else Path(start))

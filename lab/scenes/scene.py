@@ -259,7 +259,7 @@ def compose(
     if degrade:
         picture = _degrade(rng, picture)
     picture = finished(rng, picture, world.finish)
-    objects, labels = _truth(placements, labels)
+    objects, labels = visible_objects(placements, labels)
     return Scene(np.clip(picture, 0, 255).astype(np.uint8), labels, objects, background)
 
 
@@ -289,6 +289,24 @@ def _warp(placement: SpritePlacement, frame: tuple[int, int, int, int]) -> NDArr
     return np.asarray(warped).astype(np.float32)
 
 
+def as_seen(
+    placement: SpritePlacement, size: tuple[int, int], margin: int
+) -> tuple[NDArray[np.float32], slice, slice] | None:
+    """Return a drawing as it lies in a picture of `size` (height, width), and where it lies.
+
+    Returns:
+        The patch, (h, w, 4) float32 premultiplied, with `margin` empty pixels around the drawing
+        where the picture has room for them; its rows; its columns. None: it is out of sight.
+    """
+    x0, y0, x1, y1 = placement.box
+    left, top = max(0, int(x0) - margin), max(0, int(y0) - margin)
+    right, bottom = min(size[1], int(x1) + margin + 1), min(size[0], int(y1) + margin + 1)
+    if right - left < 4 or bottom - top < 4:
+        return None
+    patch = _warp(placement, (left, top, right, bottom))
+    return patch, slice(top, bottom), slice(left, right)
+
+
 def _paste(
     rng: np.random.Generator,
     picture: NDArray[np.float32],
@@ -299,18 +317,10 @@ def _paste(
     degrade: bool,
     look: Look | None,
 ) -> None:
-    height, width = labels.shape
-    x0, y0, x1, y1 = placement.box
-    margin = MARGIN if look else 3
-    frame = (
-        max(0, int(x0) - margin),
-        max(0, int(y0) - margin),
-        min(width, int(x1) + margin + 1),
-        min(height, int(y1) + margin + 1),
-    )
-    if frame[2] - frame[0] < 4 or frame[3] - frame[1] < 4:
+    seen = as_seen(placement, labels.shape, MARGIN if look else 3)
+    if seen is None:
         return
-    patch = _warp(placement, frame)
+    patch, rows, columns = seen
     if degrade:
         patch = jitter(rng, patch)
     if rng.random() < restyle_share:
@@ -318,7 +328,6 @@ def _paste(
     if look:
         patch = look.draw(rng, patch)
     alpha = patch[..., 3:] / 255
-    rows, columns = slice(frame[1], frame[3]), slice(frame[0], frame[2])
     under = picture[rows, columns]
     if look and (light := look.light_beside(rng, patch[..., 3])) is not None:
         under *= light[..., None]
@@ -340,7 +349,7 @@ def _degrade(rng: np.random.Generator, picture: NDArray[np.float32]) -> NDArray[
     return picture * np.float32(rng.normal(1, 0.06)) + np.float32(rng.normal(0, 5))
 
 
-def _truth(
+def visible_objects(
     placements: Sequence[SpritePlacement], labels: NDArray[np.int8]
 ) -> tuple[tuple[SceneObject, ...], NDArray[np.int8]]:
     """Return the objects that are visible enough, and the labels renumbered to them."""

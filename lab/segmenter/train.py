@@ -19,7 +19,7 @@ from transformers import SamImageProcessor, SamModel
 from lab.scenes.art import best_bank
 from lab.scenes.scene import SceneRecipe, render
 from lab.scenes.shapes import cluttered_scene, drop_shapes, photographic
-from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.sprites import SpriteBank
 from lab.segmenter.data import (
     Batch,
     Draw,
@@ -233,7 +233,7 @@ def train_segmenter(
         steps: exactly so many steps instead.
         resume: resume from the checkpoint in `out`, where there is one.
         recipe: the numbers of the training; None: `SegmenterRecipe()`, with `start` `WARM_START`.
-        bank: the drawings, of which the held-out style is always left out; None: `best_bank()`.
+        bank: the drawings, of which the held-out styles are always left out; None: `best_bank()`.
         check: measures the network now and then; its figures go to `log.jsonl`.
         threads: of PyTorch; None: as it is.
         save_every: seconds between two checkpoints.
@@ -247,7 +247,7 @@ def train_segmenter(
     """
     set_up_cpu(threads)
     recipe = recipe or (SegmenterRecipe() if start is None else WARM_START)
-    drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
+    drawings = (bank or best_bank()).trainable()
     draw = drawn_or_cluttered(drawings)
     training = SegmenterTraining(out, Budget(minutes, steps), recipe, draw, check)
     training.save_every = save_every
