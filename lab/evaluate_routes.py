@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from lab.chat.evaluate import held_out_scenes, things_of
 from lab.language.dialogues import Narrator
 from lab.language.turn import Turn
-from lab.scenes.art import best_bank
+from lab.scenes.held_out import held_out_worlds
 from lab.scenes.scene import Scene
-from lab.scenes.sprites import HELD_OUT_STYLE
 from segue.assistant import Assistant, load
 from segue.draw import draw_regions
 from segue.draw.lettering import font_for
@@ -110,13 +109,9 @@ def evaluate_routes(
         ModelError: the folder lacks one of the three.
     """
     assistant = _assistant(weights)
-    bank = best_bank()
-    banks = {"scenes": bank.without(HELD_OUT_STYLE)}
-    if HELD_OUT_STYLE in bank.styles:
-        banks["style"] = bank.only(HELD_OUT_STYLE)
     table = {}
-    for row, (name, drawings) in enumerate(banks.items()):
-        scenes_drawn = held_out_scenes(drawings, scenes, seed + row)
+    for row, (name, world) in enumerate(held_out_worlds().items()):
+        scenes_drawn = held_out_scenes(world.bank, scenes, seed + row, draw=world.draw)
         scores = score_routes(list(ask_about(assistant, scenes_drawn, seed + row)))
         table.update(
             {f"{name}, {route}": figures(route_answer) for route, route_answer in scores.items()}
@@ -151,15 +146,16 @@ def result_sheet(
 
     Args:
         answerer: who answers, or weights as for `evaluate_routes`.
-        scenes: rows; the held-out style follows the trained ones where it has been fetched.
+        scenes: rows of each of the `held_out_worlds`.
         seed: of the scenes.
         side: of each picture, in pixels.
     """
     assistant = answerer if isinstance(answerer, Assistant) else _assistant(answerer)
-    bank = best_bank()
-    scenes_drawn = held_out_scenes(bank.without(HELD_OUT_STYLE), scenes, seed)
-    if HELD_OUT_STYLE in bank.styles:
-        scenes_drawn += held_out_scenes(bank.only(HELD_OUT_STYLE), scenes, seed + 1)
+    scenes_drawn = [
+        scene
+        for row, world in enumerate(held_out_worlds().values())
+        for scene in held_out_scenes(world.bank, scenes, seed + row, draw=world.draw)
+    ]
     cells = [_cell(route_answer, side) for route_answer in ask_about(assistant, scenes_drawn, seed)]
     across = 2 * len(ROUTES)
     width, height = cells[0].size

@@ -86,7 +86,7 @@ def draw_questions(
     bank = best_bank()
     if style != "trained" and HELD_OUT_STYLE not in bank.styles:
         raise ModelError("The held-out style is not there. Fetch it: python -m lab fetch-art")
-    bank = bank.without(HELD_OUT_STYLE) if style == "trained" else bank.only(HELD_OUT_STYLE)
+    bank = bank.trainable() if style == "trained" else bank.only(HELD_OUT_STYLE)
     change = CHANGES[style]
     rng = np.random.default_rng(seed)
     for number, scene in enumerate(held_out_scenes(bank, count, seed)):

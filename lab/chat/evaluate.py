@@ -1,8 +1,8 @@
 """Measures of the embedded chat model on held-out scenes, through the ordinary network.
 
 Every number is greedy generation by a loaded checkpoint on scenes drawn from a given seed:
-new compositions of the trained drawing styles, or of the held-out style. The turn before a
-follow-up is the true one.
+new compositions of the trained drawing styles, of the held-out style, or of the third world. The
+turn before a follow-up is the true one.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.chat.data import describe_scene, draw_scenes
+from lab.chat.data import describe_scene
 from lab.chat.replies import Query, generate_replies
 from lab.language.dialogues import Narrator
 from lab.language.follow_ups import about_earlier, other_one, repeat
@@ -20,9 +20,9 @@ from lab.language.phrasing import chinese_count, english_count, with_tail
 from lab.language.questions import HELD_OUT_CHINESE_TAILS, HELD_OUT_TAILS
 from lab.language.small_talk import ANSWERS
 from lab.language.turn import Thing, Turn
-from lab.scenes.art import best_bank
-from lab.scenes.scene import Scene, SceneRecipe
-from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.held_out import Draw, held_out_worlds
+from lab.scenes.scene import Scene, SceneRecipe, render
+from lab.scenes.sprites import SpriteBank
 from lab.scenes.vocabulary import nouns
 from segue.dialects import BoxMention
 from segue.dialects.qwen_vl import dialect
@@ -45,6 +45,10 @@ SCENE_KINDS = (
     *("biggest", "beside", "talk", "talk_held_out"),
 )
 """What is asked once about every scene; `ground` is asked for each of its nouns."""
+
+
+WORLD_COLUMNS = {"scenes": "trained styles", "style": "held-out style"}
+"""What the columns of this evaluation call the `held_out_worlds`, where they say it otherwise."""
 
 
 @dataclass(frozen=True)
@@ -321,10 +325,10 @@ def _score_follow_up(turn: Turn, reply: str, tally: Tally, language: str) -> Non
     tally.add(turn.kind, correct)
 
 
-def held_out_scenes(bank: SpriteBank, count: int, seed: int) -> list[Scene]:
+def held_out_scenes(bank: SpriteBank, count: int, seed: int, *, draw: Draw = render) -> list[Scene]:
     """Draw scenes as they are evaluated: no style changes, no squeezing."""
-    stream = draw_scenes(seed, bank, SceneRecipe(restyle=0.0, squeeze=0.0))
-    return [scene for scene, _ in zip(stream, range(count), strict=False)]
+    rng, recipe = np.random.default_rng(seed), SceneRecipe(restyle=0.0, squeeze=0.0)
+    return [draw(rng, bank, recipe) for _ in range(count)]
 
 
 def measure_chat(
@@ -333,13 +337,15 @@ def measure_chat(
     bank: SpriteBank,
     count: int = 300,
     seed: int = 910001,
+    *,
+    draw: Draw = render,
 ) -> dict[str, tuple[float, int]]:
     """Measure a model on held-out scenes.
 
     Returns:
         Measure to (mean, number of questions).
     """
-    scenes = held_out_scenes(bank, count, seed)
+    scenes = held_out_scenes(bank, count, seed, draw=draw)
     questions = questions_about(scenes, seed)
     images = [scene.image for scene in scenes]
     queries = [query_of(question) for question in questions]
@@ -357,17 +363,15 @@ def evaluate_chat(
     """Measure a folder of weights on held-out scenes.
 
     Returns:
-        For each measure, its value on the trained drawing styles and, where the drawings have
-        been fetched, on the held-out style; with the number of questions.
+        For each measure, its value in each of the `held_out_worlds`; with the number of questions.
     """
     model, processor = load(Path(weights), dtype="float32", device="cpu")
-    bank = best_bank()
-    banks = {"trained styles": bank.without(HELD_OUT_STYLE)}
-    if HELD_OUT_STYLE in bank.styles:
-        banks["held-out style"] = bank.only(HELD_OUT_STYLE)
     table: dict[str, dict[str, float]] = {}
-    for column, (name, drawings) in enumerate(banks.items()):
-        measured = measure_chat(model, processor, drawings, scenes, seed + column)
+    for column, (world_name, world) in enumerate(held_out_worlds().items()):
+        name = WORLD_COLUMNS.get(world_name, world_name)
+        measured = measure_chat(
+            model, processor, world.bank, scenes, seed + column, draw=world.draw
+        )
         for measure, (value, number) in measured.items():
             table.setdefault(measure, {}).update({name: value, f"questions, {name}": number})
     return table

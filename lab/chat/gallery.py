@@ -53,7 +53,7 @@ def gallery(
     """
     bank = best_bank()
     styled = scenes // 2 if HELD_OUT_STYLE in bank.styles else 0
-    scenes_drawn = held_out_scenes(bank.without(HELD_OUT_STYLE), scenes - styled, seed)
+    scenes_drawn = held_out_scenes(bank.trainable(), scenes - styled, seed)
     if styled:
         scenes_drawn += held_out_scenes(bank.only(HELD_OUT_STYLE), styled, seed + 1)
     model, processor = load(Path(weights), dtype="float32", device="cpu")

@@ -21,8 +21,9 @@ from lab.chat.vision_stage import VisionRecipe, train_vision
 from lab.chat.weights import write_weights
 from lab.language.tokens import build_ranks
 from lab.scenes.art import best_bank
-from lab.scenes.scene import SceneRecipe, render
+from lab.scenes.scene import SceneRecipe
 from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.worlds import render_some_world
 from lab.training.precision import set_up
 from segue.models.qwen_vl import QwenVLForCausalLM, QwenVLTokenizer, load
 from segue.models.qwen_vl.ranks import read_ranks, write_ranks
@@ -61,7 +62,8 @@ def train_chat(
         language: how to train stage two, likewise.
         tower: a folder of weights whose visual tower is taken as it is; then only stage two is
             trained, and has all the minutes.
-        scenes: what the scenes to learn from are like; by default as `SceneRecipe` says.
+        scenes: what half of the scenes to learn from are like, the others are of other worlds; by
+            default as `SceneRecipe` says.
         start: a folder of weights to start from; its vocabulary is kept. `vision` and `language`
             are by default the `WARM_START` of their modules, on CUDA the `CUDA_WARM_START`.
         device: where the networks are trained.
@@ -88,7 +90,7 @@ def train_chat(
         language_recipe = language or (CUDA_WARM_START if on_cuda else WARM_START)
         language_recipe = replace(language_recipe, layers=len(start_model.transformer.h))
         tokenizer, scenes = processor.tokenizer, scenes or WARM_START_SCENES
-    draw = partial(render, bank=bank.without(HELD_OUT_STYLE), recipe=scenes or SceneRecipe())
+    draw = partial(render_some_world, bank=bank.trainable(), recipe=scenes or SceneRecipe())
     share = _VISION_SHARE if tower is None else 0.0
     if tower is None:
         vision_recipe = replace(vision_recipe, minutes=minutes * share, steps=steps)
@@ -130,7 +132,7 @@ def _words(model: QwenVLForCausalLM, tokenizer: QwenVLTokenizer) -> Tensor:
 
 def _check_sets(bank: SpriteBank, size: int) -> dict[str, SceneArrays]:
     """Draw the scenes that stage one is checked on."""
-    drawings = {"scenes": bank.without(HELD_OUT_STYLE)}
+    drawings = {"scenes": bank.trainable()}
     if HELD_OUT_STYLE in bank.styles:
         drawings["style"] = bank.only(HELD_OUT_STYLE)
     recipe = SceneRecipe(restyle=0.0)

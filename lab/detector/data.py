@@ -16,9 +16,10 @@ from PIL import Image
 
 from lab.detector.recipe import DetectorRecipe
 from lab.detector.tokenizer import FIXED_IDS, noun_called, phrase_ids, write_phrase
-from lab.scenes.scene import Scene, SceneRecipe, render
+from lab.scenes.scene import Scene, SceneRecipe
 from lab.scenes.sprites import SpriteBank
 from lab.scenes.vocabulary import nouns
+from lab.scenes.worlds import render_some_world
 from lab.training.replay import ReplayPool
 
 STRANGERS = (
@@ -266,7 +267,7 @@ def _draw_image(
     scene_recipe = SceneRecipe(
         drawn_height, drawn_width, counts=CROWDED, smallest=0.12, restyle=recipe.restyle
     )
-    scene = labelled_image(render(rng, bank, scene_recipe))
+    scene = labelled_image(render_some_world(rng, bank, scene_recipe))
     ratio = np.array([width / drawn_width, height / drawn_height] * 2, np.float32)
     return LabelledImage(resized(scene.pixels, height, width), scene.nouns, scene.boxes * ratio)
 

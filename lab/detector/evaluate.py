@@ -1,7 +1,7 @@
 """Measure how well the detector finds what phrases name, and choose its threshold.
 
 The boxes are those of the product's own detector (`segue.detect.grounding_dino`). Scenes are drawn
-from seeds that training never uses, in the trained styles or in the held-out one. Each is searched
+from seeds that training never uses, in each of the `held_out_worlds`. Each is searched
 for the nouns it shows and for five that it does not, one plain caption a scene. Figures:
 
     ap50, ap75          average precision at IoU 0.5 and 0.75 over all boxes, whatever their score
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from lab.detector.data import LabelledImage, labelled_image
 from lab.scenes.art import best_bank
+from lab.scenes.held_out import Draw, held_out_worlds
 from lab.scenes.scene import SceneRecipe, render
-from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.sprites import SpriteBank
 from lab.scenes.vocabulary import nouns
 from segue.detect import Detection
 from segue.detect.grounding_dino import DinoOptions, GroundingDino, load
@@ -64,12 +65,13 @@ def detection_cases(
     absent: int = 5,
     side: int = 256,
     chinese: bool = False,
+    draw: Draw = render,
 ) -> list[DetectionCase]:
     """Draw `count` scenes, each with a shuffled list of its nouns and of `absent` other ones."""
     cases = []
     for number in range(count):
         rng = np.random.default_rng([seed, number])
-        scene = labelled_image(render(rng, bank, SceneRecipe(side, side, restyle=0.0)))
+        scene = labelled_image(draw(rng, bank, SceneRecipe(side, side, restyle=0.0)))
         strangers = [i for i in range(len(nouns())) if i not in scene.nouns]
         noun_list = [
             *sorted(set(scene.nouns)),
@@ -225,7 +227,7 @@ def calibrate_detector(
     """
     folder = Path(weights)
     detector = load(folder, device="cpu", dtype="float32")
-    cases = detection_cases((bank or best_bank()).without(HELD_OUT_STYLE), scenes, VALIDATION_SEED)
+    cases = detection_cases((bank or best_bank()).trainable(), scenes, VALIDATION_SEED)
     threshold = max(
         choose_threshold(case_set, detect(detector, case_set), max_absent)
         for case_set, max_absent in ((cases, 0.05), (single_noun_cases(cases), 0.18))
@@ -248,20 +250,16 @@ def evaluate_detector(
         weights: a transformers folder with `segue.json` beside the configuration.
         scenes: how many held-out scenes of each kind.
         seed: of the scenes.
-        bank: the drawings; None: `best_bank()`.
+        bank: the drawings; None: all that have been fetched.
 
     Returns:
-        Rows `scenes` and `style` (the held-out one), each in English and in Chinese.
+        A row for each of the `held_out_worlds`, in English and in Chinese.
     """
-    bank = bank or best_bank()
     detector = load(weights, device="cpu", dtype="float32")
     threshold = detector.options.box_threshold
-    banks = {"scenes": bank.without(HELD_OUT_STYLE)}
-    if HELD_OUT_STYLE in bank.styles:
-        banks["style"] = bank.only(HELD_OUT_STYLE)
     table: dict[str, dict[str, float]] = {}
-    for row, (name, drawings) in enumerate(banks.items()):
-        english = detection_cases(drawings, scenes, seed + row)
+    for row, (name, world) in enumerate(held_out_worlds(bank).items()):
+        english = detection_cases(world.bank, scenes, seed + row, draw=world.draw)
         for language in ("English", "Chinese"):
             cases = [replace(case, chinese=language == "Chinese") for case in english]
             singles = single_noun_cases(cases)

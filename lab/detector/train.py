@@ -31,7 +31,7 @@ from lab.detector.tokenizer import (
     vocabulary_tokens,
 )
 from lab.scenes.art import best_bank
-from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.sprites import SpriteBank
 from lab.scenes.vocabulary import nouns
 from lab.training.feed import BatchFeed, to_tensors
 from lab.training.loop import Check, Figures, TrainingLoop
@@ -188,7 +188,7 @@ def train_detector(
     if recipe is None:
         warm_start = CUDA_WARM_START if place.type == "cuda" else WARM_START
         recipe = DetectorRecipe() if start is None else warm_start
-    drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
+    drawings = (bank or best_bank()).trainable()
     training = DetectorTraining(
         out, Budget(minutes, steps), recipe, drawings, check, place, workers
     )

@@ -19,6 +19,7 @@ from PIL import Image
 
 from lab.scenes.sprites import (
     SIDE,
+    THIRD_WORLD_STYLE,
     Sprite,
     SpriteBank,
     fit,
@@ -57,8 +58,11 @@ SOURCES = (
     ArtSource("fluent-3d", "@lobehub/fluent-emoji-3d", "1.1.0", "MIT", "webp"),
     ArtSource("emojione", "@iconify-json/emojione", "1.2.3", "CC-BY-4.0", "iconify"),
     ArtSource("fxemoji", "@iconify-json/fxemoji", "1.2.2", "Apache-2.0", "iconify"),
-    # The held-out style. It is fetched for evaluation and never trained on.
+    # The held-out styles. They are fetched for evaluation and never trained on.
     ArtSource("twemoji", "@twemoji/svg", "15.0.0", "CC-BY-4.0", "svg", train=False),
+    ArtSource(
+        "openmoji", "@iconify-json/openmoji", "1.2.29", "CC-BY-SA-4.0", "iconify", train=False
+    ),
 )
 
 # fxemoji names its drawings in its own way; these differ from the slug without its hyphens.
@@ -88,14 +92,30 @@ def art_path() -> Path:
     return cache_folder() / "art" / "sprites.npz"
 
 
+def third_world_path() -> Path:
+    """Return where `fetch_art` keeps the drawings of the third held-out world."""
+    return cache_folder() / "art" / "third_world.npz"
+
+
 def best_bank() -> SpriteBank:
-    """Return every downloaded style where the cache has them, else the bundled sheet."""
+    """Return every downloaded style where the cache has them, else the bundled sheet.
+
+    The drawings of the third world are not among them: see `third_world_bank`.
+    """
     path = art_path()
     return read_bank(path) if path.exists() else shipped_bank()
 
 
+def third_world_bank() -> SpriteBank:
+    """Return the drawings of the third held-out world; none where they have not been fetched."""
+    path = third_world_path()
+    return read_bank(path) if path.exists() else SpriteBank(())
+
+
 def fetch_art(*, refresh: bool = False) -> Path:
     """Download every style and rasterise it; returns the path of the sprite file.
+
+    The style of the third world goes into a file of its own beside it.
 
     Args:
         refresh: download again what is cached.
@@ -104,14 +124,15 @@ def fetch_art(*, refresh: bool = False) -> Path:
         MissingExtra: `npm` or the package `resvg_py` is not installed.
         ModelError: a download fails.
     """
-    target = art_path()
-    if target.exists() and not refresh:
-        return target
     packages = cache_folder() / "art" / "packages"
     packages.mkdir(parents=True, exist_ok=True)
-    sprites = [sprite for source in SOURCES for sprite in _rasterise(source, packages)]
-    write_bank(target, SpriteBank(tuple(sprites)))
-    return target
+    third = tuple(source for source in SOURCES if source.style == THIRD_WORLD_STYLE)
+    others = tuple(source for source in SOURCES if source not in third)
+    for path, sources in ((art_path(), others), (third_world_path(), third)):
+        if refresh or not path.exists():
+            sprites = [sprite for source in sources for sprite in _rasterise(source, packages)]
+            write_bank(path, SpriteBank(tuple(sprites)))
+    return art_path()
 
 
 def pack_art(folder: Path) -> int:

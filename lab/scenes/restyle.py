@@ -18,7 +18,7 @@ def jitter(rng: np.random.Generator, patch: Patch) -> Patch:
     gray = rgb.mean(-1, keepdims=True)
     rgb = gray + (rgb - gray) * np.float32(rng.uniform(0.6, 1.3))
     gain = np.float32(rng.normal(1, 0.12)) * rng.normal(1, 0.05, 3).astype(np.float32)
-    return _join(rgb * gain + np.float32(rng.normal(0, 10)) * alpha, patch[..., 3:])
+    return join_channels(rgb * gain + np.float32(rng.normal(0, 10)) * alpha, patch[..., 3:])
 
 
 def restyle(rng: np.random.Generator, patch: Patch) -> Patch:
@@ -28,7 +28,8 @@ def restyle(rng: np.random.Generator, patch: Patch) -> Patch:
     return patch
 
 
-def _join(rgb: NDArray[np.floating], alpha: Patch) -> Patch:
+def join_channels(rgb: NDArray[np.floating], alpha: Patch) -> Patch:
+    """Join colours (h, w, 3) and alpha (h, w, 1) to a patch; no colour may exceed its alpha."""
     return np.concatenate([np.clip(rgb, 0, alpha), alpha], -1).astype(np.float32, copy=False)
 
 
@@ -39,7 +40,7 @@ def _turn_hue(rng: np.random.Generator, patch: Patch) -> Patch:
     root = third**0.5 * sin(angle)
     diagonal, up, down = c + (1 - c) * third, (1 - c) * third - root, (1 - c) * third + root
     turn = np.array([[diagonal, up, down], [down, diagonal, up], [up, down, diagonal]], np.float32)
-    return _join(patch[..., :3] @ turn.T, patch[..., 3:])
+    return join_channels(patch[..., :3] @ turn.T, patch[..., 3:])
 
 
 def _flatten(rng: np.random.Generator, patch: Patch) -> Patch:
@@ -47,7 +48,9 @@ def _flatten(rng: np.random.Generator, patch: Patch) -> Patch:
     step = np.float32(rng.uniform(36, 80))
     image = Image.fromarray(np.clip(patch[..., :3], 0, 255).astype(np.uint8))
     smooth = np.asarray(image.filter(ImageFilter.MedianFilter(3))).astype(np.float32)
-    return _join((np.floor(smooth / step) + 0.5) * step * (patch[..., 3:] / 255), patch[..., 3:])
+    return join_channels(
+        (np.floor(smooth / step) + 0.5) * step * (patch[..., 3:] / 255), patch[..., 3:]
+    )
 
 
 def _edges(patch: Patch) -> NDArray[np.float32]:
@@ -63,7 +66,7 @@ def _ink(rng: np.random.Generator, patch: Patch) -> Patch:
     ink = np.float32(20 if rng.random() < 0.8 else 235) * (alpha / 255)
     pale = patch[..., :3] + (alpha - patch[..., :3]) * np.float32(rng.uniform(0, 0.85))
     lines = _edges(patch) * np.float32(rng.uniform(0.5, 1))
-    return _join(pale * (1 - lines) + ink * lines, alpha)
+    return join_channels(pale * (1 - lines) + ink * lines, alpha)
 
 
 def _outline(rng: np.random.Generator, patch: Patch) -> Patch:
@@ -76,7 +79,7 @@ def _outline(rng: np.random.Generator, patch: Patch) -> Patch:
     colour = np.full(3, 15 if tone < 0.5 else 245, np.float32)
     if tone > 0.75:
         colour = rng.integers(0, 256, 3).astype(np.float32)
-    return _join(patch[..., :3] * (1 - rim) + colour * rim, patch[..., 3:])
+    return join_channels(patch[..., :3] * (1 - rim) + colour * rim, patch[..., 3:])
 
 
 def _fade(rng: np.random.Generator, patch: Patch) -> Patch:
@@ -87,7 +90,7 @@ def _fade(rng: np.random.Generator, patch: Patch) -> Patch:
     share = np.float32(rng.uniform(0.5, 1))
     low = np.float32(rng.uniform(0, 90))
     toned = (gray * (1 - low / 255) + low * alpha) * tint
-    return _join(patch[..., :3] * (1 - share) + toned * share, patch[..., 3:])
+    return join_channels(patch[..., :3] * (1 - share) + toned * share, patch[..., 3:])
 
 
 def _curve(rng: np.random.Generator, patch: Patch) -> Patch:
@@ -97,7 +100,7 @@ def _curve(rng: np.random.Generator, patch: Patch) -> Patch:
     if rng.random() < 0.1:
         share = 1 - share
     power = np.exp(rng.normal(0, 0.45, 3)).astype(np.float32)
-    return _join(share**power * patch[..., 3:], patch[..., 3:])
+    return join_channels(share**power * patch[..., 3:], patch[..., 3:])
 
 
 def _shade(rng: np.random.Generator, patch: Patch) -> Patch:
@@ -108,7 +111,7 @@ def _shade(rng: np.random.Generator, patch: Patch) -> Patch:
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None]
     slope = (x * cos(angle) + y * sin(angle)) * np.float32(rng.uniform(0.5, 1.4))
     lit = slope[..., None] * patch[..., 3:] * np.float32(0.5)
-    return _join(patch[..., :3] + lit, patch[..., 3:])
+    return join_channels(patch[..., :3] + lit, patch[..., 3:])
 
 
 _CHANGES = (_turn_hue, _flatten, _ink, _outline, _fade, _curve, _shade)

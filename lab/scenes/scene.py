@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from lab.scenes import backgrounds
+from lab.scenes.finish import finished, put_in_front
+from lab.scenes.looks import MARGIN, Look
 from lab.scenes.restyle import jitter, restyle
+from lab.scenes.scenery import paint_scenery
 from lab.scenes.sprites import Sprite, SpriteBank
 from lab.scenes.vocabulary import nouns
 from segue.errors import InputError
@@ -57,6 +60,21 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class World:
+    """How a picture is made, beside what is in it; the plain world adds nothing.
+
+    `scenery` names a generator of `scenery.py`, which replaces the background; every drawing is
+    drawn in `look`; `in_front` is how many anonymous shapes lie before the objects, as part of the
+    background; `finish` names what is done to the whole picture, in order (see `finish.py`).
+    """
+
+    scenery: str | None = None
+    look: Look | None = None
+    in_front: int = 0
+    finish: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SceneRecipe:
     """What `render` draws. Lengths are shares of the shorter side of the picture.
 
@@ -66,7 +84,8 @@ class SceneRecipe:
     frame a little; `any_angle` the chance of a free rotation; `restyle` the chance that a drawing
     is turned into another style (see `restyle.py`); `squeeze` the chance that the whole scene looks
     like a 4:3 or 3:4 picture pressed into the frame, as Qwen-VL presses pictures; `shape` draws
-    anonymous objects, which replace a sprite with chance `shape_share`.
+    anonymous objects, which replace a sprite with chance `shape_share`; `world` is how the picture
+    is made.
     """
 
     height: int = 192
@@ -84,6 +103,7 @@ class SceneRecipe:
     shape: Shape | None = None
     noun_indices: tuple[int, ...] | None = None
     background: str | None = None
+    world: World = World()
 
 
 @dataclass(frozen=True)
@@ -120,7 +140,9 @@ def render(rng: np.random.Generator, bank: SpriteBank, recipe: SceneRecipe | Non
     """Draw one scene with at least one object; the same `rng` state gives the same scene."""
     recipe = recipe or SceneRecipe()
     while True:
-        background = recipe.background or backgrounds.choose(rng)
+        background = recipe.background or (
+            backgrounds.choose(rng) if recipe.world.scenery is None else ""
+        )
         scene = compose(
             rng,
             background,
@@ -128,6 +150,7 @@ def render(rng: np.random.Generator, bank: SpriteBank, recipe: SceneRecipe | Non
             (recipe.height, recipe.width),
             restyle_share=recipe.restyle,
             degrade=True,
+            world=recipe.world,
         )
         if scene.objects:
             return scene
@@ -216,19 +239,27 @@ def compose(
     *,
     restyle_share: float = 0.0,
     degrade: bool = False,
+    world: World | None = None,
 ) -> Scene:
     """Draw the placements, in order, on a background of `size` (height, width).
 
-    `spoil` adds what training wants: colour changes, soft shadows, blur, grain.
+    `degrade` adds what training wants: colour changes, soft shadows, blur, grain. The scenery of
+    the `world`, where it has one, replaces `background`.
     """
     height, width = size
-    picture = backgrounds.paint(rng, background, height, width)
+    world = world or World()
+    if world.scenery is None:
+        picture = backgrounds.paint(rng, background, height, width)
+    else:
+        picture, background = paint_scenery(rng, world.scenery, height, width)
     labels = np.full((height, width), -1, np.int8)
     for number, placement in enumerate(placements):
-        _paste(rng, picture, labels, number, placement, restyle_share, degrade)
+        _paste(rng, picture, labels, number, placement, restyle_share, degrade, world.look)
+    put_in_front(rng, picture, labels, world.in_front)
     if degrade:
         picture = _degrade(rng, picture)
-    objects, labels = _truth(placements, labels)
+    picture = finished(rng, picture, world.finish)
+    objects, labels = visible_objects(placements, labels)
     return Scene(np.clip(picture, 0, 255).astype(np.uint8), labels, objects, background)
 
 
@@ -258,6 +289,24 @@ def _warp(placement: SpritePlacement, frame: tuple[int, int, int, int]) -> NDArr
     return np.asarray(warped).astype(np.float32)
 
 
+def as_seen(
+    placement: SpritePlacement, size: tuple[int, int], margin: int
+) -> tuple[NDArray[np.float32], slice, slice] | None:
+    """Return a drawing as it lies in a picture of `size` (height, width), and where it lies.
+
+    Returns:
+        The patch, (h, w, 4) float32 premultiplied, with `margin` empty pixels around the drawing
+        where the picture has room for them; its rows; its columns. None: it is out of sight.
+    """
+    x0, y0, x1, y1 = placement.box
+    left, top = max(0, int(x0) - margin), max(0, int(y0) - margin)
+    right, bottom = min(size[1], int(x1) + margin + 1), min(size[0], int(y1) + margin + 1)
+    if right - left < 4 or bottom - top < 4:
+        return None
+    patch = _warp(placement, (left, top, right, bottom))
+    return patch, slice(top, bottom), slice(left, right)
+
+
 def _paste(
     rng: np.random.Generator,
     picture: NDArray[np.float32],
@@ -266,25 +315,22 @@ def _paste(
     placement: SpritePlacement,
     restyle_share: float,
     degrade: bool,
+    look: Look | None,
 ) -> None:
-    height, width = labels.shape
-    x0, y0, x1, y1 = placement.box
-    frame = (
-        max(0, int(x0) - 3),
-        max(0, int(y0) - 3),
-        min(width, int(x1) + 4),
-        min(height, int(y1) + 4),
-    )
-    if frame[2] - frame[0] < 4 or frame[3] - frame[1] < 4:
+    seen = as_seen(placement, labels.shape, MARGIN if look else 3)
+    if seen is None:
         return
-    patch = _warp(placement, frame)
+    patch, rows, columns = seen
     if degrade:
         patch = jitter(rng, patch)
     if rng.random() < restyle_share:
         patch = restyle(rng, patch)
+    if look:
+        patch = look.draw(rng, patch)
     alpha = patch[..., 3:] / 255
-    rows, columns = slice(frame[1], frame[3]), slice(frame[0], frame[2])
     under = picture[rows, columns]
+    if look and (light := look.light_beside(rng, patch[..., 3])) is not None:
+        under *= light[..., None]
     if degrade and rng.random() < 0.25:
         blurred = Image.fromarray(patch[..., 3].astype(np.uint8)).filter(ImageFilter.BoxBlur(3))
         under *= 1 - 0.4 * np.roll(np.asarray(blurred) / 255.0, (2, 2), (0, 1))[..., None]
@@ -303,7 +349,7 @@ def _degrade(rng: np.random.Generator, picture: NDArray[np.float32]) -> NDArray[
     return picture * np.float32(rng.normal(1, 0.06)) + np.float32(rng.normal(0, 5))
 
 
-def _truth(
+def visible_objects(
     placements: Sequence[SpritePlacement], labels: NDArray[np.int8]
 ) -> tuple[tuple[SceneObject, ...], NDArray[np.int8]]:
     """Return the objects that are visible enough, and the labels renumbered to them."""

@@ -28,7 +28,13 @@ SHEET_SIDE = 88
 SHEET_STYLES = ("noto", "fluent-flat")
 
 HELD_OUT_STYLE = "twemoji"
-"""Nothing is ever trained on this drawing style; the others are compared with it."""
+"""The style of the second kind of held-out scenes, which are drawn like those of training."""
+
+THIRD_WORLD_STYLE = "openmoji"
+"""The style of the third kind, in which everything is held out; see `third_world.py`."""
+
+HELD_OUT_STYLES = (HELD_OUT_STYLE, THIRD_WORLD_STYLE)
+"""Nothing is ever trained on these drawing styles; they are only measured with."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,10 @@ class SpriteBank:
     def of(self, noun: int, style: str) -> tuple[Sprite, ...]:
         """Return the drawings of a noun in a style; empty where that style lacks the noun."""
         return self._table.get((noun, style), ())
+
+    def trainable(self) -> "SpriteBank":
+        """Return the sprites that may be trained on: those of no held-out style."""
+        return self.without(*HELD_OUT_STYLES)
 
     def only(self, *styles: str) -> "SpriteBank":
         """Return the sprites of these styles alone."""

@@ -1,7 +1,7 @@
 """Measure the segmenter's masks, beside two baselines that any box allows: an ellipse and GrabCut.
 
 The masks are those of the product's own segmenter (`segue.segment.sam`). Scenes are drawn from
-seeds that training never uses, in the trained styles or in the held-out one; photographs, where a
+seeds that training never uses, in each of the `held_out_worlds`; photographs, where a
 folder of them is given, are only ever measured. Every figure is the mean over objects of the IoU
 with the true mask, at the image's own resolution. Prompts are the tight box, or the innermost
 point of the object.
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from lab.scenes.art import best_bank
+from lab.scenes.held_out import Draw, held_out_worlds
 from lab.scenes.scene import SceneRecipe, render
-from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.sprites import SpriteBank
 from lab.segmenter.data import inner_point, tight_box
 from segue.errors import InputError
 from segue.runtime.device import Placement
@@ -51,10 +51,12 @@ class SegmentationCase:
         return [Box(*map(float, box)) for box in corners if box]
 
 
-def scene_cases(bank: SpriteBank, count: int, seed: int, side: int = 256) -> list[SegmentationCase]:
+def scene_cases(
+    bank: SpriteBank, count: int, seed: int, side: int = 256, *, draw: Draw = render
+) -> list[SegmentationCase]:
     """Draw `count` scenes as they are, not restyled."""
     recipe = SceneRecipe(side, side, smallest=0.12, restyle=0.0)
-    scenes = (render(np.random.default_rng([seed, i]), bank, recipe) for i in range(count))
+    scenes = (draw(np.random.default_rng([seed, i]), bank, recipe) for i in range(count))
     return [SegmentationCase(s.image, tuple(m for m in s.masks if m.sum() >= 40)) for s in scenes]
 
 
@@ -191,17 +193,17 @@ def evaluate_segmenter(
         seed: of the scenes.
         photos: a folder of photographs to measure too; see `photo_cases`.
         grabcut: whether to compare with GrabCut.
-        bank: the drawings; None: `best_bank()`.
+        bank: the drawings; None: all that have been fetched.
 
     Returns:
-        A row for each kind of image: `scenes`, `style` (where the held-out drawings have been
-        fetched), and one for each source of photographs. `objects` counts what was measured.
+        A row for each kind of image: each of the `held_out_worlds`, and each source of
+        photographs. `objects` counts what was measured.
     """
-    bank = bank or best_bank()
     segmenter = load(weights, device="cpu", dtype="float32")
-    cases_by_kind = {"scenes": scene_cases(bank.without(HELD_OUT_STYLE), scenes, seed)}
-    if HELD_OUT_STYLE in bank.styles:
-        cases_by_kind["style"] = scene_cases(bank.only(HELD_OUT_STYLE), scenes, seed + 1)
+    cases_by_kind = {
+        name: scene_cases(world.bank, scenes, seed + row, draw=world.draw)
+        for row, (name, world) in enumerate(held_out_worlds(bank).items())
+    }
     cases_by_kind |= photo_cases(photos) if photos else {}
     table: dict[str, dict[str, float]] = {}
     for kind, cases in cases_by_kind.items():

@@ -16,9 +16,10 @@ from torch import Tensor
 from transformers import SamImageProcessor, SamModel
 
 from lab.scenes.art import best_bank
-from lab.scenes.scene import SceneRecipe, render
+from lab.scenes.scene import SceneRecipe
 from lab.scenes.shapes import cluttered_scene, drop_shapes, photographic
-from lab.scenes.sprites import HELD_OUT_STYLE, SpriteBank
+from lab.scenes.sprites import SpriteBank
+from lab.scenes.worlds import render_some_world
 from lab.segmenter.data import Draw, MaskedScene, ScenePool, SegmenterBatch
 from lab.segmenter.losses import segmenter_loss
 from lab.segmenter.network import (
@@ -52,7 +53,7 @@ def drawn_or_cluttered(bank: SpriteBank) -> Draw:
             picture, covers = cluttered_scene(rng, 256, outlines)
         else:
             recipe = SceneRecipe(side, side, smallest=0.12, overlap=0.3)
-            scene = render(rng, bank, recipe)
+            scene = render_some_world(rng, bank, recipe)
             picture, covers = (
                 scene.image.astype(np.float32),
                 [m.astype(np.float32) for m in scene.masks],
@@ -213,7 +214,7 @@ def train_segmenter(
     if recipe is None:
         warm_start = CUDA_WARM_START if place.type == "cuda" else WARM_START
         recipe = SegmenterRecipe() if start is None else warm_start
-    drawings = (bank or best_bank()).without(HELD_OUT_STYLE)
+    drawings = (bank or best_bank()).trainable()
     draw = drawn_or_cluttered(drawings)
     training = SegmenterTraining(out, Budget(minutes, steps), recipe, draw, check, place, workers)
     training.save_every = save_every

@@ -1,15 +1,54 @@
 """Where drawings come from, without fetching any."""
 
+from pathlib import Path
+
 import pytest
 
-from lab.scenes.art import SOURCES, art_path, coverage, fetch_art, large_drawing
-from lab.scenes.sprites import HELD_OUT_STYLE, shipped_bank
+from lab.scenes.art import (
+    SOURCES,
+    art_path,
+    best_bank,
+    coverage,
+    fetch_art,
+    large_drawing,
+    third_world_bank,
+    third_world_path,
+)
+from lab.scenes.sprites import (
+    HELD_OUT_STYLES,
+    THIRD_WORLD_STYLE,
+    Sprite,
+    SpriteBank,
+    shipped_bank,
+    write_bank,
+)
 from segue.errors import MissingExtra, UnknownName
 
+LICENCES = Path(__file__).parents[3] / "src" / "segue" / "embedded" / "LICENSES.md"
 
-def test_only_the_held_out_style_is_not_for_training() -> None:
-    assert [source.style for source in SOURCES if not source.train] == [HELD_OUT_STYLE]
-    assert {source.licence for source in SOURCES} <= {"Apache-2.0", "MIT", "CC-BY-4.0"}
+
+def test_the_held_out_styles_and_no_others_are_not_for_training() -> None:
+    assert tuple(source.style for source in SOURCES if not source.train) == HELD_OUT_STYLES
+
+
+def test_every_style_is_under_an_open_licence_that_the_package_lists() -> None:
+    listed = LICENCES.read_text("utf-8")
+    for source in SOURCES:
+        assert f"| {source.style} | {source.package} {source.version} |" in listed
+        assert source.licence in {"Apache-2.0", "MIT", "CC-BY-4.0", "CC-BY-SA-4.0"}
+
+
+def test_only_what_is_measured_with_must_be_shared_alike() -> None:
+    assert all(not source.train for source in SOURCES if "SA" in source.licence)
+
+
+def test_drawings_of_the_third_world_are_in_no_other_bank(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path))
+    assert third_world_bank().sprites == ()
+    pixels = shipped_bank().sprites[0].pixels
+    write_bank(third_world_path(), SpriteBank((Sprite(0, THIRD_WORLD_STYLE, pixels),)))
+    assert third_world_bank().styles == (THIRD_WORLD_STYLE,)
+    assert THIRD_WORLD_STYLE not in best_bank().styles
 
 
 def test_the_cache_is_where_the_user_wants_it(tmp_path, monkeypatch) -> None:
