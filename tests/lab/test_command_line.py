@@ -30,7 +30,7 @@ def test_an_unknown_part_is_refused(run) -> None:
 def test_weights_to_start_from_belong_to_one_model_and_must_be_there(run, tmp_path: Path) -> None:
     outcome = run("train", "--start", "embedded/chat", "--out", tmp_path)
     assert outcome.code == 2
-    assert "Name the model" in outcome.err
+    assert "must be one of chat, detector, segmenter" in outcome.err
     outcome = run("train", "chat", "--start", tmp_path / "no", "--out", tmp_path)
     assert outcome.code == 4
     assert "There is no file or folder" in outcome.err
