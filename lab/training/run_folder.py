@@ -57,7 +57,9 @@ class TrainingFolder:
         if not self.checkpoint.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
+            state: dict[str, Any] = torch.load(
+                self.checkpoint, map_location="cpu", weights_only=True
+            )
         except Exception as error:  # a damaged pickle raises whatever it likes
             raise ModelError(
                 f"The checkpoint {self.checkpoint} cannot be read: {error}. "
