@@ -214,7 +214,11 @@ def write_detector_options(folder: Path, options: DinoOptions) -> None:
 
 
 def calibrate_detector(
-    weights: str | Path, *, scenes: int = 200, bank: SpriteBank | None = None
+    weights: str | Path,
+    *,
+    scenes: int = 200,
+    bank: SpriteBank | None = None,
+    device: str = "cpu",
 ) -> DinoOptions:
     """Choose the threshold on validation scenes and write it to `segue.json`.
 
@@ -224,9 +228,10 @@ def calibrate_detector(
         weights: a transformers folder with `segue.json`.
         scenes: how many validation scenes of the trained styles.
         bank: the drawings; None: `best_bank()`.
+        device: where the detector runs.
     """
     folder = Path(weights)
-    detector = load(folder, device="cpu", dtype="float32")
+    detector = load(folder, device=device, dtype="float32")
     cases = detection_cases((bank or best_bank()).trainable(), scenes, VALIDATION_SEED)
     threshold = max(
         choose_threshold(case_set, detect(detector, case_set), max_absent)

@@ -195,5 +195,7 @@ def train_detector(
     training.save_every = save_every
     training.begin(recipe, resume=resume, start=None if start is None else Path(start))
     training.run()
-    calibrate_detector(training.folder.weights, scenes=calibrate_on, bank=drawings)
+    calibrate_detector(
+        training.folder.weights, scenes=calibrate_on, bank=drawings, device=str(place)
+    )
     return training.folder.weights

@@ -64,7 +64,7 @@ def _raise_failures(processes: Mapping[str, subprocess.Popen[bytes]], folder: Pa
             lines = output.read_text("utf-8", "replace").strip().splitlines()
             raise ModelError(
                 f"The training of the {name} ended with code {process.returncode}: "
-                f"{lines[-1] if lines else 'it said nothing'}. All that it said is in {output}."
+                f"{lines[-1] if lines else 'it said nothing.'} All that it said is in {output}."
             )
 
 
