@@ -11,8 +11,10 @@ from lab.scenes.art import (
     coverage,
     fetch_art,
     large_drawing,
+    pack_art,
     third_world_bank,
     third_world_path,
+    unpack_art,
 )
 from lab.scenes.sprites import (
     HELD_OUT_STYLES,
@@ -22,7 +24,7 @@ from lab.scenes.sprites import (
     shipped_bank,
     write_bank,
 )
-from segue.errors import MissingExtra, UnknownName
+from segue.errors import MissingExtra, ModelError, UnknownName
 
 LICENCES = Path(__file__).parents[3] / "src" / "segue" / "embedded" / "LICENSES.md"
 
@@ -70,3 +72,14 @@ def test_an_unknown_drawing_is_refused() -> None:
 
 def test_coverage_lists_what_a_style_lacks() -> None:
     assert all(missing == [] for missing in coverage(shipped_bank()).values())
+
+
+def test_packed_drawings_are_unpacked_where_the_bank_is_looked_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
+    assert pack_art(tmp_path / "packed") > 10_000
+    unpack_art(tmp_path / "packed")
+    assert art_path().is_file()
+    assert best_bank().styles == shipped_bank().styles
+    assert [s.noun for s in best_bank().sprites] == [s.noun for s in shipped_bank().sprites]
+    with pytest.raises(ModelError, match="pack-art"):
+        unpack_art(tmp_path / "nothing")
