@@ -22,6 +22,7 @@ from torch import Tensor
 
 from segue.detect import Detection
 from segue.detect.captions import Caption, captions, normalize_phrase
+from segue.detect.grounding_dino_attention import use_lean_attention
 from segue.detect.original_grounding_dino import (
     config_of,
     is_original_grounding_dino,
@@ -145,6 +146,7 @@ class GroundingDino:
         self.device, self.dtype = place
         self.model = model.eval().requires_grad_(False).to(self.device)
         self.model.config.disable_custom_kernels = True
+        use_lean_attention(self.model, self.device)
         self.max_tokens = min(
             model.config.max_text_len, model.config.text_config.max_position_embeddings
         )
