@@ -21,7 +21,7 @@ INK_SHARE = 0.5
 _MARGIN = 6
 _COMPOSITION = SceneRecipe(
     counts=(1, 1, 1, 1, 1),
-    smallest=0.08,
+    smallest=0.1,
     largest=(0.95, 0.75, 0.6, 0.5, 0.45),
     overlap=0.3,
     squeeze=0.0,
@@ -70,15 +70,18 @@ def render_third_world(
 def in_ink(rng: np.random.Generator, ink: tuple[int, int, int], patch: Patch) -> Patch:
     """Draw a patch with a twofold, uneven ink line over a pale fill that is printed a little aside.
 
-    The line reaches up to four pixels beyond the drawing and belongs to it.
+    The line reaches up to four pixels beyond the drawing and belongs to it. Small drawings have a
+    steadier line, so that they can be recognised.
     """
     alpha = patch[..., 3]
+    unrest = min(1.0, float(alpha.sum() / 255) ** 0.5 / 70)
     grey = cv2.addWeighted(patch[..., :3].mean(-1), 1, alpha, 1, 0)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     line = np.clip((cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, kernel) - 40) / 90, 0, 1)
-    strokes = np.maximum(_unsteady(rng, line), _unsteady(rng, line))
+    strokes = np.maximum(_unsteady(rng, line, unrest), _unsteady(rng, line, unrest))
     strokes *= 0.75 + 0.25 * cv2.resize(rng.random((9, 9), np.float32), alpha.shape[::-1])
-    shift = np.array([[1, 0, rng.uniform(-3, 3)], [0, 1, rng.uniform(-3, 3)]], np.float32)
+    right, down = 3 * unrest * rng.uniform(-1, 1, 2)
+    shift = np.array([[1, 0, right], [0, 1, down]], np.float32)
     aside = cv2.warpAffine(patch, shift, alpha.shape[::-1])
     paper = alpha[..., None] / 255 * np.array([250, 248, 242], np.float32)
     pale = 0.35 * aside[..., 3:] + 0.65 * aside[..., :3]
@@ -88,12 +91,14 @@ def in_ink(rng: np.random.Generator, ink: tuple[int, int, int], patch: Patch) ->
     return np.concatenate([rgb, 255 * cover[..., None]], -1).astype(np.float32)
 
 
-def _unsteady(rng: np.random.Generator, line: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shake a line (h, w): bend it by up to some two pixels."""
+def _unsteady(
+    rng: np.random.Generator, line: NDArray[np.float32], unrest: float
+) -> NDArray[np.float32]:
+    """Shake a line (h, w): bend it by up to some two pixels times `unrest`."""
     height, width = line.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     cells = max(3, max(height, width) // 14)
-    bend = rng.normal(0, 1.1, (2, cells, cells)).astype(np.float32)
+    bend = rng.normal(0, 1.1 * unrest, (2, cells, cells)).astype(np.float32)
     x += cv2.resize(bend[0], (width, height), interpolation=cv2.INTER_CUBIC)
     y += cv2.resize(bend[1], (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.remap(line, x, y, cv2.INTER_LINEAR), np.float32)
