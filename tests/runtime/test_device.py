@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segue.errors import InputError, ModelError
-from segue.runtime.device import multiplies_bfloat16, pick
+from segue.runtime.device import LARGE_ENCODER, multiplies_bfloat16, pick, pick_for_encoder
 
 
 def test_auto_takes_what_the_machine_has():
@@ -40,6 +40,14 @@ def test_a_device_that_is_not_there_is_refused_with_a_way_out():
 def test_an_unknown_dtype_is_refused_with_the_known_ones(given):
     with pytest.raises(InputError, match="float32, bfloat16, float16"):
         pick("cpu", given)
+
+
+def test_a_large_encoder_takes_the_format_that_the_processor_is_quick_in():
+    quick = torch.bfloat16 if multiplies_bfloat16("cpu") else torch.float32
+    assert pick_for_encoder("cpu", None, LARGE_ENCODER).dtype == quick
+    assert pick_for_encoder("cpu", "auto", LARGE_ENCODER).dtype == quick
+    assert pick_for_encoder("cpu", None, LARGE_ENCODER - 1).dtype == torch.float32
+    assert pick_for_encoder("cpu", "float32", LARGE_ENCODER).dtype == torch.float32
 
 
 def test_bfloat16_pays_on_the_processor_only_with_instructions_for_it():

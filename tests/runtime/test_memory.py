@@ -49,10 +49,18 @@ def test_a_budget_reaches_every_stage():
     assert assistant.grounder.views.budget_bytes == parts["views"]
     assert writer.features.budget_bytes == parts["features"]
     assert writer.sequences.limit_bytes == parts["sequences"]
+    detector = assistant.detector
+    detector.find(sample("airport").image, ["airplane"])
+    assert 0 < detector.memory_bytes() == assistant.memory_bytes()["detector"]
+    detector.limit_memory(features=1)
+    detector.find(sample("beach").image, ["car"])
+    one_picture = detector.memory_bytes()
+    detector.find(sample("table").image, ["cup"])
+    assert detector.memory_bytes() == one_picture
     with pytest.raises(InputError, match="must be a size"):
         segue.load("embedded", memory="much")
     assert Assistant(None, Fixed({}), BoxFill()).memory_bytes() == {
-        "views": 0, "features": 0, "sequences": 0
+        "views": 0, "features": 0, "sequences": 0, "detector": 0
     }  # fmt: skip
 
 
@@ -68,6 +76,7 @@ def test_many_pictures_stay_within_the_budget():
         image = Image(changed)
         assistant.open(image).ask("框出图片中飞机的位置")
         assistant.segment(image, boxes=[Box(20, 20, 200, 100)])
+        assistant.segment(image, "airplane")
         most = {name: max(size, most[name]) for name, size in assistant.memory_bytes().items()}
     parts = MemoryBudget(LEAST_BYTES).parts
     assert all(0 < size <= parts[name] for name, size in most.items())

@@ -92,14 +92,17 @@ def test_a_small_memory_budget_gives_the_same_masks(segmenter, monkeypatch):
 
 def test_only_the_encoder_runs_in_half_precision(folder):
     segmenter = sam.load(folder, device="cpu", dtype="bfloat16")
-    dtypes = {
-        part: next(getattr(segmenter.model, part).parameters()).dtype
-        for part in ("vision_encoder", "prompt_encoder", "mask_decoder")
-    }
-    assert dtypes["vision_encoder"] == torch.bfloat16
-    assert dtypes["prompt_encoder"] == dtypes["mask_decoder"] == torch.float32
-    view = segmenter.look(a_picture())
+    whole = sam.load(folder, device="cpu", dtype="float32")
+    assert {weight.dtype for weight in segmenter.model.parameters()} == {torch.float32}
+    view, exact = segmenter.look(a_picture()), whole.look(a_picture())
     assert view.maps[0].dtype == torch.float32
+    difference = (view.maps[0] - exact.maps[0]).norm() / exact.maps[0].norm()
+    assert 1e-5 < difference < 0.05
+    same_maps = whole.model.mask_decoder.state_dict()
+    assert all(
+        torch.equal(value, same_maps[name])
+        for name, value in segmenter.model.mask_decoder.state_dict().items()
+    )
     assert view.mask([Box(2, 3, 30, 40)])[0].logits.dtype == np.float32
 
 

@@ -3,9 +3,9 @@
 Reads folders and hub ids in transformers' form, and the original `groundingdino_*.pth`. Weights
 and method: Liu et al. 2023, arXiv:2303.05499; Zhao et al. 2024, arXiv:2401.02361; Apache-2.0.
 
-The caption is built here and its columns are read per phrase. Weights stay in float32: the
-sampling in the deformable attention is wrong, or not finite, in half precision; where half
-precision is asked for, autocast uses it in the parts that bear it.
+The caption is built here and its columns are read per phrase. Weights stay in float32: places
+and boxes are wrong, or not finite, in half precision. The parts that bear it, and take most of the
+time, use it where the device is quick in it.
 
 Limits: the text encoder was trained on English; a phrase of which it knows no word is not found.
 """
@@ -22,7 +22,8 @@ from torch import Tensor
 
 from segue.detect import Detection
 from segue.detect.captions import Caption, captions, normalize_phrase
-from segue.detect.grounding_dino_attention import use_lean_attention
+from segue.detect.grounding_dino_attention import use_half_precision, use_lean_attention
+from segue.detect.kept_features import KeptCaptions, KeptPictures
 from segue.detect.original_grounding_dino import (
     config_of,
     is_original_grounding_dino,
@@ -82,7 +83,8 @@ def load(
         or an
             original `groundingdino_*.pth` by path or URL.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        dtype: "bfloat16" or "float16" for autocast; None: float32.
+        dtype: number format of the parts that bear half precision; None: as
+            `segue.runtime.device.pick_for_encoder` says.
         name: what to call it; None: `source`.
         vocabulary: `vocab.txt` of bert-base-uncased, or a folder with it, for an original
             checkpoint; None: looked for beside the checkpoint and in the hub's cache.
@@ -91,11 +93,12 @@ def load(
         InputError: `source` is nothing that can name weights.
         ModelError: the weights or the vocabulary are missing, damaged, or not of this model.
     """
-    place = devices.pick(device, dtype or "float32")
     path = locate(source)
     tokenizer = load_bert_tokenizer(path, vocabulary)
+    model = read_grounding_dino(path)
+    place = devices.pick_for_encoder(device, dtype, model.num_parameters())
     return GroundingDino(
-        read_grounding_dino(path),
+        model,
         tokenizer,
         DetectorResizing.read(path),
         DinoOptions.read(path),
@@ -147,9 +150,22 @@ class GroundingDino:
         self.model = model.eval().requires_grad_(False).to(self.device)
         self.model.config.disable_custom_kernels = True
         use_lean_attention(self.model, self.device)
+        if self.dtype != torch.float32:
+            use_half_precision(self.model, self.dtype)
+        visual = self.model.model.backbone.conv_encoder
+        visual.model = self._pictures = KeptPictures(visual.model)
+        self.model.model.text_backbone = KeptCaptions(self.model.model.text_backbone)
         self.max_tokens = min(
             model.config.max_text_len, model.config.text_config.max_position_embeddings
         )
+
+    def limit_memory(self, *, features: int) -> None:
+        """Set how many bytes the features of pictures may hold that were searched before."""
+        self._pictures.kept.budget_bytes = features
+
+    def memory_bytes(self) -> int:
+        """Return how many bytes they hold now."""
+        return self._pictures.kept.size_bytes
 
     def find(
         self,
@@ -249,13 +265,12 @@ class GroundingDino:
         Returns:
             logits (N, Q, max_text_len), -inf beyond a caption, and boxes (N, Q, 4) in fractions.
         """
-        with devices.autocast(self.device, self.dtype):
-            out = self.model(
-                pixel_values=pixels.to(self.device),
-                pixel_mask=inside.to(self.device),
-                input_ids=ids.to(self.device),
-                attention_mask=attention.to(self.device),
-            )
+        out = self.model(
+            pixel_values=pixels.to(self.device),
+            pixel_mask=inside.to(self.device),
+            input_ids=ids.to(self.device),
+            attention_mask=attention.to(self.device),
+        )
         logits, boxes = out.logits.float(), out.pred_boxes.float()
         if bool(logits.isnan().any()) or not bool(boxes.isfinite().all()):
             raise ModelError(

@@ -4,9 +4,12 @@ Deformable attention (Zhu et al. 2020, arXiv:2010.04159, section 4.1) is a weigh
 rows of a table, which PyTorch has as one fused operation, `embedding_bag`. Sampling each level with
 `grid_sample`, as the published code does, copies every value four times on the way.
 
-The fusion of picture and words (Liu et al. 2023, arXiv:2303.05499, section 3.1) projects all of some
-20,000 image tokens three times to 1,024 channels, to compare them with a handful of words. By the
-associative law, the projections can be applied to the words instead: (x Wq) kT = x (Wq kT).
+The fusion of picture and words (Liu et al. 2023, arXiv:2303.05499, section 3.1) projects all of
+some 20,000 image tokens three times to 1,024 channels, to compare them with a handful of words. By
+the associative law, the projections can be applied to the words instead: (x Wq) kT = x (Wq kT).
+
+The feed-forward layers take the image tokens in portions, whose 2,048 hidden channels stay in the
+processor's cache.
 """
 
 from typing import Any, cast
@@ -15,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-QUERIES_AT_ONCE = 1024
-"""Their indices and weights stay in the processor's cache."""
+TOKENS_AT_ONCE = 1024
+"""What is computed for them stays in the processor's cache."""
 
 
 def use_lean_attention(model: Any, device: torch.device) -> None:
@@ -27,11 +30,56 @@ def use_lean_attention(model: Any, device: torch.device) -> None:
         device: where it runs; on an accelerator `grid_sample` is fast, and stays.
     """
     for layer in model.model.encoder.layers:
+        deformable = layer.deformable_layer
         layer.fusion_layer.attn = LeanFusion(layer.fusion_layer.attn)
+        deformable.fc2 = PortionedFeedForward(
+            deformable.fc1, deformable.activation_fn, deformable.fc2
+        )
+        deformable.fc1 = deformable.activation_fn = nn.Identity()
+        if device.type == "cpu":
+            deformable.self_attn.attn = RowSampling()
     if device.type == "cpu":
-        layers = [layer.deformable_layer.self_attn for layer in model.model.encoder.layers]
-        for attention in (*layers, *(layer.encoder_attn for layer in model.model.decoder.layers)):
-            attention.attn = RowSampling()
+        for layer in model.model.decoder.layers:
+            layer.encoder_attn.attn = RowSampling()
+
+
+def use_half_precision(model: Any, dtype: torch.dtype) -> None:
+    """Let the parts of a Grounding DINO compute in `dtype` that bear it, in place.
+
+    These are the backbone, and in the encoder the feed-forward layers and what is done to each
+    value before and after sampling: nine tenths of the work. Where to sample, scores and boxes stay
+    in float32, and so do all weights.
+
+    Args:
+        model: a model of transformers that `use_lean_attention` was called with.
+        dtype: torch.bfloat16 or torch.float16.
+    """
+    backbone = model.model.backbone.conv_encoder
+    backbone.model = InHalfPrecision(backbone.model, dtype)
+    for layer in model.model.encoder.layers:
+        deformable = layer.deformable_layer
+        deformable.fc2 = InHalfPrecision(deformable.fc2, dtype)
+        attention = deformable.self_attn
+        attention.value_proj = InHalfPrecision(attention.value_proj, dtype)
+        attention.output_proj = InHalfPrecision(attention.output_proj, dtype)
+
+
+class InHalfPrecision(nn.Module):
+    """A part of a network under autocast; its results are float32 again."""
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.module, self.dtype = module, dtype
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """Call the module."""
+        device = next(self.module.parameters()).device.type
+        with torch.autocast(device, self.dtype):
+            output = self.module(*inputs, **options)
+        if isinstance(output, Tensor):
+            return output.float()
+        output.feature_maps = tuple(level.float() for level in output.feature_maps)
+        return output
 
 
 class RowSampling(nn.Module):
@@ -67,8 +115,8 @@ class RowSampling(nn.Module):
         levels = _Levels(value_spatial_shapes_list, heads)
         output = torch.empty(batch, queries, heads * channels, device=value.device)
         for row in range(batch):
-            for start in range(0, queries, QUERIES_AT_ONCE):
-                part = slice(start, start + QUERIES_AT_ONCE)
+            for start in range(0, queries, TOKENS_AT_ONCE):
+                part = slice(start, start + TOKENS_AT_ONCE)
                 indices, weights = levels.corners(
                     sampling_locations[row, part].float(), attention_weights[row, part].float()
                 )
@@ -132,6 +180,20 @@ def _is_inside(places: Tensor, length: Tensor) -> Tensor:
 
 def _clamped(places: Tensor, length: Tensor) -> Tensor:
     return torch.minimum(places.clamp(min=0), length - 1)
+
+
+class PortionedFeedForward(nn.Module):
+    """A feed-forward layer that takes the tokens in portions."""
+
+    def __init__(self, first: nn.Module, activation: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(first, activation, second)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (B, N, C) to (B, N, C)."""
+        if tokens.device.type != "cpu":
+            return cast(Tensor, self.layers(tokens))
+        return torch.cat([self.layers(part) for part in tokens.split(TOKENS_AT_ONCE, 1)], 1)
 
 
 class LeanFusion(nn.Module):

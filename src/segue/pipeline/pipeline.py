@@ -185,12 +185,17 @@ class Pipeline:
         self.grounder.views.budget_bytes = parts["views"]
         if (limit := getattr(self.chat, "limit_memory", None)) is not None:
             limit(features=parts["features"], sequences=parts["sequences"])
+        if (limit := getattr(self.grounder.detector, "limit_memory", None)) is not None:
+            limit(features=parts["detector"])
 
     def memory_bytes(self) -> dict[str, int]:
-        """Return what the caches hold now, by kind: "views", "features", "sequences"."""
+        """Return what the caches hold now, by kind; see `MemoryBudget.parts`."""
         of_chat = getattr(self.chat, "memory_bytes", dict)
         views = self.grounder.views.size_bytes
-        return {"views": views, "features": 0, "sequences": 0, **of_chat()}
+        of_detector = getattr(self.grounder.detector, "memory_bytes", int)
+        return {
+            "views": views, "features": 0, "sequences": 0, "detector": of_detector(), **of_chat()
+        }  # fmt: skip
 
     def process_reply(
         self,

@@ -2,6 +2,7 @@
 
 What is kept changes speed, never words: views (pictures that a segmenter has encoded), features
 (pictures that a chat model has encoded), sequences (conversations that a chat model has read), and
+what a detector's backbone made of pictures, and
 the pictures and conversations of a server. Weights and the work itself come on top.
 """
 
@@ -25,7 +26,7 @@ class MemoryBudget:
     """Bytes for everything that is remembered, and how they are split.
 
     >>> MemoryBudget(1000_000_000).parts["views"]
-    300000000
+    250000000
     """
 
     total: int
@@ -46,7 +47,8 @@ class MemoryBudget:
     def parts(self) -> dict[str, int]:
         """What each kind may hold, in bytes. The last two belong to a server."""
         shares = {
-            "views": 30, "sequences": 30, "features": 10, "pictures": 10, "conversations": 20,
+            "views": 25, "sequences": 30, "features": 10, "detector": 5, "pictures": 10,
+            "conversations": 20,
         }  # fmt: skip
         return {name: self.total * share // 100 for name, share in shares.items()}
 

@@ -28,16 +28,18 @@ def load(
         or an
             original `sam_vit_*.pth` by path or URL.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        dtype: number format of the image encoder; None: as `segue.runtime.device.pick` says.
+        dtype: number format of the image encoder; None: as
+            `segue.runtime.device.pick_for_encoder` says.
         name: what to call it; None: `source`.
 
     Raises:
         InputError: `source` is nothing that can name weights.
         ModelError: the weights are missing, damaged, or not of this model.
     """
-    place = devices.pick(device, dtype)
     path = locate(source)
-    return Sam(read_sam(path), SamOptions.read(path), place, name or str(source))
+    model = read_sam(path)
+    place = devices.pick_for_encoder(device, dtype, model.vision_encoder.num_parameters())
+    return Sam(model, SamOptions.read(path), place, name or str(source))
 
 
 class Sam(SamNetwork):

@@ -34,7 +34,8 @@ def load(
     Args:
         source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        dtype: number format of the image encoder; None: as `segue.runtime.device.pick` says.
+        dtype: number format of the image encoder; None: as
+            `segue.runtime.device.pick_for_encoder` says.
         name: what to call it; None: `source`.
 
     Raises:
@@ -43,10 +44,11 @@ def load(
     """
     from transformers import Sam2Model
 
-    place = devices.pick(device, dtype)
     path = locate(source)
     require_model_type(path, *_KINDS)
-    return Sam2(load_pretrained(Sam2Model, path), SamOptions.read(path), place, name or str(source))
+    model = load_pretrained(Sam2Model, path)
+    place = devices.pick_for_encoder(device, dtype, model.vision_encoder.num_parameters())
+    return Sam2(model, SamOptions.read(path), place, name or str(source))
 
 
 class Sam2(Sam):

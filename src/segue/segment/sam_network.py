@@ -138,14 +138,17 @@ class SamNetwork:
         return out.pred_masks.float(), out.iou_scores.float()
 
     def _prepare(self) -> None:
-        self.model.vision_encoder.to(self.dtype)
+        """Convert the encoder's weights on an accelerator, which saves memory there."""
+        if self.device.type != "cpu":
+            self.model.vision_encoder.to(self.dtype)
 
     def _inner(self, size: Size) -> Size:
         scale = self.side / max(size)
         return Size(*(max(1, int(length * scale + 0.5)) for length in size))
 
     def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        return (self.model.vision_encoder(pixels.to(self.dtype))[0].float(),)
+        with devices.autocast(self.device, self.dtype):
+            return (self.model.vision_encoder(pixels)[0].float(),)
 
     def _embedding(self, maps: Sequence[Tensor]) -> Any:
         return maps[0]

@@ -146,6 +146,10 @@ def build(
                 "Pictures encoded for the chat model",
                 partial(_cache_bytes, app, "features"),
             ),
+            "segue_detector_bytes": (
+                "Pictures encoded for the detector",
+                partial(_cache_bytes, app, "detector"),
+            ),
             "segue_sequences_bytes": (
                 "Conversations that the chat model has read",
                 partial(_cache_bytes, app, "sequences"),

@@ -174,7 +174,7 @@ def _package_version(package: str) -> str:
 
 def _describe_device() -> dict[str, str]:
     from segue.errors import MissingExtra
-    from segue.runtime.device import pick
+    from segue.runtime.device import multiplies_bfloat16, pick
 
     try:
         device, dtype = pick()
@@ -185,6 +185,12 @@ def _describe_device() -> dict[str, str]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     dtype_name = str(dtype).removeprefix("torch.")
     rows = {"device": f"{device} ({name}), {dtype_name}, {torch.get_num_threads()} threads"}
+    if device.type == "cpu":
+        rows["large encoders"] = (
+            "bfloat16, which this processor multiplies fast; --dtype float32 for exact numbers"
+            if multiplies_bfloat16(device)
+            else "float32: this processor has no instructions for bfloat16"
+        )
     if device.type == "cuda":
         free, total = (value / 2**30 for value in torch.cuda.mem_get_info(device))
         rows["device memory"] = f"{total:.1f} GiB, {free:.1f} GiB free"
