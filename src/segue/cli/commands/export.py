@@ -23,6 +23,24 @@ class PictureFiles(StrEnum):
     none = "none"
 
 
+class ReviewedPictures(StrEnum):
+    """Which pictures of a reviewed source are taken."""
+
+    accepted = "accepted"
+    all = "all"
+    original = "original"
+
+
+ReviewedOption = Annotated[
+    ReviewedPictures,
+    typer.Option(
+        "--reviewed",
+        help="Where segue review was used. accepted: what was accepted or corrected; all: what was "
+        "not rejected, in its corrected form; original: as it was annotated.",
+    ),
+]
+
+
 def export(
     source: Annotated[
         Path | None,
@@ -73,6 +91,7 @@ def export(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    reviewed: ReviewedOption = ReviewedPictures.all,
     force: Annotated[
         bool, typer.Option("--force", help="Write although TARGET is not empty.")
     ] = False,
@@ -103,11 +122,15 @@ def export(
         force=force,
     )
     skipped: list[str] = []
-    data = read_data_set(source, skipped=skipped, picture_folder=picture_folder)
+    data = read_data_set(
+        source, skipped=skipped, picture_folder=picture_folder, reviewed=reviewed.value
+    )
     console = make_console()
     region_count = sum(len(picture.regions) for picture in data.pictures)
     counts = f"{len(data.pictures)} picture(s) with {region_count} region(s)"
     console.print(printable(f"read {counts} from {data.kind}: {source}"))
+    for sentence in data.review.sentences() if data.review is not None else ():
+        console.print(printable(sentence))
     _print_sentences(console, "left out while reading", skipped)
     print_report(console, write_data_set(data, plan, source), plan.format)
 
