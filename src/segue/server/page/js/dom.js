@@ -24,14 +24,14 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** An icon from the sprite of the page. */
+/** An icon of `icons.svg`. */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(space, "use");
-  use.setAttribute("href", `#icon-${name}`);
+  use.setAttribute("href", `/page/icons.svg#icon-${name}`);
   svg.append(use);
   return svg;
 }
