@@ -11,6 +11,7 @@ from segue.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from segue.export.reading import DataSet
     from segue.export.writing import ExportReport, SplitExport
 
 _MAX_SENTENCES = 10
@@ -108,7 +109,7 @@ def export(
             "Give what to export, a format and where to, as in segue export talk/ --format coco "
             "--out coco/; segue export --list names the formats."
         )
-    from segue.cli.terminal.screen import make_console, printable
+    from segue.cli.terminal.screen import make_console
     from segue.export.reading import read_data_set
     from segue.export.writing import ExportPlan, parse_classes, parse_splits, write_data_set
 
@@ -126,13 +127,20 @@ def export(
         source, skipped=skipped, picture_folder=picture_folder, reviewed=reviewed.value
     )
     console = make_console()
+    print_reading(console, data, skipped, source)
+    print_report(console, write_data_set(data, plan, source), plan.format)
+
+
+def print_reading(console: "Console", data: "DataSet", skipped: list[str], source: Path) -> None:
+    """Print what was read, what its review made of it, and what was left out."""
+    from segue.cli.terminal.screen import printable
+
     region_count = sum(len(picture.regions) for picture in data.pictures)
     counts = f"{len(data.pictures)} picture(s) with {region_count} region(s)"
     console.print(printable(f"read {counts} from {data.kind}: {source}"))
     for sentence in data.review.sentences() if data.review is not None else ():
         console.print(printable(sentence))
     _print_sentences(console, "left out while reading", skipped)
-    print_report(console, write_data_set(data, plan, source), plan.format)
 
 
 def print_report(console: "Console", report: "ExportReport", format_name: str) -> None:

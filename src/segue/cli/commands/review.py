@@ -124,7 +124,7 @@ def review(
         )
 
         def print_address(address: str) -> None:
-            console.print(f"Listening on {address}, reached from {reach}.", highlight=False, soft_wrap=True)
+            console.print(f"Listening on {address}, {reach}.", highlight=False, soft_wrap=True)
             key = "" if no_key or user_keys else f"/#key={settings.login_token}"
             console.print(f"Open {address}{key}", highlight=False, soft_wrap=True)
             line = f"The review is kept in {journal.file}."

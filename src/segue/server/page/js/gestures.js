@@ -6,10 +6,13 @@ const LONG_PRESS_MS = 500;
 /**
  * Let a view follow pointers. Points are pixels of the picture, places CSS pixels of the canvas.
  *
- * `handlers`: `click(point, event)`; `hover(point, event)`; `left()`; `longPress(point)`, null
- * where there is none now; `dragKind(event, place)`, the name of the drag that a press here begins,
- * or "pan"; `grabs(place)`, the name of a drag that begins without any movement, or null;
- * `drag(kind, from, to, event)`; `drop(kind, from, to, event)`, with `to` null when it was given up.
+ * `handlers`, all of them needed:
+ * - `click(point, event)`, `hover(point, event)`, `left()`;
+ * - `longPress()` gives what a long press does, a function of its point, or null where nothing;
+ * - `grabs(place, event)` gives the name of a drag that begins with the press, or null;
+ * - `dragKind(event)` gives the name of the drag that begins with a movement, or "pan";
+ * - `drag(kind, from, to, event)`, and `drop(kind, from, to, event)` at its end, with `to` null
+ *   where it was given up.
  */
 export function followGestures(view, handlers) {
   const { canvas } = view;

@@ -183,7 +183,7 @@ export function followTools(view) {
     const mask = region && maskOf(region);
     if (!mask?.area) return;
     view.hot = null;
-    set({ corners: { region: region.id, loops: cornersOf(mask, Math.max(1, 1.2 / view.transform.scale)), isOpen: false } });
+    set({ corners: { region: region.id, loops: cornersOf(mask, Math.max(1, 2.2 / view.transform.scale)), isOpen: false } });
   });
   watch(["tool", "chosen", "language", "corners"], () => {
     for (const button of document.querySelectorAll("button[data-tool]")) {
