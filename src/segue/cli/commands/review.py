@@ -52,6 +52,16 @@ def review(
         int,
         typer.Option(min=0, max=65535, help="Port to listen on.", rich_help_panel=_ACCESS_PANEL),
     ] = 8001,
+    data_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            envvar="SEGUE_DATA",
+            help="Folder where the key and logins are stored; by default ~/.local/share/segue.",
+            show_default=False,
+            rich_help_panel=_ACCESS_PANEL,
+        ),
+    ] = None,
     keys_file: Annotated[
         Path | None,
         typer.Option(
@@ -103,7 +113,7 @@ def review(
     assert data.journal is not None
     user_keys = read_keys(keys_file)
     place = hashlib.blake2b(str(data.journal.absolute()).encode(), digest_size=6).hexdigest()
-    data_folder = folders.data_folder() / "reviews" / place
+    data_folder = (data_folder or folders.data_folder()).expanduser() / "reviews" / place
     settings = Settings(
         data=data_folder,
         host=host,

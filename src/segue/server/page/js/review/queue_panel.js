@@ -1,6 +1,6 @@
 /** The list of pictures: thumbnails, states, filters, progress. */
 
-import { byId, element, refill } from "../dom.js";
+import { byId, element, keyedChildren } from "../dom.js";
 import { t } from "../i18n.js";
 import { showTrouble } from "./connection.js";
 import { filterBy, loadMore, openPicture } from "./queue.js";
@@ -18,13 +18,13 @@ export function showQueue() {
     if (seen.some((one) => one.isIntersecting)) loadMore().catch(showTrouble);
   }, { root: list, rootMargin: "300px" });
 
+  const fill = keyedChildren(list, (entry) => [entry.index, entry.state, entry.n_conflicts, state.language], row);
+  const end = element("li", { class: "more", "aria-hidden": "true" });
   watch(["entries", "total", "language"], () => {
-    const rows = state.entries.map(row);
-    const end = element("li", { class: "more", "aria-hidden": "true" });
-    if (rows.length) refill(list, rows, end);
-    else refill(list, element("li", { class: "empty" }, t("review.queueEmpty")));
+    const { entries, total } = state;
+    fill(entries, entries.length ? end : element("li", { class: "empty" }, t("review.queueEmpty")));
     more.disconnect();
-    if (state.entries.length < state.total) more.observe(end);
+    if (entries.length < total) more.observe(end);
     mark();
   });
   watch(["picture"], mark);

@@ -1,6 +1,6 @@
 /** The regions of the open picture: choose one, hide one, show one, delete. */
 
-import { byId, element, icon, refill } from "../dom.js";
+import { byId, element, icon, keyedChildren } from "../dom.js";
 import { language, t } from "../i18n.js";
 import { classColour, css } from "../palette.js";
 import { choose, deleteChosen } from "./edits.js";
@@ -8,11 +8,17 @@ import { chosenOne, regions, set, state, watch } from "./store.js";
 
 /** Fill the panel and keep it right. */
 export function showRegions() {
+  let numbers = new Map();
+  const fill = keyedChildren(
+    byId("regions"),
+    ({ id, label, class_number: number, score, doubts }) => [id, label, number, score, doubts, numbers.get(id), state.language],
+    (region) => row(region, numbers.get(region.id)),
+  );
   watch(["picture", "language"], () => {
     const here = regions();
     byId("region-count").textContent = state.picture ? t("review.regionCount", here.length) : "";
-    const numbers = numbered(here);
-    refill(byId("regions"), here.length ? here.map((region) => row(region, numbers.get(region.id))) : element("li", { class: "empty" }, t("review.regionsNone")));
+    numbers = numbered(here);
+    fill(here, here.length ? null : element("li", { class: "empty" }, t("review.regionsNone")));
     mark();
   });
   watch(["chosen", "lit", "hidden", "only", "masksShown"], mark);
