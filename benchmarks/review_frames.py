@@ -73,17 +73,20 @@ def main() -> None:
                 chromium = playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox"]
                 )
-                measure(chromium, address, f"{name}, {size.width} x {size.height}, {count} regions")
+                title = f"{name}, {size.width} x {size.height}, {count} regions"
+                measure(chromium, address, title, count)
                 chromium.close()
 
 
-def measure(chromium: Any, address: str, title: str) -> None:
+def measure(chromium: Any, address: str, title: str, count: int) -> None:
     """Print what one scene takes."""
     page = chromium.new_page(viewport={"width": 1400, "height": 900}, locale="en-GB")
     page.goto(address)
     page.locator("dialog input").fill("benchmark")
     page.keyboard.press("Enter")
     page.locator('#canvas:not([data-shown=""])[data-shown][data-complete="true"]').wait_for()
+    shown = int(page.locator("#region-count").inner_text())
+    assert shown == count, f"{shown} of {count} regions are shown"
     started = time.perf_counter()
     page.reload()
     page.locator('#canvas:not([data-shown=""])[data-shown][data-complete="true"]').wait_for()

@@ -15,7 +15,6 @@ from segue.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segue.export.reading import DataSet
     from segue.review.journal import ReviewJournal
     from segue.server.review.service import ReviewService
 
@@ -128,7 +127,8 @@ def review(
     )
     with ReviewJournal(data.journal) as journal:
         service = ReviewService.of(data, journal, source.resolve().name)
-        _print_start(console, data, journal, service, skipped)
+        del data  # its masks take more memory than all the rest
+        _print_start(console, journal, service, skipped)
         reach = (
             "from this machine only" if settings.is_local else "FROM OTHER MACHINES, unencrypted"
         )
@@ -145,7 +145,6 @@ def review(
 
 def _print_start(
     console: "Console",
-    data: "DataSet",
     journal: "ReviewJournal",
     service: "ReviewService",
     skipped: list[str],
@@ -155,7 +154,9 @@ def _print_start(
 
     review = service.review
     n_regions = sum(len(one.regions) for one in review.reviews)
-    console.print(f"{len(review.reviews)} picture(s) with {n_regions} region(s) from {data.kind}")
+    console.print(
+        f"{len(review.reviews)} picture(s) with {n_regions} region(s) from {service.kind}"
+    )
     counts = ", ".join(f"{n} {_WORDS[state]}" for state, n in review.counts().items())
     console.print(f"  {counts}")
     order = (
@@ -166,7 +167,7 @@ def _print_start(
     warnings = [f"left out while reading: {sentence}" for sentence in skipped[:_MAX_SENTENCES]]
     if len(skipped) > _MAX_SENTENCES:
         warnings.append(f"left out while reading: {len(skipped) - _MAX_SENTENCES} more")
-    n_missing = len(review.reviews) - len(data.files)
+    n_missing = len(review.reviews) - len(service.files)
     if n_missing:
         warnings.append(f"{n_missing} picture file(s) were not found; --images names their folder")
     if review.n_outdated:

@@ -54,7 +54,6 @@ export default {
   "review.className": "Name of the class",
   "review.relabelled": (n, label) => `${count(n, "region is", "regions are")} now “${label}”.`,
   "review.regions": "Regions",
-  "review.regionCount": (n) => count(n, "region", "regions"),
   "review.regionsNone": "No regions. Draw one with the tools.",
   "review.byHand": "by hand",
   "review.hideOne": (name) => `Hide or show: ${name}`,

@@ -52,7 +52,6 @@ export default {
   "review.className": "类别名称",
   "review.relabelled": (n, label) => `${n} 个区域改为“${label}”。`,
   "review.regions": "区域",
-  "review.regionCount": (n) => `${n} 个区域`,
   "review.regionsNone": "没有区域。可用工具绘制。",
   "review.byHand": "手工",
   "review.hideOne": (name) => `隐藏或显示：${name}`,

@@ -16,7 +16,7 @@ export function showRegions() {
   );
   watch(["picture", "language"], () => {
     const here = regions();
-    byId("region-count").textContent = state.picture ? t("review.regionCount", here.length) : "";
+    byId("region-count").textContent = state.picture ? String(here.length) : "";
     numbers = numbered(here);
     fill(here, here.length ? null : element("li", { class: "empty" }, t("review.regionsNone")));
     mark();

@@ -33,6 +33,7 @@ export class ReviewView extends PictureView {
     super(canvas, () => this.#paint());
     watch(["picture"], () => this.#load());
     watch(["picture", "chosen", "hidden", "only", "masksShown", "draft"], () => this.#show());
+    watch(["chosen"], () => chosenOne() && this.reveal(chosenOne()));
     watch(["lit", "corners", "tool", "radius", "language"], () => this.draw());
   }
 
@@ -50,6 +51,19 @@ export class ReviewView extends PictureView {
       if (inside && area < smallest) [best, smallest] = [region, area];
     }
     return best;
+  }
+
+  /** Move the picture so that a region can be seen, where nothing of it is in view. */
+  reveal({ box }) {
+    if (!this.picture || this.#isInView(box)) return;
+    const [x, y] = this.transform.toFrame((box[0] + box[2]) / 2, (box[1] + box[3]) / 2);
+    this.pan(this.frame.width / 2 - x, this.frame.height / 2 - y);
+  }
+
+  #isInView([x0, y0, x1, y1]) {
+    const [left, top] = this.transform.toPicture(0, 0);
+    const [right, bottom] = this.transform.toPicture(this.frame.width, this.frame.height);
+    return x1 > left && y1 > top && x0 < right && y0 < bottom;
   }
 
   /** A box of the grid that is painted on has changed. */
@@ -122,18 +136,16 @@ export class ReviewView extends PictureView {
   /** Outlines of what is chosen or lit, of boxes without a mask, and of all where pixels are large. */
   #paintLines() {
     const large = this.transform.scale * this.density >= OUTLINED_BELOW;
-    const [left, top] = this.transform.toPicture(0, 0);
-    const [right, bottom] = this.transform.toPicture(this.frame.width, this.frame.height);
     for (const region of regions()) {
       const strong = state.lit === region.id || state.chosen.has(region.id);
-      const [x0, y0, x1, y1] = region.box;
       if ((!strong && !large && region.mask) || !isShown(region)) continue;
-      if (x1 < left || y1 < top || x0 > right || y0 > bottom || region.id === this.painting?.region) continue;
+      if (!this.#isInView(region.box) || region.id === this.painting?.region) continue;
       const mask = maskOf(region);
       const path = mask?.area ? outline(mask) : boxPath(region.box);
       strokeTwice(this.context, this, path, shade(classColour(region.class_number), strong ? 0 : 2), strong ? 3 : 1.6);
     }
     for (const region of regions()) {
+      if (!this.#isInView(region.box)) continue;
       if (!isShown(region) || (state.lit !== region.id && !state.chosen.has(region.id)) || this.painting) continue;
       const look = { line: classColour(region.class_number) };
       paintLabel(this.context, this, { box: region.box, name: region.label || t("unnamed"), look });
