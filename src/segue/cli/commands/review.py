@@ -43,7 +43,7 @@ def review(
         ),
     ] = None,
     *,
-    models: options.DetectorOptions,
+    models: options.SegmenterOptions,
     host: Annotated[
         str, typer.Option(help="Address to listen on.", rich_help_panel=_ACCESS_PANEL)
     ] = "127.0.0.1",
@@ -126,7 +126,9 @@ def review(
         requests_per_minute=0,
     )
     with ReviewJournal(data.journal) as journal:
-        service = ReviewService.of(data, journal, source.resolve().name)
+        service = ReviewService.of(
+            data, journal, source.resolve().name, max_pixels=settings.max_pixels
+        )
         del data  # its masks take more memory than all the rest
         _print_start(console, journal, service, skipped)
         reach = (
@@ -140,7 +142,7 @@ def review(
             line = f"The review is kept in {journal.file}."
             console.print(printable(line), style="dim", soft_wrap=True)
 
-        run_server(settings, lambda: models.load(find_phrases=False), print_address, review=service)
+        run_server(settings, models.load, print_address, review=service)
 
 
 def _print_start(

@@ -22,6 +22,8 @@ from segue.values.serialize import region_to_json
 
 THUMBNAIL_BYTES = 32 * 2**20
 """Thumbnails that are kept."""
+MAX_FILE_BYTES = 2**30
+"""Larger files are not opened."""
 DECODED_BYTES = 256 * 2**20
 """Decoded pictures that are kept for the next click."""
 
@@ -60,6 +62,8 @@ class ReviewService:
     """What the source is, as "a run"."""
     files: Mapping[str, Path | Image]
     """By the picture's name, of those that were found."""
+    limits: Limits
+    """Bounds of pictures; their files may be larger than what requests may bring."""
     _thumbnails: ByteCache[tuple[int, int], bytes] = field(
         default_factory=lambda: ByteCache(THUMBNAIL_BYTES, size_of=len)
     )
@@ -68,16 +72,21 @@ class ReviewService:
     )
 
     @classmethod
-    def of(cls, data: DataSet, journal: ReviewJournal, name: str) -> "ReviewService":
+    def of(
+        cls, data: DataSet, journal: ReviewJournal, name: str, *, max_pixels: int = 100_000_000
+    ) -> "ReviewService":
         """Take up the review of a data set.
 
         Args:
             data: as it was annotated.
             journal: its own, open for writing.
             name: of the source.
+            max_pixels: larger pictures are not opened.
         """
         originals = [OriginalPicture.of(one.name, one.size, one.regions) for one in data.pictures]
-        return cls(Review(originals, journal, data.classes), name, data.kind, data.files)
+        review = Review(originals, journal, data.classes)
+        limits = Limits(max_pixels=max_pixels, max_bytes=MAX_FILE_BYTES)
+        return cls(review, name, data.kind, data.files, limits)
 
     def source_of(self, index: int) -> Path | Image:
         """Return where the pixels of a picture are.
@@ -94,7 +103,7 @@ class ReviewService:
             )
         return source
 
-    def thumbnail(self, index: int, side: int, limits: Limits) -> bytes:
+    def thumbnail(self, index: int, side: int) -> bytes:
         """Return a small JPEG of a picture.
 
         Raises:
@@ -102,11 +111,11 @@ class ReviewService:
         """
         known = self._thumbnails.get((index, side))
         if known is None:
-            known = encode_thumbnail(self.source_of(index), side, limits)
+            known = encode_thumbnail(self.source_of(index), side, self.limits)
             self._thumbnails.put((index, side), known)
         return known
 
-    def image(self, index: int, limits: Limits) -> Image:
+    def image(self, index: int) -> Image:
         """Return a picture for the segmenter.
 
         Raises:
@@ -115,7 +124,7 @@ class ReviewService:
         """
         image = self._decoded.get(index)
         if image is None:
-            image = open_picture(self.source_of(index), limits)
+            image = open_picture(self.source_of(index), self.limits)
             self._decoded.put(index, image)
         expected = self.review.reviews[index].original.size
         if image.size != expected:

@@ -135,8 +135,7 @@ async def image(index: int, service: ReviewDep, services: ServicesDep, owner: Ow
     """Get the picture itself: its file, or a PNG where browsers could not draw it."""
     _find(service, index)
     source = service.source_of(index)
-    limits = services.settings.limits
-    encoded = await services.run_in_thread(encode_picture, source, limits)
+    encoded = await services.run_in_thread(encode_picture, source, service.limits)
     headers = {"Cache-Control": "private, max-age=3600"}
     if encoded.file is not None:
         return FileResponse(encoded.file, media_type=encoded.media_type, headers=headers)
@@ -153,7 +152,7 @@ async def thumbnail(
 ) -> Response:
     """Get a small JPEG of the picture."""
     _find(service, index)
-    content = await services.run_in_thread(service.thumbnail, index, size, services.settings.limits)
+    content = await services.run_in_thread(service.thumbnail, index, size)
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(content, media_type="image/jpeg", headers=headers)
 
@@ -172,7 +171,7 @@ async def segment(
     assistant = services.worker.assistant
     if assistant.segmenter is None:
         raise ApiError(400, "unsupported", "This review runs without a segmenter: --segment none.")
-    picture = await services.run_in_thread(service.image, index, services.settings.limits)
+    picture = await services.run_in_thread(service.image, index)
     boxes = None if body.box is None else [Box.spanning(*body.box).clipped(picture.size)]
     regions, _ = await services.run_on_models(
         lambda: assistant.segment_with_notices(
