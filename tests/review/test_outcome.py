@@ -6,8 +6,9 @@ import pytest
 
 from builders import SIZE, a_region, an_image
 from segue.errors import InputError
-from segue.export import AnnotatedImage
+from segue.export import FORMATS, AnnotatedImage
 from segue.export.coco import write_coco
+from segue.export.layout import LAYOUTS
 from segue.export.reading import read_data_set, read_pictures
 from segue.review import OriginalPicture, PictureChange, Review, ReviewJournal
 from segue.values.serialize import region_to_json
@@ -114,3 +115,17 @@ def test_a_damaged_journal_is_said(source):
         out.write(json.dumps(region_to_json(CAT)) + "\n")
     with pytest.raises(InputError, match=r"Line 6 of .*instances.review.jsonl is damaged"):
         read_data_set(source)
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "labelme", "cvat", "voc"])
+def test_data_sets_of_every_kind_are_reviewed(tmp_path, name):
+    layout = LAYOUTS[name]
+    pictures = [AnnotatedImage(f"{letter}.png", SIZE, (CAT, DOG)) for letter in "abc"]
+    FORMATS.load(name, pictures, layout.target_in(tmp_path))
+    (tmp_path / layout.picture_folder).mkdir(exist_ok=True)
+    for picture in pictures:
+        (tmp_path / layout.picture_folder / picture.name).write_bytes(an_image().to_png_bytes())
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    review_it(tmp_path)
+    assert phrases(read_pictures(tmp_path)) == {"a.png": ["cat", "dog"], "b.png": ["bird"]}
+    assert {file: file.read_bytes() for file in before} == before
