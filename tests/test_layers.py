@@ -19,6 +19,7 @@ ROOMS = [
     {"conversation"},
     {"assistant"},
     {"runs"},
+    {"review"},
     {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
     {"server"},
     {"cli"},

@@ -155,10 +155,11 @@ class Process:
 
 @contextmanager
 def running(assistant: Assistant | Callable[[], Assistant], data: Path, **options: Any):
-    """A real uvicorn in a thread, on a port of its own."""
+    """A real uvicorn in a thread, on a port of its own; `review` is what its page is about."""
+    review = options.pop("review", None)
     settings = Settings(**{"data": data, "keys": (KEY, OTHER_KEY), "port": 0, **options})
     load = assistant if callable(assistant) else lambda: assistant
-    app = build(settings, load)
+    app = build(settings, load, review=review)
     bounded = {"http": protocol_for(app.state.connections), "ws": "none"}
     config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", **bounded)
     server = uvicorn.Server(config)

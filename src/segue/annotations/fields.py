@@ -10,17 +10,18 @@ from typing import Any
 from segue.errors import InputError
 from segue.values.box import Box, Size
 from segue.values.image.pixels import Limits
+from segue.values.mask.compact import packed_bytes
 
 MAX_PIXELS = Limits().max_pixels
 """No picture with more pixels can be opened, so none is believed to have more."""
-MAX_MASK_PIXELS = 1_500_000_000
-"""Pixels of all masks of one file together: a mask takes a byte a pixel while it is in memory."""
+MAX_MASK_BYTES = 1_500_000_000
+"""Memory of all masks of one file together: a byte a pixel, and a bit where pictures are large."""
 
 
 class MaskBudget:
-    """Counts the pixels of the masks that one file makes, before each is made."""
+    """Counts the memory of the masks that one file makes, before each is made."""
 
-    def __init__(self, limit: int = MAX_MASK_PIXELS) -> None:
+    def __init__(self, limit: int = MAX_MASK_BYTES) -> None:
         self._left = limit
         self._limit = limit
 
@@ -30,10 +31,10 @@ class MaskBudget:
         Raises:
             InputError: the file holds more than fits in memory.
         """
-        self._left -= size.height * size.width
+        self._left -= packed_bytes(size.height * size.width)
         if self._left < 0:
             raise InputError(
-                f"its masks have more than {self._limit} pixels together; split the file"
+                f"its masks take more than {self._limit} bytes together; split the file"
             )
 
 

@@ -32,6 +32,7 @@ from segue.cli.commands import (
     finetune,
     mcp,
     models,
+    review,
     segment,
     serve,
 )
@@ -61,6 +62,7 @@ app.command("ask", context_settings=accept_old_names({"agreement": "cross-check"
 app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
 app.command("annotate")(annotate.annotate)
+app.command("review")(review.review)
 app.command("edit")(edit.edit)
 app.command("export")(export.export)
 app.command(

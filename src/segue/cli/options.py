@@ -178,6 +178,24 @@ class DetectorOptions:
 
 
 @dataclass(frozen=True)
+class SegmenterOptions:
+    """The one model of a command that only segments."""
+
+    preset: PresetOption = "embedded"
+    segment: SegmentOption = None
+    device: DeviceOption = "auto"
+    dtype: DtypeOption = None
+
+    def load(self) -> "Assistant":
+        """Load an assistant with a segmenter alone.
+
+        Raises:
+            SegueError: as `segue.load`.
+        """
+        return _load(**asdict(self), chat="none", detect="none")
+
+
+@dataclass(frozen=True)
 class ModelOptions:
     """The models of a command that asks questions, and how they work together."""
 

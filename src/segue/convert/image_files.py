@@ -71,13 +71,20 @@ class MissingImage:
 class ImageFiles:
     """Finds pictures in some root folders, and opens each once."""
 
-    def __init__(self, roots: Mapping[str, Sequence[Path]], *, check_pixels: bool = False) -> None:
+    def __init__(
+        self,
+        roots: Mapping[str, Sequence[Path]],
+        *,
+        check_pixels: bool = False,
+        known_files: Mapping[str, Path] | None = None,
+    ) -> None:
         """Check the root folders.
 
         Args:
             roots: folders by data source; those under "" are searched for every source.
             check_pixels: decode every picture, instead of reading its header only. Detects
                 truncated files, and takes about a hundred times longer.
+            known_files: by name, pictures of which it is known where they are; they come first.
 
         Raises:
             InputError: a root is not a folder.
@@ -87,6 +94,7 @@ class ImageFiles:
                 raise InputError(f"The picture folder {root} does not exist.")
         self._roots = {source.lower(): tuple(folders) for source, folders in roots.items()}
         self._check_pixels = check_pixels
+        self._known_files = known_files or {}
         self._cached_search = lru_cache(CACHE_SIZE)(self._search)
 
     def find(self, name: str, source: str = "") -> LocatedImage | MissingImage:
@@ -109,7 +117,7 @@ class ImageFiles:
         if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
             return MissingImage(name, "picture name leads outside its folder")
         is_damaged = False
-        for candidate in self._candidates(path, source):
+        for candidate in self._candidates(name, path, source):
             if _is_file(candidate):
                 picture_header = read_image_header(candidate, check_pixels=self._check_pixels)
                 if picture_header is not None:
@@ -122,7 +130,9 @@ class ImageFiles:
                 is_damaged = True
         return MissingImage(name, "picture does not open" if is_damaged else "picture not found")
 
-    def _candidates(self, path: PurePosixPath, source: str) -> Iterator[Path]:
+    def _candidates(self, name: str, path: PurePosixPath, source: str) -> Iterator[Path]:
+        if name in self._known_files:
+            yield self._known_files[name]
         names = [str(path), path.name]
         coco = _COCO.fullmatch(path.name)
         if coco:

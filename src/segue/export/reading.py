@@ -1,6 +1,7 @@
 """What can be exported: a saved conversation, and the data sets that segue reads back.
 
-Another kind of source is one line in `SOURCES`.
+Another kind of source is one line in `SOURCES`. Where a source was reviewed, it is read as it was
+corrected.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ from segue.export.yolo import read_yolo
 from segue.files.atomic import printable_path
 from segue.files.text import open_text
 from segue.pipeline.answer import Answer
+from segue.review.journal import journal_path, read_changes
+from segue.review.outcome import ReviewOutcome, ReviewSelection
 from segue.runs.store import MANIFEST as RUN_FILE
 from segue.runs.store import RunStore
 from segue.values.image import Image
@@ -44,6 +47,12 @@ class DataSet:
     """By the picture's name, of those pictures that were found."""
     kind: str = "a data set"
     """What it was read from, as "a COCO instances file"."""
+    classes: Sequence[str] = ()
+    """Classes that the source lists by itself, whether they occur or not."""
+    journal: Path | None = None
+    """Where the journal of its review lies, or would lie; None: it lies nowhere."""
+    review: ReviewOutcome | None = None
+    """What its review made of it; None: it was not reviewed, or is read as it was annotated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +100,20 @@ class SourceKind:
     is_here: Callable[[SourcePlace], bool]
     """Looks at names and beginnings of files only."""
     read: Callable[[SourcePlace], DataSet]
+    file_format: str | None = None
+    """The format of `LAYOUTS` whose one file it is; None: it is a folder."""
+
+    def journal_of(self, place: SourcePlace) -> Path:
+        """Return where the journal of a review lies."""
+        file_format = self.file_format
+        return journal_path(place.path if file_format is None else place.single_file(file_format))
 
 
 def read_pictures(source: str | Path, *, skipped: list[str] | None = None) -> list[AnnotatedImage]:
     """Read the annotated pictures of whatever lies there: a session folder or a data set.
+
+    Where they were reviewed, those that were rejected are left out, and the others are as they were
+    corrected.
 
     Args:
         source: a folder or a file; see `SOURCES` for the kinds.
@@ -111,6 +130,7 @@ def read_data_set(
     *,
     skipped: list[str] | None = None,
     picture_folder: str | Path | None = None,
+    reviewed: ReviewSelection = "all",
 ) -> DataSet:
     """Read the annotated pictures of whatever lies there, and find their files.
 
@@ -119,9 +139,12 @@ def read_data_set(
         skipped: gets a sentence for each entry that is left out; None: the first ends it all.
         picture_folder: where the pictures of a data set are; None: in its folder, in "images" or
             in "JPEGImages" below.
+        reviewed: which pictures are taken where a review of the source lies beside it; they are as
+            they were corrected, unless it is "original".
 
     Raises:
-        InputError: it is none of the kinds, or it cannot be read.
+        InputError: it is none of the kinds, it cannot be read, or reviewed pictures are asked for
+            and it was not reviewed.
     """
     folder = None if picture_folder is None else Path(picture_folder)
     if folder is not None and not folder.is_dir():
@@ -133,12 +156,37 @@ def read_data_set(
         raise InputError(f"There is no file or folder {printable_path(source)}.")
     for kind in SOURCES:
         if kind.is_here(place):
-            return replace(kind.read(place), kind=kind.name)
+            data = replace(kind.read(place), kind=kind.name, journal=kind.journal_of(place))
+            return _apply_review(data, reviewed, place.path)
     expected = "; ".join(kind.expected for kind in SOURCES)
     raise InputError(
         f"{printable_path(source)} {_description(place.path)}, which is nothing that can be "
         f"exported. Expected one of: {expected}."
     )
+
+
+def _apply_review(data: DataSet, selection: ReviewSelection, source: Path) -> DataSet:
+    """Return the pictures that the review of a data set leaves, as they were corrected."""
+    assert data.journal is not None
+    if selection == "original":
+        return data
+    changes = read_changes(data.journal)
+    if not changes:
+        if selection == "accepted":
+            raise InputError(
+                f"{printable_path(source)} was not reviewed: there is no change in "
+                f"{printable_path(data.journal)}. Run: segue review {printable_path(source)}"
+            )
+        return data
+    outcome = ReviewOutcome.of(changes, selection)
+    pictures = []
+    for picture in data.pictures:
+        regions = outcome.regions_of(picture.name, picture.size, picture.regions)
+        if regions is not None:
+            pictures.append(replace(picture, regions=regions))
+    names = {picture.name for picture in pictures}
+    files = {name: file for name, file in data.files.items() if name in names}
+    return replace(data, pictures=pictures, files=files, review=outcome)
 
 
 def conversation_data_set(images: Sequence[Image], regions: Sequence[Region]) -> DataSet:
@@ -272,7 +320,8 @@ def _is_run(place: SourcePlace) -> bool:
 def _read_run(place: SourcePlace) -> DataSet:
     """Read what `segue annotate` kept; pictures that failed are left out, with their reasons."""
     pictures, files = [], {}
-    for result in RunStore(place.path).results():
+    store = RunStore(place.path)
+    for result in store.results():
         if result.size is None or result.error is not None:
             _skip(place, f"{result.name}: it was not annotated ({result.error}).")
             continue
@@ -282,7 +331,7 @@ def _read_run(place: SourcePlace) -> DataSet:
             file = place.picture_folder / result.name
         if file.is_file():
             files[result.name] = file
-    return DataSet(pictures, files)
+    return DataSet(pictures, files, classes=store.settings.names)
 
 
 SOURCES: Sequence[SourceKind] = (
@@ -291,11 +340,11 @@ SOURCES: Sequence[SourceKind] = (
     SourceKind("a run", f"a folder with {RUN_FILE}, as `segue annotate` writes it", _is_run,
                _read_run),
     SourceKind("a COCO instances file", "a COCO instances file (.json with images, annotations "
-               "and categories)", _is_coco, _single("coco", read_coco)),
+               "and categories)", _is_coco, _single("coco", read_coco), "coco"),
     SourceKind("Label Studio tasks", "Label Studio tasks (.json, a list)", _is_label_studio,
-               _single("label-studio", read_label_studio)),
+               _single("label-studio", read_label_studio), "label-studio"),
     SourceKind("a CVAT file", "a CVAT for images file (.xml)", _is_cvat,
-               _single("cvat", read_cvat)),
+               _single("cvat", read_cvat), "cvat"),
     SourceKind("a YOLO folder", "a YOLO folder with data.yaml, labels and images", _is_yolo,
                _read_yolo),
     SourceKind("a Pascal VOC folder", "a Pascal VOC folder (.xml files, perhaps in Annotations)",

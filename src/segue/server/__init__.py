@@ -9,6 +9,7 @@
     http/             keys and limits, JSON in and out, errors, events, connections
     routes/           one file per group of addresses
     conversations/    conversations in SQLite, their pictures and the data folder
+    review/           a review behind the page: files, thumbnails, changes
     integrations/     Label Studio, and tools for agents over stdio
     page/             the web page, as it is served
 

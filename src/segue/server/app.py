@@ -32,6 +32,7 @@ from segue.server.http.errors import install_error_handlers
 from segue.server.http.jobs import ClientDisconnected
 from segue.server.http.openapi import ERROR_RESPONSES, openapi_of
 from segue.server.metrics import Metrics, MetricsMiddleware
+from segue.server.review.service import ReviewService
 from segue.server.routes import (
     about,
     completions,
@@ -42,6 +43,7 @@ from segue.server.routes import (
     regions,
     segmentation,
 )
+from segue.server.routes import review as review_routes
 from segue.server.settings import Settings
 from segue.server.worker import Worker
 from segue.values.image import budget
@@ -57,6 +59,7 @@ def build(
     settings: Settings,
     load: Callable[[], Assistant],
     on_failure: Callable[[], None] = lambda: None,
+    review: ReviewService | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -64,6 +67,7 @@ def build(
         settings: how it shall be.
         load: makes the assistant, in the thread of the models, once the server runs.
         on_failure: called when it cannot be made.
+        review: what the page is about, in the place of conversations; None: nothing is reviewed.
 
     Raises:
         InputError: another server uses the data folder.
@@ -124,6 +128,9 @@ def build(
     app.state.connections = Connections()
     for part in (health, about, completions, segmentation, conversations, regions, page):
         app.include_router(part.router)
+    app.state.review = review
+    if review is not None:
+        app.include_router(review_routes.router)
     if settings.label_studio:
         app.include_router(label_studio.router)
     install_error_handlers(app)
@@ -216,6 +223,7 @@ def serve(
     settings: Settings,
     load: Callable[[], Assistant],
     listening: Callable[[str], None] = lambda address: None,
+    review: ReviewService | None = None,
 ) -> None:
     """Run until told to stop.
 
@@ -223,6 +231,7 @@ def serve(
         settings: how it shall be.
         load: makes the assistant.
         listening: told the address, "http://127.0.0.1:8000", once it is open.
+        review: what the page is about; None: conversations.
 
     Raises:
         InputError: the address is in use, or another server uses the data folder.
@@ -237,7 +246,7 @@ def serve(
     with locked(settings.data):  # what is wrong with the folder is said before anything starts
         open_store(Storage(settings.data)).close()
     budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
-    app = build(settings, load, give_up)
+    app = build(settings, load, give_up, review)
     config = uvicorn.Config(
         app,
         host=settings.host.strip("[]"),

@@ -61,11 +61,20 @@ class Server:
         self.log = data.with_suffix(".log")
         self.start()
 
+    @property
+    def command(self) -> list[str]:
+        """What is started."""
+        return ["serve", "--no-key", "--data", str(self.data)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables of the process."""
+        return {}
+
     def start(self) -> None:
         """Start, and wait until it is ready."""
-        command = [sys.executable, "-m", "segue.cli", "serve", "--no-key"]
-        command += ["--port", str(self.port), "--data", str(self.data)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "segue.cli", *self.command, "--port", str(self.port)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **self.environment}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         until = time.monotonic() + START_S

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from segue.draw.palette import contrast_colour, palette, shade
-from segue.values.mask import rle
+from segue.values.box import Size
+from segue.values.mask import Mask, rle
+from segue.values.mask.contour import Polygon
 
 PAGE = Path(__file__).parents[3] / "src" / "segue" / "server" / "page"
 CASES = {
@@ -74,6 +76,104 @@ def test_a_damaged_mask_is_refused(modules, mask, trouble):
         mask,
     )
     assert refused is None if trouble is None else trouble in refused
+
+
+def test_masks_are_written_as_they_were_read(modules):
+    written = modules.evaluate(
+        """async (cases) => {
+          const { Mask, rleOf } = await import("/page/js/rle.js");
+          return cases.map((rle) => {
+            const mask = new Mask(rle);
+            const wide = { width: mask.width, height: mask.height, x0: 0, y0: 0,
+              boxWidth: mask.width, boxHeight: mask.height,
+              bits: new Uint8Array(mask.width * mask.height) };
+            for (let y = 0; y < mask.height; y++)
+              for (let x = 0; x < mask.width; x++) wide.bits[y * mask.width + x] = mask.has(x, y);
+            return [rleOf(mask), rleOf(wide), rleOf(Mask.ofBits(wide))];
+          });
+        }""",
+        [rle.encode(array) for array in CASES.values()],
+    )
+    for (name, array), found in zip(CASES.items(), written, strict=True):
+        assert found == [rle.encode(array)] * 3, name
+
+
+def test_a_polygon_is_filled_by_the_centres_of_pixels(modules):
+    rings = [[[3.2, 2.1], [40.7, 5.5], [33.3, 44.4], [10, 30.5]], [[15, 12], [25, 12], [20, 25]]]
+    filled_rle = modules.evaluate(
+        """async (loops) => {
+          const { MaskGrid } = await import("/page/js/review/mask_grid.js");
+          const { rleOf } = await import("/page/js/rle.js");
+          const grid = new MaskGrid(48, 50);
+          grid.fill(loops);
+          return rleOf(grid.toMask());
+        }""",
+        rings,
+    )
+    outer, hole = (tuple(map(tuple, ring)) for ring in rings)
+    expected = Mask.from_polygons([Polygon(outer, (hole,))], Size(50, 48))
+    assert Mask.from_rle(filled_rle) == expected
+
+
+def test_corners_keep_a_shape_within_their_tolerance(modules):
+    array = CASES["ring"]
+    loops, filled_rle = modules.evaluate(
+        """async (rle) => {
+          const { Mask, rleOf } = await import("/page/js/rle.js");
+          const { cornersOf } = await import("/page/js/review/corners.js");
+          const { MaskGrid } = await import("/page/js/review/mask_grid.js");
+          const loops = cornersOf(new Mask(rle), 1);
+          const grid = new MaskGrid(120, 90);
+          grid.fill(loops);
+          return [loops, rleOf(grid.toMask())];
+        }""",
+        rle.encode(array),
+    )
+    assert len(loops) == 2
+    assert sum(map(len, loops)) < 60
+    assert Mask.from_rle(filled_rle).iou(Mask(array)) > 0.95
+
+
+def test_tiles_show_exactly_the_pixels_of_masks_and_follow_changes(modules):
+    cases = ["ring", "noise 64x48"]
+    for name in cases:
+        array = CASES[name]
+        seen = modules.evaluate(
+            """async (rle) => {
+              const { Mask } = await import("/page/js/rle.js");
+              const { TileLayer, pixelOf } = await import("/page/js/review/tiles.js");
+              const mask = new Mask(rle);
+              const { width, height } = mask;
+              const view = { transform: { scale: 1, toPicture: (x, y) => [x, y] }, density: 1,
+                frame: { width, height }, picture: { width, height } };
+              const layer = new TileLayer();
+              const look = () => {
+                const canvas = new OffscreenCanvas(width, height);
+                const context = canvas.getContext("2d");
+                while (!layer.paint(context, view)) context.clearRect(0, 0, width, height);
+                const { data } = context.getImageData(0, 0, width, height);
+                return Array.from({ length: width * height }, (_, i) => data[4 * i + 3] > 0);
+              };
+              const colour = pixelOf([255, 0, 0], 1);
+              layer.setShapes([{ id: "a", mask, fill: colour, line: colour }]);
+              const before = look();
+              layer.setShapes([]);
+              return [before, look()];
+            }""",
+            rle.encode(array),
+        )
+        assert (np.array(seen[0]).reshape(array.shape) == array).all(), name
+        assert not any(seen[1])
+
+
+def test_classes_have_colours_of_their_own(modules):
+    colours = modules.evaluate(
+        """async () => {
+          const { classColour } = await import("/page/js/palette.js");
+          return Array.from({ length: 35 }, (_, number) => classColour(number));
+        }"""
+    )
+    assert len({tuple(colour) for colour in colours}) == 35
 
 
 def test_outlines_enclose_exactly_the_pixels_of_the_mask(modules):

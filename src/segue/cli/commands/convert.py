@@ -1,12 +1,15 @@
 """`segue convert`: public data sets -> dialogues to train and evaluate with."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segue.cli.commands.export import ReviewedOption, ReviewedPictures, print_reading
 from segue.cli.renamed_options import accept_old_names
 from segue.errors import InputError
 
@@ -67,6 +70,15 @@ class AnnotatedPixels(StrEnum):
 ImagesOption = Annotated[
     list[str],
     typer.Option("--images", "-i", help="A folder of pictures, or source=FOLDER; may be repeated."),
+]
+OptionalImagesOption = Annotated[
+    list[str],
+    typer.Option(
+        "--images",
+        "-i",
+        help="A folder of pictures, or source=FOLDER; may be repeated. A run knows its pictures.",
+        show_default=False,
+    ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="The folder to write to.")]
 FormatsOption = Annotated[
@@ -166,9 +178,15 @@ def llava_plus(
 
 @app.command("coco", context_settings=accept_old_names({"absent": "negatives"}))
 def coco(
-    instances_file: Annotated[Path, typer.Argument(metavar="INSTANCES", help="instances_*.json")],
-    images: ImagesOption,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INSTANCES", help="instances_*.json, or a run of segue annotate or a data set."
+        ),
+    ],
     out: OutOption,
+    images: OptionalImagesOption = [],  # noqa: B006 (typer copies it)
+    reviewed: ReviewedOption = ReviewedPictures.all,
     route: Annotated[
         QuestionRoute, typer.Option(help="Ask for boxes, or for masks by the tag.")
     ] = QuestionRoute.box,
@@ -185,7 +203,10 @@ def coco(
     check_pixels: CheckPixelsOption = False,
     exif: ExifOption = None,
 ) -> None:
-    """Convert COCO instances to questions about categories, in Chinese and English."""
+    """Convert COCO instances to questions about categories, in Chinese and English.
+
+    Where segue review was used, what was rejected is left out, and the rest is as it was corrected.
+    """
     from segue.convert.datasets.coco import CocoOptions, convert_coco
     from segue.convert.datasets.question_templates import QuestionStyle
     from segue.convert.entry_tally import EntryTally
@@ -198,18 +219,50 @@ def coco(
         exif=exif.value if exif else None,
         seed=seed,
     )
-    settings = {
-        "from": instances_file.name,
-        "route": route.value,
-        "chinese": chinese,
-        "typos": typos,
-    }
+    settings = {"from": source.name, "route": route.value, "chinese": chinese, "typos": typos}
     entry_tally = EntryTally()
-    dialogues = convert_coco(
-        instances_file, _image_files(images, check_pixels), options, entry_tally
-    )
     plan = _make_plan(formats, val, seed, None)
-    _write_dataset(dialogues, out, plan, settings, entry_tally, (instances_file,))
+    with _instances_of(source, reviewed, images, check_pixels) as (
+        instances_file,
+        files,
+        is_upright,
+    ):
+        if is_upright and options.exif is None:
+            options = replace(options, exif="upright")
+        dialogues = convert_coco(instances_file, files, options, entry_tally)
+        _write_dataset(dialogues, out, plan, settings, entry_tally, (source,))
+
+
+@contextmanager
+def _instances_of(
+    source: Path, reviewed: ReviewedPictures, images: list[str], check_pixels: bool
+) -> "Iterator[tuple[Path, ImageFiles, bool]]":
+    """Yield a COCO file, where its pictures are, and whether it is known to mean upright pixels.
+
+    A COCO file that nobody reviewed is taken as it is. All else that can be read as a data set
+    becomes one, with its corrections.
+    """
+    from segue.convert.image_files import ImageFiles, parse_image_roots
+    from segue.review.journal import journal_path
+
+    is_plain = not source.is_dir() and not journal_path(source).exists()
+    if is_plain and reviewed is not ReviewedPictures.accepted:
+        if not images:
+            raise InputError(f"Give the folder with the pictures of {source}: --images FOLDER.")
+        yield source, _image_files(images, check_pixels), False
+        return
+    from segue.cli.terminal.screen import make_console
+    from segue.export.coco import write_coco
+    from segue.export.reading import read_data_set
+
+    skipped: list[str] = []
+    data = read_data_set(source, skipped=skipped, reviewed=reviewed.value)
+    print_reading(make_console(), data, skipped, source)
+    found = {name: file for name, file in data.files.items() if isinstance(file, Path)}
+    files = ImageFiles(parse_image_roots(images), check_pixels=check_pixels, known_files=found)
+    with TemporaryDirectory() as folder:
+        (file,) = write_coco(data.pictures, Path(folder) / "instances.json")
+        yield file, files, True
 
 
 @app.command("refcoco")

@@ -11,6 +11,7 @@ from segue.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from segue.export.reading import DataSet
     from segue.export.writing import ExportReport, SplitExport
 
 _MAX_SENTENCES = 10
@@ -21,6 +22,24 @@ class PictureFiles(StrEnum):
 
     copy = "copy"
     none = "none"
+
+
+class ReviewedPictures(StrEnum):
+    """Which pictures of a reviewed source are taken."""
+
+    accepted = "accepted"
+    all = "all"
+    original = "original"
+
+
+ReviewedOption = Annotated[
+    ReviewedPictures,
+    typer.Option(
+        "--reviewed",
+        help="Where segue review was used. accepted: what was accepted or corrected; all: what was "
+        "not rejected, in its corrected form; original: as it was annotated.",
+    ),
+]
 
 
 def export(
@@ -73,6 +92,7 @@ def export(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    reviewed: ReviewedOption = ReviewedPictures.all,
     force: Annotated[
         bool, typer.Option("--force", help="Write although TARGET is not empty.")
     ] = False,
@@ -89,7 +109,7 @@ def export(
             "Give what to export, a format and where to, as in segue export talk/ --format coco "
             "--out coco/; segue export --list names the formats."
         )
-    from segue.cli.terminal.screen import make_console, printable
+    from segue.cli.terminal.screen import make_console
     from segue.export.reading import read_data_set
     from segue.export.writing import ExportPlan, parse_classes, parse_splits, write_data_set
 
@@ -103,13 +123,24 @@ def export(
         force=force,
     )
     skipped: list[str] = []
-    data = read_data_set(source, skipped=skipped, picture_folder=picture_folder)
+    data = read_data_set(
+        source, skipped=skipped, picture_folder=picture_folder, reviewed=reviewed.value
+    )
     console = make_console()
+    print_reading(console, data, skipped, source)
+    print_report(console, write_data_set(data, plan, source), plan.format)
+
+
+def print_reading(console: "Console", data: "DataSet", skipped: list[str], source: Path) -> None:
+    """Print what was read, what its review made of it, and what was left out."""
+    from segue.cli.terminal.screen import printable
+
     region_count = sum(len(picture.regions) for picture in data.pictures)
     counts = f"{len(data.pictures)} picture(s) with {region_count} region(s)"
     console.print(printable(f"read {counts} from {data.kind}: {source}"))
+    for sentence in data.review.sentences() if data.review is not None else ():
+        console.print(printable(sentence))
     _print_sentences(console, "left out while reading", skipped)
-    print_report(console, write_data_set(data, plan, source), plan.format)
 
 
 def print_report(console: "Console", report: "ExportReport", format_name: str) -> None:

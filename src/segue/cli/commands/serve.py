@@ -118,7 +118,7 @@ def serve(
     from segue.files import folders
 
     data_folder = (data_folder or folders.data_folder()).expanduser()
-    user_keys = _read_keys(keys_file)
+    user_keys = read_keys(keys_file)
     settings = Settings(
         data=data_folder,
         host=host,
@@ -153,7 +153,7 @@ def serve(
     run_server(settings, models.load, print_address)
 
 
-def _read_keys(keys_file: Path | None) -> tuple[str, ...]:
+def read_keys(keys_file: Path | None) -> tuple[str, ...]:
     """Read keys from the environment and a file; empty lines and "# …" are skipped."""
     from segue.errors import InputError
 

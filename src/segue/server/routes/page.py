@@ -40,8 +40,9 @@ def folder() -> Path:
 
 @router.get("/", response_class=FileResponse)
 async def index(request: Request) -> Response:
-    """Get the web page."""
-    return _file("index.html", request)
+    """Get the web page: of a review where there is one, else of conversations."""
+    is_review = getattr(request.app.state, "review", None) is not None
+    return _file("review.html" if is_review else "index.html", request)
 
 
 @router.get("/page/{path:path}", response_class=FileResponse)

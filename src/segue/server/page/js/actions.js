@@ -2,22 +2,16 @@
 
 import * as api from "./api.js";
 import { byId } from "./dom.js";
-import { t, known } from "./i18n.js";
-import { notice, say } from "./notices.js";
+import { t } from "./i18n.js";
+import { say } from "./notices.js";
 import { adopt, set, state } from "./store.js";
 import { serverLost, tellOthers } from "./other_windows.js";
 import { whileWorking } from "./progress.js";
+import { showError } from "./trouble.js";
 
-/** Tell a person what went wrong, in their language where there are words for it. */
+/** Tell a person what went wrong. */
 export function showTrouble(error, again = null) {
-  if (error.name === "AbortError") return undefined;
-  if (!(error instanceof api.ApiError)) console.error(error);
-  if (error.code === "unreachable") return serverLost(again);
-  const key = `error.${error.code}`;
-  const title = known(key) ? t(key) : t("trouble");
-  const wait = error.retryAfter ? ` ${t("waitSeconds", error.retryAfter)}` : "";
-  const text = error.message === title ? "" : (error.message ?? "");
-  return notice(title, { text: text + wait, bad: true, again });
+  return showError(error, { again, lost: serverLost });
 }
 
 /** Run a call whose answer is the new state; gives it, or null when it failed. */

@@ -1,21 +1,10 @@
-/** The address bar: which conversation is open (#c=…), and the key a server printed (#key=…). */
+/** The address bar: which conversation is open (#c=…). */
 
 import { openConversation } from "./actions.js";
-import { tried } from "./key_prompt.js";
 import { state, watch } from "./store.js";
 
 function parts() {
   return new URLSearchParams(location.hash.slice(1));
-}
-
-/** Take the key out of the address, and use it. */
-export async function takeKey() {
-  const found = parts();
-  const key = found.get("key");
-  if (!key) return;
-  found.delete("key");
-  history.replaceState(null, "", found.size ? `#${found}` : location.pathname);
-  await tried(key).catch(() => false); // a wrong one shows at the next call
 }
 
 /** Open the conversation that the address names, and keep the two in step. */

@@ -15,7 +15,8 @@ export class ApiError extends Error {
 /** Set by the page: asks a person for a key; resolves when there is a new one to try. */
 export const gate = { askForKey: async () => {} };
 
-async function request(path, options = {}) {
+/** Call the server; `json` is sent as a body. */
+export async function request(path, options = {}) {
   const { json, ...rest } = options;
   const headers = { ...rest.headers };
   if (json !== undefined) {
@@ -45,7 +46,8 @@ async function refusalOf(response) {
   return new ApiError(response.status, document.error, wait);
 }
 
-async function read(path, options) {
+/** Call the server and read the JSON it answers with. */
+export async function read(path, options) {
   return (await request(path, options)).json();
 }
 

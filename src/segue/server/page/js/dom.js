@@ -24,14 +24,14 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** An icon from the sprite of the page. */
+/** An icon of `icons.svg`. */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(space, "use");
-  use.setAttribute("href", `#icon-${name}`);
+  use.setAttribute("href", `/page/icons.svg#icon-${name}`);
   svg.append(use);
   return svg;
 }
@@ -47,6 +47,33 @@ export function refill(container, ...children) {
   if (key === undefined) return;
   const same = container.querySelector(`[data-key="${CSS.escape(key)}"]`);
   (same ?? container.querySelector("button"))?.focus({ preventScroll: true });
+}
+
+/**
+ * Keep the children of a container in step with a list, and make only those anew that changed.
+ * `make(value)` gives the child of a value; `partsOf(value)` what it depends on, its key first. The
+ * returned function takes the list, and children to put behind.
+ */
+export function keyedChildren(container, partsOf, make) {
+  let known = new Map();
+  return (values, ...behind) => {
+    const focused = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    const next = new Map();
+    for (const value of values) {
+      const parts = partsOf(value);
+      const old = known.get(parts[0]);
+      const same = old && old.parts.every((part, i) => part === parts[i]);
+      const child = same ? old.child : make(value);
+      if (old && !same && old.child.parentElement === container) old.child.replaceWith(child);
+      next.set(parts[0], { parts, child });
+    }
+    known = next;
+    const children = [...[...next.values()].map(({ child }) => child), ...behind.filter(Boolean)];
+    const isInOrder = children.length === container.children.length && children.every((child, i) => container.children[i] === child);
+    if (!isInOrder) container.replaceChildren(...children);
+    if (focused === undefined || container.contains(document.activeElement)) return;
+    container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  };
 }
 
 /** Let a browser save a blob under a name. */

@@ -22,12 +22,13 @@ export function paint(context, scene) {
 }
 
 /** Coordinates are pixels of the picture from here on. */
-function inPicture(context, { transform, density }) {
+export function inPicture(context, { transform, density }) {
   const { scale, left, top } = transform;
   context.setTransform(density * scale, 0, 0, density * scale, density * left, density * top);
 }
 
-function inFrame(context, { density }) {
+/** Coordinates are CSS pixels of the canvas from here on. */
+export function inFrame(context, { density }) {
   context.setTransform(density, 0, 0, density, 0, 0);
 }
 
@@ -105,7 +106,8 @@ function clipped(context, scene, draw) {
   context.restore();
 }
 
-function strokeTwice(context, scene, path, colour, width, dash = []) {
+/** Stroke a path in pixels of the picture, visible on any ground; the width is in CSS pixels. */
+export function strokeTwice(context, scene, path, colour, width, dash = []) {
   inPicture(context, scene);
   const unit = 1 / scene.transform.scale;
   context.lineJoin = "round";
@@ -119,13 +121,15 @@ function strokeTwice(context, scene, path, colour, width, dash = []) {
   context.setLineDash([]);
 }
 
-function boxPath([x0, y0, x1, y1]) {
+/** A box as a path. */
+export function boxPath([x0, y0, x1, y1]) {
   const path = new Path2D();
   path.rect(x0, y0, x1 - x0, y1 - y0);
   return path;
 }
 
-function paintLabel(context, scene, { box, name, look }) {
+/** Write what a region is called over its box. */
+export function paintLabel(context, scene, { box, name, look }) {
   inFrame(context, scene);
   const [x, y] = scene.transform.toFrame(box[0], box[1]);
   context.font = "600 13px system-ui, 'Noto Sans CJK SC', sans-serif";
@@ -150,7 +154,8 @@ function shortened(context, text, most) {
   return `${letters.join("")}…`;
 }
 
-function paintDraft(context, scene, { mask, box, points, labels }) {
+/** What is being pointed out: a preview of its mask, its box and its clicks. */
+export function paintDraft(context, scene, { mask, box, points, labels }) {
   const layer = mask && tint(mask, DRAFT);
   if (layer) {
     inPicture(context, scene);

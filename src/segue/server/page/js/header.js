@@ -4,11 +4,11 @@ import * as api from "./api.js";
 import { changeWith, redo, showTrouble, undo } from "./actions.js";
 import { askText, openDialog } from "./dialog.js";
 import { byId, element, refill, saveAs } from "./dom.js";
-import { known, language, t, toggleLanguage } from "./i18n.js";
+import { known, t } from "./i18n.js";
 import { say } from "./notices.js";
+import { followPageSettings } from "./page_settings.js";
 import { whileWorking } from "./progress.js";
 import { set, state, watch } from "./store.js";
-import { theme, toggleTheme } from "./theme.js";
 
 const GROUPS = {
   exportGroupPictures: ["overlay", "edited", "masks", "label-map"],
@@ -20,14 +20,7 @@ const GROUPS = {
 export function showHeader() {
   byId("undo").addEventListener("click", undo);
   byId("redo").addEventListener("click", redo);
-  byId("theme").addEventListener("click", () => {
-    toggleTheme();
-    set({ theme: theme() });
-  });
-  byId("language").addEventListener("click", () => {
-    toggleLanguage();
-    set({ language: language() });
-  });
+  followPageSettings(set);
   byId("about-button").addEventListener("click", showAbout);
   byId("about-badge").addEventListener("click", showAbout);
   byId("conversation-title").addEventListener("click", renameConversation);
@@ -51,9 +44,6 @@ function showTitle() {
   button.textContent = title;
   button.title = t("renameConversation");
   document.title = state.conversation ? `${title} · segue` : t("title");
-  byId("language").textContent = t("otherLanguage");
-  byId("language").setAttribute("aria-label", t("switchLanguage"));
-  byId("language").lang = language() === "zh" ? "en" : "zh-CN";
 }
 
 async function renameConversation() {

@@ -31,3 +31,13 @@ export async function tried(key) {
     throw error;
   }
 }
+
+/** Take the key out of the address, and use it. */
+export async function takeKey() {
+  const found = new URLSearchParams(location.hash.slice(1));
+  const key = found.get("key");
+  if (!key) return;
+  found.delete("key");
+  history.replaceState(null, "", found.size ? `#${found}` : location.pathname);
+  await tried(key).catch(() => false); // a wrong one shows at the next call
+}

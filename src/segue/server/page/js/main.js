@@ -1,7 +1,7 @@
 /** Put the page together. */
 
 import * as api from "./api.js";
-import { followAddress, takeKey } from "./address.js";
+import { followAddress } from "./address.js";
 import { showTrouble } from "./actions.js";
 import { showComposer } from "./composer.js";
 import { showTalk } from "./conversation.js";
@@ -12,7 +12,7 @@ import { followIntake } from "./drop_and_paste.js";
 import { showEdits } from "./edit_form.js";
 import { showHeader } from "./header.js";
 import { language, t, translate } from "./i18n.js";
-import { askForKey } from "./key_prompt.js";
+import { askForKey, takeKey } from "./key_prompt.js";
 import { notice, withdraw } from "./notices.js";
 import { followOthers, serverLost } from "./other_windows.js";
 import { followFileFields, showStart } from "./picker.js";

@@ -46,6 +46,11 @@ export function looksOf(regions) {
   return looks;
 }
 
+/** The colour of the class with this number, the same on every picture; they repeat after 35. */
+export function classColour(number) {
+  return shade(COLOURS[number % COLOURS.length], Math.floor(number / COLOURS.length));
+}
+
 /** Near-black or white, whichever has the higher contrast with a colour. */
 export function contrasting(colour) {
   const [red, green, blue] = colour.map((value) => {

@@ -53,6 +53,27 @@ export class Mask {
     for (const [start, end] of runs) this.#fill(start, end);
   }
 
+  /**
+   * A mask from the pixels of a box: `bits` row by row, the box in pixels of the picture. Rows and
+   * columns without a pixel at the edge of the box are left out.
+   */
+  static ofBits({ width, height, x0, y0, boxWidth, boxHeight, bits }) {
+    const tight = tightBox(bits, boxWidth, boxHeight);
+    const mask = Object.create(Mask.prototype);
+    const { left, top, right, bottom } = tight;
+    Object.assign(mask, { width, height, area: tight.area });
+    if (tight.area === 0) Object.assign(mask, { x0: 0, y0: 0, x1: 0, y1: 0 });
+    else Object.assign(mask, { x0: x0 + left, y0: y0 + top, x1: x0 + right, y1: y0 + bottom });
+    mask.boxWidth = mask.x1 - mask.x0;
+    mask.boxHeight = mask.y1 - mask.y0;
+    mask.bits = new Uint8Array(mask.boxWidth * mask.boxHeight);
+    for (let row = 0; row < mask.boxHeight; row++) {
+      const start = (top + row) * boxWidth + left;
+      mask.bits.set(bits.subarray(start, start + mask.boxWidth), row * mask.boxWidth);
+    }
+    return mask;
+  }
+
   #fill(start, end) {
     const { height, x0, y0, boxWidth, bits } = this;
     this.area += end - start;
@@ -72,6 +93,63 @@ export class Mask {
     if (x < this.x0 || x >= this.x1 || y < this.y0 || y >= this.y1) return false;
     return this.bits[(y - this.y0) * this.boxWidth + (x - this.x0)] === 1;
   }
+}
+
+/** Write a mask as compressed run lengths: {size: [height, width], counts: text}. */
+export function rleOf(mask) {
+  const { width, height, x0, y0, boxWidth, boxHeight, bits } = mask;
+  const counts = [];
+  let last = 0; // where the run that is being counted began
+  let inside = 0;
+  const turn = (place) => {
+    counts.push(place - last);
+    last = place;
+    inside = 1 - inside;
+  };
+  for (let column = 0; column < boxWidth; column++) {
+    const top = (x0 + column) * height + y0;
+    if (inside && y0 > 0) turn(top - y0); // the column before ended at the picture's lower edge
+    for (let row = 0; row < boxHeight; row++) {
+      if (bits[row * boxWidth + column] !== inside) turn(top + row);
+    }
+    if (inside && y0 + boxHeight < height) turn(top + boxHeight);
+  }
+  const end = (x0 + boxWidth) * height;
+  if (inside && end < width * height) turn(end);
+  if (last < width * height) counts.push(width * height - last);
+  return { size: [height, width], counts: textOfCounts(counts) };
+}
+
+/** Write counts as compressed text. */
+export function textOfCounts(counts) {
+  let text = "";
+  counts.forEach((count, index) => {
+    let value = index > 2 ? count - counts[index - 2] : count;
+    for (let more = true; more; ) {
+      let code = value & 0x1f;
+      value >>= 5;
+      more = code & 0x10 ? value !== -1 : value !== 0;
+      if (more) code |= 0x20;
+      text += String.fromCharCode(code + 48);
+    }
+  });
+  return text;
+}
+
+function tightBox(bits, boxWidth, boxHeight) {
+  let [left, top, right, bottom, area] = [boxWidth, boxHeight, 0, 0, 0];
+  for (let y = 0; y < boxHeight; y++) {
+    const start = y * boxWidth;
+    for (let x = 0; x < boxWidth; x++) {
+      if (!bits[start + x]) continue;
+      area++;
+      if (x < left) left = x;
+      if (x >= right) right = x + 1;
+      if (y < top) top = y;
+      bottom = y + 1;
+    }
+  }
+  return { left, top, right, bottom, area };
 }
 
 function runsOfOnes(counts, height, width) {

@@ -1,13 +1,10 @@
 /** What the page knows and shows. Parts of the page watch the fields they draw. */
 
+import { observable } from "./observable.js";
 import { looksOf } from "./palette.js";
 import { Mask } from "./rle.js";
 
-const watchers = [];
-const waiting = new Set();
-
-/** Read freely; change only through `set`. */
-export const state = {
+export const { state, set, watch } = observable({
   /** What the server says about itself. */
   about: null,
   samples: [],
@@ -34,32 +31,7 @@ export const state = {
   before: 0,
   language: "en",
   theme: "light",
-};
-
-/** Change fields; watchers run once, soon. */
-export function set(changes) {
-  if (waiting.size === 0) queueMicrotask(notify);
-  for (const [name, value] of Object.entries(changes)) {
-    if (!(name in state)) throw new Error(`There is no field ${name}`);
-    if (state[name] === value) continue;
-    state[name] = value;
-    waiting.add(name);
-  }
-}
-
-/** Call a function whenever one of these fields has changed, and once now. */
-export function watch(fields, listener) {
-  watchers.push({ fields, listener });
-  listener();
-}
-
-function notify() {
-  const changed = new Set(waiting);
-  waiting.clear();
-  for (const { fields, listener } of watchers) {
-    if (fields.some((field) => changed.has(field))) listener();
-  }
-}
+});
 
 /** All of the reply that came so far was a thought: its words, regions and masks go. */
 export function withdrawReply() {

@@ -3,46 +3,25 @@
 import * as api from "./api.js";
 import { paint } from "./drawing.js";
 import { t } from "./i18n.js";
+import { PictureView } from "./picture_view.js";
 import { lookOf, maskOf, regionsHere, set, state, watch } from "./store.js";
-import { Transform } from "./transform.js";
 
-export class Viewer {
-  transform = new Transform();
-  /** ImageBitmap of the picture; null while there is none. */
-  picture = null;
+export class Viewer extends PictureView {
   /** ImageBitmap of the picture with its edits; null when it has none. */
   edited = null;
   /** Where the keyboard's cross is, in pixels of the picture; null when it is not in use. */
   cross = null;
   #shown = null; // address of `picture`
   #edits = null; // address of `edited`
-  #waiting = false;
 
   constructor(canvas) {
-    this.canvas = canvas;
-    this.context = canvas.getContext("2d");
-    new ResizeObserver(() => this.#resize()).observe(canvas.parentElement);
+    super(canvas, () => paint(this.context, this.scene()));
     watch(["conversation", "image"], () => this.#load());
     watch(
       ["conversation", "image", "reply", "lit", "chosen", "draft", "masksShown", "before", "trial", "language"],
       () => this.draw(),
     );
     watch(["conversation", "image", "reply", "language"], () => this.#describe());
-  }
-
-  /** Size of the canvas in CSS pixels. */
-  get frame() {
-    return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
-  }
-
-  /** Draw soon. */
-  draw() {
-    if (this.#waiting) return;
-    this.#waiting = true;
-    requestAnimationFrame(() => {
-      this.#waiting = false;
-      paint(this.context, this.scene());
-    });
   }
 
   /** What is to be painted. */
@@ -61,7 +40,7 @@ export class Viewer {
       .sort((a, b) => (b.mask?.area ?? 0) - (a.mask?.area ?? 0)); // small ones on top
     return {
       frame: this.frame,
-      density: window.devicePixelRatio || 1,
+      density: this.density,
       transform: this.transform,
       picture: this.picture,
       edited: state.trial ?? this.edited,
@@ -92,46 +71,6 @@ export class Viewer {
       if (inside && area < smallest) [best, smallest] = [region, area];
     }
     return best;
-  }
-
-  /** Whether a point lies on the picture. */
-  holds([x, y]) {
-    return this.picture && x >= 0 && y >= 0 && x < this.picture.width && y < this.picture.height;
-  }
-
-  zoom(factor, x = this.frame.width / 2, y = this.frame.height / 2) {
-    if (!this.picture) return;
-    this.transform.zoom(factor, x, y);
-    this.transform.pan(0, 0, this.picture, this.frame);
-    this.draw();
-  }
-
-  pan(dx, dy) {
-    if (!this.picture) return;
-    this.transform.pan(dx, dy, this.picture, this.frame);
-    this.draw();
-  }
-
-  fit() {
-    if (!this.picture) return;
-    this.transform.fit(this.picture, this.frame, this.#taken());
-    this.draw();
-  }
-
-  /** What the tools cover: they stand on the left, or lie at the top of a narrow screen. */
-  #taken() {
-    const tools = this.canvas.parentElement.querySelector(".tools");
-    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = tools;
-    const lying = offsetWidth > offsetHeight;
-    return lying ? { left: 0, top: offsetTop + offsetHeight } : { left: offsetLeft + offsetWidth, top: 0 };
-  }
-
-  #resize() {
-    const density = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(this.frame.width * density);
-    this.canvas.height = Math.round(this.frame.height * density);
-    if (this.picture && this.transform.fitted) this.fit();
-    this.draw();
   }
 
   async #load() {

@@ -1,8 +1,11 @@
 /** The words of the page in English. */
 
+import review from "./review_en.js";
+
 const count = (n, one, many) => `${n} ${n === 1 ? one : many}`;
 
 export default {
+  ...review,
   title: "segue: talk about a picture",
   skip: "Skip to the conversation",
   // header

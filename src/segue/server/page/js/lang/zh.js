@@ -1,6 +1,9 @@
 /** 网页的中文文字。 */
 
+import review from "./review_zh.js";
+
 export default {
+  ...review,
   title: "segue：聊聊一张图片",
   skip: "跳到对话",
   conversations: "对话列表",
