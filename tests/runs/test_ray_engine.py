@@ -256,7 +256,7 @@ def test_a_picture_of_known_content_is_not_done_again(pictures, facts):
 
 @pytest.mark.parametrize("name", ["a.png", "Ä/鸟.png", "\udcff.png", "a\0.png", "new\nline.png"])
 def test_every_file_name_travels(name):
-    picture = SourcePicture(name, Path("/x") / name, (("dog", Box(1, 2.5, 3, 4)),))
+    picture = SourcePicture.of_file(name, Path("/x") / name, (("dog", Box(1, 2.5, 3, 4)),))
     text = _picture_to_json(picture, "digest")
     assert text.isascii()
     assert _picture_from_json(json.loads(text)) == (picture, "digest")

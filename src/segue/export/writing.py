@@ -19,7 +19,13 @@ from segue.export.label_files import picture_path
 from segue.export.labels import label_of, label_text, labels_of
 from segue.export.layout import LAYOUTS, FormatLayout
 from segue.export.names import unique_names
-from segue.export.picture_files import check_copies, upright_size, write_copy
+from segue.export.picture_files import (
+    PictureFile,
+    check_copies,
+    suffix_of_location,
+    upright_size,
+    write_copy,
+)
 from segue.export.reading import DataSet
 from segue.files.atomic import printable_path
 from segue.values.image import Image
@@ -245,27 +251,26 @@ def _keep_writable(
 
 def _rename_for_copies(
     pictures: Sequence[AnnotatedImage], data: DataSet, plan: ExportPlan, export: SplitExport
-) -> tuple[list[AnnotatedImage], list[tuple[Path | Image, Path]]]:
+) -> tuple[list[AnnotatedImage], list[tuple[PictureFile, Path]]]:
     """Return the pictures under the names of their copies, and what is copied where."""
     if plan.pictures == "none":
         return list(pictures), []
     is_folder = plan.layout.file_name is None
     folder = export.target if is_folder else export.target.parent
     folder /= plan.layout.picture_folder
-    names = []
-    for picture in pictures:
-        path = picture_path(picture.name)
-        is_png = isinstance(data.files.get(picture.name), Image)
-        names.append(str(path.with_suffix(".png") if is_png else path))
+    names, suffixes = [], []
     originals = [data.files.get(picture.name) for picture in pictures]
+    for picture, original in zip(pictures, originals, strict=True):
+        path, suffix = picture_path(picture.name), _suffix_of(original)
+        suffixes.append(suffix)
+        is_png = isinstance(original, Image)
+        is_bare = bool(suffix) and not path.suffix
+        names.append(str(path.with_suffix(suffix or "") if is_png or is_bare else path))
     if any(isinstance(original, Image) for original in originals):
         names = unique_names(names)  # "a.jpg" and "a.png" are both "a.png" now
-    copies: list[tuple[Path | Image, Path]] = []
-    for picture, name, original in zip(pictures, names, originals, strict=True):
-        is_picture = isinstance(original, Image) or (
-            original is not None and upright_size(original) is not None
-        )
-        if original is None or not is_picture:
+    copies: list[tuple[PictureFile, Path]] = []
+    for picture, name, original, suffix in zip(pictures, names, originals, suffixes, strict=True):
+        if original is None or suffix is None:
             export.not_copied.append(picture.name)
         else:
             copies.append((original, folder / name))
@@ -273,9 +278,18 @@ def _rename_for_copies(
     return renamed, copies
 
 
+def _suffix_of(original: PictureFile | None) -> str | None:
+    """Return the suffix of a copy, "" where the picture's own name has it; None: no picture."""
+    if isinstance(original, Image):
+        return ".png"
+    if isinstance(original, Path):
+        return None if upright_size(original) is None else ""
+    return None if original is None else suffix_of_location(original)
+
+
 def _write_part(
     pictures: Sequence[AnnotatedImage],
-    copies: Sequence[tuple[Path | Image, Path]],
+    copies: Sequence[tuple[PictureFile, Path]],
     categories: Sequence[str],
     plan: ExportPlan,
     export: SplitExport,

@@ -43,12 +43,18 @@ class Annotator:
         """
         self._assistant, self._settings = assistant, settings
 
-    def annotate(self, image: Image, boxes: Sequence[tuple[str, Box]] = ()) -> Findings:
+    def annotate(
+        self,
+        image: Image,
+        boxes: Sequence[tuple[str, Box]] = (),
+        question: str | None = None,
+    ) -> Findings:
         """Find everything on a picture.
 
         Args:
             image: the picture.
             boxes: class and box of what its source says is there, for `from_boxes`.
+            question: what its source asks about it, for `ask_column`.
 
         Returns:
             Regions whose phrase is their class, with masks where there is a segmenter, numbered
@@ -62,7 +68,8 @@ class Annotator:
         detector = (
             self._assistant.detector if settings.classes and not settings.from_boxes else None
         )
-        chat = self._assistant.chat if settings.question is not None else None
+        question = settings.question if settings.ask_column is None else question
+        chat = self._assistant.chat if question is not None else None
         about_photograph = photograph_notice((detector, chat, self._assistant.segmenter), image)
         notices = [] if about_photograph is None else [about_photograph]
         regions: list[Region] = []
@@ -73,8 +80,8 @@ class Annotator:
             left_out["outside the picture"] = len(given) - len(regions)
         if settings.classes and not settings.from_boxes:
             regions = self._detect(image, left_out)
-        if settings.question is not None:
-            chat_regions, chat_notices = self._ask(image, settings.question)
+        if question is not None:
+            chat_regions, chat_notices = self._ask(image, question)
             notices = list(dict.fromkeys((*notices, *chat_notices)))
             regions = _join_routes(regions, chat_regions) if settings.classes else chat_regions
         regions = self._with_masks(self._keep(regions, left_out), image)

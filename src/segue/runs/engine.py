@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Protocol
 
 from segue.assistant import Assistant
 from segue.errors import InputError
-from segue.files.unicode import is_well_formed, well_formed
+from segue.files.unicode import well_formed
 from segue.runs.annotator import Annotator, Findings
 from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings
@@ -96,18 +95,9 @@ class LocalEngine:
         annotator = Annotator(self._assistant, settings)
         return run_pictures(
             pictures,
-            lambda image, source: annotator.annotate(image, source.boxes),
+            lambda image, source: annotator.annotate(image, source.boxes, source.question),
             lambda name, digest: known.get(name) == digest,
         )
-
-
-def read_stamp(path: Path) -> tuple[int, int]:
-    """Return size and time of a file, (-1, -1) where it is not there."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return -1, -1
-    return facts.st_size, facts.st_mtime_ns
 
 
 def read_digest(content: bytes) -> str:
@@ -117,17 +107,16 @@ def read_digest(content: bytes) -> str:
 
 def decode(source: SourcePicture) -> DecodedPicture:
     """Read and decode a picture; it never raises."""
-    size_bytes, modified_ns = read_stamp(source.path)
+    size_bytes = modified_ns = -1
     digest = ""
     try:
-        if source.path.exists() and not source.path.is_file():
-            raise InputError("It is no file.")  # a pipe would never end
-        if not is_well_formed(str(source.path)):
-            raise InputError("Its name is in no known encoding. Rename the file.")
-        content = source.path.read_bytes()
+        size_bytes, modified_ns = source.location.stamp()
+        content = source.location.read()
         digest = read_digest(content)
         image = Image.open(content)
         image = Image(image.array, source.name)
+        if source.problem is not None:
+            raise InputError(source.problem)
     except (InputError, OSError, MemoryError) as error:
         reason = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.strerror:
@@ -172,9 +161,10 @@ def _result_of(
     known: Callable[[str, str], bool],
 ) -> PictureResult | None:
     name = picture.source.name
-    path = well_formed(str(picture.source.path.absolute()))
+    path = well_formed(picture.source.location.address)
+    question = picture.source.question
     if picture.image is None:
-        return PictureResult(name, path, picture.stamp, error=picture.error)
+        return PictureResult(name, path, picture.stamp, error=picture.error, question=question)
     if known(name, picture.stamp.digest):
         return None
     started = time.perf_counter()
@@ -188,4 +178,5 @@ def _result_of(
         findings.not_found,
         findings.notices,
         seconds=time.perf_counter() - started,
+        question=question,
     )

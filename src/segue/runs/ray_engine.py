@@ -24,10 +24,12 @@ from typing import Any, Self
 import segue.errors
 from segue.assistant import Assistant
 from segue.errors import InputError, MissingExtra, ModelError, SegueError
-from segue.runs.engine import LocalEngine, read_stamp
+from segue.runs.engine import LocalEngine
 from segue.runs.results import PictureResult
 from segue.runs.settings import RunSettings, differences
 from segue.runs.sources import SourcePicture
+from segue.runs.sources.locations import location_from_json, location_to_json
+from segue.runs.sources.shards import read_stamp
 from segue.values.box import Box
 
 BLOCK_SIZE = 8
@@ -328,7 +330,7 @@ def _read_row(row: Mapping[str, Any]) -> PictureResult | None:
     result = PictureResult.from_json(row["result"])
     is_seen_there, is_seen_here = (
         result.stamp.size_bytes >= 0,
-        read_stamp(Path(result.path))[0] >= 0,
+        any(read_stamp(Path(path))[0] >= 0 for path in _files_of(result.path)),
     )
     if is_seen_here and not is_seen_there:
         raise InputError(
@@ -338,15 +340,21 @@ def _read_row(row: Mapping[str, Any]) -> PictureResult | None:
     return result
 
 
+def _files_of(address: str) -> tuple[str, ...]:
+    """Return the files that an address of a picture may mean: itself, or its shard."""
+    shard, mark, _ = address.rpartition("#")
+    return (address, shard) if mark else (address,)
+
+
 def _picture_to_json(picture: SourcePicture, digest: str | None) -> str:
     """Write a picture as JSON in ASCII, which Arrow takes whatever the name of a file is."""
     boxes = [[name, *box.corners] for name, box in picture.boxes]
-    return json.dumps([picture.name, str(picture.path), boxes, digest])
+    place = location_to_json(picture.location)
+    return json.dumps([picture.name, place, boxes, picture.question, picture.problem, digest])
 
 
 def _picture_from_json(value: Sequence[Any]) -> tuple[SourcePicture, str | None]:
-    name, path, boxes, digest = value
-    return (
-        SourcePicture(name, Path(path), tuple((key, Box(*corners)) for key, *corners in boxes)),
-        digest,
-    )
+    name, place, boxes, question, problem, digest = value
+    known_boxes = tuple((key, Box(*corners)) for key, *corners in boxes)
+    location = location_from_json(place)
+    return SourcePicture(name, location, known_boxes, question, problem), digest

@@ -31,7 +31,8 @@ def annotate(
         list[str],
         typer.Argument(
             metavar="IN...",
-            help="Pictures, folders, patterns, lists of paths (.txt), COCO instances (.json).",
+            help="Pictures, folders, patterns, lists of paths (.txt, .csv, .jsonl), COCO instances "
+            "(.json), shards (.tar, .parquet); s3://… and gs://… too.",
         ),
     ],
     folder: Annotated[
@@ -53,6 +54,15 @@ def annotate(
         str | None,
         typer.Option("--ask", help="Ask the chat model this about each picture."),
     ] = None,
+    ask_column: Annotated[
+        str | None,
+        typer.Option(
+            "--ask-column",
+            metavar="NAME",
+            help="Ask what this column of a table or Parquet shard says; in tar shards .NAME files "
+            "or keys of .json files.",
+        ),
+    ] = None,
     negatives: Annotated[
         str, typer.Option("--not", help="Phrases that are no class: 'mug, glass'.")
     ] = "",
@@ -60,9 +70,20 @@ def annotate(
         bool, typer.Option("--from-boxes", help="Segment the boxes of COCO instances.")
     ] = False,
     image_folder: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--images", "-i", help="Folder of relative names; by default that of the list or file."
+            "--images",
+            "-i",
+            metavar="FOLDER",
+            help="Folder of relative names; by default that of the list or file.",
+        ),
+    ] = None,
+    image_column: Annotated[
+        str | None,
+        typer.Option(
+            "--image-column",
+            metavar="NAME",
+            help="Column of the pictures in tables and Parquet shards; by default it is found.",
         ),
     ] = None,
     threshold: Annotated[
@@ -140,11 +161,14 @@ def annotate(
     console = make_console()
     if engine not in ("local", "ray"):
         raise InputError(f"The engine must be 'local' or 'ray', got {engine!r}.")
+    if len(folder.parts[0] if folder.parts else "") > 2 and folder.parts[0].endswith(":"):
+        raise InputError(f"A run is kept in a folder of this machine, got the address {folder}.")
     if engine == "local" and (workers is not None or gpus_per_worker is not None):
         raise InputError("--workers and --gpus-per-worker need --engine ray.")
     settings = RunSettings(
         classes=parse_classes(classes),
         question=question,
+        ask_column=ask_column,
         negatives=tuple(part.strip() for part in negatives.split(",") if part.strip()),
         threshold=threshold,
         min_area=min_area,
@@ -154,7 +178,13 @@ def annotate(
         from_boxes=from_boxes,
     )
     skipped: list[str] = []
-    pictures = find_pictures(sources, image_folder, skipped=skipped)
+    pictures = find_pictures(
+        sources,
+        image_folder,
+        image_column=image_column,
+        ask_column=ask_column,
+        skipped=skipped,
+    )
     for sentence in skipped:
         make_console(error=True).print(printable(sentence), style="yellow")
     if from_boxes and not any(picture.boxes for picture in pictures):
@@ -162,7 +192,7 @@ def annotate(
     if dry_run:
         _print_settings(console, settings, len(pictures))
         return
-    if question is None:  # load only what is asked
+    if not settings.asks_chat:  # load only what is asked
         models = replace(models, chat="none", detect="none" if from_boxes else models.detect)
     with ExitStack() as stack:
         with show_status(console, "loading the models"):
@@ -186,7 +216,7 @@ def annotate(
         _print_settings(console, settings, len(pictures))
         used = [run.models["segment"]]
         used += [run.models["detect"]] if settings.classes and not from_boxes else []
-        used += [run.models["chat"]] if question is not None else []
+        used += [run.models["chat"]] if settings.asks_chat else []
         console.print(f"models: {', '.join(name for name in reversed(used) if name)}")
         n_done = len(pictures) - len(run.pending)
         if n_done:
@@ -204,6 +234,8 @@ def _print_settings(console: "Console", settings: "RunSettings", n_pictures: int
         console.print(f"  class {rule.name}{phrases}: threshold {shown}", highlight=False)
     if settings.question is not None:
         console.print(f"  question: {settings.question}")
+    if settings.ask_column is not None:
+        console.print(f"  questions: from {settings.ask_column}")
 
 
 def _work(run: "AnnotationRun", console: "Console", n_processes: int) -> None:
