@@ -45,6 +45,17 @@ def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, picture
     assert len(list(RunStore(tmp_path / "run").results())) == 11
 
 
+def test_everything_is_segmented_and_exported_as_one_class(run, pictures, tmp_path):
+    outcome = run("annotate", pictures, "--everything", "--points-per-side", "2",
+                  "-o", tmp_path / "run", "--segment", "box_fill:")  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "everything: 4 clicks a picture" in outcome.out
+    assert ["object", "40", "10"] in [line.split() for line in outcome.out.splitlines()]
+    run("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco")
+    document = json.loads((tmp_path / "coco" / "instances.json").read_text())
+    assert [category["name"] for category in document["categories"]] == ["object"]
+
+
 def test_each_picture_of_a_table_is_asked_its_own_question(run, pictures, tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("path,ask\nin/0.png,Where is the dog?\nin/1.png,\n")

@@ -47,6 +47,8 @@ class AnnotationRun:
         """Names of the models by stage, and how they are asked."""
         if settings.classes and not settings.from_boxes and self.models["detect"] is None:
             raise InputError("Looking for classes needs a detector. Load one: detect=….")
+        if settings.everything is not None and self.models["segment"] is None:
+            raise InputError("Segmenting everything needs a segmenter. Load one: segment=….")
         if settings.asks_chat and self.models["chat"] is None:
             raise InputError("A question needs a chat model. Load one: chat=….")
         self.pictures = [_with_absolute_path(picture) for picture in pictures]

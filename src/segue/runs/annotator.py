@@ -8,14 +8,15 @@ import numpy as np
 
 from segue.assistant import Assistant
 from segue.detect import Detection
-from segue.detect.suppression import nms
 from segue.pipeline.cross_check import agreement
 from segue.pipeline.photographs import photograph_notice
 from segue.prompting.synonyms import names_object
-from segue.runs.settings import ClassRule, RunSettings
+from segue.runs.settings import EVERYTHING_CLASS, ClassRule, RunSettings
 from segue.runs.tiling import find_in_tiles
+from segue.segment.everything import EverythingOptions, segment_everything
 from segue.values.box import Box
 from segue.values.image import Image
+from segue.values.nms import nms
 from segue.values.region import Region
 
 SAME_OBJECT = 0.5
@@ -78,6 +79,8 @@ class Annotator:
             given = [Region("", name, box.clipped(size), "user") for name, box in boxes]
             regions = [region for region in given if region.box.area > 0]
             left_out["outside the picture"] = len(given) - len(regions)
+        if settings.everything is not None:
+            regions = self._segment_everything(image, settings.everything)
         if settings.classes and not settings.from_boxes:
             regions = self._detect(image, left_out)
         if question is not None:
@@ -100,6 +103,16 @@ class Annotator:
             tuple(notices),
             time.perf_counter() - started,
         )
+
+    def _segment_everything(self, image: Image, options: EverythingOptions) -> list[Region]:
+        """Segment what there is, as objects of one class."""
+        return [
+            Region("", EVERYTHING_CLASS, mask.box, "segmenter", mask=mask, score=mask.score)
+            for mask in segment_everything(
+                self._assistant.grounder.view(image), image.size, options
+            )
+            if mask.box is not None
+        ]
 
     def _detect(self, image: Image, left_out: dict[str, int]) -> list[Region]:
         """Look for the classes, leave out and count what looks more like a negative phrase."""

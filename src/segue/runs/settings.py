@@ -9,6 +9,10 @@ from typing import Any
 from segue.errors import InputError
 from segue.files.unicode import is_well_formed, well_formed
 from segue.runs.tiling import Tiling
+from segue.segment.everything import EverythingOptions
+
+EVERYTHING_CLASS = "object"
+"""What is segmented by `everything` is called."""
 
 _CLASS = re.compile(
     r"(?P<name>[^=:|]+?)\s*(?:=\s*(?P<phrases>[^:]+?))?\s*(?::\s*(?P<threshold>[^:]+))?"
@@ -82,16 +86,25 @@ class RunSettings:
     """Look at tiles of large pictures too; None: at whole pictures alone."""
     from_boxes: bool = False
     """Segment the boxes that the source has, instead of looking for anything."""
+    everything: EverythingOptions | None = None
+    """Segment everything there is, as one class, instead of looking for anything."""
 
     def __post_init__(self) -> None:
         """Refuse settings that ask for nothing, or that make no sense."""
-        if not self.classes and not self.asks_chat and not self.from_boxes:
+        is_looking = bool(self.classes) or self.asks_chat or self.from_boxes
+        if not is_looking and self.everything is None:
             raise InputError(
                 "Nothing to look for: give classes (--classes a,b), a question (--ask), a column "
-                "of questions (--ask-column), or a COCO file with boxes (--from-boxes)."
+                "of questions (--ask-column), a COCO file with boxes (--from-boxes), or "
+                "--everything."
             )
         if self.question is not None and self.ask_column is not None:
             raise InputError("Give one question for all (--ask), or a column (--ask-column).")
+        if self.everything is not None and (self.classes or self.asks_chat or self.from_boxes):
+            raise InputError(
+                "Everything is segmented without classes, questions or boxes. Leave them out, or "
+                "leave out --everything."
+            )
         texts = [*self.negatives, self.question or "", self.ask_column or ""]
         texts += [text for rule in self.classes for text in (rule.name, *rule.phrases)]
         for text in texts:
@@ -122,6 +135,8 @@ class RunSettings:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the classes, in their order."""
+        if self.everything is not None:
+            return (EVERYTHING_CLASS,)
         return tuple(rule.name for rule in self.classes)
 
     def to_json(self) -> dict[str, Any]:
@@ -149,14 +164,14 @@ class RunSettings:
             for key in cls.__dataclass_fields__
             if key != "classes" and (key in value or key not in LATER_FIELDS)
         }
-        tile = None if value["tile"] is None else Tiling(**value["tile"])
-        return cls(
-            classes=classes,
-            **{**other_fields, "negatives": tuple(map(str, value["negatives"])), "tile": tile},
-        )
+        other_fields["negatives"] = tuple(map(str, value["negatives"]))
+        other_fields["tile"] = None if value["tile"] is None else Tiling(**value["tile"])
+        if (everything := value.get("everything")) is not None:
+            other_fields["everything"] = EverythingOptions(**everything)
+        return cls(classes=classes, **other_fields)
 
 
-LATER_FIELDS = frozenset({"ask_column"})
+LATER_FIELDS = frozenset({"ask_column", "everything"})
 """Fields that runs of earlier versions lack; they are written only where they are used."""
 _DEFAULTS = {key: field.default for key, field in RunSettings.__dataclass_fields__.items()}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segue.runs.settings import RunSettings
 
 _ENGINE_PANEL = "Engine"
+_EVERYTHING_PANEL = "Everything"
 
 N_WARM_UP = 8
 """Pictures after which the remaining time is estimated."""
@@ -69,6 +70,45 @@ def annotate(
     from_boxes: Annotated[
         bool, typer.Option("--from-boxes", help="Segment the boxes of COCO instances.")
     ] = False,
+    is_everything: Annotated[
+        bool,
+        typer.Option(
+            "--everything",
+            help="Segment everything with a grid of clicks, without names, as one class.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = False,
+    points_per_side: Annotated[
+        int,
+        typer.Option(min=1, max=256, help="Of the grid.", rich_help_panel=_EVERYTHING_PANEL),
+    ] = 32,
+    pred_iou_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keep masks whose predicted IoU is at least this.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = 0.88,
+    stability_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keep masks whose stability score is at least this.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = 0.95,
+    box_nms_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of masks whose boxes overlap more (IoU), keep the best.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = 0.7,
     image_folder: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +197,7 @@ def annotate(
     from segue.runs.settings import RunSettings, parse_classes
     from segue.runs.sources import find_pictures
     from segue.runs.tiling import Tiling
+    from segue.segment.everything import EverythingOptions
 
     console = make_console()
     if engine not in ("local", "ray"):
@@ -176,6 +217,14 @@ def annotate(
         max_overlap=max_overlap,
         tile=None if tile is None else Tiling.parse(tile),
         from_boxes=from_boxes,
+        everything=None
+        if not is_everything
+        else EverythingOptions(
+            points_per_side=points_per_side,
+            pred_iou_threshold=pred_iou_threshold,
+            stability_score_threshold=stability_threshold,
+            box_nms_threshold=box_nms_threshold,
+        ),
     )
     skipped: list[str] = []
     pictures = find_pictures(
@@ -193,7 +242,8 @@ def annotate(
         _print_settings(console, settings, len(pictures))
         return
     if not settings.asks_chat:  # load only what is asked
-        models = replace(models, chat="none", detect="none" if from_boxes else models.detect)
+        is_detecting = bool(settings.classes) and not from_boxes
+        models = replace(models, chat="none", detect=models.detect if is_detecting else "none")
     with ExitStack() as stack:
         with show_status(console, "loading the models"):
             asked: Assistant | Engine
@@ -232,6 +282,9 @@ def _print_settings(console: "Console", settings: "RunSettings", n_pictures: int
         number = rule.threshold if rule.threshold is not None else settings.threshold
         shown = "the detector's own" if number is None else f"{number:g}"
         console.print(f"  class {rule.name}{phrases}: threshold {shown}", highlight=False)
+    if settings.everything is not None:
+        n_points = settings.everything.points_per_side**2
+        console.print(f"  everything: {n_points} clicks a picture")
     if settings.question is not None:
         console.print(f"  question: {settings.question}")
     if settings.ask_column is not None:
