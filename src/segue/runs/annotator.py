@@ -25,6 +25,11 @@ from segue.values.region import Region
 Query = tuple[tuple[str, ...], float | None]
 """Phrases, and the threshold above which they count; None: the detector's own."""
 
+LEFT_OUT_NOTICE = "left out by the rules"
+"""How the notice about regions begins that the rules of a run leave out."""
+TOO_SMALL, BEYOND_NUMBER = "too small", "beyond the number of its class"
+"""Rules that leave out what is there."""
+
 SAME_OBJECT = 0.5
 """Boxes of both routes that overlap more are one object."""
 
@@ -162,10 +167,10 @@ class Annotator:
         settings, left_out, notices = self._settings, draft.left_out, draft.notices
         regions = self._with_masks(draft.regions, draft.image)
         large_regions = [region for region in regions if _area(region) >= settings.min_area]
-        left_out["too small"] = len(regions) - len(large_regions)
+        left_out[TOO_SMALL] = len(regions) - len(large_regions)
         regions = large_regions
         if counts := ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n):
-            notices.append(f"left out by the rules: {counts}")
+            notices.append(f"{LEFT_OUT_NOTICE}: {counts}")
         presence = self._assistant.presence_assessment()
         if presence is not None:
             regions = [presence.with_verdict(region) for region in regions]
@@ -311,7 +316,7 @@ class Annotator:
                 counts[region.phrase] = counts.get(region.phrase, 0) + 1
                 if counts[region.phrase] <= settings.max_per_class:
                     best_regions.append(region)
-            left_out["beyond the number of its class"] = len(regions) - len(best_regions)
+            left_out[BEYOND_NUMBER] = len(regions) - len(best_regions)
             regions = [region for region in regions if any(region is best for best in best_regions)]
         return regions
 
