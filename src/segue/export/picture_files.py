@@ -70,6 +70,23 @@ def suffix_of_location(location: PictureLocation) -> str | None:
     return {"jpeg": ".jpg", "mpo": ".jpg", "tiff": ".tif"}.get(name, f".{name}")
 
 
+def read_picture(picture: PictureFile) -> bytes:
+    """Return the bytes of a picture file, those of an image of a conversation as PNG.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if isinstance(picture, Image):
+        return picture.to_png_bytes()
+    try:
+        return picture.read_bytes() if isinstance(picture, Path) else picture.read()
+    except OSError as error:
+        shown = picture if isinstance(picture, Path) else picture.address
+        raise InputError(
+            f"{printable_path(shown)} cannot be read: {error.strerror or error}."
+        ) from error
+
+
 def write_copy(picture: PictureFile, target: Path) -> None:
     """Write a picture: a file byte for byte, an image of a conversation as PNG.
 
@@ -78,16 +95,8 @@ def write_copy(picture: PictureFile, target: Path) -> None:
     Raises:
         InputError: it cannot be read or written.
     """
-    if isinstance(picture, Image):
-        write_bytes(target, picture.to_png_bytes())
-        return
     if not isinstance(picture, Path):
-        try:
-            write_bytes(target, picture.read())
-        except OSError as error:
-            raise InputError(
-                f"{printable_path(picture.address)} cannot be read: {error.strerror or error}."
-            ) from error
+        write_bytes(target, read_picture(picture))
         return
     if _is_file(target) and target.samefile(picture):
         return

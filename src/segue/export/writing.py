@@ -1,4 +1,4 @@
-"""A data set written in one of `FORMATS`: classes, splits, pictures, and an account of it all.
+"""A data set written in a format: classes, splits, pictures, and an account of it all.
 
 What was read is what was written plus what was left out, always, for pictures and for regions.
 """
@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from segue.errors import InputError
-from segue.export import FORMATS, AnnotatedImage
+from segue.export import EXPORT_FORMATS, AnnotatedImage
 from segue.export.label_files import picture_path
 from segue.export.labels import label_of, label_text, labels_of
-from segue.export.layout import LAYOUTS, FormatLayout
+from segue.export.layout import EXPORT_LAYOUTS, FormatLayout
 from segue.export.names import unique_names
 from segue.export.picture_files import (
     PictureFile,
@@ -40,7 +40,7 @@ class ExportPlan:
     """How a data set is written."""
 
     format: str
-    """A name from `FORMATS`."""
+    """A name from `EXPORT_FORMATS`."""
     target: Path
     """A folder; for formats of one file it may be that file."""
     classes: Sequence[str] | None = None
@@ -60,14 +60,14 @@ class ExportPlan:
             UnknownName: there is no such format.
             InputError: a class is listed twice, or the splits make no sense.
         """
-        FORMATS[self.format]
+        EXPORT_FORMATS[self.format]
         labels_of((), self.classes)
         check_splits(self.splits)
 
     @property
     def layout(self) -> FormatLayout:
         """Where the files of the format lie."""
-        return LAYOUTS[self.format]
+        return EXPORT_LAYOUTS[self.format]
 
 
 @dataclass(slots=True)
@@ -294,12 +294,23 @@ def _write_part(
     plan: ExportPlan,
     export: SplitExport,
 ) -> None:
-    options = {"categories": categories} if plan.layout.takes_categories else {}
-    export.files += FORMATS.load(plan.format, pictures, export.target, **options)
+    options: dict[str, Any] = {}
+    if plan.layout.takes_categories:
+        options["categories"] = categories
+    if plan.layout.embeds_pictures and plan.pictures != "none":
+        originals = {target: original for original, target in copies}
+        folder = export.target / plan.layout.picture_folder
+        options["files"] = {
+            picture.name: originals[folder / picture.name]
+            for picture in pictures
+            if folder / picture.name in originals
+        }
+        export.copied, copies = len(copies), ()
+    export.files += EXPORT_FORMATS.load(plan.format, pictures, export.target, **options)
     for original, target in copies:
         write_copy(original, target)
         export.files.append(target)
-    export.copied = len(copies)
+    export.copied += len(copies)
     export.classes.update(dict.fromkeys(categories, 0))
     export.classes.update(label_of(region) for picture in pictures for region in picture.regions)
 

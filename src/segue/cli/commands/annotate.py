@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _ENGINE_PANEL = "Engine"
 _EVERYTHING_PANEL = "Everything"
 
+_MAX_CLASSES = 20
+"""Classes that are listed; the others are counted."""
+
 N_WARM_UP = 8
 """Pictures after which the remaining time is estimated."""
 
@@ -277,11 +280,13 @@ def annotate(
 
 def _print_settings(console: "Console", settings: "RunSettings", n_pictures: int) -> None:
     console.print(f"{n_pictures} picture(s)")
-    for rule in settings.classes:
+    for rule in settings.classes[:_MAX_CLASSES]:
         phrases = "" if rule.phrases == (rule.name,) else f" = {' | '.join(rule.phrases)}"
         number = rule.threshold if rule.threshold is not None else settings.threshold
         shown = "the detector's own" if number is None else f"{number:g}"
         console.print(f"  class {rule.name}{phrases}: threshold {shown}", highlight=False)
+    if len(settings.classes) > _MAX_CLASSES:
+        console.print(f"  and {len(settings.classes) - _MAX_CLASSES} more class(es)")
     if settings.everything is not None:
         n_points = settings.everything.points_per_side**2
         console.print(f"  everything: {n_points} clicks a picture")
@@ -379,9 +384,14 @@ def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> No
     table = Table(box=None, pad_edge=False)
     for heading in ("class", "regions", "pictures"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name, count in regions.items():
+    by_count = sorted(regions.items(), key=lambda item: -item[1])
+    listed = regions.items() if len(regions) <= _MAX_CLASSES else by_count[:_MAX_CLASSES]
+    for name, count in listed:
         table.add_row(printable(name), str(count), str(pictures.get(name, 0)))
     console.print(table)
+    if others := by_count[_MAX_CLASSES:]:
+        n_regions = sum(count for _, count in others)
+        console.print(f"and {len(others)} more class(es) with {n_regions} region(s)")
     console.print(
         f"{n_pictures} picture(s): {n_empty} with nothing found, {n_failed} failed", style="dim"
     )
@@ -391,7 +401,8 @@ def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> No
             style="yellow",
         )
     names = ",".join(regions)
-    fixed_ids = f' --classes "{printable(names)}"' if names else ""
+    is_short = names and len(regions) <= _MAX_CLASSES
+    fixed_ids = f' --classes "{printable(names)}"' if is_short else ""
     console.print(
         f"results are in {folder}; segue export {folder} --format coco{fixed_ids} --out coco/"
     )
