@@ -10,7 +10,8 @@ A small network that looks at each object again through a crop (`crop_refinement
 of anything at first: there the boxes of all candidates are looked at again, and the predicted IoU
 of the second look decides alone.
 
-Source: Kirillov et al. 2023, arXiv:2304.02643, appendix B; `automatic_mask_generator.py` there.
+Source: Kirillov et al. 2023, arXiv:2304.02643, appendix B, and SamAutomaticMaskGenerator
+of its code.
 """
 
 from collections.abc import Sequence
