@@ -194,8 +194,8 @@ def _pictures_in_storage(address: str, options: SourceOptions) -> Iterator[Sourc
         files, root = {}, ""
     if not files:
         raise InputError(
-            f"There is nothing at {printable_path(address)}. Expected a picture, a folder, a "
-            "pattern or a shard."
+            f"There is nothing at {printable_path(address)}, or nothing that your credentials may "
+            "see. Expected a picture, a folder, a pattern or a shard."
         )
     is_named = kind != "folder"
     shards = [path for path in files if is_shard(path)]
