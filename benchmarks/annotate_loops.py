@@ -1,14 +1,17 @@
 """Annotating a folder: `segue.annotate` beside the loops that people write, with the same networks.
 
-    python -m benchmarks.annotate_loops [PICTURES]
+    python -m benchmarks.annotate_loops [PICTURES [ROUNDS]]
 
 Compared in one run, on the same drawn scenes saved as JPEG: the run with its store; a loop over
 `Assistant.segment`; a loop over transformers' own processors and models, each picture for itself,
 masks encoded by pycocotools. The bundled segmenter looks at each object again through a crop, which
-transformers does not: it is switched off for the comparison, and its cost is printed too.
+transformers does not: it is switched off for the comparison, and its cost is printed too. All are
+timed in turn, round by round; medians are printed. What CPU time a picture costs depends less on
+what else the machine does than the wall time does.
 """
 
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -102,18 +105,18 @@ def loop_of_transformers(files: list[Path]) -> Callable[[], int]:
 
 
 def timed(run: Callable[[], int]) -> tuple[int, float, float]:
-    """Return the regions, the seconds, and how many processors were busy."""
+    """Return the regions, the seconds, and the CPU seconds."""
     process = psutil.Process()
     started, before = time.perf_counter(), process.cpu_times()
     n_regions = run()
     seconds, after = time.perf_counter() - started, process.cpu_times()
-    busy = (after.user + after.system - before.user - before.system) / seconds
-    return n_regions, seconds, busy
+    return n_regions, seconds, after.user + after.system - before.user - before.system
 
 
 def main() -> None:
     """Print a table."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    n_rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     folder = Path(tempfile.mkdtemp())
     try:
         pictures = folder / "in"
@@ -122,9 +125,17 @@ def main() -> None:
         files = sorted(pictures.iterdir())
         place = shutil.copytree(EMBEDDED_WEIGHTS / "segmenter", folder / "segmenter")
         (place / "segue.json").unlink()
-        plain = segue.load("embedded", chat=None, segment=str(place))
+
+        def load_plain() -> Assistant:
+            return segue.load("embedded", chat=None, segment=str(place))
+
+        def loop_over_segue() -> Callable[[], int]:
+            assistant = load_plain()
+            return lambda: loop_of_segue(assistant, files)
 
         def run_into(name: str, assistant: Assistant) -> Callable[[], int]:
+            shutil.rmtree(folder / name, ignore_errors=True)
+
             def run() -> int:
                 store = annotate(pictures, folder / name, classes=CLASSES, assistant=assistant)
                 return sum(len(result.regions) for result in store.results())
@@ -132,20 +143,24 @@ def main() -> None:
             return run
 
         theirs = loop_of_transformers(files)
-        rows = {
-            "loop of transformers": theirs,
-            "loop over segue": lambda: loop_of_segue(plain, files),
-            "segue.annotate": run_into("plain", plain),
-            "with crop refinement": run_into("refined", segue.load("embedded", chat=None)),
+        rows: dict[str, Callable[[], Callable[[], int]]] = {  # each loads, with empty caches
+            "loop of transformers": lambda: theirs,
+            "loop over segue": loop_over_segue,
+            "segue.annotate": lambda: run_into("plain", load_plain()),
+            "with crop refinement": lambda: run_into("refined", segue.load("embedded", chat=None)),
         }
         theirs()  # warm
+        rounds = [{name: timed(load()) for name, load in rows.items()} for _ in range(n_rounds)]
         base = 0.0
-        print(f"{'':22}{'regions':>8}{'pictures/s':>12}{'CPUs busy':>11}{'ratio':>8}")
-        for name, run in rows.items():
-            n_regions, seconds, busy = timed(run)
+        print(f"{'':22}{'regions':>8}{'pictures/s':>12}{'ratio':>8}{'CPU ms a picture':>18}")
+        for name in rows:
+            n_regions, seconds, cpu_seconds = (
+                statistics.median(figures) for figures in zip(*(one[name] for one in rounds))
+            )
             base = base or seconds
-            speed = count / seconds
-            print(f"{name:22}{n_regions:>8}{speed:>12.2f}{busy:>11.2f}{base / seconds:>8.2f}")
+            cpu = 1000 * cpu_seconds / count
+            speed, ratio = count / seconds, base / seconds
+            print(f"{name:22}{n_regions:>8.0f}{speed:>12.2f}{ratio:>8.2f}{cpu:>18.1f}")
     finally:
         shutil.rmtree(folder)
 

@@ -28,6 +28,7 @@ ROOMS = [
 FLOOR_OF = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 ALLOWED = {
     ("finetune", "convert"): "it learns from what `convert` writes",
+    ("convert", "export"): "a run becomes dialogues as exports read it, with what was reviewed",
     ("finetune", "evaluate"): "it is measured while it learns with everybody's metrics",
 }
 """Imports between rooms of one floor, each with its reason."""

@@ -45,9 +45,37 @@ def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, picture
     assert len(list(RunStore(tmp_path / "run").results())) == 11
 
 
+def test_everything_is_segmented_and_exported_as_one_class(run, pictures, tmp_path):
+    outcome = run("annotate", pictures, "--everything", "--points-per-side", "2",
+                  "-o", tmp_path / "run", "--segment", "box_fill:")  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "everything: 4 clicks a picture" in outcome.out
+    assert ["object", "40", "10"] in [line.split() for line in outcome.out.splitlines()]
+    run("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco")
+    document = json.loads((tmp_path / "coco" / "instances.json").read_text())
+    assert [category["name"] for category in document["categories"]] == ["object"]
+
+
+def test_each_picture_of_a_table_is_asked_its_own_question(run, pictures, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("path,ask\nin/0.png,Where is the dog?\nin/1.png,\n")
+    reply = "<ref>dog</ref><box>(125,125),(375,375)</box>"
+    (tmp_path / "replies.json").write_text(json.dumps([reply]))
+    stages = ["--chat", f"scripted:{tmp_path / 'replies.json'}", "--detect", "none",
+              "--segment", "box_fill:"]  # fmt: skip
+    outcome = run("annotate", table, "--ask-column", "ask", "-o", tmp_path / "run", *stages)
+    assert outcome.code == 0, outcome.err
+    assert "questions: from ask" in outcome.out
+    assert "in/1.png: It has no question in 'ask'." in outcome.err
+    first = next(result for result in RunStore(tmp_path / "run").results() if result.regions)
+    assert (first.name, first.question) == ("in/0.png", "Where is the dog?")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["-o", "s3://bucket/run"], "A run is kept in a folder of this machine"),
+        (["--ask", "Where?", "--ask-column", "q"], "Give one question for all"),
         (["--engine", "spark"], "must be 'local' or 'ray', got 'spark'"),
         (["--workers", "2"], "need --engine ray"),
         (["--gpus-per-worker", "0.5"], "need --engine ray"),

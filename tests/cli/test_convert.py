@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from builders import an_image
 from llava_plus_records import a_record, asked, said
 
 
@@ -102,3 +103,30 @@ def test_coco_and_refcoco(run, tmp_path):
     assert outcome.code == 0, outcome.err
     (line,) = (tmp_path / "ref/testA.questions.jsonl").read_text().splitlines()
     assert json.loads(line)["boxes"] == [[8, 8, 24, 24]]
+
+
+def test_a_run_becomes_conversations_and_what_is_left_out_is_said(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        file = tmp_path / "in" / f"{number}.png"
+        file.write_bytes(an_image(seed=number).to_png_bytes())
+    (tmp_path / "in" / "broken.png").write_text("no picture")
+    (tmp_path / "places.json").write_text(json.dumps({"dog": [[8, 6, 24, 18, 0.9]]}))
+    annotated = run("annotate", tmp_path / "in", "-c", "dog, unicorn", "-o", tmp_path / "run",
+                    "--detect", f"fixed:{tmp_path / 'places.json'}",
+                    "--segment", "box_fill:")  # fmt: skip
+    assert annotated.code == 0, annotated.err
+    for route, answer in (("box", "<ref>dog</ref><box>"), ("tag", "<gsam>dog</gsam>")):
+        out = tmp_path / route
+        outcome = run("convert", "run", tmp_path / "run", "--out", out, "--route", route,
+                      "--negatives", "1", "--chinese", "0", "--val", "0")  # fmt: skip
+        assert outcome.code == 0, outcome.err
+        assert "4 records read, 3 dialogues kept, 1 dropped." in outcome.out
+        assert "dropped: picture was not annotated 1" in outcome.out
+        assert "annotations: 3 read, 3 used, 0 not" in outcome.out
+        text = (out / "train.qwen-vl.json").read_text()
+        assert answer in text
+        assert "unicorn" in text
+    outcome = run("convert", "run", tmp_path / "in", "--out", tmp_path / "none")
+    assert outcome.code == 2
+    assert "is no run" in outcome.err

@@ -9,7 +9,7 @@ import pytest
 from builders import an_image
 from segue.assistant import Assistant
 from segue.export import FORMATS
-from segue.export.layout import LAYOUTS
+from segue.export.layout import EXPORT_LAYOUTS, LAYOUTS
 from segue.export.reading import read_pictures
 from segue.segment.box_fill import BoxFill
 from segue.values.box import Box
@@ -103,7 +103,7 @@ def test_formats_are_listed_with_what_they_lose(run) -> None:
 def test_the_documentation_has_every_format_and_its_losses() -> None:
     rows = [line for line in DOCS.read_text("utf-8").splitlines() if line.startswith("| `")]
     losses = {row.split("`")[1]: row.strip("| ").split(" | ")[-1] for row in rows}
-    assert losses == {name: layout.loses for name, layout in LAYOUTS.items()}
+    assert losses == {name: layout.loses for name, layout in EXPORT_LAYOUTS.items()}
 
 
 def test_a_talk_is_exported_while_it_goes_on(run, picture, stages, tmp_path) -> None:
@@ -127,3 +127,35 @@ def test_a_talk_is_never_exported_over_its_session(run, picture, stages, tmp_pat
     outcome = run("chat", picture, "--session", folder, *stages, stdin=lines)
     assert "would overwrite the source" in outcome.out
     assert not (folder / "data.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["supervision", "parquet", "hf-dataset"])
+def test_a_session_becomes_a_data_set_for_a_library(run, talk, tmp_path, name) -> None:
+    outcome = run("export", talk, "--format", name, "--out", tmp_path / "out")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert f"wrote 2 picture(s) with 3 region(s) as {name}" in outcome.out
+    assert "copied 2 picture(s)" in outcome.out
+    assert EXPORT_LAYOUTS[name].loses in outcome.out
+    assert name in run("export", "--list").out
+
+
+@pytest.mark.parametrize("arguments", [["", "-o", "out"], [" ", "-o", "out"], ["talk", "-o", ""]])
+def test_an_empty_name_is_not_the_current_folder(run, talk, monkeypatch, arguments) -> None:
+    monkeypatch.chdir(talk)
+    outcome = run("export", *arguments, "-f", "coco")
+    assert outcome.code == 2
+    assert "is empty. Name a folder or a file; this folder is '.'." in outcome.err
+
+
+def test_a_long_list_of_classes_is_counted(run, tmp_path) -> None:
+    image = an_image(name="a.png")
+    conversation = Assistant(segmenter=BoxFill()).open(image)
+    for number in range(45):
+        conversation.add_region(box=Box(2, 4, 9, 20), phrase=f"thing {number}")
+    conversation.save(tmp_path / "talk")
+    outcome = run("export", tmp_path / "talk", "-f", "coco", "-o", tmp_path / "all")
+    assert "  thing 19  1\n  and 25 more class(es) with 25 region(s)\n" in outcome.out
+    outcome = run("export", tmp_path / "talk", "-f", "coco", "-o", tmp_path / "one",
+                  "--classes", "thing 0")  # fmt: skip
+    assert "left out 44 region(s), of another class: thing 1 1," in outcome.out
+    assert "thing 20 1 and 24 more" in " ".join(outcome.out.split())

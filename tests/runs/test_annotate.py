@@ -18,6 +18,7 @@ from segue.runs.annotate import AnnotationRun, annotate
 from segue.runs.sources import find_pictures
 from segue.runs.store import RunStore
 from segue.segment.box_fill import BoxFill
+from segue.segment.everything import EverythingOptions
 from segue.values.image import Image
 
 PLACES = {
@@ -52,6 +53,22 @@ def found(store):
 
 def only(store):
     return found(store)["0.png"]
+
+
+def test_everything_is_one_class_and_the_rules_hold_for_it(pictures, tmp_path):
+    rules = {"everything": EverythingOptions(points_per_side=3), "max_per_class": 4}
+    store = annotate(pictures / "0.png", tmp_path / "run", assistant=an_assistant(), **rules)
+    (result,) = store.results()
+    assert [(r.phrase, r.found_by, r.score) for r in result.regions] == [
+        ("object", "segmenter", 1.0)
+    ] * 4
+    assert result.notices == ("left out by the rules: 5 beyond the number of its class",)
+    assert RunStore(tmp_path / "run").settings == store.settings
+    assert store.settings.names == ("object",)
+    with pytest.raises(InputError, match="without classes, questions or boxes"):
+        annotate(pictures, tmp_path / "other", assistant=an_assistant(), classes="dog", **rules)
+    with pytest.raises(InputError, match="needs a segmenter"):
+        annotate(pictures, tmp_path / "other", assistant=segue.Assistant(None, None, None), **rules)
 
 
 @pytest.mark.parametrize(

@@ -158,12 +158,26 @@ def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(ray, pictures, tmp
     assert len(kept_names(tmp_path / "ray")) == 12
 
 
-def test_a_picture_that_kills_every_worker_ends_the_run_with_a_sentence(ray, pictures, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_picture_that_kills_workers_becomes_broken_and_the_run_goes_on(
+    ray, pictures, tmp_path, workers
+):
     marker = tmp_path / "died"
-    engine = RayEngine(Factory("die", str(marker)), workers=1)
-    with pytest.raises(ModelError, match="Workers died 3 times over the same pictures"):
-        annotate(pictures / BAD, tmp_path / "ray", assistant=engine, **RULES)
+    engine = RayEngine(Factory("die", str(marker)), workers=workers)
+    store = annotate(pictures, tmp_path / "ray", assistant=engine, **RULES)
     assert marker.read_text() == "died\n" * 3
+    deadly = {result.name: result.error for result in store.results()}.pop(BAD)
+    assert deadly.startswith("3 workers died over it: it takes too much memory, or crashes")
+    others = [line for line in expected(pictures, tmp_path) if json.loads(line)["name"] != BAD]
+    assert [line for line in lines(store) if json.loads(line)["name"] != BAD] == others
+    assert sorted(kept_names(tmp_path / "ray")) == sorted({*kept_names(tmp_path / "ray")})
+    again = annotate(pictures, tmp_path / "ray", assistant=RayEngine(Factory("die")), **RULES)
+    assert len(kept_names(tmp_path / "ray")) == 12
+    assert lines(again) == lines(store)
+    retried = annotate(
+        pictures, tmp_path / "ray", assistant=RayEngine(Factory()), retry_failed=True, **RULES
+    )
+    assert lines(retried) == expected(pictures, tmp_path)
 
 
 def test_models_that_cannot_be_loaded_are_told_before_the_run_begins(ray, pictures, tmp_path):
@@ -256,7 +270,7 @@ def test_a_picture_of_known_content_is_not_done_again(pictures, facts):
 
 @pytest.mark.parametrize("name", ["a.png", "Ä/鸟.png", "\udcff.png", "a\0.png", "new\nline.png"])
 def test_every_file_name_travels(name):
-    picture = SourcePicture(name, Path("/x") / name, (("dog", Box(1, 2.5, 3, 4)),))
+    picture = SourcePicture.of_file(name, Path("/x") / name, (("dog", Box(1, 2.5, 3, 4)),))
     text = _picture_to_json(picture, "digest")
     assert text.isascii()
     assert _picture_from_json(json.loads(text)) == (picture, "digest")

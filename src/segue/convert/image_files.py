@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import PIL.Image
 
@@ -66,6 +67,13 @@ class MissingImage:
 
     name: str
     reason: str
+
+
+class PictureFinder(Protocol):
+    """Finds the files of pictures by their names in records."""
+
+    def find(self, name: str, source: str = "") -> LocatedImage | MissingImage:
+        """Find the file of a picture; see `ImageFiles.find`."""
 
 
 class ImageFiles:

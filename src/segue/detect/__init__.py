@@ -53,6 +53,23 @@ class Detector(Protocol):
         """
 
 
+@runtime_checkable
+class BatchDetector(Detector, Protocol):
+    """A detector that is faster on several pictures together."""
+
+    def prepare(self, image: Image) -> None:
+        """Compute ahead, in any thread, what the network needs of a picture."""
+
+    def find_many(
+        self,
+        images: Sequence[Image],
+        phrases: Sequence[str],
+        box_threshold: float | None = None,
+        text_threshold: float | None = None,
+    ) -> list[list[Detection]]:
+        """Find the same phrases in several pictures; what is found in one is as from `find`."""
+
+
 DETECTORS = Catalog(
     "detector",
     {

@@ -34,6 +34,7 @@ from segue.detect.suppression import detections_of, group_by_phrase, read_phrase
 from segue.detect.vocabulary import load_bert_tokenizer
 from segue.errors import InputError, ModelError
 from segue.runtime import device as devices
+from segue.runtime.prepared_inputs import PreparedInputs
 from segue.runtime.weights import (
     load_pretrained,
     locate,
@@ -155,6 +156,7 @@ class GroundingDino:
         visual = self.model.model.backbone.conv_encoder
         visual.model = self._pictures = KeptPictures(visual.model)
         self.model.model.text_backbone = KeptCaptions(self.model.model.text_backbone)
+        self._inputs = PreparedInputs(lambda image: self.resizing.pixels(image))
         self.max_tokens = min(
             model.config.max_text_len, model.config.text_config.max_position_embeddings
         )
@@ -176,6 +178,10 @@ class GroundingDino:
     ) -> list[Detection]:
         """Find every instance of every phrase. See `segue.detect.Detector.find`."""
         return self.find_many([image], phrases, box_threshold, text_threshold)[0]
+
+    def prepare(self, image: Image) -> None:
+        """Resize a picture ahead, in any thread. See `segue.detect.BatchDetector.prepare`."""
+        self._inputs.prepare(image)
 
     def find_many(
         self,
@@ -246,7 +252,7 @@ class GroundingDino:
         ids = torch.zeros(len(captions), length, dtype=torch.long)
         for row, caption in enumerate(captions):
             ids[row, : len(caption.ids)] = torch.tensor(caption.ids)
-        pixels, inside = self._pad([self.resizing.pixels(image) for image in images])
+        pixels, inside = self._pad([self._inputs.get(image) for image in images])
         logits, boxes = self.forward(pixels, inside, ids, (ids > 0).long())
         return logits[..., :length].sigmoid().cpu().numpy(), boxes.cpu().numpy()
 

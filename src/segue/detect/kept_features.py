@@ -68,7 +68,7 @@ class KeptCaptions(nn.Module):
 def _digest(tensor: Tensor) -> bytes:
     """Return a digest of shape, number format and values."""
     state = blake2b(f"{tuple(tensor.shape)}{tensor.dtype}".encode(), digest_size=20)
-    state.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+    state.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return state.digest()
 
 

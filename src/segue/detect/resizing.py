@@ -72,9 +72,7 @@ class DetectorResizing:
 
     def pixels(self, image: Image) -> np.ndarray:
         """Return the network's input, (3, h, w) float32."""
-        small = image.to_pil().resize(
-            self.size_for(image.size)[::-1], PIL.Image.Resampling.BILINEAR
-        )
-        values = np.asarray(small, np.float32).transpose(2, 0, 1) / 255
+        small = image.resized(self.size_for(image.size), PIL.Image.Resampling.BILINEAR)
+        values = small.astype(np.float32).transpose(2, 0, 1) / 255
         mean, std = (np.array(v, np.float32)[:, None, None] for v in (self.mean, self.std))
         return (values - mean) / std

@@ -119,6 +119,29 @@ FORMATS = Catalog(
         "voc": Entry("segue.export.voc:write_voc", "Pascal VOC, one .xml a picture; boxes only"),
     },
 )
-"""Writers of data sets: `FORMATS.load(name, pictures, target)` writes and returns the files."""
+"""Writers of data sets: `FORMATS.load(name, pictures, target)` writes and returns the files. What
+they write is read back by `segue.export.reading`."""
+
+EXPORT_FORMATS = Catalog(
+    "export format",
+    {
+        **FORMATS,
+        "supervision": Entry(
+            "segue.export.supervision:write_supervision",
+            "a .json for DetectionDataset.from_coco of supervision; masks exactly",
+        ),
+        "parquet": Entry(
+            "segue.export.parquet:write_parquet",
+            "Parquet, one row a picture; masks as RLE",
+            extra="parquet",
+        ),
+        "hf-dataset": Entry(
+            "segue.export.parquet:write_hf_dataset",
+            "a folder for load_dataset of Hugging Face, pictures inside",
+            extra="parquet",
+        ),
+    },
+)
+"""All that `segue export` writes: `FORMATS`, and those that are not read back."""
 
 __getattr__ = renamed_in(__name__)

@@ -26,6 +26,8 @@ class FormatLayout:
     """Whether a region without a mask whose box has no area inside the picture cannot be."""
     is_boxes_only: bool = False
     """Whether masks are lost."""
+    embeds_pictures: bool = False
+    """Whether pictures are inside the files of the format; the writer then takes `files`."""
 
     def target_in(self, folder: Path, stem: str | None = None) -> Path:
         """Return what the writer is given to write into a folder.
@@ -88,3 +90,23 @@ LAYOUTS: Mapping[str, FormatLayout] = {
     ),
 }
 """By the names of `segue.export.FORMATS`."""
+
+EXPORT_LAYOUTS: Mapping[str, FormatLayout] = {
+    **LAYOUTS,
+    "supervision": FormatLayout(
+        "scores, ids, who found a region, spans, quadrilaterals, which regions had no mask",
+        file_name="annotations.json",
+        takes_categories=True,
+    ),
+    "parquet": FormatLayout(
+        "spans, quadrilaterals, the masks' own scores",
+        file_name="annotations.parquet",
+        takes_categories=True,
+    ),
+    "hf-dataset": FormatLayout(
+        "spans, quadrilaterals, the masks' own scores",
+        takes_categories=True,
+        embeds_pictures=True,
+    ),
+}
+"""By the names of `segue.export.EXPORT_FORMATS`."""

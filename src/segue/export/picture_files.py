@@ -1,10 +1,12 @@
 """The pictures of a data set as files: where they lie, how large they are, and copies of them."""
 
 import filecmp
+import io
 import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import PIL.Image
 
@@ -12,6 +14,7 @@ from segue.annotations.entry_log import DAMAGE
 from segue.errors import InputError
 from segue.export.label_files import picture_path
 from segue.files.atomic import printable_path, replacing, unwritable, write_bytes
+from segue.runs.sources.locations import PictureLocation
 from segue.values.box import Size
 from segue.values.image import Image
 from segue.values.image.conversion import orientation_of
@@ -51,7 +54,40 @@ def upright_size(file: Path) -> Size | None:
     return Size(width, height) if is_turned else Size(height, width)
 
 
-def write_copy(picture: Path | Image, target: Path) -> None:
+PictureFile: TypeAlias = Path | Image | PictureLocation
+"""A file, an image of a conversation, or a picture in a shard or in object storage."""
+
+
+def suffix_of_location(location: PictureLocation) -> str | None:
+    """Return the suffix that the content of a picture should have; None: it is no picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with PIL.Image.open(io.BytesIO(location.read())) as picture:
+                name = (picture.format or "").lower()
+    except (*DAMAGE, InputError, PIL.Image.DecompressionBombError):
+        return None
+    return {"jpeg": ".jpg", "mpo": ".jpg", "tiff": ".tif"}.get(name, f".{name}")
+
+
+def read_picture(picture: PictureFile) -> bytes:
+    """Return the bytes of a picture file, those of an image of a conversation as PNG.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if isinstance(picture, Image):
+        return picture.to_png_bytes()
+    try:
+        return picture.read_bytes() if isinstance(picture, Path) else picture.read()
+    except OSError as error:
+        shown = picture if isinstance(picture, Path) else picture.address
+        raise InputError(
+            f"{printable_path(shown)} cannot be read: {error.strerror or error}."
+        ) from error
+
+
+def write_copy(picture: PictureFile, target: Path) -> None:
     """Write a picture: a file byte for byte, an image of a conversation as PNG.
 
     A file that is already there as itself stays untouched.
@@ -59,8 +95,8 @@ def write_copy(picture: Path | Image, target: Path) -> None:
     Raises:
         InputError: it cannot be read or written.
     """
-    if isinstance(picture, Image):
-        write_bytes(target, picture.to_png_bytes())
+    if not isinstance(picture, Path):
+        write_bytes(target, read_picture(picture))
         return
     if _is_file(target) and target.samefile(picture):
         return
@@ -71,7 +107,7 @@ def write_copy(picture: Path | Image, target: Path) -> None:
         raise unwritable(target, error) from error
 
 
-def check_copies(copies: Sequence[tuple[Path | Image, Path]], *, may_replace: bool) -> None:
+def check_copies(copies: Sequence[tuple[PictureFile, Path]], *, may_replace: bool) -> None:
     """Refuse copies that would replace what they should not.
 
     Args:
@@ -83,7 +119,7 @@ def check_copies(copies: Sequence[tuple[Path | Image, Path]], *, may_replace: bo
             another file is there.
     """
     originals = {file.resolve() for file, _ in copies if isinstance(file, Path)}
-    taken: dict[Path, Path | Image] = {}
+    taken: dict[Path, PictureFile] = {}
     for picture, target in copies:
         place = target.resolve()
         is_itself = isinstance(picture, Path) and picture.resolve() == place
@@ -105,8 +141,10 @@ def check_copies(copies: Sequence[tuple[Path | Image, Path]], *, may_replace: bo
             )
 
 
-def _is_copy(target: Path, picture: Path | Image) -> bool:
+def _is_copy(target: Path, picture: PictureFile) -> bool:
     try:
+        if not isinstance(picture, Path | Image):
+            return target.read_bytes() == picture.read()
         if isinstance(picture, Image):
             return target.read_bytes() == picture.to_png_bytes()
         return filecmp.cmp(target, picture, shallow=False)

@@ -20,7 +20,7 @@ from segue.export.label_files import label_files
 from segue.export.label_studio import read_label_studio
 from segue.export.labelme import read_labelme
 from segue.export.layout import LAYOUTS
-from segue.export.picture_files import find_picture, upright_size
+from segue.export.picture_files import PictureFile, find_picture, upright_size
 from segue.export.voc import read_voc
 from segue.export.yolo import read_yolo
 from segue.files.atomic import printable_path
@@ -28,6 +28,9 @@ from segue.files.text import open_text
 from segue.pipeline.answer import Answer
 from segue.review.journal import journal_path, read_changes
 from segue.review.outcome import ReviewOutcome, ReviewSelection
+from segue.runs.results import PictureResult
+from segue.runs.sources.locations import FileLocation, location_of
+from segue.runs.sources.object_storage import is_address
 from segue.runs.store import MANIFEST as RUN_FILE
 from segue.runs.store import RunStore
 from segue.values.image import Image
@@ -43,7 +46,7 @@ class DataSet:
     """Annotated pictures, and where their pixels are."""
 
     pictures: Sequence[AnnotatedImage]
-    files: Mapping[str, Path | Image]
+    files: Mapping[str, PictureFile]
     """By the picture's name, of those pictures that were found."""
     kind: str = "a data set"
     """What it was read from, as "a COCO instances file"."""
@@ -319,19 +322,34 @@ def _is_run(place: SourcePlace) -> bool:
 
 def _read_run(place: SourcePlace) -> DataSet:
     """Read what `segue annotate` kept; pictures that failed are left out, with their reasons."""
-    pictures, files = [], {}
+    pictures: list[AnnotatedImage] = []
+    files: dict[str, PictureFile] = {}
     store = RunStore(place.path)
     for result in store.results():
         if result.size is None or result.error is not None:
             _skip(place, f"{result.name}: it was not annotated ({result.error}).")
             continue
         pictures.append(AnnotatedImage(result.name, result.size, result.regions))
-        file = Path(result.path)
         if place.picture_folder is not None:
             file = place.picture_folder / result.name
-        if file.is_file():
-            files[result.name] = file
+            if file.is_file():
+                files[result.name] = file
+        elif (picture_file := _picture_file(place, result)) is not None:
+            files[result.name] = picture_file
     return DataSet(pictures, files, classes=store.settings.names)
+
+
+def _picture_file(place: SourcePlace, result: PictureResult) -> PictureFile | None:
+    """Return where the picture of a result lies; None where it is gone."""
+    try:
+        location = location_of(result.path)
+        if not isinstance(location, FileLocation):
+            return location if is_address(location.address) or location.stamp()[0] >= 0 else None
+    except InputError as error:
+        if place.skipped is not None:
+            place.skipped.append(f"{result.name}: its picture cannot be copied: {error}")
+        return None
+    return location.path if location.path.is_file() else None
 
 
 SOURCES: Sequence[SourceKind] = (

@@ -1,4 +1,4 @@
-"""A data set written in one of `FORMATS`: classes, splits, pictures, and an account of it all.
+"""A data set written in a format: classes, splits, pictures, and an account of it all.
 
 What was read is what was written plus what was left out, always, for pictures and for regions.
 """
@@ -11,15 +11,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from segue.errors import InputError
-from segue.export import FORMATS, AnnotatedImage
+from segue.export import EXPORT_FORMATS, AnnotatedImage
 from segue.export.label_files import picture_path
 from segue.export.labels import label_of, label_text, labels_of
-from segue.export.layout import LAYOUTS, FormatLayout
+from segue.export.layout import EXPORT_LAYOUTS, FormatLayout
 from segue.export.names import unique_names
-from segue.export.picture_files import check_copies, upright_size, write_copy
+from segue.export.picture_files import (
+    PictureFile,
+    check_copies,
+    suffix_of_location,
+    upright_size,
+    write_copy,
+)
 from segue.export.reading import DataSet
 from segue.files.atomic import printable_path
 from segue.values.image import Image
@@ -34,7 +40,7 @@ class ExportPlan:
     """How a data set is written."""
 
     format: str
-    """A name from `FORMATS`."""
+    """A name from `EXPORT_FORMATS`."""
     target: Path
     """A folder; for formats of one file it may be that file."""
     classes: Sequence[str] | None = None
@@ -54,14 +60,14 @@ class ExportPlan:
             UnknownName: there is no such format.
             InputError: a class is listed twice, or the splits make no sense.
         """
-        FORMATS[self.format]
+        EXPORT_FORMATS[self.format]
         labels_of((), self.classes)
         check_splits(self.splits)
 
     @property
     def layout(self) -> FormatLayout:
         """Where the files of the format lie."""
-        return LAYOUTS[self.format]
+        return EXPORT_LAYOUTS[self.format]
 
 
 @dataclass(slots=True)
@@ -245,27 +251,26 @@ def _keep_writable(
 
 def _rename_for_copies(
     pictures: Sequence[AnnotatedImage], data: DataSet, plan: ExportPlan, export: SplitExport
-) -> tuple[list[AnnotatedImage], list[tuple[Path | Image, Path]]]:
+) -> tuple[list[AnnotatedImage], list[tuple[PictureFile, Path]]]:
     """Return the pictures under the names of their copies, and what is copied where."""
     if plan.pictures == "none":
         return list(pictures), []
     is_folder = plan.layout.file_name is None
     folder = export.target if is_folder else export.target.parent
     folder /= plan.layout.picture_folder
-    names = []
-    for picture in pictures:
-        path = picture_path(picture.name)
-        is_png = isinstance(data.files.get(picture.name), Image)
-        names.append(str(path.with_suffix(".png") if is_png else path))
+    names, suffixes = [], []
     originals = [data.files.get(picture.name) for picture in pictures]
+    for picture, original in zip(pictures, originals, strict=True):
+        path, suffix = picture_path(picture.name), _suffix_of(original)
+        suffixes.append(suffix)
+        is_png = isinstance(original, Image)
+        is_bare = bool(suffix) and not path.suffix
+        names.append(str(path.with_suffix(suffix or "") if is_png or is_bare else path))
     if any(isinstance(original, Image) for original in originals):
         names = unique_names(names)  # "a.jpg" and "a.png" are both "a.png" now
-    copies: list[tuple[Path | Image, Path]] = []
-    for picture, name, original in zip(pictures, names, originals, strict=True):
-        is_picture = isinstance(original, Image) or (
-            original is not None and upright_size(original) is not None
-        )
-        if original is None or not is_picture:
+    copies: list[tuple[PictureFile, Path]] = []
+    for picture, name, original, suffix in zip(pictures, names, originals, suffixes, strict=True):
+        if original is None or suffix is None:
             export.not_copied.append(picture.name)
         else:
             copies.append((original, folder / name))
@@ -273,19 +278,39 @@ def _rename_for_copies(
     return renamed, copies
 
 
+def _suffix_of(original: PictureFile | None) -> str | None:
+    """Return the suffix of a copy, "" where the picture's own name has it; None: no picture."""
+    if isinstance(original, Image):
+        return ".png"
+    if isinstance(original, Path):
+        return None if upright_size(original) is None else ""
+    return None if original is None else suffix_of_location(original)
+
+
 def _write_part(
     pictures: Sequence[AnnotatedImage],
-    copies: Sequence[tuple[Path | Image, Path]],
+    copies: Sequence[tuple[PictureFile, Path]],
     categories: Sequence[str],
     plan: ExportPlan,
     export: SplitExport,
 ) -> None:
-    options = {"categories": categories} if plan.layout.takes_categories else {}
-    export.files += FORMATS.load(plan.format, pictures, export.target, **options)
+    options: dict[str, Any] = {}
+    if plan.layout.takes_categories:
+        options["categories"] = categories
+    if plan.layout.embeds_pictures and plan.pictures != "none":
+        originals = {target: original for original, target in copies}
+        folder = export.target / plan.layout.picture_folder
+        options["files"] = {
+            picture.name: originals[folder / picture.name]
+            for picture in pictures
+            if folder / picture.name in originals
+        }
+        export.copied, copies = len(copies), ()
+    export.files += EXPORT_FORMATS.load(plan.format, pictures, export.target, **options)
     for original, target in copies:
         write_copy(original, target)
         export.files.append(target)
-    export.copied = len(copies)
+    export.copied += len(copies)
     export.classes.update(dict.fromkeys(categories, 0))
     export.classes.update(label_of(region) for picture in pictures for region in picture.regions)
 

@@ -12,7 +12,7 @@ from typing import Any
 from segue.detect import Detection, Detector
 from segue.errors import InputError
 from segue.runtime.byte_cache import ByteCache
-from segue.segment import Boxes, Labels, Points, Segmenter, View
+from segue.segment import BatchSegmenter, Boxes, Labels, Points, Segmenter, View
 from segue.values.box import Box, read_box
 from segue.values.image import Image
 from segue.values.region import Region
@@ -73,6 +73,20 @@ class Grounder:
         # The entry holds the segmenter, so its id() cannot be given to another one meanwhile.
         key = (id(segmenter), image.digest)
         return self.views.get_or_compute(key, lambda: (segmenter, segmenter.look(image)))[1]
+
+    def encode_views(self, images: Sequence[Image]) -> None:
+        """Encode pictures together, for `view`, where the segmenter gains by it.
+
+        Raises:
+            RuntimeError, MemoryError: the segmenter failed, perhaps over their number.
+        """
+        segmenter = self.segmenter
+        if not isinstance(segmenter, BatchSegmenter):
+            return
+        keys = {(id(segmenter), image.digest): image for image in images}
+        missing = {key: image for key, image in keys.items() if self.views.get(key) is None}
+        for key, view in zip(missing, segmenter.look_many(list(missing.values()))):
+            self.views.put(key, (segmenter, view))
 
     def detect(
         self,

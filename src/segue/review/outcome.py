@@ -22,6 +22,8 @@ class ReviewOutcome:
     selection: ReviewSelection
     states: Counter[str] = field(default_factory=Counter)
     """Pictures by the state of their review."""
+    state_by_name: dict[str, str] = field(default_factory=dict)
+    """The state of each picture that was asked for."""
     n_conflicts: int = 0
     """Changes that nobody has settled; they are not applied."""
     n_outdated: int = 0
@@ -47,6 +49,7 @@ class ReviewOutcome:
         changes = self._changes.get(name, ())
         if not changes:
             self.states["todo"] += 1
+            self.state_by_name[name] = "todo"
             return regions if self.selection == "all" else None
         self._pending.discard(name)
         review = PictureReview(OriginalPicture.of(name, size, regions))
@@ -58,10 +61,15 @@ class ReviewOutcome:
                 known_ids.add(change.id)
                 review.take(change)
         self.states[review.state] += 1
+        self.state_by_name[name] = review.state
         self.n_conflicts += len(review.conflicts)
         if review.state == "rejected" or (review.state == "todo" and self.selection != "all"):
             return None
         return review.region_values() if review.is_changed else regions
+
+    def is_checked(self, name: str) -> bool:
+        """Return whether a person accepted a picture, as it was or after correcting it."""
+        return self.state_by_name.get(name) in ("accepted", "corrected")
 
     def sentences(self) -> list[str]:
         """Say what was taken, what was left out, and what could not be applied."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from segue.assistant import Assistant, load
 from segue.errors import InputError
-from segue.runs.engine import Engine, LocalEngine, read_digest, read_stamp
+from segue.runs.engine import Engine, LocalEngine, read_digest
 from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings, parse_classes
 from segue.runs.sources import SourcePicture, find_pictures
-from segue.runs.store import RunStore
+from segue.runs.sources.locations import FileLocation, PictureLocation
+from segue.runs.sources.object_storage import is_address
+from segue.runs.store import KnownPicture, RunStore
 
 
 class AnnotationRun:
@@ -45,24 +47,29 @@ class AnnotationRun:
         """Names of the models by stage, and how they are asked."""
         if settings.classes and not settings.from_boxes and self.models["detect"] is None:
             raise InputError("Looking for classes needs a detector. Load one: detect=….")
-        if settings.question is not None and self.models["chat"] is None:
+        if settings.everything is not None and self.models["segment"] is None:
+            raise InputError("Segmenting everything needs a segmenter. Load one: segment=….")
+        if settings.asks_chat and self.models["chat"] is None:
             raise InputError("A question needs a chat model. Load one: chat=….")
-        self.pictures = [replace(picture, path=picture.path.absolute()) for picture in pictures]
+        self.pictures = [_with_absolute_path(picture) for picture in pictures]
         self.settings = settings
         self.store = RunStore.create(Path(folder), settings, facts)
         known = self.store.known_pictures()
         self.pictures = keep_known_names(self.pictures, known)
-        self._stamps = {name: (stamp, has_failed) for name, (stamp, has_failed, _) in known.items()}
+        self._known = known
         self.pending = [
             picture for picture in self.pictures if not self._is_done(picture, retry_failed)
         ]
         """Pictures without a result."""
 
     def _is_done(self, picture: SourcePicture, retry_failed: bool) -> bool:
-        stamp, has_failed = self._stamps.get(picture.name, (None, False))
-        if stamp is None or (has_failed and retry_failed):
+        known = self._known.get(picture.name)
+        if known is None or (known.has_failed and retry_failed):
             return False
-        return (stamp.size_bytes, stamp.modified_ns) == read_stamp(picture.path)
+        if known.question != picture.question:
+            return False
+        stamp = known.stamp
+        return (stamp.size_bytes, stamp.modified_ns) == picture.location.stamp()
 
     def results(self) -> Iterator[PictureResult | None]:
         """Annotate what is pending, and keep each result before it is given.
@@ -75,10 +82,11 @@ class AnnotationRun:
                 run goes on there.
         """
 
+        questions = {picture.name: picture.question for picture in self.pending}
         known = {
-            name: stamp.digest
-            for name, (stamp, has_failed) in self._stamps.items()
-            if not has_failed
+            name: known.stamp.digest
+            for name, known in self._known.items()
+            if not known.has_failed and known.question == questions.get(name)
         }
         with self.store as store:
             for result in self._engine.run(self.pending, self.settings, known):
@@ -88,7 +96,7 @@ class AnnotationRun:
 
 
 def keep_known_names(
-    pictures: Sequence[SourcePicture], known: Mapping[str, tuple[PictureStamp, bool, str]]
+    pictures: Sequence[SourcePicture], known: Mapping[str, KnownPicture]
 ) -> list[SourcePicture]:
     """Give pictures the names under which an earlier run knows them.
 
@@ -100,29 +108,46 @@ def keep_known_names(
         pictures: what is to be annotated.
         known: as `RunStore.known_pictures` gives it.
     """
-    names = {path: name for name, (_, _, path) in known.items()}
-    paths = [str(picture.path.absolute()) for picture in pictures]
-    source_paths = set(paths)
+    names = {earlier.path: name for name, earlier in known.items()}
+    addresses = [picture.location.address for picture in pictures]
+    source_addresses = set(addresses)
     renamed_pictures = []
-    for picture, path in zip(pictures, paths):
-        name = names.get(path)
+    for picture, address in zip(pictures, addresses):
+        name = names.get(address)
         if name is None:
             name = picture.name
-            stamp, _, earlier = known.get(name, (None, False, path))
-            is_there = earlier != path and (earlier in source_paths or Path(earlier).is_file())
-            if stamp is not None and is_there and not _is_copy(picture.path, stamp):
-                name = Path(path).as_posix().lstrip("/")
+            earlier = known.get(name)
+            if (
+                earlier is not None
+                and (earlier.path in source_addresses or _is_there(earlier.path))
+                and not _is_copy(picture.location, earlier.stamp)
+            ):
+                name = _with_absolute_path(picture).location.long_name
         renamed_pictures.append(picture if name == picture.name else replace(picture, name=name))
     return renamed_pictures
 
 
-def _is_copy(file: Path, stamp: PictureStamp) -> bool:
-    """Whether a file has the content that a stamp tells of."""
-    if read_stamp(file)[0] != stamp.size_bytes:
-        return False
+def _with_absolute_path(picture: SourcePicture) -> SourcePicture:
+    if not isinstance(picture.location, FileLocation):
+        return picture
+    return replace(picture, location=FileLocation(picture.location.path.absolute()))
+
+
+def _is_there(address: str) -> bool:
+    """Whether a picture of an earlier run is still there; nobody asks object storage for it."""
+    if is_address(address):
+        return True
+    shard, mark, _ = address.rpartition("#")
+    return Path(address).is_file() or (bool(mark) and Path(shard).is_file())
+
+
+def _is_copy(location: PictureLocation, stamp: PictureStamp) -> bool:
+    """Whether a picture has the content that a stamp tells of."""
     try:
-        return read_digest(file.read_bytes()) == stamp.digest
-    except OSError:
+        if location.stamp()[0] != stamp.size_bytes:
+            return False
+        return read_digest(location.read()) == stamp.digest
+    except (InputError, OSError):
         return False
 
 
@@ -134,6 +159,8 @@ def annotate(
     question: str | None = None,
     assistant: Assistant | Engine | None = None,
     images: str | Path | None = None,
+    image_column: str | None = None,
+    ask_column: str | None = None,
     retry_failed: bool = False,
     **rules: Any,
 ) -> RunStore:
@@ -143,13 +170,15 @@ def annotate(
 
     Args:
         sources: what `segue.runs.sources.find_pictures` takes: folders, patterns, lists of paths,
-            COCO files.
+            tables, COCO files, shards, on this machine or in object storage.
         folder: of the run.
         classes: what to look for: "cup, dog:0.4", or a list; see `ClassRule.parse`.
         question: what to ask the chat model about each picture; with classes, both routes are
             asked, and regions say how far they agree.
         assistant: whose models are asked, in this process; or an engine. None: the embedded ones.
         images: folder of the relative names in lists and COCO files.
+        image_column: column of the pictures in tables and Parquet shards; None: it is found.
+        ask_column: column of a question about each picture, instead of one for all.
         retry_failed: do pictures again that failed before.
         rules: further fields of `RunSettings`, such as `min_area`.
 
@@ -161,9 +190,11 @@ def annotate(
         ModelError: a model failed; what was done is kept.
     """
     source_list = [sources] if isinstance(sources, str | Path) else list(sources)
-    settings = RunSettings(classes=parse_classes(classes), question=question, **rules)
+    settings = RunSettings(
+        classes=parse_classes(classes), question=question, ask_column=ask_column, **rules
+    )
     run = AnnotationRun(
-        find_pictures(source_list, None if images is None else Path(images)),
+        find_pictures(source_list, images, image_column=image_column, ask_column=ask_column),
         folder,
         settings,
         assistant or load(),

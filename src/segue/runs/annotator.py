@@ -1,22 +1,34 @@
 """What is found on one picture, by the rules of a run."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from segue.assistant import Assistant
-from segue.detect import Detection
-from segue.detect.suppression import nms
+from segue.detect import BatchDetector, Detection
 from segue.pipeline.cross_check import agreement
 from segue.pipeline.photographs import photograph_notice
 from segue.prompting.synonyms import names_object
-from segue.runs.settings import ClassRule, RunSettings
+from segue.runs.settings import EVERYTHING_CLASS, RunSettings
 from segue.runs.tiling import find_in_tiles
+from segue.runtime.prepared_inputs import PreparedInputs
+from segue.segment import BatchSegmenter
+from segue.segment.everything import EverythingOptions, segment_everything
 from segue.values.box import Box
 from segue.values.image import Image
+from segue.values.nms import nms
 from segue.values.region import Region
+
+Query = tuple[tuple[str, ...], float | None]
+"""Phrases, and the threshold above which they count; None: the detector's own."""
+
+LEFT_OUT_NOTICE = "left out by the rules"
+"""How the notice about regions begins that the rules of a run leave out."""
+TOO_SMALL, BEYOND_NUMBER = "too small", "beyond the number of its class"
+"""Rules that leave out what is there."""
 
 SAME_OBJECT = 0.5
 """Boxes of both routes that overlap more are one object."""
@@ -32,8 +44,31 @@ class Findings:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class PictureRequest:
+    """A picture to annotate, and what its source says about it."""
+
+    image: Image
+    boxes: tuple[tuple[str, Box], ...] = ()
+    """Class and box of what is there, for `from_boxes`."""
+    question: str | None = None
+    """For `ask_column`."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is known of a picture before its masks are made."""
+
+    image: Image
+    regions: list[Region]
+    left_out: dict[str, int]
+    """Regions by the rule that left them out."""
+    notices: list[str]
+    seconds: float
+
+
 class Annotator:
-    """Applies the settings of a run to one picture after the other."""
+    """Applies the settings of a run to pictures, several at a time where models gain by it."""
 
     def __init__(self, assistant: Assistant, settings: RunSettings) -> None:
         """
@@ -42,47 +77,100 @@ class Annotator:
             settings: what for.
         """
         self._assistant, self._settings = assistant, settings
+        is_detecting = bool(settings.classes) and not settings.from_boxes
+        self._detector = assistant.detector if is_detecting else None
+        self._photograph_notices = PreparedInputs(self._photograph_notice)
+        self._detections_ahead: dict[tuple[int, Query], list[Detection]] = {}
 
-    def annotate(self, image: Image, boxes: Sequence[tuple[str, Box]] = ()) -> Findings:
-        """Find everything on a picture.
+    def prepare(self, image: Image) -> None:
+        """Compute ahead, in any thread, what `annotate_many` will need of a picture."""
+        self._photograph_notices.prepare(image)
+        for stage in (self._detector, self._assistant.segmenter):
+            if isinstance(stage, BatchDetector | BatchSegmenter):
+                stage.prepare(image)
+        if self._assistant.segmenter is not None:
+            _ = image.digest  # by which encoded pictures are known
+
+    def annotate(
+        self,
+        image: Image,
+        boxes: Sequence[tuple[str, Box]] = (),
+        question: str | None = None,
+    ) -> Findings:
+        """Find everything on a picture. See `annotate_many`."""
+        (findings,) = self.annotate_many([PictureRequest(image, tuple(boxes), question)])
+        return findings
+
+    def annotate_many(self, requests: Sequence[PictureRequest]) -> Iterator[Findings]:
+        """Find everything on several pictures; how many go together changes no result.
 
         Args:
-            image: the picture.
-            boxes: class and box of what its source says is there, for `from_boxes`.
+            requests: the pictures.
 
-        Returns:
-            Regions whose phrase is their class, with masks where there is a segmenter, numbered
-            from "r1".
+        Yields:
+            For each picture its regions, whose phrase is their class, with masks where there is a
+            segmenter, numbered from "r1".
 
         Raises:
-            SegueError: a model failed.
+            SegueError: a model failed on a picture; what was found before it has been given.
         """
         started = time.perf_counter()
-        settings, left_out = self._settings, dict[str, int]()
-        detector = (
-            self._assistant.detector if settings.classes and not settings.from_boxes else None
-        )
-        chat = self._assistant.chat if settings.question is not None else None
-        about_photograph = photograph_notice((detector, chat, self._assistant.segmenter), image)
+        images = [request.image for request in requests]
+        self._detect_ahead(images)
+        if self._settings.everything is not None:
+            self._encode_ahead(images)
+        drafts: list[_Draft] = []
+        failure: Exception | None = None
+        shared_seconds = (time.perf_counter() - started) / max(1, len(requests))
+        try:
+            for request in requests:
+                drafts.append(self._draft(request, shared_seconds))
+        except Exception as error:  # raised below, behind what was found before it
+            failure = error
+        self._detections_ahead.clear()
+        started = time.perf_counter()
+        self._encode_ahead([draft.image for draft in drafts if draft.regions])
+        shared_seconds = (time.perf_counter() - started) / max(1, len(drafts))
+        for draft in drafts:
+            yield self._finish(draft, shared_seconds)
+        if failure is not None:
+            raise failure
+
+    def _draft(self, request: PictureRequest, seconds: float) -> _Draft:
+        """Find the regions of a picture."""
+        started = time.perf_counter()
+        image, settings, left_out = request.image, self._settings, dict[str, int]()
+        question = settings.question if settings.ask_column is None else request.question
+        about_photograph = self._photograph_notices.get(image)
         notices = [] if about_photograph is None else [about_photograph]
         regions: list[Region] = []
         if settings.from_boxes:
             size = image.size
-            given = [Region("", name, box.clipped(size), "user") for name, box in boxes]
+            given = [Region("", name, box.clipped(size), "user") for name, box in request.boxes]
             regions = [region for region in given if region.box.area > 0]
             left_out["outside the picture"] = len(given) - len(regions)
+        if settings.everything is not None:
+            regions = self._segment_everything(image, settings.everything)
         if settings.classes and not settings.from_boxes:
             regions = self._detect(image, left_out)
-        if settings.question is not None:
-            chat_regions, chat_notices = self._ask(image, settings.question)
+        if question is not None:
+            chat_regions, chat_notices = self._ask(image, question)
             notices = list(dict.fromkeys((*notices, *chat_notices)))
             regions = _join_routes(regions, chat_regions) if settings.classes else chat_regions
-        regions = self._with_masks(self._keep(regions, left_out), image)
+        regions = self._keep(regions, left_out)
+        seconds += time.perf_counter() - started
+        return _Draft(image, regions, left_out, notices, seconds)
+
+    def _finish(self, draft: _Draft, seconds: float) -> Findings:
+        """Make the masks of a picture, and apply the rules that need them."""
+        started = time.perf_counter()
+        settings, left_out, notices = self._settings, draft.left_out, draft.notices
+        regions = self._with_masks(draft.regions, draft.image)
         large_regions = [region for region in regions if _area(region) >= settings.min_area]
-        left_out["too small"] = len(regions) - len(large_regions)
+        left_out[TOO_SMALL] = len(regions) - len(large_regions)
         regions = large_regions
         if counts := ", ".join(f"{n} {reason}" for reason, n in left_out.items() if n):
-            notices.append(f"left out by the rules: {counts}")
+            notices.append(f"{LEFT_OUT_NOTICE}: {counts}")
         presence = self._assistant.presence_assessment()
         if presence is not None:
             regions = [presence.with_verdict(region) for region in regions]
@@ -91,19 +179,64 @@ class Annotator:
             tuple(replace(region, id=f"r{n}") for n, region in enumerate(regions, 1)),
             tuple(name for name in settings.names if name not in found_names),
             tuple(notices),
-            time.perf_counter() - started,
+            draft.seconds + seconds + time.perf_counter() - started,
         )
+
+    def _photograph_notice(self, image: Image) -> str | None:
+        chat = self._assistant.chat if self._settings.asks_chat else None
+        return photograph_notice((self._detector, chat, self._assistant.segmenter), image)
+
+    def _detect_ahead(self, images: Sequence[Image]) -> None:
+        """Ask the detector about several pictures in one run, where it gains by it."""
+        detector = self._detector
+        if isinstance(detector, BatchDetector) and self._settings.tile is None and len(images) > 1:
+            for query in self._queries():
+                _halving(partial(self._find_many, query), images)
+
+    def _find_many(self, query: Query, images: Sequence[Image]) -> None:
+        assert isinstance(self._detector, BatchDetector)
+        phrases, threshold = query
+        answers = self._detector.find_many(images, phrases, threshold, None)
+        self._detections_ahead.update(
+            ((id(image), query), answer) for image, answer in zip(images, answers)
+        )
+
+    def _encode_ahead(self, images: Sequence[Image]) -> None:
+        """Encode several pictures in one run, where the segmenter gains by it."""
+        if len(images) > 1:
+            _halving(self._assistant.grounder.encode_views, images)
+
+    def _queries(self) -> list[Query]:
+        """Return what the detector is asked about every picture."""
+        queries: list[Query] = []
+        if self._settings.negatives:
+            queries.append((self._settings.negatives, None))
+        return [*queries, *((tuple(names), bar) for bar, names in self._class_phrases().items())]
+
+    def _class_phrases(self) -> dict[float | None, dict[str, str]]:
+        """Return the phrases of the classes, with their class, by their threshold."""
+        by_threshold: dict[float | None, dict[str, str]] = {}
+        for rule in self._settings.classes:
+            threshold = self._settings.threshold if rule.threshold is None else rule.threshold
+            class_of = by_threshold.setdefault(threshold, {})
+            class_of |= dict.fromkeys(rule.phrases, rule.name)
+        return by_threshold
+
+    def _segment_everything(self, image: Image, options: EverythingOptions) -> list[Region]:
+        """Segment what there is, as objects of one class."""
+        return [
+            Region("", EVERYTHING_CLASS, mask.box, "segmenter", mask=mask, score=mask.score)
+            for mask in segment_everything(
+                self._assistant.grounder.view(image), image.size, options
+            )
+            if mask.box is not None
+        ]
 
     def _detect(self, image: Image, left_out: dict[str, int]) -> list[Region]:
         """Look for the classes, leave out and count what looks more like a negative phrase."""
         negatives = self._find(image, self._settings.negatives, None)
         regions = []
-        by_threshold: dict[float | None, list[ClassRule]] = {}
-        for rule in self._settings.classes:
-            threshold = self._settings.threshold if rule.threshold is None else rule.threshold
-            by_threshold.setdefault(threshold, []).append(rule)
-        for threshold, rules in by_threshold.items():
-            class_of = {phrase: rule.name for rule in rules for phrase in rule.phrases}
+        for threshold, class_of in self._class_phrases().items():
             for region in self._find(image, list(class_of), threshold):
                 regions.append(replace(region, phrase=class_of[region.phrase]))
         positives = [
@@ -123,18 +256,19 @@ class Annotator:
         return [*alone, *_without_overlaps(joined, SAME_OBJECT, across_classes=False)]
 
     def _find(self, image: Image, phrases: Sequence[str], threshold: float | None) -> list[Region]:
-        detector = self._assistant.detector
+        detector = self._detector
         if not phrases or detector is None:
             return []
 
         def find(picture: Image, find_phrases: Sequence[str]) -> list[Detection]:
-            assert detector is not None
             return detector.find(picture, find_phrases, threshold, None)
 
+        detections = self._detections_ahead.get((id(image), (tuple(phrases), threshold)))
         tile = self._settings.tile
-        detections = (
-            find(image, phrases) if tile is None else find_in_tiles(find, image, phrases, tile)
-        )
+        if detections is None:
+            detections = (
+                find(image, phrases) if tile is None else find_in_tiles(find, image, phrases, tile)
+            )
         return [
             Region("", detection.phrase, detection.box, "detector", score=detection.score)
             for detection in detections
@@ -182,7 +316,7 @@ class Annotator:
                 counts[region.phrase] = counts.get(region.phrase, 0) + 1
                 if counts[region.phrase] <= settings.max_per_class:
                     best_regions.append(region)
-            left_out["beyond the number of its class"] = len(regions) - len(best_regions)
+            left_out[BEYOND_NUMBER] = len(regions) - len(best_regions)
             regions = [region for region in regions if any(region is best for best in best_regions)]
         return regions
 
@@ -190,6 +324,20 @@ class Annotator:
         unmasked_regions = [region for region in regions if region.mask is None]
         masked = iter(self._assistant.grounder.add_masks(unmasked_regions, image))
         return [next(masked) if region.mask is None else region for region in regions]
+
+
+def _halving(run: Callable[[Sequence[Image]], None], images: Sequence[Image]) -> None:
+    """Run a model on pictures together; where it fails on several, on fewer.
+
+    On a single picture it is not tried again: whoever asks for that picture hears of the failure.
+    """
+    try:
+        run(images)
+    except (RuntimeError, MemoryError):
+        middle = len(images) // 2
+        for part in (images[:middle], images[middle:]) if middle else ():
+            if len(part) > 1:
+                _halving(run, part)
 
 
 def _join_routes(detected: Iterable[Region], chat_regions: Sequence[Region]) -> list[Region]:

@@ -1,10 +1,14 @@
 """The engine on many processes and machines: Ray Data carries paths out and results back.
 
     driver ── blocks of paths ─► workers, each with the models ─ results as JSON ─► driver ─► store
+                                    │ begun, done
+                                    ▼
+                                 death log, beside the driver
 
 The driver alone writes to the store, so that what is kept does not depend on Ray. A worker never
 raises: what goes wrong is a row, since Ray would drop the rows beside it. A block comes back as a
-whole; of a worker that dies its block is done again by another one.
+whole; of a worker that dies its block is done again by another one, picture by picture, and a
+picture over which workers die again and again becomes a result with that reason.
 """
 
 import json
@@ -24,10 +28,14 @@ from typing import Any, Self
 import segue.errors
 from segue.assistant import Assistant
 from segue.errors import InputError, MissingExtra, ModelError, SegueError
-from segue.runs.engine import LocalEngine, read_stamp
-from segue.runs.results import PictureResult
+from segue.files.unicode import well_formed
+from segue.runs.death_log import MAX_TRIES_ALONE, DeathLog
+from segue.runs.engine import LocalEngine
+from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings, differences
 from segue.runs.sources import SourcePicture
+from segue.runs.sources.locations import location_from_json, location_to_json
+from segue.runs.sources.shards import read_stamp
 from segue.values.box import Box
 
 BLOCK_SIZE = 8
@@ -35,7 +43,7 @@ BLOCK_SIZE = 8
 MAX_BLOCKS = 20_000
 """More pictures make larger blocks: each costs the driver a millisecond before the start."""
 N_RETRIES = 2
-"""So many times a block is given to another worker after one died."""
+"""So many times the models are loaded anew, to describe them, after a worker died."""
 
 CONNECT_SECONDS = 10.0
 """How long a cluster has to answer."""
@@ -143,11 +151,22 @@ class RayEngine:
         ]
         self.facts()
         with _one_sentence(self._ray):
-            for batch in self._batches(rows, settings):
+            for batch in self._batches(rows, settings, self._start_death_log()):
                 for text in batch["row"].to_pylist():
                     yield _read_row(json.loads(text))
 
-    def _batches(self, rows: list[dict[str, str]], settings: RunSettings) -> Iterable[Any]:
+    def _start_death_log(self) -> Any:
+        """Start the log on this machine, where it outlives workers on all others."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(
+            self._ray.get_runtime_context().get_node_id(), soft=True
+        )
+        return self._ray.remote(num_cpus=0)(DeathLog).options(scheduling_strategy=here).remote()
+
+    def _batches(
+        self, rows: list[dict[str, str]], settings: RunSettings, death_log: Any
+    ) -> Iterable[Any]:
         """Return blocks of results, each as soon as it is there."""
         import ray.data
 
@@ -162,13 +181,13 @@ class RayEngine:
                 rows, override_num_blocks=-(-len(rows) // size)
             ).map_batches(
                 PictureWorker,
-                fn_constructor_args=(self._factory, settings.to_json(), self._facts),
+                fn_constructor_args=(self._factory, settings.to_json(), self._facts, death_log),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=self.workers),
                 num_cpus=1,
                 num_gpus=self.gpus_per_worker,
-                ray_remote_args_fn=lambda: {"max_task_retries": N_RETRIES},
+                ray_remote_args_fn=lambda: {"max_task_retries": 1 + size * MAX_TRIES_ALONE},
             )
         # iter_rows would hold each block back until the next one is there
         return results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
@@ -182,6 +201,7 @@ class PictureWorker:
         factory: AssistantFactory,
         settings: Mapping[str, Any],
         facts: Mapping[str, Any],
+        death_log: Any = None,
     ) -> None:
         """Load the models.
 
@@ -189,7 +209,9 @@ class PictureWorker:
             factory: loads them.
             settings: of the run, as JSON.
             facts: what the models of the run are, and their calibration.
+            death_log: a `DeathLog` as an actor of Ray; None: nobody dies.
         """
+        self._death_log = death_log
         self._failure: dict[str, Any] | None = None
         try:
             self._settings = RunSettings.from_json(settings)
@@ -215,11 +237,35 @@ class PictureWorker:
                 known[picture.name] = digest
         rows: list[dict[str, Any]] = []
         try:
-            for result in self._engine.run(pictures, self._settings, known):
+            for result in self._results(pictures, known):
                 rows.append({"result": None if result is None else result.to_json()})
         except Exception as error:
             rows.append(_failure_of(error))
         return {"row": [json.dumps(row) for row in rows]}
+
+    def _results(
+        self, pictures: Sequence[SourcePicture], known: Mapping[str, str]
+    ) -> Iterator[PictureResult | None]:
+        """Annotate a block; after a death over it, picture by picture."""
+        block = pictures[0].name
+        if not self._note("begin_block", block):
+            yield from self._engine.run(pictures, self._settings, known)
+        else:
+            for picture in pictures:
+                if self._note("begin_picture", picture.name):
+                    yield from self._engine.run([picture], self._settings, known)
+                    self._note("end_picture", picture.name)
+                else:
+                    yield _deadly_result(picture)
+        self._note("end_block", block)
+
+    def _note(self, event: str, name: str) -> Any:
+        """Write to the death log, and wait until it stands there."""
+        if self._death_log is None:
+            return None
+        import ray
+
+        return ray.get(getattr(self._death_log, event).remote(name))
 
 
 def block_size(n_pictures: int, workers: int) -> int:
@@ -275,8 +321,8 @@ def _one_sentence(ray: Any) -> Iterator[None]:
         yield
     except deaths as error:
         raise ModelError(
-            f"Workers died {N_RETRIES + 1} times over the same pictures; too little memory is the "
-            f"usual reason. Ray says: {_last_line(error)}"
+            "Workers died again and again; too little memory is the usual reason. Ray says: "
+            f"{_last_line(error)}"
         ) from error
     except errors.RayError as error:
         raise ModelError(f"Ray failed: {_last_line(error)}") from error
@@ -328,7 +374,7 @@ def _read_row(row: Mapping[str, Any]) -> PictureResult | None:
     result = PictureResult.from_json(row["result"])
     is_seen_there, is_seen_here = (
         result.stamp.size_bytes >= 0,
-        read_stamp(Path(result.path))[0] >= 0,
+        any(read_stamp(Path(path))[0] >= 0 for path in _files_of(result.path)),
     )
     if is_seen_here and not is_seen_there:
         raise InputError(
@@ -338,15 +384,37 @@ def _read_row(row: Mapping[str, Any]) -> PictureResult | None:
     return result
 
 
+def _deadly_result(picture: SourcePicture) -> PictureResult:
+    """Return the result of a picture over which too many workers died."""
+    try:
+        size_bytes, modified_ns = picture.location.stamp()
+    except (SegueError, OSError):
+        size_bytes = modified_ns = -1
+    return PictureResult(
+        picture.name,
+        well_formed(picture.location.address),
+        PictureStamp("", size_bytes, modified_ns),
+        error=f"{MAX_TRIES_ALONE + 1} workers died over it: it takes too much memory, or crashes a "
+        "library. Make it smaller, or use workers with more memory and --retry-failed.",
+        question=picture.question,
+    )
+
+
+def _files_of(address: str) -> tuple[str, ...]:
+    """Return the files that an address of a picture may mean: itself, or its shard."""
+    shard, mark, _ = address.rpartition("#")
+    return (address, shard) if mark else (address,)
+
+
 def _picture_to_json(picture: SourcePicture, digest: str | None) -> str:
     """Write a picture as JSON in ASCII, which Arrow takes whatever the name of a file is."""
     boxes = [[name, *box.corners] for name, box in picture.boxes]
-    return json.dumps([picture.name, str(picture.path), boxes, digest])
+    place = location_to_json(picture.location)
+    return json.dumps([picture.name, place, boxes, picture.question, picture.problem, digest])
 
 
 def _picture_from_json(value: Sequence[Any]) -> tuple[SourcePicture, str | None]:
-    name, path, boxes, digest = value
-    return (
-        SourcePicture(name, Path(path), tuple((key, Box(*corners)) for key, *corners in boxes)),
-        digest,
-    )
+    name, place, boxes, question, problem, digest = value
+    known_boxes = tuple((key, Box(*corners)) for key, *corners in boxes)
+    location = location_from_json(place)
+    return SourcePicture(name, location, known_boxes, question, problem), digest

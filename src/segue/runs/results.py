@@ -25,7 +25,7 @@ class PictureResult:
 
     name: str
     path: str
-    """Where the file was, absolute."""
+    """Where the picture was: an absolute path, or what else `location_of` reads."""
     stamp: PictureStamp
     size: Size | None = None
     """Upright, in pixels; None: it could not be opened."""
@@ -38,6 +38,8 @@ class PictureResult:
     """Why the picture has no result; None: it has one."""
     seconds: float = 0.0
     """Of the models."""
+    question: str | None = None
+    """What its source asked about it; None: nothing."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, which `from_json` reads."""
@@ -54,6 +56,7 @@ class PictureResult:
             "notices": list(self.notices),
             "error": self.error,
             "seconds": round(self.seconds, 4),
+            "question": self.question,
         }
 
     @classmethod
@@ -75,4 +78,5 @@ class PictureResult:
             notices=tuple(value["notices"]),
             error=value["error"],
             seconds=value["seconds"],
+            question=value.get("question"),
         )

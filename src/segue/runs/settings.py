@@ -9,6 +9,10 @@ from typing import Any
 from segue.errors import InputError
 from segue.files.unicode import is_well_formed, well_formed
 from segue.runs.tiling import Tiling
+from segue.segment.everything import EverythingOptions
+
+EVERYTHING_CLASS = "object"
+"""What is segmented by `everything` is called."""
 
 _CLASS = re.compile(
     r"(?P<name>[^=:|]+?)\s*(?:=\s*(?P<phrases>[^:]+?))?\s*(?::\s*(?P<threshold>[^:]+))?"
@@ -65,7 +69,9 @@ class RunSettings:
 
     classes: tuple[ClassRule, ...] = ()
     question: str | None = None
-    """What the chat model is asked about each picture; None: it is not asked."""
+    """What the chat model is asked about each picture; None: see `ask_column`."""
+    ask_column: str | None = None
+    """Where the sources have a question about each picture; None: nowhere."""
     negatives: tuple[str, ...] = ()
     """Phrases that are no class: what looks more like one of them is left out."""
     threshold: float | None = None
@@ -80,15 +86,26 @@ class RunSettings:
     """Look at tiles of large pictures too; None: at whole pictures alone."""
     from_boxes: bool = False
     """Segment the boxes that the source has, instead of looking for anything."""
+    everything: EverythingOptions | None = None
+    """Segment everything there is, as one class, instead of looking for anything."""
 
     def __post_init__(self) -> None:
         """Refuse settings that ask for nothing, or that make no sense."""
-        if not self.classes and self.question is None and not self.from_boxes:
+        is_looking = bool(self.classes) or self.asks_chat or self.from_boxes
+        if not is_looking and self.everything is None:
             raise InputError(
-                "Nothing to look for: give classes (--classes a,b), a question (--ask), or a COCO "
-                "file with boxes (--from-boxes)."
+                "Nothing to look for: give classes (--classes a,b), a question (--ask), a column "
+                "of questions (--ask-column), a COCO file with boxes (--from-boxes), or "
+                "--everything."
             )
-        texts = [*self.negatives, self.question or ""]
+        if self.question is not None and self.ask_column is not None:
+            raise InputError("Give one question for all (--ask), or a column (--ask-column).")
+        if self.everything is not None and (self.classes or self.asks_chat or self.from_boxes):
+            raise InputError(
+                "Everything is segmented without classes, questions or boxes. Leave them out, or "
+                "leave out --everything."
+            )
+        texts = [*self.negatives, self.question or "", self.ask_column or ""]
         texts += [text for rule in self.classes for text in (rule.name, *rule.phrases)]
         for text in texts:
             if not is_well_formed(text):
@@ -111,13 +128,22 @@ class RunSettings:
             raise InputError(f"At least one object a class must be kept, got {self.max_per_class}.")
 
     @property
+    def asks_chat(self) -> bool:
+        """Whether the chat model is asked."""
+        return self.question is not None or self.ask_column is not None
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of the classes, in their order."""
+        if self.everything is not None:
+            return (EVERYTHING_CLASS,)
         return tuple(rule.name for rule in self.classes)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, which `from_json` reads."""
-        return asdict(self)
+        value = asdict(self)
+        unused = [key for key in LATER_FIELDS if value[key] == _DEFAULTS[key]]
+        return {key: field for key, field in value.items() if key not in unused}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "RunSettings":
@@ -133,12 +159,21 @@ class RunSettings:
             ClassRule(str(rule["name"]), tuple(map(str, rule["phrases"])), rule["threshold"])
             for rule in value["classes"]
         )
-        other_fields = {key: value[key] for key in cls.__dataclass_fields__ if key != "classes"}
-        tile = None if value["tile"] is None else Tiling(**value["tile"])
-        return cls(
-            classes=classes,
-            **{**other_fields, "negatives": tuple(map(str, value["negatives"])), "tile": tile},
-        )
+        other_fields = {
+            key: value[key]
+            for key in cls.__dataclass_fields__
+            if key != "classes" and (key in value or key not in LATER_FIELDS)
+        }
+        other_fields["negatives"] = tuple(map(str, value["negatives"]))
+        other_fields["tile"] = None if value["tile"] is None else Tiling(**value["tile"])
+        if (everything := value.get("everything")) is not None:
+            other_fields["everything"] = EverythingOptions(**everything)
+        return cls(classes=classes, **other_fields)
+
+
+LATER_FIELDS = frozenset({"ask_column", "everything"})
+"""Fields that runs of earlier versions lack; they are written only where they are used."""
+_DEFAULTS = {key: field.default for key, field in RunSettings.__dataclass_fields__.items()}
 
 
 def parse_classes(text: str | Iterable[str]) -> tuple[ClassRule, ...]:

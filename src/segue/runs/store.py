@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -30,6 +31,18 @@ PART_SIZE = 256
 """Results in a part."""
 SYNC_EVERY = 16
 """After so many results the disk is asked to keep them, against a loss of power."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPicture:
+    """What a run remembers of a picture."""
+
+    stamp: PictureStamp
+    has_failed: bool
+    path: str
+    """As `PictureResult.path`."""
+    question: str | None = None
+
 
 _FIELDS = {"name", "path", "digest", "size_bytes", "modified_ns", "error"}
 MANIFEST, JOURNAL, PARTS, LOCK = "run.json", "journal.jsonl", "parts", "lock"
@@ -174,26 +187,26 @@ class RunStore:
             InputError: the journal or a part is damaged.
         """
         return {
-            name: (stamp, has_failed)
-            for name, (stamp, has_failed, _) in self.known_pictures().items()
+            name: (known.stamp, known.has_failed) for name, known in self.known_pictures().items()
         }
 
-    def known_pictures(self) -> dict[str, tuple[PictureStamp, bool, str]]:
-        """Return what `stamps` does, and where each picture was.
+    def known_pictures(self) -> dict[str, KnownPicture]:
+        """Return by name what is remembered of each picture.
 
         Raises:
             InputError: as `stamps`.
         """
-        columns = ["name", "path", "digest", "size_bytes", "modified_ns", "error"]
+        columns = ["name", "path", "digest", "size_bytes", "modified_ns", "error", "question"]
         rows: list[dict[str, Any]] = []
         for part in self._parts():
             rows += _read_part(part, columns)
         rows += _journal_rows(self.folder / JOURNAL)
         return {
-            row["name"]: (
+            row["name"]: KnownPicture(
                 PictureStamp(row["digest"], row["size_bytes"], row["modified_ns"]),
                 row["error"] is not None,
                 row["path"],
+                row.get("question"),
             )
             for row in rows
         }
@@ -268,6 +281,7 @@ def _write_part(file: Path, rows: list[dict[str, Any]]) -> None:
             ("height", arrow.int32()), ("width", arrow.int32()), ("regions", arrow.string()),
             ("not_found", arrow.list_(arrow.string())), ("notices", arrow.list_(arrow.string())),
             ("error", arrow.string()), ("seconds", arrow.float64()),
+            ("question", arrow.string()),
         ]
     )  # fmt: skip
     flat = [{**row, "regions": json.dumps(row["regions"], ensure_ascii=False)} for row in rows]

@@ -68,6 +68,17 @@ class Segmenter(Protocol):
         """Encode `image` once."""
 
 
+@runtime_checkable
+class BatchSegmenter(Segmenter, Protocol):
+    """A segmenter that is faster on several pictures together."""
+
+    def prepare(self, image: Image) -> None:
+        """Compute ahead, in any thread, what the network needs of a picture."""
+
+    def look_many(self, images: Sequence[Image]) -> list[View]:
+        """Encode several pictures; each view is as from `look`."""
+
+
 SEGMENTERS = Catalog(
     "segmenter",
     {

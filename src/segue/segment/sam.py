@@ -4,6 +4,7 @@ Runs `transformers.SamModel`. Reads folders and hub ids in that form, and the or
 `sam_vit_{b,l,h}_*.pth`. Weights and method: Kirillov et al. 2023, arXiv:2304.02643, Apache-2.0.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from segue.runtime import device as devices
@@ -12,6 +13,9 @@ from segue.segment.crop_refinement import CropRefinedView
 from segue.segment.sam_network import SamNetwork, SamOptions, read_sam
 from segue.segment.sam_view import SamView, encode_views
 from segue.values.image import Image
+
+_PICTURES_AT_ONCE = {"cpu": 1}  # one picture keeps all cores busy
+_PICTURES_AT_ONCE_ELSEWHERE = 8
 
 
 def load(
@@ -51,7 +55,22 @@ class Sam(SamNetwork):
         Raises:
             ModelError: the encoder gave numbers that are not finite.
         """
-        (view,) = encode_views(self, [image])
-        if self.options.zoom:
-            return CropRefinedView(self, view.maps, view.size, view.inner, image)
+        (view,) = self.look_many([image])
         return view
+
+    def look_many(self, images: Sequence[Image]) -> list[SamView]:
+        """Encode several pictures, as many in one run as gain by it.
+
+        Raises:
+            ModelError: the encoder gave numbers that are not finite.
+        """
+        step = _PICTURES_AT_ONCE.get(self.device.type, _PICTURES_AT_ONCE_ELSEWHERE)
+        views: list[SamView] = []
+        for start in range(0, len(images), step):
+            views += encode_views(self, images[start : start + step])
+        if self.options.zoom:
+            return [
+                CropRefinedView(self, view.maps, view.size, view.inner, image)
+                for view, image in zip(views, images)
+            ]
+        return views

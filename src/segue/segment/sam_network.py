@@ -17,6 +17,7 @@ from torch import Tensor
 
 from segue.errors import ModelError
 from segue.runtime import device as devices
+from segue.runtime.prepared_inputs import PreparedInputs
 from segue.runtime.weights import (
     load_pretrained,
     read_json,
@@ -93,6 +94,7 @@ class SamNetwork:
         """Of the square that the network sees, in pixels."""
         self.logits_side = 4 * (self.side // int(config.patch_size))
         """Of the square low-resolution logits: four for each patch of the encoder."""
+        self._inputs = PreparedInputs(self._resized)
         self._prepare()
 
     @torch.inference_mode()
@@ -124,13 +126,21 @@ class SamNetwork:
         The longer side becomes S; the rest, right or below, is filled with the mean colour.
         """
         inner = self._inner(image.size)
-        small = image.to_pil().resize(inner[::-1], PIL.Image.Resampling.BILINEAR)
-        values = torch.from_numpy(np.array(small)).to(self.device).permute(2, 0, 1).float() / 255
+        small = self._inputs.get(image)
+        values = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
         mean = values.new_tensor(self.options.mean)[:, None, None]
         std = values.new_tensor(self.options.std)[:, None, None]
         square = values.new_zeros(1, 3, self.side, self.side)
         square[0, :, : inner.height, : inner.width] = (values - mean) / std
         return square, inner
+
+    def prepare(self, image: Image) -> None:
+        """Resize a picture ahead, in any thread. See `segue.segment.BatchSegmenter.prepare`."""
+        self._inputs.prepare(image)
+
+    def _resized(self, image: Image) -> np.ndarray:
+        """Return the picture (h, w, 3) uint8 at its size inside the network's square."""
+        return image.resized(self._inner(image.size), PIL.Image.Resampling.BILINEAR)
 
     def answer(self, maps: Sequence[Tensor], **prompts: Any) -> tuple[Tensor, Tensor]:
         """Return logits (1, N, M, s, s) and predicted IoU (1, N, M); prompts in S x S pixels."""

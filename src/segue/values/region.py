@@ -7,8 +7,9 @@ from segue.values.box import Box
 from segue.values.mask import Mask
 from segue.values.presence import PresenceVerdict
 
-FoundBy = Literal["chat", "detector", "user"]
-"""Who placed the box: the chat model itself, the detector, or the user with a box or click."""
+FoundBy = Literal["chat", "detector", "user", "segmenter"]
+"""Who placed the box: the chat model itself, the detector, the user with a box or click, or the
+segmenter, which segmented everything."""
 
 Click = tuple[float, float, int]
 """x, y in pixels of the upright picture; 1: on the object, 0: not on it."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from segue.runs.settings import RunSettings
 
 _ENGINE_PANEL = "Engine"
+_EVERYTHING_PANEL = "Everything"
+
+_MAX_CLASSES = 20
+"""Classes that are listed; the others are counted."""
 
 N_WARM_UP = 8
 """Pictures after which the remaining time is estimated."""
@@ -31,7 +35,8 @@ def annotate(
         list[str],
         typer.Argument(
             metavar="IN...",
-            help="Pictures, folders, patterns, lists of paths (.txt), COCO instances (.json).",
+            help="Pictures, folders, patterns, lists of paths (.txt, .csv, .jsonl), COCO instances "
+            "(.json), shards (.tar, .parquet); s3://… and gs://… too.",
         ),
     ],
     folder: Annotated[
@@ -53,16 +58,75 @@ def annotate(
         str | None,
         typer.Option("--ask", help="Ask the chat model this about each picture."),
     ] = None,
+    ask_column: Annotated[
+        str | None,
+        typer.Option(
+            "--ask-column",
+            metavar="NAME",
+            help="Ask what this column of a table or Parquet shard says; in tar shards .NAME files "
+            "or keys of .json files.",
+        ),
+    ] = None,
     negatives: Annotated[
         str, typer.Option("--not", help="Phrases that are no class: 'mug, glass'.")
     ] = "",
     from_boxes: Annotated[
         bool, typer.Option("--from-boxes", help="Segment the boxes of COCO instances.")
     ] = False,
-    image_folder: Annotated[
-        Path | None,
+    is_everything: Annotated[
+        bool,
         typer.Option(
-            "--images", "-i", help="Folder of relative names; by default that of the list or file."
+            "--everything",
+            help="Segment everything with a grid of clicks, without names, as one class.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = False,
+    points_per_side: Annotated[
+        int,
+        typer.Option(min=1, max=256, help="Of the grid.", rich_help_panel=_EVERYTHING_PANEL),
+    ] = 32,
+    pred_iou_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keep masks whose predicted IoU is at least this.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = 0.88,
+    stability_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keep masks whose stability score is at least this.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = 0.95,
+    box_nms_threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of masks whose boxes overlap more (IoU), keep the best.",
+            rich_help_panel=_EVERYTHING_PANEL,
+        ),
+    ] = 0.7,
+    image_folder: Annotated[
+        str | None,
+        typer.Option(
+            "--images",
+            "-i",
+            metavar="FOLDER",
+            help="Folder of relative names; by default that of the list or file.",
+        ),
+    ] = None,
+    image_column: Annotated[
+        str | None,
+        typer.Option(
+            "--image-column",
+            metavar="NAME",
+            help="Column of the pictures in tables and Parquet shards; by default it is found.",
         ),
     ] = None,
     threshold: Annotated[
@@ -136,15 +200,19 @@ def annotate(
     from segue.runs.settings import RunSettings, parse_classes
     from segue.runs.sources import find_pictures
     from segue.runs.tiling import Tiling
+    from segue.segment.everything import EverythingOptions
 
     console = make_console()
     if engine not in ("local", "ray"):
         raise InputError(f"The engine must be 'local' or 'ray', got {engine!r}.")
+    if len(folder.parts[0] if folder.parts else "") > 2 and folder.parts[0].endswith(":"):
+        raise InputError(f"A run is kept in a folder of this machine, got the address {folder}.")
     if engine == "local" and (workers is not None or gpus_per_worker is not None):
         raise InputError("--workers and --gpus-per-worker need --engine ray.")
     settings = RunSettings(
         classes=parse_classes(classes),
         question=question,
+        ask_column=ask_column,
         negatives=tuple(part.strip() for part in negatives.split(",") if part.strip()),
         threshold=threshold,
         min_area=min_area,
@@ -152,9 +220,23 @@ def annotate(
         max_overlap=max_overlap,
         tile=None if tile is None else Tiling.parse(tile),
         from_boxes=from_boxes,
+        everything=None
+        if not is_everything
+        else EverythingOptions(
+            points_per_side=points_per_side,
+            pred_iou_threshold=pred_iou_threshold,
+            stability_score_threshold=stability_threshold,
+            box_nms_threshold=box_nms_threshold,
+        ),
     )
     skipped: list[str] = []
-    pictures = find_pictures(sources, image_folder, skipped=skipped)
+    pictures = find_pictures(
+        sources,
+        image_folder,
+        image_column=image_column,
+        ask_column=ask_column,
+        skipped=skipped,
+    )
     for sentence in skipped:
         make_console(error=True).print(printable(sentence), style="yellow")
     if from_boxes and not any(picture.boxes for picture in pictures):
@@ -162,8 +244,9 @@ def annotate(
     if dry_run:
         _print_settings(console, settings, len(pictures))
         return
-    if question is None:  # load only what is asked
-        models = replace(models, chat="none", detect="none" if from_boxes else models.detect)
+    if not settings.asks_chat:  # load only what is asked
+        is_detecting = bool(settings.classes) and not from_boxes
+        models = replace(models, chat="none", detect=models.detect if is_detecting else "none")
     with ExitStack() as stack:
         with show_status(console, "loading the models"):
             asked: Assistant | Engine
@@ -186,7 +269,7 @@ def annotate(
         _print_settings(console, settings, len(pictures))
         used = [run.models["segment"]]
         used += [run.models["detect"]] if settings.classes and not from_boxes else []
-        used += [run.models["chat"]] if question is not None else []
+        used += [run.models["chat"]] if settings.asks_chat else []
         console.print(f"models: {', '.join(name for name in reversed(used) if name)}")
         n_done = len(pictures) - len(run.pending)
         if n_done:
@@ -197,13 +280,20 @@ def annotate(
 
 def _print_settings(console: "Console", settings: "RunSettings", n_pictures: int) -> None:
     console.print(f"{n_pictures} picture(s)")
-    for rule in settings.classes:
+    for rule in settings.classes[:_MAX_CLASSES]:
         phrases = "" if rule.phrases == (rule.name,) else f" = {' | '.join(rule.phrases)}"
         number = rule.threshold if rule.threshold is not None else settings.threshold
         shown = "the detector's own" if number is None else f"{number:g}"
         console.print(f"  class {rule.name}{phrases}: threshold {shown}", highlight=False)
+    if len(settings.classes) > _MAX_CLASSES:
+        console.print(f"  and {len(settings.classes) - _MAX_CLASSES} more class(es)")
+    if settings.everything is not None:
+        n_points = settings.everything.points_per_side**2
+        console.print(f"  everything: {n_points} clicks a picture")
     if settings.question is not None:
         console.print(f"  question: {settings.question}")
+    if settings.ask_column is not None:
+        console.print(f"  questions: from {settings.ask_column}")
 
 
 def _work(run: "AnnotationRun", console: "Console", n_processes: int) -> None:
@@ -294,9 +384,14 @@ def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> No
     table = Table(box=None, pad_edge=False)
     for heading in ("class", "regions", "pictures"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name, count in regions.items():
+    by_count = sorted(regions.items(), key=lambda item: -item[1])
+    listed = regions.items() if len(regions) <= _MAX_CLASSES else by_count[:_MAX_CLASSES]
+    for name, count in listed:
         table.add_row(printable(name), str(count), str(pictures.get(name, 0)))
     console.print(table)
+    if others := by_count[_MAX_CLASSES:]:
+        n_regions = sum(count for _, count in others)
+        console.print(f"and {len(others)} more class(es) with {n_regions} region(s)")
     console.print(
         f"{n_pictures} picture(s): {n_empty} with nothing found, {n_failed} failed", style="dim"
     )
@@ -306,7 +401,8 @@ def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> No
             style="yellow",
         )
     names = ",".join(regions)
-    fixed_ids = f' --classes "{printable(names)}"' if names else ""
+    is_short = names and len(regions) <= _MAX_CLASSES
+    fixed_ids = f' --classes "{printable(names)}"' if is_short else ""
     console.print(
         f"results are in {folder}; segue export {folder} --format coco{fixed_ids} --out coco/"
     )

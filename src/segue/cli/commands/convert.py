@@ -265,6 +265,56 @@ def _instances_of(
         yield file, files, True
 
 
+@app.command("run")
+def run(
+    run_folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run of segue annotate.")
+    ],
+    out: OutOption,
+    route: Annotated[
+        QuestionRoute, typer.Option(help="Ask for boxes, or for masks by the tag.")
+    ] = QuestionRoute.box,
+    questions: Annotated[int, typer.Option(min=1, help="Maximum questions per picture.")] = 3,
+    negatives: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Fraction of questions about classes not found."),
+    ] = 0.1,
+    chinese: ChineseOption = 0.5,
+    typos: TyposOption = 0.1,
+    masks: MasksOption = False,
+    reviewed: ReviewedOption = ReviewedPictures.all,
+    formats: FormatsOption = ["qwen-vl"],  # noqa: B006
+    val: ValOption = 0.05,
+    seed: SeedOption = 0,
+) -> None:
+    """Convert a run of segue annotate to questions about its classes, in Chinese and English."""
+    from segue.convert.datasets.annotation_run import convert_run
+    from segue.convert.datasets.coco import CocoOptions
+    from segue.convert.datasets.question_templates import QuestionStyle
+    from segue.convert.entry_tally import EntryTally
+
+    options = CocoOptions(
+        question_style=QuestionStyle(route=route.value, chinese_share=chinese, typo_share=typos),
+        questions=questions,
+        absent_share=negatives,
+        masks=masks,
+        exif="upright",
+        seed=seed,
+        source="run",
+    )
+    settings = {
+        "from": run_folder.name,
+        "route": route.value,
+        "chinese": chinese,
+        "typos": typos,
+        "reviewed": reviewed.value,
+    }
+    entry_tally = EntryTally()
+    dialogues = convert_run(run_folder, out, options, entry_tally, reviewed.value)
+    plan = _make_plan(formats, val, seed, None)
+    _write_dataset(dialogues, out, plan, settings, entry_tally, (run_folder / "run.json",))
+
+
 @app.command("refcoco")
 def refcoco(
     references_file: Annotated[

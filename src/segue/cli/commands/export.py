@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from segue.export.writing import ExportReport, SplitExport
 
 _MAX_SENTENCES = 10
+_MAX_CLASSES = 20
+"""Classes that are listed; the others are counted."""
 
 
 class PictureFiles(StrEnum):
@@ -44,7 +46,7 @@ ReviewedOption = Annotated[
 
 def export(
     source: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="SOURCE",
             help="A session folder, a run of segue annotate, or a data set: COCO, YOLO and others.",
@@ -56,7 +58,7 @@ def export(
         typer.Option("--format", "-f", help="The format to write; --list names all."),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
             "-o",
@@ -109,13 +111,16 @@ def export(
             "Give what to export, a format and where to, as in segue export talk/ --format coco "
             "--out coco/; segue export --list names the formats."
         )
+    for text, what in ((source, "SOURCE"), (out, "TARGET (--out)")):
+        if not text.strip():
+            raise InputError(f"{what} is empty. Name a folder or a file; this folder is '.'.")
     from segue.cli.terminal.screen import make_console
     from segue.export.reading import read_data_set
     from segue.export.writing import ExportPlan, parse_classes, parse_splits, write_data_set
 
     plan = ExportPlan(
         format=format_name,
-        target=out,
+        target=Path(out),
         classes=None if classes is None else parse_classes(classes),
         splits={} if split is None else parse_splits(split),
         seed=seed,
@@ -131,7 +136,9 @@ def export(
     print_report(console, write_data_set(data, plan, source), plan.format)
 
 
-def print_reading(console: "Console", data: "DataSet", skipped: list[str], source: Path) -> None:
+def print_reading(
+    console: "Console", data: "DataSet", skipped: list[str], source: str | Path
+) -> None:
     """Print what was read, what its review made of it, and what was left out."""
     from segue.cli.terminal.screen import printable
 
@@ -146,26 +153,29 @@ def print_reading(console: "Console", data: "DataSet", skipped: list[str], sourc
 def print_report(console: "Console", report: "ExportReport", format_name: str) -> None:
     """Print what was written and what was left out, split by split."""
     from segue.cli.terminal.screen import printable
-    from segue.export.layout import LAYOUTS
+    from segue.export.layout import EXPORT_LAYOUTS
 
     for part in report.parts:
         name = f"{part.split}: " if part.split else ""
         counts = f"{part.pictures} picture(s) with {part.regions} region(s)"
         console.print(printable(f"{name}wrote {counts} as {format_name} to {part.target}"))
-        for label, count in part.classes.items():
+        for label, count in list(part.classes.items())[:_MAX_CLASSES]:
             console.print(printable(f"  {label}  {count}"))
+        if others := list(part.classes.items())[_MAX_CLASSES:]:
+            n_regions = sum(count for _, count in others)
+            console.print(f"  and {len(others)} more class(es) with {n_regions} region(s)")
         _print_left_out(console, part)
     if report.others:
         console.print(f"{report.others} other file(s) were there before and stay as they were")
-    console.print(f"the format loses: {LAYOUTS[format_name].loses}", style="dim")
+    console.print(f"the format loses: {EXPORT_LAYOUTS[format_name].loses}", style="dim")
 
 
 def _print_left_out(console: "Console", part: "SplitExport") -> None:
-    from segue.cli.terminal.screen import printable
+    from segue.cli.terminal.screen import printable, shortened_list
 
     for reason in dict.fromkeys(reason for reason, _ in part.left_out):
         counts = {label: n for (why, label), n in part.left_out.items() if why == reason}
-        labels = ", ".join(f"{label} {n}" for label, n in counts.items())
+        labels = shortened_list([f"{label} {n}" for label, n in counts.items()])
         sentence = f"left out {sum(counts.values())} region(s), {reason}: {labels}"
         console.print(printable(sentence), style="yellow")
     if part.copied:
@@ -192,10 +202,10 @@ def _print_formats() -> None:
     from rich.table import Table
 
     from segue.cli.terminal.screen import make_console
-    from segue.export import FORMATS
-    from segue.export.layout import LAYOUTS
+    from segue.export import EXPORT_FORMATS
+    from segue.export.layout import EXPORT_LAYOUTS
 
     table = Table("format", "files", "loses", box=None)
-    for name, entry in FORMATS.items():
-        table.add_row(name, entry.summary, LAYOUTS[name].loses)
+    for name, entry in EXPORT_FORMATS.items():
+        table.add_row(name, entry.summary, EXPORT_LAYOUTS[name].loses)
     make_console().print(table)

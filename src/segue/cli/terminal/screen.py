@@ -296,3 +296,13 @@ class _ReplyView:
             return Text()
         expected = "for more" if self.text.strip() or self.regions else "for the first word"
         return Text(f"still waiting {expected} ({silent_s:.0f} s)", style="dim")
+
+
+def shortened_list(names: Sequence[str], at_most: int = 20, between: str = ", ") -> str:
+    """Join names, and count those that are too many to be read.
+
+    >>> shortened_list(["cat", "dog", "cup"], at_most=2)
+    'cat, dog and 1 more'
+    """
+    shown = between.join(names[:at_most])
+    return f"{shown} and {len(names) - at_most} more" if len(names) > at_most else shown

@@ -18,7 +18,7 @@ from segue.convert.datasets.upright_picture import UprightPicture, locate_uprigh
 from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord, box_markup, tag_markup
 from segue.convert.entry_tally import EntryTally
 from segue.convert.exif import PixelFrame
-from segue.convert.image_files import ImageFiles
+from segue.convert.image_files import ImageFiles, PictureFinder
 from segue.errors import InputError
 from segue.values.frames import FramedBox
 
@@ -42,6 +42,8 @@ class CocoOptions:
     """Which pixels boxes refer to where EXIF data rotate a picture; None: decided by sizes, and
     pictures where sizes do not decide are dropped."""
     seed: int = 0
+    source: str = "coco"
+    """What the dialogues say they come from."""
 
 
 def convert_coco(
@@ -63,7 +65,22 @@ def convert_coco(
         MissingExtra: masks were requested and faster-coco-eval is not installed.
     """
     options, tally = options or CocoOptions(), tally or EntryTally()
-    content = read_instances(instances, tally, shapes=options.masks)
+    yield from convert_instances(
+        read_instances(instances, tally, shapes=options.masks), files, options, tally
+    )
+
+
+def convert_instances(
+    content: CocoInstances, files: PictureFinder, options: CocoOptions, tally: EntryTally
+) -> Iterator[Dialogue | DroppedRecord]:
+    """Yield one dialogue, or the reason why there is none, for each picture.
+
+    Args:
+        content: what is known of the pictures.
+        files: where they are.
+        options: how they become dialogues.
+        tally: where every annotation is counted as used or dropped.
+    """
     yield from content.dropped
     for number in sorted(content.pictures, key=lambda id: (isinstance(id, str), id)):
         yield _dialogue(content, content.pictures[number], files, options, tally)
@@ -72,11 +89,11 @@ def convert_coco(
 def _dialogue(
     content: CocoInstances,
     picture: CocoImage,
-    files: ImageFiles,
+    files: PictureFinder,
     options: CocoOptions,
     tally: EntryTally,
 ) -> Dialogue | DroppedRecord:
-    read_record_id = f"coco-{picture.id}"
+    read_record_id = f"{options.source}-{picture.id}"
     instances = content.by_picture.get(picture.id, [])
     upright = locate_upright_picture(picture, files, options.exif, read_record_id)
     if isinstance(upright, DroppedRecord):
@@ -112,7 +129,7 @@ def _dialogue(
         id=read_record_id,
         images=(str(upright.image.path),),
         turns=tuple(turns),
-        source="coco",
+        source=options.source,
         image_key=upright.image.key,
         size=upright.image.size,
         notes=upright.notes,

@@ -123,7 +123,7 @@ class _InstancesReader:
         except InputError as error:
             self._tally.count_dropped("category", place, "id makes no sense", str(error))
             return
-        name, problem = _category_name(entry.get("name"))
+        name, problem = read_category_name(entry.get("name"))
         if identity in self._category_names and self._category_names[identity] != name:
             self._ambiguous_categories.add(identity)
             problem = "id is used twice"
@@ -258,7 +258,7 @@ class _InstancesReader:
         self._tally.count_dropped(ANNOTATION, place, reason, detail)
 
 
-def _category_name(value: Any) -> tuple[str, str]:
+def read_category_name(value: Any) -> tuple[str, str]:
     """Return the name without markup, on one line, and its problem ("" when there is none)."""
     if not isinstance(value, str):
         return "", "name is no text"

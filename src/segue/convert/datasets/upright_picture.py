@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from segue.convert.datasets.coco_instances import CocoImage, CocoInstance, union_rle
 from segue.convert.dialogue import DroppedRecord, GroundTruth
 from segue.convert.exif import UPRIGHT, PixelFrame, box_to_upright, exif_correction
-from segue.convert.image_files import ImageFiles, LocatedImage, MissingImage
+from segue.convert.image_files import LocatedImage, MissingImage, PictureFinder
 from segue.values.box import Box
 
 
@@ -49,7 +49,7 @@ class UprightPicture:
 
 
 def locate_upright_picture(
-    picture: CocoImage, files: ImageFiles, exif: PixelFrame | None, name: str
+    picture: CocoImage, files: PictureFinder, exif: PixelFrame | None, name: str
 ) -> UprightPicture | DroppedRecord:
     """Locate a picture, and how its annotations map to its upright pixels.
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from segue.errors import InputError
+from segue.export.picture_files import PictureFile
 from segue.export.reading import DataSet
 from segue.review.changes import PictureChange
 from segue.review.journal import ReviewJournal
 from segue.review.originals import OriginalPicture
 from segue.review.review import ChangeReceipt, Review
+from segue.runs.sources.locations import PictureLocation
 from segue.runtime.byte_cache import ByteCache
 from segue.server.review.pictures import encode_thumbnail, open_picture
 from segue.values.box import Box, Size
@@ -60,7 +62,7 @@ class ReviewService:
     """Of the source, for people."""
     kind: str
     """What the source is, as "a run"."""
-    files: Mapping[str, Path | Image]
+    files: Mapping[str, PictureFile]
     """By the picture's name, of those that were found."""
     limits: Limits
     """Bounds of pictures; their files may be larger than what requests may bring."""
@@ -96,12 +98,21 @@ class ReviewService:
         """
         name = self.review.reviews[index].original.name
         source = self.files.get(name)
+        if not isinstance(source, Path | Image | None):  # in a shard or in object storage
+            return self._image_at(source)
         if source is None:
             raise InputError(
                 f"The file of the picture {name!r} was not found. Start the review with --images "
                 "FOLDER, naming the folder with the pictures."
             )
         return source
+
+    def _image_at(self, location: PictureLocation) -> Image:
+        try:
+            content = location.read()
+        except OSError as error:
+            raise InputError(f"The picture {location.address} cannot be read: {error}") from error
+        return Image.open(content, limits=self.limits)
 
     def thumbnail(self, index: int, side: int) -> bytes:
         """Return a small JPEG of a picture.

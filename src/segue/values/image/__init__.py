@@ -6,6 +6,8 @@ Reading files is in pixels.py, fetching URLs in url.py; this file decides what a
 import hashlib
 import io
 import os
+import threading
+import weakref
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -142,6 +144,13 @@ class Image:
         """Return a PIL image, mode RGB, that may be drawn on."""
         return PIL.Image.fromarray(self.array)  # which copies: PIL keeps RGB as four bytes a pixel
 
+    def resized(self, size: Size, resampling: PIL.Image.Resampling) -> np.ndarray:
+        """Return the pixels (h, w, 3) uint8 at another size, as Pillow resizes them.
+
+        Resizing one picture several times in a thread costs one copy of it.
+        """
+        return np.array(_pil_copy(self).resize((size.width, size.height), resampling))
+
     def to_png_bytes(self) -> bytes:
         """Return the picture as a PNG file, without loss."""
         buffer = io.BytesIO()
@@ -160,6 +169,22 @@ class Image:
 
     def __repr__(self) -> str:
         return f"Image({self.name!r}, {self.size.height} x {self.size.width})"
+
+
+_latest = threading.local()
+
+
+def _pil_copy(image: Image) -> PIL.Image.Image:
+    """Return a picture as Pillow has it; each thread keeps that of its latest one while it lives.
+
+    Pillow keeps RGB as four bytes a pixel, so that making one costs as much as resizing it.
+    """
+    reference, copy = getattr(_latest, "entry", (None, None))
+    if reference is None or copy is None or reference() is not image:
+        entries = _latest.__dict__  # of this thread, also when another one drops the picture
+        copy = image.to_pil()
+        entries["entry"] = weakref.ref(image, lambda _: entries.pop("entry", None)), copy
+    return copy
 
 
 def content_of(source: str | bytes, *, allow_urls: bool, limits: Limits) -> tuple[bytes, str, str]:

@@ -8,6 +8,7 @@ import pytest
 from builders import an_image
 from segue.errors import InputError
 from segue.runs.sources import find_pictures
+from segue.runs.sources.locations import FileLocation
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_coco_instances_give_pictures_and_their_boxes(folder, tmp_path):
     }
     (tmp_path / "coco.json").write_text(json.dumps(document))
     first, second = find_pictures([tmp_path / "coco.json"], images=folder)
-    assert (first.name, first.path) == ("b.png", folder / "b.png")
+    assert (first.name, first.location) == ("b.png", FileLocation(folder / "b.png"))
     assert [(name, box.corners) for name, box in first.boxes] == [("dog", (1, 2, 4, 6))]
     assert second.boxes == ()
 
