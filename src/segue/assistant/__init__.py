@@ -21,6 +21,7 @@ from segue.pipeline.answer import NotFound
 from segue.pipeline.chat_detector import chat_as_detector
 from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.pipeline.pipeline import Pipeline, check_history
+from segue.pipeline.regions import Regions
 from segue.pipeline.routing import Route, check_route
 from segue.presence import PresenceCalibration
 from segue.runtime.memory import MemoryBudget
@@ -151,7 +152,7 @@ class Assistant(Pipeline):
         boxes: Boxes | None = None,
         points: Points | None = None,
         labels: Labels | None = None,
-    ) -> tuple[Region, ...]:
+    ) -> Regions:
         """Make masks without a chat model: by phrase, by box, or by points.
 
         Args:
@@ -163,7 +164,8 @@ class Assistant(Pipeline):
             labels: 1 (on the object) or 0 (not on it) for each point.
 
         Returns:
-            The regions found by phrase, then those of the boxes and points.
+            The regions found by phrase, then those of the boxes and points: a tuple that knows its
+            picture and what was not found.
 
         Raises:
             InputError: nothing was asked for, or the stage it needs is missing.
@@ -182,7 +184,7 @@ class Assistant(Pipeline):
         boxes: Boxes | None = None,
         points: Points | None = None,
         labels: Labels | None = None,
-    ) -> tuple[tuple[Region, ...], list[str]]:
+    ) -> tuple[Regions, list[str]]:
         """Do as `segment`, and return what there is to say instead of warning."""
         phrase_list = [phrases] if isinstance(phrases, str) else list(phrases or ())
         if not phrase_list and _is_empty(boxes) and _is_empty(points):
@@ -193,7 +195,14 @@ class Assistant(Pipeline):
         regions = self.grounder.segment(picture, phrase_list, boxes, points, labels)
         if (presence := self.presence_assessment()) is not None:
             regions = tuple(presence.with_verdict(region) for region in regions)
-        return regions, [] if notice is None else [notice]
+        found = {region.phrase for region in regions}
+        missing = [phrase for phrase in phrase_list if phrase not in found]
+        return Regions(regions, picture, missing), [] if notice is None else [notice]
+
+    def __repr__(self) -> str:
+        stages = (("chat", self.chat), ("detector", self.detector), ("segmenter", self.segmenter))
+        named = [f"{kind}={getattr(stage, 'name', stage)!r}" for kind, stage in stages if stage]
+        return f"<Assistant {', '.join(named)}>"
 
     def missing(self, image: Image, phrase: str) -> NotFound:
         """Return what there is to say of a phrase that `segment` did not find."""

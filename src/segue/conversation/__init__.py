@@ -7,6 +7,7 @@ What the user changes afterwards (`editing.py`) belongs to it too, and every cha
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 from segue.chat import max_pictures
@@ -20,6 +21,7 @@ from segue.conversation.picture_focus import reference_in, turns_about
 from segue.conversation.register import ObjectRegister
 from segue.conversation.session.write import save
 from segue.deprecated import renamed
+from segue.draw.rich_display import figure_html, not_found_html, picture_html, words_html
 from segue.errors import InputError
 from segue.pipeline.answer import Answer, Done, Event, Notice, ThoughtEnded
 from segue.pipeline.answer_builder import AnswerBuilder
@@ -43,6 +45,21 @@ class Conversation(ReferringConversation):
         """
         super().__init__(pipeline)
         self.system = system
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.images)} pictures, {len(self.turns)} turns"
+        return f"<Conversation: {counts}, {len(self.regions)} regions>"
+
+    def _repr_html_(self) -> str:
+        """Return all questions and answers, then the pictures with all that exists on them."""
+        parts = []
+        for (user, _), answer in zip(self.turns, self.answers, strict=False):
+            question, words = escape(user.text), words_html(answer.text, answer.regions)
+            parts.append(f"<p><b>{question}</b><br>{words}</p>")
+            parts.append(not_found_html(answer.not_found))
+        for number, image in enumerate(self.images):
+            parts.append(picture_html(image, [r for r in self.regions if r.image == number]))
+        return figure_html(*parts)
 
     @property
     def messages(self) -> list[Message]:

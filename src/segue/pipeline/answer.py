@@ -7,11 +7,15 @@ readers of this one stream.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 
 import PIL.Image
 
 from segue.draw import draw_regions
+from segue.draw.rich_display import figure_html, not_found_html, picture_html, words_html
 from segue.values.image import Image
 from segue.values.presence import PresenceVerdict
 from segue.values.region import Region
@@ -109,7 +113,7 @@ class PhraseVerdict:
         return cls(str(value["phrase"]), int(value["image"]), PresenceVerdict.from_json(value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """Everything one question brought."""
 
@@ -150,10 +154,36 @@ class Answer:
         Args:
             image: which picture; by default the one the first region is on, else the newest.
         """
-        if image is None:
-            image = self.regions[0].image if self.regions else len(self.images) - 1
+        image = self._drawn_image if image is None else image
         regions = [region for region in self.regions if region.image == image]
         return draw_regions(self.images[image], regions)
+
+    def save(self, file: str | Path) -> None:
+        """Write what `draw` draws; its format is that of the file's name."""
+        self.draw().save(file)
+
+    @property
+    def _drawn_image(self) -> int:
+        """The picture the first region is on, else the newest."""
+        return self.regions[0].image if self.regions else len(self.images) - 1
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        missing = f", not found: {', '.join(self.not_found)}" if self.not_found else ""
+        return f"<Answer {shorten(self.text, 80)!r}, {len(self.regions)} regions{missing}>"
+
+    def _repr_html_(self) -> str:
+        """Return the words, phrases in colour, and the pictures that something is marked in."""
+        marked = sorted({region.image for region in self.regions})
+        pictures = [
+            picture_html(self.images[number], [r for r in self.regions if r.image == number])
+            for number in marked or ([self._drawn_image] if self.images else [])
+        ]
+        words = words_html(self.text, self.regions).replace("\n", "<br>")
+        notices = "".join(f"<p><small>{escape(notice)}</small></p>" for notice in self.notices)
+        return figure_html(f"<p>{words}</p>", *pictures, not_found_html(self.not_found), notices)
 
     def to_json(self) -> dict[str, Any]:
         """Write the answer as plain JSON values.
@@ -166,7 +196,7 @@ class Answer:
          "choices": [id, …], "from_register": true: where there are some,
          "images": [{"name", "size": [h, w], "digest"}]}
         """
-        index = self.regions[0].image if self.regions else len(self.images) - 1
+        index = self._drawn_image
         return {
             "image": self.images[index].name if self.images else None,
             **self.reply_to_json(),

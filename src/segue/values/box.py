@@ -8,11 +8,14 @@ Boxes in another frame are values of their own type, see `segue.values.frames`.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segue.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Size(NamedTuple):
@@ -74,6 +77,29 @@ class Box:
     def corners(self) -> tuple[float, float, float, float]:
         """(x0, y0, x1, y1)."""
         return (self.x0, self.y0, self.x1, self.y1)
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        """(x0, y0, x1, y1): another name for `corners`, that of many libraries."""
+        return self.corners
+
+    @property
+    def xywh(self) -> tuple[float, float, float, float]:
+        """(x0, y0, width, height), as COCO has boxes."""
+        return (self.x0, self.y0, self.width, self.height)
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield x0, y0, x1, y1, so that a box can be unpacked.
+
+        >>> x0, y0, x1, y1 = Box(1, 2, 5, 4)
+        """
+        return iter(self.corners)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> "np.ndarray":
+        """Return what `np.asarray(box)` gives: the four corners, float64."""
+        import numpy as np
+
+        return np.array(self.corners, float if dtype is None else dtype)
 
     @property
     def width(self) -> float:

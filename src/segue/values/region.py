@@ -15,7 +15,7 @@ Click = tuple[float, float, int]
 """x, y in pixels of the upright picture; 1: on the object, 0: not on it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Region:
     """One object that was pointed at."""
 
@@ -52,6 +52,16 @@ class Region:
     """All phrases that named it in its conversation, in any language, the first one first."""
     turns: tuple[int, ...] = ()
     """Indexes of the turns that mentioned it, ascending; () when only the user made it."""
+
+    def __repr__(self) -> str:
+        score = "" if self.score is None else f", score={self.score:.2f}"
+        mask = "no mask" if self.mask is None else f"mask of {self.mask.area} px"
+        box = ", ".join(f"{value:g}" for value in self.box.corners)
+        return f"<Region {self.id} {self.phrase!r} at ({box}), {mask}{score}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the mask for a notebook; None: there is none."""
+        return None if self.mask is None else self.mask._repr_png_()
 
     def with_mask(self, mask: Mask) -> "Region":
         """Return the same region with a mask."""

@@ -11,7 +11,7 @@ import weakref
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -150,6 +150,19 @@ class Image:
         Resizing one picture several times in a thread costs one copy of it.
         """
         return np.array(_pil_copy(self).resize((size.width, size.height), resampling))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return what `np.asarray(image)` gives: the (H, W, 3) uint8 array, read-only."""
+        array = self.array if dtype is None else self.array.astype(dtype, copy=False)
+        return array.copy() if copy and array is self.array else array
+
+    def _repr_png_(self) -> bytes:
+        """Return a small picture for a notebook."""
+        small = self.to_pil()
+        small.thumbnail((640, 640))
+        buffer = io.BytesIO()
+        small.save(buffer, "PNG")
+        return buffer.getvalue()
 
     def to_png_bytes(self) -> bytes:
         """Return the picture as a PNG file, without loss."""

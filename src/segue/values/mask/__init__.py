@@ -3,12 +3,14 @@
 Run lengths (rle.py) are the canonical form on disk; outlines (contour.py) are exact too.
 """
 
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
 from segue.errors import InputError
 from segue.values.box import Box, Size
@@ -110,6 +112,23 @@ class Mask:
     def size(self) -> Size:
         height, width = CompactArray.shape_of(self)
         return Size(height, width)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W), as that of the array."""
+        return self.size.height, self.size.width
+
+    def to_pil(self) -> PIL.Image.Image:
+        """Return a PIL image, mode L: 255 on the object, 0 elsewhere."""
+        return PIL.Image.fromarray(self.array.astype(np.uint8) * 255)
+
+    def _repr_png_(self) -> bytes:
+        """Return a small picture for a notebook, white on black."""
+        small = self.to_pil()
+        small.thumbnail((320, 320))
+        buffer = io.BytesIO()
+        small.save(buffer, "PNG")
+        return buffer.getvalue()
 
     @property
     def size_bytes(self) -> int:
