@@ -53,7 +53,6 @@ app = typer.Typer(
     name="segue",
     help="Talk about a picture, get pixel-accurate masks.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"], **accept_old_names()},

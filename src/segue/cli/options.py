@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segue.cli import completion
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ PresetOption = Annotated[
     str,
     typer.Option(
         envvar="SEGUE_PRESET",
+        autocompletion=completion.complete_preset,
         help="Preset for every stage that is not given; see `segue models`.",
         rich_help_panel=_MODELS_PANEL,
     ),
@@ -33,6 +35,7 @@ PresetOption = Annotated[
 ChatOption = Annotated[
     str | None,
     typer.Option(
+        autocompletion=completion.complete_chat,
         help="Chat model: a nickname, hub id, folder or openai:MODEL@URL.",
         rich_help_panel=_MODELS_PANEL,
     ),
@@ -40,6 +43,7 @@ ChatOption = Annotated[
 DetectOption = Annotated[
     str | None,
     typer.Option(
+        autocompletion=completion.complete_detector,
         help="Detector: a nickname, hub id, folder or .pth file; 'none' for no detector.",
         rich_help_panel=_MODELS_PANEL,
     ),
@@ -47,6 +51,7 @@ DetectOption = Annotated[
 SegmentOption = Annotated[
     str | None,
     typer.Option(
+        autocompletion=completion.complete_segmenter,
         help="Segmenter: a nickname, hub id, folder or .pth file; 'none' for no segmenter.",
         rich_help_panel=_MODELS_PANEL,
     ),
@@ -54,12 +59,16 @@ SegmentOption = Annotated[
 DeviceOption = Annotated[
     str,
     typer.Option(
-        envvar="SEGUE_DEVICE", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_MODELS_PANEL
+        envvar="SEGUE_DEVICE",
+        autocompletion=completion.complete_device,
+        help="auto, cpu, cuda, cuda:1 or mps.",
+        rich_help_panel=_MODELS_PANEL,
     ),
 ]
 DtypeOption = Annotated[
     str | None,
     typer.Option(
+        autocompletion=completion.complete_dtype,
         help="float32, bfloat16 or float16; by default the best for the device.",
         rich_help_panel=_MODELS_PANEL,
     ),
@@ -67,6 +76,7 @@ DtypeOption = Annotated[
 DialectOption = Annotated[
     str | None,
     typer.Option(
+        autocompletion=completion.complete_dialect,
         help="Markup of the chat model's replies, see `segue models dialects`; by default the "
         "model's own.",
         rich_help_panel=_MODELS_PANEL,
@@ -84,6 +94,7 @@ RouteOption = Annotated[
     str,
     typer.Option(
         metavar="reply|auto|box|tag",
+        autocompletion=completion.complete_route,
         help="Where boxes come from. auto: whichever suits the question, and what an answer in "
         "words speaks of is marked; reply: only what the reply points at; box: the chat model; "
         "tag: the detector.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segue.cli.completion import complete_export_format
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,12 @@ def export(
     ] = None,
     format_name: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="The format to write; --list names all."),
+        typer.Option(
+            "--format",
+            "-f",
+            autocompletion=complete_export_format,
+            help="The format to write; --list names all.",
+        ),
     ] = None,
     out: Annotated[
         str | None,
