@@ -29,8 +29,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("SEGUE_PRESET", raising=False)
     monkeypatch.setenv("TERM", "dumb")
 
-    def run(*arguments: str | Path, stdin: str = "") -> Outcome:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    def run(*arguments: str | Path, stdin: str | io.TextIOWrapper = "") -> Outcome:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
         capsys.readouterr()
         with pytest.raises(SystemExit) as leaving:
             main([str(argument) for argument in arguments])

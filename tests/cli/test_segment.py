@@ -1,5 +1,6 @@
 """`segue segment` with stand-ins."""
 
+import io
 import json
 from pathlib import Path
 
@@ -18,12 +19,47 @@ def test_phrases_boxes_and_clicks(run, picture: Path, stages: list[str], tmp_pat
     assert "not in the picture: unicorn" in outcome.out
     assert Image.open(tmp_path / "o.png").size == (48, 64)
     outcome = run("segment", picture, "--box", "30,25,10,5", *options, "--json", "-")
-    (region,) = json.loads(outcome.out)
+    written = json.loads(outcome.out)
+    assert written["size"] == [48, 64]
+    assert written["not_found"] == []
+    (region,) = written["regions"]
     assert region["box"] == [10, 5, 30, 25]
     assert region["found_by"] == "user"
     outcome = run("segment", picture, "--point", "20,20", "--point", "50,40,0", *options)
     assert outcome.code == 0, outcome.err
     assert "user" in outcome.out
+
+
+def piped(run, monkeypatch, picture: Path, *arguments: str) -> tuple[int, bytes, str]:
+    """Run with the picture on standard input; return code, bytes written and errors."""
+    output = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr("sys.stdout", output)
+    outcome = run(*arguments, stdin=io.TextIOWrapper(io.BytesIO(picture.read_bytes())))
+    output.flush()
+    return outcome.code, output.buffer.getvalue(), outcome.err
+
+
+def test_a_picture_goes_through_a_pipe(run, picture: Path, stages: list[str], monkeypatch) -> None:
+    code, content, errors = piped(
+        run, monkeypatch, picture, "segment", "-", "dog", "unicorn", *stages[2:], "--out", "-"
+    )
+    assert code == 0, errors
+    assert Image.open(content).size == (48, 64)
+    assert "not in the picture: unicorn" in errors
+
+
+def test_targets_are_checked_before_models_run(run, picture: Path, tmp_path: Path) -> None:
+    missing = ["--detect", str(tmp_path / "no such model")]
+    for target, wrong in (("x.txt", "suffix of a picture format"), (str(tmp_path), "is a folder")):
+        outcome = run("segment", picture, "dog", "--out", target, *missing)
+        assert outcome.code == 2
+        assert wrong in outcome.err
+    outcome = run("segment", picture, "dog", "--out", "-", "--json", "-", *missing)
+    assert outcome.code == 2
+    assert "the picture or the JSON" in outcome.err
+    outcome = run("ask", "-", "-", "What?", *missing)
+    assert outcome.code == 2
+    assert "more than once" in outcome.err
 
 
 @pytest.mark.parametrize(

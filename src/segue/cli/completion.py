@@ -34,7 +34,7 @@ def _dialects() -> Iterable[str]:
 
 
 def _export_formats() -> Iterable[str]:
-    from segue.export.writing import EXPORT_FORMATS
+    from segue.export import EXPORT_FORMATS
 
     return EXPORT_FORMATS
 

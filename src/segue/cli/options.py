@@ -1,5 +1,6 @@
 """Options that several commands share, and the assistant they describe."""
 
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,16 +14,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from segue.assistant import Assistant
+    from segue.pipeline.regions import Regions
     from segue.runtime.memory import MemoryBudget
     from segue.values.box import Box
     from segue.values.image import Image
     from segue.values.message import Sampling
-    from segue.values.region import Region
 
 _MODELS_PANEL = "Models"
 _SAMPLING_PANEL = "Sampling"
 
-ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="The picture.")]
+ImageArgument = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="The picture; '-' is standard input.")
+]
 PresetOption = Annotated[
     str,
     typer.Option(
@@ -146,7 +149,10 @@ PointsOption = Annotated[
     ),
 ]
 OverlayOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Write the picture with the masks drawn on it.")
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="Write the picture with the masks drawn on it; '-' is standard output."
+    ),
 ]
 MaskFolderOption = Annotated[
     Path | None, typer.Option("--masks", help="Write one PNG per mask into this folder.")
@@ -291,12 +297,19 @@ def _load(
 def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":
     """Read pictures before any model is loaded, so that a typo costs nothing.
 
+    "-" is standard input.
+
     Raises:
         InputError: one of them cannot be read.
     """
     from segue.values.image import Image
 
-    return [Image.open(source, allow_urls=allow_urls) for source in sources]
+    if sources.count("-") > 1:
+        raise InputError("Standard input holds one picture, but '-' is given more than once.")
+    return [
+        Image.open(sys.stdin.buffer if source == "-" else source, allow_urls=allow_urls)
+        for source in sources
+    ]
 
 
 def find_regions(
@@ -306,7 +319,7 @@ def find_regions(
     boxes: list[str] | None,
     points: list[str] | None,
     models: DetectorOptions,
-) -> "tuple[Region, ...]":
+) -> "Regions":
     """Segment what phrases, boxes and clicks name, and print the phrases that were not found.
 
     Raises:

@@ -63,10 +63,11 @@ def ask(
     _check_arguments(image_sources, question, session_folder)
     question = well_formed(question)
     overlay_files = results.overlay_files(overlay_file, len(image_sources))
+    results.check_picture_targets(overlay_files)
     results.refuse_overwriting([json_target, *overlay_files], image_sources)
     results.refuse_overwriting_by_masks(mask_folder, image_sources)
-    to_stdout = json_target == "-"
-    console = make_console(error=to_stdout, quiet=to_stdout)
+    to_stdout = results.check_standard_output(json_target, overlay_file)
+    console = make_console(error=to_stdout, quiet=json_target == "-")
     pictures = options.open_images(image_sources, allow_urls)
     with show_status(console, "loading the models"):
         assistant = models.load()

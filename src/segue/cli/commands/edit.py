@@ -40,7 +40,10 @@ def edit(
     target: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="File to write; by default IMAGE-OPERATION.png in this folder."
+            "--out",
+            "-o",
+            help="File to write; by default IMAGE-OPERATION.png in this folder. '-' is standard "
+            "output.",
         ),
     ] = None,
     *,
@@ -51,7 +54,9 @@ def edit(
     from segue.cli.terminal import results
     from segue.cli.terminal.screen import make_console, region_table
 
-    console = make_console()
+    to_stdout = str(target) == "-"
+    console = make_console(error=to_stdout)
+    results.check_picture_targets([target])
     (picture,) = options.open_images([image_source], allow_urls)
     parameters = parse_settings(setting_texts or [])
     name = canonical_operation(operation, parameters)

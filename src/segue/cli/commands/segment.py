@@ -24,7 +24,9 @@ def segment(
     overlay_file: options.OverlayOption = None,
     json_target: Annotated[
         str | None,
-        typer.Option("--json", help="Write the regions as JSON; '-' is standard output."),
+        typer.Option(
+            "--json", help="Write regions, and what was not found, as JSON; '-' is standard output."
+        ),
     ] = None,
     mask_folder: options.MaskFolderOption = None,
     *,
@@ -35,14 +37,14 @@ def segment(
     from segue.cli.terminal import results
     from segue.cli.terminal.screen import make_console, region_table
 
-    to_stdout = json_target == "-"
-    console = make_console(error=to_stdout, quiet=to_stdout)
+    to_stdout = results.check_standard_output(json_target, overlay_file)
+    results.check_picture_targets([overlay_file])
+    console = make_console(error=to_stdout, quiet=json_target == "-")
     results.refuse_overwriting([overlay_file, json_target], [image_source])
     results.refuse_overwriting_by_masks(mask_folder, [image_source])
     (picture,) = options.open_images([image_source], allow_urls)
     regions = options.find_regions(console, picture, phrases, boxes, clicks, models)
     results.write_regions(
-        picture,
         regions,
         overlay_file=overlay_file,
         json_target=json_target,

@@ -1,5 +1,6 @@
 """Files that commands write: overlays, masks and JSON."""
 
+import io
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from segue.assistant import Assistant
     from segue.conversation import Conversation
     from segue.pipeline.answer import Answer
-    from segue.values.image import Image
+    from segue.pipeline.regions import Regions
     from segue.values.region import Region
 
 
@@ -51,6 +52,43 @@ def refuse_overwriting(
                 )
 
 
+def check_standard_output(json_target: str | None, picture_file: Path | None) -> bool:
+    """Return whether a result goes to standard output.
+
+    Raises:
+        InputError: two of them do.
+    """
+    is_json, is_picture = json_target == "-", str(picture_file) == "-"
+    if is_json and is_picture:
+        raise InputError("Standard output holds the picture or the JSON. Write one to a file.")
+    return is_json or is_picture
+
+
+def check_picture_targets(targets: "Iterable[str | Path | None]") -> None:
+    """Refuse files that no picture can be written to, before any model is loaded.
+
+    Args:
+        targets: files; None and "-", which is standard output, are fine.
+
+    Raises:
+        InputError: the suffix of one names no format that can be written, or it is a folder.
+    """
+    from PIL import Image as pillow
+
+    pillow.init()
+    for target in targets:
+        if target is None or str(target) == "-":
+            continue
+        path = Path(target)
+        if path.is_dir():
+            raise InputError(f"{path} is a folder. Give the file to write, like overlay.png.")
+        if pillow.EXTENSION.get(path.suffix.lower()) not in pillow.SAVE:
+            raise InputError(
+                f"{path} must end in the suffix of a picture format, like overlay.png or "
+                f"overlay.jpg, got {path.suffix or 'none'!r}."
+            )
+
+
 def refuse_overwriting_by_masks(mask_folder: Path | None, inputs: "Iterable[str | Path]") -> None:
     """Refuse a folder for masks in which an input picture is named as a mask would be.
 
@@ -73,6 +111,8 @@ def overlay_files(file: Path | None, count: int) -> list[Path]:
     """Return the names of that many overlays: "name.png", "name-2.png", …"""
     if file is None:
         return []
+    if str(file) == "-":
+        return [file]
     return [file.with_stem(f"{file.stem}-{n}") if n > 1 else file for n in range(1, count + 1)]
 
 
@@ -93,10 +133,18 @@ def write_overlays(answer: "Answer", file: Path) -> list[Path]:
     if not answer.images:
         raise InputError("There is no picture to draw on. Give one before the question.")
     image_indices = sorted({region.image for region in answer.regions}) or [len(answer.images) - 1]
+    _refuse_several_on_stdout(file, image_indices)
     files = overlay_files(file, len(image_indices))
     for image_index, target in zip(image_indices, files, strict=True):
         save_picture(answer.draw(image_index), target)
     return files
+
+
+def _refuse_several_on_stdout(file: Path, image_indices: Sequence[int]) -> None:
+    if str(file) == "-" and len(image_indices) > 1:
+        raise InputError(
+            f"Standard output holds one picture, there are {len(image_indices)}. Give --out FILE."
+        )
 
 
 def write_edited_pictures(conversation: "Conversation", file: Path) -> list[Path]:
@@ -108,6 +156,7 @@ def write_edited_pictures(conversation: "Conversation", file: Path) -> list[Path
     edited_ids = {id for edit in conversation.edits for id in edit.regions}
     images = {region.image for region in conversation.regions if region.id in edited_ids}
     image_indices = sorted(images) or [len(conversation.images) - 1]
+    _refuse_several_on_stdout(file, image_indices)
     files = overlay_files(file, len(image_indices))
     for image_index, target in zip(image_indices, files, strict=True):
         save_picture(conversation.edited_image(image_index), target)
@@ -115,13 +164,19 @@ def write_edited_pictures(conversation: "Conversation", file: Path) -> list[Path
 
 
 def save_picture(picture: Any, file: Path) -> None:
-    """Save a PIL image in the format that the file extension names.
+    """Save a PIL image in the format that the file extension names; "-" is standard output, PNG.
 
     Raises:
         InputError: the extension names no format, or the file cannot be written.
     """
     from segue.files.atomic import write_picture
 
+    if str(file) == "-":
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(buffer.getvalue())
+        return
     write_picture(file, picture)
 
 
@@ -138,24 +193,19 @@ def write_json(answer: "Answer", target: str) -> None:
 
 
 def write_regions(
-    image: "Image",
-    regions: "Sequence[Region]",
+    regions: "Regions",
     *,
     overlay_file: Path | None,
     json_target: str | None,
     mask_folder: Path | None,
 ) -> None:
     """Write regions of one picture as overlay, masks and JSON, each where its target is given."""
-    from segue.draw import draw_regions
-    from segue.values.serialize import region_to_json
-
     if overlay_file is not None:
-        save_picture(draw_regions(image, regions), overlay_file)
+        save_picture(regions.draw(), overlay_file)
     if mask_folder is not None:
         write_masks(regions, mask_folder)
     if json_target is not None:
-        region_list = [region_to_json(region) for region in regions]
-        write_text(json_text(region_list, indent=2) + "\n", json_target)
+        write_text(json_text(regions.to_json(), indent=2) + "\n", json_target)
 
 
 def write_text(text: str, target: str) -> None:
