@@ -273,11 +273,11 @@ class LeanFusion(nn.Module):
         """Return what each word reads from the picture: (B, T, C)."""
         batch, heads, words, _ = attention.shape
         value = self._linear("values_vision_proj")
-        seen = attention.flatten(1, 2).to(vision_features.dtype) @ vision_features
-        seen = seen.view(batch, heads, words, -1)
-        read = seen @ self._weight_by_head(value).transpose(1, 2)
-        read = read + value.bias.view(heads, 1, self.head_dim)  # the attention adds up to 1
-        return cast(Tensor, self._linear("out_text_proj")(read.transpose(1, 2).flatten(2)))
+        context = attention.flatten(1, 2).to(vision_features.dtype) @ vision_features
+        context = context.view(batch, heads, words, -1)
+        values = context @ self._weight_by_head(value).transpose(1, 2)
+        values = values + value.bias.view(heads, 1, self.head_dim)  # the attention adds up to 1
+        return cast(Tensor, self._linear("out_text_proj")(values.transpose(1, 2).flatten(2)))
 
     def _linear(self, name: str) -> nn.Linear:
         return cast(nn.Linear, getattr(self, name))

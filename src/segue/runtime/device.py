@@ -68,9 +68,9 @@ def pick_for_encoder(
         MissingExtra: as `pick`.
     """
     place = pick(device, dtype)
-    chosen = dtype is None or str(dtype) == "auto"
-    large_on_cpu = place.device.type == "cpu" and parameters >= LARGE_ENCODER
-    if chosen and large_on_cpu and multiplies_bfloat16(place.device):
+    is_auto = dtype is None or str(dtype) == "auto"
+    is_large_on_cpu = place.device.type == "cpu" and parameters >= LARGE_ENCODER
+    if is_auto and is_large_on_cpu and multiplies_bfloat16(place.device):
         return Placement(place.device, _torch().bfloat16)
     return place
 
