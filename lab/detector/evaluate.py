@@ -7,6 +7,7 @@ for the nouns it shows and for five that it does not, one plain caption a scene.
     ap50, ap75          average precision at IoU 0.5 and 0.75 over all boxes, whatever their score
     recall, precision   at the threshold
     absent              share of the absent phrases that fire at the threshold
+    f1, best_f1         of recall and precision: at the threshold, and at the best one for the row
 
 A tag of a reply asks for one phrase alone, which has no rivals for a box, so each scene is searched
 again for one noun that it shows and for one that it does not, each by itself: `alone recall` is the
@@ -169,15 +170,27 @@ def measure_detections(
             if noun not in case.scene.nouns:
                 absent += 1
                 fired += bool(detections and detections[0].score >= threshold)
+    recall, precision = correct / max(1, total), correct / max(1, int(confident.sum()))
     return {
         "ap50": average_precision(scores, hits, total),
         "ap75": average_precision(*strict_matches),
-        "recall": correct / max(1, total),
-        "precision": correct / max(1, int(confident.sum())),
+        "recall": recall,
+        "precision": precision,
+        "f1": 2 * recall * precision / max(1e-9, recall + precision),
         "absent": fired / max(1, absent),
         "found": int(hits.sum()) / max(1, total),
         "objects": float(total),
     }
+
+
+def best_f1(cases: Sequence[DetectionCase], answers: Sequence[Detections]) -> float:
+    """Return the best F1 of recall and precision that any threshold gives."""
+    scores, hits, total = _matches(cases, answers, 0.5)
+    if not len(scores) or not total:
+        return 0.0
+    correct = np.cumsum(hits[np.argsort(-scores, kind="stable")])
+    ranks = np.arange(1, len(correct) + 1)
+    return float((2 * correct / (ranks + total)).max())
 
 
 def measure_single_nouns(
@@ -268,8 +281,10 @@ def evaluate_detector(
         for language in ("English", "Chinese"):
             cases = [replace(case, chinese=language == "Chinese") for case in english]
             singles = single_noun_cases(cases)
+            answers = detect(detector, cases)
             table[f"{name}, {language}"] = {
-                **measure_detections(cases, detect(detector, cases), threshold),
+                **measure_detections(cases, answers, threshold),
+                "best_f1": best_f1(cases, answers),
                 **measure_single_nouns(singles, detect(detector, singles), threshold),
             }
     return table

@@ -19,6 +19,7 @@ from lab.detector.data import (
 from lab.detector.evaluate import (
     DetectionCase,
     average_precision,
+    best_f1,
     calibrate_detector,
     choose_threshold,
     evaluate_detector,
@@ -339,6 +340,8 @@ def test_figures_of_known_answers():
     assert figures["recall"] == 1
     assert figures["precision"] == 0.5
     assert figures["absent"] == 1
+    assert figures["f1"] == pytest.approx(2 / 3)
+    assert best_f1([case], [answer]) == 1
     assert measure_detections([case], [answer], 0.5)["absent"] == 0
     assert choose_threshold([case], [answer]) > 0.4
 
