@@ -14,11 +14,14 @@ from workers import one_worker_each
 
 TINY = {"sam": tiny_sam, "sam2": tiny_sam2}
 BUNDLED, ZOOMED = "sam on board", "sam with a closer look"
+OPENVINO = "sam by openvino"
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
 BOX = Box(8, 4, 40, 36)
 
 
-@pytest.fixture(scope="module", params=one_worker_each("segmenter", [*SEGMENTERS, ZOOMED, BUNDLED]))
+@pytest.fixture(
+    scope="module", params=one_worker_each("segmenter", [*SEGMENTERS, ZOOMED, BUNDLED, OPENVINO])
+)
 def segmenter(request, tmp_path_factory):
     name = request.param
     if name == BUNDLED:
@@ -29,6 +32,12 @@ def segmenter(request, tmp_path_factory):
     if name == ZOOMED:
         folder = tiny_sam(tmp_path_factory.mktemp("zoomed"), zoom=1.5, clip_to_box=True)
         return SEGMENTERS.load("sam", folder, device="cpu")
+    if name == OPENVINO:
+        pytest.importorskip("openvino")
+        folder = tiny_sam(tmp_path_factory.mktemp("openvino"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SEGUE_CACHE", str(tmp_path_factory.mktemp("cache")))
+            return SEGMENTERS.load("sam", folder, device="cpu", engine="openvino")
     if SEGMENTERS[name].stand_in:
         return SEGMENTERS.load(name)
     assert name in TINY, f"write a tiny model for the contract of {name!r}"

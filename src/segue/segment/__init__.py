@@ -82,8 +82,18 @@ class BatchSegmenter(Segmenter, Protocol):
 SEGMENTERS = Catalog(
     "segmenter",
     {
-        "sam": Entry("segue.segment.sam:load", "Segment Anything (ViT-B, -L, -H)", extra="models"),
-        "sam2": Entry("segue.segment.sam2:load", "Segment Anything 2 and 2.1", extra="models"),
+        "sam": Entry(
+            "segue.segment.sam:load",
+            "Segment Anything (ViT-B, -L, -H)",
+            extra="models",
+            options=("engine",),
+        ),
+        "sam2": Entry(
+            "segue.segment.sam2:load",
+            "Segment Anything 2 and 2.1",
+            extra="models",
+            options=("engine",),
+        ),
         "box_fill": Entry(
             "segue.segment.box_fill:BoxFill", "the mask is the box, for tests", stand_in=True
         ),

@@ -24,6 +24,7 @@ def load(
     device: str = "auto",
     dtype: str | None = None,
     name: str | None = None,
+    engine: str = "torch",
 ) -> "Sam":
     """Load a Segment Anything model.
 
@@ -35,6 +36,7 @@ def load(
         dtype: number format of the image encoder; None: as
             `segue.runtime.device.pick_for_encoder` says.
         name: what to call it; None: `source`.
+        engine: what runs the image encoder: "torch" or "openvino".
 
     Raises:
         InputError: `source` is nothing that can name weights.
@@ -43,7 +45,7 @@ def load(
     path = locate(source)
     model = read_sam(path)
     place = devices.pick_for_encoder(device, dtype, model.vision_encoder.num_parameters())
-    return Sam(model, SamOptions.read(path), place, name or str(source))
+    return Sam(model, SamOptions.read(path), place, name or str(source), engine)
 
 
 class Sam(SamNetwork):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from segue.runtime import device as devices
@@ -28,6 +29,7 @@ def load(
     device: str = "auto",
     dtype: str | None = None,
     name: str | None = None,
+    engine: str = "torch",
 ) -> "Sam2":
     """Load a Segment Anything 2 model.
 
@@ -37,6 +39,7 @@ def load(
         dtype: number format of the image encoder; None: as
             `segue.runtime.device.pick_for_encoder` says.
         name: what to call it; None: `source`.
+        engine: what runs the image encoder: "torch" or "openvino".
 
     Raises:
         InputError: `source` is nothing that can name weights.
@@ -48,7 +51,19 @@ def load(
     require_model_type(path, *_KINDS)
     model = load_pretrained(Sam2Model, path)
     place = devices.pick_for_encoder(device, dtype, model.vision_encoder.num_parameters())
-    return Sam2(model, SamOptions.read(path), place, name or str(source))
+    return Sam2(model, SamOptions.read(path), place, name or str(source), engine)
+
+
+class ImageEmbeddings(torch.nn.Module):
+    """The part of a model that makes embeddings of a picture."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Embed pixels (N, 3, S, S): a map for each level, coarse to fine as the model has them."""
+        return tuple(self.model.get_image_embeddings(pixels))
 
 
 class Sam2(Sam):
@@ -62,10 +77,8 @@ class Sam2(Sam):
     def _inner(self, size: Size) -> Size:
         return Size(self.side, self.side)
 
-    def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        with devices.autocast(self.device, self.dtype):
-            maps = self.model.get_image_embeddings(pixels)
-        return tuple(level.float() for level in maps)
+    def _encoder(self) -> torch.nn.Module:
+        return ImageEmbeddings(self.model)
 
     def _embedding(self, maps: Sequence[Tensor]) -> Any:
         return list(maps)

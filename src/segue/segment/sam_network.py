@@ -17,6 +17,7 @@ from torch import Tensor
 
 from segue.errors import ModelError
 from segue.runtime import device as devices
+from segue.runtime.engines import Encode, check_engine, convert_encoder
 from segue.runtime.prepared_inputs import PreparedInputs
 from segue.runtime.weights import (
     load_pretrained,
@@ -76,6 +77,18 @@ def read_sam(path: Path) -> Any:
     return load_pretrained(SamModel, config=config_of(tensors), tensors=rename_tensors(tensors))
 
 
+class FirstOutput(torch.nn.Module):
+    """An encoder of transformers of whose outputs the first one counts."""
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Encode pixels (N, 3, S, S)."""
+        return (self.encoder(pixels)[0],)
+
+
 class SamNetwork:
     """The network: pictures to embeddings, embeddings and prompts to logits."""
 
@@ -83,7 +96,12 @@ class SamNetwork:
     """A picture keeps its shape inside the square that the network sees."""
 
     def __init__(
-        self, model: Any, options: SamOptions, place: devices.Placement, name: str
+        self,
+        model: Any,
+        options: SamOptions,
+        place: devices.Placement,
+        name: str,
+        engine: str = "torch",
     ) -> None:
         self.name = name
         self.options = options
@@ -95,7 +113,12 @@ class SamNetwork:
         self.logits_side = 4 * (self.side // int(config.patch_size))
         """Of the square low-resolution logits: four for each patch of the encoder."""
         self._inputs = PreparedInputs(self._resized)
-        self._prepare()
+        self._encode: Encode = self._encode_with_torch
+        if check_engine(engine, place):
+            example = torch.zeros(1, 3, self.side, self.side)
+            self._encode = convert_encoder(self._encoder(), example, self.dtype, name)
+        else:
+            self._prepare()
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> list[tuple[tuple[Tensor, ...], Size]]:
@@ -156,9 +179,14 @@ class SamNetwork:
         scale = self.side / max(size)
         return Size(*(max(1, int(length * scale + 0.5)) for length in size))
 
-    def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
+    def _encoder(self) -> torch.nn.Module:
+        """Return the image encoder: pixels to the maps that are kept of a picture."""
+        return FirstOutput(self.model.vision_encoder)
+
+    def _encode_with_torch(self, pixels: Tensor) -> tuple[Tensor, ...]:
         with devices.autocast(self.device, self.dtype):
-            return (self.model.vision_encoder(pixels)[0].float(),)
+            maps = self._encoder()(pixels)
+        return tuple(level.float() for level in maps)
 
     def _embedding(self, maps: Sequence[Tensor]) -> Any:
         return maps[0]
