@@ -20,6 +20,7 @@ ROOMS = [
     {"assistant"},
     {"runs"},
     {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
+    {"benchmarks"},
     {"server"},
     {"cli"},
 ]

@@ -1,0 +1,29 @@
+"""The benchmarks of the field: their files, their protocols, and runs over them.
+
+files ─► items ─► ask ─► journal ─► score ─► report
+reader   one a    once   append-    protocol  table, JSON,
+         phrase          only       by name   page
+"""
+
+from segue.runtime.catalog import Catalog, Entry
+
+BENCHMARKS = Catalog(
+    "benchmark",
+    {
+        "refcoco": Entry(
+            "segue.benchmarks.refer_sets:refcoco", "RefCOCO: expressions, masks or boxes"
+        ),
+        "refcoco+": Entry(
+            "segue.benchmarks.refer_sets:refcoco_plus", "RefCOCO+: no words of place"
+        ),
+        "refcocog": Entry("segue.benchmarks.refer_sets:refcocog", "RefCOCOg: longer expressions"),
+        "grefcoco": Entry(
+            "segue.benchmarks.refer_sets:grefcoco",
+            "gRefCOCO: several targets, or none (GRES, GREC)",
+        ),
+        "reasonseg": Entry(
+            "segue.benchmarks.reasonseg:reasonseg", "ReasonSeg: what is meant has to be reasoned"
+        ),
+    },
+)
+"""Name -> benchmark; `segue benchmark list` prints them."""

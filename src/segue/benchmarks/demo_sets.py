@@ -1,0 +1,143 @@
+"""Stand-ins of the benchmarks: twenty pictures in exactly the published format.
+
+They show that a reader, a protocol and the models work together. Scores on them say nothing about
+the real benchmarks.
+"""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+from segue.benchmarks.demo_pictures import (
+    ABSENT_NOUNS,
+    DemoPicture,
+    absent_noun,
+    demo_pictures,
+    write_demo_picture,
+)
+from segue.files.atomic import write_bytes, write_json
+
+
+def coco_document(
+    pictures: list[DemoPicture], names: list[str], **image_fields: Any
+) -> dict[str, Any]:
+    """Return a COCO instances file: polygons, boxes, areas, categories from 1.
+
+    Args:
+        pictures: what it describes.
+        names: file names, one a picture.
+        image_fields: further fields of every picture.
+    """
+    nouns = list(ABSENT_NOUNS)
+    annotations: list[dict[str, Any]] = []
+    for picture in pictures:
+        for item in picture.objects:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": picture.number,
+                    "category_id": nouns.index(item.noun) + 1,
+                    "bbox": item.xywh,
+                    "area": item.mask.area,
+                    "iscrowd": 0,
+                    "segmentation": item.rings,
+                }
+            )
+    images = [
+        {
+            "id": picture.number,
+            "file_name": name,
+            "height": picture.size.height,
+            "width": picture.size.width,
+            **image_fields,
+        }
+        for picture, name in zip(pictures, names, strict=True)
+    ]
+    categories = [{"id": index + 1, "name": noun} for index, noun in enumerate(nouns)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _train2014(folder: Path, pictures: list[DemoPicture]) -> list[str]:
+    """Write pictures under the names of COCO train2014, and return these."""
+    names = [f"COCO_train2014_{picture.number:012}.jpg" for picture in pictures]
+    for picture, name in zip(pictures, names, strict=True):
+        write_demo_picture(picture, folder / "images" / "train2014" / name)
+    return names
+
+
+def _reference(number: int, picture: DemoPicture, ann_id: Any, category: Any, text: str) -> Any:
+    sentence = {"sent": text, "raw": text, "sent_id": number, "tokens": text.split()}
+    return {
+        "ref_id": number,
+        "ann_id": ann_id,
+        "category_id": category,
+        "image_id": picture.number,
+        "file_name": f"COCO_train2014_{picture.number:012}_{number}.jpg",
+        "split": "val",
+        "sent_ids": [number],
+        "sentences": [sentence],
+    }
+
+
+def write_refcoco(folder: Path, name: str, partition: str) -> str:
+    """Write RefCOCO, RefCOCO+ or RefCOCOg: pickled references, instances, pictures of train2014."""
+    pictures = list(demo_pictures())
+    document = coco_document(pictures, _train2014(folder, pictures))
+    by_number = {picture.number: picture for picture in pictures}
+    references: list[Any] = []
+    for entry in document["annotations"]:
+        noun = ABSENT_NOUNS[entry["category_id"] - 1]
+        picture = by_number[entry["image_id"]]
+        number = len(references) + 1
+        references.append(_reference(number, picture, entry["id"], entry["category_id"], noun))
+    write_json(folder / name / "instances.json", document)
+    write_bytes(folder / name / f"refs({partition}).p", pickle.dumps(references, protocol=2))
+    return "val"
+
+
+def write_grefcoco(folder: Path) -> str:
+    """Write gRefCOCO: single objects, all objects of a picture, and what is not there."""
+    pictures = list(demo_pictures())
+    document = coco_document(pictures, _train2014(folder, pictures))
+    references: list[Any] = []
+    for picture in pictures:
+        entries = [e for e in document["annotations"] if e["image_id"] == picture.number]
+        first = entries[picture.number % len(entries)]
+        noun = ABSENT_NOUNS[first["category_id"] - 1]
+        category = [first["category_id"]]
+        references.append(_reference(len(references) + 1, picture, [first["id"]], category, noun))
+        absent = absent_noun(picture)
+        references.append(_reference(len(references) + 1, picture, [-1], [-1], absent))
+        if len(entries) > 1:
+            nouns = " and the ".join(ABSENT_NOUNS[e["category_id"] - 1] for e in entries)
+            ids, categories = [e["id"] for e in entries], [e["category_id"] for e in entries]
+            references.append(_reference(len(references) + 1, picture, ids, categories, nouns))
+    write_json(folder / "grefcoco" / "instances.json", document)
+    write_json(folder / "grefcoco" / "grefs(unc).json", references)
+    return "val"
+
+
+def write_reasonseg(folder: Path) -> str:
+    """Write ReasonSeg: a JSON file beside each picture; one of them in cp1252, some with ignore."""
+    for picture in demo_pictures():
+        item = picture.objects[0]
+        stem = folder / "val" / f"{picture.number:04}"
+        write_demo_picture(picture, stem.with_suffix(".jpg"))
+        corners = [list(zip(ring[::2], ring[1::2], strict=True)) for ring in item.rings]
+        shapes = [{"label": "target", "points": [list(c) for c in ring]} for ring in corners]
+        if picture.number % 4 == 0:
+            box = item.box
+            top = [[box.x0, box.y0], [box.x1, box.y0], [box.x1, box.y0 + 8], [box.x0, box.y0 + 8]]
+            shapes.append({"label": "ignore", "points": top})
+        shapes.append({"label": "flag", "points": [[0, 0], [1, 0], [1, 1]]})
+        document = {
+            "shapes": shapes,
+            "text": [item.noun, "never asked"],
+            "is_sentence": False,
+            "comment": "caf\u00e9",
+        }
+        encoding = "cp1252" if picture.number == 1 else "utf-8"
+        text = json.dumps(document, ensure_ascii=False)
+        write_bytes(stem.with_suffix(".json"), text.encode(encoding))
+    return "val"
