@@ -24,6 +24,11 @@ BENCHMARKS = Catalog(
         "reasonseg": Entry(
             "segue.benchmarks.reasonseg:reasonseg", "ReasonSeg: what is meant has to be reasoned"
         ),
+        "coco": Entry("segue.benchmarks.detection_sets:coco", "COCO, every category by its name"),
+        "lvis": Entry("segue.benchmarks.detection_sets:lvis", "LVIS v1 by name, federated AP"),
+        "odinw13": Entry(
+            "segue.benchmarks.detection_sets:odinw", "ODinW-13: thirteen small detection sets"
+        ),
     },
 )
 """Name -> benchmark; `segue benchmark list` prints them."""

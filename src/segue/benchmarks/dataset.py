@@ -30,8 +30,8 @@ class BenchmarkDataset:
     """What the files hold, by the names of `Benchmark.published_counts`."""
     skipped: Sequence[str] = ()
     """A sentence for each entry that was left out."""
-    documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """COCO ground truth by subset, for AP."""
+    documents: Mapping[str, Callable[[str], Mapping[str, Any]]] = field(default_factory=dict)
+    """By subset: makes the COCO ground truth for AP of "bbox" or "segm"."""
     files: Sequence[Path] = ()
     """The annotation files."""
 

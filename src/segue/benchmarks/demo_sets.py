@@ -141,3 +141,49 @@ def write_reasonseg(folder: Path) -> str:
         text = json.dumps(document, ensure_ascii=False)
         write_bytes(stem.with_suffix(".json"), text.encode(encoding))
     return "val"
+
+
+def write_coco(folder: Path) -> str:
+    """Write COCO val2017: instances, and pictures under their twelve digits."""
+    pictures = list(demo_pictures())
+    names = [f"{picture.number:012}.jpg" for picture in pictures]
+    for picture, name in zip(pictures, names, strict=True):
+        write_demo_picture(picture, folder / "val2017" / name)
+    write_json(folder / "annotations" / "instances_val2017.json", coco_document(pictures, names))
+    return "val2017"
+
+
+def write_lvis(folder: Path) -> str:
+    """Write LVIS v1 val: addresses instead of file names, categories known to be absent."""
+    pictures = list(demo_pictures())
+    names = [f"{picture.number:012}.jpg" for picture in pictures]
+    for picture, name in zip(pictures, names, strict=True):
+        write_demo_picture(picture, folder / "val2017" / name)
+    document = coco_document(pictures, names)
+    for image, picture in zip(document["images"], pictures, strict=True):
+        name = image.pop("file_name")
+        image["coco_url"] = f"http://images.cocodataset.org/val2017/{name}"
+        image["neg_category_ids"] = [ABSENT_NOUNS.index(absent_noun(picture)) + 1]
+        # One object of five is not annotated exhaustively.
+        first = ABSENT_NOUNS.index(picture.objects[0].noun) + 1
+        image["not_exhaustive_category_ids"] = [first] if picture.number % 5 == 0 else []
+    for number, category in enumerate(document["categories"]):
+        category["frequency"] = "rcf"[number % 3]
+        category["synonyms"] = [category["name"]]
+    for annotation in document["annotations"]:
+        del annotation["iscrowd"]  # LVIS has none
+    write_json(folder / "lvis_v1_val.json", document)
+    return "val"
+
+
+def write_odinw(folder: Path) -> str:
+    """Write two of the thirteen data sets, ten pictures each."""
+    pictures = list(demo_pictures())
+    for place, part in (("Raccoon/Raccoon.v2-raw.coco/test", 0), ("pothole/test", 1)):
+        own = pictures[part::2]
+        names = [f"picture_{picture.number}.jpg" for picture in own]
+        for picture, name in zip(own, names, strict=True):
+            write_demo_picture(picture, folder / place / name)
+        document = coco_document(own, names)
+        write_json(folder / place / "annotations_without_background.json", document)
+    return "test"

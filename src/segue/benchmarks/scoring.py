@@ -173,7 +173,8 @@ def compute_figures(
     precisions: dict[str, list[float]] = defaultdict(list)
     by_subset: dict[str, float] = {}
     for subset, document in dataset.documents.items():
-        own = protocol.average_precision(document, _pairs(items, answers, subset))
+        truth = document(protocol.kind)
+        own = protocol.average_precision(truth, _pairs(items, answers, subset))
         for name, value in own.items():
             if value is not None:
                 precisions[name].append(value)

@@ -355,7 +355,7 @@ def _print_groups(
 
     from segue.cli.terminal.screen import printable
 
-    if not groups:
+    if not groups or list(groups) == ["none"]:
         return
     names = [name for name in next(iter(groups.values())) if name != "items"][:4]
     table = Table(box=None)
