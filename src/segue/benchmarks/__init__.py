@@ -24,8 +24,17 @@ BENCHMARKS = Catalog(
         "reasonseg": Entry(
             "segue.benchmarks.reasonseg:reasonseg", "ReasonSeg: what is meant has to be reasoned"
         ),
+        "ref-l4": Entry("segue.benchmarks.ref_l4:ref_l4", "Ref-L4: long expressions, boxes"),
         "coco": Entry("segue.benchmarks.detection_sets:coco", "COCO, every category by its name"),
         "lvis": Entry("segue.benchmarks.detection_sets:lvis", "LVIS v1 by name, federated AP"),
+        "saco-gold": Entry(
+            "segue.benchmarks.saco:saco_gold",
+            "SA-Co/Gold: noun phrases, all instances or none, cgF1",
+        ),
+        "phrasecut": Entry(
+            "segue.benchmarks.phrasecut:phrasecut", "PhraseCut: phrases and regions"
+        ),
+        "refsegrs": Entry("segue.benchmarks.refsegrs:refsegrs", "RefSegRS: aerial pictures"),
         "odinw13": Entry(
             "segue.benchmarks.detection_sets:odinw", "ODinW-13: thirteen small detection sets"
         ),

@@ -30,6 +30,8 @@ class BenchmarkDataset:
     """What the files hold, by the names of `Benchmark.published_counts`."""
     skipped: Sequence[str] = ()
     """A sentence for each entry that was left out."""
+    notes: Sequence[str] = ()
+    """What a reader of the report must know: parts that are missing, rules of the data set."""
     documents: Mapping[str, Callable[[str], Mapping[str, Any]]] = field(default_factory=dict)
     """By subset: makes the COCO ground truth for AP of "bbox" or "segm"."""
     files: Sequence[Path] = ()

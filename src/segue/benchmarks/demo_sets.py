@@ -9,6 +9,9 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
+
 from segue.benchmarks.demo_pictures import (
     ABSENT_NOUNS,
     DemoPicture,
@@ -16,7 +19,7 @@ from segue.benchmarks.demo_pictures import (
     demo_pictures,
     write_demo_picture,
 )
-from segue.files.atomic import write_bytes, write_json
+from segue.files.atomic import write_bytes, write_json, write_picture, write_text
 
 
 def coco_document(
@@ -186,4 +189,135 @@ def write_odinw(folder: Path) -> str:
             write_demo_picture(picture, folder / place / name)
         document = coco_document(own, names)
         write_json(folder / place / "annotations_without_background.json", document)
+    return "test"
+
+
+def write_saco(folder: Path) -> str:
+    """Write the subset "metaclip" of SA-Co/Gold: three annotators, absences, one vague pair."""
+    pairs: list[tuple[DemoPicture, str]] = []
+    for picture in demo_pictures():
+        write_demo_picture(picture, folder / "images" / f"metaclip_{picture.number}.jpg")
+        pairs.append((picture, picture.objects[picture.number % len(picture.objects)].noun))
+        pairs.append((picture, absent_noun(picture)))
+    for letter in "abc":
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for number, (picture, noun) in enumerate(pairs, 1):
+            images.append(
+                {
+                    "id": number,
+                    "file_name": f"metaclip_{picture.number}.jpg",
+                    "text_input": noun,
+                    "height": picture.size.height,
+                    "width": picture.size.width,
+                    "is_instance_exhaustive": int(number != 4),
+                }
+            )
+            for item in picture.objects:
+                # The third annotator overlooks one object.
+                if item.noun == noun and not (letter == "c" and number == 1):
+                    annotations.append(
+                        {
+                            "id": len(annotations) + 1,
+                            "image_id": number,
+                            "category_id": 1,
+                            "bbox": item.xywh,
+                            "area": item.mask.area,
+                            "iscrowd": 0,
+                            "segmentation": item.mask.rle,
+                        }
+                    )
+        document = {
+            "images": images,
+            "annotations": annotations,
+            "categories": [{"id": 1, "name": "object"}],
+        }
+        write_json(folder / f"gold_metaclip_merged_{letter}_release_test.json", document)
+    return "metaclip"
+
+
+def write_phrasecut(folder: Path) -> str:
+    """Write the split "miniv" of PhraseCut, which has twenty pictures too."""
+    tasks, images = [], []
+    for picture in demo_pictures():
+        write_demo_picture(picture, folder / "images" / f"{picture.number}.jpg")
+        images.append(
+            {
+                "image_id": picture.number,
+                "height": picture.size.height,
+                "width": picture.size.width,
+                "split": "miniv",
+            }
+        )
+        for index, item in enumerate(picture.objects):
+            polygons = [
+                [list(corner) for corner in zip(ring[::2], ring[1::2], strict=True)]
+                for ring in item.rings
+            ]
+            tasks.append(
+                {
+                    "task_id": f"{picture.number}__{index}",
+                    "image_id": picture.number,
+                    "ann_ids": [index],
+                    "instance_boxes": [item.xywh],
+                    "Polygons": [polygons],
+                    "phrase": item.noun,
+                    "phrase_structure": {
+                        "name": item.noun,
+                        "attributes": [],
+                        "relation_ids": [],
+                        "relation_descriptions": [],
+                        "type": "name",
+                    },
+                }
+            )
+    write_json(folder / "refer_miniv.json", tasks)
+    write_json(folder / "image_data_split3000.json", images)
+    return "miniv"
+
+
+def write_ref_l4(folder: Path) -> str:
+    """Write the split "val" of Ref-L4; as JSON where pyarrow is not installed."""
+    rows: list[dict[str, Any]] = []
+    for picture in demo_pictures():
+        name = f"objects365_v2_{picture.number:08}.jpg"
+        write_demo_picture(picture, folder / "images" / name)
+        for item in picture.objects:
+            rows.append(
+                {
+                    "id": len(rows),
+                    "caption": item.noun,
+                    "bbox": item.xywh,
+                    "bbox_area": item.box.area,
+                    "bbox_id": f"o365_{len(rows)}",
+                    "ori_category_id": f"o365_{ABSENT_NOUNS.index(item.noun) + 1}",
+                    "image_id": f"o365_{picture.number}",
+                    "height": picture.size.height,
+                    "width": picture.size.width,
+                    "file_name": name,
+                    "is_rewrite": False,
+                    "split": "val",
+                }
+            )
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        write_json(folder / "ref-l4-val.json", rows)
+        return "val"
+    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "ref-l4-val.parquet")
+    return "val"
+
+
+def write_refsegrs(folder: Path) -> str:
+    """Write the split "test" of RefSegRS: TIFF pictures and masks, a line a phrase."""
+    lines = []
+    for picture in demo_pictures():
+        for index, item in enumerate(picture.objects):
+            name = str(picture.number * 10 + index)
+            write_picture(folder / "images" / f"{name}.tif", picture.image.to_pil(), "TIFF")
+            mask = PIL.Image.fromarray(item.mask.array.astype(np.uint8) * 255)
+            write_picture(folder / "masks" / f"{name}.tif", mask, "TIFF")
+            lines.append(f"{name} {item.noun}")
+    write_text(folder / "output_phrase_test.txt", "\n".join(lines) + "\n")
     return "test"

@@ -177,11 +177,11 @@ def read_odinw(folder: Path, split: str, images: Path | None = None) -> Benchmar
         raise InputError("ODinW's pictures lie beside their annotations; leave --images out.")
     root = folder / "odinw" if (folder / "odinw").is_dir() else folder
     items: list[BenchmarkItem] = []
-    documents, skipped, files, folders = {}, [], [], []
+    documents, skipped, notes, files = {}, [], [], []
     for name, (place, prefix) in _ODINW_SETS.items():
         path = root / place / f"{prefix}annotations_without_background.json"
         if not path.is_file():
-            skipped.append(f"{name} is not there: {place}/{path.name}.")
+            notes.append(f"{name} is not there: {place}/{path.name}.")
             continue
         content = read_coco_file(path)
         renamed = _ODINW_PHRASES.get(name, {})
@@ -193,15 +193,15 @@ def read_odinw(folder: Path, split: str, images: Path | None = None) -> Benchmar
         documents[name] = partial(_document, content, phrases)
         skipped += content.skipped
         files.append(path)
-        folders.append(root)
     if not items:
-        raise InputError(f"None of the thirteen data sets is in {folder}. {skipped[0]}")
+        raise InputError(f"None of the thirteen data sets is in {folder}. {notes[0]}")
     return BenchmarkDataset(
         split=split,
         items=items,
         pictures=picture_files((root,), None, "", ()),
         counts={"data sets": len(documents), "pictures": len(items)},
         skipped=skipped,
+        notes=notes,
         documents=documents,
         files=files,
     )

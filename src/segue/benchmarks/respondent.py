@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from segue.assistant import Assistant
 
 Distortion = Callable[[Image], Image]
-"""Changes a picture without moving what is on it."""
+"""Changes a picture."""
+RegionMapping = Callable[[AnsweredRegion, Size], AnsweredRegion]
+"""Brings a region of a changed picture, of that size, back to the original picture."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,8 @@ class ItemRespondent:
     with_masks: bool = True
     distort_picture: Distortion | None = None
     distort_words: Callable[[str], str] | None = None
-    _last_picture: tuple[Path, Image] | None = field(default=None, init=False)
+    restore_region: RegionMapping | None = None
+    _last_picture: tuple[Path, Image, Size] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Refuse missing stages before anything is asked.
@@ -53,8 +56,7 @@ class ItemRespondent:
         started = time.perf_counter()
         size = Size(1, 1)
         try:
-            image = self._open(picture)
-            size = image.size
+            image, size = self._open(picture)
             raw, regions = (
                 self._ask_chat(item, image)
                 if self.respondent == "chat"
@@ -63,17 +65,24 @@ class ItemRespondent:
         except (InputError, ModelError) as error:
             seconds = time.perf_counter() - started
             return BenchmarkAnswer(id=item.id, size=size, error=str(error), seconds=seconds)
+        if self.restore_region is not None:
+            restore = self.restore_region
+            regions = tuple(restore(region, image.size) for region in regions)
         seconds = time.perf_counter() - started
         return BenchmarkAnswer(id=item.id, size=size, regions=regions, raw=raw, seconds=seconds)
 
-    def _open(self, picture: Path) -> Image:
-        """Open a picture; consecutive items about one picture open it once."""
+    def _open(self, picture: Path) -> tuple[Image, Size]:
+        """Open a picture, and return it with its own size, before any distortion.
+
+        Consecutive items about one picture open it once.
+        """
         if self._last_picture is None or self._last_picture[0] != picture:
             image = Image.open(picture)
+            size = image.size
             if self.distort_picture is not None:
                 image = self.distort_picture(image)
-            self._last_picture = (picture, image)
-        return self._last_picture[1]
+            self._last_picture = (picture, image, size)
+        return self._last_picture[1:]
 
     def _phrase(self, phrase: str) -> str:
         return phrase if self.distort_words is None else self.distort_words(phrase)

@@ -186,7 +186,7 @@ class BenchmarkReport:
     def sentences(self) -> list[str]:
         """Return what was left out, failed or differs from what is published."""
         run, table = self.run, self.table
-        sentences = list(run.notes)
+        sentences = [*run.notes, *run.dataset.notes]
         if table.n_open:
             sentences.append(f"{table.n_open} of {len(run.items)} items are not asked yet.")
         if len(run.items) < len(run.dataset.items):

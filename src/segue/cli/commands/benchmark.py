@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from segue.benchmarks.dataset import Benchmark, BenchmarkDataset
     from segue.benchmarks.protocol import EvaluationProtocol
     from segue.benchmarks.respondent import ItemRespondent
-    from segue.benchmarks.run import BenchmarkReport, BenchmarkRun
+    from segue.benchmarks.run import BenchmarkReport, BenchmarkRun, Shard
 
 app = typer.Typer(
     help="Run a benchmark of the field with any models, and print the result among published ones.",
@@ -28,6 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", help="Write the report here too; '-' is standard output.")
+]
 
 _DEMO = "demo"
 _MAX_GROUPS = 12
@@ -126,10 +130,16 @@ class FolderOptions:
             rich_help_panel=_RUN_PANEL,
         ),
     ] = False
-    json_target: Annotated[
+    distortion: Annotated[
         str | None,
-        typer.Option("--json", help="Write the report here too; '-' is standard output."),
+        typer.Option(
+            "--distort",
+            metavar="jpeg|scale|blur|rotate|typos",
+            help="Run again and again with worse pictures or questions, and draw the curve.",
+            rich_help_panel=_RUN_PANEL,
+        ),
     ] = None
+    json_target: JsonOption = None
 
 
 @app.command("list")
@@ -149,6 +159,56 @@ def list_benchmarks() -> None:
         table.add_row("data", benchmark.home)
         table.add_row("files", benchmark.layout)
         console.print(table)
+
+
+@app.command("compare")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of another run.")],
+    json_target: JsonOption = None,
+) -> None:
+    """Compare two runs item by item: differences with intervals, and McNemar's test."""
+    from rich.table import Table
+
+    from segue.benchmarks.comparison import compare_runs
+    from segue.cli.terminal.results import write_text
+    from segue.cli.terminal.screen import make_console, printable
+    from segue.files.atomic import json_text
+
+    comparison = compare_runs(first, second)
+    if json_target is not None:
+        write_text(json_text(comparison.to_json(), indent=2) + "\n", json_target)
+    if json_target == "-":
+        return
+    console = make_console()
+    console.print(
+        f"{comparison.benchmark} {comparison.split}, protocol {comparison.protocol}: "
+        f"{comparison.n_items} items in both runs"
+    )
+    table = Table(box=None)
+    table.add_column("figure")
+    for heading in (first.name, second.name, "difference", "95 % interval", "p"):
+        table.add_column(printable(heading), justify="right")
+    for name, figure in comparison.figures.items():
+        table.add_row(
+            name,
+            _percent(figure.first),
+            _percent(figure.second),
+            _percent(figure.second - figure.first),
+            f"{_percent(figure.low)} to {_percent(figure.high)}",
+            f"{figure.p_value:.3f}",
+        )
+    console.print(table)
+    correct = comparison.correct
+    console.print(
+        f"correct only in the first {correct.only_first}, only in the second "
+        f"{correct.only_second}; McNemar p = {correct.p_value:.3f}"
+    )
+    for count, which in ((comparison.only_first, "first"), (comparison.only_second, "second")):
+        if count:
+            console.print(f"{count} items only in the {which} run are left out", style="yellow")
+    for note in comparison.notes:
+        console.print(note, style="yellow")
 
 
 def _add_benchmark(name: str) -> None:
@@ -199,13 +259,70 @@ def _run(
         notes=_notes(data_options, asking),
         checks_counts=data_options.data != _DEMO,
     )
-    if not run_folder.only_report:
-        respondent = _load_respondent(protocol, asking, models, errors)
-        run.start(respondent)
-        _ask(run, respondent, shard, errors)
+    if run_folder.only_report:
+        _print_report(_finish(run, errors), run_folder.json_target)
+        return
+    respondent = _load_respondent(protocol, asking, models, errors)
+    if run_folder.distortion is not None:
+        _sweep(run, respondent, run_folder.distortion, shard, errors)
+        return
+    run.start(respondent)
+    _ask(run, respondent, shard, errors)
+    _print_report(_finish(run, errors), run_folder.json_target)
+
+
+def _finish(run: "BenchmarkRun", errors: "Console") -> "BenchmarkReport":
+    """Score a run, and write report and page."""
+    from segue.benchmarks.page import write_page
+    from segue.cli.terminal.screen import show_status
+
     with show_status(errors, "scoring"):
         report = run.report()
-    _print_report(report, run_folder.json_target)
+        write_page(report)
+    return report
+
+
+def _sweep(
+    run: "BenchmarkRun",
+    respondent: "ItemRespondent",
+    distortion: str,
+    shard: "Shard",
+    errors: "Console",
+) -> None:
+    """Run the benchmark plain and at every level of a distortion, and print the curve."""
+    from rich.table import Table
+
+    from segue.benchmarks.distortion import DistortionLevel, distortion_levels
+    from segue.benchmarks.robustness import CURVE, CurvePoint, write_curve
+    from segue.cli.terminal.screen import make_console, printable
+
+    points = []
+    for level in (DistortionLevel("plain"), *distortion_levels(distortion)):
+        one = replace(run, folder=run.folder / level.name)
+        disturbed = replace(
+            respondent,
+            distort_picture=level.picture,
+            distort_words=level.words,
+            restore_region=level.restore,
+        )
+        one.start(disturbed, "" if level.name == "plain" else level.name)
+        errors.print(level.name, style="dim")
+        _ask(one, disturbed, shard, errors)
+        report = _finish(one, errors)
+        points.append(CurvePoint(level.name, report.figures[run.protocol.headline]))
+    title = f"{run.benchmark.title} {run.dataset.split}, protocol {run.protocol.name}"
+    write_curve(run.folder, title, run.protocol.headline, points)
+    console = make_console()
+    table = Table(box=None, title=title, title_justify="left")
+    for heading in ("level", run.protocol.headline, "95 % interval"):
+        table.add_column(heading, justify="left" if heading == "level" else "right")
+    for point in points:
+        low, high = _percent(point.figure.low), _percent(point.figure.high)
+        table.add_row(point.level, _percent(point.figure.value), f"{low} to {high}")
+    console.print(table)
+    for sentence in run.notes:
+        console.print(printable(sentence), style="yellow")
+    console.print(f"the curve is in {run.folder / CURVE}, each level in a folder beside it")
 
 
 def _notes(data_options: DataOptions, asking: AskingOptions) -> list[str]:
@@ -284,7 +401,7 @@ def _load_respondent(
 def _ask(
     run: "BenchmarkRun",
     respondent: "ItemRespondent",
-    shard: Any,
+    shard: "Shard",
     errors: "Console",
 ) -> None:
     """Ask what is open, with a bar in a terminal."""
@@ -331,7 +448,7 @@ def _print_report(report: "BenchmarkReport", json_target: str | None) -> None:
     _print_published(console, report)
     for sentence in report.sentences():
         console.print(printable(sentence), style="yellow")
-    console.print(f"answers, scores and report are in {run.folder}")
+    console.print(f"answers, scores, report.json and index.html are in {run.folder}")
 
 
 def _print_figures(console: "Console", report: "BenchmarkReport") -> None:
