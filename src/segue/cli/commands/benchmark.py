@@ -360,7 +360,12 @@ def _read(
             )
         return benchmark.read(folder, split, data_options.image_folder)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segue-benchmark-")))
-    return benchmark.read(folder, data_options.split or benchmark.write_demo(folder), None)
+    demo_split = benchmark.write_demo(folder)
+    if data_options.split not in (None, demo_split):
+        raise InputError(
+            f"The stand-in has the split {demo_split!r} only, got {data_options.split!r}."
+        )
+    return benchmark.read(folder, demo_split, None)
 
 
 def _load_respondent(
