@@ -208,7 +208,9 @@ def test_two_runs_are_compared_on_the_items_of_both(run, respondent):
     ask_everything(run, respondent)
     run.report()
     other = replace(run, folder=run.folder.with_name("other"), limit=30)
-    worse = replace(respondent, threshold=0.85)  # no dog is found any more, also where there is none
+    worse = replace(
+        respondent, threshold=0.85
+    )  # no dog is found any more, also where there is none
     ask_everything(other, worse)
     other.report()
     comparison = compare_runs(run.folder, other.folder)

@@ -1,8 +1,8 @@
 """Protocols of referring comprehension: boxes.
 
-Sources: the grounding script published with Qwen-VL, arXiv:2308.12966; Ref-L4, arXiv:2406.16866,
-`ref_l4/evaluation.py`; GREC, arXiv:2308.16182, `mdetr/datasets/refexp.py` of gRefCOCO. Rules only;
-no code of theirs is used.
+Sources, papers and the evaluation code published with them: Qwen-VL, arXiv:2308.12966; Ref-L4,
+arXiv:2406.16866; GREC, arXiv:2308.16182, in the repository of gRefCOCO. Rules only; no code of
+theirs is used.
 """
 
 import math

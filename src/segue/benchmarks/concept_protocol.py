@@ -3,7 +3,8 @@
 cgF1 is pmF1, how well the instances are segmented where there are some, times IL_MCC, how well
 presence is told from absence.
 
-Source: SAM 3, arXiv:2511.16719, `sam3/eval/cgf1_eval.py`. Rules only; no code of theirs is used.
+Source: SAM 3, arXiv:2511.16719, and the evaluator in its repository. Rules only; no code of theirs
+is used.
 """
 
 from dataclasses import dataclass, field

@@ -3,9 +3,9 @@
 An answer is the union of its masks. A question that failed (its picture is missing, a model broke
 off) is wrong in any case, except in `SegZeroProtocol`, which drops it, as its authors' script does.
 
-Sources: GRES, arXiv:2306.00968, `refer_evaluation.py` of ReLA; LISA, arXiv:2308.00692,
-`train_ds.py`; Seg-Zero, arXiv:2503.06520, `evaluation_visionreasoner.py`; PhraseCut,
-arXiv:2008.01187, `utils/evaluator.py`. Rules only; no code of theirs is used.
+Sources, papers and the evaluation code published with them: GRES, arXiv:2306.00968; LISA,
+arXiv:2308.00692; Seg-Zero, arXiv:2503.06520; PhraseCut, arXiv:2008.01187. Rules only; no code of
+theirs is used.
 """
 
 from collections.abc import Sequence

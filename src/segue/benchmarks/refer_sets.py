@@ -1,8 +1,8 @@
 """RefCOCO, RefCOCO+, RefCOCOg, and gRefCOCO: expressions about pictures of COCO train2014.
 
 `refs(unc).p`, `refs(google).p`, `refs(umd).p` are pickles, which may only build plain values here;
-JSON of the same content is read too. Splits are matched as `refer.py` does it: "testA" is any split
-that ends in A, "test" any that contains "test".
+JSON of the same content is read too. Splits are matched as the REFER API does it: "testA" is any
+split with an A in it, "test" any that contains "test".
 
 Source: https://github.com/lichengunc/refer; gRefCOCO, arXiv:2306.00968.
 """
@@ -151,7 +151,7 @@ def read_refer_set(
 
 
 def is_of_split(split: str, wanted: str) -> bool:
-    """Whether a reference belongs to a split, as `refer.py` decides it.
+    """Whether a reference belongs to a split, as the REFER API decides it.
 
     >>> is_of_split("testAB", "testA"), is_of_split("testB", "test"), is_of_split("val", "test")
     (True, True, False)

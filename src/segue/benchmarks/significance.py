@@ -13,7 +13,7 @@ import numpy as np
 from segue.benchmarks.protocol import EvaluationProtocol
 
 N_RESAMPLES = 2000
-_CELLS_AT_ONCE = 4_000_000
+_CELLS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
