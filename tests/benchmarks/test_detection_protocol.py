@@ -1,9 +1,13 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from segue.benchmarks.detection_protocol import ApProtocol
 from segue.benchmarks.item import AnsweredRegion, BenchmarkAnswer, BenchmarkItem
 from segue.evaluate.metrics import average_precision
 from segue.values.box import Box, Size
+from segue.values.mask import rle
 
 SIZE = Size(100, 100)
 A, B, C = Box(0, 0, 20, 20), Box(40, 40, 60, 60), Box(70, 70, 90, 90)
@@ -145,3 +149,27 @@ def test_nothing_found_has_ap_zero():
 def test_the_f1_of_a_picture_needs_category_and_place():
     item, answer = answered((CUP, A, 0.9), (CUP, B, 0.9), (DOG, B, 0.1))
     assert COCO.score(item, answer).quality == pytest.approx(2 * 1 / (2 + 2))
+
+
+def test_ids_may_be_texts_or_zero():
+    """Libraries take 0 for "no match", and cannot sort texts among numbers."""
+    document = a_document()
+    document["images"][0]["id"] = 0
+    document["categories"][0]["id"] = "cup"
+    for entry in document["annotations"]:
+        entry["image_id"] = 0
+        entry["category_id"] = "cup" if entry["category_id"] == CUP else entry["category_id"]
+    item, answer = answered((CUP, A, 0.9), (DOG, B, 0.9))
+    item = replace(item, image_id=0, category_ids=("cup", DOG, TREE))
+    assert COCO.average_precision(document, [(item, answer)])["AP"] == pytest.approx(1)
+
+
+def test_lvis_masks_on_a_picture_without_annotations_are_dropped_in_peace():
+    document = a_document(neg_category_ids=[], not_exhaustive_category_ids=[])
+    document["annotations"] = []
+    mask = rle.encode(np.ones(SIZE, bool))
+    item, answer = answered((TREE, C, 0.9))
+    region = replace(answer.regions[0], rle=mask)
+    protocol = ApProtocol("lvis-mask", "", kind="segm", style="lvis")
+    figures = protocol.average_precision(document, [(item, replace(answer, regions=(region,)))])
+    assert figures["AP"] is None

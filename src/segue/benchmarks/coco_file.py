@@ -95,7 +95,8 @@ def read_coco_file(path: Path, *, needs_categories: bool = True) -> CocoFile:
             raise InputError(
                 f"{printable_path(path)} is not a COCO instances file: {key!r} must be a list."
             )
-    for number, value in enumerate(document.get("categories") or [], 1):
+    categories = document.get("categories")
+    for number, value in enumerate(categories if isinstance(categories, list) else [], 1):
         with log.entry(f"category {number}"):
             entry = read_object(value, "a category")
             content.categories[read_identity(entry["id"], "id")] = entry

@@ -17,7 +17,7 @@ import numpy as np
 
 from segue.benchmarks.box_protocols import matched_pairs
 from segue.benchmarks.concept_protocol import mask_library
-from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem, ItemScore
+from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem, EntryId, ItemScore
 from segue.benchmarks.protocol import Respondent, Sums, ratio
 
 _MIN_PICTURE_SCORE = 0.3
@@ -70,14 +70,16 @@ class ApProtocol:
             document: the ground truth of one subset.
             answers: items of that subset, each with its answer.
         """
-        image_ids, detections = set(), []
+        numbers = {category["id"]: n for n, category in enumerate(document["categories"], 1)}
+        image_numbers: dict[EntryId, int] = {}
+        detections = []
         for item, answer in answers:
-            image_ids.add(item.image_id)
+            image_number = image_numbers.setdefault(item.image_id, len(image_numbers) + 1)
             regions = sorted(answer.regions, key=lambda region: -(region.score or 0.0))
             for region in regions[: self.max_detections] if self.style == "lvis" else regions:
                 detection: dict[str, Any] = {
-                    "image_id": item.image_id,
-                    "category_id": item.category_ids[region.phrase],
+                    "image_id": image_number,
+                    "category_id": numbers[item.category_ids[region.phrase]],
                     "score": 1.0 if region.score is None else region.score,
                     "bbox": [region.box.x0, region.box.y0, region.box.width, region.box.height],
                 }
@@ -86,18 +88,55 @@ class ApProtocol:
                         continue
                     detection["segmentation"] = dict(region.rle)
                 detections.append(detection)
-        return _evaluate(_restrict(document, image_ids), detections, self)
+        return _evaluate(_renumber(document, image_numbers, numbers), detections, self)
 
 
-def _restrict(document: Document, image_ids: set[Any]) -> dict[str, Any]:
-    """Return the ground truth of some pictures only; the categories stay."""
+def _renumber(
+    document: Document, images: Mapping[EntryId, int], categories: Mapping[EntryId, int]
+) -> dict[str, Any]:
+    """Return the ground truth of some pictures, with numbers from 1 instead of ids.
+
+    Libraries take the id 0 for "no match", and cannot sort texts among numbers. All categories
+    stay.
+    """
+    new_images = []
+    for image in document["images"]:
+        if image["id"] not in images:
+            continue
+        new_image = {**image, "id": images[image["id"]]}
+        for key in ("neg_category_ids", "not_exhaustive_category_ids"):
+            if key in image:
+                known = [identity for identity in image[key] if identity in categories]
+                new_image[key] = [categories[identity] for identity in known]
+        new_images.append(new_image)
+    annotations = [
+        {
+            **entry,
+            "image_id": images[entry["image_id"]],
+            "category_id": categories[entry["category_id"]],
+        }
+        for entry in document["annotations"]
+        if entry["image_id"] in images
+    ]
     return {
-        "images": [dict(image) for image in document["images"] if image["id"] in image_ids],
-        "annotations": [
-            dict(entry) for entry in document["annotations"] if entry["image_id"] in image_ids
-        ],
-        "categories": [dict(category) for category in document["categories"]],
+        "images": new_images,
+        "annotations": annotations,
+        "categories": [{**c, "id": categories[c["id"]]} for c in document["categories"]],
     }
+
+
+def _drop_unchecked(document: Document, detections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the detections of categories that were checked on their picture.
+
+    The library does so too, but stumbles over masks on pictures without any annotation.
+    """
+    checked = {
+        (image["id"], category)
+        for image in document["images"]
+        for category in image.get("neg_category_ids", ())
+    }
+    checked |= {(entry["image_id"], entry["category_id"]) for entry in document["annotations"]}
+    return [d for d in detections if (d["image_id"], d["category_id"]) in checked]
 
 
 def _evaluate(
@@ -106,8 +145,10 @@ def _evaluate(
     mask_library()  # says what to install
     from faster_coco_eval import COCO, COCOeval_faster
 
-    reference = COCO(document)
     is_lvis = protocol.style == "lvis"
+    if is_lvis:
+        detections = _drop_unchecked(document, detections)
+    reference = COCO(document)
     evaluation = COCOeval_faster(
         reference, reference.loadRes(detections), protocol.kind, lvis_style=is_lvis
     )

@@ -146,10 +146,12 @@ def read_lvis(folder: Path, split: str, images: Path | None = None) -> Benchmark
     ]  # fmt: skip
     path = find_file(folder, names, ("", "annotations", "lvis", "lvis/annotations"), names[0])
     content = read_coco_file(path)
-    phrases = {
-        identity: content.category_name(identity).replace("_", " ")
-        for identity in content.categories
-    }
+    phrases: dict[EntryId, str] = {}
+    for identity, category in content.categories.items():
+        with EntryLog(path, content.skipped).entry(f"category {identity}"):
+            if category.get("frequency") not in ("r", "c", "f"):
+                raise InputError("frequency must be 'r', 'c' or 'f'")
+            phrases[identity] = content.category_name(identity).replace("_", " ")
     if not any("neg_category_ids" in image for image in content.images.values()):
         raise InputError(
             f"{path} is not an LVIS file: its pictures have no neg_category_ids. For a COCO file: "

@@ -29,7 +29,8 @@ _SIDE = 360
 """Pixels of the longer side of a picture on the page."""
 _TINT, _FRAME = np.array([255, 90, 0]), np.array([255, 255, 255])
 _STYLE = """
-  body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; color: #222; }
+  body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; padding: 0 1rem;
+    max-width: 1200px; color: #222; }
   table { border-collapse: collapse; margin: 1rem 0; }
   td, th { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }
   td:first-child, th:first-child { text-align: left; }

@@ -53,8 +53,11 @@ def _page(title: str, figure: str, points: Sequence[CurvePoint]) -> str:
         value = 0.0 if value != value else value
         return _MARGIN + index * step, _HEIGHT - _MARGIN - value * (_HEIGHT - 2 * _MARGIN)
 
-    marks = []
-    corners = []
+    marks, corners = [], []
+    for value in (0.0, 0.5, 1.0):
+        y = place(0, value)[1]
+        marks.append(f'<line class="grid" x1="{_MARGIN}" y1="{y}" x2="{_WIDTH}" y2="{y}"/>')
+        marks.append(f'<text x="{_MARGIN - 12}" y="{y + 4}" text-anchor="end">{value:.0%}</text>')
     for index, point in enumerate(points):
         x, y = place(index, point.figure.value)
         corners.append(f"{x:.1f},{y:.1f}")
@@ -76,7 +79,8 @@ def _page(title: str, figure: str, points: Sequence[CurvePoint]) -> str:
 <meta charset="utf-8">
 <title>{heading}</title>
 <style>body {{ font: 15px system-ui, sans-serif; margin: 2rem; }} text {{ font-size: 11px; }}
-line, polyline {{ stroke: #c40; fill: none; }} circle {{ fill: #c40; }}</style>
+line, polyline {{ stroke: #c40; fill: none; }} circle {{ fill: #c40; }}
+.grid {{ stroke: #ddd; }}</style>
 <h1>{heading}</h1>
 <svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}">
 <polyline points="{" ".join(corners)}"/>

@@ -225,7 +225,9 @@ def _add_benchmark(name: str) -> None:
         with ExitStack() as stack:
             _run(name, data_options, asking, run_folder, models, stack)
 
-    app.command(name, help=f"{BENCHMARKS[name].summary}.")(command)
+    summary = BENCHMARKS[name].summary
+    details = "Splits, protocols and where the data are to be had: segue benchmark list"
+    app.command(name, help=f"{summary}. {details}", short_help=f"{summary}.")(command)
 
 
 for _name in BENCHMARKS:
@@ -256,7 +258,7 @@ def _run(
         protocol=protocol,
         folder=run_folder.folder or Path(f"benchmark-{name}-{dataset.split}"),
         limit=data_options.limit,
-        notes=_notes(data_options, asking),
+        notes=_notes(data_options, asking, models),
         checks_counts=data_options.data != _DEMO,
     )
     if run_folder.only_report:
@@ -325,8 +327,12 @@ def _sweep(
     console.print(f"the curve is in {run.folder / CURVE}, each level in a folder beside it")
 
 
-def _notes(data_options: DataOptions, asking: AskingOptions) -> list[str]:
+def _notes(
+    data_options: DataOptions, asking: AskingOptions, models: options.BareModelOptions
+) -> list[str]:
     notes = []
+    if data_options.data != _DEMO and models.preset == "embedded" and not models.detect:
+        notes.append("The bundled models know drawn scenes only. Name others: --preset")
     if data_options.data == _DEMO:
         notes.append("A stand-in of drawn pictures: not comparable with any published figure.")
     if asking.min_score is not None:
