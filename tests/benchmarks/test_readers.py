@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from segue.benchmarks import BENCHMARKS
@@ -247,3 +248,50 @@ def test_damage_never_gives_a_traceback(stand_ins, tmp_path, name, content):
     (tmp_path / "masks").mkdir(exist_ok=True)
     with pytest.raises(InputError):
         benchmark.read(tmp_path, split, None)
+
+
+def test_phrasecut_cuts_corners_to_pixels_and_draws_the_outline(stand_ins, tmp_path):
+    _, folder, _ = stand_ins["phrasecut"]
+    task = json.loads((folder / "refer_miniv.json").read_text())[0]
+    task["Polygons"] = [[[[1.9, 1], [4.9, 1.2], [4, 3], [1, 3]]], [[[7, 7]]]]
+    (tmp_path / "refer_miniv.json").write_text(json.dumps([task]))
+    dataset = BENCHMARKS.load("phrasecut").read(tmp_path, "miniv", folder / "images")
+    truth = dataset.items[0].mask_truth(Size(10, 10))
+    assert truth.target.sum() == 4 * 3
+    assert truth.target[1:4, 1:5].all()
+
+
+def test_refcoco_tells_pixels_of_two_polygons_of_one_object(stand_ins, tmp_path):
+    _, folder, _ = stand_ins["refcoco"]
+    document = json.loads((folder / "refcoco" / "instances.json").read_text())
+    square, other = [2, 2, 8, 2, 8, 8, 2, 8], [5, 2, 11, 2, 11, 8, 5, 8]
+    document["annotations"][0]["segmentation"] = [square, other]
+    (tmp_path / "instances.json").write_text(json.dumps(document))
+    (tmp_path / "refs(unc).p").write_bytes((folder / "refcoco" / "refs(unc).p").read_bytes())
+    dataset = read_refer_set(tmp_path, "refcoco", "val", "unc", folder / "images" / "train2014")
+    truth = dataset.items[0].mask_truth(Size(480, 640))
+    assert truth.overlap is not None
+    assert (truth.target.sum(), truth.overlap.sum()) == (9 * 6, 3 * 6)
+
+
+def test_refsegrs_takes_values_above_50(stand_ins, tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        values = np.array([[0, 50, 51, 255]], np.uint8)
+        PIL.Image.fromarray(values).save(tmp_path / name / "7.tif")
+    (tmp_path / "output_phrase_test.txt").write_text("7 road marking\n\n8 no such picture\n9\n")
+    dataset = BENCHMARKS.load("refsegrs").read(tmp_path, "test", None)
+    (item,) = dataset.items
+    assert item.phrases == ("road marking",)
+    assert item.mask_truth(Size(1, 4)).target.tolist() == [[False, False, True, True]]
+    assert len(dataset.skipped) == 2
+
+
+def test_ref_l4_all_is_val_and_test(stand_ins, tmp_path):
+    _, folder, _ = stand_ins["ref-l4"]
+    for part in ("val", "test"):
+        (tmp_path / f"ref-l4-{part}.parquet").write_bytes(
+            (folder / "ref-l4-val.parquet").read_bytes()
+        )
+    dataset = BENCHMARKS.load("ref-l4").read(tmp_path, "all", folder / "images")
+    assert len({item.id for item in dataset.items}) == 80, "equal ids are told apart"

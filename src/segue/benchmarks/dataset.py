@@ -1,8 +1,9 @@
 """A benchmark on a disk: its items, its pictures, and what was left out and why."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ class BenchmarkDataset:
     """By subset: makes the COCO ground truth for AP of "bbox" or "segm"."""
     files: Sequence[Path] = ()
     """The annotation files."""
+
+    def __post_init__(self) -> None:
+        """Tell items of one id apart, by a number: answers are kept by id."""
+        counts: Counter[str] = Counter()
+        items = []
+        for item in self.items:
+            counts[item.id] += 1
+            number = counts[item.id]
+            items.append(item if number == 1 else replace(item, id=f"{item.id}#{number}"))
+        self.items = items
 
     def locate(self, item: BenchmarkItem) -> Path:
         """Return the file of an item's picture.

@@ -97,6 +97,9 @@ class BenchmarkRun:
             "masks": respondent.with_masks,
             "models": dict(assistant.stage_names),
             "route": assistant.route,
+            "dialect": assistant.dialect_name if respondent.respondent == "chat" else "",
+            "teach_tag": assistant.teach_tag,
+            "thresholds": [assistant.box_threshold, assistant.text_threshold],
             "versions": _versions(),
             **({"distortion": distortion} if distortion else {}),
         }
