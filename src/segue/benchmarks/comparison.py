@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.benchmarks import BENCHMARKS
+from segue.benchmarks.concept_protocol import mask_library
 from segue.benchmarks.dataset import Benchmark
 from segue.benchmarks.detection_protocol import ApProtocol
 from segue.benchmarks.journal import REPORT, read_run
@@ -69,8 +70,10 @@ def compare_runs(first: Path, second: Path) -> Comparison:
         second: another one.
 
     Raises:
+        MissingExtra: the extra is not installed.
         InputError: one is no such folder, or they are of different data, split or protocol.
     """
+    mask_library()  # says what to install
     reports = [_read_report(folder) for folder in (first, second)]
     manifests = [read_run(folder) for folder in (first, second)]
     for what, values in (

@@ -28,10 +28,11 @@ def mask_library() -> Any:
         MissingExtra: it is not installed.
     """
     try:
+        import scipy  # noqa: F401
         from faster_coco_eval.core import mask
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            "Benchmarks need the 'evaluate' extra (faster-coco-eval is not installed). "
+            f"Benchmarks need the 'evaluate' extra ({error.name} is not installed). "
             "Run: pip install 'segue[evaluate]'"
         ) from error
     return mask

@@ -242,9 +242,11 @@ def _run(
     models: options.BareModelOptions,
     stack: ExitStack,
 ) -> None:
+    from segue.benchmarks.concept_protocol import mask_library
     from segue.benchmarks.run import BenchmarkRun, Shard
     from segue.cli.terminal.screen import make_console, show_status
 
+    mask_library()  # before anything is asked
     errors = make_console(error=True)
     shard = Shard.parse(run_folder.shard)
     benchmark: Benchmark = BENCHMARKS.load(name)
