@@ -92,3 +92,13 @@ def test_a_mistake_is_one_sentence(run, no_models, options, message):
     assert outcome.code == 2
     assert message in outcome.err
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("name", ["grefcoco", "saco-gold"])
+def test_the_embedded_models_solve_the_first_items(run, tmp_path, name):
+    """Chat and tag route, and the detector alone, with trained weights."""
+    outcome = run("benchmark", name, "--data", "demo", "--limit", "2", "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["items"]["failed"] == 0
+    assert report["figures"][report["headline"]]["value"] > 0.8
