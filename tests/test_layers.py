@@ -21,6 +21,7 @@ ROOMS = [
     {"runs"},
     {"review"},
     {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
+    {"benchmarks"},
     {"server"},
     {"cli"},
 ]

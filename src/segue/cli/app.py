@@ -21,6 +21,7 @@ import typer
 from segue.cli.commands import (
     annotate,
     ask,
+    benchmark,
     chat,
     convert,
     convert_weights,
@@ -80,6 +81,7 @@ app.command(
 )(doctor.doctor)
 app.add_typer(convert.app, name="convert")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def _print_version(is_requested: bool) -> None:
