@@ -86,9 +86,7 @@ def measure(counts: NDArray[np.float64]) -> dict[str, Interval]:
     return _bootstrap(lambda rows: _figures(counts[rows].sum(axis=0)), len(counts))
 
 
-def difference(
-    before: NDArray[np.float64], after: NDArray[np.float64]
-) -> dict[str, Interval]:
+def difference(before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[str, Interval]:
     """Return after minus before, of the same pictures, with the interval of the difference."""
 
     def figures(rows: NDArray[np.int64]) -> NDArray[np.float64]:

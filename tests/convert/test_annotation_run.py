@@ -52,9 +52,7 @@ def a_run(source, folder, **rules):
     return folder
 
 
-def convert(
-    run, out, route="box", absent_share=0.0, reviewed="all", own_question=False, **options
-):
+def convert(run, out, route="box", absent_share=0.0, reviewed="all", own_question=False, **options):
     style = QuestionStyle(route=route, chinese_share=0.0, typo_share=0.0)
     tally = EntryTally()
     coco_options = CocoOptions(

@@ -209,9 +209,7 @@ def _list_all(
     boxes_by_category = {
         category: upright.boxes_in_reading_order(group) for category, group in groups
     }
-    categories = sorted(
-        boxes_by_category, key=lambda name: (boxes_by_category[name][0].x0, name)
-    )
+    categories = sorted(boxes_by_category, key=lambda name: (boxes_by_category[name][0].x0, name))
     markups = []
     for category in categories:
         boxes = boxes_by_category[category]
