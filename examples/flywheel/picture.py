@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the folder of a turn")
     parser.add_argument("--to", type=Path, default=Path(__file__).with_name("before_after.png"))
     options = parser.parse_args()
-    sheet(options.out).save(options.to, optimize=True)
+    sheet(options.out).quantize(128).save(options.to, optimize=True)
 
 
 def sheet(out: Path) -> PIL.Image.Image:
