@@ -8,6 +8,7 @@ import pytest
 
 import segue
 from builders import an_image
+from segue.chat.scripted import Scripted
 from segue.convert.check import check_dataset
 from segue.convert.dataset import OutputPlan, read_dialogues, write_dataset
 from segue.convert.datasets import annotation_run
@@ -17,6 +18,9 @@ from segue.convert.datasets.question_templates import QuestionStyle
 from segue.convert.entry_tally import EntryTally
 from segue.detect.fixed import Fixed
 from segue.errors import InputError
+from segue.export.reading import read_data_set
+from segue.review import OriginalPicture, PictureChange, Review, ReviewJournal
+from segue.review.journal import journal_path
 from segue.runs.annotate import annotate
 from segue.runs.results import PictureResult
 from segue.runs.store import RunStore
@@ -48,14 +52,15 @@ def a_run(source, folder, **rules):
     return folder
 
 
-def convert(run, out, route="box", absent_share=0.0, **options):
+def convert(run, out, route="box", absent_share=0.0, reviewed="all", own_question=False, **options):
     style = QuestionStyle(route=route, chinese_share=0.0, typo_share=0.0)
     tally = EntryTally()
     coco_options = CocoOptions(
         question_style=style, absent_share=absent_share, exif="upright", source="run", **options
     )
     plan = OutputPlan(formats=("dialogues",), validation_share=0.0)
-    report = write_dataset(convert_run(run, out, coco_options, tally), out, plan, {}, tally)
+    records = convert_run(run, out, coco_options, tally, reviewed, own_question=own_question)
+    report = write_dataset(records, out, plan, {}, tally)
     assert report.n_read == report.n_kept + report.n_dropped
     for counts in tally.kinds.values():
         assert counts.n_read == counts.n_used + counts.n_dropped
@@ -155,3 +160,78 @@ def test_a_run_without_names_and_a_folder_that_is_no_run_are_refused(pictures, t
         convert(run, tmp_path / "out")
     with pytest.raises(InputError, match="is no run"):
         convert(pictures, tmp_path / "out")
+
+
+def review_run(run, **changes):
+    """Review the pictures "0.png", …, given as `_0`, …: a decision, and what is deleted."""
+    pictures = read_data_set(run, reviewed="original", skipped=[]).pictures
+    originals = [OriginalPicture.of(one.name, one.size, one.regions) for one in pictures]
+    with ReviewJournal(journal_path(run)) as journal:
+        review = Review(originals, journal)
+        for index, original in enumerate(originals):
+            if (key := f"_{original.name.removesuffix('.png')}") in changes:
+                decision, *deleted_phrases = changes[key]
+                deleted = [
+                    id for id, region in original.regions.items()
+                    if region["phrase"] in deleted_phrases
+                ]  # fmt: skip
+                change = PictureChange(
+                    id=key, picture="", origin="", base=0, reviewer="Ann", time="",
+                    decision=decision, deleted=deleted,
+                )  # fmt: skip
+                assert review.submit(index, change).is_applied
+
+
+def test_an_accepted_picture_is_the_whole_truth_and_others_are_left_out(pictures, tmp_path):
+    run = a_run(pictures, tmp_path / "run", max_per_class=1)  # leaves out a second dog
+    review_run(run, _0=("accept",), _1=("accept", "cat"), _2=("reject",), _3=("reopen",))
+    absent: dict[str, set[str]] = {}
+    for seed in range(8):
+        report, dialogues = convert(
+            run, tmp_path / f"out{seed}", absent_share=1.0, reviewed="accepted", seed=seed
+        )
+        assert (report.n_kept, dict(report.reasons)) == (2, {
+            "picture was not annotated": 1,
+            "picture was rejected in its review": 1,
+            "picture was not reviewed": 3,
+        })  # fmt: skip
+        for dialogue in dialogues:
+            phrases = {p for turn in dialogue.turns if turn.kind == "absent" for p in turn.phrases}
+            absent.setdefault(dialogue.image_key, set()).update(phrases)
+    assert absent == {"run/0.png": {"unicorn"}, "run/1.png": {"cat", "unicorn"}}
+
+
+def test_accepted_pictures_of_a_run_that_nobody_reviewed_are_an_error(pictures, tmp_path):
+    run = a_run(pictures, tmp_path / "run")
+    with pytest.raises(InputError, match="was not reviewed"):
+        convert(run, tmp_path / "out", reviewed="accepted")
+
+
+def test_the_question_of_the_run_is_answered_with_all_that_was_accepted(pictures, tmp_path):
+    chat = Scripted({"What is there?": "<ref>a wolf</ref><box>(100,100),(200,200)</box>"})
+    assistant = segue.Assistant(chat, Fixed(PLACES), BoxFill())
+    run = tmp_path / "run"
+    annotate(pictures, run, classes=CLASSES, question="What is there?", assistant=assistant)
+    review_run(run, _0=("accept",), _1=("accept", "dog"), _2=("accept", "dog", "cat"))
+    _, dialogues = convert(run, tmp_path / "out", own_question=True, questions=1)
+    turns = {dialogue.image_key.removeprefix("run/"): dialogue.turns for dialogue in dialogues}
+    assert turns["0.png"][0].text == turns["1.png"][0].text == "What is there?"
+    assert turns["0.png"][1].text == (
+        "<ref>dog</ref><box>(125,125),(375,375)</box><box>(625,417),(938,833)</box>, "
+        "<ref>cat</ref><box>(469,42),(594,250)</box>"
+    )
+    assert turns["1.png"][1].phrases == ("cat",)
+    assert "2.png" not in turns  # nothing is on it, and nobody said in which words
+    assert turns["3.png"][0].text != "What is there?"  # nobody accepted what was found
+    report, _ = convert(
+        run, tmp_path / "accepted", own_question=True, questions=1, reviewed="accepted"
+    )
+    assert report.tally.kinds["annotation"].n_used == 4  # none is beyond the questions
+
+
+def test_a_question_that_the_run_did_not_ask_or_that_the_tag_answers_is_refused(pictures, tmp_path):
+    run = a_run(pictures, tmp_path / "run")
+    with pytest.raises(InputError, match="Leave out --own-question"):
+        convert(run, tmp_path / "out", own_question=True)
+    with pytest.raises(InputError, match="use route 'box'"):
+        convert(run, tmp_path / "out", route="tag", list_question="What is there?")

@@ -255,6 +255,20 @@ def test_models_that_are_needed_are_asked_for(pictures, tmp_path):
         annotate(pictures, tmp_path / "c", assistant=nothing)
 
 
+def test_without_a_detector_classes_sort_what_the_chat_model_says(pictures, tmp_path):
+    reply = (
+        "<ref>two dogs</ref><box>(10,10),(40,40)</box> <ref>a tram</ref><box>(5,5),(99,99)</box>"
+    )
+    assistant = segue.Assistant(Scripted({"what?": reply}), None, BoxFill())
+    store = annotate(
+        pictures, tmp_path / "run", classes="dog, cat", question="what?", assistant=assistant
+    )
+    (result, *_) = [one for one in store.results() if one.error is None]
+    assert [(region.phrase, region.agreement) for region in result.regions] == [("dog", None)]
+    assert result.not_found == ("cat",)
+    assert "left out, as no class: a tram" in result.notices
+
+
 SCRIPT = """
 import signal, sys
 import segue

@@ -45,7 +45,8 @@ class AnnotationRun:
         facts = self._engine.facts()
         self.models: Mapping[str, Any] = facts["models"]
         """Names of the models by stage, and how they are asked."""
-        if settings.classes and not settings.from_boxes and self.models["detect"] is None:
+        is_given = settings.from_boxes or settings.asks_chat  # objects come from elsewhere too
+        if settings.classes and not is_given and self.models["detect"] is None:
             raise InputError("Looking for classes needs a detector. Load one: detect=….")
         if settings.everything is not None and self.models["segment"] is None:
             raise InputError("Segmenting everything needs a segmenter. Load one: segment=….")

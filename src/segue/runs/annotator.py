@@ -156,7 +156,10 @@ class Annotator:
         if question is not None:
             chat_regions, chat_notices = self._ask(image, question)
             notices = list(dict.fromkeys((*notices, *chat_notices)))
-            regions = _join_routes(regions, chat_regions) if settings.classes else chat_regions
+            # Without a detector there is nothing that the chat model could agree with.
+            has_rival = settings.from_boxes or self._detector is not None
+            is_joining = bool(settings.classes) and has_rival
+            regions = _join_routes(regions, chat_regions) if is_joining else chat_regions
         regions = self._keep(regions, left_out)
         seconds += time.perf_counter() - started
         return _Draft(image, regions, left_out, notices, seconds)

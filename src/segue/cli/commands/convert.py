@@ -283,6 +283,14 @@ def run(
     typos: TyposOption = 0.1,
     masks: MasksOption = False,
     reviewed: ReviewedOption = ReviewedPictures.all,
+    own_question: Annotated[
+        bool,
+        typer.Option(
+            "--own-question",
+            help="First ask what the run asked (--ask); all that a reviewer left on the picture is "
+            "the answer.",
+        ),
+    ] = False,
     formats: FormatsOption = ["qwen-vl"],  # noqa: B006
     val: ValOption = 0.05,
     seed: SeedOption = 0,
@@ -308,9 +316,12 @@ def run(
         "chinese": chinese,
         "typos": typos,
         "reviewed": reviewed.value,
+        "own_question": own_question,
     }
     entry_tally = EntryTally()
-    dialogues = convert_run(run_folder, out, options, entry_tally, reviewed.value)
+    dialogues = convert_run(
+        run_folder, out, options, entry_tally, reviewed.value, own_question=own_question
+    )
     plan = _make_plan(formats, val, seed, None)
     _write_dataset(dialogues, out, plan, settings, entry_tally, (run_folder / "run.json",))
 

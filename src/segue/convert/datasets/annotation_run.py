@@ -6,13 +6,15 @@ is not sure of is not taught: a class with a region whose verdict is not "presen
 made it, and pictures of which its rules left out objects that are there. Without classes (a run of
 a question alone) nothing is known to be absent.
 
-A picture that a person accepted, or corrected, in `segue review` is the whole truth about it.
+A picture that a person accepted, or corrected, in `segue review` is the whole truth about it. So
+it also answers the question that the run asked about each picture, with all that is there.
 
 Limits: in other pictures nobody looked at what the models missed. A class that is said to be absent
 may be there.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from segue.convert.datasets.coco import CocoOptions, convert_instances
@@ -96,6 +98,8 @@ def convert_run(
     options: CocoOptions,
     tally: EntryTally,
     reviewed: ReviewSelection = "all",
+    *,
+    own_question: bool = False,
 ) -> Iterator[Dialogue | DroppedRecord]:
     """Yield one dialogue, or the reason why there is none, for each picture of a run.
 
@@ -106,11 +110,16 @@ def convert_run(
         tally: where every region is counted as used or dropped.
         reviewed: which pictures of a reviewed run are taken, see `read_data_set`. What a person
             accepted or corrected is the whole truth: what is not marked is absent.
+        own_question: first ask what the run asked about each picture, where a person accepted or
+            corrected the answer.
 
     Raises:
-        InputError: it is no run, one without names, or not reviewed where it should be.
+        InputError: it is no run, one without names, not reviewed where it should be, or one that
+            asked no question that could be asked again.
     """
     store = RunStore(Path(run))
+    if own_question:
+        options = replace(options, list_question=_question_of(store))
     if store.settings.everything is not None:
         raise InputError(
             f"{printable_path(run)} has masks without names (--everything), so nothing in it can "
@@ -125,6 +134,15 @@ def convert_run(
         tally.counts_of(ANNOTATION).notes["on a picture that was written to images/"] += (
             files.n_copied
         )
+
+
+def _question_of(store: RunStore) -> str:
+    if store.settings.question is None:
+        raise InputError(
+            f"{printable_path(store.folder)} asked no question about all pictures (--ask), so it "
+            "cannot be asked again. Leave out --own-question."
+        )
+    return store.settings.question
 
 
 def _content_of(
@@ -191,7 +209,9 @@ def _add(
     """
     content.pictures[number] = CocoImage(number, picture.name, picture.size)
     unsure_phrases = set()
-    if result is not None:
+    if result is None:
+        content.complete_pictures.add(number)
+    else:
         not_found = {name.lower() for name in result.not_found}
         content.named_categories[number] |= {
             name.lower() for name in names if name.lower() not in not_found

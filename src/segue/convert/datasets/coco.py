@@ -15,7 +15,14 @@ from segue.convert.datasets.coco_instances_reader import read_instances
 from segue.convert.datasets.coco_names import CHINESE
 from segue.convert.datasets.question_templates import QuestionStyle, absence_answer
 from segue.convert.datasets.upright_picture import UprightPicture, locate_upright_picture
-from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord, box_markup, tag_markup
+from segue.convert.dialogue import (
+    Dialogue,
+    DialogueTurn,
+    DroppedRecord,
+    GroundTruth,
+    box_markup,
+    tag_markup,
+)
 from segue.convert.entry_tally import EntryTally
 from segue.convert.exif import PixelFrame
 from segue.convert.image_files import ImageFiles, PictureFinder
@@ -44,6 +51,13 @@ class CocoOptions:
     seed: int = 0
     source: str = "coco"
     """What the dialogues say they come from."""
+    list_question: str | None = None
+    """Asked first about pictures of which all objects are known: all of them, with their boxes, are
+    the answer. Needs the box route; None: it is not asked."""
+
+    def __post_init__(self) -> None:
+        if self.list_question is not None and self.question_style.route != "box":
+            raise InputError("A question for all objects is answered with boxes: use route 'box'.")
 
 
 def convert_coco(
@@ -116,11 +130,16 @@ def _dialogue(
             (rng.choice(absent_categories), []),
         ]
         rng.shuffle(chosen_groups)
+    turns: list[DialogueTurn] = []
+    n_usable = sum(len(group) for _, group in usable_groups)
+    if picture.id in content.complete_pictures and n_usable == len(instances):
+        turns = _list_all(usable_groups, upright, options)
     chosen_categories = {category for category, group in chosen_groups if group}
     for category, group in usable_groups:
-        if category not in chosen_categories:
+        if category not in chosen_categories and turns:
+            tally.count_used(ANNOTATION, len(group))
+        elif category not in chosen_categories:
             _drop_instances(tally, group, "beyond the questions of a picture")
-    turns: list[DialogueTurn] = []
     for category, group in chosen_groups:
         turns += _question_and_answer(category, group, upright, options, rng, tally)
     if not turns:
@@ -179,6 +198,33 @@ def _usable_categories(
         else:
             usable_groups.append((category, group))
     return usable_groups
+
+
+def _list_all(
+    groups: Sequence[tuple[str, list[CocoInstance]]], upright: UprightPicture, options: CocoOptions
+) -> list[DialogueTurn]:
+    """Ask for all objects, left to right; no turns where that is not asked or cannot be said."""
+    if options.list_question is None or not groups:
+        return []
+    boxes_by_category = {
+        category: upright.boxes_in_reading_order(group) for category, group in groups
+    }
+    categories = sorted(boxes_by_category, key=lambda name: (boxes_by_category[name][0].x0, name))
+    markups = []
+    for category in categories:
+        boxes = boxes_by_category[category]
+        size = upright.image.size
+        markup = box_markup(category, [FramedBox.of(box, size) for box in boxes])
+        if markup.count("<box>") < len(boxes):
+            return []
+        markups.append(markup)
+    all_boxes = tuple(box for category in categories for box in boxes_by_category[category])
+    return [
+        DialogueTurn("user", options.list_question),
+        DialogueTurn(
+            "assistant", ", ".join(markups), "box", tuple(categories), GroundTruth(all_boxes)
+        ),
+    ]
 
 
 def _question_and_answer(

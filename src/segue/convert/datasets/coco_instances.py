@@ -69,6 +69,8 @@ class CocoInstances:
     """Picture -> categories that unusable entries name, in lower case."""
     unclear_pictures: set[EntryId] = field(default_factory=set)
     """Pictures with an object of unknown category."""
+    complete_pictures: set[EntryId] = field(default_factory=set)
+    """Pictures of which it is known that nothing else is on them."""
     unplaced_categories: set[str] = field(default_factory=set)
     """Categories of objects of unknown picture, in lower case."""
     id_of_duplicate: dict[EntryId, EntryId] = field(default_factory=dict)
