@@ -28,6 +28,7 @@ from lab.scenes.held_out import Draw, held_out_worlds
 from lab.scenes.scene import SceneRecipe, render
 from lab.scenes.sprites import SpriteBank
 from lab.scenes.vocabulary import nouns
+from lab.scenes.worlds import render_some_world
 from segue.detect import Detection
 from segue.detect.grounding_dino import DinoOptions, GroundingDino, load
 from segue.values.box import Box
@@ -239,13 +240,14 @@ def calibrate_detector(
 
     Args:
         weights: a transformers folder with `segue.json`.
-        scenes: how many validation scenes of the trained styles.
+        scenes: how many validation scenes, half of them of the other worlds that are trained on.
         bank: the drawings; None: `best_bank()`.
         device: where the detector runs.
     """
     folder = Path(weights)
     detector = load(folder, device=device, dtype="float32")
-    cases = detection_cases((bank or best_bank()).trainable(), scenes, VALIDATION_SEED)
+    drawings = (bank or best_bank()).trainable()
+    cases = detection_cases(drawings, scenes, VALIDATION_SEED, draw=render_some_world)
     threshold = max(
         choose_threshold(case_set, detect(detector, case_set), max_absent)
         for case_set, max_absent in ((cases, 0.05), (single_noun_cases(cases), 0.18))
