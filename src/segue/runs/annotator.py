@@ -9,6 +9,7 @@ import numpy as np
 
 from segue.assistant import Assistant
 from segue.detect import BatchDetector, Detection
+from segue.pipeline.answer import Done
 from segue.pipeline.cross_check import agreement
 from segue.pipeline.photographs import photograph_notice
 from segue.prompting.synonyms import names_object
@@ -279,7 +280,11 @@ class Annotator:
 
     def _ask(self, image: Image, question: str) -> tuple[list[Region], list[str]]:
         """Ask the chat model; of its regions those count that are of a class."""
-        answer = self._assistant.open(image).ask(question)
+        (answer,) = (
+            event.answer
+            for event in self._assistant.open(image).stream(question)
+            if isinstance(event, Done)
+        )
         notices = list(answer.notices)
         if answer.finish != "stop":
             notices.append(f"the reply ended with {answer.finish!r}")

@@ -266,7 +266,7 @@ def annotate(
             else:
                 asked = models.load()
             run = AnnotationRun(pictures, folder, settings, asked, retry_failed=retry_failed)
-        _print_settings(console, settings, len(pictures))
+        _print_settings(console, settings, len(pictures), bool(run.models["detect"]))
         used = [run.models["segment"]]
         used += [run.models["detect"]] if settings.classes and not from_boxes else []
         used += [run.models["chat"]] if settings.asks_chat else []
@@ -278,13 +278,16 @@ def annotate(
     _print_summary(run, console, folder)
 
 
-def _print_settings(console: "Console", settings: "RunSettings", n_pictures: int) -> None:
+def _print_settings(
+    console: "Console", settings: "RunSettings", n_pictures: int, has_detector: bool = True
+) -> None:
     console.print(f"{n_pictures} picture(s)")
     for rule in settings.classes[:_MAX_CLASSES]:
         phrases = "" if rule.phrases == (rule.name,) else f" = {' | '.join(rule.phrases)}"
         number = rule.threshold if rule.threshold is not None else settings.threshold
         shown = "the detector's own" if number is None else f"{number:g}"
-        console.print(f"  class {rule.name}{phrases}: threshold {shown}", highlight=False)
+        threshold = f": threshold {shown}" if has_detector else ""
+        console.print(f"  class {rule.name}{phrases}{threshold}", highlight=False)
     if len(settings.classes) > _MAX_CLASSES:
         console.print(f"  and {len(settings.classes) - _MAX_CLASSES} more class(es)")
     if settings.everything is not None:
