@@ -87,7 +87,7 @@ def test_pictures_of_a_plain_file_must_be_named(run, tmp_path) -> None:
     ("arguments", "trouble"),
     [
         (("nowhere",), "There is no file or folder"),
-        (("empty",), "is an empty folder, which is nothing that can be exported"),
+        (("empty",), "is an empty folder, which is nothing that can be read"),
         (("talk", "--host", "0.0.0.0", "--no-key"), "A server without keys"),
     ],
 )

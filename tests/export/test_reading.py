@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import PIL.Image
 import pytest
@@ -10,6 +11,7 @@ from builders import SIZE, a_region, an_image
 from segue.assistant import Assistant
 from segue.errors import InputError
 from segue.export import FORMATS, AnnotatedImage
+from segue.export.coco import coco
 from segue.export.layout import LAYOUTS
 from segue.export.picture_files import find_picture, upright_size
 from segue.export.reading import SOURCES, read_data_set, read_pictures
@@ -141,3 +143,49 @@ def test_sizes_are_those_of_upright_pictures(tmp_path):
     (tmp_path / "no.jpg").write_text("text")
     assert upright_size(tmp_path / "turned.jpg") == Size(height=20, width=10)
     assert upright_size(tmp_path / "no.jpg") is None
+
+
+def a_foreign_coco(folder: Path, file: str, pictures: str) -> None:
+    """A data set as another program lays it out: a box without an outline, ids from 1."""
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / pictures).mkdir(parents=True, exist_ok=True)
+    (folder / pictures / "a.png").write_bytes(an_image().to_png_bytes())
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 64, "width": 48}],
+        "annotations": [
+            {
+                "id": 1, "image_id": 1, "category_id": 2, "bbox": [2, 3, 10, 8], "area": 80,
+                "segmentation": [], "iscrowd": 0,
+            }
+        ],
+        "categories": [{"id": 2, "name": "dog", "supercategory": "animals"}],
+    }  # fmt: skip
+    (folder / file).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("file", "pictures"),
+    [
+        ("_annotations.coco.json", "images"),
+        ("annotations/instances_default.json", "images/default"),
+        ("annotations/instances.json", "images"),
+    ],
+)
+def test_a_folder_of_another_program_is_read_by_its_one_coco_file(tmp_path, file, pictures):
+    a_foreign_coco(tmp_path, file, pictures)
+    data = read_data_set(tmp_path)
+    assert [region.phrase for region in data.pictures[0].regions] == ["dog"]
+    assert data.files["a.png"].is_file()
+
+
+def test_several_coco_files_in_a_folder_are_named(tmp_path):
+    a_foreign_coco(tmp_path, "train.json", "images")
+    a_foreign_coco(tmp_path, "val.json", "images")
+    with pytest.raises(InputError, match=r"several COCO files.*train\.json.*val\.json"):
+        read_data_set(tmp_path)
+
+
+def test_a_box_without_a_mask_keeps_the_key_that_other_readers_want(tmp_path):
+    a_foreign_coco(tmp_path, "x.json", "images")
+    (entry,) = coco(read_data_set(tmp_path).pictures)["annotations"]
+    assert entry["segmentation"] == []

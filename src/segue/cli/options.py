@@ -236,13 +236,16 @@ class ModelOptions:
         check_route(self.route)
         check_history(self.history)
 
-    def load(self) -> "Assistant":
+    def load(self, memory: str | None = None) -> "Assistant":
         """Load the assistant.
+
+        Args:
+            memory: what its caches may hold, as `segue.load` takes it.
 
         Raises:
             SegueError: as `segue.load`.
         """
-        settings = asdict(self)
+        settings = {**asdict(self), "memory": memory}
         settings["teach_tag"] = settings.pop("tag_prompt")
         return _load(**settings)
 

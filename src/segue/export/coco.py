@@ -148,6 +148,7 @@ def _shape(region: Region, polygons: bool) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "bbox": [box.x0, box.y0, box.width, box.height],
         "area": box.area,
+        "segmentation": [],
         "iscrowd": 0,
         "region_id": region.id,
         "found_by": region.found_by,

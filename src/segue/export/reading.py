@@ -78,7 +78,11 @@ class SourcePlace:
         """Where pictures are looked for."""
         if self.picture_folder is not None:
             return [self.picture_folder]
-        return [self.folder / name for name in _PICTURE_FOLDERS]
+        folders = [self.folder / name for name in _PICTURE_FOLDERS]
+        if self.folder.name.lower() == "annotations":  # beside "images", as CVAT and others have it
+            beside = self.folder.parent / "images"
+            folders += [beside, *sorted(path for path in beside.glob("*") if path.is_dir())]
+        return folders
 
     def single_file(self, format_name: str) -> Path:
         """Return the path, or the one file of a format in this folder."""
@@ -161,10 +165,18 @@ def read_data_set(
         if kind.is_here(place):
             data = replace(kind.read(place), kind=kind.name, journal=kind.journal_of(place))
             return _apply_review(data, reviewed, place.path)
+    files = _coco_files_in(place)
+    if len(files) == 1:
+        return read_data_set(
+            files[0], skipped=skipped, picture_folder=picture_folder, reviewed=reviewed
+        )
+    if files:
+        names = ", ".join(printable_path(file) for file in files)
+        raise InputError(f"{printable_path(source)} holds several COCO files. Name one: {names}")
     expected = "; ".join(kind.expected for kind in SOURCES)
     raise InputError(
         f"{printable_path(source)} {_description(place.path)}, which is nothing that can be "
-        f"exported. Expected one of: {expected}."
+        f"read. Expected one of: {expected}."
     )
 
 
@@ -285,6 +297,15 @@ def _is_coco(place: SourcePlace) -> bool:
     is_labelme = '"shapes"' in head
     keys = ('"images"', '"annotations"', '"categories"')
     return head.startswith("{") and not is_labelme and any(key in head for key in keys)
+
+
+def _coco_files_in(place: SourcePlace) -> list[Path]:
+    """Return the COCO files in a folder and in "annotations" below it, whatever they are called."""
+    if not place.path.is_dir():
+        return []
+    folders = (place.path, place.path / "annotations")
+    files = [file for folder in folders for file in sorted(folder.glob("*.json"))]
+    return [file for file in files if _is_coco(replace(place, path=file))]
 
 
 def _is_label_studio(place: SourcePlace) -> bool:

@@ -54,7 +54,7 @@ def write_yolo(
     """
     folder, labels = Path(target), labels_of(pictures, categories)
     names = label_files(pictures)
-    text = f"path: .\ntrain: images\nval: images\n{yaml_names(labels)}"
+    text = f"train: images\nval: images\n{yaml_names(labels)}"
     files = [write_text(text, folder / "data.yaml")]
     numbers = {label: number for number, label in enumerate(labels)}
     for picture, name in zip(pictures, names, strict=True):

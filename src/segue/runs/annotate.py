@@ -7,7 +7,7 @@ from typing import Any
 
 from segue.assistant import Assistant, load
 from segue.errors import InputError
-from segue.runs.engine import Engine, LocalEngine, read_digest
+from segue.runs.engine import LITTLE_MEMORY, Engine, LocalEngine, read_digest
 from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings, parse_classes
 from segue.runs.sources import SourcePicture, find_pictures
@@ -198,7 +198,7 @@ def annotate(
         find_pictures(source_list, images, image_column=image_column, ask_column=ask_column),
         folder,
         settings,
-        assistant or load(),
+        assistant or load(memory=LITTLE_MEMORY),
         retry_failed=retry_failed,
     )
     for _ in run.results():

@@ -71,6 +71,10 @@ class DecodedPicture:
     error: str | None = None
 
 
+LITTLE_MEMORY = "64MiB"
+"""For what models remember: in a run each picture is looked at once, caches would only fill up."""
+
+
 class LocalEngine:
     """Runs the models in this process."""
 

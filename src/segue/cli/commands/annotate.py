@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -197,6 +198,7 @@ def annotate(
     """Annotate many pictures with the same classes. Interrupt it any time: nothing is lost."""
     from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.runs.annotate import AnnotationRun
+    from segue.runs.engine import LITTLE_MEMORY
     from segue.runs.settings import RunSettings, parse_classes
     from segue.runs.sources import find_pictures
     from segue.runs.tiling import Tiling
@@ -256,7 +258,7 @@ def annotate(
 
                 asked = remote = stack.enter_context(
                     RayEngine(
-                        models.load,
+                        partial(models.load, LITTLE_MEMORY),
                         workers=workers,
                         address=address,
                         gpus_per_worker=gpus_per_worker,
@@ -264,7 +266,7 @@ def annotate(
                 )
                 n_processes = remote.workers
             else:
-                asked = models.load()
+                asked = models.load(LITTLE_MEMORY)
             run = AnnotationRun(pictures, folder, settings, asked, retry_failed=retry_failed)
         _print_settings(console, settings, len(pictures), bool(run.models["detect"]))
         used = [run.models["segment"]]

@@ -172,14 +172,17 @@ class ReviewService:
     def _region_json(self, index: int, draft: RegionDraft) -> dict[str, Any]:
         """Return a region for the journal.
 
-        One that only got another class keeps what the models said of it; so does one whose mask is
-        again what it was.
+        One whose mask is what it was keeps what the models said of it, but for what they said of
+        another class.
         """
         review = self.review.reviews[index]
         label = " ".join(draft.label.split())
         for known in (review.original.regions.get(draft.id), review.regions.get(draft.id)):
             if known is not None and _has_shape(known, draft):
-                return {**known, "phrase": label}
+                if known["phrase"] == label:
+                    return dict(known)
+                rest = {name: value for name, value in known.items() if name not in _OF_CLASS}
+                return {**rest, "phrase": label, "score": None}
         size = review.original.size
         mask = None if draft.mask is None else Mask.from_rle(draft.mask, size=size)
         box = Box(*draft.box).clipped(size) if mask is None and draft.box is not None else None
@@ -189,6 +192,10 @@ class ReviewService:
                 f"The region {draft.id!r} has no pixel in the picture. Draw it, or delete it."
             )
         return region_to_json(Region(draft.id, label, box, "user", mask=mask))
+
+
+_OF_CLASS = frozenset({"score", "agreement", "verdict"})
+"""What the models said of a region as one of its class."""
 
 
 def _has_shape(known: Mapping[str, Any], draft: RegionDraft) -> bool:
