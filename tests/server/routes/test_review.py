@@ -105,7 +105,7 @@ def test_a_change_is_kept_and_told_to_others(client, tmp_path):
     assert answer.json()["classes"] == ["cat", "dog", "tiger", "a bird"]
     picture = client.get("/v1/review/pictures/0").json()
     tiger, bird = picture["regions"]
-    assert (tiger["label"], tiger["score"], tiger["found_by"]) == ("tiger", 0.95, "chat")
+    assert (tiger["label"], tiger["score"], tiger["found_by"]) == ("tiger", None, "chat")
     assert (bird["label"], bird["score"], bird["found_by"]) == ("a bird", None, "user")
     assert bird["box"] == list(mask.box.corners)
     assert bird["class_number"] == 3
