@@ -288,6 +288,7 @@ def test_refsegrs_takes_values_above_50(stand_ins, tmp_path):
 
 
 def test_ref_l4_all_is_val_and_test(stand_ins, tmp_path):
+    pytest.importorskip("pyarrow")
     _, folder, _ = stand_ins["ref-l4"]
     for part in ("val", "test"):
         (tmp_path / f"ref-l4-{part}.parquet").write_bytes(

@@ -136,6 +136,7 @@ def test_a_run_in_which_everything_failed_is_an_error(run, stages, tmp_path):
 def test_a_run_is_exported_with_its_pictures_and_what_failed_is_said(
     run, stages, pictures, tmp_path
 ):
+    pytest.importorskip("pyarrow")
     run("annotate", pictures, "-c", "dog, car=cab", "-o", tmp_path / "run", *stages)
     outcome = run("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco",
                   "--classes", "car,dog")  # fmt: skip

@@ -30,6 +30,7 @@ def test_every_benchmark_runs_on_its_stand_in_from_one_command(run, no_models, t
 
 
 def test_a_run_prints_itself_among_published_rows(run, no_models):
+    pytest.importorskip("pyarrow")
     outcome = run("benchmark", "refcoco", "--data", "demo", "--protocol", "qwen-vl", *no_models)
     lines = [line for line in outcome.out.splitlines() if "README" in line or "this run" in line]
     assert [line.split()[0] for line in lines] == ["Qwen-VL", "Qwen-VL-Chat", "this"]

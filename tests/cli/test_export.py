@@ -131,6 +131,8 @@ def test_a_talk_is_never_exported_over_its_session(run, picture, stages, tmp_pat
 
 @pytest.mark.parametrize("name", ["supervision", "parquet", "hf-dataset"])
 def test_a_session_becomes_a_data_set_for_a_library(run, talk, tmp_path, name) -> None:
+    if name != "supervision":
+        pytest.importorskip("pyarrow")
     outcome = run("export", talk, "--format", name, "--out", tmp_path / "out")
     assert (outcome.code, outcome.err) == (0, "")
     assert f"wrote 2 picture(s) with 3 region(s) as {name}" in outcome.out

@@ -73,6 +73,7 @@ def run_here(*words: object) -> None:
 
 @pytest.mark.filterwarnings("ignore::segue.pipeline.photographs.PhotographWarning")
 def test_the_wheel_turns_once(tmp_path):
+    pytest.importorskip("peft")
     plan = turn.Plan(out=tmp_path / "wheel", scenes=2, actions=8, style="noto", steps=1)
     measured = turn.turn(plan, shipped_bank(), run_here)
     actions = measured["review"]

@@ -285,6 +285,7 @@ annotate(sys.argv[1], sys.argv[2], classes="dog", assistant=assistant)
 
 @pytest.mark.skipif("not hasattr(__import__('signal'), 'setitimer')", reason="POSIX only")
 def test_killed_at_any_moment_each_picture_has_exactly_one_result(tmp_path):
+    pytest.importorskip("pyarrow")
     folder, run = tmp_path / "in", tmp_path / "run"
     folder.mkdir()
     content = an_image().to_png_bytes()
