@@ -101,12 +101,12 @@ def test_a_disk_that_refuses_leaves_the_journal_whole(file):
     with ReviewJournal(file) as journal:
         journal.append(a_change(0))
         before = file.read_bytes()
-        out = journal._out
-        journal._out = Refusing(out)
+        lines = journal._lines
+        out, lines.file = lines.file, Refusing(lines.file)
         with pytest.raises(InputError, match="Cannot write"):
             journal.append(a_change(1))
         assert file.read_bytes() == before
-        journal._out = out
+        lines.file = out
         journal.append(a_change(2))
     assert [change.id for change in read_changes(file)] == ["c0", "c2"]
 

@@ -11,16 +11,16 @@ process loses, keeps two processes from one journal.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from segue.benchmarks.item import BenchmarkAnswer
 from segue.errors import InputError
-from segue.files.atomic import json_text, printable_path, unwritable, write_json
+from segue.files.append_only import AppendOnlyFile
+from segue.files.atomic import json_text, printable_path, write_json
 from segue.files.text import read_json
 
 MANIFEST, SCORES, REPORT, PAGE = "benchmark.json", "scores.jsonl", "report.json", "index.html"
@@ -148,8 +148,8 @@ class Journal:
             shard: "2-of-4"; "": the run has no shards.
         """
         self.path = folder / (f"answers-{shard}.jsonl" if shard else "answers.jsonl")
-        self._file: IO[bytes] | None = None
-        self._n_unsynced = 0
+        self._lines: AppendOnlyFile | None = None
+        self._n_appended = 0
 
     def __enter__(self) -> Self:
         """Lock the journal, and cut a last line that was not finished.
@@ -157,14 +157,11 @@ class Journal:
         Raises:
             InputError: another process writes to it, or the disk refuses.
         """
-        try:
-            self._file = self.path.open("ab+")
-            _lock(self._file, self.path)
-            self._file.seek(0)
-            end = sum(len(line) for line in self._file if line.endswith(b"\n"))
-            self._file.truncate(end)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+        self._lines = AppendOnlyFile(
+            self.path,
+            f"Another process is writing to {printable_path(self.path)}. Wait for it, or use "
+            "--shard.",
+        )
         return self
 
     def __exit__(
@@ -173,45 +170,16 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
 
     def append(self, answer: BenchmarkAnswer) -> None:
         """Keep an answer; it is in the file when this returns.
 
         Raises:
-            InputError: the disk refuses; earlier answers stay.
+            InputError: the disk refuses; earlier answers stay, and the same command resumes there.
         """
-        assert self._file is not None, "a journal is written to inside `with`"
-        try:
-            self._file.write(json_text(answer.to_json()).encode() + b"\n")
-            self._file.flush()
-            self._n_unsynced += 1
-            if self._n_unsynced >= _SYNC_EVERY:
-                os.fsync(self._file.fileno())
-                self._n_unsynced = 0
-        except OSError as error:
-            raise InputError(
-                f"Cannot write {printable_path(self.path)}: {error.strerror or error}. Earlier "
-                "answers are kept; the same command resumes there."
-            ) from error
-
-
-def _lock(file: IO[bytes], path: Path) -> None:
-    """Take the lock of a journal.
-
-    Raises:
-        InputError: another process has it.
-    """
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows has no such lock
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise InputError(
-            f"Another process is writing to {printable_path(path)}. Wait for it, or use --shard."
-        ) from error
+        assert self._lines is not None, "a journal is written to inside `with`"
+        self._n_appended += 1
+        self._lines.append(answer.to_json(), durable=self._n_appended % _SYNC_EVERY == 0)

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from segue.errors import InputError
-from segue.files.atomic import json_text, printable_path, unwritable
+from segue.files.append_only import AppendOnlyFile
+from segue.files.atomic import printable_path
 from segue.review.changes import PictureChange
 
 FORMAT = 1
@@ -62,8 +63,7 @@ class ReviewJournal:
         """What was in it when it was opened."""
         self.was_cut = False
         """Whether its last line was cut off, and dropped."""
-        self._out: IO[bytes] | None = None
-        self._end = 0  # behind the last line that was confirmed
+        self._lines: AppendOnlyFile | None = None
 
     def __enter__(self) -> Self:
         """Lock and read the journal, and drop a last line that was cut off.
@@ -71,20 +71,18 @@ class ReviewJournal:
         Raises:
             InputError: another process reviews the same, it cannot be written, or it is damaged.
         """
+        self._lines = lines = AppendOnlyFile(
+            self.file,
+            f"Another process has the review {printable_path(self.file)} open. Use its page "
+            "(several people can), or stop it.",
+        )
+        self.was_cut = lines.was_cut
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._out = out = self.file.open("ab+")
-        except OSError as error:
-            raise unwritable(self.file, error) from error
-        try:
-            self._lock(out)
-            out.seek(0)
-            self.changes = list(_changes_of(out, self.file))
-            self._mend(out)
-        except OSError as error:
-            self.__exit__(None, None, None)
-            raise unwritable(self.file, error) from error
-        except BaseException:
+            if lines.is_empty:
+                lines.append({"review": FORMAT})
+                _sync_folder(self.file.parent)
+            self.changes = read_changes(self.file)
+        except InputError:
             self.__exit__(None, None, None)
             raise
         return self
@@ -95,9 +93,9 @@ class ReviewJournal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._out is not None:
-            self._out.close()
-            self._out = None
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
 
     def append(self, change: PictureChange) -> None:
         """Write a change, and wait until the disk has it.
@@ -105,49 +103,8 @@ class ReviewJournal:
         Raises:
             InputError: the disk refuses; the journal is as it was.
         """
-        assert self._out is not None, "the journal is not open"
-        out = self._out
-        try:
-            if out.seek(0, os.SEEK_END) > self._end:  # half a line, from a disk that was full
-                out.truncate(self._end)
-            self._write(out, change.to_json())
-        except OSError as error:
-            with suppress(OSError):
-                out.truncate(self._end)
-            raise unwritable(self.file, error) from error
-        self._end = out.tell()
-
-    def _write(self, out: IO[bytes], value: dict[str, Any]) -> None:
-        out.write(json_text(value).encode() + b"\n")
-        out.flush()
-        os.fsync(out.fileno())
-
-    def _mend(self, out: IO[bytes]) -> None:
-        """Drop what stands behind the last whole line, and write the first line of a new one."""
-        size = out.seek(0, os.SEEK_END)
-        out.seek(0)
-        end = sum(len(line) for line in out if line.endswith(b"\n"))
-        self.was_cut = end < size
-        if self.was_cut:
-            out.truncate(end)
-        if end == 0:
-            self._write(out, {"review": FORMAT})
-            _sync_folder(self.file.parent)
-        self._end = out.seek(0, os.SEEK_END)
-
-    def _lock(self, out: IO[bytes]) -> None:
-        """Take the journal for this process; the system frees it when the process dies."""
-        try:
-            import fcntl
-
-            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # Windows has no such thing
-            pass
-        except BlockingIOError as error:
-            raise InputError(
-                f"Another process has the review {printable_path(self.file)} open. Use its page "
-                "(several people can), or stop it."
-            ) from error
+        assert self._lines is not None, "the journal is not open"
+        self._lines.append(change.to_json())
 
 
 def _changes_of(lines: IO[bytes], file: Path) -> Iterator[PictureChange]:

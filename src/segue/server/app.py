@@ -20,6 +20,7 @@ from segue.assistant import Assistant
 from segue.assistant.presets import CARDS
 from segue.chat import serve_publicly
 from segue.errors import InputError
+from segue.files.append_only import lock_file
 from segue.server.conversations.pictures import PictureStore
 from segue.server.conversations.service import ConversationService
 from segue.server.conversations.storage import Storage, explain_disk_errors, private
@@ -285,16 +286,7 @@ def locked(data: Path) -> Iterator[None]:
         Storage(data).prepare()
         file = open(data / "lock", "w", opener=private)  # noqa: SIM115, closed below
     with file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # Windows has no such thing
-            pass
-        except OSError as error:
-            raise InputError(
-                f"Another server uses {data}. Stop it, or choose another --data."
-            ) from error
+        lock_file(file, f"Another server uses {data}. Stop it, or choose another --data.")
         yield
 
 
