@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli import options
-from segue.cli.commands.serve import read_keys
+from segue.cli.access import PANEL, AccessOptions, HostOption, PortOption, describe_reach
 from segue.cli.option_groups import expand_option_groups
 from segue.errors import InputError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from segue.review.journal import ReviewJournal
     from segue.server.review.service import ReviewService
 
-_ACCESS_PANEL = "Access"
 _MAX_SENTENCES = 10
 
 
@@ -44,13 +43,8 @@ def review(
     ] = None,
     *,
     models: options.SegmenterOptions,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on.", rich_help_panel=_ACCESS_PANEL)
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(min=0, max=65535, help="Port to listen on.", rich_help_panel=_ACCESS_PANEL),
-    ] = 8001,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8001,
     data_folder: Annotated[
         Path | None,
         typer.Option(
@@ -58,27 +52,10 @@ def review(
             envvar="SEGUE_DATA",
             help="Folder where the key and logins are stored; by default ~/.local/share/segue.",
             show_default=False,
-            rich_help_panel=_ACCESS_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
-    keys_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--keys",
-            help="File of API keys, one per line, in addition to those in SEGUE_KEYS; by default a "
-            "key is generated.",
-            rich_help_panel=_ACCESS_PANEL,
-        ),
-    ] = None,
-    no_key: Annotated[
-        bool, typer.Option("--no-key", help="Require no key.", rich_help_panel=_ACCESS_PANEL)
-    ] = False,
-    allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An accepted Host header; may be repeated.", rich_help_panel=_ACCESS_PANEL
-        ),
-    ] = None,
+    access: AccessOptions,
     max_megapixels: Annotated[
         float, typer.Option(min=0.01, help="Maximum size of a picture in megapixels.")
     ] = 100,
@@ -95,7 +72,7 @@ def review(
     with require_extra("serve"):
         from segue.server.app import serve as run_server
         from segue.server.review.service import ReviewService
-        from segue.server.settings import Settings, load_or_create_key
+        from segue.server.settings import Settings
 
     from segue.cli.terminal.screen import make_console, printable
     from segue.export.reading import read_data_set
@@ -110,17 +87,17 @@ def review(
     if not data.pictures:
         raise InputError(f"{source} holds no picture that could be reviewed.")
     assert data.journal is not None
-    user_keys = read_keys(keys_file)
     place = hashlib.blake2b(str(data.journal.absolute()).encode(), digest_size=6).hexdigest()
     data_folder = (data_folder or folders.data_folder()).expanduser() / "reviews" / place
+    access_keys = access.read_keys(data_folder)
     settings = Settings(
         data=data_folder,
         host=host,
         port=port,
         memory=options.memory_budget(memory),
         login_token=secrets.token_urlsafe(32),
-        keys=() if no_key else user_keys or (load_or_create_key(data_folder),),
-        allowed_hosts=tuple(allowed_host or ()),
+        keys=access_keys.keys,
+        allowed_hosts=tuple(access.allowed_host or ()),
         max_pixels=int(max_megapixels * 1e6),
         max_body_bytes=64 * 2**20,
         requests_per_minute=0,
@@ -131,13 +108,11 @@ def review(
         )
         del data  # its masks take more memory than all the rest
         _print_start(console, journal, service, skipped)
-        reach = (
-            "from this machine only" if settings.is_local else "FROM OTHER MACHINES, unencrypted"
-        )
+        reach = describe_reach(settings)
 
         def print_address(address: str) -> None:
             console.print(f"Listening on {address}, {reach}.", highlight=False, soft_wrap=True)
-            key = "" if no_key or user_keys else f"/#key={settings.login_token}"
+            key = f"/#key={settings.login_token}" if access_keys.is_generated else ""
             console.print(f"Open {address}{key}", highlight=False, soft_wrap=True)
             line = f"The review is kept in {journal.file}."
             console.print(printable(line), style="dim", soft_wrap=True)

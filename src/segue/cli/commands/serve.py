@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 
 from segue.cli import options
+from segue.cli.access import PANEL, AccessOptions, HostOption, PortOption, describe_reach
 from segue.cli.option_groups import expand_option_groups
 
-_ACCESS_PANEL = "Access"
 _LIMITS_PANEL = "Limits"
 
 
 @expand_option_groups
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
     data_folder: Annotated[
         Path | None,
         typer.Option(
@@ -29,29 +29,10 @@ def serve(
     ] = None,
     *,
     models: options.ModelOptions,
-    keys_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--keys",
-            help="File of API keys, one per line, in addition to those in SEGUE_KEYS; by default a "
-            "key is generated.",
-            rich_help_panel=_ACCESS_PANEL,
-        ),
-    ] = None,
-    no_key: Annotated[
-        bool, typer.Option("--no-key", help="Require no key.", rich_help_panel=_ACCESS_PANEL)
-    ] = False,
-    allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An accepted Host header; may be repeated.", rich_help_panel=_ACCESS_PANEL
-        ),
-    ] = None,
+    access: AccessOptions,
     cors_origin: Annotated[
         list[str] | None,
-        typer.Option(
-            help="An allowed CORS origin; may be repeated.", rich_help_panel=_ACCESS_PANEL
-        ),
+        typer.Option(help="An allowed CORS origin; may be repeated.", rich_help_panel=PANEL),
     ] = None,
     allow_urls: options.AllowUrlsOption = False,
     label_studio: Annotated[
@@ -112,21 +93,21 @@ def serve(
 
     with require_extra("serve"):
         from segue.server.app import serve as run_server
-        from segue.server.settings import Settings, load_or_create_key
+        from segue.server.settings import Settings
 
     from segue.cli.terminal.screen import make_console
     from segue.files import folders
 
     data_folder = (data_folder or folders.data_folder()).expanduser()
-    user_keys = read_keys(keys_file)
+    access_keys = access.read_keys(data_folder)
     settings = Settings(
         data=data_folder,
         host=host,
         port=port,
         memory=options.memory_budget(memory),
         login_token=secrets.token_urlsafe(32),
-        keys=() if no_key else user_keys or (load_or_create_key(data_folder),),
-        allowed_hosts=tuple(allowed_host or ()),
+        keys=access_keys.keys,
+        allowed_hosts=tuple(access.allowed_host or ()),
         cors_origins=tuple(cors_origin or ()),
         allow_urls=allow_urls,
         label_studio=label_studio or bool(label_studio_url),
@@ -140,30 +121,14 @@ def serve(
         max_pixels=int(max_megapixels * 1e6),
     )
     console = make_console()
-    reach = "from this machine only" if settings.is_local else "FROM OTHER MACHINES, unencrypted"
+    reach = describe_reach(settings)
 
     def print_address(address: str) -> None:
         console.print(f"Listening on {address}, {reach}.", highlight=False, soft_wrap=True)
-        if not (no_key or user_keys):
+        if access_keys.is_generated:
             page_url = f"{address}/#key={settings.login_token}"
             console.print(f"Open {page_url}", highlight=False, soft_wrap=True)
             console.print(f"Key for API clients: {data_folder / 'key'}", soft_wrap=True)
         console.print(f"Conversations are stored in {data_folder}.", style="dim", soft_wrap=True)
 
     run_server(settings, models.load, print_address)
-
-
-def read_keys(keys_file: Path | None) -> tuple[str, ...]:
-    """Read keys from the environment and a file; empty lines and "# …" are skipped."""
-    from segue.errors import InputError
-
-    keys = os.environ.get("SEGUE_KEYS", "").split()
-    if keys_file is not None:
-        try:
-            lines = keys_file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Cannot read the keys in {keys_file}: {error}.") from error
-        keys += [line.strip() for line in lines if line.strip() and line[0] != "#"]
-        if not keys:
-            raise InputError(f"{keys_file} holds no key. Write one per line.")
-    return tuple(dict.fromkeys(keys))
