@@ -137,10 +137,24 @@ def read_coco(source: str | Path, *, skipped: list[str] | None = None) -> list[A
             image_regions.append(
                 _region(entry, label, pictures[identity].size, len(image_regions) + 1, budget)
             )
+    for sentence in _lost_fields(annotations):
+        log.pass_over("annotations", sentence)
     return [
         AnnotatedImage(picture.name, picture.size, tuple(regions_by_image[identity]))
         for identity, picture in pictures.items()
     ]
+
+
+def _lost_fields(annotations: Sequence[Any]) -> list[str]:
+    """Say what annotations of another program have that a region has not."""
+    entries = [entry for entry in annotations if isinstance(entry, Mapping)]
+    sentences = []
+    for name in ("iscrowd", "keypoints", "attributes"):
+        count = sum(bool(entry.get(name)) for entry in entries)
+        if count:
+            meaning = ": each is read as one object" if name == "iscrowd" else ""
+            sentences.append(f"{name} is not kept of {count} of them{meaning}")
+    return sentences
 
 
 def _shape(region: Region, polygons: bool) -> dict[str, Any]:
