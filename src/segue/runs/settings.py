@@ -191,12 +191,37 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
     >>> differences({"threshold": 0.3, "models": {"chat": "a"}}, {"threshold": 0.4, "models": {}})
     ['threshold was 0.3, is 0.4', "models.chat was 'a', is None"]
+    >>> differences({"classes": [{"name": "dog"}]}, {"classes": [{"name": "dog"}, {"name": "cat"}]})
+    ['classes: cat is new']
     """
     changes = []
     for key in dict.fromkeys((*before, *now)):
         old, new = before.get(key), now.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             changes += [f"{key}.{change}" for change in differences(old, new)]
+        elif old != new and (entries := _by_name(old, new)) is not None:
+            changes += _entry_differences(key, *entries)
         elif old != new:
             changes.append(f"{key} was {old!r}, is {new!r}")
     return changes
+
+
+Entries = dict[str, Mapping[str, Any]]
+
+
+def _by_name(old: Any, new: Any) -> tuple[Entries, Entries] | None:
+    """Return two lists of entries by their names; None where they are something else."""
+    if not all(isinstance(values, list | tuple) for values in (old, new)):
+        return None
+    if not all(isinstance(entry, Mapping) and "name" in entry for entry in (*old, *new)):
+        return None
+    old_entries, new_entries = ({entry["name"]: entry for entry in values} for values in (old, new))
+    return old_entries, new_entries
+
+
+def _entry_differences(key: str, old: Entries, new: Entries) -> list[str]:
+    changes = [f"{key}: {name} is new" for name in new if name not in old]
+    changes += [f"{key}: {name} is gone" for name in old if name not in new]
+    for name in (name for name in new if name in old):
+        changes += [f"{key}: {name}: {change}" for change in differences(old[name], new[name])]
+    return changes or [f"{key}: their order is another"]
