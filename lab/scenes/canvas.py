@@ -50,10 +50,10 @@ def lit(canvas: Canvas, light: NDArray[np.float32]) -> Canvas:
     return np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def grained(rng: np.random.Generator, canvas: Canvas, most: float = 0.3) -> Canvas:
+def grained(rng: np.random.Generator, canvas: Canvas, limit: float = 0.3) -> Canvas:
     """Shade a picture with smooth noise, two times in three."""
     if rng.random() < 0.33:
         return canvas
     height, width = canvas.shape[:2]
     field = noise(rng, height, width, int(rng.integers(2, 12)), 0.8)
-    return lit(canvas, 1 + np.float32(rng.uniform(0, most)) * (field - 0.5))
+    return lit(canvas, 1 + np.float32(rng.uniform(0, limit)) * (field - 0.5))

@@ -50,8 +50,8 @@ class Look:
             rng = np.random.default_rng(self.seed + 1)
         right, down = (float(v) for v in rng.uniform(-MARGIN, MARGIN, 2))
         shift = np.array([[1, 0, right], [0, 1, abs(down)]], np.float32)
-        moved = cv2.warpAffine(alpha, shift, (alpha.shape[1], alpha.shape[0]))
-        soft = cv2.blur(moved, (5, 5)) if rng.random() < 0.6 else moved
+        shadow = cv2.warpAffine(alpha, shift, (alpha.shape[1], alpha.shape[0]))
+        soft = cv2.blur(shadow, (5, 5)) if rng.random() < 0.6 else shadow
         return np.asarray(1 - np.float32(self.shadow / 255) * soft, np.float32)
 
 

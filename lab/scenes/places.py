@@ -74,18 +74,23 @@ def _furniture(rng: np.random.Generator, canvas: Canvas, floor: int) -> None:
     """Draw a box with doors or shelves that stands on the floor, or a frame on the wall."""
     height, width = canvas.shape[:2]
     wide, high = int(width * rng.uniform(0.12, 0.4)), int(height * rng.uniform(0.1, 0.4))
-    left, low = int(rng.uniform(-0.1, 0.9) * width), floor + int(height * rng.uniform(-0.03, 0.12))
+    left_edge, low = (
+        int(rng.uniform(-0.1, 0.9) * width),
+        floor + int(height * rng.uniform(-0.03, 0.12)),
+    )
     if rng.random() < 0.35:  # on the wall
         low = int(floor * rng.uniform(0.3, 0.8))
     colour = near(rng, (150, 115, 85), 75)
     darker = ramp(colour, (0, 0, 0), 4)[1]
-    cv2.rectangle(canvas, (left, low - high), (left + wide, low), colour, -1)
-    cv2.rectangle(canvas, (left, low - high), (left + wide, low), darker, max(1, width // 150))
+    cv2.rectangle(canvas, (left_edge, low - high), (left_edge + wide, low), colour, -1)
+    cv2.rectangle(
+        canvas, (left_edge, low - high), (left_edge + wide, low), darker, max(1, width // 150)
+    )
     parts = int(rng.integers(1, 5))
     for number in range(1, parts):
         if rng.random() < 0.5:
-            x = left + wide * number // parts
+            x = left_edge + wide * number // parts
             cv2.line(canvas, (x, low - high), (x, low), darker, max(1, width // 150))
         else:
             y = low - high * number // parts
-            cv2.line(canvas, (left, y), (left + wide, y), darker, max(1, width // 150))
+            cv2.line(canvas, (left_edge, y), (left_edge + wide, y), darker, max(1, width // 150))

@@ -54,9 +54,9 @@ def disc(width: int) -> NDArray[np.uint8]:
     return np.asarray(kernel, np.uint8)
 
 
-def line_width(rng: np.random.Generator, patch: Patch, most: int) -> int:
+def line_width(rng: np.random.Generator, patch: Patch, limit: int) -> int:
     """Choose the width of a line, thinner for small drawings."""
-    return min(int(rng.integers(1, most + 1)), 1 + min(patch.shape[:2]) // 16)
+    return min(int(rng.integers(1, limit + 1)), 1 + min(patch.shape[:2]) // 16)
 
 
 def inner_line(rng: np.random.Generator, patch: Patch) -> Patch:
@@ -70,9 +70,9 @@ def outer_line(rng: np.random.Generator, patch: Patch) -> Patch:
     """Draw a line around the silhouette, which grows by it."""
     colour, width = ink_tone(rng), line_width(rng, patch, 6)
     alpha = patch[..., 3:]
-    grown = cv2.dilate(patch[..., 3], disc(width))[..., None]
-    rgb = patch[..., :3] + colour * ((grown - alpha) / 255)
-    return join_channels(rgb, grown)
+    dilated_alpha = cv2.dilate(patch[..., 3], disc(width))[..., None]
+    rgb = patch[..., :3] + colour * ((dilated_alpha - alpha) / 255)
+    return join_channels(rgb, dilated_alpha)
 
 
 def sticker(rng: np.random.Generator, patch: Patch) -> Patch:

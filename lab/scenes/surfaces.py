@@ -155,8 +155,8 @@ def wood(rng: np.random.Generator, height: int, width: int) -> Canvas:
     canvas = lit(canvas, 0.85 + 0.3 * cv2.resize(grain, (width, height)))
     for edge in edges[1:-1]:
         canvas[edge - 1 : edge + max(1, height // 150)] //= 2
-    turned = rng.random() < 0.5 and height == width
-    return np.ascontiguousarray(canvas.transpose(1, 0, 2)) if turned else canvas
+    is_vertical = rng.random() < 0.5 and height == width
+    return np.ascontiguousarray(canvas.transpose(1, 0, 2)) if is_vertical else canvas
 
 
 def plain(rng: np.random.Generator, height: int, width: int) -> Canvas:
@@ -199,10 +199,10 @@ def clutter(rng: np.random.Generator, height: int, width: int) -> Canvas:
     if rng.random() < 0.5:
         canvas = flat(height, width, any_colour(rng))
     colours = colour_set(rng, int(rng.integers(2, 6)))
-    most = rng.uniform(0.04, 0.25) * min(height, width)
+    longest = rng.uniform(0.04, 0.25) * min(height, width)
     for _ in range(int(rng.integers(10, 60))):
         x, y = int(rng.integers(width)), int(rng.integers(height))
-        draw_shape(rng, canvas, (x, y), most, colours[int(rng.integers(len(colours)))])
+        draw_shape(rng, canvas, (x, y), longest, colours[int(rng.integers(len(colours)))])
     return canvas
 
 

@@ -52,10 +52,10 @@ def render_third_world(
         placements = plan(rng, bank, composition)
         hand = int(rng.integers(2**31)) if rng.random() < INK_SHARE else None
         for number, placement in enumerate(placements):
-            seen = as_seen(placement, (recipe.height, recipe.width), _MARGIN)
-            if seen is None:
+            view = as_seen(placement, (recipe.height, recipe.width), _MARGIN)
+            if view is None:
                 continue
-            patch, rows, columns = seen
+            patch, rows, columns = view
             if hand is not None:
                 patch = in_ink(np.random.default_rng([hand, number]), _INKS[hand % 5], patch)
             alpha = patch[..., 3:] / 255
@@ -82,12 +82,12 @@ def in_ink(rng: np.random.Generator, ink: tuple[int, int, int], patch: Patch) ->
     strokes *= 0.75 + 0.25 * cv2.resize(rng.random((9, 9), np.float32), alpha.shape[::-1])
     right, down = 3 * unrest * rng.uniform(-1, 1, 2)
     shift = np.array([[1, 0, right], [0, 1, down]], np.float32)
-    aside = cv2.warpAffine(patch, shift, alpha.shape[::-1])
+    shifted_patch = cv2.warpAffine(patch, shift, alpha.shape[::-1])
     paper = alpha[..., None] / 255 * np.array([250, 248, 242], np.float32)
-    pale = 0.35 * aside[..., 3:] + 0.65 * aside[..., :3]
-    rgb = paper * (1 - aside[..., 3:] / 255) + pale
+    pale = 0.35 * shifted_patch[..., 3:] + 0.65 * shifted_patch[..., :3]
+    rgb = paper * (1 - shifted_patch[..., 3:] / 255) + pale
     rgb = rgb * (1 - strokes[..., None]) + np.array(ink, np.float32) * strokes[..., None]
-    cover = 1 - (1 - alpha / 255) * (1 - aside[..., 3] / 255) * (1 - strokes)
+    cover = 1 - (1 - alpha / 255) * (1 - shifted_patch[..., 3] / 255) * (1 - strokes)
     return np.concatenate([rgb, 255 * cover[..., None]], -1).astype(np.float32)
 
 

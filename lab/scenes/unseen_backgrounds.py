@@ -77,8 +77,8 @@ def _quarter_circles(rng: np.random.Generator, height: int, width: int) -> Pixel
     cell = max(12, int(min(height, width) * rng.uniform(0.08, 0.2)))
     for y in range(0, height, cell):
         for x in range(0, width, cell):
-            turned = rng.random() < 0.5
-            for at in (((x, y), (x + cell, y + cell)), ((x + cell, y), (x, y + cell)))[turned]:
+            is_vertical = rng.random() < 0.5
+            for at in (((x, y), (x + cell, y + cell)), ((x + cell, y), (x, y + cell)))[is_vertical]:
                 box = canvas[y : y + cell, x : x + cell]
                 middle = (at[0] - x, at[1] - y)
                 cv2.circle(box, middle, cell // 2, line, max(2, cell // 7), cv2.LINE_AA)

@@ -57,8 +57,8 @@ def random_world(rng: np.random.Generator) -> World:
 
 def _one_large_thing(rng: np.random.Generator, recipe: SceneRecipe) -> SceneRecipe:
     """One thing of half to nearly all of the picture's side, mostly on plain ground."""
-    plain = rng.random() < 0.75
-    names = PLAIN_SCENERY if plain else tuple(SCENERY)
+    is_plain = rng.random() < 0.75
+    names = PLAIN_SCENERY if is_plain else tuple(SCENERY)
     look = random_look(rng) if rng.random() < 0.45 else None
     world = World(str(names[int(rng.integers(len(names)))]), look, 0, _random_finish(rng))
     return replace(

@@ -10,6 +10,7 @@ from segue.benchmarks.concept_protocol import mask_library
 from segue.benchmarks.dataset import Benchmark
 from segue.benchmarks.detection_protocol import ApProtocol
 from segue.benchmarks.journal import REPORT, read_run
+from segue.benchmarks.protocol import figure_to_json
 from segue.benchmarks.scoring import columns_of, read_scores
 from segue.benchmarks.significance import Difference, McNemar, mcnemar, paired_differences
 from segue.errors import InputError
@@ -46,7 +47,7 @@ class Comparison:
                 "only in the second": self.only_second,
             },
             "figures": {
-                figure: {name: _plain(getattr(difference, name)) for name in names}
+                figure: {name: figure_to_json(getattr(difference, name)) for name in names}
                 for figure, difference in self.figures.items()
             },
             "McNemar": {
@@ -56,10 +57,6 @@ class Comparison:
             },
             "notes": list(self.notes),
         }
-
-
-def _plain(value: float) -> float | None:
-    return round(float(value), 6) if value == value else None
 
 
 def compare_runs(first: Path, second: Path) -> Comparison:

@@ -54,10 +54,10 @@ class BenchmarkDataset:
         Raises:
             InputError: it is missing, does not open, or its name leads outside the folders.
         """
-        found = self.pictures.find(item.image_name, self.picture_source)
-        if not isinstance(found, LocatedImage):
-            raise InputError(f"{item.image_name}: {found.reason}.")
-        return found.path
+        image_file = self.pictures.find(item.image_name, self.picture_source)
+        if not isinstance(image_file, LocatedImage):
+            raise InputError(f"{item.image_name}: {image_file.reason}.")
+        return image_file.path
 
     def check_pictures(self) -> None:
         """Refuse a folder without the pictures before hours of failures.
@@ -68,10 +68,10 @@ class BenchmarkDataset:
         names = list(dict.fromkeys(item.image_name for item in self.items))[:_PICTURES_TO_TRY]
         first = None
         for name in names:
-            found = self.pictures.find(name, self.picture_source)
-            if isinstance(found, LocatedImage):
+            image_file = self.pictures.find(name, self.picture_source)
+            if isinstance(image_file, LocatedImage):
                 return
-            first = first or found
+            first = first or image_file
         if first is not None:
             raise InputError(
                 f"None of the first {len(names)} pictures can be opened: {first.name}: "

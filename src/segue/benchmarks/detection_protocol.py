@@ -106,8 +106,8 @@ def _renumber(
         new_image = {**image, "id": images[image["id"]]}
         for key in ("neg_category_ids", "not_exhaustive_category_ids"):
             if key in image:
-                known = [identity for identity in image[key] if identity in categories]
-                new_image[key] = [categories[identity] for identity in known]
+                category_ids = [identity for identity in image[key] if identity in categories]
+                new_image[key] = [categories[identity] for identity in category_ids]
         new_images.append(new_image)
     annotations = [
         {

@@ -163,8 +163,8 @@ def read_lvis(folder: Path, split: str, images: Path | None = None) -> Benchmark
         with log.entry(f"picture {identity}"):
             absent = read_ids(image.get("neg_category_ids", []), "neg_category_ids")
             present = [entry.category_id for entry in content.entries_of_image.get(identity, [])]
-            known = [c for c in dict.fromkeys([*present, *absent]) if c in phrases]
-            checked[identity] = sorted(known, key=str)
+            category_ids = [c for c in dict.fromkeys([*present, *absent]) if c in phrases]
+            checked[identity] = sorted(category_ids, key=str)
     items = _items(content, phrases, "", checked)
     return _dataset(split, items, content, folder, images, phrases)
 
@@ -222,8 +222,8 @@ def _items(
     everything = sorted((identity for identity, phrase in phrases.items() if phrase), key=str)
     for identity, image in content.images.items():
         with log.entry(f"picture {identity}"):
-            asked = everything if checked is None else checked.get(identity, [])
-            if not asked:
+            identities = everything if checked is None else checked.get(identity, [])
+            if not identities:
                 raise InputError("no category was checked on it")
             entries = [
                 entry for entry in content.entries_of_image.get(identity, []) if not entry.is_crowd
@@ -235,11 +235,11 @@ def _items(
                 BenchmarkItem(
                     id=f"{subset}/{identity}" if subset else str(identity),
                     image_name=prefix + image_name(image),
-                    phrases=tuple(phrases[category] for category in asked),
+                    phrases=tuple(phrases[category] for category in identities),
                     subset=subset,
                     image_id=identity,
                     size=size,
-                    category_ids=tuple(asked),
+                    category_ids=tuple(identities),
                     boxes=tuple(entry.box for entry in entries),
                     box_category_ids=tuple(entry.category_id for entry in entries),
                 )

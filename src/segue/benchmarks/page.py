@@ -114,8 +114,8 @@ def _groups(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
 
 def _pictures(title: str, rows: Sequence[ScoreRow], report: BenchmarkReport) -> Iterator[str]:
     answers = AnswerIndex.of(report.run.folder)
-    wanted = {row.id for row in rows}
-    items = {item.id: item for item in report.run.items if item.id in wanted}
+    row_ids = {row.id for row in rows}
+    items = {item.id: item for item in report.run.items if item.id in row_ids}
     yield f'<h2>{title}</h2><div class="pictures">'
     for row in rows:
         answer = answers.read(row.id)

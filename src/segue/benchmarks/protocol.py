@@ -5,6 +5,7 @@ one definition gives the figure itself, its confidence interval, differences bet
 the breakdown by category and size.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
@@ -53,6 +54,15 @@ class EvaluationProtocol(Protocol):
 
     def figures(self, sums: Sums) -> dict[str, np.ndarray]:
         """Compute the figures from sums over items; NaN where there is nothing to divide by."""
+
+
+def figure_to_json(value: float) -> float | None:
+    """Return a figure as reports have it: six digits behind the point, None for NaN.
+
+    >>> figure_to_json(2 / 3), figure_to_json(float("nan"))
+    (0.666667, None)
+    """
+    return None if math.isnan(value) else round(float(value), 6)
 
 
 def ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:

@@ -114,7 +114,7 @@ def read_refer_set(
         InputError: a file is missing or cannot be read, or the split is empty.
     """
     head, dash, tail = split.partition("-")
-    partition, wanted = (head, tail) if dash else (partition, split)
+    partition, split_name = (head, tail) if dash else (partition, split)
     stem = "grefs" if name == "grefcoco" else "refs"
     places = ("", name, f"refer_seg/{name}", f"data/{name}", f"refer/data/{name}")
     names = [f"{stem}({partition}){suffix}" for suffix in (".p", ".json", ".pkl")]
@@ -131,11 +131,11 @@ def read_refer_set(
         with log.entry(f"reference {number}"):
             own_split = read_string(value["split"], "split")
             splits.add(own_split)
-            if is_of_split(own_split, wanted):
+            if is_of_split(own_split, split_name):
                 items += _items_of(value, content, log, number)
     if not items:
         raise InputError(
-            f"{references} has no expression of the split {wanted!r}; it has "
+            f"{references} has no expression of the split {split_name!r}; it has "
             f"{', '.join(sorted(splits)) or 'none'}."
         )
     roots = picture_files((references.parent, folder), images, "coco", _PICTURE_PLACES)
@@ -150,15 +150,15 @@ def read_refer_set(
     )
 
 
-def is_of_split(split: str, wanted: str) -> bool:
+def is_of_split(split: str, split_name: str) -> bool:
     """Whether a reference belongs to a split, as the REFER API decides it.
 
     >>> is_of_split("testAB", "testA"), is_of_split("testB", "test"), is_of_split("val", "test")
     (True, True, False)
     """
-    if wanted in ("testA", "testB", "testC"):
-        return wanted[-1] in split
-    return wanted in split if wanted == "test" else split == wanted
+    if split_name in ("testA", "testB", "testC"):
+        return split_name[-1] in split
+    return split_name in split if split_name == "test" else split == split_name
 
 
 def _items_of(

@@ -103,10 +103,10 @@ def _locate(files: ImageFiles, name: str, what: str) -> LocatedImage:
     """
     reason = ""
     for suffix in _SUFFIXES:
-        found = files.find(name + suffix)
-        if isinstance(found, LocatedImage):
-            return found
-        reason = found.reason
+        image_file = files.find(name + suffix)
+        if isinstance(image_file, LocatedImage):
+            return image_file
+        reason = image_file.reason
     raise InputError(f"the {what} {name!r}: {reason}")
 
 

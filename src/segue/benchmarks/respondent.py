@@ -107,10 +107,10 @@ class ItemRespondent:
         threshold = self.threshold
         box_threshold = assistant.box_threshold if threshold is None else threshold
         text_threshold = assistant.text_threshold if threshold is None else threshold
-        found = assistant.detector.find(image, phrases, box_threshold, text_threshold)
+        detections = assistant.detector.find(image, phrases, box_threshold, text_threshold)
         regions = [
             Region(f"r{number}", detection.phrase, detection.box, "detector", score=detection.score)
-            for number, detection in enumerate(found, 1)
+            for number, detection in enumerate(detections, 1)
         ]
         if self.with_masks:
             regions = assistant.grounder.add_masks(regions, image)

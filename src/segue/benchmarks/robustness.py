@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segue.benchmarks.protocol import figure_to_json
 from segue.benchmarks.significance import Interval
 from segue.files.atomic import write_json, write_text
 
@@ -34,16 +35,14 @@ def write_curve(folder: Path, title: str, figure: str, points: Sequence[CurvePoi
         InputError: it cannot be written.
     """
     rows = [
-        {"level": p.level, "value": _plain(p.figure.value), "low": _plain(p.figure.low),
-         "high": _plain(p.figure.high)}
+        {
+            "level": p.level,
+            **{name: figure_to_json(getattr(p.figure, name)) for name in ("value", "low", "high")},
+        }
         for p in points
-    ]  # fmt: skip
+    ]
     write_json(folder / ROBUSTNESS, {"title": title, "figure": figure, "points": rows}, indent=1)
     write_text(folder / CURVE, _page(title, figure, points))
-
-
-def _plain(value: float) -> float | None:
-    return round(value, 6) if value == value else None
 
 
 def _page(title: str, figure: str, points: Sequence[CurvePoint]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from segue.benchmarks.dataset import Benchmark, BenchmarkDataset
 from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem
 from segue.benchmarks.journal import REPORT, AnswerIndex, Journal, open_run
-from segue.benchmarks.protocol import EvaluationProtocol
+from segue.benchmarks.protocol import EvaluationProtocol, figure_to_json
 from segue.benchmarks.published import published_rows
 from segue.benchmarks.respondent import ItemRespondent
 from segue.benchmarks.scoring import (
@@ -107,9 +107,9 @@ class BenchmarkRun:
 
     def open_items(self, shard: Shard) -> list[BenchmarkItem]:
         """Return the items of a shard that have no answer yet."""
-        known = AnswerIndex.of(self.folder).places
+        answer_places = AnswerIndex.of(self.folder).places
         own = self.items[shard.number - 1 :: shard.of]
-        return [item for item in own if item.id not in known]
+        return [item for item in own if item.id not in answer_places]
 
     def ask(
         self, respondent: ItemRespondent, items: Sequence[BenchmarkItem], shard: Shard
@@ -181,7 +181,8 @@ class BenchmarkReport:
             rows.append(
                 {
                     "model": "this run", "year": None, "figure": run.protocol.headline,
-                    "value": _plain(headline.value), "source": f"{len(self.table.rows)} items",
+                    "value": figure_to_json(headline.value),
+                    "source": f"{len(self.table.rows)} items",
                 }
             )  # fmt: skip
         return sorted(rows, key=lambda row: -(row["value"] or 0.0))
@@ -233,9 +234,9 @@ class BenchmarkReport:
             "notes": self.sentences(),
             "figures": {
                 name: {
-                    "value": _plain(figure.value),
-                    "low": _plain(figure.low),
-                    "high": _plain(figure.high),
+                    "value": figure_to_json(figure.value),
+                    "low": figure_to_json(figure.low),
+                    "high": figure_to_json(figure.high),
                 }
                 for name, figure in self.figures.items()
             },
@@ -247,13 +248,9 @@ class BenchmarkReport:
         }
 
 
-def _plain(value: float) -> float | None:
-    return round(float(value), 6) if value == value else None
-
-
 def _plain_groups(groups: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
     return {
-        name: {figure: _plain(value) for figure, value in figures.items()}
+        name: {figure: figure_to_json(value) for figure, value in figures.items()}
         for name, figures in groups.items()
     }
 

@@ -60,9 +60,9 @@ class AccessOptions:
         """
         from segue.server.settings import load_or_create_key
 
-        given = _given_keys(self.keys_file)
-        if self.no_key or given:
-            return AccessKeys(() if self.no_key else given, False)
+        user_keys = _given_keys(self.keys_file)
+        if self.no_key or user_keys:
+            return AccessKeys(() if self.no_key else user_keys, False)
         return AccessKeys((load_or_create_key(data_folder),), True)
 
 

@@ -160,7 +160,7 @@ class _Levels:
         x1, y1 = x0 + 1, y0 + 1
         shape = (*attention.shape[:2], 4, *attention.shape[2:])
         rows, weights = attention.new_empty(shape, dtype=torch.int32), attention.new_empty(shape)
-        left = (1 - share[..., 0]) * _is_inside(x0, self.widths)
+        left_weight = (1 - share[..., 0]) * _is_inside(x0, self.widths)
         right = share[..., 0] * _is_inside(x1, self.widths)
         upper = (1 - share[..., 1]) * _is_inside(y0, self.heights) * attention
         lower = share[..., 1] * _is_inside(y1, self.heights) * attention
@@ -170,7 +170,7 @@ class _Levels:
         ]
         for number, (line, column) in enumerate((n, m) for n in (0, 1) for m in (0, 1)):
             torch.add(lines[line], columns[column], out=rows[:, :, number])
-            torch.mul((upper, lower)[line], (left, right)[column], out=weights[:, :, number])
+            torch.mul((upper, lower)[line], (left_weight, right)[column], out=weights[:, :, number])
         return rows, weights
 
 

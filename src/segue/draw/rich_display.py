@@ -5,7 +5,6 @@ values keep theirs.
 """
 
 import base64
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -14,6 +13,7 @@ import PIL.Image
 from segue.draw import draw_regions
 from segue.draw.palette import contrast_colour, palette
 from segue.values.image import Image
+from segue.values.image.conversion import png_thumbnail
 from segue.values.region import Region
 
 LONGEST_SIDE = 640
@@ -66,8 +66,8 @@ def region_table_html(regions: Sequence[Region]) -> str:
 
 def not_found_html(phrases: Iterable[str]) -> str:
     """Return a line that says what is not in the picture; nothing where there is nothing to say."""
-    listed = ", ".join(escape(phrase) for phrase in phrases)
-    return f"<p>not in the picture: {listed}</p>" if listed else ""
+    names = ", ".join(escape(phrase) for phrase in phrases)
+    return f"<p>not in the picture: {names}</p>" if names else ""
 
 
 def figure_html(*parts: str) -> str:
@@ -76,9 +76,5 @@ def figure_html(*parts: str) -> str:
 
 
 def _img(picture: PIL.Image.Image, alternative: str) -> str:
-    small = picture.copy()
-    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG")
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    data = base64.b64encode(png_thumbnail(picture, LONGEST_SIDE)).decode("ascii")
     return f'<img alt="{escape(alternative)}" src="data:image/png;base64,{data}">'

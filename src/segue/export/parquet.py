@@ -168,12 +168,12 @@ def _write(
 
 def _schema(arrow: Any, labels: Sequence[str], with_images: bool) -> Any:
     """Return the columns, and the same as features of the library datasets."""
-    text, whole, number = arrow.string(), arrow.int64(), arrow.float64()
+    text, integer, number = arrow.string(), arrow.int64(), arrow.float64()
     columns = {
         "id": (text, _value("string")),
         "label": (text, _value("string")),
         "category": (
-            whole,
+            integer,
             {"names": [well_formed(label) for label in labels], "_type": "ClassLabel"},
         ),
         "bbox": (arrow.list_(number), {"feature": _value("float64"), "_type": "Sequence"}),
@@ -183,7 +183,7 @@ def _schema(arrow: Any, labels: Sequence[str], with_images: bool) -> Any:
         "mask": (text, _value("string")),
     }
     objects = arrow.struct([(name, arrow.list_(kind)) for name, (kind, _) in columns.items()])
-    fields = [("file_name", text), ("width", whole), ("height", whole), ("objects", objects)]
+    fields = [("file_name", text), ("width", integer), ("height", integer), ("objects", objects)]
     features: dict[str, Any] = {
         "file_name": _value("string"),
         "width": _value("int64"),

@@ -27,9 +27,9 @@ class Regions(tuple[Region, ...]):
         cls, regions: Iterable[Region], image: Image, not_found: Sequence[str] = ()
     ) -> "Regions":
         """Make a tuple of regions of `image`."""
-        made = super().__new__(cls, regions)
-        made.image, made.not_found = image, tuple(not_found)
-        return made
+        instance = super().__new__(cls, regions)
+        instance.image, instance.not_found = image, tuple(not_found)
+        return instance
 
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> Region: ...

@@ -73,12 +73,15 @@ class ReviewOutcome:
 
     def sentences(self) -> list[str]:
         """Say what was taken, what was left out, and what could not be applied."""
-        taken = [f"{self.states['accepted']} accepted", f"{self.states['corrected']} corrected"]
+        kept_counts = [
+            f"{self.states['accepted']} accepted",
+            f"{self.states['corrected']} corrected",
+        ]
         dropped = [f"{self.states['rejected']} rejected"]
-        (taken if self.selection == "all" else dropped).append(
+        (kept_counts if self.selection == "all" else dropped).append(
             f"{self.states['todo']} not reviewed"
         )
-        lines = [f"reviewed pictures: {', '.join(taken)}; left out: {', '.join(dropped)}"]
+        lines = [f"reviewed pictures: {', '.join(kept_counts)}; left out: {', '.join(dropped)}"]
         if self.n_conflicts:
             lines.append(f"{self.n_conflicts} conflicting change(s) are not settled, not applied")
         if self.n_outdated:

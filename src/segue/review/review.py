@@ -73,8 +73,8 @@ class Review:
 
     def counts(self) -> dict[ReviewState, int]:
         """Return how many pictures there are of each state."""
-        found = Counter(review.state for review in self.reviews)
-        return {state: found[state] for state in STATES}
+        counts = Counter(review.state for review in self.reviews)
+        return {state: counts[state] for state in STATES}
 
     def select(self, state: ReviewState | None = None, label: str | None = None) -> list[int]:
         """Return the indexes of pictures in the order of the queue.

@@ -57,8 +57,8 @@ class PictureReview:
         self.regions = regions  # never changed in place: others may be reading it
         if change.decision is not None:
             self._decision = change.decision
-        settled = set(change.resolves)
-        self.conflicts = [one for one in self.conflicts if one.id not in settled]
+        resolved_ids = set(change.resolves)
+        self.conflicts = [one for one in self.conflicts if one.id not in resolved_ids]
         self.version += 1
         self.reviewer, self.time = change.reviewer, change.time
         return True

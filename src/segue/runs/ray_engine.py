@@ -159,10 +159,12 @@ class RayEngine:
         """Start the log on this machine, where it outlives workers on all others."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = NodeAffinitySchedulingStrategy(
+        local_node = NodeAffinitySchedulingStrategy(
             self._ray.get_runtime_context().get_node_id(), soft=True
         )
-        return self._ray.remote(num_cpus=0)(DeathLog).options(scheduling_strategy=here).remote()
+        return (
+            self._ray.remote(num_cpus=0)(DeathLog).options(scheduling_strategy=local_node).remote()
+        )
 
     def _batches(
         self, rows: list[dict[str, str]], settings: RunSettings, death_log: Any

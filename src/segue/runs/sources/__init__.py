@@ -86,22 +86,22 @@ def find_pictures(
         ask_column=ask_column,
         skipped=[] if skipped is None else skipped,
     )
-    found: dict[str, SourcePicture] = {}
+    by_place: dict[str, SourcePicture] = {}
     real_folders: dict[Path, str] = {}
     for source in sources:
         for picture in _pictures_of(str(source), options):
             place = _place_of(picture, real_folders)
-            known = found.get(place)
-            if known is None or (picture.boxes and not known.boxes):
-                found[place] = picture
-    if not found:
+            earlier = by_place.get(place)
+            if earlier is None or (picture.boxes and not earlier.boxes):
+                by_place[place] = picture
+    if not by_place:
         reasons = f" {' '.join(options.skipped[:3])}" if options.skipped else ""
         raise InputError(
             f"There is no picture in {', '.join(map(str, sources))}. Expected files ending in "
             f"{', '.join(sorted(SUFFIXES))}, or shards ({', '.join(sorted(SHARD_SUFFIXES))})."
             f"{reasons}"
         )
-    pictures = _uniquely_named(list(found.values()))
+    pictures = _uniquely_named(list(by_place.values()))
     return pictures if ask_column is None else [_checked_question(p, ask_column) for p in pictures]
 
 
@@ -252,14 +252,14 @@ def _files_below(folder: Path, skipped: list[str]) -> Iterator[Path]:
     """Yield pictures and shards in a folder and below; linked folders once, also in circles."""
 
     def skip(error: OSError) -> None:
-        shown = printable_path(str(error.filename))
-        skipped.append(f"The folder {shown} cannot be read: {error.strerror or error}.")
+        file_name = printable_path(str(error.filename))
+        skipped.append(f"The folder {file_name} cannot be read: {error.strerror or error}.")
 
-    seen = {os.path.realpath(folder)}
+    real_paths = {os.path.realpath(folder)}
     for place, subfolders, names in os.walk(folder, onerror=skip, followlinks=True):
         real = {name: os.path.realpath(os.path.join(place, name)) for name in sorted(subfolders)}
-        subfolders[:] = [name for name, target in real.items() if target not in seen]
-        seen.update(real.values())
+        subfolders[:] = [name for name, target in real.items() if target not in real_paths]
+        real_paths.update(real.values())
         for name in names:
             file = Path(place, name)
             if file.suffix.lower() in SUFFIXES | SHARD_SUFFIXES and file.is_file():

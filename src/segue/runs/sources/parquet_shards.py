@@ -77,11 +77,11 @@ def list_rows(
         if arrow.types.is_struct(kind) and kind.get_field_index("path") >= 0:
             leaves.append(f"{column}.path")
         if ask_column is not None:
-            asked = _column_type(schema, ask_column, place, "--ask-column")
-            if not _is_text(asked):
+            question_type = _column_type(schema, ask_column, place, "--ask-column")
+            if not _is_text(question_type):
                 raise InputError(
-                    f"The column {ask_column!r} of {printable_path(place)} holds {asked}, expected "
-                    "texts."
+                    f"The column {ask_column!r} of {printable_path(place)} holds {question_type}, "
+                    "expected texts."
                 )
             leaves.append(ask_column)
         with _readable_damage(place):
@@ -143,10 +143,10 @@ def _find_image_column(schema: Any, place: str) -> str:
     try:
         metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = metadata["info"]["features"]
-        marked = [name for name, value in features.items() if value.get("_type") == "Image"]
+        image_columns = [name for name, value in features.items() if value.get("_type") == "Image"]
     except (KeyError, TypeError, ValueError, AttributeError):
-        marked = []
-    candidates = [name for name in marked if name in fields]
+        image_columns = []
+    candidates = [name for name in image_columns if name in fields]
     candidates = (
         candidates
         or [name for name in LIKELY_COLUMNS if name in fields and _content_kind(fields[name])][:1]

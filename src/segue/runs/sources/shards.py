@@ -56,7 +56,7 @@ def open_place(place: str) -> AbstractContextManager[IO[bytes]]:
         MissingExtra: the package of its protocol is not installed.
     """
     if is_address(place):
-        opened: AbstractContextManager[IO[bytes]] = ObjectFolder(place).open()
-        return opened
+        stream_context: AbstractContextManager[IO[bytes]] = ObjectFolder(place).open()
+        return stream_context
     check_regular(Path(place))
     return Path(place).open("rb")

@@ -76,14 +76,14 @@ def list_tar(place: str, ask_column: str | None = None) -> TarListing:
         DamagedShard: it is not there, compressed, or no tar file at all.
     """
     listing = TarListing()
-    shown = printable_path(place)
+    place_name = printable_path(place)
     try:
         with readable_errors(place), open_place(place) as file:
-            _refuse_compressed(file.read(6), shown)
+            _refuse_compressed(file.read(6), place_name)
             file.seek(0)
-            _list_files(file, listing, shown, ask_column)
+            _list_files(file, listing, place_name, ask_column)
     except OSError as error:
-        raise DamagedShard(f"{shown} cannot be read: {error.strerror or error}.") from error
+        raise DamagedShard(f"{place_name} cannot be read: {error.strerror or error}.") from error
     return listing
 
 
@@ -119,7 +119,9 @@ def read_range(place: str, offset: int, size_bytes: int) -> bytes:
     return content
 
 
-def _list_files(file: IO[bytes], listing: TarListing, shown: str, ask_column: str | None) -> None:
+def _list_files(
+    file: IO[bytes], listing: TarListing, place_name: str, ask_column: str | None
+) -> None:
     """Add the files of an archive to a listing."""
     names: set[str] = set()
     n_repeated = n_unreadable = 0
@@ -142,19 +144,19 @@ def _list_files(file: IO[bytes], listing: TarListing, shown: str, ask_column: st
         reason = getattr(damage, "strerror", None) or damage
         if not listing.entries:
             raise DamagedShard(
-                f"{shown} cannot be read as a tar file: {reason}. Expected a WebDataset shard."
+                f"{place_name} cannot be read as a tar file: {reason}. Expected a WebDataset shard."
             ) from damage
         listing.problems.append(
-            f"{shown} is damaged after {len(listing.entries)} file(s) ({reason}); the rest of it "
-            "is left out."
+            f"{place_name} is damaged after {len(listing.entries)} file(s) ({reason}); the rest of "
+            "it is left out."
         )
     if n_repeated:
         listing.problems.append(
-            f"{shown} has {n_repeated} file(s) under names that were there before; they are left "
-            "out."
+            f"{place_name} has {n_repeated} file(s) under names that were there before; they are "
+            "left out."
         )
     if n_unreadable:
-        listing.problems.append(f"{shown} has {n_unreadable} text(s) that cannot be read.")
+        listing.problems.append(f"{place_name} has {n_unreadable} text(s) that cannot be read.")
 
 
 def _files_of(archive: tarfile.TarFile) -> Iterator[TarEntry]:
@@ -166,12 +168,12 @@ def _files_of(archive: tarfile.TarFile) -> Iterator[TarEntry]:
             yield TarEntry(name, member.offset_data, member.size)
 
 
-def _refuse_compressed(beginning: bytes, shown: str) -> None:
+def _refuse_compressed(beginning: bytes, place_name: str) -> None:
     for magic, name in _COMPRESSED.items():
         if beginning.startswith(magic):
             raise DamagedShard(
-                f"{shown} is compressed with {name}, so its pictures have no place of their own. "
-                "Decompress it: pictures gain nothing by it."
+                f"{place_name} is compressed with {name}, so its pictures have no place of their "
+                "own. Decompress it: pictures gain nothing by it."
             )
 
 

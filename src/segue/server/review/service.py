@@ -120,11 +120,11 @@ class ReviewService:
         Raises:
             InputError: the file is not there or does not open.
         """
-        known = self._thumbnails.get((index, side))
-        if known is None:
-            known = encode_thumbnail(self.source_of(index), side, self.limits)
-            self._thumbnails.put((index, side), known)
-        return known
+        thumbnail = self._thumbnails.get((index, side))
+        if thumbnail is None:
+            thumbnail = encode_thumbnail(self.source_of(index), side, self.limits)
+            self._thumbnails.put((index, side), thumbnail)
+        return thumbnail
 
     def image(self, index: int) -> Image:
         """Return a picture for the segmenter.
@@ -177,12 +177,14 @@ class ReviewService:
         """
         review = self.review.reviews[index]
         label = " ".join(draft.label.split())
-        for known in (review.original.regions.get(draft.id), review.regions.get(draft.id)):
-            if known is not None and _has_shape(known, draft):
-                if known["phrase"] == label:
-                    return dict(known)
-                rest = {name: value for name, value in known.items() if name not in _OF_CLASS}
-                return {**rest, "phrase": label, "score": None}
+        for earlier in (review.original.regions.get(draft.id), review.regions.get(draft.id)):
+            if earlier is not None and _has_shape(earlier, draft):
+                if earlier["phrase"] == label:
+                    return dict(earlier)
+                kept_fields = {
+                    name: value for name, value in earlier.items() if name not in _OF_CLASS
+                }
+                return {**kept_fields, "phrase": label, "score": None}
         size = review.original.size
         mask = None if draft.mask is None else Mask.from_rle(draft.mask, size=size)
         box = Box(*draft.box).clipped(size) if mask is None and draft.box is not None else None

@@ -20,6 +20,7 @@ from segue.errors import InputError
 from segue.files.text import check_regular
 from segue.values.box import Size
 from segue.values.image import pixels, url
+from segue.values.image.conversion import png_thumbnail
 from segue.values.image.pixels import Limits
 
 ImageSource: TypeAlias = (
@@ -158,11 +159,7 @@ class Image:
 
     def _repr_png_(self) -> bytes:
         """Return a small picture for a notebook."""
-        small = self.to_pil()
-        small.thumbnail((640, 640))
-        buffer = io.BytesIO()
-        small.save(buffer, "PNG")
-        return buffer.getvalue()
+        return png_thumbnail(self.to_pil(), 640)
 
     def to_png_bytes(self) -> bytes:
         """Return the picture as a PNG file, without loss."""

@@ -179,3 +179,12 @@ def _profile_transform(picture: PIL.Image.Image) -> PIL.ImageCms.ImageCmsTransfo
     except (PIL.ImageCms.PyCMSError, OSError, TypeError, ValueError):
         return None
     return transform
+
+
+def png_thumbnail(picture: PIL.Image.Image, side: int) -> bytes:
+    """Return a picture as a PNG file of at most `side` pixels in width and height."""
+    small = picture.copy()
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -3,7 +3,6 @@
 Run lengths (rle.py) are the canonical form on disk; outlines (contour.py) are exact too.
 """
 
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import PIL.Image
 
 from segue.errors import InputError
 from segue.values.box import Box, Size
+from segue.values.image.conversion import png_thumbnail
 from segue.values.mask import contour, rle
 from segue.values.mask.compact import CompactArray
 from segue.values.mask.contour import Polygon
@@ -124,11 +124,7 @@ class Mask:
 
     def _repr_png_(self) -> bytes:
         """Return a small picture for a notebook, white on black."""
-        small = self.to_pil()
-        small.thumbnail((320, 320))
-        buffer = io.BytesIO()
-        small.save(buffer, "PNG")
-        return buffer.getvalue()
+        return png_thumbnail(self.to_pil(), 320)
 
     @property
     def size_bytes(self) -> int:
