@@ -207,10 +207,12 @@ def test_every_edit_has_settings_that_the_server_takes(open_page):
         page.locator("#edit-form [type=submit]").click()
         expect(page.locator("#edits button")).to_have_count(number)
     page.locator('[data-action="background"]').click()
-    page.locator("#edit-form input[type=file]").set_input_files(sample("beach").file)
-    with page.expect_response(lambda r: r.url.endswith("/edits") and r.ok):
-        pass
-    page.locator("#edit-form [type=submit]").click()
+    uploads = []
+    page.route("**/backgrounds", lambda route: uploads.append(route))
+    with page.expect_request("**/backgrounds"):
+        page.locator("#edit-form input[type=file]").set_input_files(sample("beach").file)
+    page.locator("#edit-form [type=submit]").click()  # while the picture is on its way
+    uploads[0].continue_()
     expect(page.locator("#edits button")).to_have_count(5)
     last = state(page)["edits"][-1]
     assert last["operation"] == "background"

@@ -80,9 +80,14 @@ function stepOf({ operation, regions, parameters }) {
   return { operation, regions, parameters: Object.fromEntries(given) };
 }
 
+/** Whether the picture for a background that was chosen last has arrived at the server. */
+let arrival = Promise.resolve(true);
+
 async function applyEdit() {
+  const hasArrived = await arrival;
+  arrival = Promise.resolve(true);
   const { editing, conversation } = state;
-  if (!editing) return;
+  if (!editing || !hasArrived) return; // its trouble is shown: nothing else is applied in its place
   const said = t("editDone", t(editing.operation));
   if (await changeWith(() => api.edit(conversation.id, stepOf(editing)), said)) endEdit();
 }
@@ -145,14 +150,19 @@ function colourOrGrey(colour) {
 }
 
 function pictureField() {
-  const input = async (event) => {
-    const [file] = event.target.files;
-    if (!file) return;
+  const send = async (file) => {
     try {
-      change({ colour: null, picture: await api.addBackground(state.conversation.id, file) });
+      const picture = await api.addBackground(state.conversation.id, file);
+      if (state.editing?.operation === "background") change({ colour: null, picture });
+      return true;
     } catch (error) {
       showTrouble(error);
+      return false;
     }
+  };
+  const input = (event) => {
+    const [file] = event.target.files;
+    if (file) arrival = send(file);
   };
   return labelled("backgroundPicture", element("input", { type: "file", accept: "image/*", on: { input } }));
 }
