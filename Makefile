@@ -30,7 +30,7 @@ demo: $(READY)   ## talk to the embedded models about the sample scenes; picture
 	$(BIN)/segue demo $(OUT)
 
 test: $(READY) browser  ## all tests, doctests included
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 
 browser:         ## Chromium for the tests of the web page, where apt-get can install it
 	@command -v chromium >/dev/null || { \

@@ -1,5 +1,6 @@
 """Image encoders that OpenVINO runs."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -105,3 +106,27 @@ def test_the_engine_stands_behind_the_name_of_the_model(tmp_path):
     segmenter = load_stage("segment", f"sam:{folder}?engine=openvino", device="cpu")
     image = Image(np.zeros((48, 64, 3), np.uint8))
     assert segmenter.look(image).mask([Box(3, 4, 40, 30)])[0].size == image.size
+
+
+SIGNAL_AFTER_AN_ENGINE = """
+import faulthandler, signal, threading, torch
+from segue.runtime.engines import convert_encoder
+
+faulthandler.enable()
+signal.signal(signal.SIGINT, lambda *_: print("heard", flush=True))
+network = torch.nn.Conv2d(3, 4, 2).eval().requires_grad_(False)
+engines = [convert_encoder(network, torch.zeros(1, 3, 8, 8), torch.float32, "tiny")]
+engines[0](torch.zeros(1, 3, 8, 8))
+other = threading.Thread(target=engines.clear)
+other.start()
+other.join()
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_a_signal_is_heard_after_another_thread_let_an_engine_go():
+    """OpenVINO lends the thread that first compiles a stack for its signal handlers."""
+    pytest.importorskip("openvino")
+    program = [sys.executable, "-W", "ignore", "-c", SIGNAL_AFTER_AN_ENGINE]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr[-2000:]

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from shutil import rmtree
@@ -128,14 +129,23 @@ def _convert(network: nn.Module, example: Tensor, folder: Path) -> None:
         Path(part).mkdir()  # for its own removal
 
 
+@cache
+def _core() -> Any:
+    """Return the one core of this process, which is never let go.
+
+    Its plugin gives the thread that made it a stack for signal handlers, and takes the stack back
+    in whichever thread drops the last reference; the next signal would then end the process.
+    """
+    return _openvino().Core()
+
+
 def _compile(file: Path, dtype: torch.dtype) -> Encode:
-    openvino = _openvino()
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled = openvino.Core().compile_model(file, "CPU", settings)
+    compiled = _core().compile_model(file, "CPU", settings)
 
     def encode(pixels: Tensor) -> tuple[Tensor, ...]:
         rows = [compiled(row[None].cpu().numpy()).to_tuple() for row in pixels]
