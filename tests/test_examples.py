@@ -5,13 +5,17 @@ import warnings
 from pathlib import Path
 
 import pytest
+from documented_code import code_blocks, run_blocks
+from fake_openai import FakeOpenAI
 
 from segue.runtime.weights import locate
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COOKBOOK = sorted((ROOT / "docs" / "cookbook").glob("*.md"))
+OLLAMA = "http://localhost:11434/v1"
+"""An address that recipes name; a stand-in for the endpoint answers in its place."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,16 +37,24 @@ def test_notebook_runs(notebook, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_python_in_the_docs_runs(page, tmp_path, monkeypatch):
-    blocks = PYTHON.findall(page.read_text(encoding="utf-8"))
-    if not blocks:
+    if not code_blocks(page, "python"):
         pytest.skip(f"{page.name} holds no Python")
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": page.stem}
-    for block in blocks:
-        exec(compile(block, page.name, "exec"), names)
+    run_blocks(page)
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", COOKBOOK, ids=lambda path: path.stem)
+def test_recipe_of_the_cookbook_runs(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_blocks(ROOT / "docs" / "cookbook" / "index.md")
+    with FakeOpenAI(models=("qwen3-vl:4b",)) as endpoint:
+        run_blocks(recipe, replacements={OLLAMA: endpoint.url})
+    assert list(Path("photos").iterdir())
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *COOKBOOK, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
+)
 def test_links_in_the_docs_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
