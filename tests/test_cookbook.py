@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from documented_code import code_blocks, run_blocks
 
 COOKBOOK = Path(__file__).parent.parent / "docs" / "cookbook"
@@ -27,9 +28,8 @@ def test_every_recipe_is_in_the_navigation_of_the_site():
 def test_javascript_finds_what_python_finds(tmp_path, monkeypatch, capsys):
     node = shutil.which("node") or pytest.skip("Node is not installed.")
     pytest.importorskip("fastapi")
-    from server.conftest import KEY, running
-
     import segue
+    from server.conftest import KEY, running
 
     monkeypatch.chdir(tmp_path)
     run_blocks(COOKBOOK / "index.md")

@@ -5,9 +5,9 @@ import warnings
 from pathlib import Path
 
 import pytest
+
 from documented_code import code_blocks, run_blocks
 from fake_openai import FakeOpenAI
-
 from segue.runtime.weights import locate
 
 ROOT = Path(__file__).parent.parent
