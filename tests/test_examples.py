@@ -25,7 +25,10 @@ def embedded_models():
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(notebook, tmp_path):
+def test_notebook_runs(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGUE_PRESET", "embedded")
+    if "click_widget" in notebook.read_text("utf-8"):
+        pytest.importorskip("anywidget")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         nbformat = pytest.importorskip("nbformat")
