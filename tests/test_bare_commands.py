@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 from segue.embedded.samples import sample
 
 HIDDEN = (
@@ -15,15 +13,26 @@ HIDE = f"import sys; sys.modules.update(dict.fromkeys({HIDDEN!r})); "
 SCENE = str(sample("meadow").file)
 
 
-def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
     """Run code in a process in which the packages cannot be imported."""
-    command = [sys.executable, "-c", HIDE + code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-c", HIDE + code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def run_segue(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of segue likewise."""
-    return run_python("from segue.cli.app import main; main(sys.argv[1:])", *arguments)
+def exit_codes(*commands: list[str]) -> tuple[list[int], str]:
+    """Run commands of segue likewise, in one process: their exit codes, and what they complain."""
+    code = f"""
+from contextlib import redirect_stdout
+from segue.cli.app import main
+for command in {commands!r}:
+    try:
+        with redirect_stdout(sys.stderr):
+            main(command)
+    except SystemExit as ending:
+        print(ending.code or 0)
+"""
+    done = run_python(code)
+    return [int(line) for line in done.stdout.split()], done.stderr
 
 
 def test_segue_and_its_public_names_are_imported():
@@ -31,32 +40,20 @@ def test_segue_and_its_public_names_are_imported():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["models"],
-        ["export", "--list"],
-        ["doctor"],
-        ["segment", SCENE, "--box", "9,9,50,50", "--segment", "box_fill:", "--detect", "none"],
-    ],
-    ids=lambda arguments: arguments[0],
-)
-def test_a_command_that_runs_no_network_works(arguments):
-    done = run_segue(*arguments)
-    assert done.returncode == 0, done.stderr
+def test_commands_that_run_no_network_work():
+    boxes = ["segment", SCENE, "--box", "9,9,50,50", "--segment", "box_fill:", "--detect", "none"]
+    commands = [["--help"], ["models"], ["export", "--list"], ["doctor"], boxes]
+    codes, complaints = exit_codes(*commands)
+    assert codes == [0] * len(commands), complaints
 
 
-@pytest.mark.parametrize(
-    ("arguments", "extra"),
-    [(["demo"], "models"), (["segment", SCENE, "dog"], "models"), (["serve"], "serve")],
-    ids=lambda value: value[0] if isinstance(value, list) else value,
-)
-def test_a_command_that_needs_an_extra_says_how_to_install_it(arguments, extra, tmp_path):
-    done = run_segue(*arguments)
-    assert done.returncode == 3
-    assert f"pip install 'segue[{extra}]'" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_commands_that_need_an_extra_say_how_to_install_it(tmp_path):
+    demo, serve = ["demo", str(tmp_path / "out")], ["serve", "--data", str(tmp_path / "data")]
+    codes, complaints = exit_codes(demo, ["segment", SCENE, "dog"], serve)
+    assert codes == [3, 3, 3], complaints
+    assert complaints.count("pip install 'segue[models]'") == 2
+    assert "pip install 'segue[serve]'" in complaints
+    assert "Traceback" not in complaints
 
 
 def test_a_widget_without_its_extra_says_how_to_install_it():

@@ -105,11 +105,20 @@ def on_picture(page, x: float, y: float) -> tuple[float, float]:
     return box["x"] + x / 640 * box["width"], box["y"] + y / 480 * box["height"]
 
 
+def drag(page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw a box on the picture."""
+    page.mouse.move(*on_picture(page, *start))
+    page.mouse.down()
+    page.mouse.move(*on_picture(page, *end), steps=4)
+    page.mouse.up()
+
+
 def test_clicks_in_jupyterlab_become_regions_in_python(page):
     expect = playwright.expect
     expect.set_options(timeout=60_000)
     root = page.locator(".segue-clicks")
     keep = root.get_by_text("Keep, next object")
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # else the cell runs nowhere
     run_cell(page, 0)
     page.wait_for_function("document.querySelector('.segue-clicks img')?.naturalWidth === 640")
 
@@ -121,14 +130,16 @@ def test_clicks_in_jupyterlab_become_regions_in_python(page):
     page.keyboard.up("Shift")
     expect(root.locator("circle")).to_have_count(2)
     assert root.locator("circle").last.get_attribute("fill") == "#c62828"
+    page.keyboard.press("Control+z")
+    expect(root.locator("circle")).to_have_count(1)
+    drag(page, (106, 222), (324, 414))  # a box around the dog, and the click in it
+    expect(root.locator("rect")).to_have_count(1)
+    expect(root).not_to_have_attribute("data-busy", "")
     root.locator("input").fill("dog")
     page.keyboard.press("Enter")
     expect(root.get_by_text("r1 dog")).to_be_visible()
 
-    page.mouse.move(*on_picture(page, 320, 140))  # a box around the sheep
-    page.mouse.down()
-    page.mouse.move(*on_picture(page, 540, 360), steps=4)
-    page.mouse.up()
+    drag(page, (320, 140), (540, 360))  # the sheep
     expect(keep).to_be_enabled()
     root.locator("input").fill("sheep")
     take_screenshot(page, "clicks")

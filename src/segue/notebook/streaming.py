@@ -5,7 +5,7 @@ from contextlib import closing
 
 from segue.conversation import Conversation
 from segue.draw.rich_display import figure_html, words_html
-from segue.errors import MissingExtra
+from segue.errors import InputError, MissingExtra
 from segue.pipeline.answer import Answer, Done, MaskReady, ThoughtEnded
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.routing import Route
@@ -33,16 +33,20 @@ def show_answer(
         question: as for `Conversation.stream`, and so are the other arguments.
 
     Raises:
+        InputError: this is no notebook.
         MissingExtra: IPython is not installed.
         SegueError: as `Conversation.stream`.
     """
     try:
+        from IPython import get_ipython
         from IPython.display import HTML, display
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "Showing an answer in a notebook needs the 'notebook' extra (IPython is not "
             "installed). Run: pip install 'segue[notebook]'"
         ) from error
+    if get_ipython() is None:
+        raise InputError("There is no cell to show it in. Outside a notebook use Conversation.ask.")
     events = conversation.stream(question, sampling, ground=ground, route=route)
     builder = AnswerBuilder(question)
     cell = display(HTML("…"), display_id=True)
