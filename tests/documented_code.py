@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from segue.cli.app import main
+from segue.cli.app import EXIT_CODES, main
+from segue.errors import MissingExtra
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -43,4 +44,6 @@ def run_commands(code: str) -> None:
         assert words[0] == "segue", f"only segue commands are run: {line}"
         with pytest.raises(SystemExit) as ending:
             main(words[1:])
+        if ending.value.code == EXIT_CODES[MissingExtra]:
+            raise MissingExtra(f"An extra is not installed that this needs: {line}")
         assert ending.value.code in (0, None), f"exit code {ending.value.code}: {line}"

@@ -15,10 +15,19 @@ function shape(name, attributes) {
   return made;
 }
 
+/** A JPEG as an address; notebooks of VS Code show no blob: addresses. */
+function dataUrl(bytes) {
+  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let text = "";
+  for (let at = 0; at < view.length; at += 32768) {
+    text += String.fromCharCode(...view.subarray(at, at + 32768));
+  }
+  return `data:image/jpeg;base64,${btoa(text)}`;
+}
+
 function render({ model, el }) {
   let adds = true; // whether a plain click is on the object
   let start = null; // where a drag began, in pixels of the picture
-  let address = "";
 
   const image = element("img", { alt: "picture with its masks", draggable: false });
   const marks = document.createElementNS(SVG, "svg");
@@ -89,7 +98,7 @@ function render({ model, el }) {
     undo.disabled = !canUndo;
     keep.disabled = !regions.some((one) => one.is_draft);
     drop.disabled = name.disabled = !current;
-    if (document.activeElement !== name || !current) name.value = current?.phrase ?? "";
+    if (root.getRootNode().activeElement !== name || !current) name.value = current?.phrase ?? "";
     chips.replaceChildren(...regions.filter((one) => !one.is_draft).map((one) => {
       const chip = element("button", { type: "button", textContent: `${one.id} ${one.phrase}`.trim() });
       chip.setAttribute("aria-pressed", one.is_selected);
@@ -101,11 +110,7 @@ function render({ model, el }) {
   }
 
   function showPicture() {
-    const bytes = model.get("_picture");
-    const old = address;
-    address = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-    image.src = address;
-    if (old) URL.revokeObjectURL(old);
+    image.src = dataUrl(model.get("_picture"));
   }
 
   function chooseLabel(value) {
@@ -171,7 +176,6 @@ function render({ model, el }) {
   return () => {
     model.off("change:_state", showState);
     model.off("change:_picture", showPicture);
-    URL.revokeObjectURL(address);
   };
 }
 

@@ -1,7 +1,6 @@
 """`segue doctor`: what this machine offers, and how a chat model or endpoint behaves."""
 
 import platform
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
