@@ -4,6 +4,8 @@ import re
 import warnings
 from pathlib import Path
 
+import PIL.Image
+import PIL.ImageSequence
 import pytest
 
 from documented_code import code_blocks, run_blocks
@@ -62,3 +64,15 @@ def test_links_in_the_docs_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_tour_of_the_readme_is_a_small_animation_of_about_20_seconds():
+    file = ROOT / "docs" / "images" / "tour.webp"
+    assert "docs/images/tour.webp" in PAGES[0].read_text("utf-8")
+    assert file.stat().st_size < 1_500_000
+    with PIL.Image.open(file) as picture:
+        shown_ms = 0
+        for frame in PIL.ImageSequence.Iterator(picture):
+            frame.load()  # Pillow knows how long a frame is shown only then
+            shown_ms += frame.info["duration"]
+    assert 15_000 < shown_ms < 25_000

@@ -15,7 +15,7 @@ function shape(name, attributes) {
   return made;
 }
 
-/** A JPEG as an address; notebooks of VS Code show no blob: addresses. */
+/** A JPEG as an address; more notebooks allow pictures from data: than from blob: addresses. */
 function dataUrl(bytes) {
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let text = "";
