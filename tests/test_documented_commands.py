@@ -11,7 +11,8 @@ import typer
 from segue.cli.app import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *ROOT.glob("examples/**/*.md")]
+DOCS = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "cookbook").glob("*.md"))]
+PAGES = [ROOT / "README.md", *DOCS, *ROOT.glob("examples/**/*.md")]
 
 
 def code_lines(page: Path) -> Iterator[str]:

@@ -22,7 +22,7 @@ ROOMS = [
     {"review"},
     {"export", "convert", "evaluate", "finetune", "doctor", "embedded"},
     {"benchmarks"},
-    {"server"},
+    {"server", "notebook"},
     {"cli"},
 ]
 """From the ground up. Rooms of one line do not know one another."""

@@ -17,6 +17,8 @@ from segue.errors import ModelError
 SECONDS = 5.0
 """A prompt that takes longer is given up; usual ones take a thousandth of that."""
 _PROGRAM = Path(__file__).with_name("template_process.py")
+_SYSTEM_FOLDER = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+"""Python does not start on Windows without it; nothing else of the environment is passed on."""
 
 
 class TemplateRenderer:
@@ -96,7 +98,7 @@ class TemplateRenderer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={"PYTHONIOENCODING": "utf-8"},
+                env={"PYTHONIOENCODING": "utf-8", **_SYSTEM_FOLDER},
             )
             self._owner = os.getpid()
             weakref.finalize(self, _end, self._process)

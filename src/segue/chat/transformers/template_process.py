@@ -76,7 +76,11 @@ def _limit() -> None:
         if hasattr(resource, name):
             _, hard = resource.getrlimit(getattr(resource, name))
             allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(getattr(resource, name), (allowed, allowed))
+            try:
+                resource.setrlimit(getattr(resource, name), (allowed, allowed))
+            except (OSError, ValueError):
+                if sys.platform != "darwin":  # which refuses limits of memory, but not the rest
+                    raise
 
 
 def _answer(line: str) -> dict[str, str]:

@@ -14,6 +14,9 @@ def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where to write the pictures.")
     ] = Path("demo-out"),
+    opens_page: Annotated[
+        bool, typer.Option("--open", help="Open the page of results in a browser.")
+    ] = False,
     *,
     models: options.BareModelOptions,
 ) -> None:
@@ -46,4 +49,14 @@ def demo(
             )
     console.print(table)
     console.print(f"loading {load_s:.1f} s, total {time.perf_counter() - start_s:.1f} s")
-    console.print(f"pictures: {(folder / PAGE).resolve()}", soft_wrap=True)
+    page = (folder / PAGE).resolve()
+    console.print(f"pictures: {page}", soft_wrap=True)
+    if opens_page and not _open_in_browser(page):
+        console.print("No browser was found here. Open that page in one yourself.", style="dim")
+
+
+def _open_in_browser(page: Path) -> bool:
+    """Show a file in the user's browser, that of $BROWSER first; False: there is none."""
+    import webbrowser
+
+    return webbrowser.open(page.as_uri())

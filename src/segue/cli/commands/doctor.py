@@ -1,7 +1,6 @@
 """`segue doctor`: what this machine offers, and how a chat model or endpoint behaves."""
 
 import platform
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -200,14 +199,10 @@ def _describe_device() -> dict[str, str]:
 
 
 def _describe_memory() -> dict[str, str]:
-    import os
+    import psutil
 
-    if sys.platform == "win32":
-        return {}
-    page_size = os.sysconf("SC_PAGE_SIZE")
-    total, free = (
-        os.sysconf(name) * page_size / 2**30 for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES")
-    )
+    memory = psutil.virtual_memory()
+    total, free = (value / 2**30 for value in (memory.total, memory.available))
     return {"memory": f"{total:.1f} GiB, {free:.1f} GiB free"}
 
 
