@@ -31,7 +31,7 @@ def test_a_dropped_picture_becomes_an_exported_mask_that_is_right(open_page, tmp
     page = open_page()
     drop(page, "my plane.png", sample("airport").file.read_bytes())
     page.locator("#workbench").wait_for()
-    ask(page, "Can you segement the airplane in this image?")
+    ask(page, "Can you segment the airplane in this image?")
     expect(page.locator(".phrase")).to_have_text("airplane")
 
     exported = read_json(export(page, "coco", tmp_path))
