@@ -9,7 +9,8 @@ OUTSIDE = """(selector) => {
   const boxes = [...document.querySelectorAll(selector)].filter((node) => node.checkVisibility());
   const scrolls = (node) => {
     for (let up = node.parentElement; up; up = up.parentElement) {
-      if (/auto|scroll/.test(getComputedStyle(up).overflowY) && up.scrollHeight > up.clientHeight) return true;
+      const may = /auto|scroll/.test(getComputedStyle(up).overflowY);
+      if (may && up.scrollHeight > up.clientHeight) return true;
     }
     return false;
   };
@@ -18,7 +19,7 @@ OUTSIDE = """(selector) => {
     || (!scrolls(node) && (box.top < -0.5 || box.bottom > innerHeight + 0.5)));
   return [boxes.length, wrong.map(([node, box]) => [node.outerHTML.slice(0, 80), box.toJSON()])];
 }"""
-SIDEWAYS = """(selector) => [document.documentElement, document.body, ...document.querySelectorAll(selector)]
+SIDEWAYS = """(selector) => [...document.querySelectorAll(`html, body, ${selector}`)]
   .filter((node) => node.scrollWidth > node.clientWidth + 1 && node.checkVisibility())
   .map((node) => node.outerHTML.slice(0, 80))"""
 CONTROLS = "dialog, dialog :is(button, input, select)"
