@@ -16,17 +16,20 @@ def demo(
     ] = Path("demo-out"),
     *,
     models: options.BareModelOptions,
+    json_target: options.JsonOption = None,
 ) -> None:
     """Ask the reference questions about the sample scenes, and draw the masks of the answers."""
     import time
 
     from rich.table import Table
 
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.embedded.demo import PAGE, demonstrate
     from segue.embedded.samples import samples
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
+    answers = []
     start_s = time.perf_counter()
     with show_status(console, "loading the models"):
         assistant = models.load()
@@ -35,6 +38,8 @@ def demo(
     with show_status(console, "asking"):
         for result in demonstrate(assistant, samples(), folder):
             answer = result.answer
+            facts = {"overlay": str(result.overlay), "seconds": round(result.seconds, 3)}
+            answers.append({**answer.to_json(), **facts})
             mask_count = sum(region.mask is not None for region in answer.regions)
             answer_text = printable(" ".join(answer.text.split()))
             table.add_row(
@@ -47,3 +52,4 @@ def demo(
     console.print(table)
     console.print(f"loading {load_s:.1f} s, total {time.perf_counter() - start_s:.1f} s")
     console.print(f"pictures: {(folder / PAGE).resolve()}", soft_wrap=True)
+    write_json({"answers": answers, "page": str((folder / PAGE).resolve())}, json_target)
