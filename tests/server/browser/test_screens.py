@@ -3,6 +3,7 @@
 import pytest
 
 from page_steps import drop, expect, talked_about
+from server.browser.test_review import ReviewServer, write_source
 
 SCREENS = [(360, 640), (390, 844), (844, 390), (768, 1024), (1400, 900)]
 OUTSIDE = """(selector) => {
@@ -74,3 +75,26 @@ def test_menus_and_dialogs_are_inside_the_screen(open_page, screen, locale):
     notices = page.locator("#notices").bounding_box()
     is_above = notices["y"] + notices["height"] <= talk["y"]
     assert is_above or notices["x"] + notices["width"] <= talk["x"]  # covers no answer
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_dialogs_of_the_review_page_are_inside_the_screen(open_page, tmp_path, locale):
+    running = ReviewServer(write_source(tmp_path / "scenes"), tmp_path / "data")
+    try:
+        for width, height in SCREENS:
+            touch = {"has_touch": True, "is_mobile": True} if width < 1000 else {}
+            size = {"width": width, "height": height}
+            page = open_page("/", url=running.url, locale=locale, viewport=size, **touch)
+            check(page, CONTROLS, least=3)  # the reviewer's name
+            page.locator("dialog input").fill("Ann")
+            page.keyboard.press("Enter")
+            page.locator('#canvas[data-complete="true"]').wait_for()
+            check(page, ".bar > *, .decisions button, .tools button", least=10)
+            for opens in ("#help", ".classes .add"):
+                page.locator(opens).click()
+                page.locator("dialog").wait_for()
+                check(page, CONTROLS)
+                page.keyboard.press("Escape")
+            page.close()
+    finally:
+        running.stop()
