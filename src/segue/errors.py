@@ -44,24 +44,16 @@ class MissingWeights(ModelError):
     """Weights are not on this machine, and cannot be fetched now.
 
     Args:
+        message: for a person.
         names: hub ids.
         reason: why they cannot be fetched, a clause: "the hub cannot be reached".
-        remedy: what else would do, a sentence.
     """
 
-    def __init__(self, names: Sequence[str], reason: str, remedy: str = "") -> None:
-        *others, last = (repr(name) for name in names)
-        listed = f"{', '.join(others)} and {last}" if others else last
-        commands = "; ".join(f"hf download {name}" for name in names)
-        folders = "those folders" if others else "that folder"
-        message = (
-            f"The weights of {listed} are not on this machine and {reason}. Where there is a "
-            f"network run: {commands}, and copy {folders} or the hub's cache here."
-        )
-        super().__init__(f"{message} {remedy}".strip())
+    def __init__(self, message: str, names: Sequence[str] = (), reason: str = "") -> None:
+        super().__init__(message)
         self.names = tuple(names)
         self.reason = reason
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the arguments, so that it travels from a worker process."""
-        return type(self), (self.names, self.reason)
+        """Pickle all of it, so that it travels from a worker process."""
+        return type(self), (str(self), self.names, self.reason)

@@ -117,9 +117,12 @@ def find_stages(
         except MissingWeights as error:
             missing.append(error)
     if missing:
-        names = dict.fromkeys(name for error in missing for name in error.names)
+        from segue.runtime.weights.hub import missing_weights
+
+        names = list(dict.fromkeys(name for error in missing for name in error.names))
+        together = missing_weights(names, missing[0].reason)
         remedy = "The preset 'embedded' needs no download."
-        raise MissingWeights(list(names), missing[0].reason, remedy)
+        raise MissingWeights(f"{together} {remedy}", names, together.reason)
     return found
 
 

@@ -87,7 +87,20 @@ def _cached_folder(hub: Any, name: str, revision: str, why: str) -> Path:
     if isinstance(config, str):
         _logger.info("using %s from the cache: %s", name, why)
         return Path(config).parent
-    raise MissingWeights([name], why)
+    raise missing_weights([name], why)
+
+
+def missing_weights(names: Sequence[str], reason: str) -> MissingWeights:
+    """Return the error for models of the hub that are not in the cache and cannot be fetched."""
+    *others, last = (repr(name) for name in names)
+    listed = f"{', '.join(others)} and {last}" if others else last
+    commands = "; ".join(f"hf download {name}" for name in names)
+    folders = "those folders" if others else "that folder"
+    message = (
+        f"The weights of {listed} are not on this machine and {reason}. Where there is a network "
+        f"run: {commands}, and copy {folders} or the hub's cache here."
+    )
+    return MissingWeights(message, names, reason)
 
 
 def _is_unreachable(error: BaseException) -> bool:

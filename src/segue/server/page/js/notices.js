@@ -33,7 +33,7 @@ export function notice(title, { text = "", bad = false, foreign = false, again =
     card.append(element("p", {}, retry));
   }
   withdraw(key);
-  const holder = document.querySelector("dialog[open] .sheet > .notices") ?? byId("notices");
+  const holder = [...document.querySelectorAll("dialog[open] .sheet > .notices")].at(-1) ?? byId("notices");
   holder.append(card);
   while (holder.children.length > MOST) holder.firstElementChild.remove();
   if (bad) byId("alerts").textContent = `${title} ${text}`;
