@@ -1,6 +1,7 @@
 """What a person does on the page, in words."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ except ModuleNotFoundError:  # the fixture `browser` says so
 ANSWER_MS = 40_000
 """How long an answer of the embedded models may take on a busy machine."""
 
-DROP = """async ({ bytes, name, type }) => {
-  const file = new File([new Uint8Array(bytes)], name, { type });
+DROP = """async (files) => {
   const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(file);
+  for (const { bytes, name, type } of files) {
+    const content = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
+    dataTransfer.items.add(new File([content], name, { type }));
+  }
   const event = (kind) => new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
   document.body.dispatchEvent(event("dragenter"));
   document.body.dispatchEvent(event("drop"));
@@ -30,7 +33,16 @@ DROP = """async ({ bytes, name, type }) => {
 
 def drop(page, name: str, content: bytes, kind: str = "image/png") -> None:
     """Drop a file on the page."""
-    page.evaluate(DROP, {"bytes": list(content), "name": name, "type": kind})
+    drop_all(page, [(name, content)], kind)
+
+
+def drop_all(page, files: list[tuple[str, bytes]], kind: str = "image/png") -> None:
+    """Drop several files at once on the page."""
+    coded = [
+        {"name": name, "bytes": b64encode(content).decode(), "type": kind}
+        for name, content in files
+    ]
+    page.evaluate(DROP, coded)
 
 
 def begin(page, name: str) -> None:

@@ -30,8 +30,10 @@ def test_it_trains_merges_and_says_what_next(run, recipe, tmp_path) -> None:
     assert "tag-valid rate 0.000" in done.out
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["recipe"]["seed"] == 3
-    merged = run("merge", tmp_path / "run", "--out", tmp_path / "merged")
-    assert "merged" in merged.out
+    again = run("finetune", recipe, "--set", "seed=3", "--json", "-")
+    assert json.loads(again.out) == {"weights": f"{tmp_path}/run/adapter", "method": "lora"}
+    merged = run("merge", tmp_path / "run", "--out", tmp_path / "merged", "--json", "-")
+    assert json.loads(merged.out) == {"model": f"{tmp_path}/merged"}
     assert (tmp_path / "merged" / "model.safetensors").exists()
 
 
@@ -43,8 +45,6 @@ def test_it_looks_before_it_trains(run, recipe, tmp_path) -> None:
     assert "4 of 4 dialogues" in shown
     assert "estimated memory in GB: weights" in shown
     assert not (tmp_path / "run" / "run.json").exists()
-    failed = run("finetune", recipe, "--json", "-")
-    assert (failed.code, "Add --preflight" in failed.err) == (2, True)
     (tmp_path / "file").touch()
     failed = run("finetune", recipe, "--preflight", "--set", f"output={tmp_path}/file")
     assert (failed.code, "Cannot write" in failed.err) == (2, True)

@@ -12,7 +12,7 @@ def test_the_reference_questions_are_asked_about_the_airport() -> None:
     airport = sample("airport")
     assert "这是什么?" in airport.questions
     assert "框出图片中飞机的位置" in airport.questions
-    assert "Can you segement the airplane in this image?" in airport.questions
+    assert "Can you segment the airplane in this image?" in airport.questions
 
 
 def test_every_question_leaves_an_overlay_and_a_card(tmp_path) -> None:
@@ -35,7 +35,7 @@ def test_every_question_leaves_an_overlay_and_a_card(tmp_path) -> None:
     assert all(demo_answer.overlay.is_file() for demo_answer in demo_answers)
     by_question = {demo_answer.answer.question: demo_answer.answer for demo_answer in demo_answers}
     assert len(by_question["框出图片中飞机的位置"].regions) == 1
-    (region,) = by_question["Can you segement the airplane in this image?"].regions
+    (region,) = by_question["Can you segment the airplane in this image?"].regions
     assert region.found_by == "detector"
     page = (tmp_path / "index.html").read_text("utf-8")
     assert "框出图片中飞机的位置" in page
@@ -49,6 +49,6 @@ def test_a_long_conversation_stays_as_it_began() -> None:
     first = conversation.ask("Frame the airplane in the picture.").raw
     for question in ("hello", "What is in the picture?", "thanks!", "这是什么?", "你好") * 2:
         conversation.ask(question)
-    assert conversation.ask("Can you segement the airplane?").raw == "<gsam>airplane</gsam>"
+    assert conversation.ask("Can you segment the airplane?").raw == "<gsam>airplane</gsam>"
     last = conversation.ask("Frame the airplane in the picture.").raw
     assert last.split("<box>")[0] == first.split("<box>")[0] == "<ref>airplane</ref>"

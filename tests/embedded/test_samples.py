@@ -18,4 +18,4 @@ def test_the_airport_is_asked_the_reference_questions() -> None:
     airport = samples()[0]
     assert "这是什么?" in airport.questions
     assert "框出图片中飞机的位置" in airport.questions
-    assert "Can you segement the airplane in this image?" in airport.questions
+    assert "Can you segment the airplane in this image?" in airport.questions

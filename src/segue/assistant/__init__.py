@@ -5,11 +5,12 @@ masks without a chat model.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from segue.assistant.loading import FindProfile, load_stage
+from segue.assistant.loading import FindProfile, find_stage, find_stages
 from segue.assistant.presets import preset_of
 from segue.chat import ChatModel
 from segue.conversation import Conversation
@@ -98,24 +99,34 @@ def load(
         _ = DIALECTS[dialect]
     check_route(route)
 
-    def stage(kind: str, source: Any, default: str | None) -> Any:
+    def stage(kind: str, source: Any, default: str | None) -> Callable[[], Callable[[], Any]]:
         source = default if source is FROM_PRESET else source
         if source is None or not isinstance(source, str | Path):
-            return source
-        return load_stage(kind, source, device=device, dtype=dtype, find_profile=find_profile)
+            return lambda: lambda: source
+        return partial(
+            find_stage, kind, source, device=device, dtype=dtype, find_profile=find_profile
+        )
 
-    chat_model: ChatModel | None = stage("chat", chat, defaults.chat)
-    detector: Detector | None
-    if detect == "chat":
-        if chat_model is None:
-            raise InputError('detect="chat" needs a chat model, got chat=None.')
-        detector = chat_as_detector(chat_model, dialect=dialect)
-    else:
-        detector = stage("detect", detect, defaults.detect)
+    is_chat_detecting = detect == "chat"
+    stages = find_stages(
+        {
+            "chat": stage("chat", chat, defaults.chat),
+            "detect": stage("detect", None if is_chat_detecting else detect, defaults.detect),
+            "segment": stage("segment", segment, defaults.segment),
+        }
+    )
+    chat_model: ChatModel | None = stages["chat"]()
+    if is_chat_detecting and chat_model is None:
+        raise InputError('detect="chat" needs a chat model, got chat=None.')
+    detector: Detector | None = (
+        chat_as_detector(chat_model, dialect=dialect)
+        if is_chat_detecting and chat_model is not None
+        else stages["detect"]()
+    )
     return Assistant(
         chat=chat_model,
         detector=detector,
-        segmenter=stage("segment", segment, defaults.segment),
+        segmenter=stages["segment"](),
         box_threshold=defaults.box_threshold if detect is FROM_PRESET else None,
         text_threshold=defaults.text_threshold if detect is FROM_PRESET else None,
         dialect=dialect,

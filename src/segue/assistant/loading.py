@@ -3,12 +3,13 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from segue.assistant.presets import CARDS, STAGES, nicknames
-from segue.errors import InputError, ModelError, UnknownName
+from segue.errors import InputError, MissingWeights, ModelError, UnknownName
 from segue.runtime.catalog import Entry, unknown_name_message
 from segue.runtime.profile import Profile
 
@@ -56,18 +57,33 @@ def load_stage(
         InputError: the nickname belongs to another stage.
         ModelError: the weights are missing, unreadable, or of a kind this stage does not know.
     """
+    return find_stage(kind, source, device=device, dtype=dtype, find_profile=find_profile)()
+
+
+def find_stage(
+    kind: str,
+    source: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    find_profile: FindProfile | None = None,
+) -> Callable[[], Any]:
+    """Find a stage by name, and fetch its weights where they are not here; see `load_stage`.
+
+    Returns:
+        What loads it.
+    """
     catalog, name = STAGES[kind], str(source)
     backend, colon, place_text = name.partition(":")
     if colon and backend in catalog and catalog[backend].stand_in:
-        return catalog.load(backend, *([place_text] if place_text else []))
+        return partial(catalog.load, backend, *([place_text] if place_text else []))
     if colon and backend in catalog and catalog[backend].remote:
-        return catalog.load(
-            backend, place_text, name=name, **_profile_option(catalog[backend], name, find_profile)
-        )
+        profile = _profile_option(catalog[backend], name, find_profile)
+        return partial(catalog.load, backend, place_text, name=name, **profile)
     if kind == "chat" and (pair := _base_and_adapter(name)):
         base, adapter = pair
-        chat = load_stage("chat", base, device=device, dtype=dtype, find_profile=find_profile)
-        return _attach_adapter(chat, adapter, name)
+        load_base = find_stage("chat", base, device=device, dtype=dtype, find_profile=find_profile)
+        return lambda: _attach_adapter(load_base(), adapter, name)
     source, options = _split_options(name)
     backend, place = _resolve(kind, source)
     valid_options = catalog[backend].options
@@ -77,7 +93,37 @@ def load_stage(
             f"Known: {', '.join(valid_options) or 'none'}."
         )
     profile = _profile_option(catalog[backend], name, find_profile)
-    return catalog.load(backend, place, name=name, device=device, dtype=dtype, **profile, **options)
+    return partial(
+        catalog.load, backend, place, name=name, device=device, dtype=dtype, **profile, **options
+    )
+
+
+def find_stages(
+    finders: Mapping[str, Callable[[], Callable[[], Any]]],
+) -> dict[str, Callable[[], Any]]:
+    """Find several stages before any is loaded.
+
+    Args:
+        finders: kind -> what finds the stage, as `find_stage` does.
+
+    Raises:
+        MissingWeights: weights of one or more are missing; the message names all of them.
+        SegueError: as `load_stage`.
+    """
+    found, missing = {}, []
+    for kind, find in finders.items():
+        try:
+            found[kind] = find()
+        except MissingWeights as error:
+            missing.append(error)
+    if missing:
+        from segue.runtime.weights.hub import missing_weights
+
+        names = list(dict.fromkeys(name for error in missing for name in error.names))
+        together = missing_weights(names, missing[0].reason)
+        remedy = "The preset 'embedded' needs no download."
+        raise MissingWeights(f"{together} {remedy}", names, together.reason)
+    return found
 
 
 def _profile_option(

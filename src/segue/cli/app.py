@@ -3,14 +3,17 @@
 Exit codes:
 
     0   done
-    1   a bug in segue, with a traceback; or interrupted
+    1   a bug in segue, with a traceback
     2   invalid input, or an unknown name
     3   an optional dependency is not installed
     4   weights are missing, unreadable, or the model failed
+    5   nothing was found, with --fail-if-empty
+    130 interrupted; long commands say how to go on
 """
 
 import errno
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -110,8 +113,11 @@ def configure_logging(
 ) -> None:
     """Set up logging; runs before every command."""
     level = {0: logging.ERROR, 1: logging.INFO}.get(verbose, logging.DEBUG)
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    libraries = logging.WARNING if verbose else logging.ERROR
+    logging.basicConfig(level=libraries, format="%(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("segue").setLevel(level)
+    if not verbose and not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def exit_code(error: SegueError) -> int:

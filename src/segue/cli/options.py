@@ -157,6 +157,14 @@ OverlayOption = Annotated[
 MaskFolderOption = Annotated[
     Path | None, typer.Option("--masks", help="Write one PNG per mask into this folder.")
 ]
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", help="Write the result as JSON; '-' is standard output."),
+]
+FailIfEmptyOption = Annotated[
+    bool,
+    typer.Option("--fail-if-empty", help="Exit with code 5, and say so, when nothing was found."),
+]
 SeedOption = Annotated[
     int | None,
     typer.Option(help="Seed of the random sampling.", rich_help_panel=_SAMPLING_PANEL),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from segue.convert.dataset import read_records_tolerantly
 from segue.convert.dialogue import Dialogue, DialogueTurn, DroppedRecord, has_markup
@@ -47,6 +48,18 @@ class CheckResult:
     @property
     def is_fine(self) -> bool:
         return self.dialogues > 0 and not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "dialogues": self.dialogues,
+            "kinds": dict(self.kinds),
+            "languages": dict(self.languages),
+            "phrases": dict(self.phrases.most_common()),
+            "problems": dict(self.problems),
+            "examples": list(self.examples),
+            "drawings": [str(file) for file in self.drawings],
+        }
 
 
 def check_dataset(

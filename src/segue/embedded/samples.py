@@ -47,7 +47,7 @@ def _questions(first: TrueObject, last: TrueObject) -> tuple[str, ...]:
         "What is in the picture?",
         f"框出图片中{first.chinese}的位置",
         f"Frame the {last.english} in the picture.",
-        f"Can you segement the {first.english} in this image?",
+        f"Can you segment the {first.english} in this image?",
         f"分割图片中的{last.chinese}",
     )
 

@@ -93,6 +93,22 @@ class SplitExport:
         """Number of regions written."""
         return self.classes.total()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "split": self.split,
+            "target": str(self.target),
+            "pictures": self.pictures,
+            "regions": self.regions,
+            "classes": dict(self.classes),
+            "left_out": [
+                {"reason": reason, "class": label, "regions": count}
+                for (reason, label), count in self.left_out.items()
+            ],
+            "copied": self.copied,
+            "not_copied": list(self.not_copied),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
@@ -102,6 +118,10 @@ class ExportReport:
     """In the order of the splits; one where nothing was split."""
     others: int = 0
     """Files that were in the target folder before and stayed as they were."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values: {"parts": [one for each split], "others"}."""
+        return {"parts": [part.to_json() for part in self.parts], "others": self.others}
 
 
 def parse_classes(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from segue.draw.rich_display import figure_html, not_found_html, picture_html, w
 from segue.values.image import Image
 from segue.values.presence import PresenceVerdict
 from segue.values.region import Region
-from segue.values.serialize import region_to_json
+from segue.values.serialize import picture_to_json, region_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,8 @@ class Answer:
     def to_json(self) -> dict[str, Any]:
         """Write the answer as plain JSON values.
 
-        {"image": name of the picture that `draw` draws, "text", "raw", "question", "finish",
+        {"image": name of the picture that `draw` draws, "size": [h, w] of that picture,
+         "text", "raw", "question", "finish",
          "regions": [as in `segue.values.serialize`], "not_found": [phrase, …],
          "broken": [text, …], "cut": whether the reply ended inside markup,
          "thought": characters that were thoughts, "notices": [sentence, …],
@@ -199,12 +200,10 @@ class Answer:
         index = self._drawn_image
         return {
             "image": self.images[index].name if self.images else None,
+            "size": list(self.images[index].size) if self.images else None,
             **self.reply_to_json(),
             "question": self.question,
-            "images": [
-                {"name": image.name, "size": list(image.size), "digest": image.digest}
-                for image in self.images
-            ],
+            "images": [picture_to_json(image) for image in self.images],
         }
 
     def reply_to_json(self) -> dict[str, Any]:

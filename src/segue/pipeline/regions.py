@@ -10,7 +10,7 @@ from segue.draw import draw_regions
 from segue.draw.rich_display import figure_html, not_found_html, picture_html, region_table_html
 from segue.values.image import Image
 from segue.values.region import Region
-from segue.values.serialize import region_to_json
+from segue.values.serialize import picture_to_json, region_to_json
 
 
 class Regions(tuple[Region, ...]):
@@ -52,12 +52,17 @@ class Regions(tuple[Region, ...]):
         self.draw().save(file)
 
     def to_json(self) -> dict[str, Any]:
-        """Write plain JSON values: {"image", "size": [h, w], "regions": […], "not_found": […]}."""
+        """Write plain JSON values, a part of what an answer has.
+
+        {"image", "size": [h, w], "regions": […], "not_found": […],
+         "images": [{"name", "size": [h, w], "digest"}]}
+        """
         return {
             "image": self.image.name,
             "size": list(self.image.size),
             "regions": [region_to_json(region) for region in self],
             "not_found": list(self.not_found),
+            "images": [picture_to_json(self.image)],
         }
 
     def __repr__(self) -> str:

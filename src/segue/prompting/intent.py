@@ -64,7 +64,7 @@ def is_chinese(text: str) -> bool:
 def parse_intent(question: str) -> Intent:
     """Return what a question asks to be pointed at.
 
-    >>> intent = parse_intent("Can you segement all the dogs in this image?")
+    >>> intent = parse_intent("Can you segment all the dogs in this image?")
     >>> intent.phrases, intent.all_instances
     (('dogs',), True)
     >>> parse_intent("框出图片中飞机的位置").phrases

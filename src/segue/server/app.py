@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ def build(
     load: Callable[[], Assistant],
     on_failure: Callable[[], None] = lambda: None,
     review: ReviewService | None = None,
+    *,
+    is_locked: bool = False,
 ) -> FastAPI:
     """Make the application.
 
@@ -69,6 +71,7 @@ def build(
         load: makes the assistant, in the thread of the models, once the server runs.
         on_failure: called when it cannot be made.
         review: what the page is about, in the place of conversations; None: nothing is reviewed.
+        is_locked: the caller holds the lock of the data folder.
 
     Raises:
         InputError: another server uses the data folder.
@@ -83,7 +86,7 @@ def build(
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        with locked(settings.data):
+        with nullcontext() if is_locked else locked(settings.data):
             storage = Storage(settings.data)
             store = open_store(storage)
             service = ConversationService(
@@ -246,33 +249,54 @@ def serve(
 
     with locked(settings.data):  # what is wrong with the folder is said before anything starts
         open_store(Storage(settings.data)).close()
-    budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
-    app = build(settings, load, give_up, review)
-    config = uvicorn.Config(
-        app,
-        host=settings.host.strip("[]"),
-        port=settings.port,
-        log_level="warning",
-        timeout_graceful_shutdown=int(settings.grace_s),
-        timeout_keep_alive=15,
-        server_header=False,
-        http=protocol_for(app.state.connections),
-        ws="none",
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-    server = Server(config, listening)
-    servers.append(server)
-    with suppress(KeyboardInterrupt):
-        try:
-            server.run()
-        except SystemExit as error:
-            raise InputError(
-                f"Cannot listen on {settings.host}:{settings.port}. Is another server running "
-                "there? Choose another --port."
-            ) from error
+        budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
+        app = build(settings, load, give_up, review, is_locked=True)
+        config = uvicorn.Config(
+            app,
+            host=settings.host.strip("[]"),
+            port=settings.port,
+            log_level="warning",
+            timeout_graceful_shutdown=int(settings.grace_s),
+            timeout_keep_alive=15,
+            server_header=False,
+            http=protocol_for(app.state.connections),
+            ws="none",
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        server = Server(config, listening)
+        servers.append(server)
+        _run(server)
     failure = app.state.worker.failure
     if failure is not None:
         raise failure
+
+
+def _run(server: Server) -> None:
+    """Run a server until told to stop.
+
+    Raises:
+        InputError: the address cannot be used.
+    """
+    reasons: list[OSError] = []
+
+    def is_news(record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, OSError):  # uvicorn's way to say why it cannot listen
+            reasons.append(record.msg)
+        return not isinstance(record.msg, OSError)
+
+    log_of_uvicorn = logging.getLogger("uvicorn.error")
+    log_of_uvicorn.addFilter(is_news)
+    try:
+        with suppress(KeyboardInterrupt):
+            server.run()
+    except SystemExit as error:
+        why = "".join(f": {os.strerror(reason.errno or 0)}" for reason in reasons[-1:])
+        raise InputError(
+            f"Cannot listen on {server.config.host}:{server.config.port}{why}. Is another server "
+            "running there? Choose another --port."
+        ) from error
+    finally:
+        log_of_uvicorn.removeFilter(is_news)
 
 
 @contextmanager

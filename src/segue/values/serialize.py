@@ -14,9 +14,15 @@ from typing import Any, get_args
 
 from segue.errors import InputError
 from segue.values.box import Box
+from segue.values.image import Image
 from segue.values.mask import Mask
 from segue.values.presence import PresenceVerdict
 from segue.values.region import Click, FoundBy, Region
+
+
+def picture_to_json(image: Image) -> dict[str, Any]:
+    """Describe a picture: {"name", "size": [h, w], "digest"}."""
+    return {"name": image.name, "size": list(image.size), "digest": image.digest}
 
 
 def region_to_json(region: Region) -> dict[str, Any]:

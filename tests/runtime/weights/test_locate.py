@@ -76,7 +76,7 @@ def test_weights_on_board_are_named_by_their_part():
 
 def test_offline_and_not_cached_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("SEGUE_OFFLINE", "1")
-    with pytest.raises(ModelError, match=r"SEGUE_OFFLINE.*hf download owner/no-such.*'embedded'"):
+    with pytest.raises(ModelError, match=r"SEGUE_OFFLINE.*hf download owner/no-such"):
         locate("owner/no-such")
 
 

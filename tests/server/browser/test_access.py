@@ -93,6 +93,33 @@ def test_everything_can_be_done_with_the_keyboard(open_page):
     expect(page.locator("#canvas")).to_be_focused()  # never lost
 
 
+def test_keys_work_wherever_the_focus_is_not_in_a_text_field(open_page):
+    page = open_page()
+    talked_about(page, "meadow", "Frame the dog in the picture.")
+    tools = {key: page.locator(f'button[data-tool="{tool}"]') for key, tool in TOOLS.items()}
+    for focused in ("#log", ".phrase", "#zoom-fit", ".chip", "#language", "#canvas"):
+        page.locator(focused).focus()
+        for key in "pbv":
+            page.keyboard.press(key)
+            expect(tools[key]).to_have_attribute("aria-pressed", "true")
+    page.locator(".phrase").click()
+    page.keyboard.press("h")
+    expect(page.locator("#masks")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Delete")
+    expect(page.locator(".chip")).to_have_count(0)
+    page.locator("#question").fill("")
+    page.locator("#question").focus()
+    page.keyboard.type("pbvh+-0/")
+    expect(page.locator("#question")).to_have_value("pbvh+-0/")
+    expect(tools["v"]).to_have_attribute("aria-pressed", "true")
+    page.locator("#log").click()
+    page.keyboard.press("p")
+    expect(tools["p"]).to_have_attribute("aria-pressed", "true")
+
+
+TOOLS = {"v": "look", "p": "click", "b": "box"}
+
+
 def tab_to(page, selector: str) -> None:
     """Press Tab until an element has the focus, and see that the focus shows."""
     for _ in range(60):

@@ -31,7 +31,7 @@ def test_a_dropped_picture_becomes_an_exported_mask_that_is_right(open_page, tmp
     page = open_page()
     drop(page, "my plane.png", sample("airport").file.read_bytes())
     page.locator("#workbench").wait_for()
-    ask(page, "Can you segement the airplane in this image?")
+    ask(page, "Can you segment the airplane in this image?")
     expect(page.locator(".phrase")).to_have_text("airplane")
 
     exported = read_json(export(page, "coco", tmp_path))
@@ -82,6 +82,24 @@ def test_answers_of_both_routes_and_absent_things_read_well(open_page):
     assert [region["found_by"] for region in state(page)["regions"]] == ["detector"]
     assert page.title().startswith("分割图片中的羊")
     expect(page.locator("#spoken")).to_contain_text("Answer:")
+
+
+def test_a_region_says_its_area_and_its_score(open_page):
+    page = open_page()
+    talked_about(page, "meadow", "分割图片中的羊")
+    (region,) = state(page)["regions"]
+    area = 100 * rle.decode(region["mask"]).mean()
+    score = region["score"] if region["score"] is not None else region["mask_score"]
+    small = page.locator(".chip small")
+    expect(small).to_have_text([f"area {area:.1f}%", f"score {score:.2f}"])
+
+
+def test_suggestions_are_spelt_right(open_page):
+    page = open_page()
+    begin(page, "airport")
+    suggestions = page.locator("#suggestions button")
+    expect(suggestions.filter(has_text="segment the airplane")).to_have_count(1)
+    assert "segement" not in " ".join(suggestions.all_inner_texts())
 
 
 def test_reload_keeps_the_conversation(open_page):

@@ -357,3 +357,16 @@ def test_masks_are_painted_on_exactly_their_pixels_at_any_zoom(modules, scale, l
     )
     assert len(painted) > 20
     assert all(tinted == mask[y, x] for x, y, tinted in painted)
+
+
+def test_only_a_loopback_address_is_the_machine_of_the_server(modules):
+    hosts = ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "my.localhost"]
+    others = ["segue.example", "192.168.0.7", "127.0.0.1.example", "localhost.example", "[::2]"]
+    found = modules.evaluate(
+        """async (hosts) => {
+          const { isOperator } = await import("/page/js/operator.js");
+          return hosts.filter((host) => isOperator(host));
+        }""",
+        [*hosts, *others],
+    )
+    assert found == hosts

@@ -132,6 +132,23 @@ def test_an_address_is_fetched_where_the_server_allows_it(open_page):
     expect(page.locator(".notice.bad")).to_be_visible()  # this server refuses it after all
 
 
+def test_a_hint_for_who_runs_the_server_is_not_for_visitors(open_page, server):
+    page = open_page()
+    page.context.route(
+        "http://segue.example/**",
+        lambda route: route.fulfill(
+            response=route.fetch(url=server.url + route.request.url[len("http://segue.example") :])
+        ),
+    )
+    page.goto("http://segue.example/")
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("#start .samples li").first).to_be_visible()
+    expect(page.locator("#start")).not_to_contain_text("--allow-urls")
+    page.locator("#about-button").click()
+    expect(page.locator("dialog")).to_contain_text("drawn scenes")
+    expect(page.locator("dialog")).not_to_contain_text("--preset")
+
+
 def test_a_reply_in_another_window_is_waited_for(open_page):
     page = open_page()
     talked_about(page, "meadow", "Frame the dog in the picture.")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -139,8 +140,22 @@ def test_two_servers_on_one_folder_are_told_so(tmp_path):
     with locked(tmp_path):
         made = run("--data", str(tmp_path), "--no-key")
     assert made.returncode == 2
-    assert "Another server uses" in made.stdout + made.stderr
-    assert "Traceback" not in made.stdout + made.stderr
+    assert made.stdout == ""
+    assert (
+        made.stderr
+        == f"segue: Another server uses {tmp_path}. Stop it, or choose another --data.\n"
+    )
+
+
+def test_an_address_in_use_is_one_line(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        made = run("--data", str(tmp_path), "--no-key", "--port", str(port))
+    assert made.returncode == 2
+    (line,) = made.stderr.splitlines()
+    assert line.startswith(f"segue: Cannot listen on 127.0.0.1:{port}: Address already in use.")
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """`segue annotate`: a folder of pictures becomes a data set."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -192,10 +193,13 @@ def annotate(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")] = False,
+    json_target: options.JsonOption = None,
+    fail_if_empty: options.FailIfEmptyOption = False,
     *,
     models: options.BareModelOptions,
 ) -> None:
     """Annotate many pictures with the same classes. Interrupt it any time: nothing is lost."""
+    from segue.cli.terminal import results
     from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.runs.annotate import AnnotationRun
     from segue.runs.engine import LITTLE_MEMORY
@@ -204,7 +208,7 @@ def annotate(
     from segue.runs.tiling import Tiling
     from segue.segment.everything import EverythingOptions
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
     if engine not in ("local", "ray"):
         raise InputError(f"The engine must be 'local' or 'ray', got {engine!r}.")
     if len(folder.parts[0] if folder.parts else "") > 2 and folder.parts[0].endswith(":"):
@@ -245,6 +249,8 @@ def annotate(
         raise InputError("--from-boxes needs COCO instances with annotations, got none.")
     if dry_run:
         _print_settings(console, settings, len(pictures))
+        plan = {"pictures": len(pictures), "settings": settings.to_json()}
+        results.write_json({"run": str(folder), "plan": plan}, json_target)
         return
     if not settings.asks_chat:  # load only what is asked
         is_detecting = bool(settings.classes) and not from_boxes
@@ -277,7 +283,13 @@ def annotate(
         if n_done:
             console.print(f"{n_done} of {len(pictures)} pictures are done already", style="dim")
         _work(run, console, n_processes)
-    _print_summary(run, console, folder)
+    summary = _summarise(run, folder)
+    _print_summary(summary, console)
+    results.write_json(summary, json_target)
+    if summary["failed"] == summary["pictures"]:
+        raise InputError("No picture could be annotated; see the reasons above.")
+    found = [row["class"] for row in summary["classes"] if row["regions"]]
+    results.fail_if_empty(fail_if_empty, found, settings.names)
 
 
 def _print_settings(
@@ -365,51 +377,67 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _print_summary(run: "AnnotationRun", console: "Console", folder: Path) -> None:
-    """Print how many regions there are of each class, over the whole run."""
-    from rich.table import Table
-
-    from segue.cli.terminal.screen import printable
-
-    n_pictures = n_failed = n_empty = n_noticed = 0
-    first_notice = ""
+def _summarise(run: "AnnotationRun", folder: Path) -> dict[str, Any]:
+    """Count over the whole run: pictures, and the regions of each class."""
+    n_pictures = n_failed = n_empty = 0
+    notices: list[str] = []
     regions: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     pictures: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     for result in run.store.results():
         n_pictures += 1
         n_failed += result.error is not None
-        n_noticed += bool(result.notices)
-        first_notice = first_notice or next(iter(result.notices), "")
+        notices += result.notices[:1]
         n_empty += result.error is None and not result.regions
         found = [region.phrase for region in result.regions]
         for name in found:
             regions[name] = regions.get(name, 0) + 1
         for name in set(found):
             pictures[name] = pictures.get(name, 0) + 1
+    return {
+        "run": str(folder),
+        "pictures": n_pictures,
+        "empty": n_empty,
+        "failed": n_failed,
+        "noticed": len(notices),
+        "first_notice": next(iter(notices), None),
+        "classes": [
+            {"class": name, "regions": count, "pictures": pictures.get(name, 0)}
+            for name, count in regions.items()
+        ],
+    }
+
+
+def _print_summary(summary: "Mapping[str, Any]", console: "Console") -> None:
+    """Print how many regions there are of each class, over the whole run."""
+    from rich.table import Table
+
+    from segue.cli.terminal.screen import printable
+
+    folder, classes = summary["run"], summary["classes"]
     table = Table(box=None, pad_edge=False)
     for heading in ("class", "regions", "pictures"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
-    by_count = sorted(regions.items(), key=lambda item: -item[1])
-    listed = regions.items() if len(regions) <= _MAX_CLASSES else by_count[:_MAX_CLASSES]
-    for name, count in listed:
-        table.add_row(printable(name), str(count), str(pictures.get(name, 0)))
+    by_count = sorted(classes, key=lambda row: -row["regions"])
+    for row in classes if len(classes) <= _MAX_CLASSES else by_count[:_MAX_CLASSES]:
+        table.add_row(printable(row["class"]), str(row["regions"]), str(row["pictures"]))
     console.print(table)
     if others := by_count[_MAX_CLASSES:]:
-        n_regions = sum(count for _, count in others)
+        n_regions = sum(row["regions"] for row in others)
         console.print(f"and {len(others)} more class(es) with {n_regions} region(s)")
     console.print(
-        f"{n_pictures} picture(s): {n_empty} with nothing found, {n_failed} failed", style="dim"
+        f"{summary['pictures']} picture(s): {summary['empty']} with nothing found, "
+        f"{summary['failed']} failed",
+        style="dim",
     )
-    if n_noticed:
+    if summary["noticed"]:
+        first = summary["first_notice"]
         console.print(
-            printable(f"{n_noticed} picture(s) have notices; the first: {first_notice}"),
+            printable(f"{summary['noticed']} picture(s) have notices; the first: {first}"),
             style="yellow",
         )
-    names = ",".join(regions)
-    is_short = names and len(regions) <= _MAX_CLASSES
+    names = ",".join(row["class"] for row in classes)
+    is_short = names and len(classes) <= _MAX_CLASSES
     fixed_ids = f' --classes "{printable(names)}"' if is_short else ""
     console.print(
         f"results are in {folder}; segue export {folder} --format coco{fixed_ids} --out coco/"
     )
-    if n_failed == n_pictures:
-        raise InputError("No picture could be annotated; see the reasons above.")

@@ -21,10 +21,7 @@ def ask(
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="In Chinese or English.")],
     overlay_file: options.OverlayOption = None,
-    json_target: Annotated[
-        str | None,
-        typer.Option("--json", help="Write the answer as JSON; '-' is standard output."),
-    ] = None,
+    json_target: options.JsonOption = None,
     mask_folder: options.MaskFolderOption = None,
     session_folder: Annotated[
         Path | None,
@@ -48,6 +45,7 @@ def ask(
         ),
     ] = False,
     allow_urls: options.AllowUrlsOption = False,
+    fail_if_empty: options.FailIfEmptyOption = False,
     sampling: options.SamplingOptions,
 ) -> None:
     """Ask about pictures; get an answer in words, and masks of what it mentions."""
@@ -90,10 +88,10 @@ def ask(
     if mask_folder is not None:
         count = len(results.write_masks(answer.regions, mask_folder))
         console.print(f"wrote {count} masks to {mask_folder}", style="dim")
-    if json_target is not None:
-        results.write_json(answer, json_target)
+    results.write_json(answer.to_json(), json_target)
     if session_folder is not None:
         conversation.save(session_folder)
+    results.fail_if_empty(fail_if_empty, answer.regions, answer.not_found)
 
 
 def _check_arguments(image_sources: list[str], question: str, session_folder: Path | None) -> None:

@@ -12,6 +12,7 @@ import typer
 from segue.benchmarks import BENCHMARKS
 from segue.cli import options
 from segue.cli.option_groups import expand_option_groups
+from segue.cli.options import JsonOption
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-JsonOption = Annotated[
-    str | None, typer.Option("--json", help="Write the report here too; '-' is standard output.")
-]
 
 _DEMO = "demo"
 _MAX_GROUPS = 12
@@ -143,15 +141,27 @@ class FolderOptions:
 
 
 @app.command("list")
-def list_benchmarks() -> None:
+def list_benchmarks(json_target: JsonOption = None) -> None:
     """List the benchmarks: splits, protocols, and where the data are to be had."""
     from rich.table import Table
 
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
+    documents = []
     for name in BENCHMARKS:
         benchmark: Benchmark = BENCHMARKS.load(name)
+        documents.append(
+            {
+                "name": name,
+                "title": benchmark.title,
+                "splits": list(benchmark.splits),
+                "protocols": [protocol.name for protocol in benchmark.protocols],
+                "data": benchmark.home,
+                "files": benchmark.layout,
+            }
+        )
         table = Table(box=None, show_header=False, title=benchmark.title, title_justify="left")
         table.add_row("name", name)
         table.add_row("splits", ", ".join(benchmark.splits))
@@ -159,6 +169,7 @@ def list_benchmarks() -> None:
         table.add_row("data", benchmark.home)
         table.add_row("files", benchmark.layout)
         console.print(table)
+    write_json({"benchmarks": documents}, json_target)
 
 
 @app.command("compare")
@@ -171,13 +182,11 @@ def compare(
     from rich.table import Table
 
     from segue.benchmarks.comparison import compare_runs
-    from segue.cli.terminal.results import write_text
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, printable
-    from segue.files.atomic import json_text
 
     comparison = compare_runs(first, second)
-    if json_target is not None:
-        write_text(json_text(comparison.to_json(), indent=2) + "\n", json_target)
+    write_json(comparison.to_json(), json_target)
     if json_target == "-":
         return
     console = make_console()
@@ -244,10 +253,12 @@ def _run(
 ) -> None:
     from segue.benchmarks.concept_protocol import mask_library
     from segue.benchmarks.run import BenchmarkRun, Shard
-    from segue.cli.terminal.screen import make_console, show_status
+    from segue.cli.terminal.screen import make_console, say_how_to_go_on, show_status
 
     mask_library()  # before anything is asked
     errors = make_console(error=True)
+    how = "The same command goes on; its answers so far are kept."
+    stack.enter_context(say_how_to_go_on(how))
     shard = Shard.parse(run_folder.shard)
     benchmark: Benchmark = BENCHMARKS.load(name)
     protocol = _choose_protocol(benchmark, asking)
@@ -268,7 +279,7 @@ def _run(
         return
     respondent = _load_respondent(protocol, asking, models, errors)
     if run_folder.distortion is not None:
-        _sweep(run, respondent, run_folder.distortion, shard, errors)
+        _sweep(run, respondent, run_folder.distortion, shard, errors, run_folder.json_target)
         return
     run.start(respondent)
     _ask(run, respondent, shard, errors)
@@ -292,12 +303,14 @@ def _sweep(
     distortion: str,
     shard: "Shard",
     errors: "Console",
+    json_target: str | None,
 ) -> None:
     """Run the benchmark plain and at every level of a distortion, and print the curve."""
     from rich.table import Table
 
     from segue.benchmarks.distortion import DistortionLevel, distortion_levels
     from segue.benchmarks.robustness import CURVE, CurvePoint, write_curve
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, printable
 
     points = []
@@ -316,7 +329,26 @@ def _sweep(
         points.append(CurvePoint(level.name, report.figures[run.protocol.headline]))
     title = f"{run.benchmark.title} {run.dataset.split}, protocol {run.protocol.name}"
     write_curve(run.folder, title, run.protocol.headline, points)
-    console = make_console()
+    write_json(
+        {
+            "benchmark": run.benchmark.title,
+            "split": run.dataset.split,
+            "protocol": run.protocol.name,
+            "figure": run.protocol.headline,
+            "levels": [
+                {
+                    "level": point.level,
+                    "value": point.figure.value,
+                    "low": point.figure.low,
+                    "high": point.figure.high,
+                }
+                for point in points
+            ],
+            "curve": str(run.folder / CURVE),
+        },
+        json_target,
+    )
+    console = make_console(quiet=json_target == "-")
     table = Table(box=None, title=title, title_justify="left")
     for heading in ("level", run.protocol.headline, "95 % interval"):
         table.add_column(heading, justify="left" if heading == "level" else "right")
@@ -437,12 +469,10 @@ def _ask(
 
 
 def _print_report(report: "BenchmarkReport", json_target: str | None) -> None:
-    from segue.cli.terminal.results import write_text
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, printable
-    from segue.files.atomic import json_text
 
-    if json_target is not None:
-        write_text(json_text(report.to_json(), indent=2) + "\n", json_target)
+    write_json(report.to_json(), json_target)
     if json_target == "-":
         return
     console, run = make_console(), report.run

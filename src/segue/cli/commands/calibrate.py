@@ -1,5 +1,6 @@
 """`segue evaluate calibrate`: fit how likely the models' findings are true."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -66,12 +67,14 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="Seed of the draw of absent categories.")] = 0,
     *,
     models: options.BareModelOptions,
+    json_target: options.JsonOption = None,
 ) -> None:
     """Fit verdicts (present, absent, unsure) to labelled pictures. Needs the extra "evaluate"."""
     from rich.progress import track
 
     from segue.cli.terminal.results import save_picture
-    from segue.cli.terminal.screen import make_console, show_status
+    from segue.cli.terminal.results import write_json as write_document
+    from segue.cli.terminal.screen import make_console, say_how_to_go_on, show_status
     from segue.errors import InputError
     from segue.evaluate.calibration import fit_calibration
     from segue.evaluate.presence import EvidenceFile, add_evidence, read_presence_questions
@@ -83,12 +86,12 @@ def calibrate(
         raise InputError(
             f"--absent-below {absent_below} must not be above --present-above {present_above}."
         )
-    refuse_overwriting([calibration_file, evidence_file, diagram_file], [data_file])
+    refuse_overwriting([calibration_file, evidence_file, diagram_file, json_target], [data_file])
     named = [file.resolve() for file in (calibration_file, evidence_file, diagram_file) if file]
     if len(set(named)) < len(named):
         raise InputError("The calibration, the evidence and the diagram need a file each.")
     questions = read_presence_questions(data_file, image_folder, seed)[:limit]
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
     progress_console = make_console(error=True)
     with show_status(progress_console, "loading the models"):
         assistant = models.load()
@@ -108,7 +111,8 @@ def calibrate(
             disable=not progress_console.is_terminal,
             transient=True,
         )
-        problems = [problem for problem in progress if problem is not None]
+        with say_how_to_go_on(f"The same command goes on; evidence is in {file.path}."):
+            problems = [problem for problem in progress if problem is not None]
         samples = file.samples_of(questions)
     for problem in problems[:5]:
         progress_console.print(problem, style="yellow")
@@ -129,6 +133,13 @@ def calibrate(
         titles = {f"asked: {sources}": value for sources, value in report.predictions.items()}
         save_picture(draw_reliability(titles), diagram_file)
         console.print(f"wrote {diagram_file}", style="dim")
+    write_document(
+        {
+            "calibration": str(target),
+            "scores": {sources: asdict(one) for sources, one in report.scores.items()},
+        },
+        json_target,
+    )
 
 
 def scores_table(scores: "Mapping[Any, CalibrationScores]") -> "Table":

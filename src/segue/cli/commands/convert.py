@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli.commands.export import ReviewedOption, ReviewedPictures, print_reading
+from segue.cli.options import JsonOption
 from segue.cli.renamed_options import accept_old_names
 from segue.errors import InputError
 
@@ -153,6 +154,7 @@ def llava_plus(
     ] = False,
     val: ValOption = 0.05,
     seed: SeedOption = 0,
+    json_target: JsonOption = None,
     check_pixels: CheckPixelsOption = False,
     exif: ExifOption = None,
 ) -> None:
@@ -173,7 +175,7 @@ def llava_plus(
     ratio = TOOL_FREE[mode.value] if tool_free_ratio is None else tool_free_ratio
     dialogues = convert_file(records_file, _image_files(images, check_pixels), options)
     plan = _make_plan(formats, val, seed, ratio)
-    _write_dataset(dialogues, out, plan, settings, None, (records_file,))
+    _write_dataset(dialogues, out, plan, settings, None, (records_file,), json_target)
 
 
 @app.command("coco", context_settings=accept_old_names({"absent": "negatives"}))
@@ -200,6 +202,7 @@ def coco(
     formats: FormatsOption = ["qwen-vl"],  # noqa: B006
     val: ValOption = 0.05,
     seed: SeedOption = 0,
+    json_target: JsonOption = None,
     check_pixels: CheckPixelsOption = False,
     exif: ExifOption = None,
 ) -> None:
@@ -222,7 +225,8 @@ def coco(
     settings = {"from": source.name, "route": route.value, "chinese": chinese, "typos": typos}
     entry_tally = EntryTally()
     plan = _make_plan(formats, val, seed, None)
-    with _instances_of(source, reviewed, images, check_pixels) as (
+    is_quiet = json_target == "-"
+    with _instances_of(source, reviewed, images, check_pixels, is_quiet) as (
         instances_file,
         files,
         is_upright,
@@ -230,12 +234,12 @@ def coco(
         if is_upright and options.exif is None:
             options = replace(options, exif="upright")
         dialogues = convert_coco(instances_file, files, options, entry_tally)
-        _write_dataset(dialogues, out, plan, settings, entry_tally, (source,))
+        _write_dataset(dialogues, out, plan, settings, entry_tally, (source,), json_target)
 
 
 @contextmanager
 def _instances_of(
-    source: Path, reviewed: ReviewedPictures, images: list[str], check_pixels: bool
+    source: Path, reviewed: ReviewedPictures, images: list[str], check_pixels: bool, is_quiet: bool
 ) -> "Iterator[tuple[Path, ImageFiles, bool]]":
     """Yield a COCO file, where its pictures are, and whether it is known to mean upright pixels.
 
@@ -257,7 +261,7 @@ def _instances_of(
 
     skipped: list[str] = []
     data = read_data_set(source, skipped=skipped, reviewed=reviewed.value)
-    print_reading(make_console(), data, skipped, source)
+    print_reading(make_console(quiet=is_quiet), data, skipped, source)
     found = {name: file for name, file in data.files.items() if isinstance(file, Path)}
     files = ImageFiles(parse_image_roots(images), check_pixels=check_pixels, known_files=found)
     with TemporaryDirectory() as folder:
@@ -294,6 +298,7 @@ def run(
     formats: FormatsOption = ["qwen-vl"],  # noqa: B006
     val: ValOption = 0.05,
     seed: SeedOption = 0,
+    json_target: JsonOption = None,
 ) -> None:
     """Convert a run of segue annotate to questions about its classes, in Chinese and English."""
     from segue.convert.datasets.annotation_run import convert_run
@@ -323,7 +328,8 @@ def run(
         run_folder, out, options, entry_tally, reviewed.value, own_question=own_question
     )
     plan = _make_plan(formats, val, seed, None)
-    _write_dataset(dialogues, out, plan, settings, entry_tally, (run_folder / "run.json",))
+    sources = (run_folder / "run.json",)
+    _write_dataset(dialogues, out, plan, settings, entry_tally, sources, json_target)
 
 
 @app.command("refcoco")
@@ -349,6 +355,7 @@ def refcoco(
     masks: MasksOption = False,
     formats: FormatsOption = ["qwen-vl"],  # noqa: B006
     seed: SeedOption = 0,
+    json_target: JsonOption = None,
     check_pixels: CheckPixelsOption = False,
     exif: ExifOption = None,
 ) -> None:
@@ -375,7 +382,8 @@ def refcoco(
     image_files = _image_files(images, check_pixels)
     dialogues = convert_refer(references_file, instances_file, image_files, options, entry_tally)
     plan = _make_plan(formats, 0.0, seed, None)
-    _write_dataset(dialogues, out, plan, settings, entry_tally, (references_file, instances_file))
+    sources = (references_file, instances_file)
+    _write_dataset(dialogues, out, plan, settings, entry_tally, sources, json_target)
 
 
 @app.command("check")
@@ -391,15 +399,19 @@ def check(
     format_name: Annotated[
         str | None, typer.Option("--format", "-f", help="Format of the file; by default detected.")
     ] = None,
+    json_target: JsonOption = None,
 ) -> None:
     """Check a converted file, and draw its boxes on the pictures. Exit code 2 on problems."""
+    from segue.cli.terminal.results import refuse_overwriting, write_json
     from segue.cli.terminal.screen import make_console, printable
     from segue.convert.check import check_dataset
 
-    console = make_console()
+    refuse_overwriting([json_target], [dataset_file])
+    console = make_console(quiet=json_target == "-")
     findings = check_dataset(
         dataset_file, draw_to=drawing_folder, draw=count, format_name=format_name
     )
+    write_json(findings.to_json(), json_target)
     console.print(f"{findings.dialogues} dialogues")
     for title, counts in (("kinds", findings.kinds), ("languages", findings.languages)):
         console.print(f"{title}: {', '.join(f'{k} {n}' for k, n in counts.most_common())}")
@@ -441,15 +453,19 @@ def _write_dataset(
     settings: "Mapping[str, object]",
     entry_tally: "EntryTally | None",
     sources: tuple[Path, ...],
+    json_target: str | None,
 ) -> None:
+    from segue.cli.terminal.results import refuse_overwriting, write_json
     from segue.cli.terminal.screen import make_console, printable
     from segue.convert.dataset import write_dataset
 
-    console = make_console()
+    refuse_overwriting([json_target], sources)
+    console = make_console(quiet=json_target == "-")
     with _show_progress(dialogues) as counted_dialogues:
         report = write_dataset(counted_dialogues, out, plan, settings, entry_tally, sources)
     console.print(printable(report.summary()))
     console.print(f"wrote {out}: {', '.join(file.name for file in report.files)}", style="dim")
+    write_json(report.to_json(), json_target)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from segue.cli.options import JsonOption
+
 
 def convert_weights(
     checkpoint: Annotated[
@@ -15,12 +17,15 @@ def convert_weights(
         str | None,
         typer.Option(help="BERT vocabulary of Grounding DINO: a folder, vocab.txt or hub id."),
     ] = None,
+    json_target: JsonOption = None,
 ) -> None:
     """Convert an original SAM or Grounding DINO checkpoint to a safetensors folder."""
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, show_status
     from segue.convert.weights import convert_weights as convert
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
     with show_status(console, "converting"):
         backend = convert(checkpoint, folder, vocabulary=vocabulary)
     console.print(f"wrote {folder}; backend: {backend}", soft_wrap=True)
+    write_json({"folder": str(folder), "backend": backend}, json_target)

@@ -19,17 +19,20 @@ def demo(
     ] = False,
     *,
     models: options.BareModelOptions,
+    json_target: options.JsonOption = None,
 ) -> None:
     """Ask the reference questions about the sample scenes, and draw the masks of the answers."""
     import time
 
     from rich.table import Table
 
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.embedded.demo import PAGE, demonstrate
     from segue.embedded.samples import samples
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
+    answers = []
     start_s = time.perf_counter()
     with show_status(console, "loading the models"):
         assistant = models.load()
@@ -38,6 +41,8 @@ def demo(
     with show_status(console, "asking"):
         for result in demonstrate(assistant, samples(), folder):
             answer = result.answer
+            facts = {"overlay": str(result.overlay), "seconds": round(result.seconds, 3)}
+            answers.append({**answer.to_json(), **facts})
             mask_count = sum(region.mask is not None for region in answer.regions)
             answer_text = printable(" ".join(answer.text.split()))
             table.add_row(
@@ -51,6 +56,7 @@ def demo(
     console.print(f"loading {load_s:.1f} s, total {time.perf_counter() - start_s:.1f} s")
     page = (folder / PAGE).resolve()
     console.print(f"pictures: {page}", soft_wrap=True)
+    write_json({"answers": answers, "page": str(page)}, json_target)
     if opens_page and not _open_in_browser(page):
         console.print("No browser was found here. Open that page in one yourself.", style="dim")
 

@@ -1,12 +1,15 @@
 """`segue doctor`: what this machine offers, and how a chat model or endpoint behaves."""
 
 import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segue.cli.options import DeviceOption, DtypeOption
+from segue.cli.options import DeviceOption, DtypeOption, JsonOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +37,7 @@ def doctor(
     ] = True,
     device: DeviceOption = "auto",
     dtype: DtypeOption = None,
+    json_target: JsonOption = None,
 ) -> None:
     """Report on this machine; with --chat, examine a chat model or endpoint.
 
@@ -41,15 +45,25 @@ def doctor(
     boxes, in which coordinate frame, whether pictures are resized, special tokens stripped, replies
     truncated or second pictures lost) are saved in a profile, which later calls use.
     """
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
     if chat is None:
-        _print_machine(console)
+        machine = _describe_machine()
+        _print_machine(console, machine)
+        write_json({"machine": machine}, json_target)
         return
     verdict = _examine_chat(console, chat, device, dtype)
     _print_findings(console, verdict)
     _save_findings(console, verdict, picture_folder, save_profile)
+    write_json(
+        {
+            "profile": verdict.profile.to_json(),
+            "findings": [asdict(finding) for finding in verdict.findings],
+        },
+        json_target,
+    )
 
 
 def _examine_chat(console: "Console", chat: str, device: str, dtype: str | None) -> "Verdict":
@@ -113,16 +127,20 @@ def _save_findings(
         console.print(f"profile: {profile.save(verdict.profile)}")
 
 
-def _print_machine(console: "Console") -> None:
-    """Print versions, device, memory, bundled weights, and whether the network may be used."""
+def _print_machine(console: "Console", machine: "Mapping[str, str]") -> None:
     from rich.table import Table
 
+    table = Table(box=None, show_header=False)
+    for name, value in machine.items():
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _describe_machine() -> dict[str, str]:
+    """Return versions, device, memory, bundled weights, and whether the network may be used."""
     from segue.version import __version__
 
-    table = Table(box=None, show_header=False)
-    table.add_row("segue", __version__)
-    table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
-    for name in (
+    packages = (
         "numpy",
         "pillow",
         "opencv-python-headless",
@@ -133,17 +151,17 @@ def _print_machine(console: "Console") -> None:
         "bitsandbytes",
         "openvino",
         "openai",
-    ):
-        table.add_row(name, _package_version(name))
-    for name, value in {
+    )
+    return {
+        "segue": __version__,
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        **{name: _package_version(name) for name in packages},
         **_describe_device(),
         **_describe_memory(),
         **_describe_budget(),
         **_describe_weights(),
         "network": _describe_network(),
-    }.items():
-        table.add_row(name, value)
-    console.print(table)
+    }
 
 
 def _describe_budget() -> dict[str, str]:

@@ -49,25 +49,30 @@ def edit(
     *,
     models: options.DetectorOptions,
     allow_urls: options.AllowUrlsOption = False,
+    json_target: options.JsonOption = None,
 ) -> None:
     """Edit what phrases, boxes or clicks name, all of it together as one object."""
     from segue.cli.terminal import results
     from segue.cli.terminal.screen import make_console, region_table
 
-    to_stdout = str(target) == "-"
-    console = make_console(error=to_stdout)
+    to_stdout = results.check_standard_output(json_target, target)
+    console = make_console(error=to_stdout, quiet=json_target == "-")
     results.check_picture_targets([target])
     (picture,) = options.open_images([image_source], allow_urls)
     parameters = parse_settings(setting_texts or [])
     name = canonical_operation(operation, parameters)
     target = target or Path(f"{Path(picture.name).stem or 'picture'}-{name}.png")
-    results.refuse_overwriting([target], [image_source, str(parameters.get("picture", ""))])
+    results.refuse_overwriting(
+        [target, json_target], [image_source, str(parameters.get("picture", ""))]
+    )
     regions = options.find_regions(console, picture, phrases, boxes, clicks, models)
     if not regions:
         raise InputError(f"There is no {' or '.join(phrases or [])} in the picture to edit.")
     results.save_picture(edit_regions(picture, regions, name, parameters), target)
     console.print(region_table(regions))
     console.print(f"wrote {target}", style="dim")
+    edited = {"operation": name, "parameters": parameters, "file": str(target)}
+    results.write_json({**regions.to_json(), "edit": edited}, json_target)
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import typer
 from segue.cli import options
 from segue.cli.commands.calibrate import calibrate
 from segue.cli.option_groups import expand_option_groups
+from segue.cli.options import JsonOption
 from segue.cli.renamed_options import accept_old_names
-from segue.cli.terminal.results import refuse_overwriting
+from segue.cli.terminal.results import refuse_overwriting, write_json
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ PredictionsOption = Annotated[
     typer.Option(
         "--out", "-o", help="File for the predictions; an interrupted run is resumed from it."
     ),
-]
-JsonOption = Annotated[
-    str | None, typer.Option("--json", help="Write the report as JSON; '-' is standard output.")
 ]
 SynonymsOption = Annotated[
     Path | None,
@@ -84,9 +82,12 @@ def predict(
     question_options: QuestionOptions,
     models: options.BareModelOptions,
     sampling: options.SamplingOptions = GREEDY,
+    json_target: JsonOption = None,
 ) -> None:
     """Ask every question once and save the predictions; score them later, without models."""
-    _predict(questions_file, predictions_file, question_options, models, sampling)
+    refuse_overwriting([json_target, predictions_file], [questions_file])
+    counts = _predict(questions_file, predictions_file, question_options, models, sampling)
+    write_json({"predictions": str(predictions_file), **counts}, json_target)
 
 
 def _add_scoring_command(part: str, summary: str) -> None:
@@ -143,7 +144,6 @@ def detections(
     json_target: JsonOption = None,
 ) -> None:
     """Compute COCO's AP of detections with scores."""
-    from segue.cli.terminal.results import write_text
     from segue.cli.terminal.screen import make_console
     from segue.evaluate.metrics import average_precision
 
@@ -152,8 +152,7 @@ def detections(
     scores = average_precision(
         _read_json(truth_file), _read_json(results_file), kind, max_detections
     )
-    if json_target is not None:
-        write_text(_to_json_text(scores), json_target)
+    write_json(scores, json_target)
     if json_target != "-":
         _print_table(make_console(), "detections", {"": scores})
 
@@ -164,11 +163,12 @@ def _predict(
     question_options: QuestionOptions,
     models: options.BareModelOptions,
     sampling_options: options.SamplingOptions,
-) -> None:
+) -> dict[str, int]:
+    """Ask what was not asked before; return how many there are, and how many failed."""
     from rich.console import Console
     from rich.progress import track
 
-    from segue.cli.terminal.screen import make_console, show_status
+    from segue.cli.terminal.screen import make_console, say_how_to_go_on, show_status
     from segue.evaluate import predictions
     from segue.evaluate.questions import read_questions
 
@@ -198,23 +198,23 @@ def _predict(
             disable=not stream.is_terminal,
             transient=True,
         )
-        n_failed = sum(prediction.error is not None for prediction in progress)
+        with say_how_to_go_on(f"The same command goes on; answers are in {predictions_file}."):
+            n_failed = sum(prediction.error is not None for prediction in progress)
     if n_failed:
         console.print(f"{n_failed} questions failed; see 'error' in {predictions_file}")
+    return {"questions": len(questions), "asked": n_remaining, "failed": n_failed}
 
 
 def _print_report(
     predictions_file: Path, part: str, json_target: str | None, synonyms_file: Path | None
 ) -> None:
-    from segue.cli.terminal.results import write_text
     from segue.cli.terminal.screen import make_console
     from segue.evaluate.report import make_report
     from segue.prompting.synonyms import Synonyms
 
     synonyms = Synonyms.read(synonyms_file) if synonyms_file is not None else None
     report = make_report(predictions_file, () if part == "all" else (part,), synonyms)
-    if json_target is not None:
-        write_text(_to_json_text(report), json_target)
+    write_json(report, json_target)
     if json_target == "-":
         return
     console = make_console()
@@ -286,9 +286,3 @@ def _read_json(file: Path) -> Any:
     from segue.files.text import read_json
 
     return read_json(file)
-
-
-def _to_json_text(value: Any) -> str:
-    from segue.files.atomic import json_text
-
-    return json_text(value, indent=2) + "\n"

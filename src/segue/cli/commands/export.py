@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli.completion import complete_export_format
+from segue.cli.options import JsonOption
 from segue.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,10 +108,11 @@ def export(
     list_formats: Annotated[
         bool, typer.Option("--list", help="List the formats and what each loses.")
     ] = False,
+    json_target: JsonOption = None,
 ) -> None:
     """Export a saved conversation or a data set to COCO, YOLO, LabelMe, CVAT, Pascal VOC, …"""
     if list_formats:
-        _print_formats()
+        _print_formats(json_target)
         return
     if source is None or format_name is None or out is None:
         raise InputError(
@@ -120,6 +122,7 @@ def export(
     for text, what in ((source, "SOURCE"), (out, "TARGET (--out)")):
         if not text.strip():
             raise InputError(f"{what} is empty. Name a folder or a file; this folder is '.'.")
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console
     from segue.export.reading import read_data_set
     from segue.export.writing import ExportPlan, parse_classes, parse_splits, write_data_set
@@ -137,9 +140,11 @@ def export(
     data = read_data_set(
         source, skipped=skipped, picture_folder=picture_folder, reviewed=reviewed.value
     )
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
     print_reading(console, data, skipped, source)
-    print_report(console, write_data_set(data, plan, source), plan.format)
+    report = write_data_set(data, plan, source)
+    print_report(console, report, plan.format)
+    write_json({"format": plan.format, "left_out": skipped, **report.to_json()}, json_target)
 
 
 def print_reading(
@@ -204,9 +209,10 @@ def _print_sentences(console: "Console", title: str, sentences: list[str]) -> No
         console.print(f"  and {len(sentences) - _MAX_SENTENCES} more", style="yellow")
 
 
-def _print_formats() -> None:
+def _print_formats(json_target: str | None) -> None:
     from rich.table import Table
 
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console
     from segue.export import EXPORT_FORMATS
     from segue.export.layout import EXPORT_LAYOUTS
@@ -214,4 +220,9 @@ def _print_formats() -> None:
     table = Table("format", "files", "loses", box=None)
     for name, entry in EXPORT_FORMATS.items():
         table.add_row(name, entry.summary, EXPORT_LAYOUTS[name].loses)
-    make_console().print(table)
+    make_console(quiet=json_target == "-").print(table)
+    formats = [
+        {"name": name, "files": entry.summary, "loses": EXPORT_LAYOUTS[name].loses}
+        for name, entry in EXPORT_FORMATS.items()
+    ]
+    write_json({"formats": formats}, json_target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segue.errors import InputError
+from segue.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,33 +41,29 @@ def finetune(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start again; otherwise an interrupted run is resumed.")
     ] = False,
-    json_target: Annotated[
-        str | None,
-        typer.Option("--json", help="With --preflight: write its results; '-' is standard output."),
-    ] = None,
+    json_target: JsonOption = None,
 ) -> None:
     """Fine-tune a chat model as a recipe says; an interrupted run is resumed."""
-    from segue.cli.terminal.screen import make_console
+    from segue.cli.terminal.results import write_json
+    from segue.cli.terminal.screen import make_console, say_how_to_go_on
     from segue.finetune.recipe import read_recipe
 
     recipe = read_recipe(recipe_file, settings or ())
-    if json_target is not None and not preflight:
-        raise InputError(
-            "--json writes the results of --preflight. Add --preflight, or leave out --json."
-        )
-    console = make_console(error=json_target == "-", quiet=json_target == "-")
+    console = make_console(error=json_target == "-", quiet=preflight and json_target == "-")
     if preflight:
         _run_preflight(console, recipe, json_target)
         return
-    from segue.finetune.train import finetune as run_training
-
     command = ["segue", *sys.argv[1:]]
-    with _progress(console) as watch:
+    how = f"The same command goes on from the last checkpoint in {recipe.output}."
+    with say_how_to_go_on(how), _progress(console) as watch:
+        from segue.finetune.train import finetune as run_training
+
         target = run_training(
             recipe, fresh=fresh, command=command, listener=watch,
             on_selection=lambda name, selection: _print_selection(console, name, selection),
         )  # fmt: skip
     console.print(f"fine-tuned weights: {target}", soft_wrap=True)
+    write_json({"weights": str(target), "method": recipe.method}, json_target)
     if recipe.method != "full":
         console.print(f"use it: segue ask PICTURE QUESTION --chat {shlex.quote(str(target))}")
         console.print(
@@ -88,28 +84,29 @@ def merge(
         str | None,
         typer.Option(help="float32, bfloat16 or float16; by default that of the base."),
     ] = None,
+    json_target: JsonOption = None,
 ) -> None:
     """Merge an adapter into its base model: a folder that transformers, vLLM and segue load."""
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, show_status
     from segue.finetune.merge import merge as merge_adapter
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
     with show_status(console, "merging"):
         target = merge_adapter(adapter_folder, output_folder, base=base, dtype=dtype)
     console.print(f"merged model: {target}", soft_wrap=True)
+    write_json({"model": str(target)}, json_target)
 
 
 def _run_preflight(console: "Console", recipe: Any, json_target: str | None) -> None:
-    from segue.cli.terminal.results import write_text
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import show_status
-    from segue.files.atomic import json_text
     from segue.finetune.preflight import preflight
 
     with show_status(console, "checking"):
         results = preflight(recipe)
     _print_preflight(console, results)
-    if json_target is not None:
-        write_text(json_text(results.to_json(), indent=2) + "\n", json_target)
+    write_json(results.to_json(), json_target)
 
 
 def _print_preflight(console: "Console", results: "Preflight") -> None:

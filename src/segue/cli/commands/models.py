@@ -1,9 +1,10 @@
 """`segue models`: which weights and presets have a name."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from segue.cli.options import JsonOption
 from segue.errors import UnknownName
 
 
@@ -16,19 +17,50 @@ def models(
             show_default=False,
         ),
     ] = None,
+    json_target: JsonOption = None,
 ) -> None:
     """List models and presets that have a nickname; hub ids and folders work too."""
     from segue.assistant.presets import CARDS, PRESETS
+    from segue.cli.terminal.results import write_json
     from segue.runtime.catalog import unknown_name_message
 
+    if name not in (None, "dialects") and name not in CARDS and name not in PRESETS:
+        raise UnknownName(unknown_name_message("model or preset", str(name), {**CARDS, **PRESETS}))
+    write_json(_to_json(name), json_target)
+    if json_target == "-":
+        return
     if name is None:
         _print_models()
     elif name == "dialects":
         _print_dialects()
-    elif name in CARDS or name in PRESETS:
-        _print_details(name)
     else:
-        raise UnknownName(unknown_name_message("model or preset", name, {**CARDS, **PRESETS}))
+        _print_details(str(name))
+
+
+def _to_json(name: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Return what a name stands for; None: all models and presets."""
+    from dataclasses import asdict
+
+    from segue.assistant.presets import CARDS, PRESETS
+    from segue.dialects import DIALECTS
+
+    def is_meant(nickname: str) -> bool:
+        return name in (None, nickname)
+
+    def model(nickname: str) -> dict[str, Any]:
+        fields = asdict(CARDS[nickname])
+        return {"name": nickname, "stage": fields.pop("kind"), **fields}
+
+    dialects = DIALECTS.items() if name == "dialects" else ()
+    return {
+        "models": [model(nickname) for nickname in CARDS if is_meant(nickname)],
+        "presets": [
+            {"name": nickname, **asdict(preset)}
+            for nickname, preset in PRESETS.items()
+            if is_meant(nickname)
+        ],
+        "dialects": [{"name": key, "summary": entry.summary} for key, entry in dialects],
+    }
 
 
 def _print_models() -> None:

@@ -22,16 +22,12 @@ def segment(
     boxes: options.BoxesOption = None,
     clicks: options.PointsOption = None,
     overlay_file: options.OverlayOption = None,
-    json_target: Annotated[
-        str | None,
-        typer.Option(
-            "--json", help="Write regions, and what was not found, as JSON; '-' is standard output."
-        ),
-    ] = None,
+    json_target: options.JsonOption = None,
     mask_folder: options.MaskFolderOption = None,
     *,
     models: options.DetectorOptions,
     allow_urls: options.AllowUrlsOption = False,
+    fail_if_empty: options.FailIfEmptyOption = False,
 ) -> None:
     """Segment what phrases, boxes or clicks name. All clicks together mark one object."""
     from segue.cli.terminal import results
@@ -51,3 +47,4 @@ def segment(
         mask_folder=mask_folder,
     )
     console.print(region_table(regions))
+    results.fail_if_empty(fail_if_empty, regions, regions.not_found)

@@ -3,9 +3,11 @@
 import io
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from segue.errors import InputError
 from segue.files.atomic import json_text
@@ -187,9 +189,36 @@ def write_masks(regions: "Sequence[Region]", folder: Path) -> list[Path]:
     return list(write_mask_files(regions, folder))
 
 
-def write_json(answer: "Answer", target: str) -> None:
-    """Write the answer as JSON to a file, or to standard output for "-"."""
-    write_text(json_text(answer.to_json(), indent=2) + "\n", target)
+def write_json(document: "Mapping[str, Any]", target: str | None) -> None:
+    """Write a result as JSON to a file, or to standard output for "-"; None: nowhere.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if target is not None:
+        write_text(json_text(document, indent=2) + "\n", target)
+
+
+NOTHING_FOUND_CODE = 5
+"""Exit code of a command that found nothing, where the user wants to know by it."""
+
+
+def fail_if_empty(is_wanted: bool, regions: "Sequence[Any]", phrases: "Iterable[str]" = ()) -> None:
+    """End the command where nothing was found and that is a failure to the user.
+
+    Args:
+        is_wanted: whether --fail-if-empty was given.
+        regions: what was found.
+        phrases: what was looked for in vain.
+
+    Raises:
+        typer.Exit: with `NOTHING_FOUND_CODE`.
+    """
+    if not is_wanted or regions:
+        return
+    names = ", ".join(dict.fromkeys(phrases))
+    typer.echo(f"segue: Nothing was found{f': {names}' if names else ''}.", err=True)
+    raise typer.Exit(NOTHING_FOUND_CODE)
 
 
 def write_regions(
@@ -204,8 +233,7 @@ def write_regions(
         save_picture(regions.draw(), overlay_file)
     if mask_folder is not None:
         write_masks(regions, mask_folder)
-    if json_target is not None:
-        write_text(json_text(regions.to_json(), indent=2) + "\n", json_target)
+    write_json(regions.to_json(), json_target)
 
 
 def write_text(text: str, target: str) -> None:

@@ -46,6 +46,16 @@ def show_status(console: Console, message: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def say_how_to_go_on(how: str) -> Iterator[None]:
+    """Say how to go on when a long command is interrupted, on standard error."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        make_console(error=True).print(f"Stopped. {how}", style="yellow", soft_wrap=True)
+        raise
+
+
 SILENCE_LIMIT_S = 30.0
 """After so many seconds without an event the user is told that the answer is still awaited."""
 

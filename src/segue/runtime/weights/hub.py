@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from segue.errors import InputError, MissingExtra, ModelError, SegueError
+from segue.errors import InputError, MissingExtra, MissingWeights, ModelError, SegueError
 
 _TEXT_FILES = ("*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -49,13 +49,15 @@ def fetch_model(text: str, files: Sequence[str] | None, *, offline: bool) -> Pat
             name, revision=revision or None, allow_patterns=list(patterns), endpoint=endpoint
         )
     except Exception as error:  # told apart below; what is not the hub's goes on its way
-        if _is_unreachable(error):
-            return _cached_folder(hub, name, revision, "the hub cannot be reached")
-        explanation = _explain(hub.errors, error, name, revision)
-        if explanation is None:
-            raise
-        raise explanation from error
-    return Path(folder)
+        _logger.debug("%s: the hub failed", name, exc_info=error)
+        if not _is_unreachable(error):
+            explanation = _explain(hub.errors, error, name, revision)
+            if explanation is None:
+                raise
+            raise explanation from None  # the log has the causes, which explain nothing more
+    else:
+        return Path(folder)
+    return _cached_folder(hub, name, revision, "the hub cannot be reached")
 
 
 def _hub() -> Any:
@@ -85,11 +87,20 @@ def _cached_folder(hub: Any, name: str, revision: str, why: str) -> Path:
     if isinstance(config, str):
         _logger.info("using %s from the cache: %s", name, why)
         return Path(config).parent
-    raise ModelError(
-        f"The weights of {name!r} are not on this machine and {why}. Where there is a network run: "
-        f"hf download {name}, and copy that folder or the hub's cache here; or use the preset "
-        "'embedded', which needs no download."
+    raise missing_weights([name], why)
+
+
+def missing_weights(names: Sequence[str], reason: str) -> MissingWeights:
+    """Return the error for models of the hub that are not in the cache and cannot be fetched."""
+    *others, last = (repr(name) for name in names)
+    listed = f"{', '.join(others)} and {last}" if others else last
+    commands = "; ".join(f"hf download {name}" for name in names)
+    folders = "those folders" if others else "that folder"
+    message = (
+        f"The weights of {listed} are not on this machine and {reason}. Where there is a network "
+        f"run: {commands}, and copy {folders} or the hub's cache here."
     )
+    return MissingWeights(message, names, reason)
 
 
 def _is_unreachable(error: BaseException) -> bool:

@@ -45,6 +45,10 @@ _LATER = """
 CREATE TABLE IF NOT EXISTS session_tokens (
     digest TEXT PRIMARY KEY, owner TEXT NOT NULL, expires REAL NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS conversation_texts (
+    conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+    revision INTEGER NOT NULL, text TEXT NOT NULL
+) STRICT;
 """
 """What older files lack, and older versions do not mind."""
 

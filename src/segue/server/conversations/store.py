@@ -10,17 +10,20 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from segue.conversation.history import MAX_STEPS, Step
 from segue.server.conversations.database import Database
+from segue.server.conversations.search import find_words, searchable_text
 
 SnapshotJson = Mapping[str, Any]
 """What `segue.conversation.session.snapshots.snapshot_to_json` gives."""
 
 EMPTY: SnapshotJson = {"turns": [], "regions": [], "edits": [], "backgrounds": {}}
+
+_TEXTS_AT_A_TIME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class ConversationSummary:
     revision: int
     turns: int
     pictures: int
+    excerpt: str = ""
+    """Where a search found its words; "" in the title, or where nothing was searched for."""
 
 
 class ConversationStore:
@@ -100,6 +105,46 @@ class ConversationStore:
             (owner,),
         )
         return [ConversationSummary(*row) for row in rows]
+
+    def search(self, owner: str, query: str) -> list[ConversationSummary]:
+        """List the conversations of an owner that have all words of a query, newest first.
+
+        Words are looked for in titles, questions, answers, phrases and names of pictures. The text
+        of a conversation is taken out of its snapshot once per revision.
+        """
+        self._update_texts(owner)
+        rows = self._db.read(
+            "SELECT conversation, text FROM conversation_texts t"
+            " JOIN conversations c ON c.id = t.conversation WHERE c.owner = ?",
+            (owner,),
+        )
+        texts: dict[str, str] = dict(rows)
+        found = []
+        for summary in self.list_conversations(owner):
+            excerpt = find_words(query, summary.title, texts.get(summary.id, ""))
+            if excerpt is not None:
+                found.append(replace(summary, excerpt=excerpt))
+        return found
+
+    def _update_texts(self, owner: str) -> None:
+        """Bring the texts of what was changed since the last search up to date."""
+        while stale := self._db.read(
+            "SELECT c.id, c.revision, s.document FROM conversations c"
+            " JOIN snapshots s ON s.conversation = c.id AND s.number = c.now"
+            " LEFT JOIN conversation_texts t ON t.conversation = c.id"
+            " WHERE c.owner = ? AND t.revision IS NOT c.revision LIMIT ?",
+            (owner, _TEXTS_AT_A_TIME),
+        ):
+            rows = []
+            for id, revision, document in stale:
+                names = [picture.name for picture in self._pictures(id)]
+                rows.append((revision, searchable_text(_unpack(document), names), id))
+            with self._db.writing() as db:
+                db.executemany(
+                    "INSERT OR REPLACE INTO conversation_texts"
+                    " SELECT id, ?, ? FROM conversations WHERE id = ?",
+                    rows,
+                )
 
     def revision(self, owner: str, id: str) -> int | None:
         """How often a conversation was changed; None as in `find`. It costs next to nothing."""

@@ -83,6 +83,7 @@ LIST_ITEM: dict[str, Any] = {
     "revision": 4,
     "turns": 1,
     "thumbnail": "/v1/conversations/c_9f3a/images/0.png?size=160",
+    "excerpt": "",
 }
 SEGMENTATION: dict[str, Any] = {
     "image": {"digest": _DIGEST, "width": 640, "height": 480},

@@ -379,6 +379,8 @@ class ConversationListItem(BaseModel):
     """How many questions were asked."""
     thumbnail: str | None
     """Address of a small picture."""
+    excerpt: str = ""
+    """Of a search: the text in which the words were found; "" where the title has them."""
 
     @classmethod
     def of(cls, summary: ConversationSummary) -> "ConversationListItem":
@@ -392,6 +394,7 @@ class ConversationListItem(BaseModel):
             revision=summary.revision,
             turns=summary.turns,
             thumbnail=url if summary.pictures else None,
+            excerpt=summary.excerpt,
         )
 
 

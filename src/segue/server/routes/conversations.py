@@ -89,10 +89,21 @@ async def current_state(services: Services, owner: str, id: str) -> Conversation
 
 
 @router.get("")
-async def list_conversations(services: ServicesDep, owner: Owner) -> ConversationListResponse:
-    """List your conversations, newest first."""
+async def list_conversations(
+    services: ServicesDep,
+    owner: Owner,
+    q: Annotated[str, Query(max_length=400, examples=["dog"])] = "",
+) -> ConversationListResponse:
+    """List your conversations, newest first; with `q`, those that have all its words.
+
+    Words are looked for in titles, questions, answers, phrases of regions and names of pictures;
+    a part of a word is enough, and case does not matter.
+    """
     store = services.conversations.store
-    summaries = await services.run_db(store.list_conversations, owner)
+    if q.strip():
+        summaries = await services.run_db(store.search, owner, q)
+    else:
+        summaries = await services.run_db(store.list_conversations, owner)
     items = [ConversationListItem.of(summary) for summary in summaries]
     return ConversationListResponse(conversations=items)
 

@@ -7,11 +7,11 @@ import { say } from "./notices.js";
 import { adopt, set, state } from "./store.js";
 import { serverLost, tellOthers } from "./other_windows.js";
 import { whileWorking } from "./progress.js";
-import { showError } from "./trouble.js";
+import { shortName, showError } from "./trouble.js";
 
 /** Tell a person what went wrong. */
-export function showTrouble(error, again = null) {
-  return showError(error, { again, lost: serverLost });
+export function showTrouble(error, again = null, about = "") {
+  return showError(error, { again, about, lost: serverLost });
 }
 
 /** Run a call whose answer is the new state; gives it, or null when it failed. */
@@ -77,32 +77,79 @@ export async function mergeChosen() {
   if (after) set({ chosen: new Set([after.region.id]) });
 }
 
-/** Add pictures to the conversation that is open, or begin one with them. */
+/** Add pictures to the conversation that is open, or begin one with them; false if none came in. */
 export async function addPictures(source) {
+  const refusals = new Refusals();
   try {
-    await whileWorking(addOrBegin(source));
-    return true;
+    return await whileWorking(addOrBegin(source, refusals));
   } catch (error) {
-    showTrouble(error);
+    showTrouble(error, null, nameOf(source));
     return false;
+  } finally {
+    refusals.show();
   }
 }
 
-async function addOrBegin(source) {
-  checkSize(source);
+async function addOrBegin(source, refusals) {
   const open = state.conversation;
-  if (open) {
-    adopt(await api.addPictures(open.id, source));
-    tellOthers();
-    return;
-  }
-  const fresh = await api.create();
+  const id = open?.id ?? (await api.create()).id;
+  let after = null;
   try {
-    adopt(await api.addPictures(fresh.id, source));
-  } catch (error) {
-    await api.remove(fresh.id).catch(() => {}); // leave no empty conversation behind
-    throw error;
+    after = await addEach(id, source, refusals);
+  } finally {
+    if (!after && !open) await api.remove(id).catch(() => {}); // leave no empty conversation behind
   }
+  if (!after) return false;
+  if (state.conversation === null || state.conversation.id === id) adopt(after);
+  tellOthers();
+  return true;
+}
+
+/** Add what can be added; the state after it, or null. Files of which one is refused go one by one. */
+async function addEach(id, source, refusals) {
+  try {
+    checkSize(source);
+    return await api.addPictures(id, source);
+  } catch (error) {
+    if (!Array.isArray(source) || !isRefusal(error)) throw error;
+    if (source.length === 1) {
+      refusals.add(source[0], error);
+      return null;
+    }
+  }
+  let after = null;
+  for (const file of source) after = (await addEach(id, [file], refusals)) ?? after;
+  return after;
+}
+
+/** Whether the server refuses what it was sent, and another file may be right. */
+function isRefusal({ status, code }) {
+  return [400, 413, 415, 422].includes(status) && code !== "conversation_not_found";
+}
+
+const MOST_NAMES = 3;
+
+/** Files that were refused: one notice for all that were refused for the same reason. */
+class Refusals {
+  #byReason = new Map();
+
+  add(file, error) {
+    const { names } = this.#byReason.get(error.message) ?? { names: [] };
+    this.#byReason.set(error.message, { names: [...names, file.name], error });
+  }
+
+  show() {
+    for (const { names, error } of this.#byReason.values()) {
+      const first = names.slice(0, MOST_NAMES).map(shortName).join(t("comma"));
+      const more = names.length - MOST_NAMES;
+      showTrouble(error, null, more > 0 ? t("andMore", first, more) : first);
+    }
+  }
+}
+
+function nameOf(source) {
+  if (Array.isArray(source)) return source.length === 1 ? source[0].name : "";
+  return source.url?.startsWith("data:") ? "" : (source.url ?? source.sample ?? "");
 }
 
 /** Refuse what the server would refuse, before it has travelled. */
@@ -112,7 +159,7 @@ function checkSize(source) {
   if (bytes <= most) return;
   const megabytes = (count) => (count / 2 ** 20).toFixed(1);
   const message = t("tooManyBytes", megabytes(bytes), megabytes(most));
-  throw new api.ApiError(413, { code: "body_too_large", message });
+  throw new api.ApiError(413, { code: "body_too_large", message, isTranslated: true });
 }
 
 /** Open a conversation, or the first page (null). */
@@ -139,6 +186,6 @@ export async function openSession(file) {
     await openConversation(null);
     adopt(opened);
   } catch (error) {
-    showTrouble(error);
+    showTrouble(error, null, file.name);
   }
 }

@@ -4,11 +4,13 @@ import { readEvents } from "./event_stream.js";
 
 /** A refusal of the server, or no answer at all (`status` 0, `code` "unreachable"). */
 export class ApiError extends Error {
-  constructor(status, { message, code } = {}, retryAfter = null) {
+  /** `isTranslated`: the message is the page's own, in the language of the page. */
+  constructor(status, { message, code, isTranslated = false } = {}, retryAfter = null) {
     super(message ?? `HTTP ${status}`);
     this.status = status;
     this.code = code ?? "unknown";
     this.retryAfter = retryAfter;
+    this.isTranslated = isTranslated;
   }
 }
 
@@ -57,7 +59,12 @@ export const login = (key) => request("/v1/login", { json: { key } });
 export const about = () => read("/v1/about");
 export const samples = async () => (await read("/v1/samples")).samples;
 
-export const conversations = async () => (await read("/v1/conversations")).conversations;
+/** All conversations; with `words`, those that have them all. */
+export async function conversations(words = "") {
+  const query = words.trim() ? `?q=${encodeURIComponent(words.trim())}` : "";
+  return (await read(`/v1/conversations${query}`)).conversations;
+}
+
 export const create = () => read("/v1/conversations", { json: {} });
 export const rename = (id, title) => read(at(id), { json: { title }, method: "PATCH" });
 export const remove = (id) => request(at(id), { method: "DELETE" });
@@ -90,12 +97,22 @@ export async function addBackground(id, file) {
 /** Ask; yields {name, data} as they come. Aborting the signal stops the model. */
 export async function* ask(id, question, signal) {
   const response = await request(at(id, "/ask"), { json: { question }, signal });
-  for await (const event of readEvents(response.body)) {
+  for await (const event of unbroken(readEvents(response.body))) {
     if (event.name === "error") throw new ApiError(response.status, event.data.error);
     yield event;
     if (event.name === "done") return;
   }
   throw new ApiError(0, { message: "The reply ended early.", code: "unreachable" });
+}
+
+/** Events of a stream; a connection that breaks is a server that cannot be reached. */
+async function* unbroken(events) {
+  try {
+    yield* events;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new ApiError(0, { message: error.message, code: "unreachable" });
+  }
 }
 
 /** Let the chat model forget all turns so far. */

@@ -1,6 +1,6 @@
 /** Dialogs: native ones, so that the browser keeps the focus inside and Escape closes. */
 
-import { element, icon } from "./dom.js";
+import { byId, element, icon } from "./dom.js";
 import { t } from "./i18n.js";
 
 let opened = 0;
@@ -13,6 +13,7 @@ export function openDialog(title, body, { kind = "", footer = [], closed = () =>
     submit ? "form" : "div",
     { class: "sheet" },
     element("header", {}, element("h2", { id }, title), close),
+    element("div", { class: "notices" }), // those behind the dialog cannot be seen
     ...[body].flat(),
     footer.length ? element("footer", {}, footer) : null,
   );
@@ -20,6 +21,7 @@ export function openDialog(title, body, { kind = "", footer = [], closed = () =>
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // the backdrop
   dialog.addEventListener("close", () => {
+    byId("notices")?.append(...dialog.querySelectorAll(".notice"));
     dialog.remove();
     closed();
   });

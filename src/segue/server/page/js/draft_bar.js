@@ -3,7 +3,7 @@
 import { byId, element, icon } from "./dom.js";
 import { discard, keepDraft, takeBack } from "./draft.js";
 import { t } from "./i18n.js";
-import { shareOf } from "./region_strip.js";
+import { areaOf } from "./region_strip.js";
 import { maskOf, set, state, watch } from "./store.js";
 
 /** Build the bar and the tools beside it, and keep them right. */
@@ -36,7 +36,7 @@ export function showDraft() {
     if (!draft) return;
     const found = draft.result && (maskOf(draft.result)?.area ?? 0) > 0;
     keep.disabled = !found || Boolean(draft.keeping);
-    words.textContent = found ? shareOf(draft.result) : draft.result ? t("draftEmpty") : t("draftWaiting");
+    words.textContent = found ? areaOf(draft.result) : draft.result ? t("draftEmpty") : t("draftWaiting");
   });
 }
 

@@ -32,9 +32,11 @@ export function followIntake() {
   });
 }
 
-function take(files, address) {
-  const session = files.find((file) => file.name.endsWith(".zip"));
-  if (session) openSession(session);
-  else if (files.length) addPictures(files);
-  else if (address) addPictures({ url: address.split("\n")[0].trim() });
+/** Pictures that come with a session file are added to its conversation. */
+async function take(files, address) {
+  const isSession = (file) => /\.zip$/i.test(file.name);
+  const pictures = files.filter((file) => !isSession(file));
+  for (const session of files.filter(isSession)) await openSession(session);
+  if (pictures.length) await addPictures(pictures);
+  else if (!files.length && address) await addPictures({ url: address.split("\n")[0].trim() });
 }

@@ -5,7 +5,8 @@ import { changeWith, redo, showTrouble, undo } from "./actions.js";
 import { askText, openDialog } from "./dialog.js";
 import { byId, element, refill, saveAs } from "./dom.js";
 import { known, t } from "./i18n.js";
-import { say } from "./notices.js";
+import { quoted, say } from "./notices.js";
+import { isOperator } from "./operator.js";
 import { followPageSettings } from "./page_settings.js";
 import { whileWorking } from "./progress.js";
 import { set, state, watch } from "./store.js";
@@ -88,13 +89,13 @@ async function save(format) {
 function showAbout() {
   const { about } = state;
   if (!about) return;
-  const fact = (words, model) => [element("dt", {}, t(words)), element("dd", {}, model ? `${model.name}${model.note ? ` (${model.note})` : ""}` : t("aboutNone"))];
+  const fact = (words, model) => [element("dt", {}, t(words)), element("dd", {}, model ? model.name : t("aboutNone"), model?.note ? [" (", ...quoted(model.note), ")"] : null)];
   const { chat, detect, segment } = about.models;
   openDialog(t("aboutTitle"), [
     element("p", {}, t("aboutVersion", about.version)),
     element("dl", { class: "facts" }, fact("aboutChat", chat), fact("aboutDetect", detect), fact("aboutSegment", segment)),
-    about.embedded ? element("p", {}, t("aboutEmbedded")) : null,
+    about.embedded ? element("p", {}, t("aboutEmbedded"), " ", isOperator() ? t("aboutFullSize") : null) : null,
     element("h3", {}, t("aboutKeys")),
-    element("ul", { class: "keys" }, ["keysQuestion", "keysUndo", "keysPicture", "keysMouse"].map((key) => element("li", {}, t(key)))),
+    element("ul", { class: "keys" }, ["keysQuestion", "keysUndo", "keysAnywhere", "keysPicture", "keysMouse"].map((key) => element("li", {}, t(key)))),
   ].filter(Boolean), { kind: "wide" });
 }

@@ -29,9 +29,13 @@ let looking = false;
 
 async function look() {
   const { conversation } = state;
-  if (!conversation || state.reply || looking) return;
+  if (state.reply || looking || !(conversation || lost)) return;
   looking = true;
   try {
+    if (!conversation) {
+      await api.about();
+      return found();
+    }
     const after = await api.newer(conversation);
     found();
     const same = state.conversation?.id === conversation.id && !state.reply;
@@ -50,6 +54,7 @@ async function look() {
   } finally {
     looking = false;
   }
+  return undefined;
 }
 
 /** The server was reached. */
@@ -64,5 +69,5 @@ function found() {
 export function serverLost(again = null) {
   if (lost && !again) return;
   lost = true;
-  notice(t("error.unreachable"), { text: t("offline"), bad: true, again, key: "lost" });
+  notice(t("error.unreachable"), { text: t("offline"), bad: true, again, stays: true, key: "lost" });
 }

@@ -3,7 +3,8 @@
 import { addPictures, openSession } from "./actions.js";
 import { openDialog } from "./dialog.js";
 import { byId, element, refill } from "./dom.js";
-import { t } from "./i18n.js";
+import { isOperator } from "./operator.js";
+import { known, t } from "./i18n.js";
 import { state, watch } from "./store.js";
 
 /** Show the first page while no conversation with a picture is open. */
@@ -69,7 +70,7 @@ function picker(first, done = () => {}) {
 
 function address(done) {
   if (!state.about) return null;
-  if (!state.about.limits?.allow_urls) return element("p", { class: "small" }, t("urlsOff"));
+  if (!state.about.limits?.allow_urls) return isOperator() ? element("p", { class: "small" }, t("urlsOff")) : null;
   const field = element("input", {
     type: "text", inputmode: "url", "aria-label": t("urlLabel"), placeholder: t("urlPlaceholder"), autocomplete: "off",
     spellcheck: "false", data: { key: "url" },
@@ -85,9 +86,10 @@ function samplesOf(done) {
   if (!state.samples.length) return null;
   const buttons = state.samples.map(({ name, url }) => {
     const click = async () => (await addPictures({ sample: name })) && done();
-    const label = t("sampleName", name);
+    const shown = known(`sample.${name}`) ? t(`sample.${name}`) : name;
+    const label = t("sampleName", shown);
     const picture = element("img", { src: url, alt: "", width: 640, height: 480 });
-    return element("li", {}, element("button", { type: "button", data: { key: name }, "aria-label": label, on: { click } }, picture, element("span", { "aria-hidden": "true" }, name)));
+    return element("li", {}, element("button", { type: "button", data: { key: name }, "aria-label": label, on: { click } }, picture, element("span", { "aria-hidden": "true" }, shown)));
   });
   return element(
     "div",

@@ -27,12 +27,19 @@ export function showRegions() {
   watch(["chosen", "reply", "conversation", "editing", "draft", "about", "language"], showActions);
 }
 
-/** Share of the picture that a region covers, for people. */
-export function shareOf(region) {
+/** How much of the picture a region covers, for people. */
+export function areaOf(region) {
   const mask = maskOf(region);
   if (!mask) return t("regionNoMask");
   const format = new Intl.NumberFormat(language(), { style: "percent", maximumFractionDigits: 1 });
-  return format.format(mask.area / (mask.width * mask.height));
+  return t("area", format.format(mask.area / (mask.width * mask.height)));
+}
+
+/** How good the models think a region is, for people; null where none has said. */
+function scoreOf({ score, mask_score: maskScore }) {
+  const said = score ?? maskScore;
+  if (said === null || said === undefined) return null;
+  return t("score", new Intl.NumberFormat(language(), { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(said));
 }
 
 function isDoubtful({ verdict }) {
@@ -46,12 +53,13 @@ export function doubtOf({ presence, probability }) {
 }
 
 function chip(region) {
+  const parts = [areaOf(region), scoreOf(region)].filter((part) => part !== null);
   return element(
     "button",
     {
       type: "button",
       class: "chip",
-      title: nameOf(region),
+      title: `${nameOf(region)}: ${parts.join(t("comma"))}`,
       colour: css(lookOf(region).line),
       data: { key: region.id, id: region.id },
       on: {
@@ -66,7 +74,7 @@ function chip(region) {
       },
     },
     element("span", { class: "name" }, nameOf(region)),
-    element("small", {}, shareOf(region)),
+    parts.map((part) => element("small", {}, part)),
     isDoubtful(region) ? element("small", { class: "doubt" }, doubtOf(region.verdict)) : null,
   );
 }

@@ -1,6 +1,7 @@
 /** The keyboard: on the picture, and everywhere. */
 
 import { deleteChosen, redo, undo } from "./actions.js";
+import { openList } from "./conversation_list.js";
 import { byId } from "./dom.js";
 import { addPoint, discard, dragBox, endBox, keepDraft, takeBack } from "./draft.js";
 import { chooseTool, toggleMasks } from "./draft_bar.js";
@@ -17,7 +18,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export function followKeys(viewer) {
   let corner = null; // the first corner of a box
 
-  const onCanvas = {
+  const onPicture = {
     "+": () => viewer.zoom(1.25),
     "=": () => viewer.zoom(1.25),
     "-": () => viewer.zoom(0.8),
@@ -27,20 +28,26 @@ export function followKeys(viewer) {
     b: () => chooseTool("box"),
     h: toggleMasks,
     n: () => nextRegion(1),
-    Enter: () => state.draft && keepDraft(byId("draft-name").value),
     Delete: () => state.chosen.size && deleteChosen(),
     Backspace: () => (state.draft ? takeBack() : state.chosen.size && deleteChosen()),
   };
 
-  byId("canvas").addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  /** Keys that buttons, sliders and lists use for themselves belong to the picture only there. */
+  function onCanvas(key, event) {
     if (key in ARROWS) move(ARROWS[key], event.shiftKey ? 16 : 4);
     else if (key === " ") mark(event.shiftKey);
-    else if (key in onCanvas) onCanvas[key]();
-    else return;
-    event.preventDefault();
-  });
+    else if (key === "Enter" && state.draft) keepDraft(byId("draft-name").value);
+    else return false;
+    return true;
+  }
+
+  function onAny(key) {
+    if (key === "/") openList();
+    else if (key in onPicture && !byId("workbench").hidden) onPicture[key]();
+    else return false;
+    return true;
+  }
+
   byId("canvas").addEventListener("blur", () => {
     viewer.cross = null;
     viewer.draw();
@@ -86,14 +93,20 @@ export function followKeys(viewer) {
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
-    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(range|checkbox|color)$/.test(event.target.type);
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(range|checkbox|radio|color|file)$/.test(event.target.type);
     if ((event.ctrlKey || event.metaKey) && /^[zy]$/i.test(event.key) && !typing) {
       event.preventDefault();
       step(event.key.toLowerCase() === "y" || event.shiftKey);
-    } else if (event.key === "Escape") {
+      return;
+    }
+    if (event.key === "Escape") {
       corner = null;
       escape();
     }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const isFree = [document.body, byId("canvas")].includes(event.target) && !byId("workbench").hidden;
+    if ((isFree && onCanvas(key, event)) || onAny(key)) event.preventDefault();
   });
 }
 

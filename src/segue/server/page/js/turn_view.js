@@ -8,6 +8,7 @@ import { css } from "./palette.js";
 import { piecesOf, withoutWords } from "./phrases.js";
 import { lighting } from "./selection.js";
 import { doubtOf } from "./region_strip.js";
+import { quoted } from "./notices.js";
 import { lookOf, regionOf, set, state } from "./store.js";
 import { nameOf } from "./viewer.js";
 
@@ -112,7 +113,7 @@ function notesOf(turn) {
   if (turn.finish === "error") notes.push(note(t("brokenOff")));
   if (turn.finish === "refused") notes.push(note(t("refused")));
   if (turn.finish === "length") notes.push(note(t("cutShort")));
-  for (const sentence of new Set(turn.notices ?? [])) notes.push(note(sentence));
+  for (const sentence of new Set(turn.notices ?? [])) notes.push(note(...quoted(sentence)));
   const seconds = turn.seconds?.total;
   if (seconds !== undefined) notes.push(note(t("seconds", seconds.toFixed(1))));
   return notes;

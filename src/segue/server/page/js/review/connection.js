@@ -15,7 +15,7 @@ export function showTrouble(error, again = null) {
 export function serverLost(again = null) {
   if (lost && !again) return;
   lost = true;
-  notice(t("error.unreachable"), { text: t("review.offline"), bad: true, again, key: "lost" });
+  notice(t("error.unreachable"), { text: t("review.offline"), bad: true, again, stays: true, key: "lost" });
 }
 
 /** The server was reached. */
