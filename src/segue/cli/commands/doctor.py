@@ -1,7 +1,6 @@
 """`segue doctor`: what this machine offers, and how a chat model or endpoint behaves."""
 
 import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
