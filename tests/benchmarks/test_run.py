@@ -17,8 +17,10 @@ from segue.benchmarks.item import AnsweredRegion
 from segue.benchmarks.journal import AnswerIndex, Journal
 from segue.benchmarks.page import page
 from segue.benchmarks.respondent import ItemRespondent
+from segue.benchmarks.rewording import reword
 from segue.benchmarks.run import BenchmarkRun, Shard
 from segue.benchmarks.scoring import read_scores
+from segue.cli.app import main
 from segue.detect.fixed import Fixed
 from segue.errors import InputError
 from segue.segment.box_fill import BoxFill
@@ -278,6 +280,26 @@ def test_typos_keep_letters_and_words():
     text = "the second red cup from the left"
     assert sorted(mistype(text, 400)) == sorted(text)
     assert mistype(text, 0) == text
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_paraphrase_is_another_wording_that_is_always_the_same(level):
+    phrases = ["the man in red", "left cup", "a big couch that is near the door", "DOG 2"]
+    for phrase in phrases:
+        assert reword(phrase, level) != phrase
+        assert reword(phrase, level) == reword(phrase, level)
+    for phrase in ["左边的杯子", "42", ""]:
+        assert reword(phrase, level) == phrase
+    assert reword("the man that is in red", level).count(" that is ") == 1
+
+
+def test_a_sweep_says_how_many_phrases_are_worded_differently(tmp_path, capsys):
+    command = ["benchmark", "refcoco", "--data", "demo", "--preset", "embedded", "--limit", "2"]
+    with pytest.raises(SystemExit) as leaving:
+        main([*command, "--distort", "paraphrase", "--out", str(tmp_path / "run")])
+    assert not leaving.value.code
+    told = capsys.readouterr().err
+    assert "paraphrase-3: 2 of 2 phrases are worded differently" in " ".join(told.split())
 
 
 def test_an_unknown_distortion_is_answered_with_the_nearest():

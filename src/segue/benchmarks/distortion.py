@@ -15,6 +15,7 @@ import PIL.Image
 
 from segue.benchmarks.item import AnsweredRegion
 from segue.benchmarks.respondent import Distortion, RegionMapping
+from segue.benchmarks.rewording import reword
 from segue.errors import UnknownName
 from segue.runtime.catalog import unknown_name_message
 from segue.values.box import Box, Size
@@ -123,11 +124,13 @@ def _rotation_levels(levels: tuple[int, ...]) -> tuple[DistortionLevel, ...]:
     return tuple(map(at, levels))
 
 
-def _word_levels(levels: tuple[int, ...]) -> tuple[DistortionLevel, ...]:
+def _word_levels(
+    name: str, distort: Callable[[str, int], str], levels: tuple[int, ...]
+) -> tuple[DistortionLevel, ...]:
     def at(level: int) -> Callable[[str], str]:
-        return lambda text: mistype(text, level)
+        return lambda text: distort(text, level)
 
-    return tuple(DistortionLevel(f"typos-{level}", words=at(level)) for level in levels)
+    return tuple(DistortionLevel(f"{name}-{level}", words=at(level)) for level in levels)
 
 
 DISTORTIONS: Mapping[str, tuple[DistortionLevel, ...]] = {
@@ -135,7 +138,8 @@ DISTORTIONS: Mapping[str, tuple[DistortionLevel, ...]] = {
     "scale": _picture_levels("scale", lose_detail, (75, 50, 35, 25, 15)),
     "blur": _picture_levels("blur", blur, (2, 4, 8, 16)),
     "rotate": _rotation_levels((90, 180, 270)),
-    "typos": _word_levels((50, 100, 200, 400)),
+    "typos": _word_levels("typos", mistype, (50, 100, 200, 400)),
+    "paraphrase": _word_levels("paraphrase", reword, (1, 2, 3)),
 }
 """Name -> levels, the mildest first."""
 

@@ -16,6 +16,8 @@ from segue.cli.options import JsonOption
 from segue.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from segue.benchmarks.dataset import Benchmark, BenchmarkDataset
@@ -132,7 +134,7 @@ class FolderOptions:
         str | None,
         typer.Option(
             "--distort",
-            metavar="jpeg|scale|blur|rotate|typos",
+            metavar="jpeg|scale|blur|rotate|typos|paraphrase",
             help="Run again and again with worse pictures or questions, and draw the curve.",
             rich_help_panel=_RUN_PANEL,
         ),
@@ -297,6 +299,15 @@ def _finish(run: "BenchmarkRun", errors: "Console") -> "BenchmarkReport":
     return report
 
 
+def _count_changes(run: "BenchmarkRun", words: "Callable[[str], str] | None") -> str:
+    """Say how many phrases a level of a sweep words differently; empty: it leaves words alone."""
+    if words is None:
+        return ""
+    phrases = [phrase for item in run.items for phrase in item.phrases]
+    changed = sum(words(phrase) != phrase for phrase in phrases)
+    return f": {changed} of {len(phrases)} phrases are worded differently"
+
+
 def _sweep(
     run: "BenchmarkRun",
     respondent: "ItemRespondent",
@@ -323,7 +334,7 @@ def _sweep(
             restore_region=level.restore,
         )
         one.start(disturbed, "" if level.name == "plain" else level.name)
-        errors.print(level.name, style="dim")
+        errors.print(level.name + _count_changes(run, level.words), style="dim")
         _ask(one, disturbed, shard, errors)
         report = _finish(one, errors)
         points.append(CurvePoint(level.name, report.figures[run.protocol.headline]))
