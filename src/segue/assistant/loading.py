@@ -23,8 +23,16 @@ _BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
         "grounding-dino": "grounding_dino",
         "mm-grounding-dino": "grounding_dino",
         "owlv2": "owlv2",
+        "sam3": "sam3",
+        "sam3_video": "sam3",
     },
-    "segment": {"sam": "sam", "sam2": "sam2", "sam2_video": "sam2"},
+    "segment": {
+        "sam": "sam",
+        "sam2": "sam2",
+        "sam2_video": "sam2",
+        "sam3_tracker": "sam3",
+        "sam3_video": "sam3",
+    },
 }
 _BACKEND_OF_ORIGINAL: Mapping[str, str] = {"detect": "grounding_dino", "segment": "sam"}
 """Which program wrote the single-file checkpoints (.pth) of a stage."""
