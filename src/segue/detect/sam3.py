@@ -1,7 +1,7 @@
 """SAM 3 as a detector: every instance of what a phrase names, with its mask, in one call.
 
-Runs `transformers.Sam3Model` on its folders and hub ids, facebook/sam3 (gated) among them. Weights and
-method: Carion et al. 2025, arXiv:2511.16719; SAM License.
+Runs `transformers.Sam3Model` on its folders and hub ids, facebook/sam3 (gated) among them. Weights
+and method: Carion et al. 2025, arXiv:2511.16719; SAM License.
 
 A picture is encoded once; its features are kept by content, those of a phrase too, so a further
 phrase costs the small part of the network only. Encoders may run in half precision; what decides

@@ -1,7 +1,7 @@
 """Boxes as examples for SAM 3: this is one, this is none.
 
-transformers pools the picture's features in a box with torchvision. Its pooling (RoIAlign: He et al.
-2017, arXiv:1703.06870, section 3) is bilinear and an average, so it falls apart into one small
+transformers pools the picture's features in a box with torchvision. Its pooling (RoIAlign: He et
+al. 2017, arXiv:1703.06870, section 3) is bilinear and an average, so it falls apart into one small
 matrix for the rows and one for the columns; nothing but a matrix product is left of it here.
 """
 
@@ -35,8 +35,8 @@ def exemplar_boxes(exemplars: Sequence[Exemplar], size: Size) -> tuple[Tensor, T
         box = exemplar.box.clipped(size)
         if box.is_empty:
             raise InputError(
-                f"The box of an example must have area in the picture ({size.width} x {size.height} "
-                f"pixels), got {exemplar.box.corners}."
+                f"The box of an example must have area in the picture ({size.width} x "
+                f"{size.height} pixels), got {exemplar.box.corners}."
             )
         (x, y), (width, height) = box.centre, (box.width, box.height)
         rows.append((x / size.width, y / size.height, width / size.width, height / size.height))

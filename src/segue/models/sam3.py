@@ -1,8 +1,9 @@
 """SAM 3: which files hold it, and how its detector and its tracker see a picture.
 
-Both halves of the published model look at the same square. transformers prepares it with torchvision;
-here PyTorch does, with the same numbers: torchvision's resizing of a picture on a processor is
-PyTorch's of whole numbers. Weights and method: Carion et al. 2025, arXiv:2511.16719; SAM License.
+Both halves of the published model look at the same square. transformers prepares it with
+torchvision; here PyTorch does, with the same numbers: torchvision's resizing of a picture on a
+processor is PyTorch's of whole numbers. Weights and method: Carion et al. 2025, arXiv:2511.16719;
+SAM License.
 """
 
 from dataclasses import dataclass

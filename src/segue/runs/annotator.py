@@ -11,6 +11,7 @@ from segue.assistant import Assistant
 from segue.detect import BatchDetector, Detection
 from segue.pipeline.answer import Done
 from segue.pipeline.cross_check import agreement
+from segue.pipeline.grounder import region_of
 from segue.pipeline.photographs import photograph_notice
 from segue.prompting.synonyms import names_object
 from segue.runs.settings import EVERYTHING_CLASS, RunSettings
@@ -66,6 +67,11 @@ class _Draft:
     """Regions by the rule that left them out."""
     notices: list[str]
     seconds: float
+
+    @property
+    def lacks_masks(self) -> bool:
+        """Whether a segmenter has something to do here."""
+        return any(region.mask is None for region in self.regions)
 
 
 class Annotator:
@@ -130,7 +136,7 @@ class Annotator:
             failure = error
         self._detections_ahead.clear()
         started = time.perf_counter()
-        self._encode_ahead([draft.image for draft in drafts if draft.regions])
+        self._encode_ahead([draft.image for draft in drafts if draft.lacks_masks])
         shared_seconds = (time.perf_counter() - started) / max(1, len(drafts))
         for draft in drafts:
             yield self._finish(draft, shared_seconds)
@@ -169,7 +175,7 @@ class Annotator:
         """Make the masks of a picture, and apply the rules that need them."""
         started = time.perf_counter()
         settings, left_out, notices = self._settings, draft.left_out, draft.notices
-        regions = self._with_masks(draft.regions, draft.image)
+        regions = self._assistant.grounder.add_masks(draft.regions, draft.image)
         large_regions = [region for region in regions if _area(region) >= settings.min_area]
         left_out[TOO_SMALL] = len(regions) - len(large_regions)
         regions = large_regions
@@ -273,10 +279,7 @@ class Annotator:
             detections = (
                 find(image, phrases) if tile is None else find_in_tiles(find, image, phrases, tile)
             )
-        return [
-            Region("", detection.phrase, detection.box, "detector", score=detection.score)
-            for detection in detections
-        ]
+        return [region_of(detection) for detection in detections]
 
     def _ask(self, image: Image, question: str) -> tuple[list[Region], list[str]]:
         """Ask the chat model; of its regions those count that are of a class."""
@@ -327,11 +330,6 @@ class Annotator:
             left_out[BEYOND_NUMBER] = len(regions) - len(best_regions)
             regions = [region for region in regions if any(region is best for best in best_regions)]
         return regions
-
-    def _with_masks(self, regions: list[Region], image: Image) -> list[Region]:
-        unmasked_regions = [region for region in regions if region.mask is None]
-        masked = iter(self._assistant.grounder.add_masks(unmasked_regions, image))
-        return [next(masked) if region.mask is None else region for region in regions]
 
 
 def _halving(run: Callable[[Sequence[Image]], None], images: Sequence[Image]) -> None:

@@ -1,7 +1,7 @@
 """SAM 3's tracker on single pictures: masks for boxes and clicks, as SAM 2 gives them.
 
-Runs `transformers.Sam3TrackerModel` on its folders and hub ids, facebook/sam3 (gated) among them, of
-whose file it takes what it needs. Weights and method: Carion et al. 2025, arXiv:2511.16719; SAM
+Runs `transformers.Sam3TrackerModel` on its folders and hub ids, facebook/sam3 (gated) among them,
+of whose file it takes what it needs. Weights and method: Carion et al. 2025, arXiv:2511.16719; SAM
 License.
 
 Limits: pictures only; the memory for videos in the published files is left out, and so is the
