@@ -3,7 +3,11 @@
 import openai
 import pytest
 
+from concepts import FixedConcepts
+from segue.assistant import Assistant
+from segue.chat.scripted import Scripted
 from segue.embedded.samples import sample
+from segue.values.box import Box
 from segue.values.mask import Mask
 from server.conftest import (
     ALOUD,
@@ -46,6 +50,25 @@ def test_the_embedded_models_answer_with_masks(embedded):
     assert completion.usage.total_tokens == (
         completion.usage.prompt_tokens + completion.usage.completion_tokens
     )
+
+
+def test_masks_of_the_detector_are_sent_once_without_a_segmenter(tmp_path):
+    detector = FixedConcepts({"dog": [Box(10, 10, 40, 30)]}, {"dog": 0.9})
+    assistant = Assistant(Scripted([BOXES] * 2), detector)
+    with running(assistant, tmp_path) as server:
+        chunks = list(create(server.openai(), stream=True))
+        deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+        sent = [region for delta in deltas for region in getattr(delta, "regions", None) or []]
+        assert [(region["phrase"], bool(region.get("mask"))) for region in sent] == [
+            ("飞机", False),
+            ("dog", True),
+        ]
+        with server.client() as client:
+            body = {"image": data_url(), "phrases": ["dog", "cat"]}
+            segmented = client.post("/v1/segment", json=body).json()
+    (region,) = segmented["regions"]
+    assert region["mask"]["size"] == [60, 80]
+    assert region["verdict"] == {"probability": 0.9, "presence": "present"}
 
 
 def test_a_message_carries_text_regions_and_what_is_missing(server):
