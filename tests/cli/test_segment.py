@@ -84,7 +84,7 @@ def test_a_model_that_segments_what_it_finds_needs_no_segmenter(
     run, picture: Path, tmp_path: Path
 ) -> None:
     folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
-    stages = ("--detect", folder, "--segment", "none")
+    stages = ("--detect", folder, "--segment", tmp_path / "is-not-read")
     outcome = run("segment", picture, "cat", *stages, "--json", "-", "--masks", tmp_path / "masks")
     assert outcome.code == 0, outcome.err
     regions = json.loads(outcome.out)["regions"]

@@ -14,7 +14,7 @@ from segue.assistant.presets import preset_of
 from segue.chat import ChatModel
 from segue.conversation import Conversation
 from segue.deprecated import renamed
-from segue.detect import Detector, Exemplar
+from segue.detect import ConceptDetector, Detector, Exemplar
 from segue.dialects import DIALECTS
 from segue.errors import InputError
 from segue.pipeline.answer import NotFound
@@ -60,6 +60,7 @@ def load(
     calibration: "str | Path | PresenceCalibration | None" = None,
     second_look: int = 0,
     find_profile: FindProfile | None = None,
+    phrases_only: bool = False,
 ) -> "Assistant":
     """Put an assistant together.
 
@@ -86,6 +87,8 @@ def load(
         find_profile: gives the profile that `segue doctor` made of a chat model, by its name:
             `segue.runtime.profile.load` for the profiles of this user, as the command line does;
             None: no profile is used.
+        phrases_only: all that will be asked is phrases, of the detector; then the segmenter is not
+            loaded where the detector segments what it finds.
 
     Raises:
         UnknownName: no such preset or nickname.
@@ -112,10 +115,11 @@ def load(
         detector = chat_as_detector(chat_model, dialect=dialect)
     else:
         detector = stage("detect", detect, defaults.detect)
+    is_segmented = phrases_only and isinstance(detector, ConceptDetector)
     return Assistant(
         chat=chat_model,
         detector=detector,
-        segmenter=stage("segment", segment, defaults.segment),
+        segmenter=None if is_segmented else stage("segment", segment, defaults.segment),
         box_threshold=defaults.box_threshold if detect is FROM_PRESET else None,
         text_threshold=defaults.text_threshold if detect is FROM_PRESET else None,
         dialect=dialect,

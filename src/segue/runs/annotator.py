@@ -86,16 +86,18 @@ class Annotator:
         self._assistant, self._settings = assistant, settings
         is_detecting = bool(settings.classes) and not settings.from_boxes
         self._detector = assistant.detector if is_detecting else None
+        is_segmented = is_detecting and assistant.grounder.detects_masks and not settings.asks_chat
+        self._segmenter = None if is_segmented else assistant.segmenter
         self._photograph_notices = PreparedInputs(self._photograph_notice)
         self._detections_ahead: dict[tuple[int, Query], list[Detection]] = {}
 
     def prepare(self, image: Image) -> None:
         """Compute ahead, in any thread, what `annotate_many` will need of a picture."""
         self._photograph_notices.prepare(image)
-        for stage in (self._detector, self._assistant.segmenter):
+        for stage in (self._detector, self._segmenter):
             if isinstance(stage, BatchDetector | BatchSegmenter):
                 stage.prepare(image)
-        if self._assistant.segmenter is not None:
+        if self._segmenter is not None or self._assistant.grounder.detects_masks:
             _ = image.digest  # by which encoded pictures are known
 
     def annotate(
@@ -194,7 +196,7 @@ class Annotator:
 
     def _photograph_notice(self, image: Image) -> str | None:
         chat = self._assistant.chat if self._settings.asks_chat else None
-        return photograph_notice((self._detector, chat, self._assistant.segmenter), image)
+        return photograph_notice((self._detector, chat, self._segmenter), image)
 
     def _detect_ahead(self, images: Sequence[Image]) -> None:
         """Ask the detector about several pictures in one run, where it gains by it."""
