@@ -3,6 +3,7 @@
 import openai
 import pytest
 
+import segue
 from concepts import FixedConcepts
 from segue.assistant import Assistant
 from segue.chat.scripted import Scripted
@@ -14,11 +15,13 @@ from server.conftest import (
     BOXES,
     KEY,
     OTHER_KEY,
+    PICTURE,
     breaking_off,
     data_url,
     running,
     scripted,
 )
+from tiny_models import tiny_sam3
 
 TEXT = "Here 飞机 and dog, cat."
 
@@ -69,6 +72,20 @@ def test_masks_of_the_detector_are_sent_once_without_a_segmenter(tmp_path):
     (region,) = segmented["regions"]
     assert region["mask"]["size"] == [60, 80]
     assert region["verdict"] == {"probability": 0.9, "presence": "present"}
+
+
+def test_sam3_serves_masks_and_verdicts_without_a_segmenter(tmp_path):
+    folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
+    assistant = segue.load(chat=None, detect=folder, segment=None, device="cpu")
+    with running(assistant, tmp_path / "data") as server, server.client() as client:
+        body = {"image": data_url(), "phrases": ["cat"]}
+        answer = client.post("/v1/segment", json=body).json()
+        assert client.get("/v1/about").json()["models"]["segment"] is None
+    assert len(answer["regions"]) == 12
+    presence = assistant.detector.presence_score(PICTURE, "cat")
+    for region in answer["regions"]:
+        assert Mask.from_rle({**region["mask"]}).size == PICTURE.size
+        assert region["verdict"]["probability"] == pytest.approx(presence)
 
 
 def test_a_message_carries_text_regions_and_what_is_missing(server):
