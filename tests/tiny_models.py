@@ -142,14 +142,104 @@ def tiny_vocabulary(folder: Path) -> Path:
     return path
 
 
-def tiny_owlv2(folder: Path, **options: Any) -> Path:
-    """An OWLv2 of 32 x 32 pixels with a vocabulary of letters."""
+def tiny_sam3(folder: Path, **options: Any) -> Path:
+    """SAM 3 of 56 x 56 pixels with a vocabulary of letters, as facebook/sam3 is published.
+
+    One folder holds the detector and the tracker, which share the backbone; `segue.json` gets the
+    options, and `processor_config.json` what the published one says of pictures.
+    """
+    from safetensors.torch import save_file
+    from transformers import Sam3Config, Sam3TrackerConfig, Sam3TrackerVideoConfig, Sam3VideoConfig
+    from transformers.models.sam3.modeling_sam3 import Sam3Model
+    from transformers.models.sam3_tracker.modeling_sam3_tracker import Sam3TrackerModel
+
+    size = len(tiny_letters(folder))
+    backbone = {
+        "model_type": "sam3_vit_model", "hidden_size": 32, "intermediate_size": 32,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 56, "patch_size": 14,
+        "window_size": 2, "global_attn_indexes": [1], "pretrain_image_size": 28,
+    }  # fmt: skip
+    vision = {
+        "model_type": "sam3_vision_model", "backbone_config": backbone, "fpn_hidden_size": 32,
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+    }  # fmt: skip
+    text = {
+        "model_type": "clip_text_model", "vocab_size": size, "hidden_size": 16,
+        "intermediate_size": 16, "projection_dim": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "max_position_embeddings": 32, "bos_token_id": size - 2,
+        "eos_token_id": size - 1, "pad_token_id": 0,
+    }  # fmt: skip
+    part = {
+        "hidden_size": 32, "num_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+        "dropout": 0.0,
+    }  # fmt: skip
+    detector_config = Sam3Config(
+        vision_config=vision,
+        text_config=text,
+        geometry_encoder_config={**part, "roi_size": 3},
+        detr_encoder_config=part,
+        detr_decoder_config={**part, "num_queries": 12},
+        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
+    )
+    heads = {
+        "prompt_encoder_config": {"hidden_size": 32, "image_size": 56, "patch_size": 14},
+        "mask_decoder_config": {
+            "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 4, "iou_head_hidden_dim": 32,
+        },
+    }  # fmt: skip
+    tracker_config = Sam3TrackerConfig(vision_config=vision, **heads)
+    detector = _seeded(lambda: Sam3Model(detector_config)).eval()
+    tracker = _seeded(lambda: Sam3TrackerModel(tracker_config)).eval()
+    with torch.no_grad():
+        _liven(detector)
+        _liven(tracker)
+    tensors = {f"detector_model.{name}": value for name, value in detector.state_dict().items()}
+    for name, value in tracker.state_dict().items():
+        if name.startswith("vision_encoder.neck."):
+            tensors[f"tracker_neck.{name.removeprefix('vision_encoder.neck.')}"] = value
+        elif not name.startswith("vision_encoder."):
+            tensors[f"tracker_model.{name}"] = value
+    tensors["tracker_model.memory_encoder.projection.weight"] = torch.zeros(2, 2)
+    save_file(
+        {name: value.clone().contiguous() for name, value in tensors.items()},
+        str(folder / "model.safetensors"),
+        metadata={"format": "pt"},
+    )
+    video_config = Sam3TrackerVideoConfig(vision_config=vision, image_size=56, **heads)
+    whole = Sam3VideoConfig(
+        detector_config=detector_config.to_dict(), tracker_config=video_config.to_dict()
+    )
+    pixels = {
+        "size": {"height": 56, "width": 56}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }  # fmt: skip
+    files = {
+        "config.json": whole.to_dict(),
+        "processor_config.json": {"image_processor": pixels},
+        "segue.json": options,
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def tiny_letters(folder: Path) -> dict[str, int]:
+    """A CLIP tokenizer that knows the letters, saved; its vocabulary."""
     import transformers
 
     letters = [f"{c}{end}" for c in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
     vocabulary = {"!": 0, **{token: i + 1 for i, token in enumerate(letters)}}
     for token in ("<|startoftext|>", "<|endoftext|>"):  # the end has the largest id: it is pooled
         vocabulary[token] = len(vocabulary)
+    tokenizer = transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!")
+    tokenizer.save_pretrained(str(folder))
+    return vocabulary
+
+
+def tiny_owlv2(folder: Path, **options: Any) -> Path:
+    """An OWLv2 of 32 x 32 pixels with a vocabulary of letters."""
+    import transformers
+
+    vocabulary = tiny_letters(folder)
     start, end = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
     text = transformers.Owlv2TextConfig(
         vocab_size=len(vocabulary),
@@ -174,8 +264,6 @@ def tiny_owlv2(folder: Path, **options: Any) -> Path:
     model = _seeded(lambda: transformers.Owlv2ForObjectDetection(config))
     with torch.no_grad():
         _liven(model)
-    tokenizer = transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!")
-    tokenizer.save_pretrained(str(folder))
     return _saved(model, folder, options)
 
 

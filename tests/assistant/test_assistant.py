@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import segue
+from concepts import FixedConcepts
 from segue.assistant import Assistant
 from segue.assistant.loading import load_stage
 from segue.assistant.presets import CARDS, PRESETS
@@ -12,6 +13,7 @@ from segue.errors import InputError, ModelError, UnknownName
 from segue.pipeline.answer import Done, MaskReady, NotFound, RegionFound, TextAdded, ThoughtEnded
 from segue.segment.box_fill import BoxFill
 from segue.values.box import Box
+from tiny_models import tiny_sam3
 
 PICTURE = np.zeros((100, 200, 3), np.uint8)
 PLANE = Box(20, 10, 60, 30)
@@ -316,3 +318,42 @@ def test_the_chat_model_can_be_the_detector():
     assert (region.phrase, region.found_by, region.box) == ("airplane", "detector", PLANE)
     with pytest.raises(InputError, match="needs a chat model"):
         segue.load(chat=None, detect="chat")
+
+
+def test_for_phrases_alone_a_segmenter_is_loaded_only_where_it_is_needed():
+    stages = {"chat": None, "segment": "box_fill:", "phrases_only": True}
+    assert segue.load(detect=FixedConcepts({}), **stages).segmenter is None
+    assert segue.load(detect=Fixed({}), **stages).segmenter is not None
+    assert segue.load(detect=FixedConcepts({}), **stages | {"phrases_only": False}).segmenter
+
+
+def test_a_segmenter_that_is_not_needed_may_be_missing(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    stages = {"chat": None, "segment": "facebook/sam-vit-base"}
+    assert segue.load(detect=FixedConcepts({}), **stages, phrases_only=True).segmenter is None
+    for options in ({}, {"phrases_only": True}):
+        with pytest.raises(MissingWeights, match="facebook/sam-vit-base"):
+            segue.load(detect=Fixed({}), **stages, **options)
+
+
+def test_one_folder_of_sam3_is_a_detector_and_a_segmenter(tmp_path):
+    folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
+    assistant = segue.load(chat=None, detect=folder, segment=f"sam3:{folder}", device="cpu")
+    assert (type(assistant.detector).__name__, type(assistant.segmenter).__name__) == (
+        "Sam3",
+        "Sam3Tracker",
+    )
+    regions = assistant.segment(PICTURE, "cat", boxes=[PLANE])
+    assert {region.mask.size for region in regions} == {(100, 200)}
+    (folder / "config.json").write_text('{"model_type": "sam3"}')
+    with pytest.raises(ModelError, match="the 'segment' stage knows"):
+        segue.load(chat=None, detect=None, segment=folder)
+
+
+def test_the_preset_with_sam3_names_its_gated_halves():
+    preset = PRESETS["qwen3-vl-4b-sam3"]
+    cards = [CARDS[name] for name in (preset.detect, preset.segment)]
+    assert [(card.kind, card.source, card.gated) for card in cards] == [
+        ("detect", "facebook/sam3", True),
+        ("segment", "facebook/sam3", True),
+    ]

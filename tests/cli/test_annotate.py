@@ -6,6 +6,7 @@ import pytest
 
 from builders import an_image
 from segue.runs.store import RunStore
+from tiny_models import tiny_sam3
 
 
 @pytest.fixture
@@ -43,6 +44,17 @@ def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, picture
     assert again.code == 0
     assert "11 of 11 pictures are done already" in again.out
     assert len(list(RunStore(tmp_path / "run").results())) == 11
+
+
+def test_a_model_that_segments_what_it_finds_is_the_only_one_loaded(run, pictures, tmp_path):
+    folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
+    outcome = run("annotate", pictures, "-c", "cat", "-o", tmp_path / "run", "--max-per-class", "2",
+                  "--detect", folder, "--segment", tmp_path / "is-not-read")  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert f"models: {folder}" in outcome.out.replace("\n", "")
+    assert ["cat", "20", "10"] in [line.split() for line in outcome.out.splitlines()]
+    results = [result for result in RunStore(tmp_path / "run").results() if result.regions]
+    assert all(region.mask is not None for result in results for region in result.regions)
 
 
 def test_everything_is_segmented_and_exported_as_one_class(run, pictures, tmp_path):

@@ -16,7 +16,10 @@ def offered(run, line: str, monkeypatch) -> list[str]:
     ("line", "names"),
     [
         ("segue ex", ["export"]),
-        ("segue ask x.png --preset qwen3", ["qwen3-vl-2b", "qwen3-vl-4b", "qwen3-vl-8b"]),
+        (
+            "segue ask x.png --preset qwen3",
+            ["qwen3-vl-2b", "qwen3-vl-4b", "qwen3-vl-4b-sam3", "qwen3-vl-8b"],
+        ),
         ("segue export run --format coc", ["coco"]),
         ("segue segment x.png --segment no", ["none"]),
         ("segue ask x.png --route a", ["auto"]),

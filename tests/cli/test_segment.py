@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from segue.values.image import Image
+from tiny_models import tiny_sam3
 
 
 def test_phrases_boxes_and_clicks(run, picture: Path, stages: list[str], tmp_path: Path) -> None:
@@ -77,3 +78,26 @@ def test_what_cannot_be_used_is_refused(
     outcome = run("segment", picture, *arguments)
     assert outcome.code == 2
     assert wrong in outcome.err
+
+
+def test_a_model_that_segments_what_it_finds_needs_no_segmenter(
+    run, picture: Path, tmp_path: Path
+) -> None:
+    folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
+    stages = ("--detect", folder, "--segment", tmp_path / "is-not-read")
+    outcome = run("segment", picture, "cat", *stages, "--json", "-", "--masks", tmp_path / "masks")
+    assert outcome.code == 0, outcome.err
+    regions = json.loads(outcome.out)["regions"]
+    assert len(regions) == 12
+    assert all(region["mask"]["size"] == [48, 64] for region in regions)
+    assert {region["verdict"]["presence"] for region in regions} <= {"present", "absent"}
+    assert len(list((tmp_path / "masks").iterdir())) == 12
+
+
+def test_one_folder_is_the_detector_and_the_segmenter(run, picture: Path, tmp_path: Path) -> None:
+    folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
+    stages = ("--detect", folder, "--segment", folder)
+    outcome = run("segment", picture, "cat", "--box", "8,4,40,36", *stages, "--json", "-")
+    *found, by_hand = json.loads(outcome.out)["regions"]
+    assert {region["found_by"] for region in found} == {"detector"}
+    assert (by_hand["found_by"], by_hand["mask"]["size"]) == ("user", [48, 64])

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from segue.detect import DETECTORS, Detector
+from segue.detect import DETECTORS, ConceptDetector, Detector, Exemplar
 from segue.errors import InputError, ModelError
 from segue.runtime.weights import locate
-from segue.values.box import Size
+from segue.values.box import Box, Size
 from segue.values.image import Image
-from tiny_models import tiny_grounding_dino, tiny_owlv2
+from tiny_models import tiny_grounding_dino, tiny_owlv2, tiny_sam3
 from workers import one_worker_each
 
-TINY = {"grounding_dino": tiny_grounding_dino, "owlv2": tiny_owlv2}
+TINY = {"grounding_dino": tiny_grounding_dino, "owlv2": tiny_owlv2, "sam3": tiny_sam3}
 BUNDLED = "grounding_dino on board"
 TABLE = {"cat": [(-5, -5, 900, 900, 0.9), (0, 0, 1, 1, 0.4)], "hot dog": [(0, 0, 2, 2, 0.8)]}
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
@@ -130,3 +130,39 @@ def test_thresholds_are_fractions(detector, threshold):
 def test_a_text_instead_of_a_list_is_refused(detector):
     with pytest.raises(InputError, match="list of texts"):
         detector.find(a_picture(), "cat")
+
+
+def test_masks_come_with_every_detection_or_with_none(detector):
+    found = everything(detector, a_picture())
+    is_complete = isinstance(detector, ConceptDetector)
+    assert {one.mask is not None for one in found} == {is_complete}
+    assert {one.presence_score is not None for one in found} == {is_complete}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_masks_have_the_size_of_the_picture(detector, size):
+    for one in everything(detector, a_picture(size)):
+        assert one.mask is None or one.mask.size == size
+
+
+def test_a_stated_presence_is_one_number_for_a_phrase(detector):
+    if not isinstance(detector, ConceptDetector):
+        pytest.skip("it states none")
+    assert 0 <= detector.presence_threshold <= 1
+    for one in everything(detector, a_picture()):
+        assert one.presence_score == detector.presence_score(a_picture(), one.phrase)
+    assert detector.presence_score(a_picture(), "?") == 0
+
+
+def test_what_boxes_show_is_found_with_and_without_a_phrase(detector):
+    if not isinstance(detector, ConceptDetector):
+        pytest.skip("it takes no boxes")
+    shown, other = Exemplar(Box(4, 4, 20, 30)), Exemplar(Box(30, 4, 60, 30), is_positive=False)
+    for phrase in ("cat", ""):
+        found = detector.find_like(a_picture(), [shown, other], phrase, box_threshold=0.0)
+        assert found
+        assert {one.phrase for one in found} == {phrase}
+    with pytest.raises(InputError, match="one example at least"):
+        detector.find_like(a_picture(), [], "cat")
+    with pytest.raises(InputError, match="area in the picture"):
+        detector.find_like(a_picture(), [Exemplar(Box(90, 4, 99, 30))])

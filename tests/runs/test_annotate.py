@@ -11,6 +11,7 @@ import pytest
 
 import segue
 from builders import an_image, like_a_photograph
+from concepts import FixedConcepts, UnaskedSegmenter
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.errors import InputError, ModelError
@@ -53,6 +54,19 @@ def found(store):
 
 def only(store):
     return found(store)["0.png"]
+
+
+def test_masks_of_a_detector_that_segments_need_no_segmenter(pictures, tmp_path):
+    detector = FixedConcepts(PLACES, {"puppy": 0.8})
+    assistant = segue.Assistant(None, detector, UnaskedSegmenter())
+    store = annotate(pictures, tmp_path / "run", assistant=assistant, classes="dog=puppy, cat")
+    for result in store.results():
+        assert [(r.phrase, r.box.corners) for r in result.regions] == [
+            ("dog", (9, 6, 24, 18)),
+            ("cat", (8, 7, 24, 18)),
+        ]
+        assert all(0 < r.mask.area < r.box.area for r in result.regions)
+        assert [str(r.verdict) for r in result.regions] == ["present (80 %)", "absent (25 %)"]
 
 
 def test_everything_is_one_class_and_the_rules_hold_for_it(pictures, tmp_path):

@@ -1,5 +1,6 @@
 """Tiles cover a picture, and what they find is merged over their seams."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ from segue.errors import InputError
 from segue.runs.tiling import Tiling, find_in_tiles, merge_detections
 from segue.values.box import Box, Size
 from segue.values.image import Image
+from segue.values.mask import Mask
 
 
 @given(
@@ -67,6 +69,24 @@ def test_an_object_on_a_seam_is_found_once_and_whole(places, shift):
     found = find_in_tiles(squares_in, Image(array), ["square"], Tiling(130, 0.4))
     assert {tuple(map(int, detection.box.corners)) for detection in found} == truth
     assert len(found) == len(truth)
+
+
+def test_masks_from_tiles_are_put_in_place_and_merged():
+    def with_masks(image, phrases):
+        found = squares_in(image, phrases)
+        return [replace(one, mask=Mask.from_box(one.box, image.size)) for one in found]
+
+    array = np.zeros((120, 400, 3), np.uint8)
+    array[30:60, 100:135] = array[50:80, 250:285] = (255, 0, 0)
+    found = find_in_tiles(with_masks, Image(array), ["square"], Tiling(130, 0.4))
+    assert len(found) == 2
+    for one in found:
+        assert one.mask == Mask.from_box(one.box, Size(120, 400))
+    whole = (array[:, :, 0] > 0).sum()
+    assert sum(one.mask.area for one in found) == whole
+    unmasked = [replace(found[0], mask=None)]
+    (merged,) = merge_detections([[found[0]], unmasked])
+    assert merged.mask is None
 
 
 def test_two_objects_of_one_view_stay_two():

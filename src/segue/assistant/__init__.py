@@ -15,7 +15,7 @@ from segue.assistant.presets import preset_of
 from segue.chat import ChatModel
 from segue.conversation import Conversation
 from segue.deprecated import renamed
-from segue.detect import Detector
+from segue.detect import ConceptDetector, Detector, Exemplar
 from segue.dialects import DIALECTS
 from segue.errors import InputError
 from segue.pipeline.answer import NotFound
@@ -61,6 +61,7 @@ def load(
     calibration: "str | Path | PresenceCalibration | None" = None,
     second_look: int = 0,
     find_profile: FindProfile | None = None,
+    phrases_only: bool = False,
 ) -> "Assistant":
     """Put an assistant together.
 
@@ -87,6 +88,8 @@ def load(
         find_profile: gives the profile that `segue doctor` made of a chat model, by its name:
             `segue.runtime.profile.load` for the profiles of this user, as the command line does;
             None: no profile is used.
+        phrases_only: all that will be asked is phrases, of the detector; then the segmenter is not
+            loaded where the detector segments what it finds.
 
     Raises:
         UnknownName: no such preset or nickname.
@@ -113,7 +116,8 @@ def load(
             "chat": stage("chat", chat, defaults.chat),
             "detect": stage("detect", None if is_chat_detecting else detect, defaults.detect),
             "segment": stage("segment", segment, defaults.segment),
-        }
+        },
+        optional=("segment",) if phrases_only else (),
     )
     chat_model: ChatModel | None = stages["chat"]()
     if is_chat_detecting and chat_model is None:
@@ -123,10 +127,11 @@ def load(
         if is_chat_detecting and chat_model is not None
         else stages["detect"]()
     )
+    is_segmented = phrases_only and isinstance(detector, ConceptDetector)
     return Assistant(
         chat=chat_model,
         detector=detector,
-        segmenter=stages["segment"](),
+        segmenter=None if is_segmented else stages["segment"](),
         box_threshold=defaults.box_threshold if detect is FROM_PRESET else None,
         text_threshold=defaults.text_threshold if detect is FROM_PRESET else None,
         dialect=dialect,
@@ -163,8 +168,9 @@ class Assistant(Pipeline):
         boxes: Boxes | None = None,
         points: Points | None = None,
         labels: Labels | None = None,
+        exemplars: Sequence[Exemplar] = (),
     ) -> Regions:
-        """Make masks without a chat model: by phrase, by box, or by points.
+        """Make masks without a chat model: by phrase, by box, by points, or by example.
 
         Args:
             image: anything `Image.open` takes.
@@ -173,17 +179,21 @@ class Assistant(Pipeline):
                 an (N, 4) array.
             points: clicks (x, y) of one object, or of several (see `View.mask`).
             labels: 1 (on the object) or 0 (not on it) for each point.
+            exemplars: boxes on what is meant and on what is not, for a detector that takes them;
+                every instance is found. One phrase at most may say what it is called.
 
         Returns:
-            The regions found by phrase, then those of the boxes and points: a tuple that knows its
-            picture and what was not found.
+            The regions found by phrase or example, then those of the boxes and points: a tuple that
+            knows its picture and what was not found.
 
         Raises:
             InputError: nothing was asked for, or the stage it needs is missing.
 
         Warns (`PhotographWarning`) where bundled models are shown a photograph.
         """
-        regions, notices = self.segment_with_notices(image, phrases, boxes, points, labels)
+        regions, notices = self.segment_with_notices(
+            image, phrases, boxes, points, labels, exemplars
+        )
         for notice in notices:
             warnings.warn(notice, PhotographWarning, stacklevel=2)
         return regions
@@ -195,15 +205,26 @@ class Assistant(Pipeline):
         boxes: Boxes | None = None,
         points: Points | None = None,
         labels: Labels | None = None,
+        exemplars: Sequence[Exemplar] = (),
     ) -> tuple[Regions, list[str]]:
         """Do as `segment`, and return what there is to say instead of warning."""
         phrase_list = [phrases] if isinstance(phrases, str) else list(phrases or ())
-        if not phrase_list and _is_empty(boxes) and _is_empty(points):
+        is_by_hand = not (_is_empty(boxes) and _is_empty(points))
+        if not (phrase_list or is_by_hand or exemplars):
             raise InputError("Nothing to segment: give phrases, boxes or points.")
+        if exemplars and len(phrase_list) > 1:
+            raise InputError(
+                f"Examples show one thing, got {len(phrase_list)} phrases. Ask for one at a time."
+            )
         picture = Image.open(image)
-        stages = (self.detector if phrase_list else None, self.segmenter)
+        is_detecting = bool(phrase_list or exemplars)
+        is_segmenting = is_by_hand or not self.grounder.detects_masks
+        stages = (
+            self.detector if is_detecting else None,
+            self.segmenter if is_segmenting else None,
+        )
         notice = photograph_notice(stages, picture)
-        regions = self.grounder.segment(picture, phrase_list, boxes, points, labels)
+        regions = self.grounder.segment(picture, phrase_list, boxes, points, labels, exemplars)
         if (presence := self.presence_assessment()) is not None:
             regions = tuple(presence.with_verdict(region) for region in regions)
         found = {region.phrase for region in regions}
@@ -228,7 +249,7 @@ class Assistant(Pipeline):
     speaks = renamed("Assistant.dialect_name", Pipeline.dialect_name)
 
     def detect(self, image: Image, phrases: Sequence[str]) -> list[Region]:
-        """Find every instance of every phrase; regions without masks. See `Grounder.detect`."""
+        """Find every instance of every phrase. See `Grounder.detect`."""
         return self.grounder.detect(image, phrases)
 
 

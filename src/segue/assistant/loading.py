@@ -2,10 +2,10 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from segue.assistant.presets import CARDS, STAGES, nicknames
@@ -24,8 +24,16 @@ _BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
         "grounding-dino": "grounding_dino",
         "mm-grounding-dino": "grounding_dino",
         "owlv2": "owlv2",
+        "sam3": "sam3",
+        "sam3_video": "sam3",
     },
-    "segment": {"sam": "sam", "sam2": "sam2", "sam2_video": "sam2"},
+    "segment": {
+        "sam": "sam",
+        "sam2": "sam2",
+        "sam2_video": "sam2",
+        "sam3_tracker": "sam3",
+        "sam3_video": "sam3",
+    },
 }
 _BACKEND_OF_ORIGINAL: Mapping[str, str] = {"detect": "grounding_dino", "segment": "sam"}
 """Which program wrote the single-file checkpoints (.pth) of a stage."""
@@ -99,31 +107,45 @@ def find_stage(
 
 
 def find_stages(
-    finders: Mapping[str, Callable[[], Callable[[], Any]]],
+    finders: Mapping[str, Callable[[], Callable[[], Any]]], optional: Collection[str] = ()
 ) -> dict[str, Callable[[], Any]]:
     """Find several stages before any is loaded.
 
     Args:
         finders: kind -> what finds the stage, as `find_stage` does.
+        optional: kinds that may turn out not to be needed; where nothing but their weights is
+            missing, that is raised by what should load them.
 
     Raises:
         MissingWeights: weights of one or more are missing; the message names all of them.
         SegueError: as `load_stage`.
     """
-    found, missing = {}, []
+    found: dict[str, Callable[[], Any]] = {}
+    missing: dict[str, MissingWeights] = {}
     for kind, find in finders.items():
         try:
             found[kind] = find()
         except MissingWeights as error:
-            missing.append(error)
+            missing[kind] = error
     if missing:
-        from segue.runtime.weights.hub import missing_weights
-
-        names = list(dict.fromkeys(name for error in missing for name in error.names))
-        together = missing_weights(names, missing[0].reason)
-        remedy = "The preset 'embedded' needs no download."
-        raise MissingWeights(f"{together} {remedy}", names, together.reason)
+        failure = _all_missing(list(missing.values()))
+        if not set(missing) <= set(optional):
+            raise failure
+        found |= dict.fromkeys(missing, partial(_fail, failure))
     return found
+
+
+def _all_missing(errors: Sequence[MissingWeights]) -> MissingWeights:
+    from segue.runtime.weights.hub import missing_weights
+
+    names = list(dict.fromkeys(name for error in errors for name in error.names))
+    together = missing_weights(names, errors[0].reason)
+    remedy = "The preset 'embedded' needs no download."
+    return MissingWeights(f"{together} {remedy}", names, together.reason)
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
 
 
 def _profile_option(

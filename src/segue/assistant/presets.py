@@ -145,6 +145,15 @@ CARDS: Mapping[str, Card] = {
     "owlv2-base": Card(
         "detect", "owlv2", "google/owlv2-base-patch16-ensemble", "154 M", "Apache-2.0"
     ),
+    "sam3": Card(
+        "detect",
+        "sam3",
+        "facebook/sam3",
+        "840 M",
+        "SAM License",
+        gated=True,
+        note="gives masks too; 3.4 GB in float32, one file with sam3-tracker",
+    ),
     "sam-vit-base": Card("segment", "sam", "facebook/sam-vit-base", "94 M", "Apache-2.0"),
     "sam-vit-large": Card("segment", "sam", "facebook/sam-vit-large", "312 M", "Apache-2.0"),
     "sam-vit-huge": Card("segment", "sam", "facebook/sam-vit-huge", "641 M", "Apache-2.0"),
@@ -158,6 +167,15 @@ CARDS: Mapping[str, Card] = {
     ),
     "sam2.1-hiera-large": Card(
         "segment", "sam2", "facebook/sam2.1-hiera-large", "224 M", "Apache-2.0"
+    ),
+    "sam3-tracker": Card(
+        "segment",
+        "sam3",
+        "facebook/sam3",
+        "458 M",
+        "SAM License",
+        gated=True,
+        note="for boxes and clicks; 1.8 GB in float32, one file with sam3",
     ),
 }
 
@@ -179,6 +197,12 @@ PRESETS: Mapping[str, Preset] = {
         "grounding-dino-tiny",
         "sam2.1-hiera-large",
         summary="middle, for a GPU of 12 GB: Qwen3-VL 4B + Grounding DINO + SAM 2.1 large",
+    ),
+    "qwen3-vl-4b-sam3": Preset(
+        "qwen3-vl-4b",
+        "sam3",
+        "sam3-tracker",
+        summary="for a GPU of 16 GB: Qwen3-VL 4B + SAM 3, whose masks need no segmenter; gated",
     ),
     "qwen3-vl-8b": Preset(
         "qwen3-vl-8b",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from segue.benchmarks.item import AnsweredRegion, BenchmarkAnswer, BenchmarkItem
 from segue.benchmarks.protocol import Respondent
 from segue.errors import InputError, ModelError
+from segue.pipeline.grounder import region_of
 from segue.values.box import Size
 from segue.values.image import Image
 from segue.values.region import Region
@@ -48,7 +49,8 @@ class ItemRespondent:
             raise InputError("There is no chat model to ask. Load one, or: --ask detector")
         if self.respondent == "detector" and self.assistant.detector is None:
             raise InputError("There is no detector to ask. Load one, or: --ask chat")
-        if self.with_masks and self.assistant.segmenter is None:
+        detects_masks = self.respondent == "detector" and self.assistant.grounder.detects_masks
+        if self.with_masks and self.assistant.segmenter is None and not detects_masks:
             raise InputError("Masks are scored, and there is no segmenter. Load one: --segment")
 
     def answer(self, item: BenchmarkItem, picture: Path) -> BenchmarkAnswer:
@@ -109,8 +111,7 @@ class ItemRespondent:
         text_threshold = assistant.text_threshold if threshold is None else threshold
         detections = assistant.detector.find(image, phrases, box_threshold, text_threshold)
         regions = [
-            Region(f"r{number}", detection.phrase, detection.box, "detector", score=detection.score)
-            for number, detection in enumerate(detections, 1)
+            region_of(detection, f"r{number}") for number, detection in enumerate(detections, 1)
         ]
         if self.with_masks:
             regions = assistant.grounder.add_masks(regions, image)

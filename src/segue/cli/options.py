@@ -189,16 +189,17 @@ class DetectorOptions:
     device: DeviceOption = "auto"
     dtype: DtypeOption = None
 
-    def load(self, *, find_phrases: bool) -> "Assistant":
+    def load(self, *, find_phrases: bool, segment_places: bool = True) -> "Assistant":
         """Load an assistant without a chat model.
 
         Args:
             find_phrases: whether a detector is needed, to look for phrases.
+            segment_places: whether boxes or clicks of the user are segmented.
 
         Raises:
             SegueError: as `segue.load`.
         """
-        settings = {**asdict(self), "chat": "none"}
+        settings = {**asdict(self), "chat": "none", "phrases_only": not segment_places}
         return _load(**(settings if find_phrases else {**settings, "detect": "none"}))
 
 
@@ -244,16 +245,17 @@ class ModelOptions:
         check_route(self.route)
         check_history(self.history)
 
-    def load(self, memory: str | None = None) -> "Assistant":
+    def load(self, memory: str | None = None, *, phrases_only: bool = False) -> "Assistant":
         """Load the assistant.
 
         Args:
             memory: what its caches may hold, as `segue.load` takes it.
+            phrases_only: whether nothing but phrases is asked for, of the detector.
 
         Raises:
             SegueError: as `segue.load`.
         """
-        settings = {**asdict(self), "memory": memory}
+        settings = {**asdict(self), "memory": memory, "phrases_only": phrases_only}
         settings["teach_tag"] = settings.pop("tag_prompt")
         return _load(**settings)
 
@@ -345,7 +347,9 @@ def find_regions(
     if not (phrases or rectangles or clicks):
         raise InputError("Nothing to segment: give phrases, --box or --point.")
     with show_status(console, "loading the models"):
-        assistant = models.load(find_phrases=bool(phrases))
+        assistant = models.load(
+            find_phrases=bool(phrases), segment_places=bool(rectangles or clicks)
+        )
     regions, notices = assistant.segment_with_notices(
         picture,
         phrases=phrases,

@@ -1,4 +1,4 @@
-"""Detectors: a picture and phrases in, boxes out."""
+"""Detectors: a picture and phrases in, boxes out; some give masks with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from segue.deprecated import renamed_in
 from segue.runtime.catalog import Catalog, Entry
 from segue.values.box import Box
 from segue.values.image import Image
+from segue.values.mask import Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,21 @@ class Detection:
     """In pixels of the upright picture, clipped to it."""
     score: float
     """Confidence in [0, 1]."""
+    mask: Mask | None = None
+    """Its pixels at the size of the upright picture; None: the detector gives boxes only."""
+    presence_score: float | None = None
+    """The detector's own estimate that what the phrase names is in the picture at all, in [0, 1];
+    None: it gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """A box that shows a detector what is meant."""
+
+    box: Box
+    """In pixels of the upright picture."""
+    is_positive: bool = True
+    """False: this is not what is meant."""
 
 
 @runtime_checkable
@@ -70,6 +86,46 @@ class BatchDetector(Detector, Protocol):
         """Find the same phrases in several pictures; what is found in one is as from `find`."""
 
 
+@runtime_checkable
+class ConceptDetector(Detector, Protocol):
+    """A detector that segments what it finds, and says whether a phrase is there at all.
+
+    Each of its detections has a mask and a presence score, so no segmenter is asked about them.
+    """
+
+    @property
+    def presence_threshold(self) -> float:
+        """A phrase whose presence score reaches this is in the picture, in [0, 1]."""
+
+    def presence_score(self, image: Image, phrase: str) -> float:
+        """Estimate whether what a phrase names is in a picture at all, in [0, 1].
+
+        It costs nothing where `find` was asked for the phrase before.
+        """
+
+    def find_like(
+        self,
+        image: Image,
+        exemplars: Sequence[Exemplar],
+        phrase: str = "",
+        box_threshold: float | None = None,
+    ) -> list[Detection]:
+        """Find every instance of what boxes show.
+
+        Args:
+            image: the upright picture.
+            exemplars: boxes on what is meant, and on what is not.
+            phrase: what it is called; empty: the boxes alone say it.
+            box_threshold: as for `find`.
+
+        Returns:
+            Best score first.
+
+        Raises:
+            InputError: there are none, or one does not lie in the picture.
+        """
+
+
 DETECTORS = Catalog(
     "detector",
     {
@@ -79,6 +135,11 @@ DETECTORS = Catalog(
             extra="models",
         ),
         "owlv2": Entry("segue.detect.owlv2:load", "OWLv2", extra="models"),
+        "sam3": Entry(
+            "segue.detect.sam3:load",
+            "SAM 3: boxes and masks of every instance of a phrase",
+            extra="models",
+        ),
         "fixed": Entry("segue.detect.fixed:Fixed", "boxes from a table, for tests", stand_in=True),
     },
 )

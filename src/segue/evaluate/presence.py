@@ -23,6 +23,7 @@ from segue.pipeline.cross_check import agreement
 from segue.presence.evidence import PresenceEvidence, Sources
 from segue.values.box import Box
 from segue.values.image import Image
+from segue.values.region import Region
 
 if TYPE_CHECKING:
     from segue.pipeline.pipeline import Pipeline
@@ -136,11 +137,11 @@ def collect_evidence(
         The evidence by which models are asked; what has no model is missing.
     """
     evidence: dict[Sources, PresenceEvidence] = {}
-    score, detected, pointed_at = None, list[Box](), None
+    score, regions, pointed_at = None, list[Region](), None
     if pipeline.detector is not None:
-        detected = [region.box for region in pipeline.grounder.detect(image, [phrase])]
+        regions = pipeline.grounder.detect(image, [phrase])
         score = pipeline.grounder.best_score(image, phrase)
-        mask_score = _mask_score(pipeline, image, detected)
+        mask_score = _detected_mask_score(pipeline, image, regions)
         evidence["detector"] = PresenceEvidence(score, mask_score=mask_score)
     if pipeline.chat is not None and pipeline.dialect_name not in DIALECTS_WITHOUT_BOXES:
         detector = chat_as_detector(pipeline.chat, dialect=pipeline.dialect_name)
@@ -148,15 +149,23 @@ def collect_evidence(
         mask_score = _mask_score(pipeline, image, pointed_at)
         evidence["chat"] = PresenceEvidence(pointed_at=bool(pointed_at), mask_score=mask_score)
     if score is not None and pointed_at is not None:
-        shown_boxes = detected or pointed_at
-        is_both = bool(detected and pointed_at)
+        is_both = bool(regions and pointed_at)
         evidence["both"] = PresenceEvidence(
             score,
             bool(pointed_at),
-            agreement(detected[0], pointed_at) if is_both else None,
-            _mask_score(pipeline, image, shown_boxes),
+            agreement(regions[0].box, pointed_at) if is_both else None,
+            _detected_mask_score(pipeline, image, regions)
+            if regions
+            else _mask_score(pipeline, image, pointed_at),
         )
     return evidence
+
+
+def _detected_mask_score(pipeline: "Pipeline", image: Image, regions: list[Region]) -> float | None:
+    """Return the estimate for the mask of the first of what was detected."""
+    if regions and regions[0].mask is not None:
+        return regions[0].mask.score
+    return _mask_score(pipeline, image, [region.box for region in regions])
 
 
 def _mask_score(pipeline: "Pipeline", image: Image, boxes: list[Box]) -> float | None:

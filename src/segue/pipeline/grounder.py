@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from segue.detect import Detection, Detector
+from segue.detect import ConceptDetector, Detection, Detector, Exemplar
 from segue.errors import InputError
 from segue.runtime.byte_cache import ByteCache
 from segue.segment import BatchSegmenter, Boxes, Labels, Points, Segmenter, View
@@ -22,7 +22,9 @@ VIEWS_BUDGET_BYTES = 512 * 2**20
 MIN_THRESHOLD = 0.02
 """Threshold under which no score is asked for."""
 MAX_CACHED_DETECTIONS = 256
-"""How many calls of the detector are remembered."""
+"""How many calls of the detector are remembered …"""
+CACHED_MASKS_BUDGET_BYTES = 128 * 2**20
+"""… and how much the masks may hold that came with them."""
 
 
 def region_ids(first: int = 1) -> Iterator[str]:
@@ -58,8 +60,21 @@ class Grounder:
         )
         """Encoded pictures by segmenter and content."""
         self._detections: ByteCache[tuple[Any, ...], tuple[Detector, list[Detection]]] = ByteCache(
-            0, size_of=lambda _: 0, max_entries=MAX_CACHED_DETECTIONS
+            CACHED_MASKS_BUDGET_BYTES,
+            size_of=lambda entry: _mask_bytes(entry[1]),
+            max_entries=MAX_CACHED_DETECTIONS,
         )
+
+    @property
+    def presence_threshold(self) -> float | None:
+        """The presence score from which on the detector says "present"; None: it states none."""
+        detector = self.detector
+        return detector.presence_threshold if isinstance(detector, ConceptDetector) else None
+
+    @property
+    def detects_masks(self) -> bool:
+        """Whether masks come from the detector, with what it finds."""
+        return isinstance(self.detector, ConceptDetector)
 
     def view(self, image: Image) -> View:
         """Return the encoded picture, from the cache where it is there.
@@ -105,7 +120,7 @@ class Grounder:
             ids: names for the regions; "r1", "r2", … when left out.
 
         Returns:
-            Regions without masks.
+            Regions, with masks where the detector gives them.
 
         Raises:
             InputError: there is no detector.
@@ -122,20 +137,39 @@ class Grounder:
             key, lambda: (detector, detector.find(image, phrases, *thresholds))
         )
         ids = ids or region_ids()
-        return [
-            Region(
-                next(ids),
-                detection.phrase,
-                detection.box,
-                "detector",
-                image=index,
-                score=detection.score,
+        return [region_of(detection, next(ids), index) for detection in detections]
+
+    def detect_like(
+        self, image: Image, exemplars: Sequence[Exemplar], phrase: str = ""
+    ) -> list[Region]:
+        """Find every instance of what boxes show.
+
+        Args:
+            image: the picture.
+            exemplars: boxes on what is meant, and on what is not.
+            phrase: what it is called; empty: the boxes alone say it.
+
+        Returns:
+            Regions with masks, named "r1", "r2", …
+
+        Raises:
+            InputError: the detector takes no boxes, or one does not lie in the picture.
+        """
+        detector = self.detector
+        if not isinstance(detector, ConceptDetector):
+            name = getattr(detector, "name", None)
+            raise InputError(
+                f"Examples need a detector that takes boxes, got {name!r}. Load one: "
+                "segue.load(detect='sam3')."
             )
-            for detection in detections
-        ]
+        detections = detector.find_like(image, exemplars, phrase, self.box_threshold)
+        return [region_of(one, f"r{number}") for number, one in enumerate(detections, 1)]
 
     def best_score(self, image: Image, phrase: str) -> float:
-        """Return the detector's best score for a phrase, below its threshold too, in [0, 1].
+        """Return the detector's score for a phrase being in a picture, in [0, 1].
+
+        That is its presence score where it states one, else its best score for the phrase, below
+        its threshold too.
 
         Raises:
             InputError: there is no detector.
@@ -143,6 +177,8 @@ class Grounder:
         detector = self.detector
         if detector is None:
             raise InputError("There is no detector to score a phrase. Load one: detect=….")
+        if isinstance(detector, ConceptDetector):
+            return detector.presence_score(image, phrase)
         key = (id(detector), image.digest, (phrase,), MIN_THRESHOLD, MIN_THRESHOLD)
         _, detections = self._detections.get_or_compute(
             key, lambda: (detector, detector.find(image, [phrase], MIN_THRESHOLD, MIN_THRESHOLD))
@@ -152,12 +188,17 @@ class Grounder:
     def add_masks(self, regions: list[Region], image: Image) -> list[Region]:
         """Return the regions of one picture with masks, made in one call of the segmenter.
 
-        Without a segmenter they are returned as they are.
+        Those that have a mask keep it, and without a segmenter all are returned as they are.
         """
-        if self.segmenter is None or not regions:
+        unmasked_regions = [region for region in regions if region.mask is None]
+        if self.segmenter is None or not unmasked_regions:
             return regions
-        masks = self.view(image).mask(boxes=[region.box for region in regions])
-        return [region.with_mask(mask) for region, mask in zip(regions, masks)]
+        masks = self.view(image).mask(boxes=[region.box for region in unmasked_regions])
+        new_masks = iter(masks)
+        return [
+            region.with_mask(next(new_masks)) if region.mask is None else region
+            for region in regions
+        ]
 
     def segment(
         self,
@@ -166,10 +207,14 @@ class Grounder:
         boxes: Boxes | None = None,
         points: Points | None = None,
         labels: Labels | None = None,
+        exemplars: Sequence[Exemplar] = (),
     ) -> tuple[Region, ...]:
-        """Make masks by phrase, by box, or by points. See `Assistant.segment`."""
+        """Make masks by phrase, by box, by points, or by example. See `Assistant.segment`."""
         regions: list[Region] = []
-        if phrases:
+        if exemplars:
+            phrase = phrases[0] if phrases else ""
+            regions += self.add_masks(self.detect_like(image, exemplars, phrase), image)
+        elif phrases:
             regions += self.add_masks(self.detect(image, phrases), image)
         has_boxes = boxes is not None and len(boxes) > 0
         has_points = points is not None and len(points) > 0
@@ -188,6 +233,24 @@ class Grounder:
                 region_id = f"r{len(regions) + 1}"
                 regions.append(Region(region_id, "", box, "user", mask=mask))
         return tuple(regions)
+
+
+def region_of(detection: Detection, id: str = "", index: int = 0) -> Region:
+    """Return what a detector found as a region of the picture with that index."""
+    return Region(
+        id,
+        detection.phrase,
+        detection.box,
+        "detector",
+        image=index,
+        mask=detection.mask,
+        score=detection.score,
+        presence_score=detection.presence_score,
+    )
+
+
+def _mask_bytes(detections: Sequence[Detection]) -> int:
+    return sum(one.mask.size_bytes for one in detections if one.mask is not None)
 
 
 def _flat(points: Any) -> list[tuple[float, float]]:

@@ -84,7 +84,8 @@ class Pipeline:
             history: how many earlier turns the chat model is sent: a number, "auto" (as many as it
                 can follow), or "all".
             calibration: turns evidence into verdicts; None: the bundled one, where it was fitted
-                for these models, else there are no verdicts.
+                for these models, else verdicts come from the detector alone, if it states a
+                presence score.
             second_look: how many second looks an answer may cost, where a verdict is unsure; see
                 `segue.pipeline.presence`.
 
@@ -172,8 +173,12 @@ class Pipeline:
         return {kind: getattr(stage, "name", None) for kind, stage in stages.items()}
 
     def presence_assessment(self) -> PresenceAssessment | None:
-        """Return what gives verdicts for one reply; None where no calibration is known."""
-        if (calibration := self.calibration) is None:
+        """Return what gives verdicts for one reply.
+
+        None where no calibration is known and the detector states no presence score.
+        """
+        calibration = self.calibration
+        if calibration is None and self.grounder.presence_threshold is None:
             return None
         return PresenceAssessment(
             calibration, self.grounder, self.chat, self.dialect_name, self.second_look

@@ -1,8 +1,13 @@
 """Verdicts on what an answer found or did not find, and the guarded second look.
 
-A verdict needs a calibration of the models at work (`segue.presence`); without one there is none,
-and nothing is asked that would not be asked anyhow. With one, a phrase that was not found costs a
-second call of the detector, for its best score below the threshold.
+A verdict needs a calibration of the models at work (`segue.presence`), or a detector that states a
+presence score itself; without either there is none, and nothing is asked that would not be asked
+anyhow. With a calibration, a phrase that was not found costs a second call of a detector without a
+presence score, for its best score below the threshold.
+
+A stated presence score gives the verdict by itself as long as no calibration is known: "present"
+from the detector's threshold on, "absent" below, and never "unsure". With a calibration it is the
+detector's part of the evidence.
 
 The second look is off unless a budget allows it: where a verdict is unsure, the route that was not
 asked is asked about the same phrase, and the verdict is given anew.
@@ -48,7 +53,7 @@ class PresenceAssessment:
 
     def __init__(
         self,
-        calibration: PresenceCalibration,
+        calibration: PresenceCalibration | None,
         grounder: Grounder,
         chat: ChatModel | None = None,
         dialect: str = "",
@@ -56,7 +61,7 @@ class PresenceAssessment:
     ) -> None:
         """
         Args:
-            calibration: of the models at work.
+            calibration: of the models at work; None: the detector's presence score decides.
             grounder: whose detector is asked.
             chat: the chat model that a second look may ask.
             dialect: of its replies.
@@ -69,12 +74,13 @@ class PresenceAssessment:
         """Return what speaks for a region, by the route that found it."""
         mask_score = None if region.mask is None else region.mask.score
         if region.found_by == "detector":
-            return PresenceEvidence(detector_score=region.score, mask_score=mask_score)
+            score = region.score if region.presence_score is None else region.presence_score
+            return PresenceEvidence(detector_score=score, mask_score=mask_score)
         return PresenceEvidence(pointed_at=True, mask_score=mask_score)
 
     def evidence_of_both(self, region: Region, image: Image) -> PresenceEvidence:
         """Return what speaks for a region that the other route was asked about as well."""
-        score = region.score
+        score = region.score if region.presence_score is None else region.presence_score
         if region.found_by != "detector":
             score = self._grounder.best_score(image, region.phrase)
         is_pointed_at = region.found_by == "chat" or bool(region.agreement)
@@ -83,7 +89,12 @@ class PresenceAssessment:
 
     def verdict(self, evidence: PresenceEvidence) -> PresenceVerdict | None:
         """Return the verdict on evidence; None where nothing was fitted for it."""
-        return self._calibration.verdict(evidence)
+        if self._calibration is not None:
+            return self._calibration.verdict(evidence)
+        score, threshold = evidence.detector_score, self._grounder.presence_threshold
+        if score is None or threshold is None:
+            return None
+        return PresenceVerdict(score, "present" if score >= threshold else "absent")
 
     def with_verdict(self, region: Region) -> Region:
         """Return a region with the verdict on it; one that the user placed stays as it is."""

@@ -11,6 +11,7 @@ from segue.assistant import Assistant
 from segue.detect import BatchDetector, Detection
 from segue.pipeline.answer import Done
 from segue.pipeline.cross_check import agreement
+from segue.pipeline.grounder import region_of
 from segue.pipeline.photographs import photograph_notice
 from segue.prompting.synonyms import names_object
 from segue.runs.settings import EVERYTHING_CLASS, RunSettings
@@ -67,6 +68,11 @@ class _Draft:
     notices: list[str]
     seconds: float
 
+    @property
+    def lacks_masks(self) -> bool:
+        """Whether a segmenter has something to do here."""
+        return any(region.mask is None for region in self.regions)
+
 
 class Annotator:
     """Applies the settings of a run to pictures, several at a time where models gain by it."""
@@ -80,16 +86,18 @@ class Annotator:
         self._assistant, self._settings = assistant, settings
         is_detecting = bool(settings.classes) and not settings.from_boxes
         self._detector = assistant.detector if is_detecting else None
+        is_segmented = is_detecting and assistant.grounder.detects_masks and not settings.asks_chat
+        self._segmenter = None if is_segmented else assistant.segmenter
         self._photograph_notices = PreparedInputs(self._photograph_notice)
         self._detections_ahead: dict[tuple[int, Query], list[Detection]] = {}
 
     def prepare(self, image: Image) -> None:
         """Compute ahead, in any thread, what `annotate_many` will need of a picture."""
         self._photograph_notices.prepare(image)
-        for stage in (self._detector, self._assistant.segmenter):
+        for stage in (self._detector, self._segmenter):
             if isinstance(stage, BatchDetector | BatchSegmenter):
                 stage.prepare(image)
-        if self._assistant.segmenter is not None:
+        if self._segmenter is not None or self._assistant.grounder.detects_masks:
             _ = image.digest  # by which encoded pictures are known
 
     def annotate(
@@ -130,7 +138,7 @@ class Annotator:
             failure = error
         self._detections_ahead.clear()
         started = time.perf_counter()
-        self._encode_ahead([draft.image for draft in drafts if draft.regions])
+        self._encode_ahead([draft.image for draft in drafts if draft.lacks_masks])
         shared_seconds = (time.perf_counter() - started) / max(1, len(drafts))
         for draft in drafts:
             yield self._finish(draft, shared_seconds)
@@ -169,7 +177,7 @@ class Annotator:
         """Make the masks of a picture, and apply the rules that need them."""
         started = time.perf_counter()
         settings, left_out, notices = self._settings, draft.left_out, draft.notices
-        regions = self._with_masks(draft.regions, draft.image)
+        regions = self._assistant.grounder.add_masks(draft.regions, draft.image)
         large_regions = [region for region in regions if _area(region) >= settings.min_area]
         left_out[TOO_SMALL] = len(regions) - len(large_regions)
         regions = large_regions
@@ -188,7 +196,7 @@ class Annotator:
 
     def _photograph_notice(self, image: Image) -> str | None:
         chat = self._assistant.chat if self._settings.asks_chat else None
-        return photograph_notice((self._detector, chat, self._assistant.segmenter), image)
+        return photograph_notice((self._detector, chat, self._segmenter), image)
 
     def _detect_ahead(self, images: Sequence[Image]) -> None:
         """Ask the detector about several pictures in one run, where it gains by it."""
@@ -273,10 +281,7 @@ class Annotator:
             detections = (
                 find(image, phrases) if tile is None else find_in_tiles(find, image, phrases, tile)
             )
-        return [
-            Region("", detection.phrase, detection.box, "detector", score=detection.score)
-            for detection in detections
-        ]
+        return [region_of(detection) for detection in detections]
 
     def _ask(self, image: Image, question: str) -> tuple[list[Region], list[str]]:
         """Ask the chat model; of its regions those count that are of a class."""
@@ -327,11 +332,6 @@ class Annotator:
             left_out[BEYOND_NUMBER] = len(regions) - len(best_regions)
             regions = [region for region in regions if any(region is best for best in best_regions)]
         return regions
-
-    def _with_masks(self, regions: list[Region], image: Image) -> list[Region]:
-        unmasked_regions = [region for region in regions if region.mask is None]
-        masked = iter(self._assistant.grounder.add_masks(unmasked_regions, image))
-        return [next(masked) if region.mask is None else region for region in regions]
 
 
 def _halving(run: Callable[[Sequence[Image]], None], images: Sequence[Image]) -> None:

@@ -3,16 +3,20 @@
 A detector sees a picture at a fixed size, so that small objects of a large picture vanish. Each
 tile is shown to it as a picture of its own (slicing-aided inference: Akyon et al. 2022,
 arXiv:2202.06934). What lies on a seam is found in parts: boxes of one phrase from different tiles
-that overlap by `MIN_SHARED` of the smaller one are merged into one, the best first.
+that overlap by `MIN_SHARED` of the smaller one are merged into one, the best first. Masks of a
+detector that gives them are merged with their boxes.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from segue.detect import Detection
 from segue.errors import InputError
 from segue.values.box import Box, Size
 from segue.values.image import Image
+from segue.values.mask import Mask
 
 MIN_SHARED = 0.5
 """Share of the smaller box that two boxes of one object have in common."""
@@ -98,7 +102,8 @@ def find_in_tiles(
     for tile in tiling.tiles(image.size):
         x, y = int(tile.x0), int(tile.y0)
         crop = Image(image.array[y : int(tile.y1), x : int(tile.x1)], image.name)
-        sources.append([_shifted(detection, x, y) for detection in find(crop, phrases)])
+        found = find(crop, phrases)
+        sources.append([_shifted(detection, x, y, image.size) for detection in found])
     merged = merge_detections(sources)
     return [detection for phrase in phrases for detection in merged if detection.phrase == phrase]
 
@@ -127,7 +132,8 @@ def merge_detections(sources: Sequence[Sequence[Detection]]) -> list[Detection]:
                 and _shared(best.box, other.box) >= MIN_SHARED
             )
             if is_same:
-                best = replace(best, box=_union(best.box, other.box))
+                mask = _mask_union(best.mask, other.mask)
+                best = replace(best, box=_union(best.box, other.box), mask=mask)
                 views = views | other_views
             else:
                 unmatched.append((other, other_views))
@@ -148,6 +154,16 @@ def _union(box: Box, other: Box) -> Box:
     return Box.around([box.corners[:2], box.corners[2:], other.corners[:2], other.corners[2:]])
 
 
-def _shifted(detection: Detection, x: float, y: float) -> Detection:
-    box = detection.box
-    return replace(detection, box=Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y))
+def _mask_union(mask: Mask | None, other: Mask | None) -> Mask | None:
+    return None if mask is None or other is None else mask | other
+
+
+def _shifted(detection: Detection, x: int, y: int, size: Size) -> Detection:
+    """Return what was found in a tile that begins at (x, y) of a picture of `size`."""
+    box, mask = detection.box, detection.mask
+    if mask is not None:
+        pixels = np.zeros(size, bool)
+        pixels[y : y + mask.size.height, x : x + mask.size.width] = mask.array
+        mask = Mask(pixels, mask.score)
+    moved_box = Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y)
+    return replace(detection, box=moved_box, mask=mask)

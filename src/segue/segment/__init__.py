@@ -94,6 +94,9 @@ SEGMENTERS = Catalog(
             extra="models",
             options=("engine",),
         ),
+        "sam3": Entry(
+            "segue.segment.sam3:load", "SAM 3's tracker, for boxes and clicks", extra="models"
+        ),
         "box_fill": Entry(
             "segue.segment.box_fill:BoxFill", "the mask is the box, for tests", stand_in=True
         ),

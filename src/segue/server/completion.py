@@ -200,7 +200,7 @@ class CompletionWriter:
                 deltas += self._withdraw()
             case MaskReady(region):
                 deltas.append(self._region_delta(region))
-            case RegionFound(region) if not self._masks_follow:
+            case RegionFound(region) if not self._masks_follow and region.mask is None:
                 deltas.append(self._region_delta(region))
             case Done(answer):
                 return [*map(self._chunk, deltas), *self._final_chunks(answer)]

@@ -45,8 +45,13 @@ class Region:
     agreement: float | None = None
     """How far the other route put it in the same place, IoU in [0, 1]; None: not checked."""
 
+    presence_score: float | None = None
+    """The detector's own estimate that what `phrase` names is in the picture at all, in [0, 1];
+    None: it gives none. Not part of any saved form; the verdict that follows from it is."""
+
     verdict: PresenceVerdict | None = None
-    """Whether what it is called is in the picture; None: no calibration of the models is known."""
+    """Whether what it is called is in the picture; None: no calibration of the models is known, and
+    the detector states no presence score."""
 
     names: tuple[str, ...] = ()
     """All phrases that named it in its conversation, in any language, the first one first."""

@@ -101,6 +101,26 @@ def test_a_gated_model_is_explained(hub):
         locate("owner/name")
 
 
+def test_a_model_whose_files_alone_are_gated_is_explained(hub):
+    for path in [path for path in hub.files if path.startswith("/owner/name/resolve/")]:
+        del hub.files[path]
+    hub.headers["X-Error-Code"] = "GatedRepo"  # the list of its files may be read
+    with pytest.raises(ModelError, match=r"gated. Accept.*co/owner/name, wait.*hf auth login"):
+        locate("owner/name")
+
+
+def test_a_gated_model_is_explained_to_who_never_logged_in(hub):
+    hub.headers["X-Error-Code"], hub.status = "RepoNotFound", 401
+    with pytest.raises(ModelError, match=r"private or gated.*co/owner/name and run: hf auth login"):
+        locate("owner/name")
+
+
+def test_a_token_that_allows_too_little_is_explained(hub):
+    hub.status = 403
+    with pytest.raises(ModelError, match=r"not let you read 'owner/name'.*hf auth login; a token"):
+        locate("owner/name")
+
+
 def test_a_revision_that_does_not_exist_is_explained(hub):
     hub.headers["X-Error-Code"] = "RevisionNotFound"
     with pytest.raises(ModelError, match="no revision 'v9'"):

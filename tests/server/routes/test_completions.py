@@ -3,18 +3,25 @@
 import openai
 import pytest
 
+import segue
+from concepts import FixedConcepts
+from segue.assistant import Assistant
+from segue.chat.scripted import Scripted
 from segue.embedded.samples import sample
+from segue.values.box import Box
 from segue.values.mask import Mask
 from server.conftest import (
     ALOUD,
     BOXES,
     KEY,
     OTHER_KEY,
+    PICTURE,
     breaking_off,
     data_url,
     running,
     scripted,
 )
+from tiny_models import tiny_sam3
 
 TEXT = "Here 飞机 and dog, cat."
 
@@ -46,6 +53,39 @@ def test_the_embedded_models_answer_with_masks(embedded):
     assert completion.usage.total_tokens == (
         completion.usage.prompt_tokens + completion.usage.completion_tokens
     )
+
+
+def test_masks_of_the_detector_are_sent_once_without_a_segmenter(tmp_path):
+    detector = FixedConcepts({"dog": [Box(10, 10, 40, 30)]}, {"dog": 0.9})
+    assistant = Assistant(Scripted([BOXES] * 2), detector)
+    with running(assistant, tmp_path) as server:
+        chunks = list(create(server.openai(), stream=True))
+        deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+        sent = [region for delta in deltas for region in getattr(delta, "regions", None) or []]
+        assert [(region["phrase"], bool(region.get("mask"))) for region in sent] == [
+            ("飞机", False),
+            ("dog", True),
+        ]
+        with server.client() as client:
+            body = {"image": data_url(), "phrases": ["dog", "cat"]}
+            segmented = client.post("/v1/segment", json=body).json()
+    (region,) = segmented["regions"]
+    assert region["mask"]["size"] == [60, 80]
+    assert region["verdict"] == {"probability": 0.9, "presence": "present"}
+
+
+def test_sam3_serves_masks_and_verdicts_without_a_segmenter(tmp_path):
+    folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
+    assistant = segue.load(chat=None, detect=folder, segment=None, device="cpu")
+    with running(assistant, tmp_path / "data") as server, server.client() as client:
+        body = {"image": data_url(), "phrases": ["cat"]}
+        answer = client.post("/v1/segment", json=body).json()
+        assert client.get("/v1/about").json()["models"]["segment"] is None
+    assert len(answer["regions"]) == 12
+    presence = assistant.detector.presence_score(PICTURE, "cat")
+    for region in answer["regions"]:
+        assert Mask.from_rle({**region["mask"]}).size == PICTURE.size
+        assert region["verdict"]["probability"] == pytest.approx(presence)
 
 
 def test_a_message_carries_text_regions_and_what_is_missing(server):

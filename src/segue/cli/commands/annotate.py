@@ -252,8 +252,9 @@ def annotate(
         plan = {"pictures": len(pictures), "settings": settings.to_json()}
         results.write_json({"run": str(folder), "plan": plan}, json_target)
         return
+    is_detecting = bool(settings.classes) and not from_boxes
+    phrases_only = is_detecting and not settings.asks_chat
     if not settings.asks_chat:  # load only what is asked
-        is_detecting = bool(settings.classes) and not from_boxes
         models = replace(models, chat="none", detect=models.detect if is_detecting else "none")
     with ExitStack() as stack:
         with show_status(console, "loading the models"):
@@ -264,7 +265,7 @@ def annotate(
 
                 asked = remote = stack.enter_context(
                     RayEngine(
-                        partial(models.load, LITTLE_MEMORY),
+                        partial(models.load, LITTLE_MEMORY, phrases_only=phrases_only),
                         workers=workers,
                         address=address,
                         gpus_per_worker=gpus_per_worker,
@@ -272,7 +273,7 @@ def annotate(
                 )
                 n_processes = remote.workers
             else:
-                asked = models.load(LITTLE_MEMORY)
+                asked = models.load(LITTLE_MEMORY, phrases_only=phrases_only)
             run = AnnotationRun(pictures, folder, settings, asked, retry_failed=retry_failed)
         _print_settings(console, settings, len(pictures), bool(run.models["detect"]))
         used = [run.models["segment"]]

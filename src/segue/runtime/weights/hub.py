@@ -14,6 +14,8 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _CONNECTING = ("httpx", "httpx2", "httpcore", "requests", "urllib3")
 """Packages whose errors mean that the hub was not reached."""
 
+_NOT_ALLOWED = (401, 403)
+"""What the hub answers to somebody whose token is wrong, or allows too little."""
 _FORBIDDEN = "connecting is switched off (SEGUE_OFFLINE or HF_HUB_OFFLINE is set)"
 _logger = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ def _explain(errors: Any, error: Exception, name: str, revision: str) -> SegueEr
     if isinstance(error, errors.GatedRepoError):
         return ModelError(
             f"The model {name!r} is gated. Accept its licence at https://huggingface.co/{name}, "
-            "then run: hf auth login"
+            "wait where its makers grant access by hand, then run: hf auth login"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelError(
@@ -124,8 +126,19 @@ def _explain(errors: Any, error: Exception, name: str, revision: str) -> SegueEr
     if isinstance(error, errors.RepositoryNotFoundError):
         return ModelError(
             f"The hub has no model {name!r} that you may read. Check the spelling; for a private "
-            f"model run: hf auth login. For a local folder write './{name}'."
+            f"or gated model accept its licence at https://huggingface.co/{name} and run: hf auth "
+            f"login. For a local folder write './{name}'."
+        )
+    if isinstance(error, errors.HfHubHTTPError) and _status(error) in _NOT_ALLOWED:
+        return ModelError(
+            f"The hub does not let you read {name!r}. Accept its licence at "
+            f"https://huggingface.co/{name}, then run: hf auth login; a token needs the permission "
+            "to read gated models."
         )
     if isinstance(error, errors.HfHubHTTPError):
         return ModelError(f"The hub refused to send {name!r}: {error}. Try again later.")
     return None
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
