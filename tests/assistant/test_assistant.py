@@ -9,7 +9,7 @@ from segue.assistant.presets import CARDS, PRESETS
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
-from segue.errors import InputError, ModelError, UnknownName
+from segue.errors import InputError, MissingWeights, ModelError, UnknownName
 from segue.pipeline.answer import Done, MaskReady, NotFound, RegionFound, TextAdded, ThoughtEnded
 from segue.segment.box_fill import BoxFill
 from segue.values.box import Box
