@@ -84,7 +84,7 @@ def test_a_model_that_segments_what_it_finds_needs_no_segmenter(
     run, picture: Path, tmp_path: Path
 ) -> None:
     folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
-    stages = ("--detect", folder, "--segment", tmp_path / "is-not-read")
+    stages = ("--detect", folder, "--segment", "facebook/sam-vit-base")
     outcome = run("segment", picture, "cat", *stages, "--json", "-", "--masks", tmp_path / "masks")
     assert outcome.code == 0, outcome.err
     regions = json.loads(outcome.out)["regions"]
@@ -101,3 +101,11 @@ def test_one_folder_is_the_detector_and_the_segmenter(run, picture: Path, tmp_pa
     *found, by_hand = json.loads(outcome.out)["regions"]
     assert {region["found_by"] for region in found} == {"detector"}
     assert (by_hand["found_by"], by_hand["mask"]["size"]) == ("user", [48, 64])
+
+
+def test_a_bundled_scene_is_named_in_the_place_of_a_file(run):
+    done = run("segment", "sample:airport", "airplane")
+    assert (done.code, "airplane" in done.out) == (0, True)
+    wrong = run("segment", "sample:airprt", "airplane")
+    assert wrong.code
+    assert "Did you mean 'airport'" in wrong.err

@@ -24,7 +24,10 @@ _MODELS_PANEL = "Models"
 _SAMPLING_PANEL = "Sampling"
 
 ImageArgument = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="The picture; '-' is standard input.")
+    str,
+    typer.Argument(
+        metavar="IMAGE", help="The picture; '-' is standard input, sample:airport a bundled scene."
+    ),
 ]
 PresetOption = Annotated[
     str,
@@ -310,17 +313,21 @@ def _load(
 def open_images(sources: list[str], allow_urls: bool) -> "list[Image]":
     """Read pictures before any model is loaded, so that a typo costs nothing.
 
-    "-" is standard input.
+    "-" is standard input, "sample:airport" a bundled scene.
 
     Raises:
         InputError: one of them cannot be read.
+        UnknownName: there is no sample scene of that name.
     """
+    from segue.embedded.samples import PREFIX, sample
     from segue.values.image import Image
 
     if sources.count("-") > 1:
         raise InputError("Standard input holds one picture, but '-' is given more than once.")
     return [
-        Image.open(sys.stdin.buffer if source == "-" else source, allow_urls=allow_urls)
+        sample(source.removeprefix(PREFIX)).image
+        if source.startswith(PREFIX)
+        else Image.open(sys.stdin.buffer if source == "-" else source, allow_urls=allow_urls)
         for source in sources
     ]
 

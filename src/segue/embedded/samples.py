@@ -67,6 +67,10 @@ def samples() -> tuple[SampleScene, ...]:
     return tuple(scenes)
 
 
+PREFIX = "sample:"
+"""Before the name of a sample scene, where it stands in the place of a file."""
+
+
 def sample(name: str) -> SampleScene:
     """Return the bundled sample scene of that name.
 

@@ -16,7 +16,10 @@ def ask(
     image_sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="IMAGE", help="One or more pictures.", default_factory=list, show_default=False
+            metavar="IMAGE",
+            help="One or more pictures; sample:airport is a bundled scene.",
+            default_factory=list,
+            show_default=False,
         ),
     ],
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="In Chinese or English.")],

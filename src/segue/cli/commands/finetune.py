@@ -65,7 +65,9 @@ def finetune(
     console.print(f"fine-tuned weights: {target}", soft_wrap=True)
     write_json({"weights": str(target), "method": recipe.method}, json_target)
     if recipe.method != "full":
-        console.print(f"use it: segue ask PICTURE QUESTION --chat {shlex.quote(str(target))}")
+        console.print(
+            f"use it: segue ask PICTURE QUESTION --route reply --chat {shlex.quote(str(target))}"
+        )
         console.print(
             f"merge it into its base: segue merge {shlex.quote(str(target))} --out FOLDER"
         )

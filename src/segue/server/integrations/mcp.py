@@ -20,7 +20,7 @@ from segue.assistant import Assistant
 from segue.conversation import Conversation
 from segue.draw import draw_regions
 from segue.edit import Edit
-from segue.embedded.samples import samples
+from segue.embedded.samples import PREFIX, sample
 from segue.errors import InputError, SegueError, UnknownName
 from segue.values.box import Box
 from segue.values.image import Image
@@ -219,12 +219,8 @@ class Tools:
         Raises:
             InputError: it lies outside the folder, or is no picture.
         """
-        name = picture.removeprefix("sample:")
-        if name != picture:
-            scenes = {scene.name: scene for scene in samples()}
-            if name not in scenes:
-                raise InputError(f"There is no sample {name!r}. Known: {', '.join(scenes)}.")
-            return scenes[name].image
+        if picture.startswith(PREFIX):
+            return sample(picture.removeprefix(PREFIX)).image
         if picture[:8].lower().startswith(("data:", "http://", "https://")):
             return Image.open(picture, allow_urls=self._allow_urls)
         try:
