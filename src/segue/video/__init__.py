@@ -8,7 +8,7 @@ its time.
 Not known here: what is followed in a video, and how.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -54,11 +54,12 @@ class Video(Protocol):
     def times(self) -> np.ndarray:
         """(N,) float64, ascending: when each frame is shown, in seconds from the first one."""
 
-    def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[VideoFrame]:
+    def read(self, numbers: Iterable[int]) -> Iterator[VideoFrame]:
         """Yield frames in the order of the video, each decoded when it is asked for.
 
         Args:
-            numbers: which, ascending. One that cannot be decoded is left out.
+            numbers: which, ascending; each is taken when it is needed. One that cannot be decoded
+                is left out.
 
         Raises:
             InputError: the video cannot be read any more, or the frames differ in size.
@@ -97,7 +98,7 @@ def open_video(source: str | Path, *, folder_fps: float = 25.0) -> Video:
     return VideoFile(path)
 
 
-def read_backward(video: Video, numbers: Sequence[int] | np.ndarray) -> Iterator[VideoFrame]:
+def read_backward(video: Video, numbers: np.ndarray) -> Iterator[VideoFrame]:
     """Yield frames from the last to the first.
 
     Decoders go forwards only, so that a stretch of frames is decoded, held, and given from its end.

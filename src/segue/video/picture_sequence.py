@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class PictureSequence:
         """Name of the folder."""
         return self.folder.resolve().name
 
-    def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[VideoFrame]:
+    def read(self, numbers: Iterable[int]) -> Iterator[VideoFrame]:
         """Yield frames. See `segue.video.Video.read`."""
         for number in map(int, numbers):
             image = Image.open(self.files[number])

@@ -11,7 +11,7 @@ are stored.
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -74,18 +74,16 @@ class VideoFile:
         """Name of the file."""
         return self.path.name
 
-    def read(self, numbers: Sequence[int] | np.ndarray) -> Iterator[VideoFrame]:
+    def read(self, numbers: Iterable[int]) -> Iterator[VideoFrame]:
         """Yield frames. See `segue.video.Video.read`."""
-        wanted = [int(number) for number in numbers]
-        if not wanted:
+        remaining = iter(numbers)
+        wanted = next(remaining, None)
+        if wanted is None:
             return
-        place = 0
-        for number, frame in self._decode_from(wanted[0]):
-            while place < len(wanted) and wanted[place] < number:
-                place += 1  # it could not be decoded
-            if place == len(wanted):
-                return
-            if wanted[place] == number:
+        for number, frame in self._decode_from(int(wanted)):
+            while wanted is not None and wanted < number:
+                wanted = next(remaining, None)  # the one before could not be decoded
+            if wanted == number:
                 pixels = _upright(frame)
                 if pixels.shape[:2] != tuple(self.size):
                     raise InputError(
@@ -94,9 +92,9 @@ class VideoFile:
                         f"{self.size.height}. Cut the video there with --start or --end."
                     )
                 image = Image(pixels, self.frame_name(number))
-                place += 1
                 yield VideoFrame(number, float(self.times[number]), image)
-            if place == len(wanted):
+                wanted = next(remaining, None)
+            if wanted is None:
                 return
 
     def frame_name(self, number: int) -> str:
