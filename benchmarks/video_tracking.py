@@ -2,8 +2,8 @@
 
     python -m benchmarks.video_tracking [CLIPS] [--drawn FOLDER]
 
-Each clip has 60 frames and three sprites, of which one passes behind another. Each sprite is pointed
-at by its true box on the first frame. What is measured: J and F of DAVIS (see
+Each clip has 60 frames and three sprites, of which one passes behind another. Each sprite is
+pointed at by its true box on the first frame. What is measured: J and F of DAVIS (see
 `segue.evaluate.video_masks`), frames that are lost, frames a second on this machine. A second row
 keeps the first mask where it was: what standing still would score.
 """
@@ -24,6 +24,8 @@ from segue.trackers.box_following import BoxTracker
 from segue.values.image import Image
 from segue.values.mask import Mask
 
+SEED = 2027
+"""Of the clips that are measured; the thresholds were chosen on five clips of the seed 2026."""
 ROLES = ("free", "passes behind", "in front")
 
 
@@ -35,7 +37,7 @@ def main(n_clips: int = 20, folder: Path | None = None) -> None:
     lost, shown, missed = np.zeros(3), np.zeros(3), np.zeros(3)
     seconds, n_frames = 0.0, 0
     for seed in range(n_clips):
-        clip = draw_clip(np.random.default_rng([2026, seed]), bank)
+        clip = draw_clip(np.random.default_rng([SEED, seed]), bank)
         frames = list(clip.frames())
         started = time.perf_counter()
         tracks = track_clip(tracker, [pixels for pixels, _ in frames], frames[0][1])
@@ -52,7 +54,9 @@ def main(n_clips: int = 20, folder: Path | None = None) -> None:
             shown[number] += visible.sum()
         if folder is not None:
             draw_sheet(frames, tracks, folder / f"clip-{seed:02d}.png")
-            print(seed, clip.names, [tuple(round(v, 2) for v in scores[n][-1][:2]) for n in range(3)])
+            print(
+                seed, clip.names, [tuple(round(v, 2) for v in scores[n][-1][:2]) for n in range(3)]
+            )
     print("object           J     F    J&F   still J&F   lost while visible   seen while hidden")
     for number, role in enumerate((*ROLES, "all")):
         rows = scores[number] if number < 3 else [row for part in scores for row in part]

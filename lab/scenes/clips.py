@@ -109,7 +109,8 @@ def draw_clip(rng: np.random.Generator, bank: SpriteBank, n_frames: int = N_FRAM
     )  # fmt: skip
     top = rng.uniform(0.12, 0.2) * HEIGHT
     free = SpritePath(
-        other, (rng.uniform(0.75, 0.88) * WIDTH, top), (rng.uniform(0.12, 0.3) * WIDTH, top + rng.uniform(-4, 10)),
+        other, (rng.uniform(0.75, 0.88) * WIDTH, top),
+        (rng.uniform(0.12, 0.3) * WIDTH, top + rng.uniform(-4, 10)),
         sides(rng.uniform(38, 48)), rng.uniform(-6, 6), (0.0, rng.uniform(-20, 20)),
     )  # fmt: skip
     return DrawnClip(background, (free, crossing, slow), n_frames)

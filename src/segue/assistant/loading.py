@@ -109,7 +109,7 @@ def load_tracker(
     if name == "box_following":
         if segmenter is None:
             raise InputError("Following boxes needs a segmenter. Load one: segment=….")
-        return TRACKERS.load(name, segmenter)  # type: ignore[no-any-return]
+        return TRACKERS.load(name, segmenter)
     place: str | Path = name
     if name in CARDS and CARDS[name].backend == "sam2":
         place = CARDS[name].source
@@ -118,12 +118,10 @@ def load_tracker(
             ["box_following", *(n for n, card in CARDS.items() if card.backend == "sam2")], 0
         )
         raise UnknownName(
-            f"{unknown_name_message('tracker', name, known)} A folder or a hub id (owner/name) of a "
-            "video model will do as well."
+            f"{unknown_name_message('tracker', name, known)} A folder or a hub id (owner/name) "
+            "of a video model will do as well."
         )
-    return TRACKERS.load(  # type: ignore[no-any-return]
-        "video_memory", locate(place), device=device, dtype=dtype, name=name
-    )
+    return TRACKERS.load("video_memory", locate(place), device=device, dtype=dtype, name=name)
 
 
 def _profile_option(

@@ -108,9 +108,7 @@ def _region_styles(regions: Sequence[Region]) -> list[_RegionStyle]:
     return styles
 
 
-def _styles_by_id(
-    regions: Sequence[Region], colours: Mapping[str, Colour]
-) -> list[_RegionStyle]:
+def _styles_by_id(regions: Sequence[Region], colours: Mapping[str, Colour]) -> list[_RegionStyle]:
     """Return styles in which a region looks alike on every picture it is on."""
     styles = []
     for region in regions:

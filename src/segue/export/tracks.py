@@ -24,7 +24,7 @@ from segue.errors import InputError
 from segue.files.atomic import json_text, replacing, write_picture
 from segue.runs.tracking.entries import TrackedFrame
 from segue.runs.tracking.store import TrackStore
-from segue.video import Video
+from segue.video.frames import Video
 from segue.video.writing import write_film
 
 SHEET_FRAMES = 8
@@ -135,13 +135,13 @@ def write_contact_sheet(
     """
     if not store.n_frames:
         raise InputError("The run has no frame yet; there is nothing to draw.")
-    places = set(np.linspace(0, store.n_frames - 1, min(n_frames, store.n_frames)).round().astype(int))
+    places = set(
+        np.linspace(0, store.n_frames - 1, min(n_frames, store.n_frames)).round().astype(int)
+    )
     chosen = (frame for place, frame in enumerate(store.frames()) if place in places)
     width = min(_CELL_WIDTH, video.size.width)
     height = max(1, round(video.size.height * width / video.size.width))
-    cells = [
-        picture.resize((width, height)) for _, picture in _drawings(store, video, chosen)
-    ]
+    cells = [picture.resize((width, height)) for _, picture in _drawings(store, video, chosen)]
     n_columns = min(4, len(cells))
     n_rows = -(-len(cells) // n_columns)
     sheet = PIL.Image.new("RGB", (n_columns * width, n_rows * height), (255, 255, 255))
@@ -187,9 +187,7 @@ def _image_rows(store: TrackStore, video: Video) -> Iterator[dict[str, Any]]:
         }
 
 
-def _annotation_rows(
-    store: TrackStore, categories: Mapping[str, int]
-) -> Iterator[dict[str, Any]]:
+def _annotation_rows(store: TrackStore, categories: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     number = 0
     for place, frame in enumerate(store.frames()):
         for region in frame.regions(store.tracks):

@@ -28,6 +28,10 @@ class TrackEstimate:
     """JSON values that `Follower.prompt` takes to go on from here after an interruption."""
 
 
+UNSEEN = "it has not been seen since"
+"""Why an object is lost that was lost before."""
+
+
 class Follower(Protocol):
     """Follows one object through frames that are given in order."""
 

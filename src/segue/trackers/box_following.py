@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from segue.segment import Segmenter, View
-from segue.trackers import TrackEstimate
+from segue.trackers import UNSEEN, TrackEstimate
 from segue.trackers.motion import Motion, find_template, point_motion
 from segue.trackers.start_check import check_start
 from segue.values.box import Box, Size
@@ -98,8 +98,8 @@ class BoxFrame:
 class BoxFollower:
     """Follows one object from box to box.
 
-    It remembers the shape and colours that the object had when it was pointed at. The shape moves and
-    grows with the object, also while a part of it is hidden.
+    It remembers the shape and colours that the object had when it was pointed at. The shape moves
+    and grows with the object, also while a part of it is hidden.
     """
 
     def __init__(self, frame: BoxFrame, mask: Mask, options: BoxFollowingOptions) -> None:
@@ -157,11 +157,13 @@ class BoxFollower:
         score = float(raw.score or 0.0)
         if raw.is_empty or score < options.min_score:
             return TrackEstimate(None, lost_because=f"the segmenter is unsure (score {score:.2f})")
-        whole = _placed(self._shape, expected, size)
+        whole = _place_shape(self._shape, expected, size)
         pixels = self._without_strangers(frame, raw.array, whole)
         area, n_whole = int(pixels.sum()), max(int(whole.sum()), 1)
         growth = area / max(self._mask.area * motion.scale**2, 1.0)
-        if growth > options.max_growth or (growth < options.max_shrinkage and area < n_whole / 2):
+        was_whole = self._n_hidden == 0 and self._n_lost == 0
+        is_jump = growth > options.max_growth or growth < options.max_shrinkage
+        if was_whole and is_jump:
             return TrackEstimate(
                 None, lost_because=f"its area jumped to {growth:.2f} times what it was"
             )
@@ -209,14 +211,12 @@ class BoxFollower:
         side = max(self._box.width, self._box.height)
         reach = side * (0.5 + 0.15 * n_frames) + n_frames * hypot(*self._speed)
         self._n_lost += 1
-        found = find_template(
-            frame.image.array, self._template, moved, reach, self._shape
-        )
+        found = find_template(frame.image.array, self._template, moved, reach, self._shape)
         if found is not None and found[1] >= self._options.min_fit:
             estimate = self._segment(frame, self._motion_to(found[0]))
             if estimate.mask is not None:
                 return estimate
-        return self._lost("it has not been seen since")
+        return self._lost(UNSEEN)
 
     def _lost(self, reason: str) -> TrackEstimate:
         return TrackEstimate(None, lost_because=reason, memory=self._memory())
@@ -230,13 +230,15 @@ class BoxFollower:
         }
 
 
-def _placed(shape: np.ndarray, box: Box, size: Size) -> np.ndarray:
+def _place_shape(shape: np.ndarray, box: Box, size: Size) -> np.ndarray:
     """Return a shape (h, w) bool stretched to a box, as a mask (H, W) bool."""
     import cv2
 
     height, width = shape.shape
     x_scale, y_scale = box.width / width, box.height / height
-    matrix = np.array([[x_scale, 0, box.x0 + (x_scale - 1) / 2], [0, y_scale, box.y0 + (y_scale - 1) / 2]])
+    matrix = np.array(
+        [[x_scale, 0, box.x0 + (x_scale - 1) / 2], [0, y_scale, box.y0 + (y_scale - 1) / 2]]
+    )
     placed = cv2.warpAffine(shape.astype(np.uint8) * 255, matrix, (size.width, size.height))
     return np.asarray(placed > 127)
 
@@ -267,7 +269,7 @@ def _colour_histogram(image: Image, mask: np.ndarray) -> np.ndarray:
 
 
 def _similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the Bhattacharyya coefficient of two histograms, in [0, 1]; blurred over neighbours."""
+    """Return the Bhattacharyya coefficient of two blurred histograms, in [0, 1]."""
     smooth_one, smooth_other = _over_neighbours(one), _over_neighbours(other)
     return float(np.sqrt(smooth_one * smooth_other).sum())
 

@@ -6,6 +6,7 @@ how the box moved and grew.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def point_motion(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> Mot
     points = cv2.goodFeaturesToTrack(before, _MAX_POINTS, 0.01, 3, mask=inside * 255)
     if points is None or len(points) < _MIN_POINTS:
         return None
-    settings = {"winSize": (15, 15), "maxLevel": 3}
+    settings: dict[str, Any] = {"winSize": (15, 15), "maxLevel": 3}
     there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, **settings)
     back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, **settings)
     starts, ends = points.reshape(-1, 2), there.reshape(-1, 2)
@@ -98,12 +99,13 @@ def find_template(
     if width < 8 or height < 8:
         return None
     window = cv2.resize(frame[y0:y1, x0:x1], (width, height), interpolation=cv2.INTER_AREA)
+    window = window.astype(np.float32)
     best: tuple[Box, float] | None = None
     for scale in _SCALES:
         w, h = round(box.width * scale * shrink), round(box.height * scale * shrink)
         if not (4 <= w <= width and 4 <= h <= height):
             continue
-        pattern = cv2.resize(template, (w, h), interpolation=cv2.INTER_AREA)
+        pattern = cv2.resize(template, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)
         weights = None
         if shape is not None:
             weights = cv2.resize(shape.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
@@ -111,7 +113,11 @@ def find_template(
             if weights.sum() < 30:
                 continue
         fit = cv2.matchTemplate(
-            window.astype(np.float32), pattern.astype(np.float32), cv2.TM_CCOEFF_NORMED, None, weights
+            window.astype(np.float32),
+            pattern.astype(np.float32),
+            cv2.TM_CCOEFF_NORMED,
+            None,
+            weights,
         )
         fit = np.where(np.isfinite(fit) & (abs(fit) <= 1.001), fit, -1).astype(np.float32)
         _, value, _, (column, row) = cv2.minMaxLoc(fit)

@@ -1,14 +1,14 @@
 """Video models with a memory of frames, through transformers, one frame at a time.
 
-`sam2_video` (also published as SAM 2 and 2.1), `sam3_tracker_video` and `edgetam_video` have the same
-inference session; they differ in their networks alone. The model sees a frame when its turn comes
-(streaming), and of what lies behind it keeps a bounded number of memories an object: those that its
-attention reads, and of the frames that were prompted the first and the latest. The session of
-transformers keeps every frame, every mask at full size and every memory by itself; what is no longer
-read is taken out of it after each frame.
+`sam2_video` (also published as SAM 2 and 2.1), `sam3_tracker_video` and `edgetam_video` have the
+same inference session; they differ in their networks alone. The model sees a frame when its turn
+comes (streaming), and of what lies behind it keeps a bounded number of memories an object: those
+that its attention reads, and of the frames that were prompted the first and the latest. By itself
+the session of transformers keeps every frame, every mask and every memory; what is no longer read
+is taken out of it after each frame.
 
-The prompt of an object is its mask. The picture is stretched to a square, as for SAM 2; transformers'
-own preprocessing for it needs torchvision.
+The prompt of an object is its mask. The picture is stretched to a square, as for SAM 2;
+transformers' own preprocessing for it needs torchvision.
 
 Weights and methods: Ravi et al. 2024, arXiv:2408.00714 (SAM 2, Apache-2.0); Carion et al. 2025,
 arXiv:2511.16719 (SAM 3); Zhou et al. 2025, arXiv:2501.07256 (EdgeTAM, Apache-2.0).
@@ -86,7 +86,7 @@ def load(
 
 
 class MemoryFrame:
-    """A frame at the size of the network; its features are computed for the first object that asks."""
+    """A frame at the size of the network; the first object that asks has it encoded."""
 
     def __init__(self, pixels: Tensor, size: Size) -> None:
         self.pixels = pixels
@@ -98,7 +98,7 @@ class MemoryFrame:
 
 
 class MemoryTracker:
-    """A video model as a tracker. Each object has a session; all of them share a frame's features."""
+    """A video model as a tracker. Each object has a session; all share a frame's features."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from segue.errors import InputError
 from segue.files.atomic import printable_path
 from segue.values.box import Size
 from segue.values.image import Image
-from segue.video import VideoFrame
+from segue.video.frames import VideoFrame
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 """Files of a folder that are frames."""
@@ -20,7 +20,7 @@ _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
 class PictureSequence:
-    """Pictures in the order of the last number in their names. Nothing is read until it is needed."""
+    """Pictures in the order of the last number in their names, each read when it is needed."""
 
     def __init__(self, folder: Path, *, fps: float = 25.0) -> None:
         """List the pictures.

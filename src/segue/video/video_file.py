@@ -25,7 +25,7 @@ from segue.files.text import check_regular
 from segue.values.box import Size
 from segue.values.image import Image
 from segue.values.image.pixels import Limits
-from segue.video import VideoFrame
+from segue.video.frames import VideoFrame
 
 _CHECKED_FRAMES = 8
 """Frames that are decoded to see whether the times of packets are those of frames."""

@@ -77,7 +77,10 @@ def write_film(target: str | Path, size: Size) -> Iterator[FilmWriter]:
             format_name = {".mkv": "matroska"}.get(target.suffix.lower(), target.suffix[1:].lower())
             with av.open(str(part), "w", format=format_name) as container:
                 stream = container.add_stream(encoder, rate=25)
-                stream.width, stream.height = size.width + size.width % 2, size.height + size.height % 2
+                stream.width, stream.height = (
+                    size.width + size.width % 2,
+                    size.height + size.height % 2,
+                )
                 stream.pix_fmt = "yuv420p"
                 stream.codec_context.time_base = Fraction(1, _TICKS)
                 if encoder == "libx264":

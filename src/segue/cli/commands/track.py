@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from segue.runs.tracking.entries import Correction
     from segue.runs.tracking.run import TrackingRun
-    from segue.runs.tracking.settings import TrackingSettings
     from segue.runs.tracking.store import TrackStore
-    from segue.video import Video
+    from segue.video.frames import Video
 
 _FRAMES_PANEL = "Frames"
 _MAX_GAPS = 20
@@ -64,7 +63,7 @@ def track(
             "--correct",
             min=0,
             metavar="NUMBER",
-            help="Correct a track on this frame with --box or --point, and follow it anew from there.",
+            help="Correct a track on this frame, with --box or --point, and follow it anew.",
         ),
     ] = None,
     track_id: Annotated[
@@ -75,8 +74,8 @@ def track(
         str,
         typer.Option(
             metavar="box_following|MODEL",
-            help="box_following, with the segmenter; or a video model: sam2.1-hiera-tiny, a hub id, a "
-            "folder.",
+            help="box_following, with the segmenter; or a video model: sam2.1-hiera-tiny, a hub "
+            "id, a folder.",
         ),
     ] = "box_following",
     redetect_every: Annotated[
@@ -98,8 +97,9 @@ def track(
     ] = None,
     start: Annotated[
         str,
-        typer.Option(metavar="TIME", help="Begin at 12.5, 1:30 or 1:02:30.",
-                     rich_help_panel=_FRAMES_PANEL),
+        typer.Option(
+            metavar="TIME", help="Begin at 12.5, 1:30 or 1:02:30.", rich_help_panel=_FRAMES_PANEL
+        ),
     ] = "0",
     end: Annotated[
         str | None,
@@ -126,7 +126,7 @@ def track(
     from segue.runs.tracking.run import TrackingRun
     from segue.runs.tracking.settings import TrackingSettings
     from segue.runs.tracking.store import TrackStore
-    from segue.video import open_video
+    from segue.video.opening import open_video
     from segue.video.selection import FrameSelection, parse_time
 
     console = make_console()
@@ -193,7 +193,9 @@ def _correction(
     if track_id is None:
         if len(store.tracks) != 1:
             known = ", ".join(f"{t.id} ({t.phrase or 'no phrase'})" for t in store.tracks.values())
-            raise InputError(f"Say which track is meant with --track. There are: {known or 'none'}.")
+            raise InputError(
+                f"Say which track is meant with --track. There are: {known or 'none'}."
+            )
         track_id = next(iter(store.tracks))
     return Correction(frame, track_id, boxes[0] if boxes else None, clicks)
 

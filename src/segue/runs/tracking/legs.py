@@ -61,10 +61,10 @@ def plan_legs(
             begin = bisect_left(numbers, max(ends)) + 1 if ends else 0
             if correction.frame == anchor:
                 legs.append(
-                    Leg(len(legs), corrected, True, numbers[begin:start], anchor_leg=legs[-1].number)
+                    Leg(
+                        len(legs), corrected, True, numbers[begin:start], anchor_leg=legs[-1].number
+                    )
                 )
             else:
-                legs.append(
-                    Leg(len(legs), corrected, True, numbers[begin : start + 1], correction)
-                )
+                legs.append(Leg(len(legs), corrected, True, numbers[begin : start + 1], correction))
     return legs

@@ -10,7 +10,7 @@ from segue.assistant import Assistant, load
 from segue.assistant.loading import load_tracker
 from segue.errors import InputError
 from segue.runs.engine import LITTLE_MEMORY
-from segue.runs.tracking.entries import Correction, Track, TrackedFrame, TrackEntry
+from segue.runs.tracking.entries import Correction, Track, TrackedFrame, TrackEntry, TrackStatus
 from segue.runs.tracking.legs import Leg, plan_legs
 from segue.runs.tracking.settings import TrackingSettings
 from segue.runs.tracking.store import LegProgress, TrackProgress, TrackStore
@@ -19,7 +19,8 @@ from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.mask import Mask
 from segue.values.region import Click
-from segue.video import Video, VideoFrame, open_video, read_backward
+from segue.video.frames import Video, VideoFrame, read_backward
+from segue.video.opening import open_video
 from segue.video.selection import FrameSelection
 
 _MAX_OVERLAP = 0.3
@@ -145,7 +146,9 @@ class TrackingRun:
             pointed += [("", mask) for mask in view.mask(boxes=boxes)]
         if settings.clicks:
             pointed.append(("", self._mask(frame.image, None, settings.clicks)))
-        masks = [(phrase, mask) for phrase, mask in pointed if mask is not None and not mask.is_empty]
+        masks = [
+            (phrase, mask) for phrase, mask in pointed if mask is not None and not mask.is_empty
+        ]
         if not masks:
             asked = ", ".join(map(repr, not_found)) or "what was asked for"
             raise InputError(
@@ -238,9 +241,7 @@ class TrackingRun:
             raise InputError(f"The correction of frame {correction.frame} marks nothing.")
         return mask
 
-    def look_again(
-        self, image: Image, track: int, seen: Sequence[Box]
-    ) -> Mask | None:
+    def look_again(self, image: Image, track: int, seen: Sequence[Box]) -> Mask | None:
         """Let the detector look for a lost track; None: it has no phrase, or is not there.
 
         Args:
@@ -253,9 +254,7 @@ class TrackingRun:
             return None
         regions = self._assistant.detect(image, [phrase])
         free = [
-            region
-            for region in regions
-            if all(region.box.iou(box) <= _MAX_OVERLAP for box in seen)
+            region for region in regions if all(region.box.iou(box) <= _MAX_OVERLAP for box in seen)
         ]
         if not free:
             return None
@@ -269,7 +268,7 @@ class _Walk:
 
     def __init__(self, run: TrackingRun, leg: Leg, progress: LegProgress) -> None:
         self._run, self._leg = run, leg
-        self._n_lost = {track: 0 for track in leg.tracks}
+        self._n_lost = dict.fromkeys(leg.tracks, 0)
         for track, known in progress.tracks.items():
             self._n_lost[track] = known.n_lost
         self._followers: dict[int, Follower] = {}
@@ -300,8 +299,9 @@ class _Walk:
             reason, memory = estimate.lost_because, estimate.memory
             return TrackEntry(track, "lost", None, estimate.score, reason, memory=memory)
         self._n_lost[track] = 0
-        status, reason = ("found again", "tracker") if was_lost else ("tracked", "")
-        return TrackEntry(  # type: ignore[arg-type]
+        status: TrackStatus = "found again" if was_lost else "tracked"
+        reason = "tracker" if was_lost else ""
+        return TrackEntry(
             track, status, estimate.mask, estimate.score, reason, memory=estimate.memory
         )
 
@@ -316,8 +316,8 @@ class _Walk:
         is_first = self._n_lost[track] == 1  # it was not lost on the frame before
         self._n_lost[track] = 0
         score = float(mask.score or 0)
-        status = "tracked" if is_first else "found again"
-        return TrackEntry(track, status, mask, score, "phrase", prompted=True)  # type: ignore[arg-type]
+        status: TrackStatus = "tracked" if is_first else "found again"
+        return TrackEntry(track, status, mask, score, "phrase", prompted=True)
 
 
 def _read_forward(video: Video, numbers: np.ndarray) -> Iterator[VideoFrame]:

@@ -1,7 +1,7 @@
 """What a tracking run follows, and by which rules."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from segue.errors import InputError
@@ -24,10 +24,10 @@ class TrackingSettings:
     """(x, y, 1 on the object or 0 not on it); all together are one track."""
     frame: int | None = None
     """Number of the frame on which things are pointed at; None: the first one selected."""
-    selection: FrameSelection = FrameSelection()
+    selection: FrameSelection = field(default_factory=FrameSelection)
     """Which frames are looked at."""
     redetect_every: int = 5
-    """A track with a phrase that is lost is looked for by the detector on every n-th frame; 0: not."""
+    """A lost track with a phrase is looked for by the detector on every n-th frame; 0: not."""
 
     def __post_init__(self) -> None:
         """Refuse settings that follow nothing, or that make no sense."""

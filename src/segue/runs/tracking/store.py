@@ -3,8 +3,8 @@
     track.json      settings, video, models: what the results depend on
     journal.jsonl   what was pointed at, corrections, and one line for each frame of each leg
 
-A frame that is tracked again after a correction has a later line, which counts for its track. A last
-line that was cut off is dropped, and its frame is done again.
+A frame that is tracked again after a correction has a later line, which counts for its track. A
+last line that was cut off is dropped, and its frame is done again.
 """
 
 import json
@@ -21,6 +21,7 @@ from segue.files.text import read_json
 from segue.runs.settings import differences
 from segue.runs.tracking.entries import Correction, Track, TrackedFrame, TrackEntry
 from segue.runs.tracking.settings import TrackingSettings
+from segue.trackers import UNSEEN
 
 FORMAT = 1
 MANIFEST, JOURNAL = "track.json", "journal.jsonl"
@@ -80,7 +81,7 @@ class TrackGap:
 
 
 class TrackStore:
-    """The results of a tracking run. Reading needs no lock; writing is for one process at a time."""
+    """The results of a tracking run. Reading needs no lock; one process at a time may write."""
 
     def __init__(self, folder: Path) -> None:
         """Open a run, and look through its journal.
@@ -157,7 +158,7 @@ class TrackStore:
             InputError: another process writes to it, or the disk refuses.
         """
         refusal = (
-            f"Another process is tracking in {printable_path(self.folder)}. Wait for it, or stop it."
+            f"Another process tracks in {printable_path(self.folder)}. Wait for it, or stop it."
         )
         self._file = AppendOnlyFile(self.folder / JOURNAL, refusal)
         return self
@@ -290,7 +291,7 @@ class TrackStore:
                         gap = {"first": frame.number, "first_seconds": frame.seconds, "reason": ""}
                         opened[entry.track] = gap
                     gap |= {"last": frame.number, "last_seconds": frame.seconds}
-                    # Its first entry in the order of work says most; backwards that is the last one.
+                    # Of a gap that was walked backwards the last entry says why.
                     if not gap["reason"] or entry.reason != UNSEEN:
                         gap["reason"] = entry.reason
                 elif gap is not None:
@@ -298,7 +299,3 @@ class TrackStore:
                     gaps.append(TrackGap(entry.track, **opened.pop(entry.track), found_by=found_by))
         gaps += [TrackGap(track, **gap) for track, gap in opened.items()]
         return sorted(gaps, key=lambda gap: (gap.first, gap.track))
-
-
-UNSEEN = "it has not been seen since"
-"""The reason of entries after the one that says why."""
