@@ -160,6 +160,8 @@ class BoxFollower:
         whole = _place_shape(self._shape, expected, size)
         pixels = self._without_strangers(frame, raw.array, whole)
         area, n_whole = int(pixels.sum()), max(int(whole.sum()), 1)
+        if area == 0:
+            return TrackEstimate(None, lost_because="nothing of its shape and colours is there")
         growth = area / max(self._mask.area * motion.scale**2, 1.0)
         was_whole = self._n_hidden == 0 and self._n_lost == 0
         is_jump = growth > options.max_growth or growth < options.max_shrinkage

@@ -43,6 +43,7 @@ class VideoFile:
             MissingExtra: PyAV is not installed.
         """
         self.path = path
+        self._is_damaged = False
         check_regular(path)
         with self._open() as (container, stream):
             context = stream.codec_context
@@ -54,9 +55,9 @@ class VideoFile:
             self._time_base = float(stream.time_base or 1)
             rate = stream.average_rate or stream.base_rate
             self._rate = float(rate) if rate else 25.0
-            self._pts: np.ndarray | None = _packet_times(container, stream)
+            self._pts: np.ndarray | None = _packet_times(self._packets(container, stream))
         with self._open() as (container, stream):
-            frames = list(islice(container.decode(stream), _CHECKED_FRAMES))
+            frames = list(islice(self._decodable(container, stream), _CHECKED_FRAMES))
             if not frames:
                 raise InputError(f"{printable_path(path)} has no frame that can be decoded.")
             first = _upright(frames[0])
@@ -73,6 +74,16 @@ class VideoFile:
     def name(self) -> str:
         """Name of the file."""
         return self.path.name
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Say where the file cannot be read to its end."""
+        if not self._is_damaged:
+            return ()
+        return (
+            f"{printable_path(self.path)} is damaged behind frame {len(self.times) - 1} "
+            f"({self.times[-1]:.2f} s); what follows is left out.",
+        )
 
     def read(self, numbers: Iterable[int]) -> Iterator[VideoFrame]:
         """Yield frames. See `segue.video.Video.read`."""
@@ -132,12 +143,12 @@ class VideoFile:
         pts = self._pts
         with self._open() as (container, stream):
             if pts is None:
-                yield from enumerate(_decodable(container, stream))
+                yield from enumerate(self._decodable(container, stream))
                 return
             is_late = False
             if number > 0:
                 container.seek(int(pts[number]), stream=stream)
-                for position, frame in enumerate(_decodable(container, stream)):
+                for position, frame in enumerate(self._decodable(container, stream)):
                     found = _place(pts, frame.pts)
                     if position == 0 and (found is None or found > number):
                         is_late = True  # a container without an index: go there from the beginning
@@ -147,15 +158,32 @@ class VideoFile:
                 if not is_late:
                     return
         with self._open() as (container, stream):
-            for frame in _decodable(container, stream):
+            for frame in self._decodable(container, stream):
                 if (found := _place(pts, frame.pts)) is not None:
                     yield found, frame
+
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yield packets up to the end, or up to where the file is damaged."""
+        av = require_av()
+        try:
+            yield from container.demux(stream)
+        except av.error.InvalidDataError:
+            self._is_damaged = True
+
+    def _decodable(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yield the frames of a stream; packets that are damaged are passed over."""
+        av = require_av()
+        for packet in self._packets(container, stream):
+            try:
+                yield from packet.decode()
+            except av.error.InvalidDataError:
+                continue
 
     def _decoded_times(self) -> np.ndarray:
         """Return the times of all frames, each decoded and dropped."""
         times = array("d")
         with self._open() as (container, stream):
-            for number, frame in enumerate(_decodable(container, stream)):
+            for number, frame in enumerate(self._decodable(container, stream)):
                 moment = number / self._rate if frame.time is None else frame.time
                 times.append(max(moment, times[-1]) if times else moment)
         result = np.frombuffer(times, np.float64)
@@ -178,10 +206,10 @@ def require_av() -> Any:
     return av
 
 
-def _packet_times(container: Any, stream: Any) -> np.ndarray | None:
+def _packet_times(packets: Iterable[Any]) -> np.ndarray | None:
     """Return the ascending times of all packets, in units of the stream; None: some have none."""
     times = array("q")
-    for packet in container.demux(stream):
+    for packet in packets:
         if packet.size == 0 or packet.is_discard:
             continue
         if packet.pts is None:
@@ -191,16 +219,6 @@ def _packet_times(container: Any, stream: Any) -> np.ndarray | None:
         return None
     ascending = np.sort(np.frombuffer(times, np.int64))
     return ascending if bool((np.diff(ascending) > 0).all()) else None
-
-
-def _decodable(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the frames of a stream; packets that are damaged are passed over."""
-    av = require_av()
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue
 
 
 def _place(pts: np.ndarray, time: int | None) -> int | None:

@@ -173,7 +173,7 @@ def track(
     if run.store.n_frames:
         console.print(f"{run.store.n_frames} frame(s) are done already", style="dim")
     _work(run, console)
-    for sentence in run.store.notices:
+    for sentence in (*video.notices, *run.store.notices):
         console.print(printable(sentence), style="yellow")
     _print_summary(run.store, console)
     _write_files(run.store, video, folder, console, film=film)
