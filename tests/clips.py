@@ -37,7 +37,6 @@ class DrawnVideo:
 
     name = "drawn"
     size = SIZE
-    notices = ()
 
     def __init__(self, n_frames: int = 20, step: float = 1.0, hidden: Iterable[int] = ()) -> None:
         self.times = np.arange(n_frames) / 10

@@ -46,8 +46,7 @@ def test_a_film_that_the_container_turns_is_upright(tmp_path):
     matrix = content.index(b"tkhd") + 4 + 40  # version and flags, times, id, layer, volume
     quarter = [0, 1, 0, -1, 0, 0, 0, 0, 16384]  # 90 degrees clockwise, as telephones write it
     content[matrix : matrix + 36] = b"".join(
-        (value * 65536 if place != 8 else value * 65536).to_bytes(4, "big", signed=True)
-        for place, value in enumerate(quarter)
+        (value * 65536).to_bytes(4, "big", signed=True) for value in quarter
     )
     file.write_bytes(content)
     video = open_video(file)
@@ -74,7 +73,7 @@ def test_a_long_clip_is_never_held_as_a_whole(tmp_path):
         assert most <= limit
 
 
-def test_a_damaged_file_is_read_up_to_the_damage_and_says_so(tmp_path):
+def test_frames_that_cannot_be_decoded_are_left_out_and_keep_their_numbers(tmp_path):
     file = write_square_clip(tmp_path / "clip.mkv", 30)
     content = bytearray(file.read_bytes())
     middle = len(content) // 2
@@ -82,10 +81,8 @@ def test_a_damaged_file_is_read_up_to_the_damage_and_says_so(tmp_path):
     file.write_bytes(content)
     video = open_video(file)
     numbers = [frame.number for frame in video.read(range(len(video.times)))]
-    assert 0 < len(numbers) < 30
+    assert 0 < len(numbers) < len(video.times)
     assert numbers == sorted(set(numbers))
-    assert video.notices
-    assert "is damaged behind frame" in video.notices[0]
 
 
 def test_what_is_no_video_is_refused(tmp_path):
@@ -110,7 +107,7 @@ def test_a_folder_of_numbered_pictures_is_a_video_in_the_order_of_numbers(tmp_pa
     video = open_video(tmp_path, folder_fps=10)
     assert [video.frame_name(n) for n in range(3)] == ["frame1.png", "frame2.png", "frame10.png"]
     assert video.times == pytest.approx([0, 0.1, 0.2])
-    assert np.array_equal([*video.read([2])][0].image.array, square_pixels(10))
+    assert np.array_equal(next(video.read([2])).image.array, square_pixels(10))
     (tmp_path / "frame010.png").write_bytes(b"")
     with pytest.raises(InputError, match="Two frames"):
         open_video(tmp_path)
@@ -118,6 +115,7 @@ def test_a_folder_of_numbered_pictures_is_a_video_in_the_order_of_numbers(tmp_pa
 
 def test_frames_of_a_folder_must_have_one_size(tmp_path):
     for number, size in ((1, (8, 8)), (2, (8, 9))):
-        (tmp_path / f"{number}.png").write_bytes(Image(np.zeros((*size, 3), np.uint8)).to_png_bytes())
+        picture = Image(np.zeros((*size, 3), np.uint8))
+        (tmp_path / f"{number}.png").write_bytes(picture.to_png_bytes())
     with pytest.raises(InputError, match="one size, got 9 x 8 in 2.png after 8 x 8 in 1.png"):
         list(PictureSequence(tmp_path).read([0, 1]))

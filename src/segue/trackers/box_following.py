@@ -136,10 +136,13 @@ class BoxFollower:
         moved = Motion(*self._speed, 1.0).apply(self._box)
         reach = max(self._box.width, self._box.height) * 0.5 + 2 * hypot(*self._speed)
         latest = _cut_out(self._frame.image.array, self._box)
+        here = find_template(frame.image.array, latest, moved, 1)
         found = find_template(frame.image.array, latest, moved, reach)
         if found is None or found[1] < 0.5:
             return Motion(*self._speed, 1.0)
-        return self._motion_to(found[0])
+        # What repeats itself fits in many places; the nearest is the likeliest.
+        is_better = here is None or found[1] > here[1] + 0.1
+        return self._motion_to(found[0] if is_better or here is None else here[0])
 
     def _motion_to(self, box: Box) -> Motion:
         dx, dy = box.centre[0] - self._box.centre[0], box.centre[1] - self._box.centre[1]

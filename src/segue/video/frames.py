@@ -43,10 +43,6 @@ class Video(Protocol):
         """Name of the file or folder, for people."""
 
     @property
-    def notices(self) -> tuple[str, ...]:
-        """What a user should know of it, as sentences: where it is damaged."""
-
-    @property
     def size(self) -> Size:
         """Of the upright frames, in pixels."""
 

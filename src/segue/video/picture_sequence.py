@@ -60,8 +60,6 @@ class PictureSequence:
         self.times: np.ndarray = np.arange(len(self.files)) / fps
         self.size: Size = Image.open(self.files[0]).size
 
-    notices: tuple[str, ...] = ()
-
     @property
     def name(self) -> str:
         """Name of the folder."""

@@ -43,7 +43,6 @@ class VideoFile:
             MissingExtra: PyAV is not installed.
         """
         self.path = path
-        self._is_damaged = False
         check_regular(path)
         with self._open() as (container, stream):
             context = stream.codec_context
@@ -55,7 +54,7 @@ class VideoFile:
             self._time_base = float(stream.time_base or 1)
             rate = stream.average_rate or stream.base_rate
             self._rate = float(rate) if rate else 25.0
-            self._pts: np.ndarray | None = _packet_times(self._packets(container, stream))
+            self._pts: np.ndarray | None = _packet_times(container.demux(stream))
         with self._open() as (container, stream):
             frames = list(islice(self._decodable(container, stream), _CHECKED_FRAMES))
             if not frames:
@@ -74,16 +73,6 @@ class VideoFile:
     def name(self) -> str:
         """Name of the file."""
         return self.path.name
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """Say where the file cannot be read to its end."""
-        if not self._is_damaged:
-            return ()
-        return (
-            f"{printable_path(self.path)} is damaged behind frame {len(self.times) - 1} "
-            f"({self.times[-1]:.2f} s); what follows is left out.",
-        )
 
     def read(self, numbers: Iterable[int]) -> Iterator[VideoFrame]:
         """Yield frames. See `segue.video.Video.read`."""
@@ -162,18 +151,10 @@ class VideoFile:
                 if (found := _place(pts, frame.pts)) is not None:
                     yield found, frame
 
-    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Yield packets up to the end, or up to where the file is damaged."""
-        av = require_av()
-        try:
-            yield from container.demux(stream)
-        except av.error.InvalidDataError:
-            self._is_damaged = True
-
     def _decodable(self, container: Any, stream: Any) -> Iterator[Any]:
         """Yield the frames of a stream; packets that are damaged are passed over."""
         av = require_av()
-        for packet in self._packets(container, stream):
+        for packet in container.demux(stream):
             try:
                 yield from packet.decode()
             except av.error.InvalidDataError:

@@ -50,7 +50,10 @@ def finish(run):
 
 
 def masks_of(frames):
-    return {f.number: [(e.status, e.mask and e.mask.rle, e.reason) for e in f.entries] for f in frames}
+    return {
+        frame.number: [(e.status, e.mask and e.mask.rle, e.reason) for e in frame.entries]
+        for frame in frames
+    }
 
 
 def test_what_is_pointed_at_is_followed_to_the_end_and_then_to_the_beginning(tmp_path):

@@ -173,7 +173,7 @@ def track(
     if run.store.n_frames:
         console.print(f"{run.store.n_frames} frame(s) are done already", style="dim")
     _work(run, console)
-    for sentence in (*video.notices, *run.store.notices):
+    for sentence in run.store.notices:
         console.print(printable(sentence), style="yellow")
     _print_summary(run.store, console)
     _write_files(run.store, video, folder, console, film=film)
@@ -193,9 +193,7 @@ def _correction(
     if track_id is None:
         if len(store.tracks) != 1:
             known = ", ".join(f"{t.id} ({t.phrase or 'no phrase'})" for t in store.tracks.values())
-            raise InputError(
-                f"Say which track is meant with --track. There are: {known or 'none'}."
-            )
+            raise InputError(f"Say which track with --track. There are: {known or 'none'}.")
         track_id = next(iter(store.tracks))
     return Correction(frame, track_id, boxes[0] if boxes else None, clicks)
 
