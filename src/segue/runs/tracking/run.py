@@ -150,10 +150,10 @@ class TrackingRun:
             (phrase, mask) for phrase, mask in pointed if mask is not None and not mask.is_empty
         ]
         if not masks:
-            asked = ", ".join(map(repr, not_found)) or "what was asked for"
+            asked = f" (not found: {', '.join(map(repr, not_found))})" if not_found else ""
             raise InputError(
-                f"There is nothing to follow on frame {self.anchor} ({frame.seconds:.2f} s): "
-                f"{asked} is not found there. Name another frame with --frame."
+                f"There is nothing to follow on frame {self.anchor}, at {frame.seconds:.2f} s"
+                f"{asked}. Name another frame with --frame."
             )
         tracks = [Track(id, phrase, self.anchor) for id, (phrase, _) in enumerate(masks, 1)]
         entries = [

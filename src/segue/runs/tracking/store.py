@@ -136,6 +136,9 @@ class TrackStore:
         manifest = json.loads(json.dumps(manifest))  # as it is read again
         if (folder / MANIFEST).is_file():
             store = cls(folder)
+            if not store.tracks:  # nothing was found to follow, so that nothing depends on it
+                write_json(folder / MANIFEST, manifest, indent=1)
+                return cls(folder)
             if changes := differences(store.manifest, manifest):
                 raise InputError(
                     f"{printable_path(folder)} is a tracking run of other settings: "
