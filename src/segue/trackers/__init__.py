@@ -42,6 +42,13 @@ class Follower(Protocol):
             frame: as `Tracker.look` of the same tracker returned it.
         """
 
+    def reject(self, reason: str) -> TrackEstimate:
+        """Take the object to be lost, where the latest estimate is known to be wrong.
+
+        Args:
+            reason: why, for the estimate that replaces it.
+        """
+
     def prompt(self, frame: Any, mask: Mask, memory: Mapping[str, Any] | None = None) -> None:
         """Take the object to be where `mask` is: corrected, found again, or as kept by a run.
 

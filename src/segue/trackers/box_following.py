@@ -119,17 +119,28 @@ class BoxFollower:
         """Of the whole object, hidden parts included; it may reach out of the picture."""
         self._speed = (float(memory["speed"][0]), float(memory["speed"][1]))
         self._n_hidden, self._n_lost = int(memory["n_hidden"]), int(memory["n_lost"])
+        self._before = (frame, mask, self._box, self._speed)
+        self._counts_before = (self._n_hidden, self._n_lost)
 
     def advance(self, frame: BoxFrame) -> TrackEstimate:
         """Find the object on the next frame. See `segue.trackers.Follower.advance`."""
+        self._before = (self._frame, self._mask, self._box, self._speed)
+        self._counts_before = (self._n_hidden, self._n_lost)
         if self._n_lost:
             return self._search(frame)
         motion = point_motion(self._frame.grey, frame.grey, self._mask.array)
         estimate = self._segment(frame, motion or self._template_motion(frame))
         if estimate.mask is None:
             self._n_lost = 1
-            return self._lost(estimate.lost_because)
+            return self._report_loss(estimate.lost_because)
         return estimate
+
+    def reject(self, reason: str) -> TrackEstimate:
+        """Take the object to be lost. See `segue.trackers.Follower.reject`."""
+        self._frame, self._mask, self._box, self._speed = self._before
+        self._n_hidden, self._n_lost = self._counts_before
+        self._n_lost += 1
+        return self._report_loss(reason)
 
     def _template_motion(self, frame: BoxFrame) -> Motion:
         """Return the motion of the object's picture; its speed goes on where that fits nowhere."""
@@ -221,9 +232,9 @@ class BoxFollower:
             estimate = self._segment(frame, self._motion_to(found[0]))
             if estimate.mask is not None:
                 return estimate
-        return self._lost(UNSEEN)
+        return self._report_loss(UNSEEN)
 
-    def _lost(self, reason: str) -> TrackEstimate:
+    def _report_loss(self, reason: str) -> TrackEstimate:
         return TrackEstimate(None, lost_because=reason, memory=self._memory())
 
     def _memory(self) -> dict[str, Any]:

@@ -189,6 +189,10 @@ class MemoryFollower:
             return TrackEstimate(None, score, "its mask is empty")
         return TrackEstimate(mask, score)
 
+    def reject(self, reason: str) -> TrackEstimate:
+        """Say that it is lost; the session keeps what it saw. See `segue.trackers.Follower`."""
+        return TrackEstimate(None, 0.0, reason)
+
     @property
     def n_kept(self) -> int:
         """Frames of which the session keeps anything."""

@@ -17,6 +17,7 @@ from segue.runs.tracking.settings import TrackingSettings
 from segue.runs.tracking.store import JOURNAL, TrackStore
 from segue.segment.box_fill import BoxFill
 from segue.trackers.box_following import BoxTracker
+from segue.values.mask import Mask
 from segue.video.selection import FrameSelection
 
 FRAME = 8
@@ -35,6 +36,46 @@ class SquareDetector:
         rows, columns = red.any(1).nonzero()[0], red.any(0).nonzero()[0]
         box = replace(square_box(0), x0=columns[0], x1=columns[-1] + 1, y0=rows[0], y1=rows[-1] + 1)
         return [Detection("square", box, 0.9)]
+
+
+class ForgetfulTracker(BoxTracker):
+    """Finds nothing again by itself."""
+
+    def start(self, frame, mask):
+        return ForgetfulFollower(super().start(frame, mask))
+
+
+class ForgetfulFollower:
+    def __init__(self, follower):
+        self.follower, self.is_lost = follower, False
+
+    def prompt(self, frame, mask, memory=None):
+        self.is_lost = False
+        self.follower.prompt(frame, mask, memory)
+
+    def advance(self, frame):
+        estimate = self.follower.advance(frame)
+        self.is_lost = self.is_lost or estimate.mask is None
+        return replace(estimate, mask=None, lost_because="lost") if self.is_lost else estimate
+
+
+class AttractedFollower(ForgetfulFollower):
+    """From the eighth pixel on it takes the red square for its object."""
+
+    def advance(self, frame):
+        estimate = self.follower.advance(frame)
+        red = frame.image.array[..., 0] > 200
+        x = red.any(0).argmax()
+        return replace(estimate, mask=Mask(red), score=0.1) if 8 < x < 12 else estimate
+
+    def reject(self, reason):
+        return self.follower.reject(reason)
+
+
+class AttractedTracker(BoxTracker):
+    def start(self, frame, mask):
+        follower = super().start(frame, mask)
+        return follower if mask.box.x0 < 30 else AttractedFollower(follower)
 
 
 def a_run(folder, video=None, settings=SETTINGS, corrections=(), segmenter=None):
@@ -102,24 +143,39 @@ def test_lost_and_found_again_are_entries(tmp_path):
 
 
 def test_a_lost_phrase_is_found_again_by_the_detector(tmp_path):
-    class Blind(BoxTracker):
-        """Finds nothing again by itself."""
-
-        def start(self, frame, mask):
-            follower = super().start(frame, mask)
-            follower._search = lambda frame: follower._lost("it has not been seen since")
-            return follower
-
     assistant = Assistant(detector=SquareDetector(), segmenter=BoxFill())
     settings = TrackingSettings(phrases=("square",), redetect_every=2)
     video = DrawnVideo(hidden=(5, 6, 7))
-    run = TrackingRun(video, tmp_path, settings, assistant, Blind(BoxFill()))
+    run = TrackingRun(video, tmp_path, settings, assistant, ForgetfulTracker(BoxFill()))
     _, frames = finish(run)
     found = {frame.number: frame.entries[0] for frame in frames}
     assert [n for n, e in found.items() if e.mask is None] == [5, 6, 7, 8]
     assert (found[9].status, found[9].reason) == ("found again", "phrase")
     assert found[19].status == "tracked"
     assert run.store.gaps()[0].found_by == "phrase"
+
+
+def test_a_track_that_jumps_onto_another_one_is_lost_there(tmp_path):
+    assistant = Assistant(segmenter=BoxFill())
+    boxes = (square_box(0).corners, (40.0, 34.0, 60.0, 46.0))
+    run = TrackingRun(
+        DrawnVideo(),
+        tmp_path,
+        TrackingSettings(boxes=boxes),
+        assistant,
+        AttractedTracker(BoxFill()),
+    )
+    _, frames = finish(run)
+    lost = {frame.number: frame.entries[1].reason for frame in frames if not frame.entries[1].mask}
+    assert lost == dict.fromkeys((5, 6, 7), "its mask is that of track 1")
+    assert all(frame.entries[0].mask is not None for frame in frames)
+    assert frames[8].entries[1].status == "found again"
+
+
+def test_two_tracks_on_one_object_from_the_first_stay_two(tmp_path):
+    settings = TrackingSettings(boxes=(square_box(0).corners, square_box(0).corners))
+    _, frames = finish(a_run(tmp_path, settings=settings))
+    assert all(entry.mask is not None for frame in frames for entry in frame.entries)
 
 
 def test_a_correction_changes_its_track_from_there_away_from_what_was_pointed_at(tmp_path):

@@ -1,6 +1,7 @@
 """Follow things through a video: the function behind `segue track`."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from segue.video.selection import FrameSelection
 
 _MAX_OVERLAP = 0.3
 """What the detector finds is another track where their boxes overlap more (IoU)."""
+_SAME_OBJECT = 0.7
+"""Two tracks are on one object where their masks overlap more (IoU)."""
 
 
 class TrackingRun:
@@ -221,6 +224,19 @@ class TrackingRun:
         assert mask is not None, "what was seen has a mask"
         return self._tracker.look(self._frame(number).image), mask
 
+    def twins(self, tracks: Sequence[int]) -> set[tuple[int, int]]:
+        """Return the pairs of tracks that were pointed at on one object from the first."""
+        masks: dict[int, Mask] = {}
+        for track in tracks if len(tracks) > 1 else ():
+            first = self.store.legs[0].tracks[track].first
+            if first is not None and (mask := TrackEntry.from_json(first[1]).mask) is not None:
+                masks[track] = mask
+        return {
+            (one, other)
+            for one, other in combinations(masks, 2)
+            if masks[one].iou(masks[other]) > _SAME_OBJECT
+        }
+
     def look(self, image: Image) -> Any:
         """Prepare a frame for the tracker."""
         return self._tracker.look(image)
@@ -271,6 +287,8 @@ class _Walk:
         self._n_lost = dict.fromkeys(leg.tracks, 0)
         for track, known in progress.tracks.items():
             self._n_lost[track] = known.n_lost
+        self._n_lost_before = dict(self._n_lost)
+        self._twins = run.twins(leg.tracks)
         self._followers: dict[int, Follower] = {}
         if leg.correction is None or progress.n_done:
             self._followers = run.start_followers(leg, progress)
@@ -285,14 +303,29 @@ class _Walk:
             score = float(mask.score or 0)
             return (TrackEntry(track, "tracked", mask, score, "correction", prompted=True),)
         entries = {track: self._advance(track, looked) for track in self._leg.tracks}
+        self._reject_doubles(entries)
         for track, entry in entries.items():
             every = run.settings.redetect_every
             if entry.mask is None and every and (self._n_lost[track] - 1) % every == 0:
                 entries[track] = self._look_again(frame.image, looked, track, entries)
         return tuple(entries.values())
 
+    def _reject_doubles(self, entries: dict[int, TrackEntry]) -> None:
+        """Of two tracks on one object, the less sure one is lost; they were two at the start."""
+        for one, other in combinations(entries, 2):
+            masks = entries[one].mask, entries[other].mask
+            if masks[0] is None or masks[1] is None or (one, other) in self._twins:
+                continue
+            if masks[0].iou(masks[1]) > _SAME_OBJECT:
+                surer, lost = sorted((one, other), key=lambda track: -entries[track].score)
+                estimate = self._followers[lost].reject(f"its mask is that of track {surer}")
+                self._n_lost[lost] = self._n_lost_before[lost] + 1
+                reason, memory = estimate.lost_because, estimate.memory
+                entries[lost] = TrackEntry(lost, "lost", None, 0.0, reason, memory=memory)
+
     def _advance(self, track: int, looked: Any) -> TrackEntry:
         estimate = self._followers[track].advance(looked)
+        self._n_lost_before[track] = self._n_lost[track]
         was_lost = self._n_lost[track] > 0
         if estimate.mask is None:
             self._n_lost[track] += 1
