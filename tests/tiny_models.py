@@ -86,10 +86,12 @@ def tiny_sam2(folder: Path, **options: Any) -> Path:
 
 
 def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> Path:
-    """A video model with a memory of frames, of 64 x 64 pixels: "sam2_video" or "edgetam_video"."""
+    """A video model with a memory of frames, of 64 x 64 pixels: a type of `MODEL_CLASSES`."""
     import transformers
 
-    prefix = {"sam2_video": "Sam2Video", "edgetam_video": "EdgeTamVideo"}[kind]
+    from segue.trackers.video_memory import MODEL_CLASSES
+
+    prefix = MODEL_CLASSES[kind]
     backbone = transformers.Sam2HieraDetConfig(
         hidden_size=8,
         image_size=[64, 64],
@@ -106,19 +108,29 @@ def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> 
         fpn_hidden_size=128,
         backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
     )
+    if kind == "sam3_tracker_video":
+        vit = transformers.Sam3ViTConfig(
+            hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+            image_size=64, patch_size=16, window_size=2, global_attn_indexes=[1],
+            pretrain_image_size=32,
+        )  # fmt: skip
+        vision = transformers.Sam3VisionConfig(
+            backbone_config=vit,
+            fpn_hidden_size=128,
+            backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+        )
     module = __import__(
         f"transformers.models.{kind}.configuration_{kind}", fromlist=["configuration"]
     )
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {} if kind == "sam3_tracker_video" else {"image_size": 64}
     if kind == "edgetam_video":
-        extra = {
+        extra |= {
             "perceiver_resampler_num_latents": 4,
             "perceiver_resampler_num_latents_2d": 4,
             "memory_attention_rope_k_sizes": [2, 2],
         }
     config = getattr(module, f"{prefix}Config")(
         vision_config=vision,
-        image_size=64,
         prompt_encoder_config=getattr(module, f"{prefix}PromptEncoderConfig")(
             hidden_size=128, image_size=64, patch_size=16
         ),
@@ -141,6 +153,7 @@ def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> 
     model = _seeded(lambda: getattr(transformers, f"{prefix}Model")(config))
     with torch.no_grad():
         _liven(model)
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.add_(2)  # so that it sees something
     return _saved(model, folder, options)
 
 

@@ -9,6 +9,7 @@ from clips import square_box, square_pixels
 from segue.errors import InputError
 from segue.segment.box_fill import BoxFill
 from segue.trackers import TRACKERS, Tracker
+from segue.trackers.video_memory import MODEL_CLASSES
 from segue.values.box import Size
 from segue.values.image import Image
 from segue.values.mask import Mask
@@ -16,14 +17,14 @@ from tiny_models import tiny_video_model
 from workers import one_worker_each
 
 SIZE = Size(48, 64)
-EDGETAM = "video_memory of EdgeTAM"
+OTHER_MODELS = [kind for kind in MODEL_CLASSES if kind != "sam2_video"]
 
 
-@pytest.fixture(scope="module", params=one_worker_each("tracker", [*TRACKERS, EDGETAM]))
+@pytest.fixture(scope="module", params=one_worker_each("tracker", [*TRACKERS, *OTHER_MODELS]))
 def tracker(request, tmp_path_factory):
     if request.param == "box_following":
         return TRACKERS.load("box_following", BoxFill())
-    kind = "edgetam_video" if request.param == EDGETAM else "sam2_video"
+    kind = request.param if request.param in OTHER_MODELS else "sam2_video"
     folder = tiny_video_model(tmp_path_factory.mktemp(kind), kind)
     return TRACKERS.load("video_memory", folder, device="cpu")
 
@@ -43,8 +44,9 @@ def test_it_has_a_name(tracker):
 
 def test_an_estimate_is_a_mask_of_the_frame_or_says_why_there_is_none(tracker):
     follower = start(tracker)
-    for number in range(1, 5):
-        estimate = follower.advance(look(tracker, number))
+    estimates = [follower.advance(look(tracker, number)) for number in range(1, 5)]
+    assert any(estimate.mask is not None for estimate in estimates)
+    for estimate in estimates:
         assert 0 <= estimate.score <= 1
         assert bool(estimate.lost_because) == (estimate.mask is None)
         if estimate.mask is not None:
@@ -69,8 +71,16 @@ def test_a_prompt_is_where_the_object_is(tracker):
     follower.advance(look(tracker, 1))
     follower.prompt(look(tracker, 20), Mask.from_box(square_box(20), SIZE))
     estimate = follower.advance(look(tracker, 21))
-    if estimate.mask is not None:  # random weights may see nothing
-        assert estimate.mask.size == SIZE
+    assert estimate.mask is not None
+    assert estimate.mask.size == SIZE
+
+
+def test_a_rejected_estimate_says_why(tracker):
+    follower = start(tracker)
+    follower.advance(look(tracker, 1))
+    estimate = follower.reject("it is another one")
+    assert estimate.mask is None
+    assert estimate.lost_because == "it is another one"
 
 
 def test_what_cannot_be_followed_is_refused(tracker):
