@@ -93,6 +93,15 @@ def test_what_is_no_video_is_refused(tmp_path):
         open_video(tmp_path / "b.mp4")
 
 
+def test_a_playlist_reaches_no_network(tmp_path):
+    """Whatever was fetched would fail in another way: tests have no network."""
+    playlist = tmp_path / "a.m3u8"
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:5", "#EXTINF:5,", "http://127.0.0.1:9/a.ts"]
+    playlist.write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    with pytest.raises(InputError, match=r"a\.m3u8"):
+        open_video(playlist)
+
+
 def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
     file = write_square_clip(tmp_path / "clip.mp4", 2)
     monkeypatch.setitem(__import__("sys").modules, "av", None)

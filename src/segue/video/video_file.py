@@ -4,6 +4,8 @@ Frames are known by their presentation times, which a first pass collects from t
 decoding them. Where a container has none, or none that hold, that pass decodes (and drops) every
 frame, and the file is read from its beginning each time.
 
+A file is data: what it names (playlists do) is read from this machine or not at all.
+
 Limits: the first of the best video streams is read, without sound; of the display matrix its
 rotation by quarter turns is applied, a reflection is not; pixels that are not square stay as they
 are stored.
@@ -30,6 +32,7 @@ from segue.video.frames import VideoFrame
 _CHECKED_FRAMES = 8
 """Frames that are decoded to see whether the times of packets are those of frames."""
 _FINGERPRINT_BYTES = 2**20
+_LOCAL = {"protocol_whitelist": "file"}  # a playlist must not reach the network
 
 
 class VideoFile:
@@ -116,7 +119,9 @@ class VideoFile:
         """Open the file: a container and its best video stream."""
         av = require_av()
         try:
-            with av.open(str(self.path), metadata_errors="replace") as container:
+            with av.open(
+                f"file:{self.path.absolute()}", options=_LOCAL, metadata_errors="replace"
+            ) as container:
                 stream = container.streams.best("video")
                 if stream is None:
                     raise InputError(f"{printable_path(self.path)} has no pictures, only sound.")
