@@ -85,6 +85,78 @@ def tiny_sam2(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
+def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> Path:
+    """A video model with a memory of frames, of 64 x 64 pixels: a type of `MODEL_CLASSES`."""
+    import transformers
+
+    from segue.trackers.video_memory import MODEL_CLASSES
+
+    prefix = MODEL_CLASSES[kind]
+    backbone = transformers.Sam2HieraDetConfig(
+        hidden_size=8,
+        image_size=[64, 64],
+        blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 32, 64],
+        num_attention_heads_per_stage=[1, 2, 2, 2],
+        window_size_per_stage=[4, 4, 4, 2],
+        global_attention_blocks=[3],
+        window_positional_embedding_background_size=[4, 4],
+    )
+    vision = transformers.Sam2VisionConfig(
+        backbone_config=backbone,
+        backbone_channel_list=[64, 32, 16, 8],
+        fpn_hidden_size=128,
+        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+    )
+    if kind == "sam3_tracker_video":
+        vit = transformers.Sam3ViTConfig(
+            hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+            image_size=64, patch_size=16, window_size=2, global_attn_indexes=[1],
+            pretrain_image_size=32,
+        )  # fmt: skip
+        vision = transformers.Sam3VisionConfig(
+            backbone_config=vit,
+            fpn_hidden_size=128,
+            backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+        )
+    module = __import__(
+        f"transformers.models.{kind}.configuration_{kind}", fromlist=["configuration"]
+    )
+    extra: dict[str, Any] = {} if kind == "sam3_tracker_video" else {"image_size": 64}
+    if kind == "edgetam_video":
+        extra |= {
+            "perceiver_resampler_num_latents": 4,
+            "perceiver_resampler_num_latents_2d": 4,
+            "memory_attention_rope_k_sizes": [2, 2],
+        }
+    config = getattr(module, f"{prefix}Config")(
+        vision_config=vision,
+        prompt_encoder_config=getattr(module, f"{prefix}PromptEncoderConfig")(
+            hidden_size=128, image_size=64, patch_size=16
+        ),
+        mask_decoder_config=getattr(module, f"{prefix}MaskDecoderConfig")(
+            hidden_size=128, mlp_dim=32, num_attention_heads=4, iou_head_hidden_dim=32
+        ),
+        num_maskmem=3,
+        max_object_pointers_in_encoder=4,
+        memory_attention_hidden_size=128,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_rope_feat_sizes=[4, 4],
+        memory_encoder_hidden_size=128,
+        memory_encoder_output_channels=64,
+        mask_downsampler_embed_dim=128,
+        memory_fuser_embed_dim=128,
+        memory_fuser_intermediate_dim=32,
+        **extra,
+    )
+    model = _seeded(lambda: getattr(transformers, f"{prefix}Model")(config))
+    with torch.no_grad():
+        _liven(model)
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.add_(2)  # so that it sees something
+    return _saved(model, folder, options)
+
+
 def tiny_grounding_dino(folder: Path, kind: str = "grounding-dino", **options: Any) -> Path:
     """A Grounding DINO, or with kind "mm-grounding-dino" an MM-Grounding-DINO, of 64 pixels."""
     import transformers

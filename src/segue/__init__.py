@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ThoughtEnded,
     )
     from segue.runs.annotate import annotate
+    from segue.runs.tracking.run import track
     from segue.values.box import Box, Size
     from segue.values.image import Image
     from segue.values.mask import Mask
@@ -70,6 +71,7 @@ _HOME = {
     "load": "assistant",
     "replay": "assistant.replay",
     "resume": "conversation.session.read",
+    "track": "runs.tracking.run",
 }
 
 __all__ = [
@@ -102,6 +104,7 @@ __all__ = [
     "load",
     "replay",
     "resume",
+    "track",
 ]
 
 find_moved_modules()

@@ -12,6 +12,8 @@ from segue.assistant.presets import CARDS, STAGES, nicknames
 from segue.errors import InputError, MissingWeights, ModelError, UnknownName
 from segue.runtime.catalog import Entry, unknown_name_message
 from segue.runtime.profile import Profile
+from segue.segment import Segmenter
+from segue.trackers import TRACKERS, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +148,48 @@ def _all_missing(errors: Sequence[MissingWeights]) -> MissingWeights:
 
 def _fail(error: Exception) -> NoReturn:
     raise error
+
+
+def load_tracker(
+    source: str | Path,
+    segmenter: Segmenter | None,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+) -> Tracker:
+    """Load a tracker by name.
+
+    Args:
+        source: "box_following", which follows with `segmenter`; or a video model: the nickname of a
+            segmenter that has one ("sam2.1-hiera-tiny"), a folder or a hub id.
+        segmenter: what the assistant segments with.
+        device: "auto", "cpu", "cuda", "mps".
+        dtype: "float32", "bfloat16", "float16"; None: as the model likes on the device.
+
+    Raises:
+        InputError: box following without a segmenter.
+        UnknownName: not a tracker, a nickname, a path or a hub id.
+        ModelError: the weights are missing, unreadable, or of no video model.
+    """
+    from segue.runtime.weights import locate
+
+    name = str(source)
+    if name == "box_following":
+        if segmenter is None:
+            raise InputError("Following boxes needs a segmenter. Load one: segment=….")
+        return TRACKERS.load(name, segmenter)
+    place: str | Path = name
+    if name in CARDS and CARDS[name].backend == "sam2":
+        place = CARDS[name].source
+    elif "/" not in name and not Path(name).exists():
+        known = dict.fromkeys(
+            ["box_following", *(n for n, card in CARDS.items() if card.backend == "sam2")], 0
+        )
+        raise UnknownName(
+            f"{unknown_name_message('tracker', name, known)} A folder or a hub id (owner/name) "
+            "of a video model will do as well."
+        )
+    return TRACKERS.load("video_memory", locate(place), device=device, dtype=dtype, name=name)
 
 
 def _profile_option(

@@ -39,6 +39,7 @@ from segue.cli.commands import (
     review,
     segment,
     serve,
+    track,
 )
 from segue.cli.renamed_options import accept_old_names
 from segue.cli.terminal.output import tolerate_output_errors
@@ -66,6 +67,7 @@ app.command("chat")(chat.chat)
 app.command("segment")(segment.segment)
 app.command("annotate")(annotate.annotate)
 app.command("review")(review.review)
+app.command("track")(track.track)
 app.command("edit")(edit.edit)
 app.command("export")(export.export)
 app.command(

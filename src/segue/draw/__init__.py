@@ -5,7 +5,7 @@ have colours (palette.py); several objects of one phrase get shades of it and nu
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -42,6 +42,7 @@ def draw_regions(
     boxes: bool = True,
     labels: bool = True,
     alpha: float = 0.4,
+    colours: Mapping[str, Colour] | None = None,
 ) -> PIL.Image.Image:
     """Draw regions on a copy of a picture.
 
@@ -52,6 +53,7 @@ def draw_regions(
         boxes: draw the boxes (or quadrilaterals).
         labels: write the phrases; left out on pictures too small to hold a letter.
         alpha: opacity of the fills, 0 to 1.
+        colours: of regions by their ids, which stand behind the phrases then; None: by phrase.
 
     Returns:
         A PIL image of the same size, mode RGB.
@@ -67,7 +69,7 @@ def draw_regions(
                 f"The mask of region {region.id} has the size {tuple(region.mask.size)}, the "
                 f"picture {tuple(image.size)} (height, width). Draw it on its own picture."
             )
-    styles = _region_styles(regions)
+    styles = _region_styles(regions) if colours is None else _styles_by_id(regions, colours)
     picture = image.to_pil()
     line = line_width(image.size)
     if masks:
@@ -103,6 +105,16 @@ def _region_styles(regions: Sequence[Region]) -> list[_RegionStyle]:
         number = f" {counts[kind]}" if totals[kind] > 1 and kind else ""
         label = Label(text, number, region.box, colour)
         styles.append(_RegionStyle(region, colours[region.phrase], colour, label))
+    return styles
+
+
+def _styles_by_id(regions: Sequence[Region], colours: Mapping[str, Colour]) -> list[_RegionStyle]:
+    """Return styles in which a region looks alike on every picture it is on."""
+    styles = []
+    for region in regions:
+        phrase, colour = region.phrase.strip(), colours[region.id]
+        label = Label(phrase or region.id, f" {region.id}" if phrase else "", region.box, colour)
+        styles.append(_RegionStyle(region, colour, colour, label))
     return styles
 
 

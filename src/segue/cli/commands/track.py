@@ -1,0 +1,282 @@
+"""`segue track`: what is pointed at on one frame of a video is followed through the others."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli import options
+from segue.cli.option_groups import expand_option_groups
+from segue.errors import InputError, SegueError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from segue.runs.tracking.entries import Correction
+    from segue.runs.tracking.run import TrackingRun
+    from segue.runs.tracking.store import TrackStore
+    from segue.video.frames import Video
+
+_FRAMES_PANEL = "Frames"
+_MAX_GAPS = 20
+"""Gaps that are listed; the others are counted."""
+
+
+@expand_option_groups
+def track(
+    clip: Annotated[
+        str, typer.Argument(metavar="CLIP", help="A video file, or a folder of numbered pictures.")
+    ],
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder of the run. The same command goes on where it was."
+        ),
+    ],
+    phrases: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WHAT",
+            help="Phrases to look for on the frame; everything found is followed.",
+            show_default=False,
+        ),
+    ] = None,
+    question: Annotated[
+        str | None,
+        typer.Option("--ask", help="Ask the chat model about the frame; follow what it points at."),
+    ] = None,
+    boxes: options.BoxesOption = None,
+    clicks: options.PointsOption = None,
+    frame: Annotated[
+        int | None,
+        typer.Option(
+            "--frame",
+            min=0,
+            metavar="NUMBER",
+            help="The frame that is pointed at, counted from 0; by default the first one.",
+        ),
+    ] = None,
+    corrected_frame: Annotated[
+        int | None,
+        typer.Option(
+            "--correct",
+            min=0,
+            metavar="NUMBER",
+            help="Correct a track on this frame, with --box or --point, and follow it anew.",
+        ),
+    ] = None,
+    track_id: Annotated[
+        int | None,
+        typer.Option("--track", min=1, metavar="ID", help="The track that --correct means."),
+    ] = None,
+    tracker: Annotated[
+        str,
+        typer.Option(
+            metavar="box_following|MODEL",
+            help="box_following, with the segmenter; or a video model: sam2.1-hiera-tiny, a hub "
+            "id, a folder.",
+        ),
+    ] = "box_following",
+    redetect_every: Annotated[
+        int,
+        typer.Option(
+            "--look-again",
+            min=0,
+            metavar="N",
+            help="Look for a lost phrase on every N-th frame; 0: not.",
+        ),
+    ] = 5,
+    every: Annotated[
+        int,
+        typer.Option("--every", min=1, help="Every n-th frame.", rich_help_panel=_FRAMES_PANEL),
+    ] = 1,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames a second, at most.", rich_help_panel=_FRAMES_PANEL),
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="Begin at 12.5, 1:30 or 1:02:30.", rich_help_panel=_FRAMES_PANEL
+        ),
+    ] = "0",
+    end: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="End before this time.", rich_help_panel=_FRAMES_PANEL),
+    ] = None,
+    folder_fps: Annotated[
+        float,
+        typer.Option(
+            "--folder-fps", help="Frames a second of a folder.", rich_help_panel=_FRAMES_PANEL
+        ),
+    ] = 25.0,
+    film: Annotated[
+        bool, typer.Option("--film/--no-film", help="Write the overlay film at the end.")
+    ] = True,
+    *,
+    models: options.BareModelOptions,
+) -> None:
+    """Follow things through a video. Interrupt it any time: nothing is lost."""  # fmt: skip
+    from segue.assistant.loading import load_tracker
+    from segue.cli.terminal.phrases import parse_phrases
+    from segue.cli.terminal.screen import make_console, printable, show_status
+    from segue.runs.engine import LITTLE_MEMORY
+    from segue.runs.tracking.entries import Correction
+    from segue.runs.tracking.run import TrackingRun
+    from segue.runs.tracking.settings import TrackingSettings
+    from segue.runs.tracking.store import TrackStore
+    from segue.video.opening import open_video
+    from segue.video.selection import FrameSelection, parse_time
+
+    console = make_console()
+    rectangles = tuple(options.parse_box(text).corners for text in boxes or [])
+    points = tuple(options.parse_click(text) for text in clicks or [])
+    corrections: list[Correction] = []
+    if corrected_frame is not None:
+        if phrases or question or frame is not None:
+            raise InputError("A correction takes --box, --point and --track; the run has the rest.")
+        store = TrackStore(folder)
+        settings = store.settings
+        corrections = [_correction(store, corrected_frame, track_id, rectangles, points)]
+    else:
+        if track_id is not None:
+            raise InputError("--track says which track --correct means; give both.")
+        settings = TrackingSettings(
+            phrases=tuple(parse_phrases(console, phrases or [])),
+            question=question,
+            boxes=rectangles,
+            clicks=points,
+            frame=frame,
+            selection=FrameSelection(
+                every=every,
+                fps=fps,
+                start_s=parse_time(start),
+                end_s=None if end is None else parse_time(end),
+            ),
+            redetect_every=redetect_every,
+        )
+    with show_status(console, "looking through the video"):
+        video = open_video(clip, folder_fps=folder_fps)
+    if settings.question is None:  # load only what is asked
+        models = replace(models, chat="none", detect=models.detect if settings.phrases else "none")
+    with show_status(console, "loading the models"):
+        assistant = models.load(LITTLE_MEMORY)
+        followed_by = load_tracker(
+            tracker, assistant.segmenter, device=models.device, dtype=models.dtype
+        )
+    run = TrackingRun(video, folder, settings, assistant, followed_by, corrections=corrections)
+    console.print(
+        f"{video.name}: {len(video.times)} frames of {video.size.width} x {video.size.height}, "
+        f"{len(run.numbers)} of them looked at, from frame {run.anchor}"
+    )
+    if run.store.n_frames:
+        console.print(f"{run.store.n_frames} frame(s) are done already", style="dim")
+    _work(run, console)
+    for sentence in run.store.notices:
+        console.print(printable(sentence), style="yellow")
+    _print_summary(run.store, console)
+    _write_files(run.store, video, folder, console, film=film)
+
+
+def _correction(
+    store: "TrackStore",
+    frame: int,
+    track_id: int | None,
+    boxes: tuple[tuple[float, float, float, float], ...],
+    clicks: tuple[tuple[float, float, int], ...],
+) -> "Correction":
+    from segue.runs.tracking.entries import Correction
+
+    if len(boxes) > 1:
+        raise InputError(f"A correction takes one box, got {len(boxes)}.")
+    if track_id is None:
+        if len(store.tracks) != 1:
+            known = ", ".join(f"{t.id} ({t.phrase or 'no phrase'})" for t in store.tracks.values())
+            raise InputError(f"Say which track with --track. There are: {known or 'none'}.")
+        track_id = next(iter(store.tracks))
+    return Correction(frame, track_id, boxes[0] if boxes else None, clicks)
+
+
+def _work(run: "TrackingRun", console: "Console") -> None:
+    """Track what is pending, with a bar in a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from segue.cli.terminal.screen import make_console
+
+    errors = make_console(error=True)
+    columns = ("tracking", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               "{task.fields[note]}")  # fmt: skip
+    n_done = 0
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("tracking", total=run.n_pending, note="")
+        try:
+            for frame in run.results():
+                n_done += 1
+                n_lost = sum(entry.mask is None for entry in frame.entries)
+                bar.update(task, advance=1, note=f"{n_lost} lost" if n_lost else "")
+        except (KeyboardInterrupt, SegueError) as error:
+            if n_done or isinstance(error, KeyboardInterrupt):
+                errors.print(
+                    f"stopped; {n_done} frame(s) were done. The same command goes on there.",
+                    style="yellow",
+                )
+            raise
+    console.print(f"{n_done} frame(s) tracked", style="dim")
+
+
+def _print_summary(store: "TrackStore", console: "Console") -> None:
+    """Print on how many frames each track is seen, and where it is lost."""
+    from rich.table import Table
+
+    from segue.cli.terminal.screen import printable
+
+    n_seen = dict.fromkeys(store.tracks, 0)
+    n_frames = n_undecodable = 0
+    for frame in store.frames():
+        n_frames += 1
+        n_undecodable += not frame.entries
+        for entry in frame.entries:
+            n_seen[entry.track] += entry.mask is not None
+    table = Table(box=None, pad_edge=False)
+    for heading in ("track", "phrase", "seen", "lost"):
+        table.add_column(heading, justify="left" if heading == "phrase" else "right")
+    for id, track_ in store.tracks.items():
+        seen = n_seen[id]
+        n_lost = n_frames - n_undecodable - seen
+        table.add_row(str(id), printable(track_.phrase or "-"), str(seen), str(n_lost))
+    console.print(table)
+    for phrase in store.not_found:
+        console.print(printable(f"not found on that frame: {phrase}"), style="yellow")
+    if n_undecodable:
+        console.print(f"{n_undecodable} frame(s) could not be decoded", style="yellow")
+    gaps = store.gaps()
+    for gap in gaps[:_MAX_GAPS]:
+        found = f"; found again by the {gap.found_by}" if gap.found_by else "; not found again"
+        console.print(
+            printable(
+                f"track {gap.track} is lost on frames {gap.first} to {gap.last} "
+                f"({gap.first_seconds:.2f} to {gap.last_seconds:.2f} s): {gap.reason}{found}"
+            ),
+            style="yellow",
+        )
+    if len(gaps) > _MAX_GAPS:
+        console.print(f"and {len(gaps) - _MAX_GAPS} more gap(s); see journal.jsonl")
+
+
+def _write_files(
+    store: "TrackStore", video: "Video", folder: Path, console: "Console", *, film: bool
+) -> None:
+    """Write COCO, MOT, the sheet and the film beside the journal."""
+    from segue.cli.terminal.screen import printable, show_status
+    from segue.export import tracks
+
+    with show_status(console, "writing the files"):
+        files = [
+            tracks.write_coco_tracks(store, video, folder / "coco.json"),
+            tracks.write_mot(store, folder / "mot.txt"),
+            tracks.write_contact_sheet(store, video, folder / "sheet.png"),
+        ]
+        if film:
+            files.append(tracks.write_overlay_film(store, video, folder / "overlay.mp4"))
+    console.print(printable(f"written: {', '.join(str(file) for file in files)}"))

@@ -1,0 +1,1 @@
+"""Videos: frames one after the other, and films written frame by frame."""
