@@ -85,6 +85,39 @@ def tiny_sam2(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
+def tiny_edgetam(folder: Path, **options: Any) -> Path:
+    """An EdgeTamModel of 64 x 64 pixels, its configuration as transformers writes it with timm."""
+    from transformers import EdgeTamConfig, EdgeTamModel
+
+    from segue.models.repvit import RepVitConfig
+
+    sizes = {"embed_dim": [8, 16, 16, 32], "depth": [1, 2, 1, 1]}
+    vision: dict[str, Any] = {
+        "backbone_config": RepVitConfig(channels=sizes["embed_dim"], depths=sizes["depth"]),
+        "backbone_channel_list": [32, 16, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": 32,
+    }
+    config = EdgeTamConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16},
+        mask_decoder_config={
+            "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 4, "iou_head_hidden_dim": 32,
+        },
+    )  # fmt: skip
+    model = _seeded(lambda: EdgeTamModel(config))
+    with torch.no_grad():
+        _liven(model)
+    _saved(model, folder, options)
+    settings = json.loads((folder / "config.json").read_text("utf-8"))
+    arguments = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3], **sizes}
+    settings["vision_config"]["backbone_config"] = {
+        "model_type": "timm_wrapper", "architecture": "repvit_m1", "model_args": arguments,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
+
+
 def tiny_grounding_dino(folder: Path, kind: str = "grounding-dino", **options: Any) -> Path:
     """A Grounding DINO, or with kind "mm-grounding-dino" an MM-Grounding-DINO, of 64 pixels."""
     import transformers

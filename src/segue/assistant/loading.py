@@ -31,6 +31,8 @@ _BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
         "sam": "sam",
         "sam2": "sam2",
         "sam2_video": "sam2",
+        "edgetam": "edgetam",
+        "edgetam_video": "edgetam",
         "sam3_tracker": "sam3",
         "sam3_video": "sam3",
     },

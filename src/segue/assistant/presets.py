@@ -168,6 +168,14 @@ CARDS: Mapping[str, Card] = {
     "sam2.1-hiera-large": Card(
         "segment", "sam2", "facebook/sam2.1-hiera-large", "224 M", "Apache-2.0"
     ),
+    "edgetam": Card(
+        "segment",
+        "edgetam",
+        "yonigozlan/EdgeTAM-hf",
+        "9 M",
+        "Apache-2.0",
+        note="the smallest encoder: 5 M, convolutions only",
+    ),
     "sam3-tracker": Card(
         "segment",
         "sam3",

@@ -94,6 +94,12 @@ SEGMENTERS = Catalog(
             extra="models",
             options=("engine",),
         ),
+        "edgetam": Entry(
+            "segue.segment.edgetam:load",
+            "EdgeTAM, SAM 2 with a small image encoder",
+            extra="models",
+            options=("engine",),
+        ),
         "sam3": Entry(
             "segue.segment.sam3:load", "SAM 3's tracker, for boxes and clicks", extra="models"
         ),
