@@ -48,6 +48,32 @@ def tiny_sam(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
+def tiny_sam_hq(folder: Path, **options: Any) -> Path:
+    """A SamHQModel of 64 x 64 pixels."""
+    from transformers import SamHQConfig, SamHQModel
+
+    vision = {
+        "hidden_size": 16, "output_channels": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "image_size": 64, "patch_size": 8, "mlp_dim": 32, "window_size": 4,
+        "global_attn_indexes": [1], "num_pos_feats": 16, "initializer_range": 0.2,
+    }  # fmt: skip
+    config = SamHQConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 8},
+        mask_decoder_config={
+            "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 4, "vit_dim": 16,
+        },
+    )  # fmt: skip
+    model = _seeded(lambda: SamHQModel(config))
+    with torch.no_grad():
+        for holder in (model.shared_image_embedding, model.prompt_encoder.shared_embedding):
+            holder.positional_embedding.copy_(
+                holder.positional_embedding / config.vision_config.scale
+            )
+        _liven(model)
+    return _saved(model, folder, options)
+
+
 def tiny_sam2(folder: Path, **options: Any) -> Path:
     """A Sam2Model of 64 x 64 pixels."""
     from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig

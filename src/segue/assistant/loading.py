@@ -29,6 +29,7 @@ _BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
     },
     "segment": {
         "sam": "sam",
+        "sam_hq": "sam_hq",
         "sam2": "sam2",
         "sam2_video": "sam2",
         "edgetam": "edgetam",

@@ -157,6 +157,15 @@ CARDS: Mapping[str, Card] = {
     "sam-vit-base": Card("segment", "sam", "facebook/sam-vit-base", "94 M", "Apache-2.0"),
     "sam-vit-large": Card("segment", "sam", "facebook/sam-vit-large", "312 M", "Apache-2.0"),
     "sam-vit-huge": Card("segment", "sam", "facebook/sam-vit-huge", "641 M", "Apache-2.0"),
+    "sam-hq-vit-base": Card(
+        "segment", "sam_hq", "syscv-community/sam-hq-vit-base", "95 M", "Apache-2.0"
+    ),
+    "sam-hq-vit-large": Card(
+        "segment", "sam_hq", "syscv-community/sam-hq-vit-large", "314 M", "Apache-2.0"
+    ),
+    "sam-hq-vit-huge": Card(
+        "segment", "sam_hq", "syscv-community/sam-hq-vit-huge", "643 M", "Apache-2.0"
+    ),
     "sam2.1-hiera-tiny": Card(
         "segment",
         "sam2",

@@ -88,6 +88,12 @@ SEGMENTERS = Catalog(
             extra="models",
             options=("engine",),
         ),
+        "sam_hq": Entry(
+            "segue.segment.sam_hq:load",
+            "SAM-HQ, Segment Anything with sharper borders",
+            extra="models",
+            options=("engine", "hq_token_only"),
+        ),
         "sam2": Entry(
             "segue.segment.sam2:load",
             "Segment Anything 2 and 2.1",
