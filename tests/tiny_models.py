@@ -326,6 +326,38 @@ def tiny_owlv2(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
+def tiny_omdet_turbo(folder: Path, **options: Any) -> Path:
+    """An OmDet-Turbo of 64 x 64 pixels with transformers' Swin and a vocabulary of letters."""
+    import transformers
+
+    vocabulary = tiny_letters(folder)
+    swin = transformers.SwinConfig(
+        image_size=64, patch_size=4, embed_dim=8, depths=[1, 2, 1, 1], num_heads=[1, 1, 2, 2],
+        window_size=4, out_indices=[2, 3, 4],
+    )  # fmt: skip
+    text = transformers.CLIPTextConfig(
+        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=32, pad_token_id=0,
+        bos_token_id=vocabulary["<|startoftext|>"], eos_token_id=vocabulary["<|endoftext|>"],
+    )  # fmt: skip
+    config = transformers.OmDetTurboConfig(
+        backbone_config=swin, text_config=text, apply_layernorm_after_vision_backbone=False,
+        image_size=64, text_projection_in_dim=16, text_projection_out_dim=16, class_embed_dim=16,
+        task_encoder_hidden_dim=16, num_queries=12, vision_features_channels=[32, 32, 32],
+        encoder_in_channels=[16, 32, 64], encoder_hidden_dim=32, encoder_dim_feedforward=32,
+        encoder_attention_heads=2, decoder_hidden_dim=32, decoder_dim_feedforward=32,
+        decoder_num_layers=2, decoder_num_heads=2, decoder_num_points=2,
+    )  # fmt: skip
+    model = _seeded(lambda: transformers.OmDetTurboForObjectDetection(config))
+    with torch.no_grad():
+        _liven(model)
+    pixels = {
+        "do_rescale": False, "image_mean": [123.675, 116.28, 103.53],
+        "image_std": [58.395, 57.12, 57.375], "size": {"height": 64, "width": 64},
+    }  # fmt: skip
+    return _saved(model, folder, options, pixels)
+
+
 def _seeded(build: Callable[[], Any]) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

@@ -24,6 +24,7 @@ _BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
         "grounding-dino": "grounding_dino",
         "mm-grounding-dino": "grounding_dino",
         "owlv2": "owlv2",
+        "omdet-turbo": "omdet_turbo",
         "sam3": "sam3",
         "sam3_video": "sam3",
     },

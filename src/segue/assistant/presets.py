@@ -145,6 +145,14 @@ CARDS: Mapping[str, Card] = {
     "owlv2-base": Card(
         "detect", "owlv2", "google/owlv2-base-patch16-ensemble", "154 M", "Apache-2.0"
     ),
+    "omdet-turbo-tiny": Card(
+        "detect",
+        "omdet_turbo",
+        "omlab/omdet-turbo-swin-tiny-hf",
+        "115 M",
+        "Apache-2.0",
+        note="quick with many phrases at once",
+    ),
     "sam3": Card(
         "detect",
         "sam3",
