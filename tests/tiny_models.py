@@ -358,6 +358,38 @@ def tiny_omdet_turbo(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options, pixels)
 
 
+def tiny_clipseg(folder: Path, **options: Any) -> Path:
+    """A CLIPSeg of 32 x 32 pixels with a vocabulary of letters."""
+    import transformers
+
+    vocabulary = tiny_letters(folder)
+    layers = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }  # fmt: skip
+    config = transformers.CLIPSegConfig(
+        text_config={
+            **layers, "vocab_size": len(vocabulary), "max_position_embeddings": 16,
+            "pad_token_id": 0, "bos_token_id": vocabulary["<|startoftext|>"],
+            "eos_token_id": vocabulary["<|endoftext|>"],
+        },
+        vision_config={**layers, "image_size": 16, "patch_size": 8},
+        projection_dim=16,
+        extract_layers=[0, 1],
+        reduce_dim=8,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=16,
+    )  # fmt: skip
+    model = _seeded(lambda: transformers.CLIPSegForImageSegmentation(config))
+    with torch.no_grad():
+        _liven(model)
+    pixels = {
+        "size": {"height": 32, "width": 32}, "image_mean": [0.485, 0.456, 0.406],
+        "image_std": [0.229, 0.224, 0.225], "resample": 2,
+    }  # fmt: skip
+    return _saved(model, folder, options, pixels)
+
+
 def _seeded(build: Callable[[], Any]) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

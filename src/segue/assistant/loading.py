@@ -25,6 +25,7 @@ _BACKEND_OF_MODEL_TYPE: Mapping[str, Mapping[str, str]] = {
         "mm-grounding-dino": "grounding_dino",
         "owlv2": "owlv2",
         "omdet-turbo": "omdet_turbo",
+        "clipseg": "clipseg",
         "sam3": "sam3",
         "sam3_video": "sam3",
     },

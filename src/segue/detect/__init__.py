@@ -143,6 +143,11 @@ DETECTORS = Catalog(
             "SAM 3: boxes and masks of every instance of a phrase",
             extra="models",
         ),
+        "clipseg": Entry(
+            "segue.detect.clipseg:load",
+            "CLIPSeg: rough regions from a heat map, a fall-back",
+            extra="models",
+        ),
         "fixed": Entry("segue.detect.fixed:Fixed", "boxes from a table, for tests", stand_in=True),
     },
 )
