@@ -245,7 +245,7 @@ class ClipSeg:
             raise InputError("There must be one example at least, got none. Use find for phrases.")
         exemplar_boxes(exemplars, image.size)  # says what is wrong with a box
         name = normalize_phrase(phrase)
-        meant = [self._shown(image, one.box) for one in exemplars if one.is_positive]
+        meant = [self._encode_box(image, one.box) for one in exemplars if one.is_positive]
         if not (meant or name):
             raise InputError("There must be a phrase or an example of what is meant, got neither.")
         if name:
@@ -253,7 +253,7 @@ class ClipSeg:
                 self._phrase(name),
                 *([torch.cat(meant).mean(0, keepdim=True)] if meant else []),
             ]
-        others = [self._shown(image, one.box) for one in exemplars if not one.is_positive]
+        others = [self._encode_box(image, one.box) for one in exemplars if not one.is_positive]
         heat, *other_heat = self._decode(
             image, torch.cat([torch.cat(meant).mean(0, keepdim=True), *others])
         )
@@ -323,7 +323,7 @@ class ClipSeg:
         ).float()
 
     @torch.inference_mode()
-    def _shown(self, image: Image, box: Box) -> Tensor:
+    def _encode_box(self, image: Image, box: Box) -> Tensor:
         """Return what a box shows, cut out and embedded, (1, C)."""
         x0, y0, x1, y1 = box.clipped(image.size).corners
         rows, columns = slice(int(y0), int(np.ceil(y1))), slice(int(x0), int(np.ceil(x1)))

@@ -87,7 +87,7 @@ def tensors_without_timm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not name.startswith(_TIMM):
             renamed[name.replace(f"{_TEXT}text_model.", _TEXT)] = tensor
             continue
-        new_name = _HERE + _renamed(name.removeprefix(_TIMM))
+        new_name = _HERE + _new_name(name.removeprefix(_TIMM))
         if ".attn.qkv." in new_name:
             for letter, part in zip("qkv", tensor.chunk(3)):
                 renamed[new_name.replace(".attn.qkv.", f".attention.{letter}_proj.")] = part
@@ -137,7 +137,7 @@ def _cut_and_shift_back(layer: Any, maps: Tensor, reverse: bool = False) -> Tens
     ).contiguous()
 
 
-def _renamed(name: str) -> str:
+def _new_name(name: str) -> str:
     """Return the name of a tensor of timm's Swin in that of transformers."""
     if found := re.match(r"layers_(\d+)\.downsample\.(.*)", name):
         # timm halves the map before a stage, transformers after the one before.
