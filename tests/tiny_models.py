@@ -48,6 +48,32 @@ def tiny_sam(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
+def tiny_sam_hq(folder: Path, **options: Any) -> Path:
+    """A SamHQModel of 64 x 64 pixels."""
+    from transformers import SamHQConfig, SamHQModel
+
+    vision = {
+        "hidden_size": 16, "output_channels": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "image_size": 64, "patch_size": 8, "mlp_dim": 32, "window_size": 4,
+        "global_attn_indexes": [1], "num_pos_feats": 16, "initializer_range": 0.2,
+    }  # fmt: skip
+    config = SamHQConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 8},
+        mask_decoder_config={
+            "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 4, "vit_dim": 16,
+        },
+    )  # fmt: skip
+    model = _seeded(lambda: SamHQModel(config))
+    with torch.no_grad():
+        for holder in (model.shared_image_embedding, model.prompt_encoder.shared_embedding):
+            holder.positional_embedding.copy_(
+                holder.positional_embedding / config.vision_config.scale
+            )
+        _liven(model)
+    return _saved(model, folder, options)
+
+
 def tiny_sam2(folder: Path, **options: Any) -> Path:
     """A Sam2Model of 64 x 64 pixels."""
     from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig
@@ -155,6 +181,39 @@ def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> 
         _liven(model)
         model.mask_decoder.pred_obj_score_head.proj_out.bias.add_(2)  # so that it sees something
     return _saved(model, folder, options)
+
+
+def tiny_edgetam(folder: Path, **options: Any) -> Path:
+    """An EdgeTamModel of 64 x 64 pixels, its configuration as transformers writes it with timm."""
+    from transformers import EdgeTamConfig, EdgeTamModel
+
+    from segue.models.repvit import RepVitConfig
+
+    sizes = {"embed_dim": [8, 16, 16, 32], "depth": [1, 2, 1, 1]}
+    vision: dict[str, Any] = {
+        "backbone_config": RepVitConfig(channels=sizes["embed_dim"], depths=sizes["depth"]),
+        "backbone_channel_list": [32, 16, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": 32,
+    }
+    config = EdgeTamConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16},
+        mask_decoder_config={
+            "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 4, "iou_head_hidden_dim": 32,
+        },
+    )  # fmt: skip
+    model = _seeded(lambda: EdgeTamModel(config))
+    with torch.no_grad():
+        _liven(model)
+    _saved(model, folder, options)
+    settings = json.loads((folder / "config.json").read_text("utf-8"))
+    arguments = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3], **sizes}
+    settings["vision_config"]["backbone_config"] = {
+        "model_type": "timm_wrapper", "architecture": "repvit_m1", "model_args": arguments,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
 
 
 def tiny_grounding_dino(folder: Path, kind: str = "grounding-dino", **options: Any) -> Path:
@@ -337,6 +396,70 @@ def tiny_owlv2(folder: Path, **options: Any) -> Path:
     with torch.no_grad():
         _liven(model)
     return _saved(model, folder, options)
+
+
+def tiny_omdet_turbo(folder: Path, **options: Any) -> Path:
+    """An OmDet-Turbo of 64 x 64 pixels with transformers' Swin and a vocabulary of letters."""
+    import transformers
+
+    vocabulary = tiny_letters(folder)
+    swin = transformers.SwinConfig(
+        image_size=64, patch_size=4, embed_dim=8, depths=[1, 2, 1, 1], num_heads=[1, 1, 2, 2],
+        window_size=4, out_indices=[2, 3, 4],
+    )  # fmt: skip
+    text = transformers.CLIPTextConfig(
+        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=32, pad_token_id=0,
+        bos_token_id=vocabulary["<|startoftext|>"], eos_token_id=vocabulary["<|endoftext|>"],
+    )  # fmt: skip
+    config = transformers.OmDetTurboConfig(
+        backbone_config=swin, text_config=text, apply_layernorm_after_vision_backbone=False,
+        image_size=64, text_projection_in_dim=16, text_projection_out_dim=16, class_embed_dim=16,
+        task_encoder_hidden_dim=16, num_queries=12, vision_features_channels=[32, 32, 32],
+        encoder_in_channels=[16, 32, 64], encoder_hidden_dim=32, encoder_dim_feedforward=32,
+        encoder_attention_heads=2, decoder_hidden_dim=32, decoder_dim_feedforward=32,
+        decoder_num_layers=2, decoder_num_heads=2, decoder_num_points=2,
+    )  # fmt: skip
+    model = _seeded(lambda: transformers.OmDetTurboForObjectDetection(config))
+    with torch.no_grad():
+        _liven(model)
+    pixels = {
+        "do_rescale": False, "image_mean": [123.675, 116.28, 103.53],
+        "image_std": [58.395, 57.12, 57.375], "size": {"height": 64, "width": 64},
+    }  # fmt: skip
+    return _saved(model, folder, options, pixels)
+
+
+def tiny_clipseg(folder: Path, **options: Any) -> Path:
+    """A CLIPSeg of 32 x 32 pixels with a vocabulary of letters."""
+    import transformers
+
+    vocabulary = tiny_letters(folder)
+    layers = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }  # fmt: skip
+    config = transformers.CLIPSegConfig(
+        text_config={
+            **layers, "vocab_size": len(vocabulary), "max_position_embeddings": 16,
+            "pad_token_id": 0, "bos_token_id": vocabulary["<|startoftext|>"],
+            "eos_token_id": vocabulary["<|endoftext|>"],
+        },
+        vision_config={**layers, "image_size": 16, "patch_size": 8},
+        projection_dim=16,
+        extract_layers=[0, 1],
+        reduce_dim=8,
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=16,
+    )  # fmt: skip
+    model = _seeded(lambda: transformers.CLIPSegForImageSegmentation(config))
+    with torch.no_grad():
+        _liven(model)
+    pixels = {
+        "size": {"height": 32, "width": 32}, "image_mean": [0.485, 0.456, 0.406],
+        "image_std": [0.229, 0.224, 0.225], "resample": 2,
+    }  # fmt: skip
+    return _saved(model, folder, options, pixels)
 
 
 def _seeded(build: Callable[[], Any]) -> Any:

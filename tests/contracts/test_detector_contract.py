@@ -8,10 +8,16 @@ from segue.errors import InputError, ModelError
 from segue.runtime.weights import locate
 from segue.values.box import Box, Size
 from segue.values.image import Image
-from tiny_models import tiny_grounding_dino, tiny_owlv2, tiny_sam3
+from tiny_models import tiny_clipseg, tiny_grounding_dino, tiny_omdet_turbo, tiny_owlv2, tiny_sam3
 from workers import one_worker_each
 
-TINY = {"grounding_dino": tiny_grounding_dino, "owlv2": tiny_owlv2, "sam3": tiny_sam3}
+TINY = {
+    "grounding_dino": tiny_grounding_dino,
+    "owlv2": tiny_owlv2,
+    "omdet_turbo": tiny_omdet_turbo,
+    "sam3": tiny_sam3,
+    "clipseg": tiny_clipseg,
+}
 BUNDLED = "grounding_dino on board"
 TABLE = {"cat": [(-5, -5, 900, 900, 0.9), (0, 0, 1, 1, 0.4)], "hot dog": [(0, 0, 2, 2, 0.8)]}
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]

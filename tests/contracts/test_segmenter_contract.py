@@ -9,10 +9,16 @@ from segue.segment import SEGMENTERS, Segmenter
 from segue.values.box import Box, Size
 from segue.values.image import Image
 from segue.values.mask import Mask
-from tiny_models import tiny_sam, tiny_sam2, tiny_sam3
+from tiny_models import tiny_edgetam, tiny_sam, tiny_sam2, tiny_sam3, tiny_sam_hq
 from workers import one_worker_each
 
-TINY = {"sam": tiny_sam, "sam2": tiny_sam2, "sam3": tiny_sam3}
+TINY = {
+    "sam": tiny_sam,
+    "sam_hq": tiny_sam_hq,
+    "sam2": tiny_sam2,
+    "edgetam": tiny_edgetam,
+    "sam3": tiny_sam3,
+}
 BUNDLED, ZOOMED = "sam on board", "sam with a closer look"
 OPENVINO = "sam by openvino"
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]

@@ -12,10 +12,10 @@ from segue.assistant.loading import load_stage
 from segue.errors import InputError, MissingExtra
 from segue.runtime.device import pick
 from segue.runtime.engines import FILE, EngineWarning, check_engine, convert_encoder
-from segue.segment import sam, sam2
+from segue.segment import edgetam, sam, sam2, sam_hq
 from segue.values.box import Box
 from segue.values.image import Image
-from tiny_models import tiny_sam, tiny_sam2
+from tiny_models import tiny_edgetam, tiny_sam, tiny_sam2, tiny_sam_hq
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
 
@@ -85,7 +85,10 @@ def test_what_cannot_be_converted_stays_in_pytorch():
     assert torch.equal(encode(EXAMPLE)[0], torch.special.bessel_j0(EXAMPLE))
 
 
-@pytest.mark.parametrize(("module", "tiny"), [(sam, tiny_sam), (sam2, tiny_sam2)])
+@pytest.mark.parametrize(
+    ("module", "tiny"),
+    [(sam, tiny_sam), (sam_hq, tiny_sam_hq), (sam2, tiny_sam2), (edgetam, tiny_edgetam)],
+)
 def test_masks_of_both_engines_agree(module, tiny, tmp_path):
     pytest.importorskip("openvino")
     folder = tiny(tmp_path / "weights")

@@ -145,6 +145,14 @@ CARDS: Mapping[str, Card] = {
     "owlv2-base": Card(
         "detect", "owlv2", "google/owlv2-base-patch16-ensemble", "154 M", "Apache-2.0"
     ),
+    "omdet-turbo-tiny": Card(
+        "detect",
+        "omdet_turbo",
+        "omlab/omdet-turbo-swin-tiny-hf",
+        "115 M",
+        "Apache-2.0",
+        note="quick with many phrases at once",
+    ),
     "sam3": Card(
         "detect",
         "sam3",
@@ -154,9 +162,26 @@ CARDS: Mapping[str, Card] = {
         gated=True,
         note="gives masks too; 3.4 GB in float32, one file with sam3-tracker",
     ),
+    "clipseg": Card(
+        "detect",
+        "clipseg",
+        "CIDAS/clipseg-rd64-refined",
+        "151 M",
+        "Apache-2.0",
+        note="rough masks from a heat map; things of a kind that touch are one",
+    ),
     "sam-vit-base": Card("segment", "sam", "facebook/sam-vit-base", "94 M", "Apache-2.0"),
     "sam-vit-large": Card("segment", "sam", "facebook/sam-vit-large", "312 M", "Apache-2.0"),
     "sam-vit-huge": Card("segment", "sam", "facebook/sam-vit-huge", "641 M", "Apache-2.0"),
+    "sam-hq-vit-base": Card(
+        "segment", "sam_hq", "syscv-community/sam-hq-vit-base", "95 M", "Apache-2.0"
+    ),
+    "sam-hq-vit-large": Card(
+        "segment", "sam_hq", "syscv-community/sam-hq-vit-large", "314 M", "Apache-2.0"
+    ),
+    "sam-hq-vit-huge": Card(
+        "segment", "sam_hq", "syscv-community/sam-hq-vit-huge", "643 M", "Apache-2.0"
+    ),
     "sam2.1-hiera-tiny": Card(
         "segment",
         "sam2",
@@ -167,6 +192,14 @@ CARDS: Mapping[str, Card] = {
     ),
     "sam2.1-hiera-large": Card(
         "segment", "sam2", "facebook/sam2.1-hiera-large", "224 M", "Apache-2.0"
+    ),
+    "edgetam": Card(
+        "segment",
+        "edgetam",
+        "yonigozlan/EdgeTAM-hf",
+        "9 M",
+        "Apache-2.0",
+        note="the smallest encoder: 5 M, convolutions only",
     ),
     "sam3-tracker": Card(
         "segment",

@@ -135,9 +135,17 @@ DETECTORS = Catalog(
             extra="models",
         ),
         "owlv2": Entry("segue.detect.owlv2:load", "OWLv2", extra="models"),
+        "omdet_turbo": Entry(
+            "segue.detect.omdet_turbo:load", "OmDet-Turbo, quick with many phrases", extra="models"
+        ),
         "sam3": Entry(
             "segue.detect.sam3:load",
             "SAM 3: boxes and masks of every instance of a phrase",
+            extra="models",
+        ),
+        "clipseg": Entry(
+            "segue.detect.clipseg:load",
+            "CLIPSeg: rough regions from a heat map, a fall-back",
             extra="models",
         ),
         "fixed": Entry("segue.detect.fixed:Fixed", "boxes from a table, for tests", stand_in=True),

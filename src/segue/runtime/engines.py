@@ -110,7 +110,7 @@ def _key(network: nn.Module, example: Tensor) -> str:
     state = blake2b(repr((versions, tuple(example.shape))).encode(), digest_size=16)
     for name, value in network.state_dict().items():
         state.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        state.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        state.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
     return state.hexdigest()
 
 

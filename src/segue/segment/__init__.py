@@ -88,9 +88,21 @@ SEGMENTERS = Catalog(
             extra="models",
             options=("engine",),
         ),
+        "sam_hq": Entry(
+            "segue.segment.sam_hq:load",
+            "SAM-HQ, Segment Anything with sharper borders",
+            extra="models",
+            options=("engine", "hq_token_only"),
+        ),
         "sam2": Entry(
             "segue.segment.sam2:load",
             "Segment Anything 2 and 2.1",
+            extra="models",
+            options=("engine",),
+        ),
+        "edgetam": Entry(
+            "segue.segment.edgetam:load",
+            "EdgeTAM, SAM 2 with a small image encoder",
             extra="models",
             options=("engine",),
         ),
