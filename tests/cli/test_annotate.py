@@ -68,6 +68,18 @@ def test_everything_is_segmented_and_exported_as_one_class(run, pictures, tmp_pa
     assert [category["name"] for category in document["categories"]] == ["object"]
 
 
+def test_a_run_is_exported_with_its_own_classes_in_their_order(run, stages, pictures, tmp_path):
+    run("annotate", pictures, "-c", "zebra, cab, dog", "-o", tmp_path / "run", *stages)
+    outcome = run("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco")
+    assert outcome.code == 0, outcome.err
+    document = json.loads((tmp_path / "coco" / "instances.json").read_text())
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    assert names == {1: "zebra", 2: "cab", 3: "dog"}
+    run("export", tmp_path / "run", "-f", "coco", "-o", tmp_path / "few", "--classes", "dog")
+    document = json.loads((tmp_path / "few" / "instances.json").read_text())
+    assert [category["name"] for category in document["categories"]] == ["dog"]
+
+
 def test_each_picture_of_a_table_is_asked_its_own_question(run, pictures, tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("path,ask\nin/0.png,Where is the dog?\nin/1.png,\n")

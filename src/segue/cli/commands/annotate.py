@@ -436,9 +436,4 @@ def _print_summary(summary: "Mapping[str, Any]", console: "Console") -> None:
             printable(f"{summary['noticed']} picture(s) have notices; the first: {first}"),
             style="yellow",
         )
-    names = ",".join(row["class"] for row in classes)
-    is_short = names and len(classes) <= _MAX_CLASSES
-    fixed_ids = f' --classes "{printable(names)}"' if is_short else ""
-    console.print(
-        f"results are in {folder}; segue export {folder} --format coco{fixed_ids} --out coco/"
-    )
+    console.print(f"results are in {folder}; segue export {folder} --format coco --out coco/")
