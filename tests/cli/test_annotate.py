@@ -46,6 +46,25 @@ def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, picture
     assert len(list(RunStore(tmp_path / "run").results())) == 11
 
 
+def test_failed_pictures_are_named_each_time_with_what_tries_them_again(
+    run, stages, pictures, tmp_path
+):
+    for number in range(3):
+        (pictures / f"bad{number}.png").write_text("no picture")
+    arguments = ["annotate", pictures, "-c", "dog", "-o", tmp_path / "run", *stages]
+    for _ in range(2):
+        outcome = run(*arguments)
+        assert "0 with nothing found, 4 failed" in outcome.out
+        assert "failed: bad0.png, bad1.png, bad2.png and 1 more; --retry-failed" in outcome.out
+    summary = json.loads(run(*arguments, "--json", "-").out)
+    names = ["bad0.png", "bad1.png", "bad2.png", "broken.jpg"]
+    assert (summary["failed"], sorted(summary["failed_pictures"])) == (4, names)
+    for name in names:
+        (pictures / name).unlink()
+    outcome = run("annotate", pictures, "-c", "dog", "-o", tmp_path / "new", *stages)
+    assert "--retry-failed" not in outcome.out
+
+
 def test_a_model_that_segments_what_it_finds_is_the_only_one_loaded(run, pictures, tmp_path):
     folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
     outcome = run("annotate", pictures, "-c", "cat", "-o", tmp_path / "run", "--max-per-class", "2",

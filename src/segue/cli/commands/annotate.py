@@ -27,6 +27,9 @@ _EVERYTHING_PANEL = "Everything"
 _MAX_CLASSES = 20
 """Classes that are listed; the others are counted."""
 
+_MAX_FAILED = 3
+"""Pictures that failed and are named; the others are counted."""
+
 N_WARM_UP = 8
 """Pictures after which the remaining time is estimated."""
 
@@ -380,13 +383,14 @@ def _duration(seconds: float) -> str:
 
 def _summarise(run: "AnnotationRun", folder: Path) -> dict[str, Any]:
     """Count over the whole run: pictures, and the regions of each class."""
-    n_pictures = n_failed = n_empty = 0
+    n_pictures = n_empty = 0
     notices: list[str] = []
+    failed: list[str] = []
     regions: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     pictures: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     for result in run.store.results():
         n_pictures += 1
-        n_failed += result.error is not None
+        failed += [result.name] if result.error is not None else []
         notices += result.notices[:1]
         n_empty += result.error is None and not result.regions
         found = [region.phrase for region in result.regions]
@@ -398,7 +402,8 @@ def _summarise(run: "AnnotationRun", folder: Path) -> dict[str, Any]:
         "run": str(folder),
         "pictures": n_pictures,
         "empty": n_empty,
-        "failed": n_failed,
+        "failed": len(failed),
+        "failed_pictures": failed,
         "noticed": len(notices),
         "first_notice": next(iter(notices), None),
         "classes": [
@@ -412,7 +417,7 @@ def _print_summary(summary: "Mapping[str, Any]", console: "Console") -> None:
     """Print how many regions there are of each class, over the whole run."""
     from rich.table import Table
 
-    from segue.cli.terminal.screen import printable
+    from segue.cli.terminal.screen import printable, shortened_list
 
     folder, classes = summary["run"], summary["classes"]
     table = Table(box=None, pad_edge=False)
@@ -430,6 +435,11 @@ def _print_summary(summary: "Mapping[str, Any]", console: "Console") -> None:
         f"{summary['failed']} failed",
         style="dim",
     )
+    if failed := summary["failed_pictures"]:
+        console.print(
+            printable(f"failed: {shortened_list(failed, _MAX_FAILED)}; --retry-failed tries again"),
+            style="yellow",
+        )
     if summary["noticed"]:
         first = summary["first_notice"]
         console.print(
