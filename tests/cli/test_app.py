@@ -51,6 +51,8 @@ def test_a_narrower_error_exits_as_its_parent() -> None:
     ("arguments", "code", "words"),
     [
         (["ask", "no-such-file.png", "What?"], 2, "There is no file no-such-file.png"),
+        (["models", "qwen3"], 2, "Did you mean 'qwen3-vl-2b'?"),
+        (["models", "large"], 2, "Did you mean 'sam-vit-large'?"),
         (["models", "embeded"], 2, "Did you mean 'embedded'?"),
         (["ask", "{picture}", "What?", "--preset", "embeded"], 2, "Did you mean 'embedded'?"),
         (["ask", "{picture}", "What?", "--chat", "./none"], 4, "There is no file or folder"),
