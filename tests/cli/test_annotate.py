@@ -76,6 +76,17 @@ def test_a_model_that_segments_what_it_finds_is_the_only_one_loaded(run, picture
     assert all(region.mask is not None for result in results for region in result.regions)
 
 
+def test_a_threshold_of_several_classes_is_said_once(run, stages, pictures, tmp_path):
+    for classes, said in (
+        ("dog, cab", "  class dog\n  class cab\n  threshold: the detector's own\n"),
+        ("dog, cab:0.4", "  class cab: threshold 0.4\n  threshold of the others: the detector's"),
+        ("dog:0.5, cab:0.4", "  class cab: threshold 0.4\n"),
+    ):
+        outcome = run("annotate", pictures, "-c", classes, "-o", tmp_path / "run", "--dry-run")
+        assert said in outcome.out
+        assert outcome.out.count("own") == said.count("detector")
+
+
 def test_everything_is_segmented_and_exported_as_one_class(run, pictures, tmp_path):
     outcome = run("annotate", pictures, "--everything", "--points-per-side", "2",
                   "-o", tmp_path / "run", "--segment", "box_fill:")  # fmt: skip

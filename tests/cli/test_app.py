@@ -72,6 +72,21 @@ def test_failures_are_one_message_without_a_traceback(
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["models", "--json"], "--json needs a file, or - for standard output."),
+        (["benchmark", "list", "--json"], "--json needs a file, or - for standard output."),
+        (["benchmark", "refcoco"], "Give the folder of the data set, or demo"),
+        (["benchmark", "refcoco", "--split"], "'--split' requires an argument."),
+    ],
+)
+def test_usage_errors_name_the_values_of_an_option(run, arguments: list[str], words: str) -> None:
+    outcome = run(*arguments)
+    assert outcome.code == 2
+    assert words in " ".join(outcome.err.replace("│", " ").split())
+
+
 def test_twice_verbose_shows_the_traceback(run) -> None:
     outcome = run("-vv", "models", "nothing")
     assert outcome.code == 2

@@ -302,12 +302,16 @@ def _print_settings(
     console.print(f"{n_pictures} picture(s)")
     for rule in settings.classes[:_MAX_CLASSES]:
         phrases = "" if rule.phrases == (rule.name,) else f" = {' | '.join(rule.phrases)}"
-        number = rule.threshold if rule.threshold is not None else settings.threshold
-        shown = "the detector's own" if number is None else f"{number:g}"
-        threshold = f": threshold {shown}" if has_detector else ""
+        is_shown = has_detector and rule.threshold is not None
+        threshold = f": threshold {rule.threshold:g}" if is_shown else ""
         console.print(f"  class {rule.name}{phrases}{threshold}", highlight=False)
     if len(settings.classes) > _MAX_CLASSES:
         console.print(f"  and {len(settings.classes) - _MAX_CLASSES} more class(es)")
+    n_without = sum(rule.threshold is None for rule in settings.classes)
+    if has_detector and n_without:
+        whose = "" if n_without == len(settings.classes) else " of the others"
+        shown = "the detector's own" if settings.threshold is None else f"{settings.threshold:g}"
+        console.print(f"  threshold{whose}: {shown}", highlight=False)
     if settings.everything is not None:
         n_points = settings.everything.points_per_side**2
         console.print(f"  everything: {n_points} clicks a picture")
