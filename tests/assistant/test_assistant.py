@@ -255,6 +255,22 @@ def test_segment_by_phrase_box_and_points():
         assistant.segment(PICTURE)
 
 
+def test_a_text_may_hold_several_phrases():
+    places = {"airplane": [[10, 20, 50, 40, 0.9]], "box, red": [[0, 0, 10, 10, 0.8]]}
+    assistant = Assistant(detector=Fixed(places), segmenter=BoxFill())
+
+    def found(phrases):
+        regions = assistant.segment(PICTURE, phrases)
+        return [region.phrase for region in regions], list(regions.not_found)
+
+    assert found("airplane, dog") == (["airplane"], ["dog"])
+    assert found("飞机、airplane") == (["airplane"], ["飞机"])
+    assert found('"box, red"') == (["box, red"], [])
+    assert found(["box, red"]) == (["box, red"], [])
+    with pytest.raises(InputError, match="A phrase must contain words"):
+        assistant.segment(PICTURE, " , ")
+
+
 def test_a_picture_is_encoded_once():
     class Counting(BoxFill):
         looks = 0

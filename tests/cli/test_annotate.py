@@ -46,6 +46,25 @@ def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, picture
     assert len(list(RunStore(tmp_path / "run").results())) == 11
 
 
+def test_failed_pictures_are_named_each_time_with_what_tries_them_again(
+    run, stages, pictures, tmp_path
+):
+    for number in range(3):
+        (pictures / f"bad{number}.png").write_text("no picture")
+    arguments = ["annotate", pictures, "-c", "dog", "-o", tmp_path / "run", *stages]
+    for _ in range(2):
+        outcome = run(*arguments)
+        assert "0 with nothing found, 4 failed" in outcome.out
+        assert "failed: bad0.png, bad1.png, bad2.png and 1 more; --retry-failed" in outcome.out
+    summary = json.loads(run(*arguments, "--json", "-").out)
+    names = ["bad0.png", "bad1.png", "bad2.png", "broken.jpg"]
+    assert (summary["failed"], sorted(summary["failed_pictures"])) == (4, names)
+    for name in names:
+        (pictures / name).unlink()
+    outcome = run("annotate", pictures, "-c", "dog", "-o", tmp_path / "new", *stages)
+    assert "--retry-failed" not in outcome.out
+
+
 def test_a_model_that_segments_what_it_finds_is_the_only_one_loaded(run, pictures, tmp_path):
     folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
     outcome = run("annotate", pictures, "-c", "cat", "-o", tmp_path / "run", "--max-per-class", "2",
@@ -57,6 +76,17 @@ def test_a_model_that_segments_what_it_finds_is_the_only_one_loaded(run, picture
     assert all(region.mask is not None for result in results for region in result.regions)
 
 
+def test_a_threshold_of_several_classes_is_said_once(run, stages, pictures, tmp_path):
+    for classes, said in (
+        ("dog, cab", "  class dog\n  class cab\n  threshold: the detector's own\n"),
+        ("dog, cab:0.4", "  class cab: threshold 0.4\n  threshold of the others: the detector's"),
+        ("dog:0.5, cab:0.4", "  class cab: threshold 0.4\n"),
+    ):
+        outcome = run("annotate", pictures, "-c", classes, "-o", tmp_path / "run", "--dry-run")
+        assert said in outcome.out
+        assert outcome.out.count("own") == said.count("detector")
+
+
 def test_everything_is_segmented_and_exported_as_one_class(run, pictures, tmp_path):
     outcome = run("annotate", pictures, "--everything", "--points-per-side", "2",
                   "-o", tmp_path / "run", "--segment", "box_fill:")  # fmt: skip
@@ -66,6 +96,18 @@ def test_everything_is_segmented_and_exported_as_one_class(run, pictures, tmp_pa
     run("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco")
     document = json.loads((tmp_path / "coco" / "instances.json").read_text())
     assert [category["name"] for category in document["categories"]] == ["object"]
+
+
+def test_a_run_is_exported_with_its_own_classes_in_their_order(run, stages, pictures, tmp_path):
+    run("annotate", pictures, "-c", "zebra, cab, dog", "-o", tmp_path / "run", *stages)
+    outcome = run("export", tmp_path / "run", "--format", "coco", "--out", tmp_path / "coco")
+    assert outcome.code == 0, outcome.err
+    document = json.loads((tmp_path / "coco" / "instances.json").read_text())
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    assert names == {1: "zebra", 2: "cab", 3: "dog"}
+    run("export", tmp_path / "run", "-f", "coco", "-o", tmp_path / "few", "--classes", "dog")
+    document = json.loads((tmp_path / "few" / "instances.json").read_text())
+    assert [category["name"] for category in document["categories"]] == ["dog"]
 
 
 def test_each_picture_of_a_table_is_asked_its_own_question(run, pictures, tmp_path):

@@ -51,6 +51,8 @@ def test_a_narrower_error_exits_as_its_parent() -> None:
     ("arguments", "code", "words"),
     [
         (["ask", "no-such-file.png", "What?"], 2, "There is no file no-such-file.png"),
+        (["models", "qwen3"], 2, "Did you mean 'qwen3-vl-2b'?"),
+        (["models", "large"], 2, "Did you mean 'sam-vit-large'?"),
         (["models", "embeded"], 2, "Did you mean 'embedded'?"),
         (["ask", "{picture}", "What?", "--preset", "embeded"], 2, "Did you mean 'embedded'?"),
         (["ask", "{picture}", "What?", "--chat", "./none"], 4, "There is no file or folder"),
@@ -68,6 +70,21 @@ def test_failures_are_one_message_without_a_traceback(
     assert outcome.err.startswith("segue: ")
     assert words in outcome.err
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["models", "--json"], "--json needs a file, or - for standard output."),
+        (["benchmark", "list", "--json"], "--json needs a file, or - for standard output."),
+        (["benchmark", "refcoco"], "Give the folder of the data set, or demo"),
+        (["benchmark", "refcoco", "--split"], "'--split' requires an argument."),
+    ],
+)
+def test_usage_errors_name_the_values_of_an_option(run, arguments: list[str], words: str) -> None:
+    outcome = run(*arguments)
+    assert outcome.code == 2
+    assert words in " ".join(outcome.err.replace("│", " ").split())
 
 
 def test_twice_verbose_shows_the_traceback(run) -> None:

@@ -66,3 +66,36 @@ def test_a_second_overlay_and_masks_never_take_the_place_of_a_picture(run, tmp_p
     assert (outcome.code, "o-2.png is an input file" in outcome.err) == (2, True)
     outcome = run("segment", "r1-airplane.png", "airplane", "--masks", ".")
     assert (outcome.code, "a mask might overwrite it" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "segment p.png beach.png airplane",
+        "edit p.png blur --phrase beach.png",
+        "edit p.png beach.png blur",
+        "ask p.png beach.png",
+    ],
+)
+def test_a_picture_file_is_no_phrase(run, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    for name in ("p.png", "beach.png"):
+        shutil.copy(sample("airport").file, name)
+    outcome = run(*command.split())
+    assert outcome.code == 2
+    assert "beach.png" in outcome.err
+    assert "segue annotate" in outcome.err
+
+
+def test_files_that_are_no_pictures_and_pictures_that_are_not_there_are_phrases(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dog").write_text("a note")
+    (tmp_path / "cat.txt").write_text("a note")
+    typed = ["dog", "cat.txt", "gone.png", "long " * 200 + "one"]
+    assert parse_phrases(make_console(quiet=True), typed) == typed
+
+
+def test_a_question_may_be_longer_than_any_file_name(run, picture, stages):
+    assert run("ask", picture, "Where is it? " * 50, *stages).code == 0

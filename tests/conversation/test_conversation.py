@@ -190,3 +190,19 @@ def test_corrections_come_back_with_the_session(tmp_path):
     taken_back = [str(again.undo()) for _ in range(4)]
     assert taken_back == ["add r4", "add r3", "delete r2", "change r1"]
     assert again.regions == asked().regions
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"What?", ["What?"]])
+def test_a_question_is_a_text(wrong):
+    conversation = Assistant(chat=Scripted(["yes"])).open()
+    for ask in (conversation.ask, conversation.stream, conversation.choose_route):
+        with pytest.raises(InputError, match="A question is a text, got"):
+            ask(wrong)
+
+
+def test_an_edit_is_an_edit():
+    conversation = Assistant().open(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(InputError, match=r"segue\.edit\.Edit, got 'blur'\. Write it as"):
+        conversation.edit("blur", ["r1"])
+    with pytest.raises(InputError, match="got None"):
+        conversation.record_edit(None)

@@ -55,3 +55,9 @@ def test_detections_of_another_program_become_regions():
     assert [r.phrase for r in from_supervision(detections)] == ["", ""]
     with pytest.raises(InputError, match="below 1, got 1"):
         from_supervision(detections, ["cat"])
+
+
+@pytest.mark.parametrize("wrong", [None, [], {"xyxy": []}])
+def test_what_is_no_detections_is_refused(wrong):
+    with pytest.raises(InputError, match="Expected supervision.Detections, got"):
+        from_supervision(wrong)

@@ -25,6 +25,7 @@ from segue.pipeline.pipeline import Pipeline, check_history
 from segue.pipeline.regions import Regions
 from segue.pipeline.routing import Route, check_route
 from segue.presence import PresenceCalibration
+from segue.prompting.phrases import split_phrases
 from segue.runtime.memory import MemoryBudget
 from segue.segment import Boxes, Labels, Points, Segmenter
 from segue.values.image import Image, ImageSource
@@ -174,7 +175,9 @@ class Assistant(Pipeline):
 
         Args:
             image: anything `Image.open` takes.
-            phrases: what the detector shall look for; a phrase that is not there adds nothing.
+            phrases: what the detector shall look for; a phrase that is not there adds nothing. One
+                text may hold several with commas between, "dog, sheep"; '"box, red"' is one phrase.
+                A list is taken as it is.
             boxes: one object each, in pixels of the upright picture: `Box`es, (x0, y0, x1, y1), or
                 an (N, 4) array.
             points: clicks (x, y) of one object, or of several (see `View.mask`).
@@ -187,7 +190,8 @@ class Assistant(Pipeline):
             knows its picture and what was not found.
 
         Raises:
-            InputError: nothing was asked for, or the stage it needs is missing.
+            InputError: nothing was asked for, a text holds no words, or the stage it needs is
+                missing.
 
         Warns (`PhotographWarning`) where bundled models are shown a photograph.
         """
@@ -208,7 +212,7 @@ class Assistant(Pipeline):
         exemplars: Sequence[Exemplar] = (),
     ) -> tuple[Regions, list[str]]:
         """Do as `segment`, and return what there is to say instead of warning."""
-        phrase_list = [phrases] if isinstance(phrases, str) else list(phrases or ())
+        phrase_list = split_phrases(phrases) if isinstance(phrases, str) else list(phrases or ())
         is_by_hand = not (_is_empty(boxes) and _is_empty(points))
         if not (phrase_list or is_by_hand or exemplars):
             raise InputError("Nothing to segment: give phrases, boxes or points.")

@@ -43,6 +43,7 @@ from segue.cli.commands import (
 )
 from segue.cli.renamed_options import accept_old_names
 from segue.cli.terminal.output import tolerate_output_errors
+from segue.cli.usage_errors import ExplainingGroup
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
 from segue.files.atomic import printable_path
 from segue.version import __version__
@@ -56,6 +57,7 @@ EXIT_CODES: Mapping[type[SegueError], int] = {
 
 app = typer.Typer(
     name="segue",
+    cls=ExplainingGroup,
     help="Talk about a picture, get pixel-accurate masks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

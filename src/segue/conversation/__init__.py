@@ -89,6 +89,7 @@ class Conversation(ReferringConversation):
 
         Warns (`PhotographWarning`) where the bundled models are shown a photograph.
         """
+        _check_question(question)
         for notice in self._photograph_notices():
             warnings.warn(notice, PhotographWarning, stacklevel=2)
         for event in self.stream(question, sampling, ground=ground, route=route):
@@ -107,6 +108,7 @@ class Conversation(ReferringConversation):
             InputError: there is no such route, it cannot be taken, or the question names a picture
                 that does not exist.
         """
+        _check_question(question)
         reference = reference_in(question, self.images)
         if plan := self._plan_for(reference, route):
             return RouteDecision("register", parse_intent(reference.neutral), plan.reason)
@@ -163,6 +165,7 @@ class Conversation(ReferringConversation):
                 picture that does not exist.
             ModelError: from the stream: a model failed.
         """
+        _check_question(question)
         if not question.strip():
             raise InputError("The question is empty. Ask about the picture in Chinese or English.")
         reference = reference_in(question, self.images)
@@ -309,3 +312,8 @@ class Conversation(ReferringConversation):
     def assistant(self) -> Pipeline:
         """What answers the questions; the old name of `pipeline`."""
         return self.pipeline
+
+
+def _check_question(question: object) -> None:
+    if not isinstance(question, str):
+        raise InputError(f"A question is a text, got {question!r:.80}.")

@@ -162,10 +162,11 @@ class EditableConversation(ConversationState):
             preview: return the picture without keeping the edit.
 
         Raises:
-            InputError: the edit does not fit; then the list stays as it was.
+            InputError: it is no `Edit` or does not fit; then the list stays as it was.
         """
+        index = self._picture_of(edit)
         backgrounds = {**self.backgrounds, **(pictures or {})}
-        result = self._apply((*self.edits, edit), backgrounds, self._picture_of(edit))
+        result = self._apply((*self.edits, edit), backgrounds, index)
         if not preview:
             self.record_edit(edit, pictures)
         return result
@@ -182,6 +183,7 @@ class EditableConversation(ConversationState):
         self.history.push(step, edits=(*self.edits, edit), backgrounds=backgrounds)
 
     def _picture_of(self, edit: Edit) -> int:
+        _check_edit(edit)
         images = {region.image for region in self.regions if region.id in edit.regions}
         if len(images) != 1:
             known_ids = ", ".join(region.id for region in self.regions) or "none"
@@ -239,6 +241,14 @@ class EditableConversation(ConversationState):
     edited = renamed("Conversation.edited", edited_image)
     drop_edit = renamed("Conversation.drop_edit", delete_edit)
     keep_edit = renamed("Conversation.keep_edit", record_edit)
+
+
+def _check_edit(edit: object) -> None:
+    if not isinstance(edit, Edit):
+        raise InputError(
+            f"An edit is a segue.edit.Edit, got {edit!r:.80}. Write it as "
+            'conversation.edit(Edit("blur", ["r1"])).'
+        )
 
 
 def edits_after_merge(edits: Sequence[Edit], ids: Sequence[str]) -> tuple[Edit, ...]:

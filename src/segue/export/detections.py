@@ -57,6 +57,10 @@ def to_supervision(regions: Sequence[Region], classes: Sequence[str] | None = No
     )
 
 
+_FIELDS = ("xyxy", "mask", "confidence", "class_id", "data")
+"""What `supervision.Detections` have."""
+
+
 def from_supervision(detections: Any, classes: Sequence[str] | None = None) -> tuple[Region, ...]:
     """Return `supervision.Detections` as regions, numbered r1, r2, …
 
@@ -65,8 +69,10 @@ def from_supervision(detections: Any, classes: Sequence[str] | None = None) -> t
         classes: names by class id; None: `data["class_name"]` names them, else they have no name.
 
     Raises:
-        InputError: a class id is beyond the classes.
+        InputError: these are no detections, or a class id is beyond the classes.
     """
+    if not all(hasattr(detections, name) for name in _FIELDS):
+        raise InputError(f"Expected supervision.Detections, got {type(detections).__name__}.")
     names = detections.data.get("class_name") if classes is None else None
     regions = []
     for row in range(len(detections.xyxy)):

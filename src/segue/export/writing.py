@@ -44,7 +44,8 @@ class ExportPlan:
     target: Path
     """A folder; for formats of one file it may be that file."""
     classes: Sequence[str] | None = None
-    """The only classes, in the order of their ids; None: all, as they occur."""
+    """The only classes, in the order of their ids; None: those that the source lists, in its order,
+    then others as they occur."""
     splits: Mapping[str, float] = field(default_factory=dict)
     """Name -> share of the pictures; empty: no split."""
     seed: int = 0
@@ -237,7 +238,11 @@ def write_data_set(
         export = SplitExport(split, targets[split], len(pictures))
         exports.append(export)
         kept_parts.append([_keep_writable(picture, plan, export) for picture in pictures])
-    categories = labels_of([picture for kept in kept_parts for picture in kept], plan.classes)
+    all_kept = [picture for kept in kept_parts for picture in kept]
+    categories = labels_of(all_kept, plan.classes)
+    if plan.classes is None:  # the source's own classes come first, in its order
+        own = filter(None, map(label_text, data.classes))
+        categories = list(dict.fromkeys([*own, *categories]))
     copies = [
         _rename_for_copies(kept, data, plan, export)
         for kept, export in zip(kept_parts, exports, strict=True)

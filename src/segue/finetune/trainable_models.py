@@ -1,6 +1,5 @@
 """The base model that a recipe names, found and made trainable."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from segue.assistant.presets import CARDS
@@ -10,6 +9,7 @@ from segue.finetune.qwen_vl import TrainableQwenVL
 from segue.finetune.recipe import Recipe
 from segue.finetune.trainable import TrainableModel
 from segue.finetune.transformers import SUPPORTED_MODEL_TYPES, TrainableTransformers
+from segue.runtime.catalog import nearest_name
 from segue.runtime.weights import locate, read_json
 
 
@@ -34,8 +34,8 @@ def find_base_folder(base: str) -> Path:
         return locate(base)
     except InputError as error:
         chat_names = [name for name, card in CARDS.items() if card.kind == "chat"]
-        close_matches = get_close_matches(base, chat_names, 1)
-        hint = f" Did you mean {close_matches[0]!r}?" if close_matches else ""
+        near = nearest_name(base, chat_names)
+        hint = f" Did you mean {near!r}?" if near is not None else ""
         raise InputError(
             f"There is no base {base!r}: it is neither a folder nor a nickname.{hint} Give a "
             f"folder, a hub id (owner/name), or one of {', '.join(chat_names)}."

@@ -4,7 +4,7 @@ A new backend is one file and one line in its stage's catalogue. From that line 
 listing, the nearest-name hint, the install command for a missing extra, and the contract tests.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -79,6 +79,24 @@ def unknown_name_message(kind: str, name: str, valid_names: Mapping[str, object]
     >>> unknown_name_message("colour", "gren", {"green": 1, "red": 2})
     "Unknown colour 'gren'. Did you mean 'green'? Known: green, red."
     """
-    near = get_close_matches(name, valid_names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest_name(name, valid_names)
+    hint = f" Did you mean {near!r}?" if near is not None else ""
     return f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(valid_names))}."
+
+
+def nearest_name(name: str, valid_names: Iterable[str]) -> str | None:
+    """Return the name that was probably meant; None where none is near.
+
+    What begins with the name comes first, then what has it inside, then what is spelt alike.
+
+    >>> nearest_name("qwen3", ["qwen-vl", "qwen3-vl-2b"]), nearest_name("gren", ["red", "green"])
+    ('qwen3-vl-2b', 'green')
+    """
+    names = sorted(valid_names, key=lambda valid: (len(valid), valid))
+    typed = name.lower()
+    if len(typed) > 1:
+        beginning = [valid for valid in names if valid.lower().startswith(typed)]
+        inside = [valid for valid in names if typed in valid.lower()]
+        if parts := beginning or inside:
+            return parts[0]
+    return next(iter(get_close_matches(name, names, n=1)), None)

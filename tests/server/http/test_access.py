@@ -55,6 +55,33 @@ def test_a_wrong_key_is_refused(server, shown):
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+def test_a_wrong_key_is_told_from_a_missing_one(server):
+    with server.client(None) as client:
+        missing = client.get("/v1/models").json()["error"]
+        wrong = client.get("/v1/models", headers={"Authorization": "Bearer wrong"}).json()["error"]
+    assert missing["message"].startswith("A key is needed: send ")
+    assert wrong["message"].startswith("This key is not known")
+    assert "wrong" not in wrong["message"]
+    assert missing["code"] == wrong["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "methods"),
+    [
+        ("GET", "/v1/segment", "POST"),
+        ("PUT", "/v1/conversations", "GET, POST"),
+        ("POST", "/v1/models", "GET"),
+    ],
+)
+def test_a_method_that_is_not_supported_is_answered_with_those_that_are(
+    client, method, path, methods
+):
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+    said = f"'{method} {path}' is not supported. This address takes: {methods}."
+    assert answer.json()["error"]["message"] == said
+
+
 def test_every_key_is_compared_to_its_end_in_constant_time():
     compared = []
 

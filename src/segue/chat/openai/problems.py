@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import openai
@@ -13,6 +12,7 @@ from segue.chat.openai.choices import error_of, reason_of
 from segue.chat.openai.replies import NoReplyError
 from segue.chat.openai.secrets import redact
 from segue.errors import ContextOverflow, ModelError
+from segue.runtime.catalog import nearest_name
 
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|size|window)|maximum.{0,30}(tokens|length)|too (long|many tokens)"
@@ -114,8 +114,8 @@ def _not_found(address: Address, message: str, model_names: Sequence[str]) -> st
             f"{address.url} has no model {address.model!r}, or is no endpoint: the address "
             f"usually ends in /v1. ({message})"
         )
-    near = get_close_matches(address.model, model_names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest_name(address.model, model_names)
+    hint = f" Did you mean {near!r}?" if near is not None else ""
     names = ", ".join(model_names[:20])
     return f"{address.url} has no model {address.model!r}.{hint} It has: {names}."
 

@@ -27,6 +27,9 @@ _EVERYTHING_PANEL = "Everything"
 _MAX_CLASSES = 20
 """Classes that are listed; the others are counted."""
 
+_MAX_FAILED = 3
+"""Pictures that failed and are named; the others are counted."""
+
 N_WARM_UP = 8
 """Pictures after which the remaining time is estimated."""
 
@@ -299,12 +302,16 @@ def _print_settings(
     console.print(f"{n_pictures} picture(s)")
     for rule in settings.classes[:_MAX_CLASSES]:
         phrases = "" if rule.phrases == (rule.name,) else f" = {' | '.join(rule.phrases)}"
-        number = rule.threshold if rule.threshold is not None else settings.threshold
-        shown = "the detector's own" if number is None else f"{number:g}"
-        threshold = f": threshold {shown}" if has_detector else ""
+        is_shown = has_detector and rule.threshold is not None
+        threshold = f": threshold {rule.threshold:g}" if is_shown else ""
         console.print(f"  class {rule.name}{phrases}{threshold}", highlight=False)
     if len(settings.classes) > _MAX_CLASSES:
         console.print(f"  and {len(settings.classes) - _MAX_CLASSES} more class(es)")
+    n_without = sum(rule.threshold is None for rule in settings.classes)
+    if has_detector and n_without:
+        whose = "" if n_without == len(settings.classes) else " of the others"
+        shown = "the detector's own" if settings.threshold is None else f"{settings.threshold:g}"
+        console.print(f"  threshold{whose}: {shown}", highlight=False)
     if settings.everything is not None:
         n_points = settings.everything.points_per_side**2
         console.print(f"  everything: {n_points} clicks a picture")
@@ -380,13 +387,14 @@ def _duration(seconds: float) -> str:
 
 def _summarise(run: "AnnotationRun", folder: Path) -> dict[str, Any]:
     """Count over the whole run: pictures, and the regions of each class."""
-    n_pictures = n_failed = n_empty = 0
+    n_pictures = n_empty = 0
     notices: list[str] = []
+    failed: list[str] = []
     regions: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     pictures: dict[str, int] = dict.fromkeys(run.settings.names, 0)
     for result in run.store.results():
         n_pictures += 1
-        n_failed += result.error is not None
+        failed += [result.name] if result.error is not None else []
         notices += result.notices[:1]
         n_empty += result.error is None and not result.regions
         found = [region.phrase for region in result.regions]
@@ -398,7 +406,8 @@ def _summarise(run: "AnnotationRun", folder: Path) -> dict[str, Any]:
         "run": str(folder),
         "pictures": n_pictures,
         "empty": n_empty,
-        "failed": n_failed,
+        "failed": len(failed),
+        "failed_pictures": failed,
         "noticed": len(notices),
         "first_notice": next(iter(notices), None),
         "classes": [
@@ -412,7 +421,7 @@ def _print_summary(summary: "Mapping[str, Any]", console: "Console") -> None:
     """Print how many regions there are of each class, over the whole run."""
     from rich.table import Table
 
-    from segue.cli.terminal.screen import printable
+    from segue.cli.terminal.screen import printable, shortened_list
 
     folder, classes = summary["run"], summary["classes"]
     table = Table(box=None, pad_edge=False)
@@ -430,15 +439,15 @@ def _print_summary(summary: "Mapping[str, Any]", console: "Console") -> None:
         f"{summary['failed']} failed",
         style="dim",
     )
+    if failed := summary["failed_pictures"]:
+        console.print(
+            printable(f"failed: {shortened_list(failed, _MAX_FAILED)}; --retry-failed tries again"),
+            style="yellow",
+        )
     if summary["noticed"]:
         first = summary["first_notice"]
         console.print(
             printable(f"{summary['noticed']} picture(s) have notices; the first: {first}"),
             style="yellow",
         )
-    names = ",".join(row["class"] for row in classes)
-    is_short = names and len(classes) <= _MAX_CLASSES
-    fixed_ids = f' --classes "{printable(names)}"' if is_short else ""
-    console.print(
-        f"results are in {folder}; segue export {folder} --format coco{fixed_ids} --out coco/"
-    )
+    console.print(f"results are in {folder}; segue export {folder} --format coco --out coco/")

@@ -98,8 +98,13 @@ def ask(
 
 
 def _check_arguments(image_sources: list[str], question: str, session_folder: Path | None) -> None:
+    from segue.cli.terminal.phrases import is_file
+
     example = 'Example: segue ask photo.jpg "Where is the dog?"'
-    if Path(question).is_file():
-        raise InputError(f"The question must come last, got the file {question!r}. {example}")
+    if is_file(question):
+        raise InputError(
+            f"The question must come last, got the file {question!r}. {example} To annotate many "
+            "pictures, use segue annotate."
+        )
     if not image_sources and session_folder is None:
         raise InputError(f"Give a picture before the question, got only {question!r}. {example}")

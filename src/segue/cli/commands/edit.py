@@ -53,12 +53,14 @@ def edit(
 ) -> None:
     """Edit what phrases, boxes or clicks name, all of it together as one object."""
     from segue.cli.terminal import results
+    from segue.cli.terminal.phrases import refuse_picture_files
     from segue.cli.terminal.screen import make_console, region_table
 
     to_stdout = results.check_standard_output(json_target, target)
     console = make_console(error=to_stdout, quiet=json_target == "-")
     results.check_picture_targets([target])
     (picture,) = options.open_images([image_source], allow_urls)
+    refuse_picture_files([operation, *(setting_texts or [])], "an operation or NAME=VALUE")
     parameters = parse_settings(setting_texts or [])
     name = canonical_operation(operation, parameters)
     target = target or Path(f"{Path(picture.name).stem or 'picture'}-{name}.png")

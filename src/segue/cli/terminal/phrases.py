@@ -1,17 +1,16 @@
 """Phrases as the user types them: one per argument, or several in one with commas between."""
 
-import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segue.errors import InputError
+from segue.files.atomic import printable_path
 from segue.files.unicode import well_formed
+from segue.prompting.phrases import split_phrases
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_SEPARATOR = re.compile(r"[;；，、\n]|(?<![0-9]),|,(?![0-9])|\s\.(?=\s|$)")
-"""As inside `<gsam>`, but for dots, which in "St. Bernard" are a part of the name."""
 
 
 def parse_phrases(console: "Console", arguments: Sequence[str]) -> list[str]:
@@ -20,13 +19,12 @@ def parse_phrases(console: "Console", arguments: Sequence[str]) -> list[str]:
     In double quotes an argument is one phrase, whatever it holds: '"box, red"'.
 
     Raises:
-        InputError: an argument holds no words.
+        InputError: an argument holds no words, or is a picture file.
     """
     phrases: list[str] = []
+    refuse_picture_files(arguments, "a phrase")
     for text in map(well_formed, arguments):
-        text_phrases = _split_phrases(text)
-        if not text_phrases:
-            raise InputError(f"A phrase must contain words, got {text!r}. Leave it out.")
+        text_phrases = split_phrases(text)
         if len(text_phrases) > 1:
             console.print(
                 f"looking for each of: {'; '.join(text_phrases)} (for one phrase with commas, use "
@@ -37,10 +35,38 @@ def parse_phrases(console: "Console", arguments: Sequence[str]) -> list[str]:
     return phrases
 
 
-def _split_phrases(text: str) -> list[str]:
-    full_text = text.strip()
-    is_quoted = len(full_text) > 2 and full_text[0] == full_text[-1] == '"'
-    if is_quoted and any(map(str.isalnum, full_text)):
-        return [full_text[1:-1]]
-    parts = (part.strip() for part in _SEPARATOR.split(text))
-    return [part for part in parts if any(map(str.isalnum, part))]
+def refuse_picture_files(texts: Sequence[str], expected: str) -> None:
+    """Refuse a second picture where something else belongs.
+
+    Args:
+        texts: what the user typed.
+        expected: what belongs there: "a phrase".
+
+    Raises:
+        InputError: one of them is a picture file.
+    """
+    for text in texts:
+        if _is_picture_file(text):
+            raise InputError(
+                f"{printable_path(text)} is a picture file, expected {expected}. This command "
+                "takes one picture; segue annotate looks at many."
+            )
+
+
+def _is_picture_file(text: str) -> bool:
+    """Return whether a text is the name of a file that is there, with the suffix of a picture."""
+    from PIL import Image as pillow
+
+    suffix = Path(text).suffix.lower()
+    if not suffix or not is_file(text):
+        return False
+    pillow.init()
+    return suffix in pillow.EXTENSION
+
+
+def is_file(text: str) -> bool:
+    """Return whether a text of any length and content is the name of a file."""
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long for a name, as questions may be
+        return False

@@ -78,6 +78,14 @@ class AccessMiddleware:
         if owner is None:
             if bearer is not None:
                 await self.failed_keys.record_failure(client_address(scope))
+            if bearer:
+                raise ApiError(
+                    401,
+                    "invalid_api_key",
+                    "This key is not known to the server. Its keys are those it was given, or the "
+                    "one in the file 'key' of its data folder.",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
             raise ApiError(
                 401,
                 "invalid_api_key",

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from segue.errors import (
     ContextOverflow,
@@ -52,6 +53,8 @@ _CODES = {
     501: "missing_extra",
     503: "model_failed",
 }
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+"""Those that an address may take."""
 
 
 class ErrorDetail(BaseModel):
@@ -146,6 +149,9 @@ def install_error_handlers(app: FastAPI) -> None:
             404: f"There is no address {call[:200]!r}.",
             405: f"{call[:200]!r} is not supported.",
         }
+        if status == 405 and (methods := _methods_of_address(request)):
+            messages[405] = f"{messages[405]} This address takes: {', '.join(methods)}."
+            headers = {**(headers or {}), "Allow": ", ".join(methods)}
         message = messages.get(status, f"{error.detail}.")
         return ApiError(status, code, message, headers=headers).response()
 
@@ -158,6 +164,18 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(Exception, on_known_error)
+
+
+def _methods_of_address(request: Request) -> list[str]:
+    """Return the methods that the address of a request takes."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] == Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def from_validation_error(error: RequestValidationError) -> ApiError:
