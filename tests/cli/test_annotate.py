@@ -68,7 +68,7 @@ def test_failed_pictures_are_named_each_time_with_what_tries_them_again(
 def test_a_model_that_segments_what_it_finds_is_the_only_one_loaded(run, pictures, tmp_path):
     folder = tiny_sam3(tmp_path / "sam3", box_threshold=0.0)
     outcome = run("annotate", pictures, "-c", "cat", "-o", tmp_path / "run", "--max-per-class", "2",
-                  "--detect", folder, "--segment", tmp_path / "is-not-read")  # fmt: skip
+                  "--detect", folder, "--segment", "facebook/sam-vit-base")  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert f"models: {folder}" in outcome.out.replace("\n", "")
     assert ["cat", "20", "10"] in [line.split() for line in outcome.out.splitlines()]
