@@ -36,6 +36,14 @@ def test_a_phrase_is_followed_and_the_same_command_goes_on(run, stages, clip, tm
     assert "0 frame(s) tracked" in again.out
 
 
+def test_the_summary_is_json_where_asked(run, stages, clip, tmp_path):
+    outcome = run("track", clip, "square", "-o", tmp_path / "run", "--no-film", *stages,
+                  "--json", "-")  # fmt: skip
+    summary = json.loads(outcome.out)
+    assert summary["tracks"] == [{"id": 1, "phrase": "square", "seen": 12, "lost": 0}]
+    assert (summary["frames"], summary["gaps"], len(summary["files"])) == (12, [], 3)
+
+
 def test_a_correction_needs_no_repetition_of_what_is_followed(run, stages, clip, tmp_path):
     folder = tmp_path / "run"
     boxes = ["--box", "4,16,18,30", "--box", "40,34,60,46"]

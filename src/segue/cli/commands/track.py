@@ -1,8 +1,8 @@
 """`segue track`: what is pointed at on one frame of a video is followed through the others."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -114,12 +114,14 @@ def track(
     film: Annotated[
         bool, typer.Option("--film/--no-film", help="Write the overlay film at the end.")
     ] = True,
+    json_target: options.JsonOption = None,
     *,
     models: options.BareModelOptions,
 ) -> None:
     """Follow things through a video. Interrupt it any time: nothing is lost."""  # fmt: skip
     from segue.assistant.loading import load_tracker
     from segue.cli.terminal.phrases import parse_phrases
+    from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.runs.engine import LITTLE_MEMORY
     from segue.runs.tracking.entries import Correction
@@ -129,7 +131,7 @@ def track(
     from segue.video.opening import open_video
     from segue.video.selection import FrameSelection, parse_time
 
-    console = make_console()
+    console = make_console(quiet=json_target == "-")
     rectangles = tuple(options.parse_box(text).corners for text in boxes or [])
     points = tuple(options.parse_click(text) for text in clicks or [])
     corrections: list[Correction] = []
@@ -174,9 +176,11 @@ def track(
         console.print(f"{run.store.n_frames} frame(s) are done already", style="dim")
     _work(run, console)
     for sentence in run.store.notices:
-        console.print(printable(sentence), style="yellow")
-    _print_summary(run.store, console)
-    _write_files(run.store, video, folder, console, film=film)
+        make_console(error=True).print(printable(sentence), style="yellow")
+    summary = _summary(run.store)
+    _print_summary(summary, console)
+    files = _write_files(run.store, video, folder, console, film=film)
+    write_json({"run": str(folder), **summary, "files": files}, json_target)
 
 
 def _correction(
@@ -225,12 +229,8 @@ def _work(run: "TrackingRun", console: "Console") -> None:
     console.print(f"{n_done} frame(s) tracked", style="dim")
 
 
-def _print_summary(store: "TrackStore", console: "Console") -> None:
-    """Print on how many frames each track is seen, and where it is lost."""
-    from rich.table import Table
-
-    from segue.cli.terminal.screen import printable
-
+def _summary(store: "TrackStore") -> dict[str, Any]:
+    """Count on how many frames each track is seen, and list where it is lost."""
     n_seen = dict.fromkeys(store.tracks, 0)
     n_frames = n_undecodable = 0
     for frame in store.frames():
@@ -238,25 +238,49 @@ def _print_summary(store: "TrackStore", console: "Console") -> None:
         n_undecodable += not frame.entries
         for entry in frame.entries:
             n_seen[entry.track] += entry.mask is not None
+    return {
+        "frames": n_frames,
+        "undecodable_frames": n_undecodable,
+        "tracks": [
+            {
+                "id": id,
+                "phrase": track.phrase,
+                "seen": n_seen[id],
+                "lost": n_frames - n_undecodable - n_seen[id],
+            }
+            for id, track in store.tracks.items()
+        ],
+        "not_found": list(store.not_found),
+        "gaps": [asdict(gap) for gap in store.gaps()],
+    }
+
+
+def _print_summary(summary: dict[str, Any], console: "Console") -> None:
+    from rich.table import Table
+
+    from segue.cli.terminal.screen import printable
+
     table = Table(box=None, pad_edge=False)
     for heading in ("track", "phrase", "seen", "lost"):
         table.add_column(heading, justify="left" if heading == "phrase" else "right")
-    for id, track_ in store.tracks.items():
-        seen = n_seen[id]
-        n_lost = n_frames - n_undecodable - seen
-        table.add_row(str(id), printable(track_.phrase or "-"), str(seen), str(n_lost))
+    for row in summary["tracks"]:
+        phrase = printable(row["phrase"] or "-")
+        table.add_row(str(row["id"]), phrase, str(row["seen"]), str(row["lost"]))
     console.print(table)
-    for phrase in store.not_found:
+    for phrase in summary["not_found"]:
         console.print(printable(f"not found on that frame: {phrase}"), style="yellow")
-    if n_undecodable:
-        console.print(f"{n_undecodable} frame(s) could not be decoded", style="yellow")
-    gaps = store.gaps()
+    if summary["undecodable_frames"]:
+        count = summary["undecodable_frames"]
+        console.print(f"{count} frame(s) could not be decoded", style="yellow")
+    gaps = summary["gaps"]
     for gap in gaps[:_MAX_GAPS]:
-        found = f"; found again by the {gap.found_by}" if gap.found_by else "; not found again"
+        by = gap["found_by"]
+        found = f"; found again by the {by}" if by else "; not found again"
         console.print(
             printable(
-                f"track {gap.track} is lost on frames {gap.first} to {gap.last} "
-                f"({gap.first_seconds:.2f} to {gap.last_seconds:.2f} s): {gap.reason}{found}"
+                f"track {gap['track']} is lost on frames {gap['first']} to {gap['last']} "
+                f"({gap['first_seconds']:.2f} to {gap['last_seconds']:.2f} s): "
+                f"{gap['reason']}{found}"
             ),
             style="yellow",
         )
@@ -266,8 +290,8 @@ def _print_summary(store: "TrackStore", console: "Console") -> None:
 
 def _write_files(
     store: "TrackStore", video: "Video", folder: Path, console: "Console", *, film: bool
-) -> None:
-    """Write COCO, MOT, the sheet and the film beside the journal."""
+) -> list[str]:
+    """Write COCO, MOT, the sheet and the film beside the journal, and return their paths."""
     from segue.cli.terminal.screen import printable, show_status
     from segue.export import tracks
 
@@ -279,4 +303,6 @@ def _write_files(
         ]
         if film:
             files.append(tracks.write_overlay_film(store, video, folder / "overlay.mp4"))
-    console.print(printable(f"written: {', '.join(str(file) for file in files)}"))
+    names = [str(file) for file in files]
+    console.print(printable(f"written: {', '.join(names)}"))
+    return names
