@@ -79,6 +79,11 @@ def begin(reviewed, open_page):
 def open_scene(page, name):
     """Open a picture by its name in the queue."""
     page.locator(f'.entry[title="{name}.png"]').click()
+    is_shown(page, name)
+
+
+def is_shown(page, name):
+    """Wait until a picture of the queue is on the canvas, whole."""
     expect(page.locator("#picture-name")).to_have_text(f"{name}.png")
     index = page.locator('.entry[aria-current="true"]').get_attribute("data-index")
     page.locator(f'#canvas[data-shown="{index}"][data-complete="true"]').wait_for()
@@ -332,7 +337,9 @@ def test_two_reviewers_do_not_overwrite_one_another(begin, reviewed):
 def test_what_was_done_survives_a_kill_and_the_page_goes_on(begin, reviewed):
     page = begin()
     page.keyboard.press("a")
+    expect(page.locator("#progress-words")).to_have_text("1 of 4 reviewed")
     saved(page)
+    is_shown(page, "table")
     reviewed.kill()
     page.keyboard.press("a")
     expect(page.locator("#saving")).to_have_attribute("data-saving", "waiting")

@@ -121,6 +121,27 @@ def test_a_server_without_a_chat_model_or_segmenter_offers_what_it_can(open_page
     expect(page.locator('[data-action="refine"]')).to_have_count(0)
 
 
+def test_while_models_load_the_page_does_not_say_that_there_are_none(open_page):
+    page = open_page()
+    loading = ["still"]
+
+    def altered(route):
+        said = route.fetch().json()
+        if loading:
+            said["ready"] = False
+            said["models"].update(chat=None)
+        route.fulfill(json=said)
+
+    page.route("**/v1/about", altered)
+    page.reload()
+    question = page.locator("#question")
+    expect(question).to_have_attribute("placeholder", re.compile("models are being loaded"))
+    expect(question).to_be_disabled()
+    loading.clear()
+    page.wait_for_selector("html[data-ready]")
+    expect(question).to_have_attribute("placeholder", re.compile("Ask about"))
+
+
 def test_an_address_is_fetched_where_the_server_allows_it(open_page):
     page = open_page()
     expect(page.locator("#start")).to_contain_text("--allow-urls")

@@ -29,8 +29,8 @@ export function showComposer() {
     byId("ask").hidden = state.reply !== null;
     byId("stop").hidden = state.reply === null;
     byId("ask").disabled = !canAsk();
-    field.disabled = !state.conversation?.images.length || !hasChat();
-    field.placeholder = t(hasChat() ? "questionPlaceholder" : "noChat");
+    field.disabled = !state.conversation?.images.length || isLoading() || !hasChat();
+    field.placeholder = t(isLoading() ? "loadingModels" : hasChat() ? "questionPlaceholder" : "noChat");
     if (focused) field.focus();
   });
   watch(["conversation", "reply", "samples", "language"], () => {
@@ -46,6 +46,11 @@ function suggest(question) {
   ask(question);
 }
 
+/** Whether the server still loads its models, and cannot say which there are. */
+function isLoading() {
+  return state.about?.ready === false;
+}
+
 /** Whether the server runs a chat model; it is taken to until it has said. */
 function hasChat() {
   return state.about === null || state.about.models.chat !== null;
@@ -53,7 +58,7 @@ function hasChat() {
 
 function canAsk() {
   const { conversation } = state;
-  return Boolean(conversation?.images.length) && state.reply === null && !conversation.busy && hasChat();
+  return Boolean(conversation?.images.length) && state.reply === null && !conversation.busy && !isLoading() && hasChat();
 }
 
 /** Up to three questions that were not asked yet, in the language of the page. */
