@@ -42,6 +42,15 @@ def normalize_phrase(phrase: str) -> str:
     return " ".join(phrase.lower().split()).strip(_EDGES)
 
 
+def distinct_names(phrases: Iterable[str]) -> list[str]:
+    """Return phrases as the network reads them, each once; those without words are left out.
+
+    >>> distinct_names(["The Cat.", "dog", "the cat", "?"])
+    ['the cat', 'dog']
+    """
+    return [name for name in dict.fromkeys(map(normalize_phrase, phrases)) if name]
+
+
 def captions(
     phrases: Iterable[str],
     encode: Callable[[str], Sequence[int]],

@@ -25,17 +25,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segue.detect import Detection, Exemplar
-from segue.detect.captions import normalize_phrase
-from segue.detect.kept_features import DETECTOR_BYTES
+from segue.detect.captions import distinct_names, normalize_phrase
+from segue.detect.concept_network import ConceptNetwork
 from segue.detect.resizing import DetectorResizing
 from segue.detect.sam3_exemplars import exemplar_boxes
 from segue.detect.suppression import group_by_phrase, read_phrases, read_threshold, score_floor
 from segue.errors import InputError, ModelError
 from segue.runtime import device as devices
-from segue.runtime.byte_cache import ByteCache
 from segue.runtime.prepared_inputs import PreparedInputs
 from segue.runtime.weights import (
     load_pretrained,
+    load_tokenizer,
     locate,
     read_json,
     read_options,
@@ -47,7 +47,6 @@ from segue.values.mask import Mask
 
 _PUBLISHED_SIDE = 352
 _PHRASES_AT_ONCE = 16
-_PHRASES_KEPT, _SCORES_KEPT = 256, 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,17 +100,12 @@ def load(
         InputError: `source` is nothing that can name weights.
         ModelError: the weights are missing, damaged, or not of this model.
     """
-    from transformers import AutoTokenizer, CLIPSegForImageSegmentation
+    from transformers import CLIPSegForImageSegmentation
 
     path = locate(source)
     require_model_type(path, "clipseg")
     model = load_pretrained(CLIPSegForImageSegmentation, path)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(path), local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} must hold the tokenizer of the model, but {error}") from error
+    tokenizer = load_tokenizer(path)
     resizing = _resizing(path, int(model.config.vision_config.patch_size))
     place = devices.pick_for_encoder(device, dtype, model.clip.vision_model.num_parameters())
     options = ClipSegOptions.read(path)
@@ -139,7 +133,7 @@ def _resizing(path: Path, patch: int) -> DetectorResizing:
     return DetectorResizing(fixed=Size(side, side), **colours)
 
 
-class ClipSeg:
+class ClipSeg(ConceptNetwork):
     """A CLIPSeg model, ready to find and segment. See `segue.detect.ConceptDetector`."""
 
     def __init__(
@@ -157,33 +151,7 @@ class ClipSeg:
         self.options = options
         self.device, self.dtype = place
         self.model = model.eval().requires_grad_(False).to(self.device)
-        self._inputs = PreparedInputs(lambda image: self.resizing.pixels(image))
-        self._features: ByteCache[str, tuple[Tensor, ...]] = ByteCache(
-            DETECTOR_BYTES, size_of=lambda maps: sum(level.nbytes for level in maps)
-        )
-        self._phrases: ByteCache[str, Tensor] = ByteCache(
-            0, size_of=lambda _: 0, max_entries=_PHRASES_KEPT
-        )
-        self._presence_scores: ByteCache[tuple[str, str], float] = ByteCache(
-            0, size_of=lambda _: 0, max_entries=_SCORES_KEPT
-        )
-
-    @property
-    def presence_threshold(self) -> float:
-        """See `segue.detect.ConceptDetector.presence_threshold`."""
-        return self.options.presence_threshold
-
-    def limit_memory(self, *, features: int) -> None:
-        """Set how many bytes the features of pictures may hold that were searched before."""
-        self._features.budget_bytes = features
-
-    def memory_bytes(self) -> int:
-        """Return how many bytes they hold now."""
-        return self._features.size_bytes
-
-    def prepare(self, image: Image) -> None:
-        """Resize a picture ahead, in any thread. See `segue.detect.BatchDetector.prepare`."""
-        self._inputs.prepare(image)
+        super().__init__(options, PreparedInputs(resizing.pixels))
 
     def find(
         self,
@@ -203,8 +171,7 @@ class ClipSeg:
         """
         wanted_phrases = read_phrases(phrases)
         floor = score_floor(box_threshold, text_threshold, self.options.box_threshold, 0.0)
-        cleaned = (normalize_phrase(phrase) for phrase in wanted_phrases)
-        names = [name for name in dict.fromkeys(cleaned) if name]
+        names = distinct_names(wanted_phrases)
         maps = dict(zip(names, self.heat_maps(image, names)))
         answers = {}
         for phrase in dict.fromkeys(wanted_phrases):
@@ -261,16 +228,9 @@ class ClipSeg:
             heat = torch.where(other > heat, 0.0, heat)
         return self._regions(heat, phrase, image.size, floor)
 
-    def presence_score(self, image: Image, phrase: str) -> float:
-        """See `segue.detect.ConceptDetector.presence_score`; 0 for a phrase without words."""
-        if not (name := normalize_phrase(phrase)):
-            return 0.0
-        score = self._presence_scores.get((image.digest, name))
-        if score is None:
-            (heat,) = self.heat_maps(image, [name])
-            score = float(heat.max())
-            self._presence_scores.put((image.digest, name), score)
-        return score
+    def _measure_presence(self, image: Image, name: str) -> float:
+        (heat,) = self.heat_maps(image, [name])
+        return float(heat.max())
 
     def heat_maps(self, image: Image, names: Sequence[str]) -> list[Tensor]:
         """Return the probability of each pixel for each of cleaned phrases, (h, w) float32 each.

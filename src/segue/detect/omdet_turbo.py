@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from segue.detect import Detection
-from segue.detect.captions import normalize_phrase
+from segue.detect.captions import distinct_names, normalize_phrase
 from segue.detect.kept_features import KeptPictures
 from segue.detect.omdet_backbone import (
     is_of_timm,
@@ -39,6 +39,7 @@ from segue.runtime import device as devices
 from segue.runtime.prepared_inputs import PreparedInputs
 from segue.runtime.weights import (
     load_pretrained,
+    load_tokenizer,
     locate,
     read_json,
     read_options,
@@ -90,17 +91,10 @@ def load(
         ModelError: the weights are missing, damaged, or not of this model, or the backbone is one
             that only timm has.
     """
-    from transformers import AutoTokenizer
-
     path = locate(source)
     require_model_type(path, "omdet-turbo")
     model = read_omdet_turbo(path)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(path), local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} must hold the tokenizer of the model, but {error}") from error
+    tokenizer = load_tokenizer(path)
     place = devices.pick_for_encoder(device, dtype, model.num_parameters())
     resizing, options = _resizing(path, model.config.image_size), OmDetOptions.read(path)
     return OmDetTurbo(model, tokenizer, options, resizing, place, name or str(source))
@@ -200,8 +194,7 @@ class OmDetTurbo:
         """
         wanted_phrases = read_phrases(phrases)
         floor = score_floor(box_threshold, text_threshold, self.options.box_threshold, 0.0)
-        cleaned = (normalize_phrase(phrase) for phrase in wanted_phrases)
-        names = [name for name in dict.fromkeys(cleaned) if name]
+        names = distinct_names(wanted_phrases)
         if not names:
             return []
         scores, boxes = self.run_network(image, names)

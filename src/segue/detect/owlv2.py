@@ -17,13 +17,14 @@ import PIL.Image
 import torch
 
 from segue.detect import Detection
-from segue.detect.captions import normalize_phrase
+from segue.detect.captions import distinct_names, normalize_phrase
 from segue.detect.resizing import DetectorResizing
 from segue.detect.suppression import detections_of, group_by_phrase, read_phrases, score_floor
 from segue.errors import ModelError
 from segue.runtime import device as devices
 from segue.runtime.weights import (
     load_pretrained,
+    load_tokenizer,
     locate,
     read_json,
     read_options,
@@ -73,18 +74,13 @@ def load(
         InputError: `source` is nothing that can name weights.
         ModelError: the weights are missing, damaged, or not of this model.
     """
-    from transformers import AutoTokenizer, Owlv2ForObjectDetection
+    from transformers import Owlv2ForObjectDetection
 
     place = devices.pick(device, dtype)
     path = locate(source)
     require_model_type(path, "owlv2")
     model = load_pretrained(Owlv2ForObjectDetection, path)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(path), local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} must hold the tokenizer of the model, but {error}") from error
+    tokenizer = load_tokenizer(path)
     options, resizing = OwlOptions.read(path), _resizing(path, model)
     return Owlv2(model, tokenizer, options, resizing, place, name or str(source))
 
@@ -134,11 +130,7 @@ class Owlv2:
         """
         wanted_phrases = read_phrases(phrases)
         floor = score_floor(box_threshold, text_threshold, self.options.box_threshold, 0.0)
-        names = [
-            name
-            for name in dict.fromkeys(normalize_phrase(phrase) for phrase in wanted_phrases)
-            if name
-        ]
+        names = distinct_names(wanted_phrases)
         if not names:
             return []
         scores, boxes = self.run_network(image, names)

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from segue.detect import Detection, Exemplar
 from segue.detect.captions import normalize_phrase
-from segue.detect.kept_features import DETECTOR_BYTES
+from segue.detect.concept_network import ConceptNetwork
 from segue.detect.sam3_exemplars import exemplar_boxes, use_own_pooling
 from segue.detect.suppression import (
     clip_boxes,
@@ -40,16 +40,20 @@ from segue.detect.suppression import (
 from segue.errors import InputError, ModelError
 from segue.models.sam3 import BOTH, Sam3Pixels
 from segue.runtime import device as devices
-from segue.runtime.byte_cache import ByteCache
 from segue.runtime.prepared_inputs import PreparedInputs
-from segue.runtime.weights import load_pretrained, locate, read_options, require_model_type
+from segue.runtime.weights import (
+    load_pretrained,
+    load_tokenizer,
+    locate,
+    read_options,
+    require_model_type,
+)
 from segue.values.box import Box, Size
 from segue.values.image import Image
 from segue.values.mask import Mask
 
 _PICTURES_AT_ONCE = {"cpu": 1}  # one picture keeps all cores busy
 _PICTURES_AT_ONCE_ELSEWHERE = 4
-_PHRASES_KEPT, _SCORES_KEPT = 256, 4096
 _NO_PHRASE = "visual"
 """What the network was trained to read where boxes alone say what is meant."""
 
@@ -116,24 +120,18 @@ def load(
         InputError: `source` is nothing that can name weights.
         ModelError: the weights are missing, damaged, gated, or not of this model.
     """
-    from transformers import AutoTokenizer
     from transformers.models.sam3.modeling_sam3 import Sam3Model  # needs no torchvision from here
 
     path = locate(source)
     require_model_type(path, "sam3", BOTH)
     model = load_pretrained(Sam3Model, path)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(path), local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} must hold the tokenizer of the model, but {error}") from error
+    tokenizer = load_tokenizer(path)
     pixels = Sam3Pixels.read(path, model.config.vision_config.image_size)
     place = devices.pick_for_encoder(device, dtype, model.vision_encoder.num_parameters())
     return Sam3(model, tokenizer, pixels, Sam3Options.read(path), place, name or str(source))
 
 
-class Sam3:
+class Sam3(ConceptNetwork):
     """SAM 3, ready to find and segment what phrases name. See `segue.detect.ConceptDetector`."""
 
     def __init__(
@@ -152,34 +150,8 @@ class Sam3:
         self.device, self.dtype = place
         self.model = model.eval().requires_grad_(False).to(self.device)
         use_own_pooling(self.model.geometry_encoder)
-        self._inputs = PreparedInputs(self.pixels.resized)
-        self._features: ByteCache[str, tuple[Tensor, ...]] = ByteCache(
-            DETECTOR_BYTES, size_of=lambda maps: sum(level.nbytes for level in maps)
-        )
+        super().__init__(options, PreparedInputs(pixels.resized))
         self._positions: tuple[Tensor, ...] = ()  # of the maps, the same for every picture
-        self._phrases: ByteCache[str, tuple[Tensor, Tensor]] = ByteCache(
-            0, size_of=lambda _: 0, max_entries=_PHRASES_KEPT
-        )
-        self._presence_scores: ByteCache[tuple[str, str], float] = ByteCache(
-            0, size_of=lambda _: 0, max_entries=_SCORES_KEPT
-        )
-
-    @property
-    def presence_threshold(self) -> float:
-        """See `segue.detect.ConceptDetector.presence_threshold`."""
-        return self.options.presence_threshold
-
-    def limit_memory(self, *, features: int) -> None:
-        """Set how many bytes the features of pictures may hold that were searched before."""
-        self._features.budget_bytes = features
-
-    def memory_bytes(self) -> int:
-        """Return how many bytes they hold now."""
-        return self._features.size_bytes
-
-    def prepare(self, image: Image) -> None:
-        """Resize a picture ahead, in any thread. See `segue.detect.BatchDetector.prepare`."""
-        self._inputs.prepare(image)
 
     def find(
         self,
@@ -234,16 +206,9 @@ class Sam3:
         answer = self.answer(maps, name, exemplar_boxes(exemplars, image.size))
         return self._detections(answer, phrase, image.size, floor)
 
-    def presence_score(self, image: Image, phrase: str) -> float:
-        """See `segue.detect.ConceptDetector.presence_score`; 0 for a phrase without words."""
-        if not (name := normalize_phrase(phrase)):
-            return 0.0
-        score = self._presence_scores.get((image.digest, name))
-        if score is None:
-            (maps,) = self.encode([image])
-            score = self.answer(maps, name).presence_score
-            self._presence_scores.put((image.digest, name), score)
-        return score
+    def _measure_presence(self, image: Image, name: str) -> float:
+        (maps,) = self.encode([image])
+        return self.answer(maps, name).presence_score
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> list[tuple[Tensor, ...]]:

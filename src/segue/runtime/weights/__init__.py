@@ -18,6 +18,7 @@ from segue.files.folders import cache_folder
 from segue.runtime.weights import download, hub
 from segue.runtime.weights.checkpoint import (
     load_pretrained,
+    load_tokenizer,
     read_json,
     read_options,
     read_tensors,
@@ -28,6 +29,7 @@ __all__ = [
     "BUNDLED",
     "CHECKPOINT_SUFFIXES",
     "load_pretrained",
+    "load_tokenizer",
     "locate",
     "offline",
     "read_json",

@@ -37,6 +37,22 @@ def read_json(place: Path, name: str) -> dict[str, Any]:
     return value
 
 
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer in a folder of weights, with transformers and from nowhere else.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} must hold the tokenizer of the model, but {error}") from error
+
+
 def require_model_type(folder: Path, *kinds: str) -> str:
     """Return the `model_type` that a folder's `config.json` states.
 
