@@ -20,11 +20,11 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from segue.errors import InputError, MissingExtra
-from segue.files.atomic import printable_path, replacing, unwritable, write_json
-from segue.files.text import read_json
+from segue.files.atomic import printable_path, replacing, unwritable
 from segue.files.unicode import well_formed
+from segue.runs.manifest import begin_run, read_manifest
 from segue.runs.results import PictureResult, PictureStamp
-from segue.runs.settings import RunSettings, differences
+from segue.runs.settings import RunSettings
 
 FORMAT = 1
 PART_SIZE = 256
@@ -61,11 +61,7 @@ class RunStore:
             InputError: there is none, or it is damaged.
         """
         self.folder = folder
-        if not (folder / MANIFEST).is_file():
-            raise InputError(f"{printable_path(folder)} is no run: it has no {MANIFEST}.")
-        self.manifest: Mapping[str, Any] = read_json(folder / MANIFEST)
-        if not isinstance(self.manifest, Mapping) or self.manifest.get("format") != FORMAT:
-            raise InputError(f"{printable_path(folder)} is no run of format {FORMAT}.")
+        self.manifest = read_manifest(folder / MANIFEST, FORMAT, "run")
         try:
             self.settings = RunSettings.from_json(self.manifest["settings"])
         except (KeyError, TypeError) as error:
@@ -86,20 +82,7 @@ class RunStore:
             InputError: there is a run of other settings, or other files are in the folder.
         """
         manifest = {"format": FORMAT, "settings": settings.to_json(), **facts}
-        manifest = json.loads(json.dumps(manifest))  # as it is read again
-        if (folder / MANIFEST).is_file():
-            store = cls(folder)
-            if changes := differences(store.manifest, manifest):
-                raise InputError(
-                    f"{printable_path(folder)} is a run of other settings: {'; '.join(changes)}. "
-                    "Use the same, or name another folder."
-                )
-            return store
-        if folder.is_dir() and any(folder.iterdir()):
-            raise InputError(
-                f"{printable_path(folder)} holds other files. Name an empty or a new folder."
-            )
-        write_json(folder / MANIFEST, manifest, indent=1)
+        begin_run(folder / MANIFEST, manifest, "run")
         return cls(folder)
 
     # writing

@@ -16,9 +16,8 @@ from typing import Any, Self
 
 from segue.errors import InputError
 from segue.files.append_only import AppendOnlyFile
-from segue.files.atomic import printable_path, write_json
-from segue.files.text import read_json
-from segue.runs.settings import differences
+from segue.files.atomic import printable_path
+from segue.runs.manifest import begin_run, read_manifest
 from segue.runs.tracking.entries import Correction, Track, TrackedFrame, TrackEntry
 from segue.runs.tracking.settings import TrackingSettings
 from segue.trackers import UNSEEN
@@ -93,14 +92,7 @@ class TrackStore:
             InputError: there is none, or it is damaged.
         """
         self.folder = folder
-        if not (folder / MANIFEST).is_file():
-            raise InputError(
-                f"{printable_path(folder)} is no tracking run: it has no {MANIFEST}. Name the "
-                "folder that segue track wrote (--out)."
-            )
-        self.manifest: Mapping[str, Any] = read_json(folder / MANIFEST)
-        if not isinstance(self.manifest, Mapping) or self.manifest.get("format") != FORMAT:
-            raise InputError(f"{printable_path(folder)} is no tracking run of format {FORMAT}.")
+        self.manifest = read_manifest(folder / MANIFEST, FORMAT, "tracking run")
         try:
             self.settings = TrackingSettings.from_json(self.manifest["settings"])
         except (KeyError, TypeError, ValueError) as error:
@@ -133,24 +125,11 @@ class TrackStore:
             InputError: there is a run of other settings, or other files are in the folder.
         """
         manifest = {"format": FORMAT, "settings": settings.to_json(), **facts}
-        manifest = json.loads(json.dumps(manifest))  # as it is read again
-        if (folder / MANIFEST).is_file():
-            store = cls(folder)
-            if not store.tracks:  # nothing was found to follow, so that nothing depends on it
-                write_json(folder / MANIFEST, manifest, indent=1)
-                return cls(folder)
-            if changes := differences(store.manifest, manifest):
-                raise InputError(
-                    f"{printable_path(folder)} is a tracking run of other settings: "
-                    f"{'; '.join(changes)}. Use the same, or name another folder."
-                )
-            return store
-        if folder.is_dir() and any(folder.iterdir()):
-            raise InputError(
-                f"{printable_path(folder)} holds other files. Name an empty or a new folder."
-            )
-        write_json(folder / MANIFEST, manifest, indent=1)
-        return cls(folder)
+        # A run that found nothing to follow holds nothing that depends on its settings.
+        store = cls(folder) if (folder / MANIFEST).is_file() else None
+        is_empty = store is not None and not store.tracks
+        begin_run(folder / MANIFEST, manifest, "tracking run", may_change=is_empty)
+        return cls(folder) if store is None or is_empty else store
 
     # writing
 
