@@ -351,6 +351,19 @@ def test_what_was_done_survives_a_kill_and_the_page_goes_on(begin, reviewed):
     expect(page.locator("#progress-words")).to_have_text("2 of 4 reviewed")
 
 
+def test_a_key_right_after_a_dialog_goes_to_the_page(reviewed, open_page):
+    page = open_page("/", url=reviewed.url)
+    page.locator('#canvas:not([data-shown=""])[data-shown][data-complete="true"]').wait_for()
+    page.evaluate(
+        """() => {
+          document.querySelector("dialog form").requestSubmit();
+          const typed = new KeyboardEvent("keydown", { key: "a", bubbles: true, cancelable: true });
+          document.activeElement.dispatchEvent(typed);
+        }"""
+    )
+    expect(page.locator("#progress-words")).to_have_text("1 of 4 reviewed")
+
+
 @pytest.mark.parametrize(("width", "height"), [(1400, 900), (870, 700), (390, 844), (360, 640)])
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 def test_the_page_fits_and_shuts_nobody_out(begin, width, height, locale):

@@ -20,6 +20,8 @@ export function openDialog(title, body, { kind = "", footer = [], closed = () =>
   const dialog = element("dialog", { class: kind, "aria-labelledby": id }, sheet);
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // the backdrop
+  // A field that is hidden already would take what is typed until the `close` event comes.
+  dialog.addEventListener("beforetoggle", ({ newState }) => newState === "closed" && dialog.querySelector(":focus")?.blur());
   dialog.addEventListener("close", () => {
     byId("notices")?.append(...dialog.querySelectorAll(".notice"));
     dialog.remove();
