@@ -8,13 +8,26 @@ SPREAD = 0.1
 """Of the decoder's last normalisation: else almost all scores of random weights are 0 or 1."""
 
 
-def write_segmenter(folder: Path) -> None:
-    """SAM ViT-B. The stock initialisation leaves the encoder dead, so it is drawn anew."""
+_SAM_SIZES = {
+    "base": {},
+    "huge": {
+        "hidden_size": 1280,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 16,
+        "global_attn_indexes": [7, 15, 23, 31],
+    },
+}
+
+
+def write_segmenter(folder: Path, size: str = "base") -> None:
+    """SAM ViT-B, or ViT-H. The stock initialisation leaves the encoder dead: it is drawn anew."""
     from transformers import SamConfig, SamModel, SamVisionConfig
     from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
     torch.manual_seed(0)
-    config = SamConfig(vision_config=SamVisionConfig(initializer_range=0.02).to_dict())
+    config = SamConfig(
+        vision_config=SamVisionConfig(initializer_range=0.02, **_SAM_SIZES[size]).to_dict()
+    )
     SamModel(config).save_pretrained(folder)
     SamImageProcessorPil().save_pretrained(folder)
 
