@@ -23,11 +23,11 @@ import PIL.Image
 import psutil
 
 import segue
+from benchmarks.full_size import EMBEDDED_WEIGHTS
 from segue.assistant import Assistant
 from segue.runs.annotate import annotate
 from segue.values.serialize import region_to_json
 
-EMBEDDED_WEIGHTS = Path(segue.__file__).parent / "embedded" / "weights"
 CLASSES = ["dog", "cat", "car", "tree", "duck"]
 SIDE = 1536
 """Pixels of a picture's side; pictures of cameras are larger."""

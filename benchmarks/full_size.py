@@ -4,6 +4,9 @@ from pathlib import Path
 
 import torch
 
+import segue
+
+EMBEDDED_WEIGHTS = Path(segue.__file__).parent / "embedded" / "weights"
 SPREAD = 0.1
 """Of the decoder's last normalisation: else almost all scores of random weights are 0 or 1."""
 
@@ -30,6 +33,24 @@ def write_segmenter(folder: Path, size: str = "base") -> None:
     )
     SamModel(config).save_pretrained(folder)
     SamImageProcessorPil().save_pretrained(folder)
+
+
+def write_sam2_large(folder: Path) -> None:
+    """SAM 2.1 with the large Hiera backbone."""
+    from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig
+
+    torch.manual_seed(0)
+    backbone = Sam2HieraDetConfig(
+        hidden_size=144,
+        blocks_per_stage=[2, 6, 36, 4],
+        embed_dim_per_stage=[144, 288, 576, 1152],
+        num_attention_heads=2,
+        num_attention_heads_per_stage=[2, 4, 8, 16],
+        window_size_per_stage=[8, 4, 16, 8],
+        global_attention_blocks=[23, 33, 43],
+    )
+    vision = Sam2VisionConfig(backbone_config=backbone, backbone_channel_list=[1152, 576, 288, 144])
+    Sam2Model(Sam2Config(vision_config=vision)).save_pretrained(folder)
 
 
 def write_detector(folder: Path) -> None:

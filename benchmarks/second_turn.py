@@ -1,9 +1,8 @@
 """Time to the first word: a second turn with the cache, against re-reading everything."""
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from benchmarks.timing import Ratio, seconds
+from benchmarks.timing import Ratio, median_after
 from segue.assistant.loading import load_stage
 from segue.embedded.samples import samples
 from segue.values.message import Message, Sampling
@@ -30,17 +29,8 @@ def main() -> None:
         chat.forget()
         "".join(chat.stream(first, GREEDY))
 
-    cached = median_after(after_turn_one, lambda: first_word(second))
-    reread = median_after(chat.forget, lambda: first_word(second))
-    turn_one = median_after(chat.forget, lambda: first_word(first))
+    cached = median_after(after_turn_one, lambda: first_word(second), ROUNDS)
+    reread = median_after(chat.forget, lambda: first_word(second), ROUNDS)
+    turn_one = median_after(chat.forget, lambda: first_word(first), ROUNDS)
     print(Ratio("first word of turn 2", "cached", "re-reading everything", cached, reread))
     print(Ratio("first word", "turn 2, cached", "turn 1", cached, turn_one))
-
-
-def median_after(prepare: Callable[[], object], run: Callable[[], object]) -> float:
-    """Median time of `run`, each time after `prepare`, which is not counted."""
-    times = []
-    for _ in range(ROUNDS):
-        prepare()
-        times.append(seconds(run))
-    return statistics.median(times)

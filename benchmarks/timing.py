@@ -38,6 +38,15 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def median_after(prepare: Callable[[], object], run: Callable[[], object], rounds: int) -> float:
+    """Median time of `run`, each time after `prepare`, which is not counted."""
+    times = []
+    for _ in range(rounds):
+        prepare()
+        times.append(seconds(run))
+    return statistics.median(times)
+
+
 def compare(
     name: str,
     ours: tuple[str, Callable[[], object]],

@@ -17,7 +17,7 @@ from platformdirs import user_cache_path
 from safetensors.torch import load_file, save_file
 
 import segue
-from benchmarks.full_size import write_detector, write_segmenter
+from benchmarks.full_size import EMBEDDED_WEIGHTS, write_detector, write_segmenter
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.task import Measurement, Task
 from benchmarks.timing import heading
@@ -55,9 +55,8 @@ def _prepare(group: str, folder: Path, n_pictures: int) -> Task:
     questions = _draw_pictures(folder / "pictures", n_pictures)
     detector, segmenter = folder / "detector", folder / "segmenter"
     if group == "bundled":
-        weights = Path(segue.__file__).parent / "embedded" / "weights"
-        _copy_in_float32(weights / "detector", detector)
-        _copy_in_float32(weights / "segmenter", segmenter)
+        _copy_in_float32(EMBEDDED_WEIGHTS / "detector", detector)
+        _copy_in_float32(EMBEDDED_WEIGHTS / "segmenter", segmenter)
         (segmenter / "segue.json").unlink()  # its look at each object through a crop
         threshold = json.loads((detector / "segue.json").read_text("utf-8"))["box_threshold"]
     else:

@@ -80,9 +80,8 @@ def load(
     """Load a Grounding DINO model.
 
     Args:
-        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form,
-        or an
-            original `groundingdino_*.pth` by path or URL.
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers'
+            form, or an original `groundingdino_*.pth` by path or URL.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         dtype: number format of the parts that bear half precision; None: as
             `segue.runtime.device.pick_for_encoder` says.

@@ -29,9 +29,8 @@ def load(
     """Load a Segment Anything model.
 
     Args:
-        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form,
-        or an
-            original `sam_vit_*.pth` by path or URL.
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers'
+            form, or an original `sam_vit_*.pth` by path or URL.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         dtype: number format of the image encoder; None: as
             `segue.runtime.device.pick_for_encoder` says.
