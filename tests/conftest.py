@@ -1,6 +1,7 @@
 """Fixtures for resources; values come from tests/builders.py."""
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -17,11 +18,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the group of a test in its id, where pytest-xdist looks for it.
+    """Keep the tests with a browser together, and name groups where pytest-xdist looks for them.
 
-    xdist 3.8 does so for versions of pytest before 9.2; since then every test was a group of its
-    own, without a word.
+    Playwright bears one loop in a process, so one worker has the browser and all that use it. One
+    of them that fails is tried once more, and the summary says so ("rerun"): beside a busy worker
+    a browser may be too slow for a time limit of Playwright.
+
+    xdist 3.8 puts the group of a test in its id for versions of pytest before 9.2; since then every
+    test was a group of its own, without a word.
     """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     for item in items:
@@ -37,6 +46,25 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"no reference data at {folder}; set SEGUE_SHARED to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """One Chromium for all tests; skipped where it cannot be had, failed where CI promises it."""
+    chromium = os.environ.get("SEGUE_CHROMIUM") or shutil.which("chromium")
+    missing = "" if chromium else "Chromium is missing. Run: apt-get install chromium"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        missing = "Playwright is missing. Run: pip install playwright"
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"{missing} It is required where CI=true.")
+    if missing:
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
 
 
 @pytest.fixture(autouse=True)

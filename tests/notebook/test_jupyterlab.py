@@ -7,7 +7,6 @@ Skipped where JupyterLab, anywidget, Chromium or Playwright is not installed. To
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -73,18 +72,13 @@ def wait_for(address: str, process: subprocess.Popen) -> None:
 
 
 @pytest.fixture
-def page(lab):
-    chromium = os.environ.get("SEGUE_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1300, "height": 1400})
-        page.set_default_timeout(60_000)
-        page.goto(f"{lab}/lab/tree/clicks.ipynb?reset")
-        yield page
-        take_screenshot(page, "end")
-        browser.close()
+def page(lab, browser):
+    page = browser.new_page(viewport={"width": 1300, "height": 1400})
+    page.set_default_timeout(60_000)
+    page.goto(f"{lab}/lab/tree/clicks.ipynb?reset")
+    yield page
+    take_screenshot(page, "end")
+    page.close()
 
 
 def take_screenshot(page, name: str) -> None:

@@ -1,17 +1,12 @@
 """The page side of the widget in a real browser, with a stand-in for the notebook."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import PIL.Image
 import pytest
 
 import segue.notebook
-
-playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.xdist_group("browser")
 
 SOURCE = Path(segue.notebook.__file__).parent
 STATE = {
@@ -40,21 +35,16 @@ OPEN = """async ([code, state, picture]) => {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    chromium = os.environ.get("SEGUE_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
+def page(browser, tmp_path_factory):
     file = tmp_path_factory.mktemp("picture") / "picture.jpg"
     PIL.Image.new("RGB", (1000, 500), "white").save(file)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 700, "height": 600})
-        page.set_content(f"<style>{(SOURCE / 'widget.css').read_text('utf-8')}</style>")
-        code = (SOURCE / "widget.js").read_text("utf-8")
-        page.evaluate(OPEN, [code, STATE, list(file.read_bytes())])
-        page.wait_for_function("document.querySelector('img').naturalWidth === 1000")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 700, "height": 600})
+    page.set_content(f"<style>{(SOURCE / 'widget.css').read_text('utf-8')}</style>")
+    code = (SOURCE / "widget.js").read_text("utf-8")
+    page.evaluate(OPEN, [code, STATE, list(file.read_bytes())])
+    page.wait_for_function("document.querySelector('img').naturalWidth === 1000")
+    yield page
+    page.close()
 
 
 def sent(page) -> list[dict]:

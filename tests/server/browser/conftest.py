@@ -1,7 +1,6 @@
 """A real browser, Debian's Chromium, and a real server with the embedded models."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,45 +12,9 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM = os.environ.get("SEGUE_CHROMIUM") or shutil.which("chromium")
 PAGE = Path(__file__).parents[3] / "src" / "segue" / "server" / "page"
 START_S = 300
 """A server that is not ready by then never will be."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has them all, so that one server and one browser do.
-
-    One that fails is tried once more, and the summary says so ("rerun"): on a machine that is busy
-    with the other worker, a browser may be too slow for a time limit of Playwright.
-    """
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
-def unavailable(reason: str) -> None:
-    """Skip where a browser cannot be had; fail where one is promised."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason} It is required where CI=true.")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
-    """One Chromium for all tests of a worker."""
-    if CHROMIUM is None:
-        unavailable("Chromium is missing. Run: apt-get install chromium (make test does, as root).")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        unavailable("Playwright is missing. Run: pip install playwright")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 class Server:
