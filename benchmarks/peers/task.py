@@ -77,7 +77,7 @@ def measure(load: Callable[[Task], Peer], written: tuple[Callable[..., object], 
     task = Task.read(sys.argv[1])
     start, peer = _timed(lambda: load(task))
     phrases, next_phrases, next_clicks, masks = [], [], [], []
-    for file, phrase, next_phrase in (task.questions[0], *task.questions):
+    for file, phrase, next_phrase in task.questions:
         seconds, n_masks = _timed(partial(peer.find, file, phrase))
         phrases.append(seconds)
         masks.append(n_masks)
