@@ -11,6 +11,7 @@ REQUIREMENTS = {
         *("torch==2.14.1", "torchvision==0.29.1", "transformers==4.46.3", "scipy"),
         *("autodistill==0.1.29", "autodistill-grounded-sam==0.1.2"),
         *("rf-groundingdino==0.3.0", "rf-segment-anything"),
+        *("scikit-learn", "roboflow"),  # which autodistill imports, and does not ask for
     ),
 }
 

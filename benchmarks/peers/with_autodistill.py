@@ -19,7 +19,7 @@ class WithAutodistill:
         from autodistill.detection import CaptionOntology
         from autodistill_grounded_sam import GroundedSAM
 
-        self.model = GroundedSAM(CaptionOntology({}))
+        self.model = GroundedSAM(CaptionOntology({"dog": "dog"}))
         _leave_boxes(self.model, task)
 
     def find(self, file: str, phrase: str) -> int:
