@@ -24,8 +24,8 @@ from segue.values.image import Image
 from segue.values.message import Message, Sampling
 
 RUNS = (("qwen_vl", "1.8b", "float32"), ("qwen_vl", "1.8b", "bfloat16"), ("qwen3_vl", "0.6b", None))
-TOKENS = 48
-ROUNDS = 3
+TOKENS = 32
+ROUNDS = 2
 
 
 def main() -> None:
