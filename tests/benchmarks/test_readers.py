@@ -12,7 +12,7 @@ import pytest
 
 from segue.benchmarks import BENCHMARKS
 from segue.benchmarks.dataset import Benchmark, BenchmarkDataset
-from segue.benchmarks.item import MaskTruth
+from segue.benchmarks.item import MaskTruth, VideoTruth
 from segue.benchmarks.reasonseg import read_reasonseg
 from segue.benchmarks.refer_sets import is_of_split, read_refer_set
 from segue.errors import InputError
@@ -41,7 +41,11 @@ def test_a_stand_in_has_twenty_pictures_and_nothing_is_skipped(stand_ins, name):
     dataset = read(stand_ins, name)
     assert list(dataset.skipped) == []
     dataset.check_pictures()
-    pictures = {dataset.locate(item) for item in dataset.items}
+    pictures = {
+        path
+        for item in dataset.items
+        for path in (dataset.locate_frames(item) or [dataset.locate(item)])
+    }
     assert len(pictures) == (40 if name == "refsegrs" else 20)
     assert len({item.id for item in dataset.items}) == len(dataset.items)
 
@@ -57,6 +61,8 @@ def test_truths_are_of_the_size_of_their_pictures(stand_ins, name):
         truth = item.read_truth(image.size)
         if isinstance(truth, MaskTruth):
             assert truth.target.shape == image.size
+        elif isinstance(truth, VideoTruth):
+            assert truth.read_frame(4).shape == (truth.n_objects, *image.size)
         else:
             assert all(tuple(mask["size"]) == image.size for masks in truth for mask in masks)
 

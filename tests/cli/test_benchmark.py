@@ -25,7 +25,8 @@ def test_every_benchmark_runs_on_its_stand_in_from_one_command(run, no_models, t
     assert outcome.code == 0, outcome.err
     assert "not comparable with any published figure" in outcome.out
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["items"]["scored"] >= 20
+    n_scored = report["items"]["scored"]
+    assert n_scored >= 8 if BENCHMARKS.load(name).is_video else n_scored >= 20
     assert (tmp_path / "run" / "index.html").is_file()
 
 

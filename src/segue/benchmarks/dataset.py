@@ -54,9 +54,20 @@ class BenchmarkDataset:
         Raises:
             InputError: it is missing, does not open, or its name leads outside the folders.
         """
-        image_file = self.pictures.find(item.image_name, self.picture_source)
+        return self._locate(item.image_name)
+
+    def locate_frames(self, item: BenchmarkItem) -> list[Path]:
+        """Return the files of the frames of an item about a video, in order.
+
+        Raises:
+            InputError: one is missing, does not open, or its name leads outside the folders.
+        """
+        return [self._locate(name) for name in item.frame_names]
+
+    def _locate(self, name: str) -> Path:
+        image_file = self.pictures.find(name, self.picture_source)
         if not isinstance(image_file, LocatedImage):
-            raise InputError(f"{item.image_name}: {image_file.reason}.")
+            raise InputError(f"{name}: {image_file.reason}.")
         return image_file.path
 
     def check_pictures(self) -> None:
@@ -110,6 +121,8 @@ class Benchmark:
     """Reads a split from a folder; the third argument is another folder of the pictures."""
     write_demo: Callable[[Path], str]
     """Writes the stand-in in the published format, and returns its split."""
+    is_video: bool = False
+    """Whether its items are about videos."""
     published_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By split: what the published files hold."""
 

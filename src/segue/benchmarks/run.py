@@ -103,6 +103,10 @@ class BenchmarkRun:
             "versions": _versions(),
             **({"distortion": distortion} if distortion else {}),
         }
+        if self.benchmark.is_video:
+            if respondent.tracker is None:
+                raise InputError("Its items are about videos: a tracker is needed.")
+            facts |= {"tracker": respondent.tracker.name, "looks": respondent.n_looks}
         open_run(self.folder, facts)
 
     def open_items(self, shard: Shard) -> list[BenchmarkItem]:
@@ -118,12 +122,17 @@ class BenchmarkRun:
         with Journal(self.folder, shard.name) as journal:
             for item in items:
                 try:
-                    answer = respondent.answer(item, self.dataset.locate(item))
+                    answer = respondent.answer(item, self._files_of(item))
                 except InputError as error:  # the picture is missing
                     size = item.size or Size(1, 1)
                     answer = BenchmarkAnswer(id=item.id, size=size, error=str(error))
                 journal.append(answer)
                 yield answer
+
+    def _files_of(self, item: BenchmarkItem) -> list[Path]:
+        """Return the picture of an item, or the frames of its video."""
+        is_video = bool(item.frame_names)
+        return self.dataset.locate_frames(item) if is_video else [self.dataset.locate(item)]
 
     def report(self, on_progress: Callable[[], None] = lambda: None) -> "BenchmarkReport":
         """Score all answers, and write scores and report into the folder.

@@ -99,6 +99,23 @@ class AskingOptions:
             rich_help_panel=_ASKING_PANEL,
         ),
     ] = None
+    tracker: Annotated[
+        str,
+        typer.Option(
+            metavar="TRACKER",
+            help="Videos: what follows the answer; as of segue track.",
+            rich_help_panel=_ASKING_PANEL,
+        ),
+    ] = "box_following"
+    n_looks: Annotated[
+        int,
+        typer.Option(
+            "--looks",
+            min=1,
+            help="Videos: frames to look at, evenly spread, until something is found.",
+            rich_help_panel=_ASKING_PANEL,
+        ),
+    ] = 1
 
 
 @dataclass(frozen=True)
@@ -279,7 +296,7 @@ def _run(
     if run_folder.only_report:
         _print_report(_finish(run, errors), run_folder.json_target)
         return
-    respondent = _load_respondent(protocol, asking, models, errors)
+    respondent = _load_respondent(protocol, asking, models, errors, is_video=benchmark.is_video)
     if run_folder.distortion is not None:
         _sweep(run, respondent, run_folder.distortion, shard, errors, run_folder.json_target)
         return
@@ -424,7 +441,10 @@ def _load_respondent(
     asking: AskingOptions,
     models: options.BareModelOptions,
     errors: "Console",
+    *,
+    is_video: bool,
 ) -> "ItemRespondent":
+    from segue.assistant.loading import load_tracker
     from segue.benchmarks.box_protocols import GrecProtocol, QwenVlProtocol, RefL4Protocol
     from segue.benchmarks.detection_protocol import ApProtocol
     from segue.benchmarks.respondent import ItemRespondent
@@ -445,12 +465,19 @@ def _load_respondent(
     chosen = replace(chosen, segment="none") if only_boxes else chosen
     with show_status(errors, "loading the models"):
         assistant = chosen.load()
+        tracker = None
+        if is_video:
+            tracker = load_tracker(
+                asking.tracker, assistant.segmenter, device=models.device, dtype=models.dtype
+            )
     return ItemRespondent(
         assistant,
         respondent,
         prompt,
         threshold=0.02 if is_ap and asking.threshold is None else asking.threshold,
         with_masks=not only_boxes,
+        tracker=tracker,
+        n_looks=asking.n_looks,
     )
 
 
