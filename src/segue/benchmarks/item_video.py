@@ -1,11 +1,11 @@
 """The frames of an item as a video that a tracker is led through."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segue.benchmarks.dataset import PicturePlace, open_picture
 from segue.errors import InputError
 from segue.values.box import Size
 from segue.values.image import Image
@@ -21,7 +21,7 @@ class ItemVideo:
     def __init__(
         self,
         name: str,
-        files: Sequence[Path],
+        files: Sequence[PicturePlace],
         size: Size,
         distort: Callable[[Image], Image] | None = None,
     ) -> None:
@@ -42,20 +42,20 @@ class ItemVideo:
     def read(self, numbers: Iterable[int]) -> Iterator[VideoFrame]:
         """Yield frames. See `segue.video.frames.Video.read`."""
         for number in map(int, numbers):
-            image = Image.open(self._files[number])
+            image = open_picture(self._files[number])
             if self._distort is not None:
                 image = self._distort(image)
             if image.size != self.size:
                 raise InputError(
                     f"All frames of {self.name} must have one size, got {image.size.width} x "
-                    f"{image.size.height} in {self._files[number].name} after {self.size.width} x "
+                    f"{image.size.height} in frame {number} after {self.size.width} x "
                     f"{self.size.height}."
                 )
             yield VideoFrame(number, float(self.times[number]), image)
 
     def frame_name(self, number: int) -> str:
-        """Return the name of the file."""
-        return self._files[number].name
+        """Return the number as a text."""
+        return f"{number:05}"
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what tells it from other videos: here its name and length are enough."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from segue.benchmarks.dataset import open_picture
 from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem, MaskTruth, VideoTruth
 from segue.benchmarks.journal import PAGE, AnswerIndex
 from segue.benchmarks.run import BenchmarkReport
@@ -136,8 +137,8 @@ def _figure(
     try:
         frame = len(item.frame_names) // 2
         dataset = report.run.dataset
-        path = dataset.locate_frames(item)[frame] if item.frame_names else dataset.locate(item)
-        data = _data_url(_draw(Image.open(path), item, answer, frame))
+        place = dataset.locate_frames(item)[frame] if item.frame_names else dataset.locate(item)
+        data = _data_url(_draw(open_picture(place), item, answer, frame))
     except InputError as error:
         return f"<figure>{html.escape(str(error))}{caption}</figcaption></figure>"
     return f'<figure><img src="{data}" alt="{html.escape(phrases)}">{caption}</figcaption></figure>'

@@ -8,9 +8,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segue.benchmarks.dataset import PicturePlace, open_picture
 from segue.benchmarks.item import AnsweredRegion, BenchmarkAnswer, BenchmarkItem
 from segue.benchmarks.item_video import ItemVideo
 from segue.benchmarks.protocol import Respondent
@@ -52,7 +52,7 @@ class ItemRespondent:
     n_looks: int = 1
     """Frames of a video that are looked at, evenly spread, until something is found; the first is
     always one of them."""
-    _last_picture: tuple[Path, Image, Size] | None = field(default=None, init=False)
+    _last_picture: tuple[PicturePlace, Image, Size] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Refuse missing stages before anything is asked.
@@ -68,7 +68,7 @@ class ItemRespondent:
         if self.with_masks and self.assistant.segmenter is None and not detects_masks:
             raise InputError("Masks are scored, and there is no segmenter. Load one: --segment")
 
-    def answer(self, item: BenchmarkItem, pictures: Sequence[Path]) -> BenchmarkAnswer:
+    def answer(self, item: BenchmarkItem, pictures: Sequence[PicturePlace]) -> BenchmarkAnswer:
         """Ask about one item. A failure is an answer with an error.
 
         Args:
@@ -96,7 +96,7 @@ class ItemRespondent:
         )
 
     def _answer_video(
-        self, item: BenchmarkItem, frames: Sequence[Path], size: Size
+        self, item: BenchmarkItem, frames: Sequence[PicturePlace], size: Size
     ) -> tuple[str, list[AnsweredRegion]]:
         """Find what is asked for on a frame, and follow it through the others."""
         raws = []
@@ -141,13 +141,13 @@ class ItemRespondent:
                         )
         return regions
 
-    def _open(self, picture: Path) -> tuple[Image, Size]:
+    def _open(self, picture: PicturePlace) -> tuple[Image, Size]:
         """Open a picture, and return it with its own size, before any distortion.
 
         Consecutive items about one picture open it once.
         """
         if self._last_picture is None or self._last_picture[0] != picture:
-            image = Image.open(picture)
+            image = open_picture(picture)
             size = image.size
             if self.distort_picture is not None:
                 image = self.distort_picture(image)

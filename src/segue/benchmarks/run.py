@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from segue.benchmarks.dataset import Benchmark, BenchmarkDataset
+from segue.benchmarks.dataset import Benchmark, BenchmarkDataset, PicturePlace
 from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem
 from segue.benchmarks.journal import REPORT, AnswerIndex, Journal, open_run
 from segue.benchmarks.protocol import EvaluationProtocol, figure_to_json
@@ -129,7 +129,7 @@ class BenchmarkRun:
                 journal.append(answer)
                 yield answer
 
-    def _files_of(self, item: BenchmarkItem) -> list[Path]:
+    def _files_of(self, item: BenchmarkItem) -> Sequence[PicturePlace]:
         """Return the picture of an item, or the frames of its video."""
         is_video = bool(item.frame_names)
         return self.dataset.locate_frames(item) if is_video else [self.dataset.locate(item)]
