@@ -48,6 +48,12 @@ def test_it_resumes_and_reports_again_without_models(run, no_models):
     assert json.loads(report.out)["items"]["scored"] == 5
 
 
+def test_options_of_ray_need_ray(run, no_models):
+    outcome = run("benchmark", "refcoco", "--data", "demo", "--workers", "2", *no_models)
+    assert outcome.code == 2
+    assert "--workers and --gpus-per-worker need --engine ray" in outcome.err
+
+
 def test_two_runs_are_compared(run, no_models):
     for folder in ("a", "b"):
         run("benchmark", "refsegrs", "--data", "demo", "--limit", "6", "--out", folder, *no_models)

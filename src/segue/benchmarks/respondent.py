@@ -4,11 +4,14 @@ On a video the models are asked about one frame, and a tracker follows what they
 the others, forwards and backwards. Where they find nothing on it, they may look at further ones.
 """
 
+import platform
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Protocol
 
 from segue.benchmarks.dataset import PicturePlace, open_picture
 from segue.benchmarks.item import AnsweredRegion, BenchmarkAnswer, BenchmarkItem
@@ -23,14 +26,44 @@ from segue.values.box import Size
 from segue.values.image import Image
 from segue.values.mask import Mask
 from segue.values.region import Region
+from segue.version import __version__
 
 if TYPE_CHECKING:
     from segue.assistant import Assistant
 
+_PACKAGES = ("torch", "transformers", "numpy")
+"""Whose versions are kept with a run."""
 Distortion = Callable[[Image], Image]
 """Changes a picture."""
 RegionMapping = Callable[[AnsweredRegion, Size], AnsweredRegion]
 """Brings a region of a changed picture, of that size, back to the original picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An item, and where its picture or the frames of its video lie."""
+
+    item: BenchmarkItem
+    places: Sequence[PicturePlace] = ()
+    problem: str = ""
+    """Why they cannot be found; "": they are there."""
+
+    def failure(self) -> BenchmarkAnswer | None:
+        """Return the answer where there is nothing to look at; None: there is."""
+        if not self.problem:
+            return None
+        size = self.item.size or Size(1, 1)
+        return BenchmarkAnswer(id=self.item.id, size=size, error=self.problem)
+
+
+class Answering(Protocol):
+    """Who answers: models in this process, or in others."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what the answers depend on, as JSON values."""
+
+    def answer_all(self, questions: Iterable[Question]) -> Iterator[BenchmarkAnswer]:
+        """Answer questions, in any order."""
 
 
 @dataclass(slots=True)
@@ -67,6 +100,40 @@ class ItemRespondent:
         detects_masks = self.respondent == "detector" and self.assistant.grounder.detects_masks
         if self.with_masks and self.assistant.segmenter is None and not detects_masks:
             raise InputError("Masks are scored, and there is no segmenter. Load one: --segment")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the answers depend on, as JSON values."""
+        assistant = self.assistant
+        facts: dict[str, Any] = {
+            "asks": self.respondent,
+            "prompt": self.prompt if self.respondent == "chat" else "",
+            "threshold": self.threshold,
+            "masks": self.with_masks,
+            "models": dict(assistant.stage_names),
+            "route": assistant.route,
+            "dialect": assistant.dialect_name if self.respondent == "chat" else "",
+            "teach_tag": assistant.teach_tag,
+            "thresholds": [assistant.box_threshold, assistant.text_threshold],
+            "versions": _versions(),
+        }
+        if self.tracker is not None:
+            facts |= {"tracker": self.tracker.name, "looks": self.n_looks}
+        return facts
+
+    def distorted(
+        self,
+        picture: Distortion | None,
+        words: Callable[[str], str] | None,
+        restore: RegionMapping | None,
+    ) -> "ItemRespondent":
+        """Return a respondent that is asked about worse pictures or in worse words."""
+        return replace(self, distort_picture=picture, distort_words=words, restore_region=restore)
+
+    def answer_all(self, questions: Iterable[Question]) -> Iterator[BenchmarkAnswer]:
+        """Answer one question after the other; those whose picture is missing are failures."""
+        for question in questions:
+            failure = question.failure()
+            yield failure or self.answer(question.item, question.places)
 
     def answer(self, item: BenchmarkItem, pictures: Sequence[PicturePlace]) -> BenchmarkAnswer:
         """Ask about one item. A failure is an answer with an error.
@@ -190,6 +257,14 @@ class ItemRespondent:
             regions = assistant.grounder.add_masks(regions, image)
         index_of = {phrase: index for index, phrase in reversed(list(enumerate(phrases)))}
         return [(index_of[region.phrase], region) for region in regions]
+
+
+def _versions() -> dict[str, str]:
+    versions = {"segue": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
 
 
 def _to_answer_region(region: Region, phrase: int) -> AnsweredRegion:
