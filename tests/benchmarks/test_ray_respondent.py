@@ -12,12 +12,12 @@ import segue
 from segue.benchmarks import BENCHMARKS
 from segue.benchmarks.item import BenchmarkItem
 from segue.benchmarks.ray_respondent import (
-    QuestionWorker,
+    ItemWorker,
     RayRespondent,
-    question_from_json,
-    question_to_json,
+    located_item_from_json,
+    located_item_to_json,
 )
-from segue.benchmarks.respondent import ItemRespondent, Question
+from segue.benchmarks.respondent import ItemRespondent, LocatedItem
 from segue.benchmarks.run import BenchmarkRun, Shard
 from segue.detect.fixed import Fixed
 from segue.runs.sources.locations import ParquetCell
@@ -94,29 +94,29 @@ def test_a_run_on_ray_has_each_answer_once_though_a_worker_died(run, tmp_path):
 
 def rows_of(factory: Factory, facts, questions) -> list:
     arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    block = arrow.table({"work": [question_to_json(question) for question in questions]})
-    return [json.loads(row) for row in QuestionWorker(factory, facts)(block)["row"]]
+    block = arrow.table({"work": [located_item_to_json(question) for question in questions]})
+    return [json.loads(row) for row in ItemWorker(factory, facts)(block)["row"]]
 
 
 def test_a_worker_with_other_models_refuses(run):
     facts = Factory(threshold=0.5)().facts()
-    (row,) = rows_of(Factory(), facts, [Question(run.items[0])])
+    (row,) = rows_of(Factory(), facts, [LocatedItem(run.items[0])])
     assert row["failure"][0] == "InputError"
     assert "has other models than the run: threshold was 0.5, is None" in row["failure"][1]
 
 
 def test_a_worker_that_does_not_see_a_picture_ends_the_run(tmp_path):
     item = BenchmarkItem(id="q", image_name="a.png", phrases=("dog",))
-    question = Question(item, [tmp_path / "a.png"])
+    question = LocatedItem(item, [tmp_path / "a.png"])
     (row,) = rows_of(Factory(), Factory()().facts(), [question])
     assert "Pictures need the same path on all machines" in row["failure"][1]
 
 
-def test_questions_travel_without_their_truth():
+def test_items_travel_without_their_truth():
     cell = ParquetCell("/shards/0.parquet", (10, 20), 3, "image")
     names = ("v/0.jpg", "v/1.jpg")
     item = BenchmarkItem(id="é", image_name=names[0], phrases=("鸟",), frame_names=names)
-    question = Question(item, [Path("/Ä/\udcff.png"), cell])
-    text = question_to_json(question)
+    question = LocatedItem(item, [Path("/Ä/\udcff.png"), cell])
+    text = located_item_to_json(question)
     assert text.isascii()
-    assert question_from_json(json.loads(text)) == question
+    assert located_item_from_json(json.loads(text)) == question

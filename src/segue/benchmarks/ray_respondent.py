@@ -1,6 +1,6 @@
 """Models in processes of Ray answer the items of a benchmark; see `segue.runs.ray_workers`.
 
-Questions go out as words and places of pictures, answers come back; the command alone writes them
+Items go out as words and places of pictures, answers come back; the command alone writes them
 to the journal, each once.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem
-from segue.benchmarks.respondent import Distortion, ItemRespondent, Question, RegionMapping
+from segue.benchmarks.respondent import Distortion, ItemRespondent, LocatedItem, RegionMapping
 from segue.errors import InputError
 from segue.files.atomic import printable_path
 from segue.runs.ray_workers import DIED_OVER, BlockWorker, RayWorkers
@@ -76,28 +76,28 @@ class RayRespondent(RayWorkers):
         other._factory = partial(_distorted, self._factory, picture, words, restore)
         return other
 
-    def answer_all(self, questions: Iterable[Question]) -> Iterator[BenchmarkAnswer]:
-        """Answer questions, in the order in which workers are done; missing pictures come first.
+    def answer_all(self, items: Iterable[LocatedItem]) -> Iterator[BenchmarkAnswer]:
+        """Answer items, in the order in which workers are done; missing pictures come first.
 
         Raises:
             InputError: a worker has other models, or does not see a picture.
             SegueError: workers died, or Ray failed.
         """
         work = []
-        for question in questions:
-            failure = question.failure()
+        for located in items:
+            failure = located.failure()
             if failure is not None:
                 yield failure
             else:
-                work.append(question_to_json(question))
+                work.append(located_item_to_json(located))
         if work:
             arguments = (self._factory, self.facts())
-            for value in self.run_blocks(QuestionWorker, arguments, work):
+            for value in self.run_blocks(ItemWorker, arguments, work):
                 yield BenchmarkAnswer.from_json(value)
 
 
-class QuestionWorker(BlockWorker):
-    """Answers blocks of questions in a process of Ray."""
+class ItemWorker(BlockWorker):
+    """Answers blocks of items in a process of Ray."""
 
     def __init__(
         self, factory: RespondentFactory, facts: Mapping[str, Any], death_log: Any = None
@@ -121,44 +121,44 @@ class QuestionWorker(BlockWorker):
                 f"{'; '.join(changes)}."
             )
 
-    def read(self, value: Any) -> Question:
-        """Return a question."""
-        return question_from_json(value)
+    def read(self, value: Any) -> LocatedItem:
+        """Return an item and its places."""
+        return located_item_from_json(value)
 
-    def name_of(self, piece: Question) -> str:
+    def name_of(self, piece: LocatedItem) -> str:
         """Return the id of its item."""
         return piece.item.id
 
-    def do(self, pieces: Sequence[Question]) -> Iterator[Any]:
-        """Answer questions."""
-        for question in pieces:
-            for place in question.places:
+    def do(self, pieces: Sequence[LocatedItem]) -> Iterator[Any]:
+        """Answer items."""
+        for located in pieces:
+            for place in located.places:
                 if isinstance(place, Path) and not place.is_file():
                     raise InputError(
                         f"A worker on {platform.node()} does not see {printable_path(place)}, "
                         "which is there on the machine of the command. Pictures need the same path "
                         "on all machines, such as that of a shared folder."
                     )
-            yield self._respondent.answer(question.item, question.places).to_json()
+            yield self._respondent.answer(located.item, located.places).to_json()
 
-    def deadly_result(self, piece: Question) -> Any:
-        """Return the answer to a question over which too many workers died."""
+    def deadly_result(self, piece: LocatedItem) -> Any:
+        """Return the answer to an item over which too many workers died."""
         error = f"{DIED_OVER} Use workers with more memory, in another run."
         return BenchmarkAnswer(id=piece.item.id, size=Size(1, 1), error=error).to_json()
 
 
-def question_to_json(question: Question) -> str:
-    """Return a question as JSON in ASCII; the truth stays here."""
-    item = question.item
+def located_item_to_json(located: LocatedItem) -> str:
+    """Return an item and its places as JSON in ASCII; the truth stays here."""
+    item = located.item
     places = [
         location_to_json(FileLocation(place.absolute()) if isinstance(place, Path) else place)
-        for place in question.places
+        for place in located.places
     ]
     return json.dumps([item.id, item.image_name, item.phrases, item.frame_names, places])
 
 
-def question_from_json(value: Sequence[Any]) -> Question:
-    """Read what `question_to_json` wrote."""
+def located_item_from_json(value: Sequence[Any]) -> LocatedItem:
+    """Read what `located_item_to_json` wrote."""
     identity, image_name, phrases, frame_names, places = value
     item = BenchmarkItem(
         id=identity,
@@ -167,7 +167,9 @@ def question_from_json(value: Sequence[Any]) -> Question:
         frame_names=tuple(frame_names),
     )
     locations = map(location_from_json, places)
-    return Question(item, [one.path if isinstance(one, FileLocation) else one for one in locations])
+    return LocatedItem(
+        item, [one.path if isinstance(one, FileLocation) else one for one in locations]
+    )
 
 
 def _facts(factory: RespondentFactory) -> Any:

@@ -40,7 +40,7 @@ RegionMapping = Callable[[AnsweredRegion, Size], AnsweredRegion]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class LocatedItem:
     """An item, and where its picture or the frames of its video lie."""
 
     item: BenchmarkItem
@@ -62,8 +62,8 @@ class Answering(Protocol):
     def facts(self) -> Mapping[str, Any]:
         """Return what the answers depend on, as JSON values."""
 
-    def answer_all(self, questions: Iterable[Question]) -> Iterator[BenchmarkAnswer]:
-        """Answer questions, in any order."""
+    def answer_all(self, items: Iterable[LocatedItem]) -> Iterator[BenchmarkAnswer]:
+        """Answer items, in any order."""
 
 
 @dataclass(slots=True)
@@ -129,11 +129,10 @@ class ItemRespondent:
         """Return a respondent that is asked about worse pictures or in worse words."""
         return replace(self, distort_picture=picture, distort_words=words, restore_region=restore)
 
-    def answer_all(self, questions: Iterable[Question]) -> Iterator[BenchmarkAnswer]:
-        """Answer one question after the other; those whose picture is missing are failures."""
-        for question in questions:
-            failure = question.failure()
-            yield failure or self.answer(question.item, question.places)
+    def answer_all(self, items: Iterable[LocatedItem]) -> Iterator[BenchmarkAnswer]:
+        """Answer one item after the other; those whose picture is missing are failures."""
+        for located in items:
+            yield located.failure() or self.answer(located.item, located.places)
 
     def answer(self, item: BenchmarkItem, pictures: Sequence[PicturePlace]) -> BenchmarkAnswer:
         """Ask about one item. A failure is an answer with an error.

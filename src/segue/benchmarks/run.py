@@ -10,7 +10,7 @@ from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem
 from segue.benchmarks.journal import REPORT, AnswerIndex, Journal, open_run
 from segue.benchmarks.protocol import EvaluationProtocol, figure_to_json
 from segue.benchmarks.published import published_rows
-from segue.benchmarks.respondent import Answering, Question
+from segue.benchmarks.respondent import Answering, LocatedItem
 from segue.benchmarks.scoring import (
     ScoreTable,
     compute_figures,
@@ -101,18 +101,18 @@ class BenchmarkRun:
     ) -> Iterator[BenchmarkAnswer]:
         """Ask items, and yield each answer after it was written."""
         with Journal(self.folder, shard.name) as journal:
-            for answer in respondent.answer_all(map(self._question, items)):
+            for answer in respondent.answer_all(map(self._located, items)):
                 journal.append(answer)
                 yield answer
 
-    def _question(self, item: BenchmarkItem) -> Question:
+    def _located(self, item: BenchmarkItem) -> LocatedItem:
         """Find the picture of an item, or the frames of its video."""
         try:
             if item.frame_names:
-                return Question(item, self.dataset.locate_frames(item))
-            return Question(item, [self.dataset.locate(item)])
+                return LocatedItem(item, self.dataset.locate_frames(item))
+            return LocatedItem(item, [self.dataset.locate(item)])
         except InputError as error:
-            return Question(item, problem=str(error))
+            return LocatedItem(item, problem=str(error))
 
     def report(self, on_progress: Callable[[], None] = lambda: None) -> "BenchmarkReport":
         """Score all answers, and write scores and report into the folder.
