@@ -11,8 +11,8 @@ import PIL.Image
 import pytest
 
 from segue.benchmarks import BENCHMARKS
-from segue.benchmarks.dataset import Benchmark, BenchmarkDataset
-from segue.benchmarks.item import MaskTruth
+from segue.benchmarks.dataset import Benchmark, BenchmarkDataset, open_picture
+from segue.benchmarks.item import MaskTruth, VideoTruth
 from segue.benchmarks.reasonseg import read_reasonseg
 from segue.benchmarks.refer_sets import is_of_split, read_refer_set
 from segue.errors import InputError
@@ -41,7 +41,11 @@ def test_a_stand_in_has_twenty_pictures_and_nothing_is_skipped(stand_ins, name):
     dataset = read(stand_ins, name)
     assert list(dataset.skipped) == []
     dataset.check_pictures()
-    pictures = {dataset.locate(item) for item in dataset.items}
+    pictures = {
+        path
+        for item in dataset.items
+        for path in (dataset.locate_frames(item) or [dataset.locate(item)])
+    }
     assert len(pictures) == (40 if name == "refsegrs" else 20)
     assert len({item.id for item in dataset.items}) == len(dataset.items)
 
@@ -57,6 +61,8 @@ def test_truths_are_of_the_size_of_their_pictures(stand_ins, name):
         truth = item.read_truth(image.size)
         if isinstance(truth, MaskTruth):
             assert truth.target.shape == image.size
+        elif isinstance(truth, VideoTruth):
+            assert truth.read_frame(4).shape == (truth.n_objects, *image.size)
         else:
             assert all(tuple(mask["size"]) == image.size for masks in truth for mask in masks)
 
@@ -200,6 +206,69 @@ def write_reasonseg_file(folder: Path, shapes: list, encoding: str = "utf-8") ->
     content = json.dumps(document, ensure_ascii=False).encode(encoding)
     (folder / "val" / "a.json").write_bytes(content)
     Image(np.zeros((20, 20, 3), np.uint8)).to_pil().save(folder / "val" / "a.jpg")
+
+
+def write_reasonseg_shard(path: Path, masks: list) -> None:
+    """A Parquet file as it is re-published: pictures as bytes, masks as lists of bools."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = [
+        {
+            "image": {"bytes": Image(np.zeros((4, 6, 3), np.uint8)).to_png_bytes(), "path": None},
+            "text": f" question {number} ",
+            "mask": mask,
+            "image_id": f"picture{number}",
+            "ann_id": f"picture{number}",
+            "img_height": 4,
+            "img_width": 6,
+        }
+        for number, mask in enumerate(masks)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), path, row_group_size=2)
+
+
+LEFT_HALF = [[True] * 3 + [False] * 3] * 4
+
+
+@pytest.mark.parametrize("place", ["data", "ReasonSeg_val/data", "ReasonSeg_val", ""])
+def test_reasonseg_is_read_as_it_was_published_again(tmp_path, place):
+    write_reasonseg_shard(tmp_path / place / "test-00000-of-00001.parquet", [LEFT_HALF] * 3)
+    dataset = read_reasonseg(tmp_path, "val")
+    assert [item.phrases for item in dataset.items] == [(f"question {n}",) for n in range(3)]
+    assert "ignored pixels as target" in dataset.notes[0]
+    dataset.check_pictures()
+    last = dataset.items[2]
+    assert open_picture(dataset.locate(last)).size == Size(4, 6)
+    assert last.mask_truth(Size(4, 6)).target.tolist() == LEFT_HALF
+
+
+def test_reasonseg_of_another_split_is_refused(tmp_path):
+    write_reasonseg_shard(tmp_path / "ReasonSeg_test" / "data" / "test-0.parquet", [LEFT_HALF])
+    with pytest.raises(InputError, match="holds the split 'test', not 'val'"):
+        read_reasonseg(tmp_path / "ReasonSeg_test", "val")
+    assert len(read_reasonseg(tmp_path / "ReasonSeg_test", "test").items) == 1
+
+
+@pytest.mark.parametrize("mask", [LEFT_HALF[:3], [[True]], [[True] * 12] * 2])
+def test_a_mask_in_parquet_of_another_size_is_refused(tmp_path, mask):
+    write_reasonseg_shard(tmp_path / "test-0.parquet", [mask])
+    item = read_reasonseg(tmp_path, "val").items[0]
+    with pytest.raises(InputError, match="The mask of row 1"):
+        item.mask_truth(Size(4, 6))
+
+
+def test_parquet_without_the_columns_is_named(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"image": [b""]}), tmp_path / "test-0.parquet")
+    with pytest.raises(InputError, match="has no column 'text', but image"):
+        read_reasonseg(tmp_path, "val")
+    (tmp_path / "test-0.parquet").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        read_reasonseg(tmp_path, "val")
 
 
 def square(label: str, low: int, high: int) -> dict:

@@ -320,6 +320,6 @@ def test_a_box_outside_the_picture_is_an_answer_not_a_failure(run):
         chat=None, detect=Fixed({"airplane": [(600, 400, 900, 900, 0.9)]}), segment=BoxFill()
     )
     respondent = ItemRespondent(assistant, "detector", "{sent}")
-    answer = respondent.answer(run.items[0], run.dataset.locate(run.items[0]))
+    answer = respondent.answer(run.items[0], [run.dataset.locate(run.items[0])])
     assert answer.error is None
     assert answer.regions[0].box == Box(600, 400, 640, 480)

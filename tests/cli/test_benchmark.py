@@ -25,7 +25,8 @@ def test_every_benchmark_runs_on_its_stand_in_from_one_command(run, no_models, t
     assert outcome.code == 0, outcome.err
     assert "not comparable with any published figure" in outcome.out
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["items"]["scored"] >= 20
+    n_scored = report["items"]["scored"]
+    assert n_scored >= 8 if BENCHMARKS.load(name).is_video else n_scored >= 20
     assert (tmp_path / "run" / "index.html").is_file()
 
 
@@ -45,6 +46,12 @@ def test_it_resumes_and_reports_again_without_models(run, no_models):
     assert "5 items are answered already" in again.err
     report = run(*command, "--only-report", "--json", "-")
     assert json.loads(report.out)["items"]["scored"] == 5
+
+
+def test_options_of_ray_need_ray(run, no_models):
+    outcome = run("benchmark", "refcoco", "--data", "demo", "--workers", "2", *no_models)
+    assert outcome.code == 2
+    assert "--workers and --gpus-per-worker need --engine ray" in outcome.err
 
 
 def test_two_runs_are_compared(run, no_models):

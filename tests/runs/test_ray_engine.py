@@ -233,7 +233,7 @@ def a_block(pictures, known=None):
     """A block of pictures, as Ray gives it to a worker."""
     arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     found = find_pictures([pictures])
-    return arrow.table({"picture": [_picture_to_json(one, known) for one in found]})
+    return arrow.table({"work": [_picture_to_json(one, known) for one in found]})
 
 
 def rows_of(factory, facts, pictures, known=None):

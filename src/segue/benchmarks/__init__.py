@@ -38,6 +38,15 @@ BENCHMARKS = Catalog(
         "odinw13": Entry(
             "segue.benchmarks.detection_sets:odinw", "ODinW-13: thirteen small detection sets"
         ),
+        "mevis": Entry(
+            "segue.benchmarks.video_sets:mevis", "MeViS: motion expressions about videos"
+        ),
+        "ref-davis": Entry(
+            "segue.benchmarks.video_sets:ref_davis", "Ref-DAVIS: the objects of DAVIS 2017"
+        ),
+        "ref-youtube-vos": Entry(
+            "segue.benchmarks.video_sets:ref_youtube_vos", "Ref-YouTube-VOS: training videos"
+        ),
     },
 )
 """Name -> benchmark; `segue benchmark list` prints them."""

@@ -12,8 +12,12 @@ from segue.benchmarks.protocol import EvaluationProtocol
 from segue.convert.image_files import ImageFiles, LocatedImage
 from segue.errors import InputError, UnknownName
 from segue.files.atomic import printable_path
+from segue.runs.sources.locations import PictureLocation
 from segue.runtime.catalog import unknown_name_message
+from segue.values.image import Image
 
+PicturePlace = Path | PictureLocation
+"""A file, or where else a picture lies: a cell of a Parquet file."""
 _PICTURES_TO_TRY = 20
 """Where none of so many pictures is found, the folder is the wrong one."""
 
@@ -25,6 +29,8 @@ class BenchmarkDataset:
     split: str
     items: Sequence[BenchmarkItem]
     pictures: ImageFiles
+    shard_pictures: Mapping[str, PictureLocation] = field(default_factory=dict)
+    """By `BenchmarkItem.image_name`, pictures that lie in Parquet files."""
     picture_source: str = ""
     """"coco" or "vg": pictures are also looked for where those data sets usually have them."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -48,15 +54,26 @@ class BenchmarkDataset:
             items.append(item if number == 1 else replace(item, id=f"{item.id}#{number}"))
         self.items = items
 
-    def locate(self, item: BenchmarkItem) -> Path:
-        """Return the file of an item's picture.
+    def locate(self, item: BenchmarkItem) -> PicturePlace:
+        """Return where an item's picture lies.
 
         Raises:
             InputError: it is missing, does not open, or its name leads outside the folders.
         """
-        image_file = self.pictures.find(item.image_name, self.picture_source)
+        return self.shard_pictures.get(item.image_name) or self._locate(item.image_name)
+
+    def locate_frames(self, item: BenchmarkItem) -> list[Path]:
+        """Return the files of the frames of an item about a video, in order.
+
+        Raises:
+            InputError: one is missing, does not open, or its name leads outside the folders.
+        """
+        return [self._locate(name) for name in item.frame_names]
+
+    def _locate(self, name: str) -> Path:
+        image_file = self.pictures.find(name, self.picture_source)
         if not isinstance(image_file, LocatedImage):
-            raise InputError(f"{item.image_name}: {image_file.reason}.")
+            raise InputError(f"{name}: {image_file.reason}.")
         return image_file.path
 
     def check_pictures(self) -> None:
@@ -68,6 +85,8 @@ class BenchmarkDataset:
         names = list(dict.fromkeys(item.image_name for item in self.items))[:_PICTURES_TO_TRY]
         first = None
         for name in names:
+            if name in self.shard_pictures:
+                return
             image_file = self.pictures.find(name, self.picture_source)
             if isinstance(image_file, LocatedImage):
                 return
@@ -110,6 +129,8 @@ class Benchmark:
     """Reads a split from a folder; the third argument is another folder of the pictures."""
     write_demo: Callable[[Path], str]
     """Writes the stand-in in the published format, and returns its split."""
+    is_video: bool = False
+    """Whether its items are about videos."""
     published_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By split: what the published files hold."""
 
@@ -134,6 +155,20 @@ class Benchmark:
             for what, number in expected.items()
             if dataset.counts.get(what) != number
         ]
+
+
+def open_picture(place: PicturePlace) -> Image:
+    """Open a picture where it lies.
+
+    Raises:
+        InputError: it cannot be read, or is no picture.
+    """
+    if isinstance(place, Path):
+        return Image.open(place)
+    try:
+        return Image.open(place.read())
+    except (OSError, MemoryError) as error:
+        raise InputError(f"{printable_path(place.address)} cannot be read: {error}.") from error
 
 
 def find_file(folder: Path, names: Sequence[str], places: Sequence[str], what: str) -> Path:

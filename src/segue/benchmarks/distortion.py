@@ -8,7 +8,7 @@ words of place ("the left one") lose their meaning under it.
 import io
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
@@ -80,7 +80,7 @@ def rotate_back(region: AnsweredRegion, size: Size, degrees: int) -> AnsweredReg
     if mask is not None:
         pixels = rle.decode(mask, expected_size=size)
         mask = rle.encode(np.ascontiguousarray(np.rot90(pixels, -(degrees // 90))))
-    return AnsweredRegion(region.phrase, box, region.score, mask)
+    return replace(region, box=box, rle=mask)
 
 
 def mistype(text: str, per_mille: int) -> str:

@@ -1,6 +1,6 @@
 """What a benchmark asks about one picture, what is right, and what was answered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,30 @@ InstanceTruth = tuple[tuple[Mapping[str, Any], ...], ...]
 """One entry an annotator: the COCO RLE of each instance."""
 
 
+@dataclass(frozen=True, slots=True)
+class VideoTruth:
+    """Which pixels the phrases of one item ask for, frame by frame."""
+
+    n_objects: int
+    """Objects that the data set marks in the video."""
+    objects_of_phrase: tuple[tuple[int, ...], ...]
+    """For each phrase the indices of the objects that it means; () means nothing there."""
+    read_frame: Callable[[int], np.ndarray]
+    """Index of a frame -> (n_objects, H, W) bool; one frame is in memory at a time."""
+    read_void: Callable[[int], np.ndarray] | None = None
+    """Index of a frame -> (H, W) bool, pixels that the data set gives to no object and leaves out;
+    None: it has none."""
+
+    def target(self, phrase: int, objects: np.ndarray) -> np.ndarray:
+        """Return the pixels that a phrase asks for, (H, W) bool.
+
+        Args:
+            phrase: its index.
+            objects: what `read_frame` returned for the frame.
+        """
+        return np.any(objects[list(self.objects_of_phrase[phrase])], axis=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkItem:
     """One question of a benchmark: phrases to look for on a picture."""
@@ -50,7 +74,9 @@ class BenchmarkItem:
     """True boxes, in pixels of the picture."""
     box_category_ids: tuple[EntryId, ...] = ()
     """Of the true boxes, where categories are looked for."""
-    read_truth: Callable[[Size], MaskTruth | InstanceTruth] | None = None
+    frame_names: tuple[str, ...] = ()
+    """Of the frames of a video, in order, the first is `image_name`; (): it is a picture."""
+    read_truth: Callable[[Size], MaskTruth | InstanceTruth | VideoTruth] | None = None
     """Makes the true masks for a picture of that size; they are made when they are scored, so that
     memory does not grow with the data set."""
 
@@ -72,8 +98,19 @@ class BenchmarkItem:
             InputError: the annotation makes no sense, or is of another size.
         """
         truth = self.read_truth(size) if self.read_truth is not None else None
-        if truth is None or isinstance(truth, MaskTruth):
+        if truth is None or isinstance(truth, MaskTruth | VideoTruth):
             raise InputError(f"The item {self.id} has no true instances.")
+        return truth
+
+    def video_truth(self, size: Size) -> VideoTruth:
+        """Return which pixels of the frames are asked for.
+
+        Raises:
+            InputError: the annotation makes no sense, or is of another size.
+        """
+        truth = self.read_truth(size) if self.read_truth is not None else None
+        if not isinstance(truth, VideoTruth):
+            raise InputError(f"The item {self.id} has no true masks of a video.")
         return truth
 
 
@@ -88,6 +125,24 @@ class AnsweredRegion:
     """Confidence in [0, 1]; chat models give none."""
     rle: Mapping[str, Any] | None = None
     """COCO RLE of its mask."""
+    frame: int = 0
+    """Index of the frame on which it is; of a picture 0."""
+
+    def to_json(self) -> list[Any]:
+        """Return plain JSON values, which `from_json` reads."""
+        value = [self.phrase, list(self.box.corners), self.score, self.rle]
+        return [*value, self.frame] if self.frame else value
+
+    @classmethod
+    def from_json(cls, value: Sequence[Any]) -> "AnsweredRegion":
+        """Read what `to_json` wrote.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is not that.
+        """
+        phrase, corners, score, mask, *frame = value
+        confidence = None if score is None else float(score)
+        return cls(int(phrase), Box(*corners), confidence, mask, int(frame[0]) if frame else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +151,7 @@ class BenchmarkAnswer:
 
     id: str
     size: Size
-    """Of the picture."""
+    """Of the picture, or of each frame of the video."""
     regions: tuple[AnsweredRegion, ...] = ()
     raw: str = ""
     """The reply of a chat model, markup included."""
@@ -109,10 +164,7 @@ class BenchmarkAnswer:
         value: dict[str, Any] = {
             "id": self.id,
             "size": list(self.size),
-            "regions": [
-                [region.phrase, list(region.box.corners), region.score, region.rle]
-                for region in self.regions
-            ],
+            "regions": [region.to_json() for region in self.regions],
             "raw": self.raw,
             "seconds": round(self.seconds, 4),
         }
@@ -129,12 +181,7 @@ class BenchmarkAnswer:
             return cls(
                 id=str(value["id"]),
                 size=Size(*map(int, value["size"])),
-                regions=tuple(
-                    AnsweredRegion(
-                        int(phrase), Box(*corners), None if score is None else float(score), rle
-                    )
-                    for phrase, corners, score, rle in value["regions"]
-                ),
+                regions=tuple(map(AnsweredRegion.from_json, value["regions"])),
                 raw=str(value["raw"]),
                 error=value.get("error"),
                 seconds=float(value["seconds"]),

@@ -1,7 +1,7 @@
 """The report of a run as one HTML page: figures, breakdowns, and pictures from worst to best.
 
-Pictures are part of the page, so it can be sent as one file. The answer is tinted, the truth has a
-white outline (masks) or frame (boxes).
+Pictures are part of the page, so it can be sent as one file; of a video the middle frame is. The
+answer is tinted, the truth has a white outline (masks) or frame (boxes).
 """
 
 import base64
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem, MaskTruth
+from segue.benchmarks.dataset import open_picture
+from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem, MaskTruth, VideoTruth
 from segue.benchmarks.journal import PAGE, AnswerIndex
 from segue.benchmarks.run import BenchmarkReport
 from segue.benchmarks.scoring import ScoreRow
@@ -134,20 +135,22 @@ def _figure(
     if answer.error is not None:
         caption += f'<br><span class="note">{html.escape(answer.error)}</span>'
     try:
-        picture = Image.open(report.run.dataset.locate(item))
-        data = _data_url(_draw(picture, item, answer))
+        frame = len(item.frame_names) // 2
+        dataset = report.run.dataset
+        place = dataset.locate_frames(item)[frame] if item.frame_names else dataset.locate(item)
+        data = _data_url(_draw(open_picture(place), item, answer, frame))
     except InputError as error:
         return f"<figure>{html.escape(str(error))}{caption}</figcaption></figure>"
     return f'<figure><img src="{data}" alt="{html.escape(phrases)}">{caption}</figcaption></figure>'
 
 
-def _draw(picture: Image, item: BenchmarkItem, answer: BenchmarkAnswer) -> np.ndarray:
-    """Return the picture with answer and truth, (H, W, 3) uint8."""
+def _draw(picture: Image, item: BenchmarkItem, answer: BenchmarkAnswer, frame: int) -> np.ndarray:
+    """Return the picture, or a frame of the video, with answer and truth, (H, W, 3) uint8."""
     array = picture.array.astype(float)
     size = picture.size
     for region in answer.regions:
-        if answer.size != size:
-            break
+        if answer.size != size or region.frame != frame:
+            continue
         if region.rle is not None:
             mask = rle.decode(region.rle, expected_size=size)
             array[mask] = 0.5 * array[mask] + 0.5 * _TINT
@@ -156,6 +159,9 @@ def _draw(picture: Image, item: BenchmarkItem, answer: BenchmarkAnswer) -> np.nd
     truth = item.read_truth(size) if item.read_truth is not None else None
     if isinstance(truth, MaskTruth):
         array[_outline(truth.target)] = _FRAME
+    elif isinstance(truth, VideoTruth):
+        for target in truth.read_frame(frame):
+            array[_outline(target)] = _FRAME
     elif truth is not None:
         for instance in truth[0]:
             array[_outline(rle.decode(instance, expected_size=size))] = _FRAME

@@ -39,12 +39,29 @@ _ACCURACIES = {
     "Qwen-VL-Chat": (88.55, 92.27, 84.51, 82.82, 88.59, 76.79, 85.96, 86.32),
 }
 
-PUBLISHED = tuple(
+_VIDEO_ROWS = (
     PublishedRow(
-        benchmark, split, "qwen-vl", "Acc@0.5", round(percent / 100, 4), model, 2023, _QWEN_VL
-    )
-    for model, percents in _ACCURACIES.items()
-    for (benchmark, split), percent in zip(_SPLITS, percents, strict=True)
+        "mevis", "valid_u", "mevis", "J&F", 0.4023, "LMPM (Swin-T), data of 2023", 2023,
+        "arXiv:2308.08544, README of henghuiding/MeViS",
+    ),
+    *(
+        PublishedRow(
+            "ref-davis", "val", "ref-davis", "J&F", value, f"ReferFormer ({backbone})", 2022,
+            "arXiv:2201.00487, docs of wjn922/ReferFormer",
+        )
+        for backbone, value in (("ResNet-50", 0.585), ("Swin-L", 0.605), ("Video-Swin-B", 0.611))
+    ),
+)  # fmt: skip
+
+PUBLISHED = (
+    *(
+        PublishedRow(
+            benchmark, split, "qwen-vl", "Acc@0.5", round(percent / 100, 4), model, 2023, _QWEN_VL
+        )
+        for model, percents in _ACCURACIES.items()
+        for (benchmark, split), percent in zip(_SPLITS, percents, strict=True)
+    ),
+    *_VIDEO_ROWS,
 )
 
 

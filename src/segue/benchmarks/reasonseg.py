@@ -5,25 +5,40 @@ sentences. Polygons are drawn largest first, with their outline, so that small o
 the label "flag" is skipped, and one with "ignore" in it marks pixels that LISA does not score. Only
 the first text is asked.
 
-Source: https://github.com/dvlab-research/LISA, arXiv:2308.00692.
+The authors of Seg-Zero published val and test again, as Parquet files with the columns image, text,
+mask (a bool a pixel, ignored ones are target), image_id, img_height and img_width. They call both
+splits "test".
+
+Source: https://github.com/dvlab-research/LISA, arXiv:2308.00692;
+https://huggingface.co/datasets/Ricky06662/ReasonSeg_test.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segue.annotations.entry_log import EntryLog
-from segue.annotations.fields import read_list, read_number, read_object, read_string
+from segue.annotations.fields import (
+    read_list,
+    read_number,
+    read_object,
+    read_size,
+    read_string,
+)
 from segue.benchmarks.dataset import Benchmark, BenchmarkDataset, picture_files
 from segue.benchmarks.demo_sets import write_reasonseg
 from segue.benchmarks.item import BenchmarkItem, MaskTruth
 from segue.benchmarks.mask_protocols import LisaProtocol, SegZeroProtocol
+from segue.convert.image_files import ImageFiles
 from segue.errors import InputError
 from segue.files.atomic import printable_path
 from segue.files.unicode import well_formed
+from segue.runs.sources.locations import ParquetCell, PictureLocation
+from segue.runs.sources.parquet_shards import read_columns, read_scalar
+from segue.runs.sources.shards import place_stamp
 from segue.values.box import Size
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -35,8 +50,10 @@ def reasonseg() -> Benchmark:
     return Benchmark(
         name="reasonseg",
         title="ReasonSeg",
-        home="Google Drive, linked from the README of https://github.com/dvlab-research/LISA",
-        layout="train/, val/ and test/, in each x.jpg with x.json beside it",
+        home="Google Drive, linked from the README of https://github.com/dvlab-research/LISA; as "
+        "Parquet https://huggingface.co/datasets/Ricky06662/ReasonSeg_val and _test",
+        layout="train/, val/ and test/, in each x.jpg with x.json beside it; or ReasonSeg_val/ and "
+        "ReasonSeg_test/ with data/test-*.parquet",
         splits=("val", "test", "train"),
         protocols=(LisaProtocol(), SegZeroProtocol()),
         read=read_reasonseg,
@@ -57,9 +74,14 @@ def read_reasonseg(folder: Path, split: str, images: Path | None = None) -> Benc
     """
     places = (folder / split, folder / "ReasonSeg" / split, folder / "reason_seg/ReasonSeg" / split)
     place = next((place for place in places if place.is_dir()), None)
+    if place is None and (shards := _find_shards(folder, split)):
+        return _read_shards(shards, split)
     if place is None:
         looked = ", ".join(printable_path(place) for place in places)
-        raise InputError(f"There is no folder of the split {split!r}: looked for {looked}.")
+        raise InputError(
+            f"There is no folder of the split {split!r}: looked for {looked}, and for "
+            f"ReasonSeg_{split}/data/test-*.parquet."
+        )
     skipped: list[str] = []
     items = []
     paths = sorted(place.glob("*.json"))
@@ -100,6 +122,98 @@ def _read_item(path: Path, images: Path | None) -> BenchmarkItem:
         size=Size(int(max(reach[1], 0)) + 1, int(max(reach[0], 0)) + 1),
         read_truth=_ShapeTruth(path),
     )
+
+
+def _find_shards(folder: Path, split: str) -> list[Path]:
+    """Return the Parquet files of a split; [] where there are none.
+
+    Raises:
+        InputError: the folder is that of another split.
+    """
+    name = folder.resolve().name
+    other = next((s for s in ("train", "val", "test") if name.endswith(f"ReasonSeg_{s}")), split)
+    own = f"ReasonSeg_{split}"
+    for place in (folder / own / "data", folder / own, folder / "data", folder):
+        if shards := sorted(place.glob("test-*.parquet")):
+            if other != split:
+                raise InputError(
+                    f"{printable_path(folder)} holds the split {other!r}, not {split!r}. Say so: "
+                    f"--split {other}"
+                )
+            return shards
+    return []
+
+
+def _read_shards(shards: Sequence[Path], split: str) -> BenchmarkDataset:
+    """Read the rows of some Parquet files; pictures and masks stay where they are.
+
+    Raises:
+        InputError: a file cannot be read, has other columns, or no row can be used.
+        MissingExtra: pyarrow is not installed.
+    """
+    skipped: list[str] = []
+    items: list[BenchmarkItem] = []
+    pictures: dict[str, PictureLocation] = {}
+    for path in shards:
+        place, stamp = str(path.absolute()), place_stamp(str(path.absolute()))
+        log = EntryLog(path, skipped)
+        columns = ("text", "image_id", "img_height", "img_width")
+        for row, value in enumerate(read_columns(place, columns)):
+            with log.entry(f"row {row + 1}"):
+                text = well_formed(read_string(value["text"], "text")).strip()
+                if not text:
+                    raise InputError("text is empty")
+                name = f"{path.name}#{row}"
+                mask = ParquetCell(place, stamp, row, "mask")
+                pictures[name] = ParquetCell(place, stamp, row, "image")
+                items.append(
+                    BenchmarkItem(
+                        id=str(value["image_id"]),
+                        image_name=name,
+                        phrases=(text,),
+                        image_id=str(value["image_id"]),
+                        size=read_size(value["img_height"], value["img_width"]),
+                        read_truth=_CellTruth(mask),
+                    )
+                )
+    if not items:
+        reason = f" {skipped[0]}" if skipped else ""
+        raise InputError(f"{printable_path(shards[0])} has no row that can be used.{reason}")
+    return BenchmarkDataset(
+        split=split,
+        items=items,
+        pictures=ImageFiles({}),
+        shard_pictures=pictures,
+        counts={"pictures": len(items)},
+        skipped=skipped,
+        notes=[
+            "The masks of the Parquet files have ignored pixels as target: figures of the protocol "
+            "'lisa' are not LISA's."
+        ],
+        files=shards,
+    )
+
+
+class _CellTruth:
+    """The mask of one row: a list of bools for each line of pixels."""
+
+    def __init__(self, cell: ParquetCell) -> None:
+        self._cell = cell
+
+    def __call__(self, size: Size) -> MaskTruth:
+        cell = self._cell
+        lines = read_scalar(cell.shard, cell.shard_stamp, cell.row, cell.column).values
+        try:
+            values = lines.flatten().to_numpy(zero_copy_only=False)
+            target = values.astype(bool).reshape(size)
+            has_lines = len(lines) == size.height
+        except (AttributeError, ValueError, TypeError) as error:
+            raise InputError(f"The mask of row {cell.row + 1} is not of its picture.") from error
+        if not has_lines:
+            raise InputError(
+                f"The mask of row {cell.row + 1} has {len(lines)} lines, its picture {size.height}."
+            )
+        return MaskTruth(target)
 
 
 def read_document(path: Path) -> Mapping[str, Any]:

@@ -1,10 +1,7 @@
 """One run over a benchmark: asks what is not answered yet, then scores everything."""
 
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem
 from segue.benchmarks.journal import REPORT, AnswerIndex, Journal, open_run
 from segue.benchmarks.protocol import EvaluationProtocol, figure_to_json
 from segue.benchmarks.published import published_rows
-from segue.benchmarks.respondent import ItemRespondent
+from segue.benchmarks.respondent import Answering, LocatedItem
 from segue.benchmarks.scoring import (
     ScoreTable,
     compute_figures,
@@ -24,10 +21,6 @@ from segue.benchmarks.scoring import (
 from segue.benchmarks.significance import Interval
 from segue.errors import InputError
 from segue.files.atomic import write_json
-from segue.values.box import Size
-from segue.version import __version__
-
-_PACKAGES = ("torch", "transformers", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +73,21 @@ class BenchmarkRun:
         """The items of the run, all shards together."""
         return self.dataset.items[: self.limit]
 
-    def start(self, respondent: ItemRespondent, distortion: str = "") -> None:
+    def start(self, respondent: Answering, distortion: str = "") -> None:
         """Create the folder, or check that it belongs to the same run.
 
         Raises:
-            InputError: it holds something else.
+            InputError: it holds something else, or videos have nothing that follows through them.
         """
-        assistant = respondent.assistant
         facts: dict[str, Any] = {
             "benchmark": self.benchmark.name,
             "split": self.dataset.split,
             "data": self.dataset.digest(),
-            "asks": respondent.respondent,
-            "prompt": respondent.prompt if respondent.respondent == "chat" else "",
-            "threshold": respondent.threshold,
-            "masks": respondent.with_masks,
-            "models": dict(assistant.stage_names),
-            "route": assistant.route,
-            "dialect": assistant.dialect_name if respondent.respondent == "chat" else "",
-            "teach_tag": assistant.teach_tag,
-            "thresholds": [assistant.box_threshold, assistant.text_threshold],
-            "versions": _versions(),
+            **respondent.facts(),
             **({"distortion": distortion} if distortion else {}),
         }
+        if self.benchmark.is_video and "tracker" not in facts:
+            raise InputError("Its items are about videos: a tracker is needed.")
         open_run(self.folder, facts)
 
     def open_items(self, shard: Shard) -> list[BenchmarkItem]:
@@ -112,18 +97,22 @@ class BenchmarkRun:
         return [item for item in own if item.id not in answer_places]
 
     def ask(
-        self, respondent: ItemRespondent, items: Sequence[BenchmarkItem], shard: Shard
+        self, respondent: Answering, items: Sequence[BenchmarkItem], shard: Shard
     ) -> Iterator[BenchmarkAnswer]:
         """Ask items, and yield each answer after it was written."""
         with Journal(self.folder, shard.name) as journal:
-            for item in items:
-                try:
-                    answer = respondent.answer(item, self.dataset.locate(item))
-                except InputError as error:  # the picture is missing
-                    size = item.size or Size(1, 1)
-                    answer = BenchmarkAnswer(id=item.id, size=size, error=str(error))
+            for answer in respondent.answer_all(map(self._located, items)):
                 journal.append(answer)
                 yield answer
+
+    def _located(self, item: BenchmarkItem) -> LocatedItem:
+        """Find the picture of an item, or the frames of its video."""
+        try:
+            if item.frame_names:
+                return LocatedItem(item, self.dataset.locate_frames(item))
+            return LocatedItem(item, [self.dataset.locate(item)])
+        except InputError as error:
+            return LocatedItem(item, problem=str(error))
 
     def report(self, on_progress: Callable[[], None] = lambda: None) -> "BenchmarkReport":
         """Score all answers, and write scores and report into the folder.
@@ -253,11 +242,3 @@ def _plain_groups(groups: dict[str, dict[str, float]]) -> dict[str, dict[str, fl
         name: {figure: figure_to_json(value) for figure, value in figures.items()}
         for name, figures in groups.items()
     }
-
-
-def _versions() -> dict[str, str]:
-    versions = {"segue": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    return versions

@@ -270,6 +270,62 @@ class BareModelOptions(ModelOptions):
     route: RouteOption = "reply"
 
 
+_ENGINE_PANEL = "Engine"
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Where the models run."""
+
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="local|ray",
+            help="local: this process; ray: several processes or machines, with Ray Data.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = "local"
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes of the engine ray, each with the models; by default as many as the "
+            "GPUs take, without GPUs one.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = None
+    address: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            metavar="HOST:PORT|auto",
+            help="Of a Ray cluster; by default Ray is started on this machine.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = None
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="0.5 lets two workers share a GPU; by default 1 where there are GPUs.",
+            rich_help_panel=_ENGINE_PANEL,
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Refuse options that do not go together.
+
+        Raises:
+            InputError: the engine is unknown, or an option needs another one.
+        """
+        if self.engine not in ("local", "ray"):
+            raise InputError(f"The engine must be 'local' or 'ray', got {self.engine!r}.")
+        if self.engine == "local" and (
+            self.workers is not None or self.gpus_per_worker is not None
+        ):
+            raise InputError("--workers and --gpus-per-worker need --engine ray.")
+
+
 @dataclass(frozen=True)
 class SamplingOptions:
     """How the chat model samples its reply."""

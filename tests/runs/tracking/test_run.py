@@ -142,6 +142,20 @@ def test_lost_and_found_again_are_entries(tmp_path):
     assert "shape and colours" in gap.reason
 
 
+def test_what_was_found_already_is_followed_without_asking_a_model(tmp_path):
+    assistant = Assistant(segmenter=BoxFill())
+    settings = TrackingSettings(phrases=("it",), frame=FRAME)
+    (mask,) = assistant.grounder.view(next(DrawnVideo().read([FRAME])).image).mask(
+        boxes=[square_box(FRAME)]
+    )
+    tracker = BoxTracker(assistant.segmenter)
+    found = [("it", mask)]
+    run = TrackingRun(DrawnVideo(), tmp_path / "found", settings, assistant, tracker, found=found)
+    _, frames = finish(run)
+    assert masks_of(frames) == masks_of(finish(a_run(tmp_path / "box"))[1])
+    assert run.store.tracks[1].phrase == "it"
+
+
 def test_a_lost_phrase_is_found_again_by_the_detector(tmp_path):
     assistant = Assistant(detector=SquareDetector(), segmenter=BoxFill())
     settings = TrackingSettings(phrases=("square",), redetect_every=2)

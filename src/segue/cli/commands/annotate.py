@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from segue.runs.engine import Engine
     from segue.runs.settings import RunSettings
 
-_ENGINE_PANEL = "Engine"
 _EVERYTHING_PANEL = "Everything"
 
 _MAX_CLASSES = 20
@@ -161,44 +160,11 @@ def annotate(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do pictures again that failed before.")
     ] = False,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="local|ray",
-            help="local: this process; ray: several processes or machines, with Ray Data.",
-            rich_help_panel=_ENGINE_PANEL,
-        ),
-    ] = "local",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes of the engine ray, each with the models; by default as many as the "
-            "GPUs take, without GPUs one.",
-            rich_help_panel=_ENGINE_PANEL,
-        ),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            envvar="RAY_ADDRESS",
-            metavar="HOST:PORT|auto",
-            help="Of a Ray cluster; by default Ray is started on this machine.",
-            rich_help_panel=_ENGINE_PANEL,
-        ),
-    ] = None,
-    gpus_per_worker: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="0.5 lets two workers share a GPU; by default 1 where there are GPUs.",
-            rich_help_panel=_ENGINE_PANEL,
-        ),
-    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and stop.")] = False,
     json_target: options.JsonOption = None,
     fail_if_empty: options.FailIfEmptyOption = False,
     *,
+    engine_options: options.EngineOptions,
     models: options.BareModelOptions,
 ) -> None:
     """Annotate many pictures with the same classes. Interrupt it any time: nothing is lost."""
@@ -212,12 +178,9 @@ def annotate(
     from segue.segment.everything import EverythingOptions
 
     console = make_console(quiet=json_target == "-")
-    if engine not in ("local", "ray"):
-        raise InputError(f"The engine must be 'local' or 'ray', got {engine!r}.")
+    engine_options.check()
     if len(folder.parts[0] if folder.parts else "") > 2 and folder.parts[0].endswith(":"):
         raise InputError(f"A run is kept in a folder of this machine, got the address {folder}.")
-    if engine == "local" and (workers is not None or gpus_per_worker is not None):
-        raise InputError("--workers and --gpus-per-worker need --engine ray.")
     settings = RunSettings(
         classes=parse_classes(classes),
         question=question,
@@ -263,15 +226,15 @@ def annotate(
         with show_status(console, "loading the models"):
             asked: Assistant | Engine
             n_processes = 0
-            if engine == "ray":
+            if engine_options.engine == "ray":
                 from segue.runs.ray_engine import RayEngine
 
                 asked = remote = stack.enter_context(
                     RayEngine(
                         partial(models.load, LITTLE_MEMORY, phrases_only=phrases_only),
-                        workers=workers,
-                        address=address,
-                        gpus_per_worker=gpus_per_worker,
+                        workers=engine_options.workers,
+                        address=engine_options.address,
+                        gpus_per_worker=engine_options.gpus_per_worker,
                     )
                 )
                 n_processes = remote.workers

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from segue.benchmarks.dataset import Benchmark, BenchmarkDataset
     from segue.benchmarks.protocol import EvaluationProtocol
+    from segue.benchmarks.ray_respondent import RayRespondent
     from segue.benchmarks.respondent import ItemRespondent
     from segue.benchmarks.run import BenchmarkReport, BenchmarkRun, Shard
 
@@ -99,6 +101,23 @@ class AskingOptions:
             rich_help_panel=_ASKING_PANEL,
         ),
     ] = None
+    tracker: Annotated[
+        str,
+        typer.Option(
+            metavar="TRACKER",
+            help="Videos: what follows the answer; as of segue track.",
+            rich_help_panel=_ASKING_PANEL,
+        ),
+    ] = "box_following"
+    n_looks: Annotated[
+        int,
+        typer.Option(
+            "--looks",
+            min=1,
+            help="Videos: frames to look at, evenly spread, until something is found.",
+            rich_help_panel=_ASKING_PANEL,
+        ),
+    ] = 1
 
 
 @dataclass(frozen=True)
@@ -231,10 +250,11 @@ def _add_benchmark(name: str) -> None:
         asking: AskingOptions,
         run_folder: FolderOptions,
         *,
+        engine_options: options.EngineOptions,
         models: options.BareModelOptions,
     ) -> None:
         with ExitStack() as stack:
-            _run(name, data_options, asking, run_folder, models, stack)
+            _run(name, data_options, asking, run_folder, engine_options, models, stack)
 
     summary = BENCHMARKS[name].summary
     details = "Splits, protocols and where the data are to be had: segue benchmark list"
@@ -250,6 +270,7 @@ def _run(
     data_options: DataOptions,
     asking: AskingOptions,
     run_folder: FolderOptions,
+    engine_options: options.EngineOptions,
     models: options.BareModelOptions,
     stack: ExitStack,
 ) -> None:
@@ -258,6 +279,7 @@ def _run(
     from segue.cli.terminal.screen import make_console, say_how_to_go_on, show_status
 
     mask_library()  # before anything is asked
+    engine_options.check()
     errors = make_console(error=True)
     how = "The same command goes on; its answers so far are kept."
     stack.enter_context(say_how_to_go_on(how))
@@ -279,7 +301,8 @@ def _run(
     if run_folder.only_report:
         _print_report(_finish(run, errors), run_folder.json_target)
         return
-    respondent = _load_respondent(protocol, asking, models, errors)
+    factory = _respondent_factory(protocol, asking, models, is_video=benchmark.is_video)
+    respondent = _start_respondent(factory, engine_options, errors, stack)
     if run_folder.distortion is not None:
         _sweep(run, respondent, run_folder.distortion, shard, errors, run_folder.json_target)
         return
@@ -310,7 +333,7 @@ def _count_changes(run: "BenchmarkRun", words: "Callable[[str], str] | None") ->
 
 def _sweep(
     run: "BenchmarkRun",
-    respondent: "ItemRespondent",
+    respondent: "ItemRespondent | RayRespondent",
     distortion: str,
     shard: "Shard",
     errors: "Console",
@@ -327,12 +350,7 @@ def _sweep(
     points = []
     for level in (DistortionLevel("plain"), *distortion_levels(distortion)):
         one = replace(run, folder=run.folder / level.name)
-        disturbed = replace(
-            respondent,
-            distort_picture=level.picture,
-            distort_words=level.words,
-            restore_region=level.restore,
-        )
+        disturbed = respondent.distorted(level.picture, level.words, level.restore)
         one.start(disturbed, "" if level.name == "plain" else level.name)
         errors.print(level.name + _count_changes(run, level.words), style="dim")
         _ask(one, disturbed, shard, errors)
@@ -419,16 +437,16 @@ def _read(
     return benchmark.read(folder, demo_split, None)
 
 
-def _load_respondent(
+def _respondent_factory(
     protocol: "EvaluationProtocol",
     asking: AskingOptions,
     models: options.BareModelOptions,
-    errors: "Console",
-) -> "ItemRespondent":
+    *,
+    is_video: bool,
+) -> "Callable[[], ItemRespondent]":
+    """Return what loads the models, here or in another process."""
     from segue.benchmarks.box_protocols import GrecProtocol, QwenVlProtocol, RefL4Protocol
     from segue.benchmarks.detection_protocol import ApProtocol
-    from segue.benchmarks.respondent import ItemRespondent
-    from segue.cli.terminal.screen import show_status
 
     asks = asking.asks or protocol.respondent
     if asks not in ("chat", "detector"):
@@ -443,20 +461,61 @@ def _load_respondent(
     )
     chosen = replace(models, chat="none") if respondent == "detector" else models
     chosen = replace(chosen, segment="none") if only_boxes else chosen
-    with show_status(errors, "loading the models"):
-        assistant = chosen.load()
-    return ItemRespondent(
-        assistant,
-        respondent,
-        prompt,
+    return partial(
+        _load_respondent,
+        chosen,
+        tracker=asking.tracker if is_video else None,
+        respondent=respondent,
+        prompt=prompt,
         threshold=0.02 if is_ap and asking.threshold is None else asking.threshold,
         with_masks=not only_boxes,
+        n_looks=asking.n_looks,
     )
+
+
+def _load_respondent(
+    models: options.BareModelOptions, tracker: str | None, **settings: Any
+) -> "ItemRespondent":
+    """Load the models; a worker of Ray calls this too."""
+    from segue.assistant.loading import load_tracker
+    from segue.benchmarks.respondent import ItemRespondent
+
+    assistant = models.load()
+    follower = None
+    if tracker is not None:
+        follower = load_tracker(
+            tracker, assistant.segmenter, device=models.device, dtype=models.dtype
+        )
+    return ItemRespondent(assistant, tracker=follower, **settings)
+
+
+def _start_respondent(
+    factory: "Callable[[], ItemRespondent]",
+    engine_options: options.EngineOptions,
+    errors: "Console",
+    stack: ExitStack,
+) -> "ItemRespondent | RayRespondent":
+    """Load the models in this process, or start others that do."""
+    from segue.cli.terminal.screen import show_status
+
+    with show_status(errors, "loading the models"):
+        if engine_options.engine == "local":
+            return factory()
+        from segue.benchmarks.ray_respondent import RayRespondent
+
+        return stack.enter_context(
+            RayRespondent(
+                factory,
+                workers=engine_options.workers,
+                address=engine_options.address,
+                gpus_per_worker=engine_options.gpus_per_worker,
+            )
+        )
 
 
 def _ask(
     run: "BenchmarkRun",
-    respondent: "ItemRespondent",
+    respondent: "ItemRespondent | RayRespondent",
     shard: "Shard",
     errors: "Console",
 ) -> None:

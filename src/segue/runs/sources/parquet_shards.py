@@ -9,7 +9,7 @@ group one reading.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,12 +101,7 @@ def read_cell(place: str, stamp: Stamp, row: int, column: str) -> bytes:
         InputError: there is no such cell, it is empty, or names a file elsewhere.
         OSError: a file that it names cannot be read.
     """
-    with _lock, readable_errors(place):  # one at a time: several would read one group each
-        starts = _group_starts(place, stamp)
-        group = next((n for n, (start, end) in enumerate(starts) if start <= row < end), None)
-        if group is None:
-            raise InputError(f"Its shard has no row {row}.")
-        value = _read_group(place, stamp, group, column)[row - starts[group][0]].as_py()
+    value = read_scalar(place, stamp, row, column).as_py()
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
@@ -114,6 +109,46 @@ def read_cell(place: str, stamp: Stamp, row: int, column: str) -> bytes:
     if not isinstance(value, str) or not value:
         raise InputError("Its cell is empty.")
     return _read_named_file(place, value)
+
+
+def read_scalar(place: str, stamp: Stamp, row: int, column: str) -> Any:
+    """Return a cell as Arrow has it.
+
+    Args:
+        place: path or address of the shard.
+        stamp: of the shard, so that one that changed is read anew.
+        row: counted from 0 over all row groups.
+        column: name of the column.
+
+    Raises:
+        InputError: there is no such cell, or the shard cannot be read.
+    """
+    with _lock, readable_errors(place):  # one at a time: several would read one group each
+        starts = _group_starts(place, stamp)
+        group = next((n for n, (start, end) in enumerate(starts) if start <= row < end), None)
+        if group is None:
+            raise InputError(f"Its shard has no row {row}.")
+        return _read_group(place, stamp, group, column)[row - starts[group][0]]
+
+
+def read_columns(place: str, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of some columns, as plain values.
+
+    Raises:
+        InputError: it cannot be read, or has no such column.
+        MissingExtra: pyarrow is not installed.
+    """
+    with ExitStack() as closing:
+        file = _open_parquet(place, closing)
+        missing = [name for name in columns if file.schema_arrow.get_field_index(name) < 0]
+        if missing:
+            raise InputError(
+                f"{printable_path(place)} has no column {missing[0]!r}, but "
+                f"{', '.join(file.schema_arrow.names)}."
+            )
+        with _readable_damage(place):
+            for batch in file.iter_batches(1024, columns=list(columns)):
+                yield from batch.to_pylist()
 
 
 def _rows_of(

@@ -42,6 +42,7 @@ class TrackingRun:
         tracker: Tracker,
         *,
         corrections: Sequence[Correction] = (),
+        found: Sequence[tuple[str, Mask]] | None = None,
     ) -> None:
         """Plan a run.
 
@@ -52,6 +53,8 @@ class TrackingRun:
             assistant: whose models find and segment what is pointed at.
             tracker: what follows it.
             corrections: where tracks really are; those that the run has already are not repeated.
+            found: phrase and mask of what `settings` point at, where somebody has asked the models
+                already; None: they are asked.
 
         Raises:
             InputError: the folder holds a run of other settings, a model that the settings need is
@@ -59,9 +62,9 @@ class TrackingRun:
         """
         if assistant.segmenter is None:
             raise InputError("Tracking needs a segmenter. Load one: segment=….")
-        if settings.phrases and assistant.detector is None:
+        if found is None and settings.phrases and assistant.detector is None:
             raise InputError("Phrases need a detector. Load one: detect=….")
-        if settings.question is not None and assistant.chat is None:
+        if found is None and settings.question is not None and assistant.chat is None:
             raise InputError("A question needs a chat model. Load one: chat=….")
         self.video, self.settings = video, settings
         self.numbers = settings.selection.numbers(video.times)
@@ -70,7 +73,7 @@ class TrackingRun:
         """The frame on which things are pointed at."""
         for frame in (self.anchor, *(correction.frame for correction in corrections)):
             _check_selected(frame, self.numbers)
-        self._assistant, self._tracker = assistant, tracker
+        self._assistant, self._tracker, self._found = assistant, tracker, found
         names = {"segment": assistant.segmenter.name}
         if assistant.detector is not None and (settings.phrases or settings.question):
             names["detect"] = assistant.detector.name
@@ -132,6 +135,8 @@ class TrackingRun:
     def _point(self) -> TrackedFrame:
         """Find what is to be followed on the anchor frame."""
         frame, settings, assistant = self._frame(self.anchor), self.settings, self._assistant
+        if self._found is not None:
+            return self._begin(frame, self._found, (), ())
         pointed: list[tuple[str, Mask | None]] = []
         not_found: tuple[str, ...] = ()
         notices: tuple[str, ...] = ()
@@ -149,6 +154,16 @@ class TrackingRun:
             pointed += [("", mask) for mask in view.mask(boxes=boxes)]
         if settings.clicks:
             pointed.append(("", self._mask(frame.image, None, settings.clicks)))
+        return self._begin(frame, pointed, not_found, notices)
+
+    def _begin(
+        self,
+        frame: VideoFrame,
+        pointed: Sequence[tuple[str, Mask | None]],
+        not_found: tuple[str, ...],
+        notices: tuple[str, ...],
+    ) -> TrackedFrame:
+        """Make a track of each mask, and keep them."""
         masks = [
             (phrase, mask) for phrase, mask in pointed if mask is not None and not mask.is_empty
         ]
