@@ -11,9 +11,10 @@ from segue.benchmarks import BENCHMARKS
 from segue.benchmarks.demo_videos import demo_clips
 from segue.benchmarks.distortion import distortion_levels
 from segue.benchmarks.page import page
+from segue.benchmarks.ref_davis import read_ref_davis
 from segue.benchmarks.respondent import ItemRespondent
 from segue.benchmarks.run import BenchmarkRun, Shard
-from segue.benchmarks.video_sets import read_mevis, read_ref_davis, read_ref_youtube_vos
+from segue.benchmarks.video_sets import read_mevis, read_ref_youtube_vos
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.errors import InputError

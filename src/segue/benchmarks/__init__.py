@@ -42,7 +42,7 @@ BENCHMARKS = Catalog(
             "segue.benchmarks.video_sets:mevis", "MeViS: motion expressions about videos"
         ),
         "ref-davis": Entry(
-            "segue.benchmarks.video_sets:ref_davis", "Ref-DAVIS: the objects of DAVIS 2017"
+            "segue.benchmarks.ref_davis:ref_davis", "Ref-DAVIS: the objects of DAVIS 2017"
         ),
         "ref-youtube-vos": Entry(
             "segue.benchmarks.video_sets:ref_youtube_vos", "Ref-YouTube-VOS: training videos"
