@@ -47,7 +47,7 @@ def main() -> None:
     print(f"{'':18}" + "".join(f"{field.name:>14}" for field in fields(Measurement)))
     for peer, row in rows.items():
         figures = (getattr(row, field.name) for field in fields(row))
-        print(f"{peer:18}" + "".join(f"{figure:>14.2f}" for figure in figures))
+        print(f"{peer:18}" + "".join(f"{figure:>14.3f}" for figure in figures))
 
 
 def _prepare(group: str, folder: Path, n_pictures: int) -> Task:
