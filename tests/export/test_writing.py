@@ -12,6 +12,7 @@ from segue.export.class_names import read_names
 from segue.export.layout import LAYOUTS
 from segue.export.reading import DataSet, conversation_data_set, read_data_set, read_pictures
 from segue.export.writing import (
+    SAME_PLACE,
     ExportPlan,
     parse_classes,
     parse_splits,
@@ -210,3 +211,18 @@ def test_pictures_that_lead_out_of_their_folder_are_copied_below_it(tmp_path):
 def test_no_class_at_all_is_refused(text):
     with pytest.raises(InputError, match="No class"):
         parse_classes(text)
+
+
+def test_one_place_under_two_names_is_counted_and_merged_on_request(tmp_path, data):
+    (part,) = write_data_set(data, plan(tmp_path / "both")).parts
+    assert part.to_json()["same_places"] == [{"classes": ["cat", "dog"], "pairs": 20}]
+    assert dict(part.classes) == {"cat": 40, "dog": 20}
+    (part,) = write_data_set(data, plan(tmp_path / "merged", merge_same=True)).parts
+    assert part.same_places.total() == 20
+    assert part.left_out == {(SAME_PLACE, "dog"): 20}
+    assert part.classes["cat"] == 40
+
+
+def test_a_class_that_is_left_out_takes_no_place(tmp_path, data):
+    (part,) = write_data_set(data, plan(tmp_path / "o", classes=["dog"], merge_same=True)).parts
+    assert (part.regions, part.same_places.total()) == (20, 0)

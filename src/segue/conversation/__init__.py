@@ -235,7 +235,11 @@ class Conversation(ReferringConversation):
             if close is not None:
                 close()
         history_start = self._history_start_after(plan)
-        for notice in (self._notice_of_history(history_start), builder.final_notice()):
+        for notice in (
+            self._notice_of_same_places(builder),
+            self._notice_of_history(history_start),
+            builder.final_notice(),
+        ):
             if notice is not None:
                 builder.add(notice)
                 yield notice

@@ -8,10 +8,11 @@ from segue.conversation.history import Step
 from segue.conversation.picture_focus import reference_in
 from segue.conversation.register import ObjectRegister, update_regions
 from segue.errors import InputError
-from segue.pipeline.answer import Answer, Event
+from segue.pipeline.answer import Answer, Event, Notice
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.photographs import photograph_notice
 from segue.pipeline.pipeline import Pipeline
+from segue.pipeline.same_place import same_place_notice
 from segue.prompting.picture_reference import PictureReference
 from segue.prompting.spoken import spoken_of
 from segue.values.image import Image
@@ -52,6 +53,14 @@ class MarkableConversation(EditableConversation):
         notices = (photograph_notice(stages, image) for image in self._new_images)
         return [notice for notice in notices if notice is not None]
 
+    def _notice_of_same_places(self, builder: AnswerBuilder) -> Notice | None:
+        """Say where an answer found, under another name, what is known or found already."""
+        known_ids = {region.id for region in self.regions}
+        new_ids = builder.regions.keys() - known_ids
+        regions = update_regions(self.regions, builder.regions.values()) if new_ids else []
+        notice = same_place_notice(regions, new_ids)
+        return None if notice is None else Notice(notice)
+
     def mark(
         self, phrases: str | Sequence[str] | None = None, *, turn: int | None = None
     ) -> Answer:
@@ -87,6 +96,8 @@ class MarkableConversation(EditableConversation):
         reference = reference_in(answer.question, images)
         for _ in self._mark(builder, phrases, images, reference, register):
             pass
+        if notice := self._notice_of_same_places(builder):
+            builder.add(notice)
         found = {region.id: region for region in (*answer.regions, *builder.regions.values())}
         updated = replace(
             answer,

@@ -256,6 +256,9 @@ class ReferringConversation(MarkableConversation):
             ):  # fmt: skip
                 builder.add(event)
                 yield event
+            if notice := self._notice_of_same_places(builder):
+                builder.add(notice)
+                yield notice
             found_regions = list(builder.regions.values())
             regions = tuple(update_regions(self.regions, found_regions))
             ids = [region.id for region in found_regions]

@@ -28,11 +28,13 @@ from segue.export.picture_files import (
 )
 from segue.export.reading import DataSet
 from segue.files.atomic import printable_path
+from segue.pipeline.same_place import better_of, same_places
 from segue.values.image import Image
 from segue.values.region import Region
 
 PictureCopies = Literal["copy", "none"]
 OTHER_CLASS = "of another class"
+SAME_PLACE = "in the place of a region of another name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class ExportPlan:
     seed: int = 0
     """Of the split."""
     pictures: PictureCopies = "copy"
+    merge_same: bool = False
+    """Of regions in one place under two names, write the one that is more likely right."""
     force: bool = False
     """Write although the target holds something; files of other names stay."""
 
@@ -82,6 +86,8 @@ class SplitExport:
     """Regions written, by class, in the order of the ids; classes without any have 0."""
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Regions left out, by reason and class."""
+    same_places: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Pairs of regions that lie in one place under two names, by their classes; written or not."""
     copied: int = 0
     """Pictures copied, those that were already there included."""
     not_copied: list[str] = field(default_factory=list)
@@ -105,6 +111,10 @@ class SplitExport:
             "left_out": [
                 {"reason": reason, "class": label, "regions": count}
                 for (reason, label), count in self.left_out.items()
+            ],
+            "same_places": [
+                {"classes": list(labels), "pairs": count}
+                for labels, count in self.same_places.items()
             ],
             "copied": self.copied,
             "not_copied": list(self.not_copied),
@@ -271,6 +281,16 @@ def _keep_writable(
             regions.append(region)
         else:
             export.left_out[reason, label] += 1
+    dropped_ids = set[int]()
+    for pair in same_places(regions):
+        first, second = map(label_of, pair.regions)
+        export.same_places[first, second] += 1
+        if plan.merge_same and not dropped_ids & {id(region) for region in pair.regions}:
+            better = better_of(pair)
+            worse = pair.second if better is pair.first else pair.first
+            dropped_ids.add(id(worse))
+            export.left_out[SAME_PLACE, label_of(worse)] += 1
+    regions = [region for region in regions if id(region) not in dropped_ids]
     return replace(picture, regions=tuple(regions))
 
 
