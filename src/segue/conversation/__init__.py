@@ -235,7 +235,9 @@ class Conversation(ReferringConversation):
             if close is not None:
                 close()
         history_start = self._history_start_after(plan)
+        contradictions = [] if decision.route == "tag" else builder.contradictions()
         for notice in (
+            *contradictions,
             self._notice_of_same_places(builder),
             self._notice_of_history(history_start),
             builder.final_notice(),

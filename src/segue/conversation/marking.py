@@ -96,8 +96,10 @@ class MarkableConversation(EditableConversation):
         reference = reference_in(answer.question, images)
         for _ in self._mark(builder, phrases, images, reference, register):
             pass
-        if notice := self._notice_of_same_places(builder):
-            builder.add(notice)
+        same_places = self._notice_of_same_places(builder)
+        for notice in (*builder.contradictions(), same_places):
+            if notice is not None:
+                builder.add(notice)
         found = {region.id: region for region in (*answer.regions, *builder.regions.values())}
         updated = replace(
             answer,

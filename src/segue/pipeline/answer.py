@@ -53,6 +53,8 @@ class NotFound:
     reason: str = "it is not in the picture"
     verdict: PresenceVerdict | None = None
     """Whether it is there after all; None: no calibration of the models is known."""
+    is_looked_for: bool = True
+    """Whether something looked for it; else there was no picture, no detector or no clear place."""
 
 
 @dataclass(frozen=True, slots=True)

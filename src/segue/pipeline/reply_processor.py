@@ -119,7 +119,9 @@ class ReplyProcessor:
                 case DetectRequest() if self.images:
                     yield from self._detect(event)
                 case BoxMention(phrase) | PointMention(phrase) | DetectRequest(phrase):
-                    yield NotFound(phrase, event.span, reason="there is no picture")
+                    yield NotFound(
+                        phrase, event.span, reason="there is no picture", is_looked_for=False
+                    )
 
     def _report_absence(self, absence: Absence) -> Iterator[Event]:
         """Report what is not in the picture, as the chat model says."""
@@ -148,7 +150,7 @@ class ReplyProcessor:
             quad = tuple((x * across, y * down) for x, y in mention.quad)
         if box.area < MIN_AREA:
             reason = "its box lies outside the picture or covers less than a pixel"
-            yield NotFound(mention.phrase, mention.span, index, reason=reason)
+            yield NotFound(mention.phrase, mention.span, index, reason=reason, is_looked_for=False)
             return
         region = Region("", mention.phrase, box, "chat", index, span=mention.span, quad=quad)
         yield from self._segment(self._identify([region]), index)
@@ -191,7 +193,7 @@ class ReplyProcessor:
         newest = len(self.images) - 1
         if self.grounder.detector is None:
             index = self._image_index(request.image)
-            yield NotFound(phrase, span, index, reason="there is no detector")
+            yield NotFound(phrase, span, index, reason="there is no detector", is_looked_for=False)
             return
         is_named = request.image is not None or self.pictures is not None
         for index in self._pictures_to_search(request.image):
@@ -312,4 +314,4 @@ def _ambiguous(mention: BoxMention | PointMention, frame: object, index: int) ->
     if not isinstance(frame, EitherFrame):
         return None
     reason = f"its frame is ambiguous ({frame}); name the dialect, which settles it"
-    return NotFound(mention.phrase, mention.span, index, reason=reason)
+    return NotFound(mention.phrase, mention.span, index, reason=reason, is_looked_for=False)
