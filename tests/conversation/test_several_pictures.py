@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import segue
+from segue.chat.scripted import Scripted
 from segue.embedded.samples import sample
 
 DIALOGUES = json.loads((Path(__file__).parent / "several_pictures.json").read_text("utf-8"))
@@ -75,3 +76,37 @@ def test_a_session_about_several_pictures_can_be_read_again(assistant, tmp_path)
     assert [r.id for r in replay.conversation.regions] == [r.id for r in conversation.regions]
     resumed = segue.resume(tmp_path / "talk", assistant)
     assert resumed.regions == conversation.regions
+
+
+def test_a_picture_that_is_shown_again_is_the_same_picture_and_is_meant(assistant):
+    conversation = assistant.open(sample("airport").image, sample("meadow").image)
+    copy = segue.Image(sample("airport").image.array, "another name.png")
+    conversation.add_images(copy)
+    assert len(conversation.images) == 2
+    answer = conversation.ask("Segment the dog.")
+    assert (answer.not_found, answer.regions) == (("dog",), ())  # it is in the other picture
+    assert "picture 1 of the conversation, so it was not added again" in answer.notices[0]
+    answer = conversation.ask("Segment the dog.")
+    assert ([region.image for region in answer.regions], answer.notices) == ([1], ())
+
+
+def test_the_newest_picture_shown_again_changes_nothing(assistant):
+    conversation = assistant.open(sample("airport").image, sample("meadow").image)
+    conversation.add_images(sample("meadow").image)
+    assert len(conversation.images) == 2
+    answer = conversation.ask("Segment the airplane.")
+    assert [region.image for region in answer.regions] == [0]
+
+
+def test_equal_pictures_that_are_shown_together_or_on_purpose_are_several(assistant):
+    meadow = sample("meadow").image
+    assert len(assistant.open(meadow, meadow).images) == 2
+    assert len(assistant.open(meadow).add_images(meadow, again=True).images) == 2
+
+
+def test_chat_models_of_many_pictures_are_told_which_one_is_shown_again():
+    chat = Scripted(["A plane.", "Yes."])
+    conversation = segue.Assistant(chat).open(sample("airport").image, sample("meadow").image)
+    conversation.ask("What is it?")
+    conversation.add_images(sample("airport").image).ask("Is it red?")
+    assert conversation.turns[-1][0].text == "In picture 1: Is it red?"

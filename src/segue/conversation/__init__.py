@@ -17,7 +17,7 @@ from segue.conversation.history_budget import (
     stream_within_context,
 )
 from segue.conversation.object_requests import ReferringConversation, RequestPlan
-from segue.conversation.picture_focus import reference_in, turns_about
+from segue.conversation.picture_focus import turns_about
 from segue.conversation.register import ObjectRegister
 from segue.conversation.session.write import save
 from segue.deprecated import renamed
@@ -109,7 +109,7 @@ class Conversation(ReferringConversation):
                 that does not exist.
         """
         _check_question(question)
-        reference = reference_in(question, self.images)
+        reference = self._reference(question)
         if plan := self._plan_for(reference, route):
             return RouteDecision("register", parse_intent(reference.neutral), plan.reason)
         return self._choose_model(reference, route)
@@ -168,7 +168,7 @@ class Conversation(ReferringConversation):
         _check_question(question)
         if not question.strip():
             raise InputError("The question is empty. Ask about the picture in Chinese or English.")
-        reference = reference_in(question, self.images)
+        reference = self._reference(question)
         if not ground and (plan := self._plan_for(reference, route)):
             return self._stream_request(question, reference, plan)
         decision = self._choose_model(reference, route)
@@ -202,7 +202,7 @@ class Conversation(ReferringConversation):
             assert self.pipeline.chat is not None  # `stream` has made sure of it
             chunks = stream_within_context(self.pipeline.chat, plan, sampling)
         try:
-            for sentence in self._photograph_notices():
+            for sentence in (*self._photograph_notices(), *self._notices_of_shown_again()):
                 builder.add(Notice(sentence))
                 yield Notice(sentence)
             if notice := self._notice_of_pictures(reference, decision):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from segue.conversation.editing import EditableConversation
 from segue.conversation.history import Step
-from segue.conversation.picture_focus import reference_in
+from segue.conversation.picture_focus import about_picture, reference_in
 from segue.conversation.register import ObjectRegister, update_regions
 from segue.errors import InputError
 from segue.pipeline.answer import Answer, Event, Notice
@@ -52,6 +52,19 @@ class MarkableConversation(EditableConversation):
         stages = (self.pipeline.chat, self.pipeline.detector)
         notices = (photograph_notice(stages, image) for image in self._new_images)
         return [notice for notice in notices if notice is not None]
+
+    def _reference(self, question: str) -> PictureReference:
+        """Find the pictures that a question names, or the one that was added again for it."""
+        reference = reference_in(question, self.images)
+        again = self._shown_again
+        return reference if again is None else about_picture(reference, again)
+
+    def _notices_of_shown_again(self) -> list[str]:
+        """Say that a picture was not added again."""
+        if self._shown_again is None:
+            return []
+        name = f"picture {self._shown_again + 1}"
+        return [f"This is {name} of the conversation, so it was not added again; it is meant here."]
 
     def _notice_of_same_places(self, builder: AnswerBuilder) -> Notice | None:
         """Say where an answer found, under another name, what is known or found already."""

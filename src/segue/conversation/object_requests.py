@@ -245,6 +245,9 @@ class ReferringConversation(MarkableConversation):
         builder = AnswerBuilder(question)
         builder.from_register = True
         regions = self.regions
+        for sentence in self._notices_of_shown_again():
+            builder.add(Notice(sentence))
+            yield Notice(sentence)
         if plan.missing:
             for sentence in self._photograph_notices():
                 builder.add(Notice(sentence))

@@ -80,7 +80,11 @@ def _show_help(repl: Repl, _arguments: list[str]) -> None:
 def _open_pictures(repl: Repl, arguments: list[str]) -> None:
     if not arguments:
         raise InputError("Expected /open PICTURE..., got no picture.")
+    n_before = len(repl.conversation.images)
     repl.conversation.add_images(*options.open_images(arguments, repl.allow_urls))
+    if len(repl.conversation.images) == n_before:
+        repl.print_status("shown before; the next question is about that picture")
+        return
     repl.print_status(f"{len(repl.conversation.images)} picture(s); questions are about the newest")
 
 

@@ -44,6 +44,7 @@ export default {
   pictureNumber: (n, name) => `Picture ${n}: ${name}`,
   addPictureText: "Drop, paste or choose a picture. It goes with your next question.",
   addPicture: "Add a picture",
+  pictureThere: "This picture is in the conversation already. Your next question is about it.",
   canvas: (name, n) => `${name}, with ${count(n, "marked region", "marked regions")}`,
   canvasRole: "picture",
   canvasHelp: "Plus and minus zoom, 0 shows the whole picture. V, P and B choose a tool. Arrow keys move the cross, Space marks, Shift and Space marks what does not belong, Enter keeps, Escape discards. H hides the masks.",

@@ -39,6 +39,7 @@ export default {
   pictureNumber: (n, name) => `图片 ${n}：${name}`,
   addPictureText: "拖放、粘贴或选择一幅图片，它会随下一个问题一起提交。",
   addPicture: "添加图片",
+  pictureThere: "这幅图片已在对话中，下一个问题就是关于它的。",
   canvas: (name, n) => `${name}，已标出 ${n} 个区域`,
   canvasRole: "图片",
   canvasHelp: "加号和减号缩放，0 显示整幅图片。V、P、B 选择工具。方向键移动十字，空格标记，Shift 加空格标记不属于的部分，回车保留，Esc 放弃。H 隐藏掩码。",
