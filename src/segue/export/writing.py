@@ -299,7 +299,7 @@ def _rename_for_copies(
 ) -> tuple[list[AnnotatedImage], list[tuple[PictureFile, Path]]]:
     """Return the pictures under the names of their copies, and what is copied where."""
     if plan.pictures == "none":
-        return list(pictures), []
+        return [_in_split(picture, plan, export) for picture in pictures], []
     is_folder = plan.layout.file_name is None
     folder = export.target if is_folder else export.target.parent
     folder /= plan.layout.picture_folder
@@ -313,6 +313,8 @@ def _rename_for_copies(
         names.append(str(path.with_suffix(suffix or "") if is_png or is_bare else path))
     if any(isinstance(original, Image) for original in originals):
         names = unique_names(names)  # "a.jpg" and "a.png" are both "a.png" now
+    if plan.layout.holds_splits and export.split:
+        names = [f"{export.split}/{name}" for name in names]
     copies: list[tuple[PictureFile, Path]] = []
     for picture, name, original, suffix in zip(pictures, names, originals, suffixes, strict=True):
         if original is None or suffix is None:
@@ -321,6 +323,13 @@ def _rename_for_copies(
             copies.append((original, folder / name))
     renamed = [replace(picture, name=name) for picture, name in zip(pictures, names, strict=True)]
     return renamed, copies
+
+
+def _in_split(picture: AnnotatedImage, plan: ExportPlan, export: SplitExport) -> AnnotatedImage:
+    """Return the picture under the name that it has in a data set with all splits."""
+    if not plan.layout.holds_splits or not export.split:
+        return picture
+    return replace(picture, name=f"{export.split}/{picture_path(picture.name)}")
 
 
 def _suffix_of(original: PictureFile | None) -> str | None:
@@ -342,6 +351,8 @@ def _write_part(
     options: dict[str, Any] = {}
     if plan.layout.takes_categories:
         options["categories"] = categories
+    if plan.layout.holds_splits:
+        options["splits"] = list(plan.splits)
     if plan.layout.embeds_pictures and plan.pictures != "none":
         originals = {target: original for original, target in copies}
         folder = export.target / plan.layout.picture_folder
@@ -371,7 +382,9 @@ def _target(plan: ExportPlan, split: str | None) -> Path:
     """Return what the writer is given: a folder, or the one file of the format."""
     if _is_one_file(plan):
         return plan.target.with_stem(f"{plan.target.stem}-{split}") if split else plan.target
-    return plan.layout.target_in(plan.target / split if split else plan.target)
+    if split is None or plan.layout.holds_splits:
+        return plan.layout.target_in(plan.target)
+    return plan.layout.target_in(plan.target / split)
 
 
 def _check_targets(plan: ExportPlan, targets: Iterable[Path], source: str | Path | None) -> None:
