@@ -159,7 +159,7 @@ def test_pictures_come_as_files_samples_and_data_addresses(client):
     assert Image.open(shown.content) == PICTURE
     for bad in ({}, {"sample": "nowhere"}, {"url": "/etc/passwd"}, {"sample": "a", "url": "b"}):
         assert client.post(url, json=bad).status_code in (400, 404)
-    assert client.post(url, content=b"x").status_code == 400
+    assert client.post(url, content=b"x").status_code == 415
     assert len(state(client, id)["images"]) == 2
 
 
