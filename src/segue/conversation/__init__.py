@@ -23,6 +23,7 @@ from segue.conversation.session.write import save
 from segue.deprecated import renamed
 from segue.draw.rich_display import figure_html, not_found_html, picture_html, words_html
 from segue.errors import InputError
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Answer, Done, Event, Notice, ThoughtEnded
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.photographs import PhotographWarning
@@ -47,8 +48,12 @@ class Conversation(ReferringConversation):
         self.system = system
 
     def __repr__(self) -> str:
-        counts = f"{len(self.images)} pictures, {len(self.turns)} turns"
-        return f"<Conversation: {counts}, {len(self.regions)} regions>"
+        counts = (
+            count_noun(len(self.images), "picture"),
+            count_noun(len(self.turns), "turn"),
+            count_noun(len(self.regions), "region"),
+        )
+        return f"<Conversation: {', '.join(counts)}>"
 
     def _repr_html_(self) -> str:
         """Return all questions and answers, then the pictures with all that exists on them."""

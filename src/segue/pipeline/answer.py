@@ -16,6 +16,7 @@ import PIL.Image
 
 from segue.draw import draw_regions
 from segue.draw.rich_display import figure_html, not_found_html, picture_html, words_html
+from segue.files.counts import count_noun
 from segue.values.image import Image
 from segue.values.presence import PresenceVerdict
 from segue.values.region import Region
@@ -174,7 +175,7 @@ class Answer:
 
     def __repr__(self) -> str:
         missing = f", not found: {', '.join(self.not_found)}" if self.not_found else ""
-        return f"<Answer {shorten(self.text, 80)!r}, {len(self.regions)} regions{missing}>"
+        return f"<Answer {shorten(self.text, 80)!r}, {count_noun(len(self.regions), 'region')}{missing}>"
 
     def _repr_html_(self) -> str:
         """Return the words, phrases in colour, and the pictures that something is marked in."""

@@ -8,6 +8,7 @@ from segue.cli.terminal import results
 from segue.cli.terminal.repl import Repl, ReplCommand
 from segue.cli.terminal.screen import region_table
 from segue.errors import InputError
+from segue.files.counts import count_noun
 
 _COORDINATES = re.compile(r"-?[\d.]+(,-?[\d.]+){1,3}")
 
@@ -138,7 +139,7 @@ def _draw_overlay(repl: Repl, arguments: list[str]) -> None:
 def _write_masks(repl: Repl, arguments: list[str]) -> None:
     folder = Path(_single_argument(arguments, "/masks FOLDER"))
     files = results.write_masks(repl.last_answer().regions, folder)
-    repl.print_status(f"wrote {len(files)} masks to {folder}")
+    repl.print_status(f"wrote {count_noun(len(files), 'mask')} to {folder}")
 
 
 def _apply_edit(repl: Repl, arguments: list[str]) -> None:

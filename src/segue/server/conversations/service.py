@@ -15,6 +15,7 @@ from segue.conversation import Conversation
 from segue.conversation.history import Snapshot, Step
 from segue.conversation.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
 from segue.errors import UnknownName
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Done, Event
 from segue.pipeline.routing import Route
 from segue.runtime.byte_cache import ByteCache
@@ -167,7 +168,7 @@ class ConversationService:
                 raise ApiError(
                     400,
                     "invalid_value",
-                    f"A conversation may have {max_images} pictures, this would be the "
+                    f"A conversation may have {count_noun(max_images, 'picture')}, this would be the "
                     f"{n_pictures + len(new_images)}th. Start a new conversation.",
                 )
             for image in images:  # once more: somebody may have deleted the same one meanwhile
