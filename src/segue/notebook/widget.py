@@ -55,10 +55,11 @@ class ClickWidget(anywidget.AnyWidget):
 
     def _words(self) -> str:
         name = self.editor.image.name or "a picture"
+        regions = count_noun(len(self.regions), "region")
         return (
-            f"Click on {name}: {count_noun(len(self.regions), 'region')} so far. Where you read this "
-            "in place of the picture, no widgets are shown: trust the notebook and run its cells, "
-            "or, without a page, use widget.editor.click(x, y) and widget.editor.keep()."
+            f"Click on {name}: {regions} so far. Where you read this in place of the picture, no "
+            "widgets are shown: trust the notebook and run its cells, or, without a page, use "
+            "widget.editor.click(x, y) and widget.editor.keep()."
         )
 
     def refresh(self) -> None:

@@ -175,7 +175,8 @@ class Answer:
 
     def __repr__(self) -> str:
         missing = f", not found: {', '.join(self.not_found)}" if self.not_found else ""
-        return f"<Answer {shorten(self.text, 80)!r}, {count_noun(len(self.regions), 'region')}{missing}>"
+        found = count_noun(len(self.regions), "region")
+        return f"<Answer {shorten(self.text, 80)!r}, {found}{missing}>"
 
     def _repr_html_(self) -> str:
         """Return the words, phrases in colour, and the pictures that something is marked in."""

@@ -34,9 +34,8 @@ def strip_image_placeholders(texts: Sequence[tuple[str, str]], pictures: int) ->
     """
     count = sum(text.count(IMAGE_PLACEHOLDER) for _, text in texts)
     if count not in (0, pictures):
-        raise InputError(
-            f"it has {count_noun(count, '<image> placeholder')} and {count_noun(pictures, 'picture')}"
-        )
+        placeholders = count_noun(count, "<image> placeholder")
+        raise InputError(f"it has {placeholders} and {count_noun(pictures, 'picture')}")
     first_question = next((n for n, (role, _) in enumerate(texts) if role == "user"), None)
     clean_texts = []
     for number, (role, text) in enumerate(texts):

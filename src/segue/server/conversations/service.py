@@ -168,8 +168,8 @@ class ConversationService:
                 raise ApiError(
                     400,
                     "invalid_value",
-                    f"A conversation may have {count_noun(max_images, 'picture')}, this would be the "
-                    f"{n_pictures + len(new_images)}th. Start a new conversation.",
+                    f"A conversation may have {count_noun(max_images, 'picture')}, this would be "
+                    f"the {n_pictures + len(new_images)}th. Start a new conversation.",
                 )
             for image in images:  # once more: somebody may have deleted the same one meanwhile
                 self.pictures.keep(image)
