@@ -84,7 +84,7 @@ def test_old_methods_do_what_the_new_ones_do():
     conversation = assistant.open(PICTURE)
     answer = conversation.ask("where?")
     calls = {
-        "show": lambda: conversation.show(PICTURE),
+        "show": lambda: conversation.show(np.zeros((9, 9, 3), np.uint8)),
         "add": lambda: conversation.add(box=segue.Box(1, 1, 5, 5)),
         "change": lambda: conversation.change("r1", phrase="cat"),
         "checked": lambda: conversation.checked(answer),

@@ -42,7 +42,7 @@ def test_a_folder_is_annotated_and_the_same_command_goes_on(run, stages, picture
     assert "0 with nothing found, 1 failed" in outcome.out
     again = run(*arguments, *stages)
     assert again.code == 0
-    assert "11 of 11 pictures are done already" in again.out
+    assert "11 of 11 pictures done already" in again.out
     assert len(list(RunStore(tmp_path / "run").results())) == 11
 
 

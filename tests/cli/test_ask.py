@@ -38,6 +38,14 @@ def test_files_are_written_where_asked(
     assert json.loads(result.read_text("utf-8"))["regions"]
 
 
+def test_the_picture_of_a_session_may_be_named_again(run, picture, stages, tmp_path) -> None:
+    session = tmp_path / "talk"
+    for question in ("first", "second"):
+        assert run("ask", picture, question, "--session", session, *stages).code == 0
+    saved = json.loads((session / "session.json").read_text("utf-8"))
+    assert len(saved["images"]) == 1
+
+
 def test_a_session_goes_on(run, picture: Path, stages: list[str], tmp_path: Path) -> None:
     session = tmp_path / "talk"
     assert run("ask", picture, "first", "--session", session, *stages).code == 0

@@ -103,7 +103,7 @@ def test_masks_are_written_as_they_were_corrected(
 ) -> None:
     lines = f"first\n/masks {tmp_path / 'a'}\n/delete r1\n/masks {tmp_path / 'b'}\n"
     outcome = run("chat", picture, *stages, stdin=lines)
-    assert "wrote 1 masks" in outcome.out
+    assert "wrote 1 mask" in outcome.out
     assert "wrote 0 masks" in outcome.out
 
 

@@ -72,6 +72,43 @@ def test_what_is_known_is_pointed_at_without_a_model(conversation, question, exp
 
 
 @pytest.mark.parametrize(
+    ("question", "expected", "text"),
+    [
+        ("Which one is on the left?", ["r1"],
+         "That is dog r1 (the leftmost of 3, measured on the masks)."),
+        ("which is bigger, the cat or the left dog?", ["r1"],
+         "That is dog r1 (the largest of 2, measured on the masks)."),
+        ("Which dog is smaller?", ["r1"],
+         "That is dog r1 (the smallest of 2, measured on the masks)."),
+        ("哪个最大?", ["r2"], "是dog r2(3个里最大的,按掩膜测量)。"),
+        ("Which one is at the bottom?", ["r1", "r2", "r3"],
+         "About equal: dog r1, dog r2 and cat r3 (measured on the masks)."),
+    ],
+)  # fmt: skip
+def test_places_and_sizes_of_known_objects_are_read_from_their_masks(
+    conversation, question, expected, text
+):
+    found(conversation)
+    answer = conversation.ask(question)
+    assert (ids(answer), answer.text, answer.choices) == (expected, text, ())
+    assert answer.from_register
+
+
+@pytest.mark.parametrize("question", ["Which one is bigger?", "哪个更大?", "Which dog is bigger?"])
+def test_a_comparison_of_fewer_than_two_known_objects_goes_to_the_chat_model(
+    conversation, question
+):
+    found(conversation, "segment the cat")
+    assert conversation.choose_route(question).route != "register"
+
+
+def test_an_edit_of_the_background_needs_an_object(conversation):
+    answer = conversation.ask("blur the background")
+    assert answer.text == "No object has been found yet, so nothing was changed."
+    assert not conversation.edits
+
+
+@pytest.mark.parametrize(
     "question",
     ["What is it?", "segment the dog", "segment all the dogs", "Is there a dog?", "你好"],
 )
@@ -100,9 +137,11 @@ def test_only_the_route_auto_answers_from_the_register(conversation, route):
         ("make both dogs grey", ("recolour", ["r1", "r2"], {})),
         ("remove the other two", ("erase", ["r1", "r2"], {})),
         ("cut out the cat", ("cut_out", ["r3"], {})),
-        ("make the background white", ("background", ["r3"], {"colour": "white"})),
+        ("make the background white", ("background", ["r1", "r2", "r3"], {"colour": "white"})),
         ("把左边那个变成蓝色", ("recolour", ["r1"], {"colour": "blue"})),
-        ("把背景虚化", ("blur", ["r3"], {"where": "rest"})),
+        ("blur the background", ("blur", ["r1", "r2", "r3"], {"where": "rest"})),
+        ("make the background grey", ("background", ["r1", "r2", "r3"], {"colour": "grey"})),
+        ("把背景虚化", ("blur", ["r1", "r2", "r3"], {"where": "rest"})),
         ("把除了猫以外的都擦掉", ("erase", ["r1", "r2"], {})),
     ],
 )

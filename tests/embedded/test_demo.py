@@ -40,7 +40,7 @@ def test_every_question_leaves_an_overlay_and_a_card(tmp_path) -> None:
     page = (tmp_path / "index.html").read_text("utf-8")
     assert "框出图片中飞机的位置" in page
     assert "&lt;b&gt;夜&lt;/b&gt;" in page
-    assert "1 masks" in page
+    assert "1 mask, " in page
 
 
 def test_a_long_conversation_stays_as_it_began() -> None:

@@ -123,7 +123,7 @@ def test_the_caller_says_what_pictures_are_called():
     assert [region.id for region in pictures[0].regions] == ["r1", "r2"]
     with pytest.raises(InputError, match="3 answers and 1 names"):
         annotated(answers, names=["a.png"])
-    with pytest.raises(InputError, match="Answer 1 has 1 pictures, got 2"):
+    with pytest.raises(InputError, match="Answer 1 has 1 picture, got 2"):
         annotated(answers[:1], names=[["a.png", "b.png"]])
 
 

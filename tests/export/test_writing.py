@@ -12,12 +12,14 @@ from segue.export.class_names import read_names
 from segue.export.layout import LAYOUTS
 from segue.export.reading import DataSet, conversation_data_set, read_data_set, read_pictures
 from segue.export.writing import (
+    SAME_PLACE,
     ExportPlan,
     parse_classes,
     parse_splits,
     split_name,
     write_data_set,
 )
+from segue.export.yolo import write_yolo
 from segue.values.box import Box
 from segue.values.mask import Mask
 
@@ -94,15 +96,57 @@ def test_listed_classes_keep_their_ids_and_others_are_counted(tmp_path, data, na
 
 def test_splits_share_class_ids_and_hold_every_picture_once(tmp_path, data):
     splits = {"train": 0.7, "val": 0.3}
-    report = write_data_set(data, plan(tmp_path / "out", "yolo", splits=splits))
+    report = write_data_set(data, plan(tmp_path / "out", "labelme", splits=splits))
     names = [picture.name for part in ("train", "val")
              for picture in read_pictures(tmp_path / "out" / part)]  # fmt: skip
     assert sorted(names) == sorted(NAMES)
     assert [part.split for part in report.parts] == ["train", "val"]
     assert sum(part.pictures for part in report.parts) == 40
     assert 20 <= report.parts[0].pictures <= 36
-    texts = {(tmp_path / "out" / part / "data.yaml").read_text() for part in ("train", "val")}
-    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("pictures", ["copy", "none"])
+def test_yolo_holds_all_splits_in_one_data_set_that_is_read_back(tmp_path, data, pictures):
+    splits = {"train": 0.6, "val": 0.2, "test": 0.2}
+    target = tmp_path / "out"
+    report = write_data_set(data, plan(target, "yolo", splits=splits, pictures=pictures))
+    assert [file.relative_to(target).as_posix() for file in target.rglob("*.yaml")] == ["data.yaml"]
+    text = (target / "data.yaml").read_text()
+    assert text.startswith("train: images/train\nval: images/val\ntest: images/test\nnames:")
+    if pictures == "none":
+        assert {file.name for file in target.iterdir()} == {"data.yaml", "labels"}
+        return
+    read = read_data_set(target)
+    assert len(read.files) == 40
+    for part in report.parts:
+        names = [p.name for p in read.pictures if p.name.startswith(f"{part.split}/")]
+        assert len(names) == part.pictures
+        assert all((target / "images" / name).is_file() for name in names)
+    original = {picture.name: len(picture.regions) for picture in data.pictures}
+    assert {Path(p.name).name: len(p.regions) for p in read.pictures} == original
+    again = write_data_set(read, plan(tmp_path / "again"), target)
+    assert again.parts[0].regions == sum(original.values())
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        ((), "train: images\nval: images\n"),
+        (("train", "valid"), "train: images/train\nval: images/valid\n"),
+        (("train", "test"), "train: images/train\nval: images/test\ntest: images/test\n"),
+        (("a", "b", "c"), "train: images/a\nval: images/c\nb: images/b\n"),
+    ],
+)
+def test_yolo_names_a_split_to_train_and_one_to_validate(tmp_path, splits, expected):
+    write_yolo([], tmp_path, categories=["dog"], splits=splits)
+    assert (tmp_path / "data.yaml").read_text().startswith(f"{expected}names:")
+
+
+def test_folders_of_splits_of_older_versions_are_named(tmp_path, data):
+    for part in ("train", "val"):
+        write_data_set(data, plan(tmp_path / "out" / part, "yolo"))
+    with pytest.raises(InputError, match=r"one a split. Name one: .*train, .*val"):
+        read_data_set(tmp_path / "out")
 
 
 def test_a_file_is_split_into_files_beside_one_another(tmp_path, data):
@@ -210,3 +254,18 @@ def test_pictures_that_lead_out_of_their_folder_are_copied_below_it(tmp_path):
 def test_no_class_at_all_is_refused(text):
     with pytest.raises(InputError, match="No class"):
         parse_classes(text)
+
+
+def test_one_place_under_two_names_is_counted_and_merged_on_request(tmp_path, data):
+    (part,) = write_data_set(data, plan(tmp_path / "both")).parts
+    assert part.to_json()["same_places"] == [{"classes": ["cat", "dog"], "pairs": 20}]
+    assert dict(part.classes) == {"cat": 40, "dog": 20}
+    (part,) = write_data_set(data, plan(tmp_path / "merged", merge_same=True)).parts
+    assert part.same_places.total() == 20
+    assert part.left_out == {(SAME_PLACE, "dog"): 20}
+    assert part.classes["cat"] == 40
+
+
+def test_a_class_that_is_left_out_takes_no_place(tmp_path, data):
+    (part,) = write_data_set(data, plan(tmp_path / "o", classes=["dog"], merge_same=True)).parts
+    assert (part.regions, part.same_places.total()) == (20, 0)

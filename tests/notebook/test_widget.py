@@ -44,3 +44,14 @@ def test_each_message_gives_a_new_state_so_that_the_page_is_no_longer_busy():
     receive(widget, kind="dance")
     assert widget._state != first
     assert "does not know" in first["error"]
+
+
+def test_where_no_widgets_are_shown_there_are_words():
+    widget = click_widget(Assistant(None, None, BoxFill()), PICTURE)
+    receive(widget, kind="click", x=10, y=20, label=1)
+    bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "application/vnd.jupyter.widget-view+json" in data
+    for kind in ("text/plain", "text/html"):
+        assert "a picture: 1 region so far" in data[kind]
+        assert "widget.editor.click(x, y)" in data[kind]

@@ -37,7 +37,7 @@ def test_an_answer_prints_its_words_and_shows_phrases_and_picture(assistant, ima
     assert "飞机" in page
     whole = conversation._repr_html_()
     assert "框出图片中飞机的位置" in whole
-    assert "1 turns" in repr(conversation)
+    assert "1 turn, " in repr(conversation)
     assert "embedded" in repr(assistant)
 
 

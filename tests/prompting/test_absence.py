@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.prompting.absence import says_absent
+from segue.prompting.absence import says_absent, says_present, says_yes_or_no
 
 ABSENT = """
 basketball | There is no basketball in the picture.
@@ -64,3 +64,42 @@ def test_without_words_there_is_no_denial():
     assert not says_absent("", "dog")
     assert not says_absent("There is none.", " ")
     assert not says_absent("没有。", "。")
+
+
+PRESENT = """
+cat | Yes, there is a cat.
+the cat | The cat is on the sofa.
+dogs | A cat and a dog on grass.
+cat | I can see two cats.
+猫 | 图中有一只猫。
+猫 | 猫在沙发的左边。
+"""
+NOT_PRESENT = """
+cat | cat, dog
+cat | I cannot tell whether there is a cat.
+cat | Is there a cat?
+cat | There is a dog. I see no cat.
+cat | There might be a cat.
+猫 | 图片里没有猫。
+猫 | 有没有猫不清楚。
+狗 | 图中有猫吗？
+"""
+
+
+@pytest.mark.parametrize(("phrase", "text"), cases(PRESENT))
+def test_a_statement_is_read(phrase, text):
+    assert says_present(text, phrase)
+
+
+@pytest.mark.parametrize(("phrase", "text"), [*cases(NOT_PRESENT), *cases(ABSENT)])
+def test_what_is_denied_doubted_or_asked_is_no_statement(phrase, text):
+    assert not says_present(text, phrase)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Yes.", True), ("是的。", True), ("有,在左边。", True), ("No, there is not.", False),
+     ("没有。", False), ("Nothing is there.", None), ("有人说没有。", None), ("", None)],
+)  # fmt: skip
+def test_yes_and_no_are_read_at_the_beginning(text, expected):
+    assert says_yes_or_no(text) is expected

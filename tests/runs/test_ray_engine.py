@@ -198,7 +198,7 @@ def test_the_command_runs_on_ray_and_goes_on_locally(ray, pictures, tmp_path, ca
         assert not leaving.value.code
         outputs.append(capsys.readouterr().out)
     assert "12 picture(s): 0 with nothing found, 2 failed" in outputs[0]
-    assert "12 of 12 pictures are done already" in outputs[1]
+    assert "12 of 12 pictures done already" in outputs[1]
 
 
 def test_no_cluster_at_an_address_is_told(tmp_path):

@@ -123,3 +123,12 @@ def test_the_grid_lies_inside_the_picture():
     points = EverythingOptions(points_per_side=4).points(Size(10, 20))
     assert len(points) == 16
     assert all(0 < x < 20 and 0 < y < 10 for x, y in points)
+
+
+@pytest.mark.parametrize("segmenter", ["sam", "box fill"])
+def test_clicks_are_counted_while_they_are_done(view, picture, segmenter):
+    told = []
+    asked = view if segmenter == "sam" else BoxFill().look(picture)
+    options = EverythingOptions(points_per_side=12)
+    segment_everything(asked, picture.size, options, lambda *counts: told.append(counts))
+    assert told == [(64, 144), (128, 144), (144, 144)]

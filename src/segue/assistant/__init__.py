@@ -24,6 +24,7 @@ from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.pipeline.pipeline import Pipeline, check_history
 from segue.pipeline.regions import Regions
 from segue.pipeline.routing import Route, check_route
+from segue.pipeline.same_place import same_place_notice
 from segue.presence import PresenceCalibration
 from segue.prompting.phrases import split_phrases
 from segue.runtime.memory import MemoryBudget
@@ -195,10 +196,8 @@ class Assistant(Pipeline):
 
         Warns (`PhotographWarning`) where bundled models are shown a photograph.
         """
-        regions, notices = self.segment_with_notices(
-            image, phrases, boxes, points, labels, exemplars
-        )
-        for notice in notices:
+        regions, notice = self._segment(image, phrases, boxes, points, labels, exemplars)
+        if notice is not None:
             warnings.warn(notice, PhotographWarning, stacklevel=2)
         return regions
 
@@ -211,7 +210,24 @@ class Assistant(Pipeline):
         labels: Labels | None = None,
         exemplars: Sequence[Exemplar] = (),
     ) -> tuple[Regions, list[str]]:
-        """Do as `segment`, and return what there is to say instead of warning."""
+        """Do as `segment`, and return what there is to say instead of warning.
+
+        That is a photograph shown to bundled models, and one place found under two names.
+        """
+        regions, notice = self._segment(image, phrases, boxes, points, labels, exemplars)
+        about_places = same_place_notice(regions, {region.id for region in regions})
+        return regions, [sentence for sentence in (notice, about_places) if sentence is not None]
+
+    def _segment(
+        self,
+        image: ImageSource,
+        phrases: str | Sequence[str] | None,
+        boxes: Boxes | None,
+        points: Points | None,
+        labels: Labels | None,
+        exemplars: Sequence[Exemplar],
+    ) -> tuple[Regions, str | None]:
+        """Make masks as `segment` says, and return what there is to say of a photograph."""
         phrase_list = split_phrases(phrases) if isinstance(phrases, str) else list(phrases or ())
         is_by_hand = not (_is_empty(boxes) and _is_empty(points))
         if not (phrase_list or is_by_hand or exemplars):
@@ -233,7 +249,7 @@ class Assistant(Pipeline):
             regions = tuple(presence.with_verdict(region) for region in regions)
         found = {region.phrase for region in regions}
         missing = [phrase for phrase in phrase_list if phrase not in found]
-        return Regions(regions, picture, missing), [] if notice is None else [notice]
+        return Regions(regions, picture, missing), notice
 
     def __repr__(self) -> str:
         stages = (("chat", self.chat), ("detector", self.detector), ("segmenter", self.segmenter))

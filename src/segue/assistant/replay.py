@@ -12,6 +12,7 @@ from segue.conversation.register import is_user_corrected
 from segue.conversation.session.bounds import SessionLimits
 from segue.conversation.session.read import coordinates_of, read_session
 from segue.dialects.parsing.thoughts import without_thoughts
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Answer
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.prompting.intent import parse_intent
@@ -153,7 +154,7 @@ def _with_user_changes(saved: Snapshot, new_regions: tuple[Region, ...]) -> tupl
 
 def _differences(saved: list[Region], new_regions: tuple[Region, ...]) -> list[str]:
     if len(saved) != len(new_regions):
-        return [f"{len(saved)} regions were saved, {len(new_regions)} came out"]
+        return [f"{count_noun(len(saved), 'region')} saved, {len(new_regions)} came out"]
     differences = []
     for old, new in zip(saved, new_regions):
         if old.phrase != new.phrase:

@@ -17,12 +17,13 @@ from segue.conversation.history_budget import (
     stream_within_context,
 )
 from segue.conversation.object_requests import ReferringConversation, RequestPlan
-from segue.conversation.picture_focus import reference_in, turns_about
+from segue.conversation.picture_focus import turns_about
 from segue.conversation.register import ObjectRegister
 from segue.conversation.session.write import save
 from segue.deprecated import renamed
 from segue.draw.rich_display import figure_html, not_found_html, picture_html, words_html
 from segue.errors import InputError
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Answer, Done, Event, Notice, ThoughtEnded
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.photographs import PhotographWarning
@@ -47,8 +48,12 @@ class Conversation(ReferringConversation):
         self.system = system
 
     def __repr__(self) -> str:
-        counts = f"{len(self.images)} pictures, {len(self.turns)} turns"
-        return f"<Conversation: {counts}, {len(self.regions)} regions>"
+        counts = (
+            count_noun(len(self.images), "picture"),
+            count_noun(len(self.turns), "turn"),
+            count_noun(len(self.regions), "region"),
+        )
+        return f"<Conversation: {', '.join(counts)}>"
 
     def _repr_html_(self) -> str:
         """Return all questions and answers, then the pictures with all that exists on them."""
@@ -109,7 +114,7 @@ class Conversation(ReferringConversation):
                 that does not exist.
         """
         _check_question(question)
-        reference = reference_in(question, self.images)
+        reference = self._reference(question)
         if plan := self._plan_for(reference, route):
             return RouteDecision("register", parse_intent(reference.neutral), plan.reason)
         return self._choose_model(reference, route)
@@ -168,7 +173,7 @@ class Conversation(ReferringConversation):
         _check_question(question)
         if not question.strip():
             raise InputError("The question is empty. Ask about the picture in Chinese or English.")
-        reference = reference_in(question, self.images)
+        reference = self._reference(question)
         if not ground and (plan := self._plan_for(reference, route)):
             return self._stream_request(question, reference, plan)
         decision = self._choose_model(reference, route)
@@ -202,7 +207,7 @@ class Conversation(ReferringConversation):
             assert self.pipeline.chat is not None  # `stream` has made sure of it
             chunks = stream_within_context(self.pipeline.chat, plan, sampling)
         try:
-            for sentence in self._photograph_notices():
+            for sentence in (*self._photograph_notices(), *self._notices_of_shown_again()):
                 builder.add(Notice(sentence))
                 yield Notice(sentence)
             if notice := self._notice_of_pictures(reference, decision):
@@ -235,7 +240,13 @@ class Conversation(ReferringConversation):
             if close is not None:
                 close()
         history_start = self._history_start_after(plan)
-        for notice in (self._notice_of_history(history_start), builder.final_notice()):
+        contradictions = [] if decision.route == "tag" else builder.contradictions()
+        for notice in (
+            *contradictions,
+            self._notice_of_same_places(builder),
+            self._notice_of_history(history_start),
+            builder.final_notice(),
+        ):
             if notice is not None:
                 builder.add(notice)
                 yield notice

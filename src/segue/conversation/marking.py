@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from segue.conversation.editing import EditableConversation
 from segue.conversation.history import Step
-from segue.conversation.picture_focus import reference_in
+from segue.conversation.picture_focus import about_picture, reference_in
 from segue.conversation.register import ObjectRegister, update_regions
 from segue.errors import InputError
-from segue.pipeline.answer import Answer, Event
+from segue.pipeline.answer import Answer, Event, Notice
 from segue.pipeline.answer_builder import AnswerBuilder
 from segue.pipeline.photographs import photograph_notice
 from segue.pipeline.pipeline import Pipeline
+from segue.pipeline.same_place import same_place_notice
 from segue.prompting.picture_reference import PictureReference
 from segue.prompting.spoken import spoken_of
 from segue.values.image import Image
@@ -52,6 +53,27 @@ class MarkableConversation(EditableConversation):
         notices = (photograph_notice(stages, image) for image in self._new_images)
         return [notice for notice in notices if notice is not None]
 
+    def _reference(self, question: str) -> PictureReference:
+        """Find the pictures that a question names, or the one that was added again for it."""
+        reference = reference_in(question, self.images)
+        again = self._shown_again
+        return reference if again is None else about_picture(reference, again)
+
+    def _notices_of_shown_again(self) -> list[str]:
+        """Say that a picture was not added again."""
+        if self._shown_again is None:
+            return []
+        name = f"picture {self._shown_again + 1}"
+        return [f"This is {name} of the conversation, so it was not added again; it is meant here."]
+
+    def _notice_of_same_places(self, builder: AnswerBuilder) -> Notice | None:
+        """Say where an answer found, under another name, what is known or found already."""
+        known_ids = {region.id for region in self.regions}
+        new_ids = builder.regions.keys() - known_ids
+        regions = update_regions(self.regions, builder.regions.values()) if new_ids else []
+        notice = same_place_notice(regions, new_ids)
+        return None if notice is None else Notice(notice)
+
     def mark(
         self, phrases: str | Sequence[str] | None = None, *, turn: int | None = None
     ) -> Answer:
@@ -87,6 +109,10 @@ class MarkableConversation(EditableConversation):
         reference = reference_in(answer.question, images)
         for _ in self._mark(builder, phrases, images, reference, register):
             pass
+        same_places = self._notice_of_same_places(builder)
+        for notice in (*builder.contradictions(), same_places):
+            if notice is not None:
+                builder.add(notice)
         found = {region.id: region for region in (*answer.regions, *builder.regions.values())}
         updated = replace(
             answer,

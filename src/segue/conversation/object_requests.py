@@ -15,6 +15,7 @@ from segue.conversation.prompted_regions import union_of_regions
 from segue.conversation.references import NOTHING, Referent, Resolution
 from segue.conversation.references.colours import basic_colours
 from segue.conversation.references.expressions import (
+    Among,
     Description,
     Exclusion,
     Expression,
@@ -31,6 +32,7 @@ from segue.conversation.references.wording import (
     Wording,
     ask_which,
     describe_done,
+    say_equal,
     undone,
     unknown_object,
 )
@@ -171,6 +173,9 @@ class ReferringConversation(MarkableConversation):
             return None
         chinese = is_chinese(text)
         resolution = self._resolve(expression, self.regions, image, self._salient(), chinese)
+        if request.is_comparison:
+            is_told = (resolution.ids or resolution.choices) and self._compares(expression, image)
+            return RequestPlan(request, resolution, image) if is_told else None
         if request.action == "point":
             is_answerable = request.is_bare or is_anaphoric(expression)
             if not is_answerable and not self._tells_apart(expression):
@@ -220,9 +225,18 @@ class ReferringConversation(MarkableConversation):
         if not isinstance(expression, Description) or expression.noun is None:
             return False
         says_which = expression.side or expression.size or expression.ordinal or expression.colours
-        everything = Description(expression.noun, plural=True, every=True)
-        resolution = self._resolve(everything, self.regions, None, (), False)
-        return bool(says_which) and len(resolution.ids) > 1
+        return bool(says_which) and self._compares(expression, None)
+
+    def _compares(self, expression: Expression, image: int | None) -> bool:
+        """Whether an expression chooses among several known objects."""
+        if isinstance(expression, Among):
+            whole: Expression = expression.whole
+        elif isinstance(expression, Description):
+            whole = Description(expression.noun, plural=True, every=True)
+        else:
+            return False
+        salient = self._salient()
+        return len(self._resolve(whole, self.regions, image, salient, False).ids) > 1
 
     def _stream_request(
         self, question: str, reference: PictureReference, plan: RequestPlan
@@ -231,6 +245,9 @@ class ReferringConversation(MarkableConversation):
         builder = AnswerBuilder(question)
         builder.from_register = True
         regions = self.regions
+        for sentence in self._notices_of_shown_again():
+            builder.add(Notice(sentence))
+            yield Notice(sentence)
         if plan.missing:
             for sentence in self._photograph_notices():
                 builder.add(Notice(sentence))
@@ -242,6 +259,9 @@ class ReferringConversation(MarkableConversation):
             ):  # fmt: skip
                 builder.add(event)
                 yield event
+            if notice := self._notice_of_same_places(builder):
+                builder.add(notice)
+                yield notice
             found_regions = list(builder.regions.values())
             regions = tuple(update_regions(self.regions, found_regions))
             ids = [region.id for region in found_regions]
@@ -294,6 +314,10 @@ class ReferringConversation(MarkableConversation):
         if request.action in ("undo", "redo"):
             return self._change_back(request.action, chinese=chinese)
         by_id = {region.id: region for region in regions}
+        if resolution.choices and request.is_comparison:
+            equal_regions = [by_id[id] for id in resolution.choices]
+            wording = say_equal(equal_regions, chinese=chinese)
+            return _Change(regions, self.edits, wording, tuple(equal_regions))
         if resolution.choices:
             choices = [by_id[id] for id in resolution.choices]
             wording = ask_which(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segue.pipeline.answer import Answer
+from segue.prompting.intent import is_chinese
 from segue.prompting.picture_reference import PictureReference, find_picture_reference
 from segue.values.image import Image
 from segue.values.message import Message
@@ -22,6 +23,16 @@ def reference_in(question: str, images: Sequence[Image]) -> PictureReference:
         InputError: it names one by a number that does not exist.
     """
     return find_picture_reference(question, [image.name for image in images])
+
+
+def about_picture(reference: PictureReference, index: int) -> PictureReference:
+    """Return what a question names, or one picture where it names none."""
+    if reference.indexes:
+        return reference
+    question = reference.numbered
+    is_han = is_chinese(question)
+    numbered = f"图{index + 1}:{question}" if is_han else f"In picture {index + 1}: {question}"
+    return replace(reference, indexes=(index,), numbered=numbered)
 
 
 def turns_about(

@@ -22,19 +22,33 @@ class ConversationState:
         self.history = History()
         """The changes so far; pictures are not among them."""
         self._images: tuple[Image, ...] = ()
+        self._shown_again: int | None = None
+        """Index of an earlier picture that was added again: the next question is about it."""
         self._next_id = 1
 
-    def add_images(self, *images: ImageSource, allow_urls: bool = False) -> Self:
+    def add_images(
+        self, *images: ImageSource, allow_urls: bool = False, again: bool = False
+    ) -> Self:
         """Add pictures, which go with the next question. Questions are about the newest.
+
+        What was added before is not added again, whatever it is called now: the next question is
+        about that picture.
 
         Args:
             images: anything `Image.open` takes.
             allow_urls: let http(s) addresses be fetched.
+            again: add what was added before once more, as a picture of its own.
 
         Raises:
             InputError: something is not a picture; then none of them is added.
         """
-        self._images += tuple(Image.open(image, allow_urls=allow_urls) for image in images)
+        known_images = self._images
+        for image in [Image.open(image, allow_urls=allow_urls) for image in images]:
+            self._shown_again = None if again else _index_of(image, known_images)
+            if self._shown_again is None:
+                self._images += (image,)
+        if self._shown_again == len(self._images) - 1:
+            self._shown_again = None  # the newest is what questions are about anyhow
         return self
 
     @property
@@ -168,6 +182,7 @@ class ConversationState:
         step: Step | None = None,
     ) -> None:
         """Append a turn as one step, with what it changed besides; None: nothing."""
+        self._shown_again = None
         snapshot = self.history.now
         earlier = snapshot.regions if regions is None else regions
         start = snapshot.history_start if history_start is None else history_start
@@ -188,6 +203,14 @@ class ConversationState:
 
     show = renamed("Conversation.show", add_images)
     adopt = renamed("Conversation.adopt", append_turn)
+
+
+def _index_of(image: Image, images: Sequence[Image]) -> int | None:
+    """Return where a picture of the same content is; None: nowhere."""
+    for index, known in enumerate(images):
+        if known.size == image.size and known.digest == image.digest:
+            return index
+    return None
 
 
 def _next_number(ids: Iterable[str]) -> int:

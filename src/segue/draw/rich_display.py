@@ -12,6 +12,7 @@ import PIL.Image
 
 from segue.draw import draw_regions
 from segue.draw.palette import contrast_colour, palette
+from segue.files.counts import count_noun
 from segue.values.image import Image
 from segue.values.image.conversion import png_thumbnail
 from segue.values.region import Region
@@ -23,7 +24,7 @@ LONGEST_SIDE = 640
 def picture_html(image: Image, regions: Sequence[Region] = ()) -> str:
     """Return an `<img>` of a picture with its regions drawn on it."""
     picture = draw_regions(image, regions) if regions else image.to_pil()
-    alternative = f"{image.name or 'picture'}, {len(regions)} regions"
+    alternative = f"{image.name or 'picture'}, {count_noun(len(regions), 'region')}"
     return _img(picture, alternative)
 
 

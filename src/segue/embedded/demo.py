@@ -12,6 +12,7 @@ from pathlib import Path
 from segue.assistant import Assistant
 from segue.embedded.samples import SampleScene
 from segue.files.atomic import write_picture, write_text
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Answer
 
 PAGE = "index.html"
@@ -86,5 +87,5 @@ def _card(demo_answer: DemoAnswer) -> str:
   <h2>{html.escape(answer.question)}</h2>
   <p>{html.escape(answer.text)}</p>{absent}
   <code>{html.escape(answer.raw)}</code><br>
-  <small>{masks} masks, {demo_answer.seconds:.2f} s</small>
+  <small>{count_noun(masks, "mask")}, {demo_answer.seconds:.2f} s</small>
 </article>"""

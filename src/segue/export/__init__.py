@@ -12,6 +12,7 @@ from itertools import count
 from segue.deprecated import renamed_in
 from segue.errors import InputError
 from segue.export.names import unique_names
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Answer
 from segue.runtime.catalog import Catalog, Entry
 from segue.values.box import Size
@@ -60,8 +61,8 @@ def annotated(
             called = [image_name] if isinstance(image_name, str) else list(image_name)
             if len(called) != len(answer.images):
                 raise InputError(
-                    f"Answer {number + 1} has {len(answer.images)} pictures, got {len(called)} "
-                    "names for them."
+                    f"Answer {number + 1} has {count_noun(len(answer.images), 'picture')}, got "
+                    f"{len(called)} names for them."
                 )
         for index, (name, image) in enumerate(zip(called, answer.images, strict=True)):
             image_regions = [region for region in answer.regions if region.image == index]

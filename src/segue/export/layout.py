@@ -26,6 +26,9 @@ class FormatLayout:
     """Whether a region without a mask whose box has no area inside the picture cannot be."""
     is_boxes_only: bool = False
     """Whether masks are lost."""
+    holds_splits: bool = False
+    """Whether one data set holds all splits, each in a folder of pictures; the writer then takes
+    `splits`, and names that begin with a split's."""
     embeds_pictures: bool = False
     """Whether pictures are inside the files of the format; the writer then takes `files`."""
 
@@ -63,6 +66,7 @@ LAYOUTS: Mapping[str, FormatLayout] = {
         takes_categories=True,
         needs_pixels=True,
         needs_area=True,
+        holds_splits=True,
     ),
     "labelme": FormatLayout(
         "boxes beside masks, who found a region, spans, quadrilaterals, empty masks",

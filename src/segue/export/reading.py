@@ -173,6 +173,11 @@ def read_data_set(
     if files:
         names = ", ".join(printable_path(file) for file in files)
         raise InputError(f"{printable_path(source)} holds several COCO files. Name one: {names}")
+    if folders := _yolo_folders_in(place):
+        names = ", ".join(printable_path(folder) for folder in folders)
+        raise InputError(
+            f"{printable_path(source)} holds YOLO folders, one a split. Name one: {names}"
+        )
     expected = "; ".join(kind.expected for kind in SOURCES)
     raise InputError(
         f"{printable_path(source)} {_description(place.path)}, which is nothing that can be "
@@ -318,6 +323,11 @@ def _is_cvat(place: SourcePlace) -> bool:
 
 def _is_yolo(place: SourcePlace) -> bool:
     return (place.path / "data.yaml").is_file()
+
+
+def _yolo_folders_in(place: SourcePlace) -> list[Path]:
+    """Return the folders with a data.yaml of their own, as segue 0.2 wrote splits."""
+    return [file.parent for file in sorted(place.path.glob("*/data.yaml"))]
 
 
 def _is_voc(place: SourcePlace) -> bool:

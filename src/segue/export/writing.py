@@ -28,11 +28,13 @@ from segue.export.picture_files import (
 )
 from segue.export.reading import DataSet
 from segue.files.atomic import printable_path
+from segue.pipeline.same_place import better_of, same_places
 from segue.values.image import Image
 from segue.values.region import Region
 
 PictureCopies = Literal["copy", "none"]
 OTHER_CLASS = "of another class"
+SAME_PLACE = "in the place of a region of another name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class ExportPlan:
     seed: int = 0
     """Of the split."""
     pictures: PictureCopies = "copy"
+    merge_same: bool = False
+    """Of regions in one place under two names, write the one that is more likely right."""
     force: bool = False
     """Write although the target holds something; files of other names stay."""
 
@@ -82,6 +86,8 @@ class SplitExport:
     """Regions written, by class, in the order of the ids; classes without any have 0."""
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Regions left out, by reason and class."""
+    same_places: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Pairs of regions that lie in one place under two names, by their classes; written or not."""
     copied: int = 0
     """Pictures copied, those that were already there included."""
     not_copied: list[str] = field(default_factory=list)
@@ -105,6 +111,10 @@ class SplitExport:
             "left_out": [
                 {"reason": reason, "class": label, "regions": count}
                 for (reason, label), count in self.left_out.items()
+            ],
+            "same_places": [
+                {"classes": list(labels), "pairs": count}
+                for labels, count in self.same_places.items()
             ],
             "copied": self.copied,
             "not_copied": list(self.not_copied),
@@ -271,6 +281,16 @@ def _keep_writable(
             regions.append(region)
         else:
             export.left_out[reason, label] += 1
+    dropped_ids = set[int]()
+    for pair in same_places(regions):
+        first, second = map(label_of, pair.regions)
+        export.same_places[first, second] += 1
+        if plan.merge_same and not dropped_ids & {id(region) for region in pair.regions}:
+            better = better_of(pair)
+            worse = pair.second if better is pair.first else pair.first
+            dropped_ids.add(id(worse))
+            export.left_out[SAME_PLACE, label_of(worse)] += 1
+    regions = [region for region in regions if id(region) not in dropped_ids]
     return replace(picture, regions=tuple(regions))
 
 
@@ -279,7 +299,7 @@ def _rename_for_copies(
 ) -> tuple[list[AnnotatedImage], list[tuple[PictureFile, Path]]]:
     """Return the pictures under the names of their copies, and what is copied where."""
     if plan.pictures == "none":
-        return list(pictures), []
+        return [_in_split(picture, plan, export) for picture in pictures], []
     is_folder = plan.layout.file_name is None
     folder = export.target if is_folder else export.target.parent
     folder /= plan.layout.picture_folder
@@ -293,6 +313,8 @@ def _rename_for_copies(
         names.append(str(path.with_suffix(suffix or "") if is_png or is_bare else path))
     if any(isinstance(original, Image) for original in originals):
         names = unique_names(names)  # "a.jpg" and "a.png" are both "a.png" now
+    if plan.layout.holds_splits and export.split:
+        names = [f"{export.split}/{name}" for name in names]
     copies: list[tuple[PictureFile, Path]] = []
     for picture, name, original, suffix in zip(pictures, names, originals, suffixes, strict=True):
         if original is None or suffix is None:
@@ -301,6 +323,13 @@ def _rename_for_copies(
             copies.append((original, folder / name))
     renamed = [replace(picture, name=name) for picture, name in zip(pictures, names, strict=True)]
     return renamed, copies
+
+
+def _in_split(picture: AnnotatedImage, plan: ExportPlan, export: SplitExport) -> AnnotatedImage:
+    """Return the picture under the name that it has in a data set with all splits."""
+    if not plan.layout.holds_splits or not export.split:
+        return picture
+    return replace(picture, name=f"{export.split}/{picture_path(picture.name)}")
 
 
 def _suffix_of(original: PictureFile | None) -> str | None:
@@ -322,6 +351,8 @@ def _write_part(
     options: dict[str, Any] = {}
     if plan.layout.takes_categories:
         options["categories"] = categories
+    if plan.layout.holds_splits:
+        options["splits"] = list(plan.splits)
     if plan.layout.embeds_pictures and plan.pictures != "none":
         originals = {target: original for original, target in copies}
         folder = export.target / plan.layout.picture_folder
@@ -351,7 +382,9 @@ def _target(plan: ExportPlan, split: str | None) -> Path:
     """Return what the writer is given: a folder, or the one file of the format."""
     if _is_one_file(plan):
         return plan.target.with_stem(f"{plan.target.stem}-{split}") if split else plan.target
-    return plan.layout.target_in(plan.target / split if split else plan.target)
+    if split is None or plan.layout.holds_splits:
+        return plan.layout.target_in(plan.target)
+    return plan.layout.target_in(plan.target / split)
 
 
 def _check_targets(plan: ExportPlan, targets: Iterable[Path], source: str | Path | None) -> None:

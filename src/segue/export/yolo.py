@@ -3,6 +3,8 @@
     labels/street.txt      class x1 y1 x2 y2 …     corners as fractions of width and height
     data.yaml              names: {0: "cat", 1: "dog"}
 
+Where it is split, each split is a folder in images/ and in labels/, and data.yaml names them all.
+
 Kept: phrases as classes, outlines to a millionth of the picture's side.
 Lost: scores, boxes, ids, who found a region, sizes of pictures. A line holds one ring, so holes and
 separate pieces are tied together by seams: exact under the even-odd rule, as `read_yolo` fills; the
@@ -34,6 +36,7 @@ def write_yolo(
     target: str | Path,
     *,
     categories: Sequence[str] | None = None,
+    splits: Sequence[str] = (),
 ) -> list[Path]:
     """Write the data set into a folder.
 
@@ -44,6 +47,8 @@ def write_yolo(
         target: the folder.
         categories: the classes in the order of their numbers, from 0, with those that have no
             object; None: in the order in which they occur. Give it where parts must agree.
+        splits: of the whole data set, as data.yaml names them; a picture's name begins with the
+            folder of its split.
 
     Returns:
         data.yaml, then one file for each picture, empty where nothing was found.
@@ -54,13 +59,31 @@ def write_yolo(
     """
     folder, labels = Path(target), labels_of(pictures, categories)
     names = label_files(pictures)
-    text = f"train: images\nval: images\n{yaml_names(labels)}"
+    text = f"{_split_lines(splits)}{yaml_names(labels)}"
     files = [write_text(text, folder / "data.yaml")]
     numbers = {label: number for number, label in enumerate(labels)}
     for picture, name in zip(pictures, names, strict=True):
         lines = [_line(region, numbers, picture.size) for region in picture.regions]
         files.append(write_text("".join(line for line in lines if line), folder / "labels" / name))
     return files
+
+
+def _split_lines(splits: Sequence[str]) -> str:
+    """Return the lines of a data.yaml that say where the pictures of each split are.
+
+    Trainers ask for "train" and "val": where no split is called so, others stand in.
+
+    >>> _split_lines(["train", "valid"])
+    'train: images/train\\nval: images/valid\\n'
+    """
+    folders = {split: f"images/{split}" for split in splits} or {"train": "images"}
+    first, last = next(iter(folders.values())), list(folders.values())[-1]
+    rival_names = ("val", "valid", "validation", "dev", "test")
+    val = next((folders[name] for name in rival_names if name in folders), last)
+    lines = {"train": folders.get("train", first), "val": val}
+    stood_in = list(lines.values())
+    lines |= {n: f for n, f in folders.items() if n == "test" or f not in stood_in}
+    return "".join(f"{name}: {folder}\n" for name, folder in lines.items())
 
 
 def read_yolo(

@@ -1,6 +1,7 @@
 """ClickWidget: a `ClickEditor` as an anywidget, for JupyterLab, VS Code and Colab."""
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import anywidget
 import traitlets
 
 from segue.conversation import Conversation
+from segue.files.counts import count_noun
 from segue.notebook.click_editor import ClickEditor
 from segue.pipeline.regions import Regions
 
@@ -40,6 +42,25 @@ class ClickWidget(anywidget.AnyWidget):
     def conversation(self) -> Conversation:
         """The conversation that kept regions belong to."""
         return self.editor.conversation
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return what a notebook shows; where it shows no widgets, words that help."""
+        bundle = super()._repr_mimebundle_(**options)
+        if bundle is None:
+            return None
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        words = self._words()
+        data |= {"text/plain": words, "text/html": f"<p>{escape(words)}</p>"}
+        return bundle
+
+    def _words(self) -> str:
+        name = self.editor.image.name or "a picture"
+        regions = count_noun(len(self.regions), "region")
+        return (
+            f"Click on {name}: {regions} so far. Where you read this in place of the picture, no "
+            "widgets are shown: trust the notebook and run its cells, or, without a page, use "
+            "widget.editor.click(x, y) and widget.editor.keep()."
+        )
 
     def refresh(self) -> None:
         """Show what was changed in the conversation outside the widget."""

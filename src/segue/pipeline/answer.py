@@ -16,6 +16,7 @@ import PIL.Image
 
 from segue.draw import draw_regions
 from segue.draw.rich_display import figure_html, not_found_html, picture_html, words_html
+from segue.files.counts import count_noun
 from segue.values.image import Image
 from segue.values.presence import PresenceVerdict
 from segue.values.region import Region
@@ -53,6 +54,8 @@ class NotFound:
     reason: str = "it is not in the picture"
     verdict: PresenceVerdict | None = None
     """Whether it is there after all; None: no calibration of the models is known."""
+    is_looked_for: bool = True
+    """Whether something looked for it; else there was no picture, no detector or no clear place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,8 @@ class Answer:
 
     def __repr__(self) -> str:
         missing = f", not found: {', '.join(self.not_found)}" if self.not_found else ""
-        return f"<Answer {shorten(self.text, 80)!r}, {len(self.regions)} regions{missing}>"
+        found = count_noun(len(self.regions), "region")
+        return f"<Answer {shorten(self.text, 80)!r}, {found}{missing}>"
 
     def _repr_html_(self) -> str:
         """Return the words, phrases in colour, and the pictures that something is marked in."""

@@ -17,10 +17,12 @@ from segue.pipeline.answer import (
     TextAdded,
     ThoughtEnded,
 )
+from segue.pipeline.contradictions import find_contradictions
 from segue.pipeline.presence import PresenceAssessment
 from segue.presence import PresenceEvidence
 from segue.prompting.absence import says_absent
 from segue.values.image import Image
+from segue.values.presence import PresenceVerdict
 from segue.values.region import Region
 
 
@@ -39,6 +41,7 @@ class AnswerBuilder:
         self.notices: list[str] = []
         self.marked: tuple[str, ...] = ()
         self._missing: list[PhraseVerdict] = []
+        self._looked_for: dict[str, PresenceVerdict | None] = {}
         self.from_register = False
         self.choices: tuple[str, ...] = ()
         self.finish: Any = "stop"
@@ -68,6 +71,8 @@ class AnswerBuilder:
                 self.regions[region.id] = region
             case NotFound(phrase):
                 self.not_found.append(phrase)
+                if event.is_looked_for:
+                    self._looked_for[phrase] = event.verdict
                 if event.verdict is not None:
                     self._missing.append(PhraseVerdict(phrase, event.image, event.verdict))
             case MarkupBroken(text, cut):
@@ -86,6 +91,7 @@ class AnswerBuilder:
         """All that came so far was a thought."""
         for part in (self.text, self.regions, self.not_found, self.broken, self._missing):
             part.clear()
+        self._looked_for.clear()
         self.cut = False
 
     def add_denials(
@@ -119,6 +125,16 @@ class AnswerBuilder:
             if earlier is None or region.verdict.probability > earlier.verdict.probability:
                 verdicts[key] = PhraseVerdict(*key, region.verdict)
         return tuple(verdicts.values())
+
+    def contradictions(self) -> list[Notice]:
+        """Return what to say where the words say the opposite of what was found."""
+        sentences = find_contradictions(
+            self.question,
+            "".join(self.text),
+            list(self.regions.values()),
+            self._looked_for.items(),
+        )
+        return list(map(Notice, sentences))
 
     def final_notice(self) -> Notice | None:
         """Return what the user should know of how the reply ended."""

@@ -8,6 +8,7 @@ import PIL.Image
 
 from segue.draw import draw_regions
 from segue.draw.rich_display import figure_html, not_found_html, picture_html, region_table_html
+from segue.files.counts import count_noun
 from segue.values.image import Image
 from segue.values.region import Region
 from segue.values.serialize import picture_to_json, region_to_json
@@ -68,7 +69,7 @@ class Regions(tuple[Region, ...]):
     def __repr__(self) -> str:
         phrases = ", ".join(dict.fromkeys(region.phrase or "?" for region in self))
         missing = f", not found: {', '.join(self.not_found)}" if self.not_found else ""
-        return f"<{len(self)} regions: {phrases}{missing}>"
+        return f"<{count_noun(len(self), 'region')}: {phrases}{missing}>"
 
     def _repr_html_(self) -> str:
         return figure_html(

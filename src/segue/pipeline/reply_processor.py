@@ -43,6 +43,10 @@ from segue.values.region import FoundBy, Region
 
 MIN_AREA = 0.5
 """A box that covers less, in square pixels of the picture, is no place."""
+SURE_SCORE = 0.6
+"""A detector's score from which older pictures are not looked at, where there is no verdict."""
+CLEARLY_LIKELIER = 0.2
+"""By so much a find in an older picture must be likelier than the one in a newer picture."""
 
 
 Identify = Callable[[Sequence[Region]], list[Region]]
@@ -119,7 +123,9 @@ class ReplyProcessor:
                 case DetectRequest() if self.images:
                     yield from self._detect(event)
                 case BoxMention(phrase) | PointMention(phrase) | DetectRequest(phrase):
-                    yield NotFound(phrase, event.span, reason="there is no picture")
+                    yield NotFound(
+                        phrase, event.span, reason="there is no picture", is_looked_for=False
+                    )
 
     def _report_absence(self, absence: Absence) -> Iterator[Event]:
         """Report what is not in the picture, as the chat model says."""
@@ -148,7 +154,7 @@ class ReplyProcessor:
             quad = tuple((x * across, y * down) for x, y in mention.quad)
         if box.area < MIN_AREA:
             reason = "its box lies outside the picture or covers less than a pixel"
-            yield NotFound(mention.phrase, mention.span, index, reason=reason)
+            yield NotFound(mention.phrase, mention.span, index, reason=reason, is_looked_for=False)
             return
         region = Region("", mention.phrase, box, "chat", index, span=mention.span, quad=quad)
         yield from self._segment(self._identify([region]), index)
@@ -188,28 +194,70 @@ class ReplyProcessor:
     def _detect(self, request: DetectRequest) -> Iterator[Event]:
         """Ask the detector for a phrase."""
         phrase, span = request.phrase, request.span
-        newest = len(self.images) - 1
         if self.grounder.detector is None:
             index = self._image_index(request.image)
-            yield NotFound(phrase, span, index, reason="there is no detector")
+            yield NotFound(phrase, span, index, reason="there is no detector", is_looked_for=False)
             return
-        is_named = request.image is not None or self.pictures is not None
-        for index in self._pictures_to_search(request.image):
-            found = self.grounder.detect(self.images[index], [phrase], index=index)
-            regions = self._identify([replace(r, phrase=phrase, span=span) for r in found])
-            if regions and index != newest and not is_named:
-                yield Notice(f"{phrase!r} is in {self._picture_name(index)}, not in the newest.")
+        if request.image is None and self.pictures is None:
+            yield from self._detect_anywhere(phrase, span)
+            return
+        named = self._image_index(request.image)
+        for index in (self.pictures or ()) if request.image is None else [named]:
+            regions = self._identify(self._find(phrase, span, index))
             yield from self._segment(regions, index)
-            if regions and not is_named:
-                return
-            if not regions and is_named:
-                where = self._picture_name(index) if newest else "the picture"
+            if not regions:
+                where = self._picture_name(index) if len(self.images) > 1 else "the picture"
                 missing = NotFound(phrase, span, index, reason=f"it is not in {where}")
                 yield from self._report_missing(missing, self._evidence_of_missing(missing))
-        if not is_named:
+
+    def _detect_anywhere(self, phrase: str, span: tuple[int, int] | None) -> Iterator[Event]:
+        """Ask the detector for a phrase in all pictures, newest first, as long as it is not sure.
+
+        An older picture is taken where what it shows is clearly likelier.
+        """
+        newest = len(self.images) - 1
+        chosen: tuple[int, list[Region], float] | None = None
+        weaker: float | None = None
+        for index in range(newest, -1, -1):
+            found = self._find(phrase, span, index)
+            if not found:
+                continue
+            likelihood, is_sure = max(map(self._likelihood, found))
+            if chosen is None or likelihood > chosen[2] + CLEARLY_LIKELIER:
+                weaker = chosen[2] if chosen is not None and chosen[0] == newest else weaker
+                chosen = index, found, likelihood
+            if is_sure:
+                break
+        if chosen is None:
             where = "it is not in the picture" if newest == 0 else "it is in none of the pictures"
             missing = NotFound(phrase, span, newest, reason=where)
             yield from self._report_missing(missing, self._evidence_of_missing(missing))
+            return
+        index, found, likelihood = chosen
+        if index != newest:
+            name = self._picture_name(index)
+            in_newest = (
+                "not in the newest"
+                if weaker is None
+                else f"where it is likelier than in the newest ({likelihood:.2f}, not {weaker:.2f})"
+            )
+            yield Notice(f"{phrase!r} is in {name}, {in_newest}.")
+        yield from self._segment(self._identify(found), index)
+
+    def _find(self, phrase: str, span: tuple[int, int] | None, index: int) -> list[Region]:
+        """Return what the detector finds in a picture; it has no ids yet."""
+        found = self.grounder.detect(self.images[index], [phrase], index=index)
+        return [replace(region, phrase=phrase, span=span) for region in found]
+
+    def _likelihood(self, region: Region) -> tuple[float, bool]:
+        """Return how likely a find is right, and whether that is sure enough to look no further."""
+        verdict = None
+        if self._presence is not None:
+            verdict = self._presence.verdict(self._presence.evidence_of(region))
+        if verdict is not None:
+            return verdict.probability, verdict.presence == "present"
+        score = 1.0 if region.score is None else region.score
+        return score, score >= SURE_SCORE
 
     def _evidence_of_missing(self, missing: NotFound) -> PresenceEvidence | None:
         if self._presence is None:
@@ -244,12 +292,6 @@ class ReplyProcessor:
                     return
                 verdict = new_verdict
         yield replace(missing, verdict=verdict)
-
-    def _pictures_to_search(self, number: int | None) -> Sequence[int]:
-        """Indexes of the pictures in which a phrase is looked for, in this order."""
-        if number is not None or self.pictures is not None:
-            return [self._image_index(number)] if number is not None else self.pictures or ()
-        return range(len(self.images) - 1, -1, -1)
 
     def _segment(self, regions: list[Region], index: int) -> Iterator[Event]:
         """Report regions of one picture, and make the masks of those that have none."""
@@ -312,4 +354,4 @@ def _ambiguous(mention: BoxMention | PointMention, frame: object, index: int) ->
     if not isinstance(frame, EitherFrame):
         return None
     reason = f"its frame is ambiguous ({frame}); name the dialect, which settles it"
-    return NotFound(mention.phrase, mention.span, index, reason=reason)
+    return NotFound(mention.phrase, mention.span, index, reason=reason, is_looked_for=False)

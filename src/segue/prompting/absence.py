@@ -1,4 +1,4 @@
-"""Whether the words of a reply say that something is not in the picture, in English or Chinese."""
+"""Whether words of a reply say that something is in the picture, or is not: English or Chinese."""
 
 import re
 
@@ -26,6 +26,62 @@ _CHINESE_BEFORE = (
     "|未检测到|找不到|看不到|看不见|不存在|不包含|并无"
 )
 _CHINESE_AFTER = "不在|不存在|没有出现|没出现|未出现|看不到|找不到|没有找到|未找到|未检测到"
+_ARTICLE = r"(?:an?|one|two|three|four|five|several|some|many)"
+_STATEMENT = (
+    r"(?:there (?:is|are|was|were)|there's|i (?:can (?:also )?)?see|"
+    r"(?:it|picture|image|photo|photograph|scene) (?:shows|contains|depicts|includes|has)|yes|"
+    rf"you can see|(?:^|[.!?\n]\s*){_ARTICLE}\b)"
+)
+_HEDGE = re.compile(
+    r"\b(?:if|whether|might|may|perhaps|maybe|possibly|could|cannot|unsure|not|no|never|without)\b"
+    r"|n't\b|\?|是否|可能|也许|如果|不|没|未|无|？|吗",
+    re.IGNORECASE,
+)
+_SENTENCES = re.compile(r"[^.!?。！？\n]+[.!?。！？]?")
+_YES = re.compile(
+    r"^\W*(?:(?:yes|yeah|yep|sure|indeed)\b|是的|对|在的|有(?:的|[，,。!！]|$))", re.I
+)
+_NO = re.compile(r"^\W*(?:(?:no|nope)\b|没有|没|不在|不是)", re.IGNORECASE)
+
+
+def says_present(text: str, phrase: str) -> bool:
+    """Return whether a text says that what a phrase names is there.
+
+    Only plain statements count: a sentence that denies or doubts anything says nothing here.
+
+    Args:
+        text: the clean words of a reply.
+        phrase: what was asked for, in the language of the reply.
+
+    >>> says_present("Yes, there is a cat on the sofa.", "cats")
+    True
+    >>> says_present("图片里有一只猫。", "猫"), says_present("I can look for the cat.", "cat")
+    (True, False)
+    """
+    name = _name_pattern(phrase)
+    if name is None or says_absent(text, phrase):
+        return False
+    if phrase.isascii():
+        before = rf"{_STATEMENT}{_BETWEEN}{{0,60}}?\b{name}\b"
+        after = rf"\b{name}\b (?:is|are|sits|stands|lies)\b"
+    else:
+        before = rf"(?:有|看到|看见|显示|包含){_BETWEEN}{{0,16}}?{name}"
+        after = rf"{name}{_BETWEEN}{{0,6}}?(?:在|位于)"
+    return any(
+        _HEDGE.search(sentence) is None and re.search(f"{before}|{after}", sentence, re.IGNORECASE)
+        for sentence in _SENTENCES.findall(text)
+    )
+
+
+def says_yes_or_no(text: str) -> bool | None:
+    """Return whether a reply begins with yes or with no; None: it does neither.
+
+    >>> says_yes_or_no("No."), says_yes_or_no("是的,有。"), says_yes_or_no("Nothing is there.")
+    (False, True, None)
+    """
+    if _NO.match(text):
+        return False
+    return True if _YES.match(text) else None
 
 
 def says_absent(text: str, phrase: str) -> bool:

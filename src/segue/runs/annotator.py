@@ -18,7 +18,7 @@ from segue.runs.settings import EVERYTHING_CLASS, RunSettings
 from segue.runs.tiling import find_in_tiles
 from segue.runtime.prepared_inputs import PreparedInputs
 from segue.segment import BatchSegmenter
-from segue.segment.everything import EverythingOptions, segment_everything
+from segue.segment.everything import EverythingOptions, OnClicks, segment_everything
 from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.nms import nms
@@ -77,13 +77,17 @@ class _Draft:
 class Annotator:
     """Applies the settings of a run to pictures, several at a time where models gain by it."""
 
-    def __init__(self, assistant: Assistant, settings: RunSettings) -> None:
+    def __init__(
+        self, assistant: Assistant, settings: RunSettings, on_clicks: OnClicks | None = None
+    ) -> None:
         """
         Args:
             assistant: whose models are asked.
             settings: what for.
+            on_clicks: see `segue.segment.everything.segment_everything`.
         """
         self._assistant, self._settings = assistant, settings
+        self._on_clicks = on_clicks
         is_detecting = bool(settings.classes) and not settings.from_boxes
         self._detector = assistant.detector if is_detecting else None
         is_segmented = is_detecting and assistant.grounder.detects_masks and not settings.asks_chat
@@ -239,7 +243,7 @@ class Annotator:
         return [
             Region("", EVERYTHING_CLASS, mask.box, "segmenter", mask=mask, score=mask.score)
             for mask in segment_everything(
-                self._assistant.grounder.view(image), image.size, options
+                self._assistant.grounder.view(image), image.size, options, self._on_clicks
             )
             if mask.box is not None
         ]

@@ -19,6 +19,7 @@ from segue.runs.annotator import Annotator, Findings, PictureRequest
 from segue.runs.results import PictureResult, PictureStamp
 from segue.runs.settings import RunSettings
 from segue.runs.sources import SourcePicture
+from segue.segment.everything import OnClicks
 from segue.values.image import Image
 from segue.version import __version__
 
@@ -78,14 +79,22 @@ LITTLE_MEMORY = "64MiB"
 class LocalEngine:
     """Runs the models in this process."""
 
-    def __init__(self, assistant: Assistant, *, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        assistant: Assistant,
+        *,
+        batch_size: int | None = None,
+        on_clicks: OnClicks | None = None,
+    ) -> None:
         """
         Args:
             assistant: whose models are asked.
             batch_size: pictures that the models are given together; None: as many as take them
                 about `BATCH_SECONDS`.
+            on_clicks: told of the clicks on a picture in which everything is segmented.
         """
         self._assistant, self._batch_size = assistant, batch_size
+        self._on_clicks = on_clicks
 
     def facts(self) -> Mapping[str, Any]:
         """Return what results depend on. See `Engine.facts`."""
@@ -106,7 +115,7 @@ class LocalEngine:
         """Annotate pictures in their order. See `Engine.run`."""
         return run_pictures(
             pictures,
-            Annotator(self._assistant, settings),
+            Annotator(self._assistant, settings, self._on_clicks),
             lambda name, digest: known.get(name) == digest,
             self._batch_size,
         )

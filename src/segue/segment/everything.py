@@ -14,7 +14,7 @@ Source: Kirillov et al. 2023, arXiv:2304.02643, appendix B, and SamAutomaticMask
 of its code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from segue.segment.sam_view import SamView
 
+OnClicks = Callable[[int, int], None]
+"""Told how many clicks on a picture are done, of how many."""
 POINTS_AT_ONCE = 64
 """Clicks that are answered together; memory decides for fewer."""
 CANDIDATE_IOU = 0.3
@@ -78,13 +80,19 @@ class EverythingOptions:
         ]
 
 
-def segment_everything(view: View, size: Size, options: EverythingOptions) -> list[Mask]:
+def segment_everything(
+    view: View,
+    size: Size,
+    options: EverythingOptions,
+    on_clicks: OnClicks | None = None,
+) -> list[Mask]:
     """Return masks of everything in a picture, best predicted IoU first.
 
     Args:
         view: the picture, encoded.
         size: of the picture.
         options: what stays.
+        on_clicks: told how many clicks are done, of how many, whenever some are.
 
     Returns:
         Masks that are not empty, each with its `score`.
@@ -94,7 +102,9 @@ def segment_everything(view: View, size: Size, options: EverythingOptions) -> li
 
     points = options.points(size)
     if isinstance(view, CropRefinedView):
-        _, _, boxes = _candidates(view, points, CANDIDATE_IOU, 0.0, options.box_nms_threshold)
+        _, _, boxes = _candidates(
+            view, points, CANDIDATE_IOU, 0.0, options.box_nms_threshold, on_clicks
+        )
         masks = view.mask(boxes=boxes) if boxes else []
         masks = [mask for mask in masks if (mask.score or 0) >= options.pred_iou_threshold]
     elif isinstance(view, SamView):
@@ -104,6 +114,7 @@ def segment_everything(view: View, size: Size, options: EverythingOptions) -> li
             options.pred_iou_threshold,
             options.stability_score_threshold,
             options.box_nms_threshold,
+            on_clicks,
         )
         arrays = view.arrays(logits) if len(logits) else []
         masks = [Mask(array, score=score) for array, score in zip(arrays, scores)]
@@ -116,7 +127,13 @@ def segment_everything(view: View, size: Size, options: EverythingOptions) -> li
                 for mask in view.mask(points=clicks)
                 if (mask.score or 0) >= options.pred_iou_threshold
             ]
+            _tell(on_clicks, start + len(clicks), len(points))
     return _without_overlaps([mask for mask in masks if not mask.is_empty], options)
+
+
+def _tell(on_clicks: OnClicks | None, done: int, total: int) -> None:
+    if on_clicks is not None:
+        on_clicks(done, total)
 
 
 def _without_overlaps(masks: Sequence[Mask], options: EverythingOptions) -> list[Mask]:
@@ -134,6 +151,7 @@ def _candidates(
     min_iou: float,
     min_stability: float,
     max_overlap: float,
+    on_clicks: OnClicks | None,
 ) -> tuple["Tensor", list[float], list[Box]]:
     """Return logits (N, s, s), predicted IoU and boxes of the masks that clicks give.
 
@@ -156,6 +174,7 @@ def _candidates(
             is_good = (iou >= min_iou) & (_stability(inside) >= min_stability)
             is_good &= (inside > 0).any(-1).any(-1)
             parts.append((logits[is_good], iou[is_good], _boxes(inside[is_good] > 0)))
+            _tell(on_clicks, min(start + POINTS_AT_ONCE, len(prompts)), len(prompts))
     all_logits = torch.cat([part[0] for part in parts])
     all_scores = torch.cat([part[1] for part in parts]).cpu().numpy()
     scale = np.array([view.size.width / columns, view.size.height / rows] * 2)

@@ -140,7 +140,7 @@ class CompletionWriter:
             raw = "\n".join(reply.raw or reply.text for reply in turn.replies)
             answer = Answer(turn.question, text, raw)
             conversation.append_turn(turn.question, answer, tuple(turn.images))
-        conversation.add_images(*last_turn.images)
+        conversation.add_images(*last_turn.images, again=True)  # as the client counts them
         for event in conversation.stream(last_turn.question, sampling, route=self._request.route):
             if isinstance(self._pipeline, RawTextPipeline) and (text := self._pipeline.take_text()):
                 yield RawTextAdded(text)

@@ -82,7 +82,7 @@ def test_swift_boxes_are_pixels_where_nothing_else_is_said(tmp_path, picture, ki
         (swift("<image>x", "<bbox>", [], [[6, 5, 20, 20]], None, ("none.png",)), "does not open"),
         (swift("<image>x", "<bbox>", [], [[0.1, 0.1, 0.1, 0.1]]), "has no area"),
         (swift("Compare <image> with <image>", "x", images=("a.png",) * 2), "inside a sentence"),
-        (swift("<image><image>x", "x"), "2 <image> placeholders and 1 pictures"),
+        (swift("<image><image>x", "x"), "2 <image> placeholders and 1 picture"),
     ],
 )  # fmt: skip
 def test_swift_records_that_would_teach_holes_are_dropped(tmp_path, picture, record, detail):

@@ -193,6 +193,14 @@ def test_a_second_picture_joins_the_conversation(open_page):
     expect(page.locator(".chip")).to_have_text(re.compile("dog"))
 
 
+def test_a_picture_that_is_there_already_is_not_added_again(open_page):
+    page = open_page()
+    talked_about(page, "meadow", "Frame the dog in the picture.")
+    drop(page, "again.png", sample("meadow").file.read_bytes())
+    expect(page.locator(".notice")).to_contain_text("in the conversation already")
+    assert len(state(page)["images"]) == 1
+
+
 def test_a_file_that_is_no_picture_is_refused_in_plain_words(open_page):
     page = open_page()
     drop(page, "notes.png", b"this is not a picture")

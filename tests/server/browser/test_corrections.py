@@ -217,3 +217,25 @@ def test_every_edit_has_settings_that_the_server_takes(open_page):
     last = state(page)["edits"][-1]
     assert last["operation"] == "background"
     assert set(last["parameters"]) == {"picture"}
+
+
+def test_one_region_is_hidden_and_shown_again(open_page):
+    page = open_page()
+    talked_about(page, "meadow", "Frame the sheep in the picture.", "框出图片中狗的位置")
+    expect(page.locator(".chip")).to_have_count(2)
+    eyes = page.locator("#regions .eye")
+    x, y = on_canvas(page, *middle(true_mask("meadow", "sheep")))
+    page.mouse.move(x, y)
+    expect(page.locator('#stage[data-over="region"]')).to_have_count(1)
+    eyes.first.click()
+    expect(eyes.first).to_have_attribute("aria-pressed", "true")
+    expect(eyes.nth(1)).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#regions [data-hidden]")).to_have_count(1)
+    page.mouse.move(x, y)
+    page.mouse.move(x + 1, y)
+    expect(page.locator('#stage[data-over="region"]')).to_have_count(0)
+    assert len(state(page)["regions"]) == 2  # it is there all the same
+    eyes.first.press("Enter")
+    expect(page.locator("#regions [data-hidden]")).to_have_count(0)
+    page.mouse.move(x, y)
+    expect(page.locator('#stage[data-over="region"]')).to_have_count(1)

@@ -211,7 +211,7 @@ def test_a_body_is_measured_before_it_is_parsed(tmp_path):
             except httpx.WriteError:
                 continue  # it hung up on us, which is as good
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "body_too_large")
-        assert client.post("/v1/segment", content=b"{" * 900).status_code == 400
+        assert client.post("/v1/segment", content=b"{" * 900).status_code == 415
         assert client.get("/v1/models").status_code == 200
 
 

@@ -1,5 +1,7 @@
 """Errors over HTTP."""
 
+import re
+
 import pytest
 from fastapi.exceptions import RequestValidationError
 
@@ -42,3 +44,30 @@ def test_the_form_that_fits_furthest_is_the_one_complained_about():
     ]
     problem = from_validation_error(RequestValidationError(errors))
     assert (problem.param, problem.message) == ("content.0.url", "content.0.url: Required.")
+
+
+def test_a_form_where_json_belongs_is_told_what_is_expected(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    tried = []
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            if list(content) != ["application/json"]:
+                continue
+            url = re.sub(r"{\w+}", "0", path)
+            answer = client.request(method, url, files=[("file", ("a.png", b"x"))])
+            problem = answer.json()["error"]
+            assert (answer.status_code, problem["code"]) == (415, "unsupported_media_type"), path
+            assert (
+                "takes JSON (Content-Type: application/json), got multipart/form-data"
+                in (problem["message"])
+            )
+            tried.append(path)
+    assert "/v1/segment" in tried
+
+
+def test_json_that_is_no_object_is_told_so(client):
+    answer = client.post("/v1/segment", json=[1])
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
+        400, "The body must be a JSON object, {…}."
+    )  # fmt: skip

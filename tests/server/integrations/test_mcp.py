@@ -5,6 +5,7 @@ import base64
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -191,3 +192,37 @@ def test_the_command_speaks_over_stdio(tmp_path):
     answer = apart(lambda: asyncio.run(asked())).structured_content
     assert answer["regions"][0]["phrase"] == "飞机"
     assert answer["not_found"] == ["dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("segment", {}, "picture: Field required. segment takes: picture (needed), phrases, boxes"),
+        ("segment", {"picture": 5}, "picture: Input should be a valid string. segment takes: "),
+        ("segment", {"picture": "scene.png", "boxes": [["a"]]}, "boxes.0.0: Input should be a "),
+        ("segment", {"picture": "scene.png", "masks": "svg"}, "masks: Input should be 'rle' or"),
+        ("segment", {"picture": "scene.png", "phrase": "dog"}, "segment has no argument 'phrase'."),
+        ("find", {}, "There is no tool 'find'. Known: segment, ask, overlay, edit, edited_picture"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_answered_with_a_sentence(call, name, arguments, said):
+    outcome = call(name, **arguments)
+    assert outcome.is_error
+    text = outcome.content[0].text
+    assert text.startswith(said)
+    assert "\n" not in text
+    assert "pydantic" not in text
+
+
+def test_the_documentation_lists_every_argument_of_every_tool(tmp_path):
+    async def listed():
+        async with Client(serve_tools(Tools(scripted, tmp_path, allow_urls=False))) as client:
+            return (await client.list_tools()).tools
+
+    rows = (Path(__file__).parents[3] / "docs" / "serve.md").read_text("utf-8").splitlines()
+    for tool in apart(lambda: asyncio.run(listed())):
+        (row,) = [row for row in rows if row.startswith(f"| `{tool.name}` |")]
+        needed = re.findall(r"\*\*`(\w+)`\*\*", row)
+        assert needed == tool.input_schema.get("required", [])
+        arguments = row.split("|")[2]
+        assert set(re.findall(r"`(\w+)`", arguments)) == set(tool.input_schema["properties"])

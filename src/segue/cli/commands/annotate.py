@@ -12,11 +12,13 @@ import typer
 from segue.cli import options
 from segue.cli.option_groups import expand_option_groups
 from segue.errors import InputError, SegueError
+from segue.files.counts import count_noun
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from segue.assistant import Assistant
+    from segue.cli.terminal.click_progress import ClickProgress
     from segue.runs.annotate import AnnotationRun
     from segue.runs.engine import Engine
     from segue.runs.settings import RunSettings
@@ -169,9 +171,10 @@ def annotate(
 ) -> None:
     """Annotate many pictures with the same classes. Interrupt it any time: nothing is lost."""
     from segue.cli.terminal import results
+    from segue.cli.terminal.click_progress import ClickProgress
     from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.runs.annotate import AnnotationRun
-    from segue.runs.engine import LITTLE_MEMORY
+    from segue.runs.engine import LITTLE_MEMORY, LocalEngine
     from segue.runs.settings import RunSettings, parse_classes
     from segue.runs.sources import find_pictures
     from segue.runs.tiling import Tiling
@@ -222,6 +225,7 @@ def annotate(
     phrases_only = is_detecting and not settings.asks_chat
     if not settings.asks_chat:  # load only what is asked
         models = replace(models, chat="none", detect=models.detect if is_detecting else "none")
+    clicks = ClickProgress()
     with ExitStack() as stack:
         with show_status(console, "loading the models"):
             asked: Assistant | Engine
@@ -239,7 +243,9 @@ def annotate(
                 )
                 n_processes = remote.workers
             else:
-                asked = models.load(LITTLE_MEMORY, phrases_only=phrases_only)
+                asked = LocalEngine(
+                    models.load(LITTLE_MEMORY, phrases_only=phrases_only), on_clicks=clicks
+                )
             run = AnnotationRun(pictures, folder, settings, asked, retry_failed=retry_failed)
         _print_settings(console, settings, len(pictures), bool(run.models["detect"]))
         used = [run.models["segment"]]
@@ -248,8 +254,10 @@ def annotate(
         console.print(f"models: {', '.join(name for name in reversed(used) if name)}")
         n_done = len(pictures) - len(run.pending)
         if n_done:
-            console.print(f"{n_done} of {len(pictures)} pictures are done already", style="dim")
-        _work(run, console, n_processes)
+            console.print(
+                f"{n_done} of {count_noun(len(pictures), 'picture')} done already", style="dim"
+            )
+        _work(run, console, n_processes, clicks)
     summary = _summarise(run, folder)
     _print_summary(summary, console)
     results.write_json(summary, json_target)
@@ -284,7 +292,9 @@ def _print_settings(
         console.print(f"  questions: from {settings.ask_column}")
 
 
-def _work(run: "AnnotationRun", console: "Console", n_processes: int) -> None:
+def _work(
+    run: "AnnotationRun", console: "Console", n_processes: int, clicks: "ClickProgress"
+) -> None:
     """Annotate what is pending, with a bar in a terminal and an estimate after the warm-up.
 
     Other processes load their models first, so that their first pictures do not count.
@@ -309,6 +319,16 @@ def _work(run: "AnnotationRun", console: "Console", n_processes: int) -> None:
     )
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("annotating", total=len(run.pending), note="")
+
+        def estimate(each: float, n_rest: int) -> None:
+            console.print(
+                f"{each:.2f} s a picture; about {_duration(each * n_rest)} to go", style="dim"
+            )
+
+        clicks.begin(
+            show=lambda note: bar.update(task, note=note),
+            estimate=lambda each: estimate(each, len(run.pending)),
+        )
         try:
             for result in run.results():
                 n_done += 1
@@ -320,10 +340,7 @@ def _work(run: "AnnotationRun", console: "Console", n_processes: int) -> None:
                     started = time.perf_counter()
                 if n_done == n_estimated < len(run.pending):
                     each = (time.perf_counter() - started) / (n_estimated - n_uncounted)
-                    rest = each * (len(run.pending) - n_estimated)
-                    console.print(
-                        f"{each:.2f} s a picture; about {_duration(rest)} to go", style="dim"
-                    )
+                    estimate(each, len(run.pending) - n_estimated)
         except KeyboardInterrupt:
             errors.print(
                 f"stopped; {n_done} picture(s) were done. The same command goes on there.",

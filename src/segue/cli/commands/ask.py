@@ -60,6 +60,7 @@ def ask(
         show_status,
         show_stream,
     )
+    from segue.files.counts import count_noun
 
     _check_arguments(image_sources, question, session_folder)
     question = well_formed(question)
@@ -90,7 +91,7 @@ def ask(
             console.print(f"wrote {file}", style="dim")
     if mask_folder is not None:
         count = len(results.write_masks(answer.regions, mask_folder))
-        console.print(f"wrote {count} masks to {mask_folder}", style="dim")
+        console.print(f"wrote {count_noun(count, 'mask')} to {mask_folder}", style="dim")
     results.write_json(answer.to_json(), json_target)
     if session_folder is not None:
         conversation.save(session_folder)

@@ -15,6 +15,7 @@ from segue.cli import options
 from segue.cli.option_groups import expand_option_groups
 from segue.cli.options import JsonOption
 from segue.errors import InputError
+from segue.files.counts import count_noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -525,7 +526,7 @@ def _ask(
     items = run.open_items(shard)
     n_known = len(run.items[shard.number - 1 :: shard.of]) - len(items)
     if n_known:
-        errors.print(f"{n_known} items are answered already", style="dim")
+        errors.print(f"{count_noun(n_known, 'item')} answered already", style="dim")
     columns = (
         f"{run.benchmark.title} {run.dataset.split}", BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), "{task.fields[note]}",

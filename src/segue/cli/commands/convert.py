@@ -13,6 +13,7 @@ from segue.cli.commands.export import ReviewedOption, ReviewedPictures, print_re
 from segue.cli.options import JsonOption
 from segue.cli.renamed_options import accept_old_names
 from segue.errors import InputError
+from segue.files.counts import count_noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -420,7 +421,9 @@ def check(
         f"phrases: {len(findings.phrases)} different; most frequent: {printable(frequent_phrases)}"
     )
     if findings.drawings and drawing_folder is not None:
-        console.print(f"drew {len(findings.drawings)} pictures: {drawing_folder / 'index.html'}")
+        console.print(
+            f"drew {count_noun(len(findings.drawings), 'picture')}: {drawing_folder / 'index.html'}"
+        )
     for example in findings.examples:
         console.print(f"  {printable(example)}", style="yellow")
     if not findings.is_fine:

@@ -13,6 +13,7 @@ from segue.cli.options import JsonOption
 from segue.cli.renamed_options import accept_old_names
 from segue.cli.terminal.results import refuse_overwriting, write_json
 from segue.errors import InputError
+from segue.files.counts import count_noun
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -201,7 +202,9 @@ def _predict(
         with say_how_to_go_on(f"The same command goes on; answers are in {predictions_file}."):
             n_failed = sum(prediction.error is not None for prediction in progress)
     if n_failed:
-        console.print(f"{n_failed} questions failed; see 'error' in {predictions_file}")
+        console.print(
+            f"{count_noun(n_failed, 'question')} failed; see 'error' in {predictions_file}"
+        )
     return {"questions": len(questions), "asked": n_remaining, "failed": n_failed}
 
 

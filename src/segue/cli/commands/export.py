@@ -102,6 +102,13 @@ def export(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     reviewed: ReviewedOption = ReviewedPictures.all,
+    merge_same: Annotated[
+        bool,
+        typer.Option(
+            "--merge-same",
+            help="Of regions in one place under two names (IoU over 0.9) write one: the likelier.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Write although TARGET is not empty.")
     ] = False,
@@ -134,6 +141,7 @@ def export(
         splits={} if split is None else parse_splits(split),
         seed=seed,
         pictures=pictures.value,
+        merge_same=merge_same,
         force=force,
     )
     skipped: list[str] = []
@@ -176,6 +184,7 @@ def print_report(console: "Console", report: "ExportReport", format_name: str) -
             n_regions = sum(count for _, count in others)
             console.print(f"  and {len(others)} more class(es) with {n_regions} region(s)")
         _print_left_out(console, part)
+        _print_same_places(console, part)
     if report.others:
         console.print(f"{report.others} other file(s) were there before and stay as they were")
     console.print(f"the format loses: {EXPORT_LAYOUTS[format_name].loses}", style="dim")
@@ -195,6 +204,22 @@ def _print_left_out(console: "Console", part: "SplitExport") -> None:
         console, "not copied, not found or no picture (--images names their folder)",
         part.not_copied,
     )  # fmt: skip
+
+
+def _print_same_places(console: "Console", part: "SplitExport") -> None:
+    from segue.cli.terminal.screen import printable, shortened_list
+    from segue.export.writing import SAME_PLACE
+
+    if not part.same_places:
+        return
+    pairs = [f"{first} and {second} {n}" for (first, second), n in part.same_places.items()]
+    is_merged = any(reason == SAME_PLACE for reason, _ in part.left_out)
+    advice = "one of each was written" if is_merged else "--merge-same writes one of each"
+    sentence = (
+        f"one place under two names, {part.same_places.total()} time(s); {advice}: "
+        f"{shortened_list(pairs)}"
+    )
+    console.print(printable(sentence), style="yellow")
 
 
 def _print_sentences(console: "Console", title: str, sentences: list[str]) -> None:

@@ -8,6 +8,7 @@ from segue.cli.terminal import results
 from segue.cli.terminal.repl import Repl, ReplCommand
 from segue.cli.terminal.screen import region_table
 from segue.errors import InputError
+from segue.files.counts import count_noun
 
 _COORDINATES = re.compile(r"-?[\d.]+(,-?[\d.]+){1,3}")
 
@@ -80,7 +81,11 @@ def _show_help(repl: Repl, _arguments: list[str]) -> None:
 def _open_pictures(repl: Repl, arguments: list[str]) -> None:
     if not arguments:
         raise InputError("Expected /open PICTURE..., got no picture.")
+    n_before = len(repl.conversation.images)
     repl.conversation.add_images(*options.open_images(arguments, repl.allow_urls))
+    if len(repl.conversation.images) == n_before:
+        repl.print_status("shown before; the next question is about that picture")
+        return
     repl.print_status(f"{len(repl.conversation.images)} picture(s); questions are about the newest")
 
 
@@ -134,7 +139,7 @@ def _draw_overlay(repl: Repl, arguments: list[str]) -> None:
 def _write_masks(repl: Repl, arguments: list[str]) -> None:
     folder = Path(_single_argument(arguments, "/masks FOLDER"))
     files = results.write_masks(repl.last_answer().regions, folder)
-    repl.print_status(f"wrote {len(files)} masks to {folder}")
+    repl.print_status(f"wrote {count_noun(len(files), 'mask')} to {folder}")
 
 
 def _apply_edit(repl: Repl, arguments: list[str]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from segue.conversation.references.expressions import (
     LAST,
+    Among,
     Description,
     Exclusion,
     Expression,
@@ -69,7 +70,7 @@ def read_chinese(text: str) -> Expression | None:
     text = _CORRECTION.sub("", re.sub(r"^(?:请|只|就)+", "", text))
     if not text:
         return None
-    return _read_exclusion(text) or _read_union(text) or _read_simple(text)
+    return _read_exclusion(text) or _read_among(text) or _read_union(text) or _read_simple(text)
 
 
 def _read_exclusion(text: str) -> Expression | None:
@@ -89,6 +90,17 @@ def _read_exclusion(text: str) -> Expression | None:
             name = None if noun in _GENERIC else noun
             return Exclusion(Description(name, plural=True, every=True), excluded)
     return None
+
+
+def _read_among(text: str) -> Expression | None:
+    """Read "狗和猫里大的那个"."""
+    match = _PART_OF.match(text)
+    if match is None:
+        return None
+    part, whole = _read_description(match.group("part")), _read_union(match.group("whole"))
+    if part is None or part.noun or not isinstance(whole, Union):
+        return None
+    return Among(whole, part)
 
 
 def _read_union(text: str) -> Expression | None:

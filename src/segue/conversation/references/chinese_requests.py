@@ -6,6 +6,7 @@ from segue.conversation.references.english_requests import english_colour
 from segue.conversation.references.expressions import Numbers
 from segue.conversation.references.object_request import (
     ObjectRequest,
+    all_objects,
     colour_in,
     edit_request,
     target_in,
@@ -78,10 +79,12 @@ def read_chinese_request(text: str) -> ObjectRequest | None:
             return None
         return ObjectRequest("rename", target_in(match), name=match.group("name").strip("“”‘’\"' "))
     if match := _NO_BACKGROUND.match(text):
-        return edit_request("cut_out", target_in(match) or "它")
+        return edit_request("cut_out", target_in(match) or all_objects(text))
     if match := _BACKGROUND.match(text):
         return edit_request(
-            "background", target_in(match) or "它", colour=_chinese_colour(colour_in(match))
+            "background",
+            target_in(match) or all_objects(text),
+            colour=_chinese_colour(colour_in(match)),
         )
     if match := _RECOLOUR.match(text):
         words = colour_in(match)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from segue.conversation.references.expressions import (
     LAST,
+    Among,
     Description,
     Exclusion,
     Expression,
@@ -97,7 +98,7 @@ def read_english(text: str) -> Expression | None:
     text = _CORRECTION.sub("", text)
     if not text or text == "all right" or _POSSESSIVE.search(text):
         return None
-    return _read_exclusion(text) or _read_union(text) or _read_simple(text)
+    return _read_exclusion(text) or _read_among(text) or _read_union(text) or _read_simple(text)
 
 
 def _read_exclusion(text: str) -> Expression | None:
@@ -109,6 +110,17 @@ def _read_exclusion(text: str) -> Expression | None:
     if excluded is None or not isinstance(whole, Description):
         return None
     return Exclusion(Description(whole.noun, plural=True, every=True), excluded)
+
+
+def _read_among(text: str) -> Expression | None:
+    """Read "the bigger one among the dog and the cat"."""
+    part_text, among, whole_text = text.partition(" among ")
+    if not among:
+        return None
+    part, whole = _read_simple(part_text), _read_union(whole_text)
+    if not isinstance(part, Description) or part.noun or not isinstance(whole, Union):
+        return None
+    return Among(whole, part)
 
 
 def _read_union(text: str) -> Expression | None:

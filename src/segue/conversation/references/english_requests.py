@@ -7,6 +7,7 @@ from PIL import ImageColor
 from segue.conversation.references.expressions import Numbers
 from segue.conversation.references.object_request import (
     ObjectRequest,
+    all_objects,
     colour_in,
     edit_request,
     target_in,
@@ -87,9 +88,9 @@ def read_english_request(text: str) -> ObjectRequest | None:
         numbers = f"number {target}" if target.isdecimal() else target
         return ObjectRequest("delete", numbers)
     if match := _REMOVE_BACKGROUND.match(text):
-        return edit_request("cut_out", target_in(match) or "it")
+        return edit_request("cut_out", target_in(match) or all_objects(text))
     if (match := _BACKGROUND.match(text)) and (colour := english_colour(colour_in(match))):
-        return edit_request("background", target_in(match) or "it", colour=colour)
+        return edit_request("background", target_in(match) or all_objects(text), colour=colour)
     if match := _BLUR.match(text):
         return edit_request("blur", target_in(match))
     if match := _ERASE.match(text):

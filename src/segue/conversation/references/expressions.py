@@ -6,6 +6,8 @@ all but the dog
     Exclusion(Description(plural=True, every=True), Description("dog"))
 另外两个
     Others(Description(plural=True, count=2))
+the bigger one among the dog and the cat
+    Among(Union((Description("dog"), Description("cat"))), Description(size="big"))
 """
 
 from collections.abc import Iterator
@@ -76,7 +78,15 @@ class Union:
     parts: tuple["Expression", ...]
 
 
-Expression = Pronoun | Numbers | Description | Others | Exclusion | Union
+@dataclass(frozen=True, slots=True)
+class Among:
+    """ "the bigger one among the dog and the cat", 狗和猫里大的那个."""
+
+    whole: Union
+    part: Description
+
+
+Expression = Pronoun | Numbers | Description | Others | Exclusion | Union | Among
 
 
 def descriptions_in(expression: Expression) -> Iterator[Description]:
@@ -92,6 +102,9 @@ def descriptions_in(expression: Expression) -> Iterator[Description]:
         case Union(parts=parts):
             for part in parts:
                 yield from descriptions_in(part)
+        case Among(whole=whole, part=part):
+            yield from descriptions_in(whole)
+            yield part
 
 
 def nouns_of(expression: Expression) -> list[str]:
@@ -109,6 +122,8 @@ def has_pronouns(expression: Expression) -> bool:
             return has_pronouns(excluded)
         case Union(parts=parts):
             return any(map(has_pronouns, parts))
+        case Among(whole=whole):
+            return has_pronouns(whole)
         case _:
             return False
 

@@ -32,6 +32,8 @@ class ObjectRequest:
     """The new name, for "rename"."""
     is_bare: bool = False
     """There was no verb: only "the left one"."""
+    is_comparison: bool = False
+    """It was asked which of several objects it is: "which one is bigger?"."""
 
     @property
     def expression(self) -> Expression | None:
@@ -61,12 +63,17 @@ def colour_in(match: re.Match[str]) -> str:
     return (groups.get("colour") or groups.get("other_colour") or "").strip()
 
 
+def all_objects(text: str) -> str:
+    """Return the expression for all objects, in the language of a text."""
+    return "全部" if is_chinese(text) else "everything"
+
+
 def edit_request(operation: str, target: str, **parameters: Any) -> ObjectRequest:
-    """Make a request for an edit; "the background" is all but the objects spoken of."""
+    """Make a request for an edit; "the background" is what no object covers."""
     is_background = bool(_BACKGROUND.match(target)) or target in ("背景", "周围")
     if is_background and operation in _EDITS_OF_REST:
-        pronoun = "它" if is_chinese(target) else "it"
-        return ObjectRequest("edit", pronoun, operation, {**parameters, "where": "rest"})
+        objects = all_objects(target)
+        return ObjectRequest("edit", objects, operation, {**parameters, "where": "rest"})
     expression = read_expression(target)
     if (
         operation in _EDITS_OF_REST

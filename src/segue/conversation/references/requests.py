@@ -3,8 +3,10 @@
 import re
 
 from segue.conversation.references.chinese_requests import read_chinese_request
+from segue.conversation.references.comparisons import read_comparison
 from segue.conversation.references.english_requests import read_english_request
 from segue.conversation.references.expressions import (
+    Among,
     Description,
     Exclusion,
     Expression,
@@ -25,7 +27,9 @@ def read_request(text: str) -> ObjectRequest | None:
     >>> request.operation, request.target, dict(request.parameters)
     ('recolour', 'the left one', {'colour': 'darkblue'})
     >>> read_request("把背景虚化").target, read_request("undo that").action
-    ('它', 'undo')
+    ('全部', 'undo')
+    >>> read_request("Which one is bigger?").target, read_request("狗和猫哪个更大?").target
+    ('the bigger one', '狗和猫里最大的那个')
     >>> read_request("What colour is the dog?") is None
     True
     """
@@ -35,6 +39,8 @@ def read_request(text: str) -> ObjectRequest | None:
     request = read_chinese_request(words) if is_chinese(words) else read_english_request(words)
     if request is not None:
         return request
+    if compared := read_comparison(words):
+        return ObjectRequest("point", compared, is_comparison=True)
     pointed_at = requested_words(text)
     if pointed_at:
         return ObjectRequest("point", pointed_at) if read_expression(pointed_at) else None
@@ -61,5 +67,5 @@ def is_anaphoric(expression: Expression) -> bool:
             return noun is None
         case Description(noun=noun, every=every, count=count):
             return noun is None and (not every or count is not None)
-        case Union(parts=parts):
+        case Union(parts=parts) | Among(whole=Union(parts=parts)):
             return all(map(is_anaphoric, parts))

@@ -11,6 +11,7 @@ from segue.conversation.references.chinese import read_chinese
 from segue.conversation.references.english import read_english
 from segue.conversation.references.expressions import (
     LAST,
+    Among,
     Description,
     Exclusion,
     Expression,
@@ -120,6 +121,8 @@ class _Resolver:
                 return self._resolve_exclusion(expression)
             case Union():
                 return self._resolve_union(expression)
+            case Among():
+                return self._resolve_among(expression)
 
     def _resolve_pronoun(self, pronoun: Pronoun) -> Resolution:
         salient, scope = self._salient, self._scope
@@ -179,6 +182,15 @@ class _Resolver:
                 return resolution
             ids += resolution.ids
         return self._resolve_to(self._by_id(ids), "union")
+
+    def _resolve_among(self, among: Among) -> Resolution:
+        resolution = self.resolve(among.whole)
+        if not resolution.ids:
+            return resolution
+        referents = self._by_id(resolution.ids)
+        if len({referent.image for referent in referents}) > 1:
+            return NOTHING  # sizes and places in different pictures say nothing
+        return self._select(among.part, referents, ())
 
     def _candidates(self, noun: str | None) -> list[Referent]:
         """Return what a noun names in scope; on the other pictures where there is none."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.conversation.references.object_request import ObjectRequest
+from segue.conversation.references.object_request import ObjectRequest, all_objects
 from segue.prompting.intent import is_chinese
 from segue.prompting.synonyms import singularise
 from segue.values.region import Region
@@ -85,11 +85,31 @@ def describe_done(
     writer.add_regions(regions, chinese=chinese)
     if request.action == "rename":
         writer.add(f":{request.name}" if chinese else f" to {request.name}")
+    if request.is_comparison:
+        reason += f"{',' if chinese else ', '}{_measured(regions, chinese=chinese)}"
     if reason:
         writer.add(f"({reason})。" if chinese else f" ({reason}).")
     else:
         writer.add("。" if chinese else ".")
     return writer.wording()
+
+
+def say_equal(regions: Sequence[Region], *, chinese: bool) -> Wording:
+    """Say that a comparison of regions does not tell them apart, and what it was made from."""
+    writer = _Writer()
+    writer.add("差不多:" if chinese else "About equal: ")
+    writer.add_regions(regions, chinese=chinese)
+    measured = _measured(regions, chinese=chinese)
+    writer.add(f"({measured})。" if chinese else f" ({measured}).")
+    return writer.wording()
+
+
+def _measured(regions: Sequence[Region], *, chinese: bool) -> str:
+    """Say what an answer about places or sizes was read from."""
+    has_masks = all(region.mask is not None for region in regions)
+    if chinese:
+        return "按掩膜测量" if has_masks else "按框测量"
+    return "measured on the masks" if has_masks else "measured on the boxes"
 
 
 def ask_which(
@@ -118,6 +138,12 @@ def ask_which(
 
 def unknown_object(target: str, *, chinese: bool) -> str:
     """Say that no known object is meant, and that nothing was changed."""
+    if target == all_objects(target):
+        return (
+            "还没有找到任何物体,因此没有修改。"
+            if chinese
+            else "No object has been found yet, so nothing was changed."
+        )
     if chinese:
         return f"没有找到“{target}”,因此没有修改。"
     return f"There is no “{target}” among the objects, so nothing was changed."

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from segue.errors import InputError
+from segue.files.counts import count_noun
 
 IMAGE_PLACEHOLDER = "<image>"
 PLACEHOLDER = re.compile(r"<(?:image|video|audio|ref-object|bbox|quad)>", re.IGNORECASE)
@@ -33,7 +34,8 @@ def strip_image_placeholders(texts: Sequence[tuple[str, str]], pictures: int) ->
     """
     count = sum(text.count(IMAGE_PLACEHOLDER) for _, text in texts)
     if count not in (0, pictures):
-        raise InputError(f"it has {count} <image> placeholders and {pictures} pictures")
+        placeholders = count_noun(count, "<image> placeholder")
+        raise InputError(f"it has {placeholders} and {count_noun(pictures, 'picture')}")
     first_question = next((n for n, (role, _) in enumerate(texts) if role == "user"), None)
     clean_texts = []
     for number, (role, text) in enumerate(texts):

@@ -26,6 +26,7 @@ from segue.export.files import write_json, write_picture
 from segue.export.layout import LAYOUTS
 from segue.export.names import safe_name, unique_names
 from segue.export.png import write_label_map, write_masks
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Answer
 from segue.runtime.catalog import unknown_name_message
 from segue.server.http.errors import ApiError
@@ -195,7 +196,8 @@ def read_session(data: bytes, limits: SessionLimits, max_images: int) -> Convers
         except InputError as error:
             raise InputError(without_folder(str(error), folder, "the session")) from error
     if len(conversation.images) > max_images:
-        raise _session_error(f"holds {len(conversation.images)} pictures, more than {max_images}")
+        held = count_noun(len(conversation.images), "picture")
+        raise _session_error(f"holds {held}, more than {max_images}")
     _check_history_size(conversation, limits.max_file_bytes)
     return _clean_timings(conversation)
 

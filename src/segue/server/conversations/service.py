@@ -15,6 +15,7 @@ from segue.conversation import Conversation
 from segue.conversation.history import Snapshot, Step
 from segue.conversation.session.snapshots import RegionReader, snapshot_from_json, snapshot_to_json
 from segue.errors import UnknownName
+from segue.files.counts import count_noun
 from segue.pipeline.answer import Done, Event
 from segue.pipeline.routing import Route
 from segue.runtime.byte_cache import ByteCache
@@ -151,7 +152,7 @@ class ConversationService:
         self._move(id, 1)
 
     def add_images(self, owner: str, id: str, images: list[Image], max_images: int) -> None:
-        """Add pictures; in any thread.
+        """Add pictures; in any thread. What the conversation has already is not added again.
 
         Raises:
             ApiError: 404; 400, there would be too many.
@@ -159,18 +160,21 @@ class ConversationService:
         for image in images:
             self.pictures.keep(image)
         with self._lock:
-            n_pictures = len(self.find_record(owner, id).pictures)
-            if n_pictures + len(images) > max_images:
+            pictures = self.find_record(owner, id).pictures
+            n_pictures = len(pictures)
+            known_digests = {picture.digest for picture in pictures}
+            new_images = [image for image in images if image.digest not in known_digests]
+            if n_pictures + len(new_images) > max_images:
                 raise ApiError(
                     400,
                     "invalid_value",
-                    f"A conversation may have {max_images} pictures, this would be the "
-                    f"{n_pictures + len(images)}th. Start a new conversation.",
+                    f"A conversation may have {count_noun(max_images, 'picture')}, this would be "
+                    f"the {n_pictures + len(new_images)}th. Start a new conversation.",
                 )
             for image in images:  # once more: somebody may have deleted the same one meanwhile
                 self.pictures.keep(image)
             self.store.add_pictures(
-                id, [_picture_record(image) for image in images], _title(images[0].name)
+                id, [_picture_record(image) for image in new_images], _title(images[0].name)
             )
             for live in (self._answering.get(id), self._live.get(id)):
                 if live is not None and len(live.images) == n_pictures:

@@ -1,7 +1,6 @@
 """Errors as OpenAI's clients expect them: a status, and {"error": {message, type, param, code}}."""
 
 import logging
-import re
 import sqlite3
 from collections.abc import Mapping
 
@@ -20,6 +19,7 @@ from segue.errors import (
     SegueError,
     UnknownName,
 )
+from segue.server.argument_errors import furthest_error, name_of_argument, sentence_of
 from segue.server.disk_errors import DISK_ERROR_MESSAGES, disk_error_code
 from segue.server.http import examples
 
@@ -155,9 +155,10 @@ def install_error_handlers(app: FastAPI) -> None:
         message = messages.get(status, f"{error.detail}.")
         return ApiError(status, code, message, headers=headers).response()
 
-    async def on_validation_error(_request: Request, error: Exception) -> JSONResponse:
+    async def on_validation_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return from_validation_error(error).response()
+        content_type = request.headers.get("content-type", "")
+        return from_validation_error(error, content_type).response()
 
     for kind in (ApiError, SegueError, OSError, sqlite3.Error, MemoryError):
         app.add_exception_handler(kind, on_known_error)
@@ -178,19 +179,44 @@ def _methods_of_address(request: Request) -> list[str]:
     ]
 
 
-def from_validation_error(error: RequestValidationError) -> ApiError:
-    """Return a 400 for a request that does not fit its model."""
-    # Where several forms are possible, the one that fits furthest is the one that was meant.
-    detail = max(error.errors(), key=lambda detail: len(detail["loc"]))
-    path = [str(part) for part in detail["loc"] if part not in ("body", "query", "path")]
-    param = ".".join(part for part in path if re.fullmatch(r"\w+", part)) or None
-    reason = str(detail["msg"]).removeprefix("Value error, ")
+def from_validation_error(error: RequestValidationError, content_type: str = "") -> ApiError:
+    """Return a 400 for a request that does not fit its model; 415 for a body that is no JSON.
+
+    Args:
+        error: what does not fit.
+        content_type: of the request.
+    """
+    detail = furthest_error(error.errors())
+    name = name_of_argument(detail, ("body", "query", "path"))
     if detail["type"] == "json_invalid":
+        reason = str(detail["msg"]).removeprefix("Value error, ")
         return ApiError(400, "invalid_json", f"The body is not JSON: {reason}.")
-    is_unsupported = isinstance(detail.get("ctx", {}).get("error"), UnsupportedField)
-    code = "unsupported" if is_unsupported else "invalid_value"
-    message = reason if is_unsupported or param is None else f"{param}: {reason}"
-    return ApiError(400, code, message.rstrip(".") + ".", param=param)
+    if tuple(detail["loc"]) == ("body",) and "json" not in content_type:
+        return media_type_error(content_type, "JSON (Content-Type: application/json)")
+    if detail["type"] == "model_attributes_type" and name is None:
+        return ApiError(400, "invalid_value", "The body must be a JSON object, {…}.")
+    if isinstance(detail.get("ctx", {}).get("error"), UnsupportedField):
+        return ApiError(400, "unsupported", sentence_of(detail, None), param=name)
+    return ApiError(400, "invalid_value", sentence_of(detail, name), param=name)
+
+
+def media_type_error(content_type: str, expected: str) -> ApiError:
+    """Return the 415 for a body of a type that an address does not take.
+
+    Args:
+        content_type: of the request; "" where it gives none.
+        expected: what the address takes.
+    """
+    given = content_type.partition(";")[0].strip()[:80] or "no Content-Type"
+    hint = ""
+    if "JSON" in expected and given == "multipart/form-data":
+        hint = (
+            " A picture in JSON is a data: address; files of a form are taken by "
+            "/v1/conversations/{id}/images."
+        )
+    return ApiError(
+        415, "unsupported_media_type", f"This address takes {expected}, got {given}.{hint}"
+    )
 
 
 class UnsupportedField(ValueError):

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Image as McpImage
 from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import ValidationError
 
 from segue.assistant import Assistant
 from segue.conversation import Conversation
@@ -22,6 +23,7 @@ from segue.draw import draw_regions
 from segue.edit import Edit
 from segue.embedded.samples import PREFIX, sample
 from segue.errors import InputError, SegueError, UnknownName
+from segue.server.argument_errors import furthest_error, name_of_argument, sentence_of
 from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.region import Region
@@ -232,9 +234,45 @@ class Tools:
         return Image.open(file)
 
 
+class ToolServer(MCPServer):
+    """A server whose complaints about arguments are sentences."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        """Call a tool.
+
+        Raises:
+            ToolError: there is no such tool, an argument is unknown or of another kind, or the
+                tool says what is wrong.
+        """
+        schemas = {tool.name: tool.input_schema for tool in await self.list_tools()}
+        if name not in schemas:
+            raise ToolError(f"There is no tool {name!r:.80}. Known: {', '.join(schemas)}.")
+        taken = _describe_arguments(schemas[name])
+        for argument in arguments:
+            if argument not in schemas[name]["properties"]:
+                raise ToolError(f"{name} has no argument {argument!r:.80}. It takes: {taken}.")
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            detail = furthest_error(error.__cause__.errors())
+            sentence = sentence_of(detail, name_of_argument(detail))
+            raise ToolError(f"{sentence} {name} takes: {taken}.") from error
+
+
+def _describe_arguments(schema: Mapping[str, Any]) -> str:
+    """Name the arguments of a tool, those that it needs first."""
+    needed = schema.get("required", [])
+    return ", ".join(
+        [f"{name} (needed)" for name in needed]
+        + [name for name in schema["properties"] if name not in needed]
+    )
+
+
 def serve_tools(tools: Tools) -> MCPServer:
     """Make a server with these tools; `.run()` talks over stdio."""
-    server = MCPServer(
+    server = ToolServer(
         "segue",
         title="segue: masks for what pictures show",
         instructions=INSTRUCTIONS,

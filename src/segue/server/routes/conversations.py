@@ -26,7 +26,7 @@ from segue.pipeline.answer import (
 from segue.server.conversations.export import ExportFile, export, read_session
 from segue.server.conversations.pictures import clean_picture_name
 from segue.server.http.dependencies import Owner, Services, ServicesDep
-from segue.server.http.errors import ApiError
+from segue.server.http.errors import ApiError, media_type_error
 from segue.server.http.event_models import DoneEvent, NotFoundEvent, TextEvent, ThoughtEvent
 from segue.server.http.jobs import job_events
 from segue.server.http.request_models import (
@@ -364,9 +364,7 @@ async def _read_uploads(request: Request) -> list[tuple[str, bytes]]:
     """Read the files of a form, as (name, content)."""
     content_type = request.headers.get("content-type", "")
     if not content_type.startswith("multipart/form-data"):
-        raise ApiError(
-            400, "invalid_value", "Send a form (multipart/form-data) with a 'file'.", param="file"
-        )
+        raise media_type_error(content_type, "a form (multipart/form-data) with a 'file'")
     async with request.form(max_files=64, max_fields=64) as form:
         files = [value for value in form.getlist("file") if isinstance(value, UploadFile)]
         return [(file.filename or "", await file.read()) for file in files]

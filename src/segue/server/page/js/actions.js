@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
-import { say } from "./notices.js";
+import { notice, say } from "./notices.js";
 import { adopt, set, state } from "./store.js";
 import { serverLost, tellOthers } from "./other_windows.js";
 import { whileWorking } from "./progress.js";
@@ -101,6 +101,7 @@ async function addOrBegin(source, refusals) {
   }
   if (!after) return false;
   if (state.conversation === null || state.conversation.id === id) adopt(after);
+  if (open && after.images.length === open.images.length) notice(t("pictureThere"));
   tellOthers();
   return true;
 }

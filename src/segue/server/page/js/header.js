@@ -70,7 +70,7 @@ function showExports() {
 function choice(format) {
   const words = known(`export.${format}`) ? t(`export.${format}`) : format;
   const click = () => save(format);
-  const title = state.about.exports[format];
+  const title = known(`exportText.${format}`) ? t(`exportText.${format}`) : state.about.exports[format];
   return element("button", { type: "button", title, data: { key: format, format }, on: { click } }, words);
 }
 

@@ -10,7 +10,7 @@ import { css } from "./palette.js";
 import { renameRegion } from "./api.js";
 import { changeWith } from "./actions.js";
 import { choose, lighting } from "./selection.js";
-import { lookOf, maskOf, regionOf, regionsHere, state, watch } from "./store.js";
+import { lookOf, maskOf, regionOf, regionsHere, set, state, watch } from "./store.js";
 import { nameOf } from "./viewer.js";
 
 /** The order of the edit buttons; what the server does not offer is left out. */
@@ -19,11 +19,11 @@ const EDITS = ["cut_out", "blur", "recolour", "erase", "background"];
 /** Fill the strip and keep it right. */
 export function showRegions() {
   watch(["conversation", "reply", "image", "language"], () => {
-    const chips = regionsHere().map(chip);
-    refill(byId("regions"), chips.length ? chips : element("p", {}, t("regionsNone")));
+    const entries = regionsHere().map(entry);
+    refill(byId("regions"), entries.length ? entries : element("p", {}, t("regionsNone")));
     byId("regions").querySelectorAll(".chip").forEach(mark);
   });
-  watch(["lit", "chosen", "language"], () => byId("regions").querySelectorAll(".chip").forEach(mark));
+  watch(["lit", "chosen", "hidden", "masksShown", "language"], () => byId("regions").querySelectorAll(".chip").forEach(mark));
   watch(["chosen", "reply", "conversation", "editing", "draft", "about", "language"], showActions);
 }
 
@@ -50,6 +50,22 @@ function isDoubtful({ verdict }) {
 export function doubtOf({ presence, probability }) {
   const format = new Intl.NumberFormat(language(), { style: "percent", maximumFractionDigits: 0 });
   return t(presence === "absent" ? "doubtful" : "unsure", format.format(probability));
+}
+
+/** A chip, and an eye that hides its region. */
+function entry(region) {
+  return element("span", { class: "entry" }, chip(region), eye(region));
+}
+
+function eye(region) {
+  const { id } = region;
+  const words = t("hideRegion", nameOf(region));
+  const click = () => {
+    const hidden = new Set(state.hidden);
+    if (!hidden.delete(id)) hidden.add(id);
+    set({ hidden });
+  };
+  return element("button", { type: "button", class: "quiet eye", title: words, "aria-label": words, data: { key: `${id} hide`, action: "hide" }, on: { click } }, icon("eye"));
 }
 
 function chip(region) {
@@ -85,6 +101,11 @@ function mark(node) {
   const chosen = state.chosen.has(region.id);
   node.toggleAttribute("data-lit", state.lit.has(region.id));
   node.setAttribute("aria-pressed", String(chosen));
+  const hidden = state.hidden.has(region.id);
+  node.parentElement.toggleAttribute("data-hidden", hidden || !state.masksShown);
+  const button = node.nextElementSibling;
+  button.setAttribute("aria-pressed", String(hidden));
+  button.querySelector("use").setAttribute("href", `/page/icons.svg#icon-${hidden ? "eye-off" : "eye"}`);
 }
 
 function showActions() {

@@ -27,6 +27,8 @@ export const { state, set, watch } = observable({
   /** What it would look like: an ImageBitmap. */
   trial: null,
   masksShown: true,
+  /** Ids of regions that are hidden one by one. */
+  hidden: new Set(),
   /** Share of the picture that shows how it was before the edits. */
   before: 0,
   language: "en",
@@ -55,6 +57,11 @@ export function regions() {
 /** The regions of the picture shown. */
 export function regionsHere() {
   return regions().filter((region) => region.image === state.image);
+}
+
+/** Those of them that are not hidden. */
+export function regionsSeen() {
+  return regionsHere().filter((region) => !state.hidden.has(region.id));
 }
 
 /** The region with this id, or undefined. */
@@ -118,6 +125,7 @@ export function adopt(conversation) {
     image,
     chosen: new Set([...state.chosen].filter((id) => ids.has(id))),
     lit: new Set([...state.lit].filter((id) => ids.has(id))),
+    hidden: new Set(now?.id === conversation.id ? [...state.hidden].filter((id) => ids.has(id)) : []),
     draft: grew || orphan ? null : draft,
     ...(grew ? { editing: null, trial: null } : {}),
   });

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { paint } from "./drawing.js";
 import { t } from "./i18n.js";
 import { PictureView } from "./picture_view.js";
-import { lookOf, maskOf, regionsHere, set, state, watch } from "./store.js";
+import { lookOf, maskOf, regionsHere, regionsSeen, set, state, watch } from "./store.js";
 
 export class Viewer extends PictureView {
   /** ImageBitmap of the picture with its edits; null when it has none. */
@@ -18,7 +18,7 @@ export class Viewer extends PictureView {
     super(canvas, () => paint(this.context, this.scene()));
     watch(["conversation", "image"], () => this.#load());
     watch(
-      ["conversation", "image", "reply", "lit", "chosen", "draft", "masksShown", "before", "trial", "language"],
+      ["conversation", "image", "reply", "lit", "chosen", "hidden", "draft", "masksShown", "before", "trial", "language"],
       () => this.draw(),
     );
     watch(["conversation", "image", "reply", "language"], () => this.#describe());
@@ -27,7 +27,7 @@ export class Viewer extends PictureView {
   /** What is to be painted. */
   scene() {
     const { draft } = state;
-    const shown = regionsHere()
+    const shown = regionsSeen()
       .filter((region) => !draft?.result || region.id !== draft.region) // the draft stands for it
       .map((region) => ({
         name: nameOf(region),
@@ -63,7 +63,7 @@ export class Viewer extends PictureView {
     const row = Math.floor(y);
     let best = null;
     let smallest = Infinity;
-    for (const region of regionsHere()) {
+    for (const region of regionsSeen()) {
       const mask = maskOf(region);
       const [x0, y0, x1, y1] = region.box;
       const inside = mask ? mask.has(column, row) : x >= x0 && x < x1 && y >= y0 && y < y1;
