@@ -42,9 +42,9 @@ def test_a_notice_can_be_closed(open_page):
 
 def test_good_files_come_in_although_others_are_refused(open_page):
     page = open_page()
-    picture = sample("airport").file.read_bytes()
+    one, two = (sample(name).file.read_bytes() for name in ("airport", "beach"))
     bad = [(f"notes {n}.png", NOT_A_PICTURE) for n in range(1, 6)]
-    drop_all(page, [("one.png", picture), *bad, ("two.png", picture)])
+    drop_all(page, [("one.png", one), *bad, ("two.png", two)])
     page.locator("#workbench").wait_for()
     expect(page.locator("#pictures [aria-pressed]")).to_have_count(2)
     assert [image["name"] for image in state(page)["images"]] == ["one.png", "two.png"]
@@ -55,13 +55,13 @@ def test_good_files_come_in_although_others_are_refused(open_page):
 
 def test_files_that_are_too_large_together_come_in_one_by_one(open_page):
     page = open_page()
-    picture = sample("airport").file.read_bytes()
+    one, two = (sample(name).file.read_bytes() for name in ("airport", "beach"))
     about = page.evaluate("fetch('/v1/about').then((answer) => answer.json())")
-    about["limits"]["body_bytes"] = len(picture) + 10
+    about["limits"]["body_bytes"] = max(len(one), len(two)) + 10
     page.route("**/v1/about", lambda route: route.fulfill(json=about))
     page.reload()
     page.wait_for_selector("html[data-ready]")
-    drop_all(page, [("one.png", picture), ("two.png", picture), ("huge.png", picture * 2)])
+    drop_all(page, [("one.png", one), ("two.png", two), ("huge.png", one + two)])
     page.locator("#workbench").wait_for()
     assert [image["name"] for image in state(page)["images"]] == ["one.png", "two.png"]
     expect(page.locator(".notice strong")).to_have_text("huge.png: The file is too large.")
