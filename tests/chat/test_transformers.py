@@ -193,7 +193,7 @@ def test_missing_weights_are_named(folder, tmp_path) -> None:
         else "model.norm.weight"
     ]
     save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match="lacks 1 tensors"):
+    with pytest.raises(ModelError, match="1 tensor missing"):
         load(tmp_path, device="cpu")
 
 
