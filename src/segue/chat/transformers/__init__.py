@@ -116,17 +116,29 @@ class TransformersChat:
         begin = self.processor.tokenizer.bos_token
         if begin and prompt.text.startswith(begin):
             options["add_special_tokens"] = False
+        if "mm_token_type_ids" in self.processor.model_input_names:
+            options["return_mm_token_type_ids"] = True  # not every class does so by itself
         try:
-            inputs = self.processor(
-                text=[prompt.text], images=[pictures] if pictures else None, **options
-            )
-        except (ValueError, TypeError) as error:
+            inputs = self._processed(prompt.text, pictures, options)
+        except Exception as error:  # each processor has its own way to refuse
             reason = " ".join(str(error).split())[:300]
             raise InputError(
                 f"{self.name} cannot take these {len(pictures)} pictures and this text: {reason}"
             ) from error
         inputs.pop("labels", None)
         return dict(inputs.to(self.model.device, dtype=self.model.dtype))
+
+    def _processed(self, text: str, pictures: list[Any], options: dict[str, Any]) -> Any:
+        """Return what the processor makes of a prompt, its pictures in a list or one by one."""
+        if not pictures:
+            return self.processor(text=[text], images=None, **options)
+        try:
+            return self.processor(text=[text], images=[pictures], **options)
+        except Exception as error:  # a few take pictures one by one
+            try:
+                return self.processor(text=[text], images=pictures, **options)
+            except Exception:
+                raise error from None
 
     def _picture(self, image: Image) -> Any:
         """Return the picture as it goes to the processor, which refuses very long and thin ones."""
