@@ -12,6 +12,7 @@ from typing import Any
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers.families import family_of
 from segue.chat.transformers.generation import Inputs, PicturesFrom, ReplyGenerator
+from segue.chat.transformers.picture_size import published_size
 from segue.chat.transformers.prompts import PromptWriter, RenderedPrompt
 from segue.dialects.parsing.thoughts import open_thought
 from segue.dialects.recognition.recognize import dialect_of
@@ -99,7 +100,9 @@ class TransformersChat:
 
     def seen_size(self, size: Size) -> Size:
         """Return the size at which a picture reaches the network. See `SupportsResizing`."""
-        return self._patches.size_for(size) if self._patches is not None else size
+        if self._patches is None:
+            return size
+        return published_size(self.processor.image_processor, size) or self._patches.size_for(size)
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
         """Answer the last message. See `ChatModel.stream`."""
