@@ -193,7 +193,7 @@ def test_missing_weights_are_named(folder, tmp_path) -> None:
         else "model.norm.weight"
     ]
     save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match="lacks 1 tensors"):
+    with pytest.raises(ModelError, match="1 tensor missing"):
         load(tmp_path, device="cpu")
 
 
@@ -332,3 +332,13 @@ def test_thoughts_that_are_special_tokens_stay_in_the_reply(tmp_path) -> None:
 def test_a_model_may_be_spread_over_devices(folder) -> None:
     chat = load(folder, device="cpu", device_map="auto")
     assert said(chat, asked("what?", 0)) == said(load(folder, device="cpu"), asked("what?", 0))
+
+
+@pytest.mark.parametrize("size", [Size(480, 640), Size(28, 28), Size(3000, 4000), Size(1, 3000)])
+@pytest.mark.parametrize("family", ["glm4v", "qwen2_vl", "qwen3_vl"])
+def test_the_size_that_is_stated_is_that_of_the_grid(family, size, tmp_path) -> None:
+    chat = load(tiny_chats.FAMILIES[family](tmp_path), device="cpu")
+    processor = chat.processor.image_processor
+    made = processor(chat._picture(an_image(size)), return_tensors="pt")
+    _, down, across = made["image_grid_thw"][0].tolist()
+    assert chat.seen_size(size) == Size(down * processor.patch_size, across * processor.patch_size)

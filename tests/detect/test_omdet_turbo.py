@@ -153,7 +153,7 @@ def test_weights_that_do_not_fit_are_refused_by_name(folder, tmp_path, change):
     if change == "reshaped":
         tensors["decoder.task_project.weight"] = torch.zeros(3, 3)
     save_file(tensors, str(tmp_path / "model.safetensors"), metadata={"format": "pt"})
-    with pytest.raises(ModelError, match="1 tensors .* the first is 'decoder.task_project.weight'"):
+    with pytest.raises(ModelError, match=r"1 tensor .*\('decoder.task_project.weight'"):
         omdet_turbo.load(tmp_path)
 
 
@@ -165,7 +165,7 @@ def test_the_published_form_is_refused_by_name_where_its_backbone_leaves_a_gap(f
     tensors = load_file(folder / "model.safetensors")
     whole = {name: value for name, value in tensors.items() if "vision_backbone" not in name}
     save_file(whole, str(tmp_path / "model.safetensors"), metadata={"format": "pt"})
-    with pytest.raises(ModelError, match="tensors are missing .* 'encoder.channel_projection_laye"):
+    with pytest.raises(ModelError, match="tensors missing .*'encoder.channel_projection_laye"):
         omdet_turbo.load(tmp_path)
 
 

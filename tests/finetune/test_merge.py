@@ -6,13 +6,15 @@ import shutil
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
 import segue
+import tiny_chats
 from builders import an_image
 from finetune.conftest import small_recipe
 from segue.assistant.loading import load_stage
 from segue.errors import InputError, ModelError
-from segue.finetune.merge import merge
+from segue.finetune.merge import _load_base, merge
 from segue.finetune.train import finetune
 from segue.models.qwen_vl import load
 from segue.values.message import Message
@@ -91,3 +93,26 @@ def test_the_number_format_can_be_chosen(adapter, base, tmp_path) -> None:
     assert json.loads((target / "config.json").read_text())["torch_dtype"] == "float16"
     small, large = ((f / "model.safetensors").stat().st_size for f in (target, base))
     assert small < 0.6 * large
+
+
+def test_an_adapter_with_a_gap_is_refused_by_name(adapter, base, tmp_path) -> None:
+    broken = shutil.copytree(adapter, tmp_path / "adapter")
+    tensors = load_file(broken / "adapter_model.safetensors")
+    name = next(iter(tensors))
+    rest = {key: value for key, value in tensors.items() if key != name}
+    save_file(rest, broken / "adapter_model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"it lacks 1 tensors \('base_model.*lora_A"):
+        load_stage("chat", f"{base}+{broken}", device="cpu")
+    extra = {**tensors, name.replace(".0.", ".9."): tensors[name].clone()}
+    save_file(extra, broken / "adapter_model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"without a place for them, 1 tensors \(.*\.9\."):
+        load_stage("chat", f"{base}+{broken}", device="cpu")
+
+
+def test_a_base_with_a_gap_is_not_merged(tmp_path) -> None:
+    base = tiny_chats.tiny_qwen2_5_vl(tmp_path / "base")
+    tensors = load_file(base / "model.safetensors")
+    rest = {key: value for key, value in tensors.items() if key != "lm_head.weight"}
+    save_file(rest, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match="'lm_head.weight'"):
+        _load_base(base, None)

@@ -1,16 +1,20 @@
 """LoRA adapters as PEFT writes them: found, and added to a network."""
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 from segue.errors import InputError, MissingExtra, ModelError
 from segue.runtime.weights import read_json
+from segue.runtime.weights.completeness import listed_names
 
 CONFIG = "adapter_config.json"
 _IMPORTING = ("megatron_config", "loftq_config", "eva_config", "corda_config", "runtime_config")
 """Settings of PEFT with which loading does more than to add matrices; empty ones are harmless."""
+_PARTS = ("lora_", ".modules_to_save.")
+"""In the names of all tensors that an adapter has."""
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 
 
@@ -91,7 +95,7 @@ def attach(network: Any, folder: Path) -> Any:
         ModelError: the adapter belongs to another model.
     """
     try:
-        from peft import PeftModel
+        from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
         from safetensors import SafetensorError
     except ModuleNotFoundError as error:
         raise MissingExtra(
@@ -106,9 +110,12 @@ def attach(network: Any, folder: Path) -> Any:
     try:
         with warnings.catch_warnings():  # PEFT asks transformers by names on their way out
             warnings.simplefilter("ignore", FutureWarning)
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # raised below
             peft_model = PeftModel.from_pretrained(
                 network, str(folder), local_files_only=True, trust_remote_code=False
             )
+        tensors = load_peft_weights(str(folder), device="cpu")
+        fit = set_peft_model_state_dict(peft_model, tensors)  # once more, for what it reports
     except SafetensorError as error:
         raise ModelError(
             f"{folder / WEIGHTS[0]} is damaged or cut off ({error}). Copy it again."
@@ -121,4 +128,24 @@ def attach(network: Any, folder: Path) -> Any:
     except (ValueError, RuntimeError, KeyError, OSError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"The adapter in {folder} does not fit this base: {reason}") from error
+    _require_complete(folder, fit.missing_keys, fit.unexpected_keys)
     return peft_model.merge_and_unload()
+
+
+def _require_complete(folder: Path, missing: Iterable[str], extra: Iterable[str]) -> None:
+    """Refuse an adapter with a gap, or with matrices that the base has no place for.
+
+    Raises:
+        ModelError: it names them.
+    """
+    gaps = sorted(name for name in missing if any(part in name for part in _PARTS))
+    problems = [
+        f"it {word} {len(names)} tensors ({listed_names(names)})"
+        for word, names in (("lacks", gaps), ("holds, without a place for them,", sorted(extra)))
+        if names
+    ]
+    if problems:
+        raise ModelError(
+            f"The adapter in {folder} does not fit this base: {'; '.join(problems)}. Copy its "
+            f"files again, or say the base it was made for: BASE+{folder}."
+        )

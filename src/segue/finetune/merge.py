@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from transformers.utils import logging
 
@@ -106,14 +105,9 @@ def _load_base(folder: Path, dtype: str | None) -> Any:
         from segue.models.qwen_vl import load
 
         return load(folder, dtype=dtype_name, device="cpu")[0]
-    from transformers import AutoModelForImageTextToText
+    from segue.chat.transformers.loading import load_network
 
-    return AutoModelForImageTextToText.from_pretrained(
-        str(folder),
-        dtype=getattr(torch, dtype_name),
-        local_files_only=True,
-        trust_remote_code=False,
-    )
+    return load_network(folder, device="cpu", dtype=dtype_name, quantize=None, device_map=None)
 
 
 def write_adapter(network: Any, base: str, folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers.families import family_of
 from segue.chat.transformers.generation import Inputs, PicturesFrom, ReplyGenerator
+from segue.chat.transformers.picture_size import published_size
 from segue.chat.transformers.prompts import PromptWriter, RenderedPrompt
 from segue.dialects.parsing.thoughts import open_thought
 from segue.dialects.recognition.recognize import dialect_of
@@ -99,7 +100,9 @@ class TransformersChat:
 
     def seen_size(self, size: Size) -> Size:
         """Return the size at which a picture reaches the network. See `SupportsResizing`."""
-        return self._patches.size_for(size) if self._patches is not None else size
+        if self._patches is None:
+            return size
+        return published_size(self.processor.image_processor, size) or self._patches.size_for(size)
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> Generator[str, None, str]:
         """Answer the last message. See `ChatModel.stream`."""
@@ -116,17 +119,29 @@ class TransformersChat:
         begin = self.processor.tokenizer.bos_token
         if begin and prompt.text.startswith(begin):
             options["add_special_tokens"] = False
+        if "mm_token_type_ids" in self.processor.model_input_names:
+            options["return_mm_token_type_ids"] = True  # not every class does so by itself
         try:
-            inputs = self.processor(
-                text=[prompt.text], images=[pictures] if pictures else None, **options
-            )
-        except (ValueError, TypeError) as error:
+            inputs = self._processed(prompt.text, pictures, options)
+        except Exception as error:  # each processor has its own way to refuse
             reason = " ".join(str(error).split())[:300]
             raise InputError(
                 f"{self.name} cannot take these {len(pictures)} pictures and this text: {reason}"
             ) from error
         inputs.pop("labels", None)
         return dict(inputs.to(self.model.device, dtype=self.model.dtype))
+
+    def _processed(self, text: str, pictures: list[Any], options: dict[str, Any]) -> Any:
+        """Return what the processor makes of a prompt, its pictures in a list or one by one."""
+        if not pictures:
+            return self.processor(text=[text], images=None, **options)
+        try:
+            return self.processor(text=[text], images=[pictures], **options)
+        except Exception as error:  # a few take pictures one by one
+            try:
+                return self.processor(text=[text], images=pictures, **options)
+            except Exception:
+                raise error from None
 
     def _picture(self, image: Image) -> Any:
         """Return the picture as it goes to the processor, which refuses very long and thin ones."""

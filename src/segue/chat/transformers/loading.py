@@ -5,6 +5,7 @@ from typing import Any
 
 from segue.errors import InputError, MissingExtra, ModelError
 from segue.runtime import device as devices
+from segue.runtime.weights.completeness import require_complete
 
 QUANTISATIONS = ("4bit", "8bit")
 
@@ -120,6 +121,7 @@ def _pretrained(model_class: Any, folder: Path, options: dict[str, Any]) -> Any:
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, by name
             **options,
         )
     except Exception as error:  # a dozen kinds; all mean weights that we cannot use
@@ -132,9 +134,5 @@ def _pretrained(model_class: Any, folder: Path, options: dict[str, Any]) -> Any:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"{folder} lacks {len(missing)} tensors of {type(model).__name__}, the first is "
-            f"{missing[0]!r}. Are config and weights of the same model?"
-        )
+    require_complete(model, report, str(folder), exact=False)
     return model

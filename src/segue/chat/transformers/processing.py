@@ -1,8 +1,8 @@
 """Loads the processor of a model: tokenizer, pictures, chat template; with or without torchvision.
 
 Most processors of transformers also carry a video processor, which cannot be made without
-torchvision. Videos are never sent here, so the processor is built without that part; its pictures
-go through torchvision where it is installed, else through Pillow.
+torchvision, and some one of sound. Neither is ever sent here, so the processor is built without
+those parts; its pictures go through torchvision where it is installed, else through Pillow.
 """
 
 import inspect
@@ -20,7 +20,8 @@ from segue.errors import MissingExtra, ModelError
 from segue.runtime.weights import read_json
 
 _FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
-_PARTS = ("image_processor", "tokenizer", "video_processor")
+_UNUSED = ("video_processor", "feature_extractor")
+_PARTS = ("image_processor", "tokenizer", *_UNUSED)
 _FOR_PICTURES = {"SmolVLMProcessor": "Idefics3Processor"}
 """The same for pictures, without a package that only spells the lengths of videos."""
 
@@ -38,8 +39,8 @@ def load_processor(folder: Path, config: Any) -> Any:
     """
     official = _processor_class(folder, config)
     try:
-        processor = _without_videos(official, folder)
-    except (ImportError, OSError, ValueError, KeyError) as error:
+        processor = _for_pictures(official, folder)
+    except Exception as error:  # each class has its own way to miss a file or a setting
         reason = " ".join(str(error).split())[:300]
         lacks_torchvision = "torchvision" in reason.lower() and find_spec("torchvision") is None
         if isinstance(error, ImportError) or lacks_torchvision:
@@ -70,26 +71,44 @@ def _processor_class(folder: Path, config: Any) -> Any:
     raise ModelError(f"transformers has no processor for models of type {config.model_type!r}.")
 
 
-def _without_videos(official: Any, folder: Path) -> Any:
-    if "video_processor" not in official.get_attributes():
+def _for_pictures(official: Any, folder: Path) -> Any:
+    """Build the processor without its parts for videos and sound."""
+    parameters = inspect.signature(official.__init__).parameters
+    unused = [name for name in _UNUSED if name in parameters]
+    if not unused:
         return official.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     settings, _ = official.get_processor_dict(folder)
-    parameters = inspect.signature(official.__init__).parameters
     options = {k: v for k, v in settings.items() if k in parameters and k not in _PARTS}
 
     def check(self: Any, name: str, part: Any) -> Any:
-        missing = part is None and name == "video_processor"
-        return None if missing else official.check_argument_for_proper_class(self, name, part)
+        if name in unused and (part is None or isinstance(part, _Absent)):
+            return None  # its class is of no interest
+        return official.check_argument_for_proper_class(self, name, part)
 
     # The name stays the official one: it is what a processor writes into the files it saves.
     pictures_only = type(official.__name__, (official,), {"check_argument_for_proper_class": check})
-    return pictures_only(
-        image_processor=transformers.AutoImageProcessor.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        ),
-        tokenizer=transformers.AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        ),
-        video_processor=None,
-        **options,
-    )
+    parts = {
+        name: loader.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        for name, loader in (
+            ("image_processor", transformers.AutoImageProcessor),
+            ("tokenizer", transformers.AutoTokenizer),
+        )
+    }
+    try:
+        processor = pictures_only(**parts, **dict.fromkeys(unused), **options)
+        _ = processor.model_input_names
+    except AttributeError:  # it reads settings of a part that is not there
+        return pictures_only(**parts, **{name: _Absent() for name in unused}, **options)
+    return processor
+
+
+class _Absent:
+    """In the place of a part of a processor that is never used: it has no settings."""
+
+    @property
+    def model_input_names(self) -> list[str]:
+        return []
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)

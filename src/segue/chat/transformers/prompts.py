@@ -45,7 +45,8 @@ class PromptWriter:
         self._renderer = TemplateRenderer(tokens)
         tokens = [token.content for token in processor.tokenizer.added_tokens_decoder.values()]
         marks = [getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
-        spellings = {text for text in (*tokens, *marks) if text and text.strip()}
+        texts = [str(mark) for mark in (*tokens, *marks) if mark]  # some are tokens, with options
+        spellings = {text for text in texts if text.strip()}
         self._special = _pattern(spellings - QUESTION_TAGS)
         self._forbidden = _pattern({text for text in spellings if not GROUNDING.fullmatch(text)})
 

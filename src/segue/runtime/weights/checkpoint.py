@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segue.errors import MissingExtra, ModelError
+from segue.runtime.weights.completeness import require_complete
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +108,7 @@ def load_pretrained(
     """Build a transformers model in float32 from a local folder, or from a config and tensors.
 
     Never connects, and refuses weights that leave a part of the network at random. Tensors must
-    all have a place in the network; a folder may hold more than this class needs.
+    all have a place in the network; a folder may hold parts of other models besides.
 
     Raises:
         ModelError: files are missing or damaged, or the weights do not fit the network.
@@ -141,23 +142,8 @@ def load_pretrained(
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-    _refuse_gaps(report, where, model_class.__name__, exact=tensors is not None)
+    require_complete(model, report, where, exact=tensors is not None)
     return model.eval()
-
-
-def _refuse_gaps(report: Any, where: str, model_name: str, *, exact: bool) -> None:
-    if exact and (extra := sorted(report["unexpected_keys"])):
-        raise ModelError(
-            f"{where} has {len(extra)} tensors that {model_name} has not, the first is "
-            f"{extra[0]!r}. It is of a variant of that model, which would give other results."
-        )
-    missing, mismatched = set(report["missing_keys"]), set(report["mismatched_keys"])
-    if missing or mismatched:
-        names = sorted(str(m[0] if isinstance(m, tuple) else m) for m in missing | mismatched)
-        raise ModelError(
-            f"{where} does not fit {model_name}: {len(names)} tensors are missing or have another "
-            f"shape, the first is {names[0]!r}. Are config and weights of the same model?"
-        )
 
 
 def _load_pickle(path: Path) -> Any:
