@@ -148,7 +148,7 @@ def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> 
     module = __import__(
         f"transformers.models.{kind}.configuration_{kind}", fromlist=["configuration"]
     )
-    extra: dict[str, Any] = {} if kind == "sam3_tracker_video" else {"image_size": 64}
+    extra: dict[str, Any] = {}
     if kind == "edgetam_video":
         extra |= {
             "perceiver_resampler_num_latents": 4,
@@ -174,6 +174,7 @@ def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> 
         mask_downsampler_embed_dim=128,
         memory_fuser_embed_dim=128,
         memory_fuser_intermediate_dim=32,
+        image_size=64,
         **extra,
     )
     model = _seeded(lambda: getattr(transformers, f"{prefix}Model")(config))

@@ -334,7 +334,7 @@ def test_a_model_may_be_spread_over_devices(folder) -> None:
     assert said(chat, asked("what?", 0)) == said(load(folder, device="cpu"), asked("what?", 0))
 
 
-@pytest.mark.parametrize("size", [Size(480, 640), Size(28, 28), Size(3000, 4000), Size(1, 3000)])
+@pytest.mark.parametrize("size", [Size(480, 640), Size(28, 28), Size(900, 1200), Size(1, 3000)])
 @pytest.mark.parametrize("family", ["glm4v", "qwen2_vl", "qwen3_vl"])
 def test_the_size_that_is_stated_is_that_of_the_grid(family, size, tmp_path) -> None:
     chat = load(tiny_chats.FAMILIES[family](tmp_path), device="cpu")
