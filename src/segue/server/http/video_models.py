@@ -259,15 +259,18 @@ class TracksStartEvent(BaseModel):
     """Of the frames that are looked at, ascending."""
     pending: int
     """Frames to be followed now, those that corrections change included."""
+    stored: int
+    """Frames that were done before, and come first."""
 
     @classmethod
-    def of(cls, run: TrackingRun, n_pending: int) -> "TracksStartEvent":
+    def of(cls, run: TrackingRun, n_pending: int, n_stored: int) -> "TracksStartEvent":
         """Return a run that begins, or goes on."""
         return cls(
             run=run.store.folder.name,
             frame=run.anchor,
             numbers=[int(number) for number in run.numbers],
             pending=n_pending,
+            stored=n_stored,
         )
 
 

@@ -235,8 +235,8 @@ async def _stop(job: Job) -> None:
 def _to_server_sent_event(record: VideoRecord, event: Any) -> ServerSentEvent:
     """Return an event of a run as it goes out."""
     match event:
-        case RunStarted(run, n_pending):
-            return ServerSentEvent(TracksStartEvent.of(run, n_pending), "start")
+        case RunStarted(run, n_pending, n_stored):
+            return ServerSentEvent(TracksStartEvent.of(run, n_pending, n_stored), "start")
         case TracksKnown(store):
             return ServerSentEvent(TracksEvent.of(store), "tracks")
         case TrackedFrame():

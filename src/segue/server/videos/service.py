@@ -51,6 +51,8 @@ class RunStarted:
 
     run: TrackingRun
     n_pending: int
+    n_stored: int
+    """Frames that were done before, and are given first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,8 @@ class VideoService:
                 corrections=corrections,
             )
             is_known = bool(run.store.tracks)
-            yield RunStarted(run, run.n_pending if is_known else len(run.numbers))
+            n_pending = run.n_pending if is_known else len(run.numbers)
+            yield RunStarted(run, n_pending, run.store.n_frames if with_stored else 0)
             if is_known:
                 yield TracksKnown(run.store)
                 if with_stored:
