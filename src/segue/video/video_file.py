@@ -154,6 +154,9 @@ class VideoFile:
                 stream = container.streams.best("video")
                 if stream is None:
                     raise InputError(f"{self._title} has no pictures, only sound.")
+                # Frames may be larger than the container says; decoders refuse those then.
+                most = str(2 * self._limits.max_pixels)  # they count rows and columns of padding
+                stream.codec_context.options = {"max_pixels": most}
                 yield container, stream
         except av.error.FFmpegError as error:
             raise InputError(

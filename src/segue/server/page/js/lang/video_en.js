@@ -82,7 +82,7 @@ export default {
   "video.noMasks": "Nothing is marked on it.",
   // correcting
   "video.correctHint": "Where a track is wrong: choose it, go to the first wrong frame, and click on the thing or draw a box around it.",
-  "video.hintCorrect": (name) => `Click on it, or draw a box: there ${name} really is.`,
+  "video.hintCorrect": (name) => `Show where ${name} really is: click on it, or draw a box.`,
   "video.correction": (name, frame) => `${name} on frame ${frame}`,
   "video.followAnew": "Follow anew",
   "video.notSelected": "This frame was not looked at. Go to one that was.",
