@@ -53,6 +53,10 @@ class VideoLimits:
     """FFmpeg's demuxers that may read it; (): all. For files of strangers: `SELF_CONTAINED`."""
 
 
+class VideoTooLarge(InputError):
+    """A video has more frames, or larger ones, than its limits allow."""
+
+
 class VideoFile:
     """A file that is opened anew for every pass over it, and closed after it."""
 
@@ -65,7 +69,8 @@ class VideoFile:
             name: what messages and annotations call it; "": as the file is called.
 
         Raises:
-            InputError: it is no video, has no frame, or is larger than the limits.
+            InputError: it is no video, or has no frame.
+            VideoTooLarge: it is larger than the limits.
             MissingExtra: PyAV is not installed.
         """
         self.path, self._limits = path, limits or VideoLimits()
@@ -74,7 +79,7 @@ class VideoFile:
         with self._open() as (container, stream):
             context = stream.codec_context
             if context.width * context.height > self._limits.max_pixels:
-                raise InputError(
+                raise VideoTooLarge(
                     f"Frames of {self._title} have {context.width} x {context.height} "
                     f"pixels, more than {self._limits.max_pixels}. Make the video smaller first."
                 )
@@ -173,12 +178,12 @@ class VideoFile:
         """Yield all frames or packets, within the limit.
 
         Raises:
-            InputError: there are more.
+            VideoTooLarge: there are more.
         """
         max_frames = self._limits.max_frames
         for count, frame in enumerate(frames, 1):
             if max_frames is not None and count > max_frames:
-                raise InputError(
+                raise VideoTooLarge(
                     f"{self._title} has more than {max_frames} frames. Cut it first, or thin it, "
                     "for example with ffmpeg."
                 )

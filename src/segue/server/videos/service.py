@@ -27,7 +27,7 @@ from segue.server.videos.upload import Film
 from segue.server.worker import Job
 from segue.trackers import Tracker
 from segue.video.frames import Video
-from segue.video.video_file import VideoFile, require_av
+from segue.video.video_file import VideoFile, VideoTooLarge, require_av
 
 LoadTracker = Callable[[Assistant], Tracker | None]
 """Returns the tracker that works with the segmenter of an assistant; None: it has none."""
@@ -113,8 +113,7 @@ class VideoService:
         try:
             video = VideoFile(film.draft, self._settings.video_limits, film.name)
         except InputError as error:
-            is_large = "more than" in str(error)
-            code = "video_too_large" if is_large else "video_unreadable"
+            code = "video_too_large" if isinstance(error, VideoTooLarge) else "video_unreadable"
             raise ApiError(400, code, str(error), param="file") from error
         times = video.times
         last = float(times[-1] - times[-2]) if len(times) > 1 else 0.04

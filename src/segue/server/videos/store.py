@@ -64,7 +64,8 @@ class VideoStore:
         """Open the folder; what a crash left half written is deleted."""
         self.folder = folder
         self._films = folder / "films"
-        self._films.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._films.mkdir(mode=0o700, exist_ok=True)
         self._lock = threading.RLock()
         self._n_drafts = 0
         self._records: dict[str, VideoRecord] = {}
