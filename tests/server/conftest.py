@@ -156,10 +156,10 @@ class Process:
 @contextmanager
 def running(assistant: Assistant | Callable[[], Assistant], data: Path, **options: Any):
     """A real uvicorn in a thread, on a port of its own; `review` is what its page is about."""
-    review = options.pop("review", None)
+    review, make_tracker = options.pop("review", None), options.pop("make_tracker", None)
     settings = Settings(**{"data": data, "keys": (KEY, OTHER_KEY), "port": 0, **options})
     load = assistant if callable(assistant) else lambda: assistant
-    app = build(settings, load, review=review)
+    app = build(settings, load, review=review, make_tracker=make_tracker)
     bounded = {"http": protocol_for(app.state.connections), "ws": "none"}
     config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", **bounded)
     server = uvicorn.Server(config)

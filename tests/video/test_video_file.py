@@ -11,6 +11,7 @@ from segue.values.image import Image
 from segue.video.frames import MAX_BACKWARD_FRAMES, read_backward
 from segue.video.opening import open_video
 from segue.video.picture_sequence import PictureSequence
+from segue.video.video_file import SELF_CONTAINED, VideoFile, VideoLimits
 
 av = pytest.importorskip("av")
 
@@ -128,3 +129,23 @@ def test_frames_of_a_folder_must_have_one_size(tmp_path):
         (tmp_path / f"{number}.png").write_bytes(picture.to_png_bytes())
     with pytest.raises(InputError, match="one size, got 9 x 8 in 2.png after 8 x 8 in 1.png"):
         list(PictureSequence(tmp_path).read([0, 1]))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_limits_bound_frames_and_pixels(tmp_path, suffix):
+    clip = write_square_clip(tmp_path / f"clip{suffix}", 12)
+    limits = VideoLimits(max_pixels=64 * 48, max_frames=12, demuxers=SELF_CONTAINED)
+    assert len(VideoFile(clip, limits).times) == 12
+    with pytest.raises(InputError, match=r"^film has more than 11 frames\. Cut it first"):
+        VideoFile(clip, VideoLimits(max_frames=11), "film")
+    with pytest.raises(InputError, match="64 x 48 pixels, more than 3000"):
+        VideoFile(clip, VideoLimits(max_pixels=3000))
+
+
+def test_a_listing_of_other_files_is_not_self_contained(tmp_path):
+    write_square_clip(tmp_path / "clip.mp4", 3)
+    listing = tmp_path / "list.ffconcat"
+    listing.write_text("ffconcat version 1.0\nfile clip.mp4\n")
+    assert len(VideoFile(listing).times) == 3
+    with pytest.raises(InputError, match="Cannot read"):
+        VideoFile(listing, VideoLimits(demuxers=SELF_CONTAINED))

@@ -31,6 +31,8 @@ from segue.runtime.memory import MemoryBudget
 from segue.segment import Boxes, Labels, Points, Segmenter
 from segue.values.image import Image, ImageSource
 from segue.values.region import Region
+from segue.video.frames import Video
+from segue.video.sampling import sample_frames
 
 
 class _FromPreset:
@@ -162,6 +164,37 @@ class Assistant(Pipeline):
             allow_urls: let http(s) addresses among them be fetched.
         """
         return Conversation(self).add_images(*images, allow_urls=allow_urls)
+
+    def open_video(
+        self,
+        source: str | Path | Video,
+        *,
+        n_frames: int = 8,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+    ) -> Conversation:
+        """Begin a conversation about a film: some of its frames as pictures, in the order of time.
+
+        A system message tells the chat model when each of them is shown. It must be one that takes
+        several pictures; what happens between two of them it does not see.
+
+        Args:
+            source: a file of any container that PyAV reads, a folder of numbered pictures, or a
+                `segue.video.frames.Video`.
+            n_frames: how many, evenly over the part; all of them where it has fewer.
+            start_s: where the part begins, in seconds from the first frame.
+            end_s: where it ends, in seconds; None: with the film.
+
+        Raises:
+            InputError: there is no video, or no frame of it in that part.
+            MissingExtra: PyAV is not installed (extra `video`).
+        """
+        frames = sample_frames(source, n_frames, start_s=start_s, end_s=end_s)
+        listing = ", ".join(
+            f"{place} at {frame.seconds:.2f} s" for place, frame in enumerate(frames, 1)
+        )
+        system = f"The pictures are frames of one film, in the order of time: {listing}."
+        return Conversation(self, system=system).add_images(*[frame.image for frame in frames])
 
     def segment(
         self,

@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
+from segue.assistant.loading import load_tracker
 from segue.assistant.presets import CARDS
 from segue.chat import serve_publicly
 from segue.errors import InputError
@@ -45,8 +46,12 @@ from segue.server.routes import (
     segmentation,
 )
 from segue.server.routes import review as review_routes
+from segue.server.routes import videos as videos_routes
 from segue.server.settings import Settings
+from segue.server.videos.service import LoadTracker, VideoService
+from segue.server.videos.store import VideoStore
 from segue.server.worker import Worker
+from segue.trackers import Tracker
 from segue.values.image import budget
 from segue.version import __version__
 
@@ -62,6 +67,7 @@ def build(
     on_failure: Callable[[], None] = lambda: None,
     review: ReviewService | None = None,
     *,
+    make_tracker: LoadTracker | None = None,
     is_locked: bool = False,
 ) -> FastAPI:
     """Make the application.
@@ -71,17 +77,24 @@ def build(
         load: makes the assistant, in the thread of the models, once the server runs.
         on_failure: called when it cannot be made.
         review: what the page is about, in the place of conversations; None: nothing is reviewed.
+        make_tracker: makes what follows things through films, in the same thread; None: box
+            following, with the segmenter.
         is_locked: the caller holds the lock of the data folder.
 
     Raises:
         InputError: another server uses the data folder.
     """
     metrics = Metrics()
+
+    def prepare(assistant: Assistant) -> None:
+        _prepare(assistant, settings)
+        app.state.services.videos.tracker = (make_tracker or _box_tracker)(assistant)
+
     worker = Worker(
         max_waiting=settings.max_waiting,
         max_active=settings.max_active,
         waited=metrics.waited.observe,
-        loaded=lambda assistant: _prepare(assistant, settings),
+        loaded=prepare,
     )
 
     @asynccontextmanager
@@ -98,7 +111,8 @@ def build(
             )
             service.clean()
             storage.keep_reserve()
-            app.state.services = Services(settings, worker, service, metrics, storage)
+            videos = VideoService(VideoStore(storage.videos), settings, lambda: worker.assistant)
+            app.state.services = Services(settings, worker, service, metrics, storage, videos)
             worker.start(load, on_failure)
             try:
                 yield
@@ -130,7 +144,8 @@ def build(
     )
     app.state.worker = worker
     app.state.connections = Connections()
-    for part in (health, about, completions, segmentation, conversations, regions, page):
+    parts = (health, about, completions, segmentation, conversations, regions, videos_routes, page)
+    for part in parts:
         app.include_router(part.router)
     app.state.review = review
     if review is not None:
@@ -228,6 +243,7 @@ def serve(
     load: Callable[[], Assistant],
     listening: Callable[[str], None] = lambda address: None,
     review: ReviewService | None = None,
+    make_tracker: LoadTracker | None = None,
 ) -> None:
     """Run until told to stop.
 
@@ -236,6 +252,7 @@ def serve(
         load: makes the assistant.
         listening: told the address, "http://127.0.0.1:8000", once it is open.
         review: what the page is about; None: conversations.
+        make_tracker: makes what follows things through films; None: box following.
 
     Raises:
         InputError: the address is in use, or another server uses the data folder.
@@ -250,7 +267,7 @@ def serve(
     with locked(settings.data):  # what is wrong with the folder is said before anything starts
         open_store(Storage(settings.data)).close()
         budget.PIXELS.limit = settings.max_pixels  # one of the largest pictures at a time
-        app = build(settings, load, give_up, review, is_locked=True)
+        app = build(settings, load, give_up, review, make_tracker=make_tracker, is_locked=True)
         config = uvicorn.Config(
             app,
             host=settings.host.strip("[]"),
@@ -319,6 +336,12 @@ def _prepare(assistant: Assistant, settings: Settings) -> None:
     serve_publicly(assistant.chat)
     assistant.limit_memory(settings.memory)
     set_num_threads(assistant, settings.threads)
+
+
+def _box_tracker(assistant: Assistant) -> Tracker | None:
+    """Return the tracker that needs nothing but a segmenter."""
+    segmenter = assistant.segmenter
+    return None if segmenter is None else load_tracker("box_following", segmenter)
 
 
 def set_num_threads(assistant: Assistant, threads: int | None) -> None:

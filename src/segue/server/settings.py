@@ -11,6 +11,7 @@ from segue.errors import InputError
 from segue.runtime.memory import MemoryBudget
 from segue.server.conversations.storage import explain_disk_errors, private
 from segue.values.image.pixels import Limits
+from segue.video.video_file import SELF_CONTAINED, VideoLimits
 
 LEAST_KEY = 16
 """Characters of the shortest key."""
@@ -45,6 +46,17 @@ class Settings:
     """Pictures in one request, and in one conversation."""
     max_mask_pixels: int = 2_000_000_000
     """Objects times pixels of their picture that one request may ask for; a bit each in the end."""
+    max_video_bytes: int = 256 * 2**20
+    """The longest film."""
+    max_video_frames: int = 20_000
+    """Frames of a film."""
+    max_videos_bytes: int = 4 * 2**30
+    """All films and what was followed in them; beyond it those used longest ago are deleted."""
+    video_timeout_s: float = 600.0
+    """A film must have come in whole within this time."""
+    max_tracking: int = 2
+    """Films that are followed at the same time, so that conversations go on; fewer than
+    `max_active`."""
     max_waiting: int = 32
     """Jobs that may wait for the models; beyond that the answer is 429."""
     max_active: int = 4
@@ -106,6 +118,15 @@ class Settings:
     def max_held_pixels(self) -> int:
         """Of the pictures of all requests that are in the works; what does not fit waits."""
         return 5 * self.max_pixels
+
+    @property
+    def video_limits(self) -> VideoLimits:
+        """Bounds for films, which may read no other file."""
+        return VideoLimits(
+            max_pixels=self.max_pixels,
+            max_frames=self.max_video_frames,
+            demuxers=SELF_CONTAINED,
+        )
 
     @property
     def session_limits(self) -> SessionLimits:

@@ -15,6 +15,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,35 +34,66 @@ _CHECKED_FRAMES = 8
 """Frames that are decoded to see whether the times of packets are those of frames."""
 _FINGERPRINT_BYTES = 2**20
 _LOCAL = {"protocol_whitelist": "file"}  # a playlist must not reach the network
+SELF_CONTAINED = (
+    "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "ogg", "flv", "asf", "gif", "apng",
+    "h264", "hevc", "m4v", "ivf", "nut", "mxf", "dv", "yuv4mpegpipe",
+)  # fmt: skip
+"""FFmpeg's demuxers that read one file and no other, as playlists would."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoLimits:
+    """How much of a video file is accepted, and of which kinds."""
+
+    max_pixels: int = Limits().max_pixels
+    """Height times width of a frame."""
+    max_frames: int | None = None
+    """Frames of the whole video; None: any number."""
+    demuxers: tuple[str, ...] = ()
+    """FFmpeg's demuxers that may read it; (): all. For files of strangers: `SELF_CONTAINED`."""
+
+
+class VideoTooLarge(InputError):
+    """A video has more frames, or larger ones, than its limits allow."""
 
 
 class VideoFile:
     """A file that is opened anew for every pass over it, and closed after it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: VideoLimits | None = None, name: str = "") -> None:
         """Find out how many frames there are, when they are shown, and how large they are.
 
+        Args:
+            path: the file.
+            limits: how much is accepted.
+            name: what messages and annotations call it; "": as the file is called.
+
         Raises:
-            InputError: it is no video, has no frame, or its frames are too large.
+            InputError: it is no video, or has no frame.
+            VideoTooLarge: it is larger than the limits.
             MissingExtra: PyAV is not installed.
         """
-        self.path = path
+        self.path, self._limits = path, limits or VideoLimits()
+        self._name = name
         check_regular(path)
         with self._open() as (container, stream):
             context = stream.codec_context
-            if context.width * context.height > Limits().max_pixels:
-                raise InputError(
-                    f"Frames of {printable_path(path)} have {context.width} x {context.height} "
-                    f"pixels, more than {Limits().max_pixels}. Make the video smaller first."
+            if context.width * context.height > self._limits.max_pixels:
+                raise VideoTooLarge(
+                    f"Frames of {self._title} have {context.width} x {context.height} "
+                    f"pixels, more than {self._limits.max_pixels}. Make the video smaller first."
                 )
+            self.container_name: str = container.format.name
+            """FFmpeg's name of the container: "mov,mp4,m4a,3gp,3g2,mj2"."""
             self._time_base = float(stream.time_base or 1)
             rate = stream.average_rate or stream.base_rate
             self._rate = float(rate) if rate else 25.0
-            self._pts: np.ndarray | None = _packet_times(container.demux(stream))
+            packets = (packet for packet in container.demux(stream) if _is_frame(packet))
+            self._pts: np.ndarray | None = _packet_times(self._within_limit(packets))
         with self._open() as (container, stream):
             frames = list(islice(self._decodable(container, stream), _CHECKED_FRAMES))
             if not frames:
-                raise InputError(f"{printable_path(path)} has no frame that can be decoded.")
+                raise InputError(f"{self._title} has no frame that can be decoded.")
             first = _upright(frames[0])
             found = [frame.pts for frame in frames]
             if self._pts is not None and list(self._pts[: len(found)]) != found:
@@ -74,8 +106,8 @@ class VideoFile:
 
     @property
     def name(self) -> str:
-        """Name of the file."""
-        return self.path.name
+        """Name of the file, or the one it was given."""
+        return self._name or self.path.name
 
     def read(self, numbers: Iterable[int]) -> Iterator[VideoFrame]:
         """Yield frames. See `segue.video.Video.read`."""
@@ -90,7 +122,7 @@ class VideoFile:
                 pixels = _upright(frame)
                 if pixels.shape[:2] != tuple(self.size):
                     raise InputError(
-                        f"Frame {number} of {printable_path(self.path)} has {pixels.shape[1]} x "
+                        f"Frame {number} of {self._title} has {pixels.shape[1]} x "
                         f"{pixels.shape[0]} pixels, those before it {self.size.width} x "
                         f"{self.size.height}. Cut the video there with --start or --end."
                     )
@@ -102,7 +134,7 @@ class VideoFile:
 
     def frame_name(self, number: int) -> str:
         """Return the name of the file without its suffix, and the number in six digits."""
-        return f"{self.path.stem}-{number:06d}.png"
+        return f"{Path(self.name).stem}-{number:06d}.png"
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the size of the file, and a digest of its beginning and end."""
@@ -118,19 +150,44 @@ class VideoFile:
     def _open(self) -> Iterator[tuple[Any, Any]]:
         """Open the file: a container and its best video stream."""
         av = require_av()
+        demuxers = self._limits.demuxers
+        options = _LOCAL | ({"format_whitelist": ",".join(demuxers)} if demuxers else {})
         try:
             with av.open(
-                f"file:{self.path.absolute()}", options=_LOCAL, metadata_errors="replace"
+                f"file:{self.path.absolute()}", options=options, metadata_errors="replace"
             ) as container:
                 stream = container.streams.best("video")
                 if stream is None:
-                    raise InputError(f"{printable_path(self.path)} has no pictures, only sound.")
+                    raise InputError(f"{self._title} has no pictures, only sound.")
+                # Frames may be larger than the container says; decoders refuse those then.
+                most = str(2 * self._limits.max_pixels)  # they count rows and columns of padding
+                stream.codec_context.options = {"max_pixels": most}
                 yield container, stream
         except av.error.FFmpegError as error:
             raise InputError(
-                f"Cannot read {printable_path(self.path)} as a video: "
+                f"Cannot read {self._title} as a video: "
                 f"{error.strerror or error}. Convert it first, for example with ffmpeg."
             ) from error
+
+    @property
+    def _title(self) -> str:
+        """What messages call it."""
+        return printable_path(self._name or self.path)
+
+    def _within_limit(self, frames: Iterable[Any]) -> Iterator[Any]:
+        """Yield all frames or packets, within the limit.
+
+        Raises:
+            VideoTooLarge: there are more.
+        """
+        max_frames = self._limits.max_frames
+        for count, frame in enumerate(frames, 1):
+            if max_frames is not None and count > max_frames:
+                raise VideoTooLarge(
+                    f"{self._title} has more than {max_frames} frames. Cut it first, or thin it, "
+                    "for example with ffmpeg."
+                )
+            yield frame
 
     def _decode_from(self, number: int) -> Iterator[tuple[int, Any]]:
         """Yield numbers and decoded frames, from one at or before `number` to the end."""
@@ -169,7 +226,7 @@ class VideoFile:
         """Return the times of all frames, each decoded and dropped."""
         times = array("d")
         with self._open() as (container, stream):
-            for number, frame in enumerate(self._decodable(container, stream)):
+            for number, frame in enumerate(self._within_limit(self._decodable(container, stream))):
                 moment = number / self._rate if frame.time is None else frame.time
                 times.append(max(moment, times[-1]) if times else moment)
         result = np.frombuffer(times, np.float64)
@@ -192,12 +249,15 @@ def require_av() -> Any:
     return av
 
 
+def _is_frame(packet: Any) -> bool:
+    """Whether a packet holds a frame that is shown."""
+    return packet.size > 0 and not packet.is_discard
+
+
 def _packet_times(packets: Iterable[Any]) -> np.ndarray | None:
     """Return the ascending times of all packets, in units of the stream; None: some have none."""
     times = array("q")
     for packet in packets:
-        if packet.size == 0 or packet.is_discard:
-            continue
         if packet.pts is None:
             return None
         times.append(packet.pts)

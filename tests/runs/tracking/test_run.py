@@ -207,6 +207,15 @@ def test_a_correction_changes_its_track_from_there_away_from_what_was_pointed_at
     assert finish(again)[0] == []
 
 
+def test_a_correction_that_marks_nothing_is_not_kept(tmp_path):
+    finish(a_run(tmp_path))
+    beside = Correction(14, 1, None, ((30.0, 30.0, 0),))  # not on it, and nothing else
+    with pytest.raises(InputError, match="The correction of frame 14 marks nothing"):
+        finish(a_run(tmp_path, corrections=[Correction(12, 1, (2, 2, 9, 9)), beside]))
+    assert TrackStore(tmp_path).corrections == []
+    assert finish(a_run(tmp_path))[0] == []
+
+
 def test_corrections_end_at_one_another(tmp_path):
     legs = plan_legs(
         DrawnVideo().times.argsort(), 8, (1,),

@@ -17,6 +17,7 @@ from segue.server.http import (
     examples,
     request_models,
     response_models,
+    video_models,
 )
 from segue.server.http.errors import ErrorResponse
 from segue.server.settings import Settings
@@ -84,7 +85,7 @@ def test_every_address_is_documented():
 
 def models():
     """All models of requests and responses, by name."""
-    modules = (about_models, completion_models, request_models, response_models)
+    modules = (about_models, completion_models, request_models, response_models, video_models)
     found = {"ErrorResponse": ErrorResponse}
     for module in modules:
         found |= {name: value for name, value in vars(module).items() if is_model(value)}

@@ -3,13 +3,17 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segue.cli import options
 from segue.cli.access import PANEL, AccessOptions, HostOption, PortOption, describe_reach
 from segue.cli.option_groups import expand_option_groups
+
+if TYPE_CHECKING:
+    from segue.assistant import Assistant
+    from segue.trackers import Tracker
 
 _LIMITS_PANEL = "Limits"
 
@@ -35,6 +39,14 @@ def serve(
         typer.Option(help="An allowed CORS origin; may be repeated.", rich_help_panel=PANEL),
     ] = None,
     allow_urls: options.AllowUrlsOption = False,
+    tracker: Annotated[
+        str,
+        typer.Option(
+            metavar="box_following|MODEL",
+            help="What follows things through films: box_following, with the segmenter; or a "
+            "video model: sam2.1-hiera-tiny, a hub id, a folder.",
+        ),
+    ] = "box_following",
     label_studio: Annotated[
         bool,
         typer.Option(
@@ -84,6 +96,23 @@ def serve(
             min=0.01, help="Maximum size of a picture in megapixels.", rich_help_panel=_LIMITS_PANEL
         ),
     ] = 40,
+    max_video_mb: Annotated[
+        int,
+        typer.Option(min=1, help="Maximum size of a film in MB.", rich_help_panel=_LIMITS_PANEL),
+    ] = 256,
+    max_video_frames: Annotated[
+        int,
+        typer.Option(min=1, help="Maximum frames of a film.", rich_help_panel=_LIMITS_PANEL),
+    ] = 20_000,
+    max_videos_gb: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            help="Maximum GB of all films and what was followed in them; those used longest ago "
+            "are deleted first.",
+            rich_help_panel=_LIMITS_PANEL,
+        ),
+    ] = 4,
 ) -> None:
     """Serve the web page and an OpenAI-compatible API, and store conversations.
 
@@ -119,6 +148,9 @@ def serve(
         requests_per_minute=rate_limit,
         max_body_bytes=max_mb * 2**20,
         max_pixels=int(max_megapixels * 1e6),
+        max_video_bytes=max_video_mb * 2**20,
+        max_video_frames=max_video_frames,
+        max_videos_bytes=int(max_videos_gb * 2**30),
     )
     console = make_console()
     reach = describe_reach(settings)
@@ -131,4 +163,11 @@ def serve(
             console.print(f"Key for API clients: {data_folder / 'key'}", soft_wrap=True)
         console.print(f"Conversations are stored in {data_folder}.", style="dim", soft_wrap=True)
 
-    run_server(settings, models.load, print_address)
+    def make_tracker(assistant: "Assistant") -> "Tracker | None":
+        from segue.assistant.loading import load_tracker
+
+        if assistant.segmenter is None:
+            return None
+        return load_tracker(tracker, assistant.segmenter, device=models.device, dtype=models.dtype)
+
+    run_server(settings, models.load, print_address, make_tracker=make_tracker)

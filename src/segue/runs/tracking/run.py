@@ -115,6 +115,9 @@ class TrackingRun:
                 yield self._point()
             for correction in self._new_corrections:
                 self._check_track(correction)
+                # One that marks nothing is refused before it is kept: it would end every later run.
+                self.corrected_mask(self._frame(correction.frame).image, correction)
+            for correction in self._new_corrections:
                 store.append_correction(correction)
             self._new_corrections = []
             for leg in plan_legs(self.numbers, self.anchor, tuple(store.tracks), store.corrections):

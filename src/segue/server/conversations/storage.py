@@ -38,6 +38,11 @@ class Storage:
         """The folder of pictures."""
         return self.folder / "pictures"
 
+    @property
+    def videos(self) -> Path:
+        """The folder of films."""
+        return self.folder / "videos"
+
     def prepare(self) -> None:
         """Make the folder, and make what is in it private, whatever its modes were.
 

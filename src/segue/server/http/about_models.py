@@ -32,6 +32,19 @@ class LimitInfo(BaseModel):
     allow_urls: bool
 
 
+class VideoInfo(BaseModel):
+    """What can be done with films."""
+
+    available: bool
+    """Whether films can be read: the extra `video` is installed."""
+    tracker: str | None
+    """What follows; null without a segmenter, or while the models are being loaded."""
+    bytes: int
+    """Of a film, at most."""
+    frames: int
+    """Of a film, at most."""
+
+
 class AboutResponse(BaseModel):
     """Version, models and how they work together, limits, edits and export formats."""
 
@@ -45,6 +58,7 @@ class AboutResponse(BaseModel):
     """How questions are answered; null while the models are being loaded, as `teach_tag`."""
     teach_tag: bool | None
     limits: LimitInfo
+    videos: VideoInfo
     edits: dict[str, list[str]]
     """Names of the parameters, by operation."""
     exports: dict[str, str]

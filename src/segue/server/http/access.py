@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from segue.server.http.bodies import METHODS_WITH_BODY, BodyReader
+from segue.server.http.bodies import METHODS_WITH_BODY, STREAMED, BodyReader
 from segue.server.http.connections import AUTHENTICATED
 from segue.server.http.errors import ApiError
 from segue.server.http.keys import ApiKeys, SessionTokens, presented_key, session_cookie
 from segue.server.http.rates import FailedKeyLimiter, RateLimiter
 from segue.server.settings import Settings
 
-PUBLIC_PATHS = ("/", "/healthz", "/readyz", "/favicon.ico", "/v1/login")
+PUBLIC_PATHS = ("/", "/video", "/healthz", "/readyz", "/favicon.ico", "/v1/login")
 """Addresses that need no key; everything under `/page/` needs none either."""
 LABEL_STUDIO = "/label-studio/"
 """Under this address the key may also be the password of basic authentication."""
@@ -49,13 +49,17 @@ class AccessMiddleware:
         scope[FAILED_KEYS] = self.failed_keys
         try:
             await self._authorize(scope, Headers(scope=scope), is_public)
-            body = await self.bodies.read(scope, receive, is_public=is_public)
+            if (scope["method"], scope["path"]) == STREAMED:
+                receive, body = await self.bodies.stream(scope, receive), b""
+            else:
+                body = await self.bodies.read(scope, receive, is_public=is_public)
+                receive = _replay_body(body, receive)
         except ApiError as problem:
             await problem.response()(scope, receive, send)
             return
         cleanups: list[Callable[[], None]] = scope.setdefault(CLEANUPS, [])
         try:
-            await self.app(scope, _replay_body(body, receive), send)
+            await self.app(scope, receive, send)
         finally:
             self.bodies.release(body, is_public=is_public)
             for call in cleanups:

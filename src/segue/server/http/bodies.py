@@ -12,6 +12,10 @@ METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 """Methods that come with a body."""
 PUBLIC_BODY_BYTES = 4096
 """The longest body of an address that needs no key."""
+STREAMED = ("POST", "/v1/videos")
+"""Method and address whose body goes to the disk as it comes, and may be as long as a film."""
+MULTIPART_BYTES = 64 * 1024
+"""What a form needs around its file, at most."""
 PUBLIC_BODY_SECONDS = 10.0
 DRAIN_SECONDS = 5.0
 """So long a body that is too large is read on and thrown away: a client that still sends would see
@@ -67,6 +71,46 @@ class BodyReader:
         if not is_public:
             self.held -= len(body)
 
+    async def stream(self, scope: Scope, receive: Receive) -> Receive:
+        """Return a `receive` that hands a long body through, piece by piece, within its bounds.
+
+        Nothing is held. Whoever reads on after the bound gets an ApiError: 413, 408, or 400 when
+        the client went away.
+
+        Raises:
+            ApiError: 413, the length that is announced is too large.
+        """
+        limit = self._settings.max_video_bytes + MULTIPART_BYTES
+        headers = Headers(scope=scope)
+        claimed = headers.get("content-length", "0")
+        if not claimed.isdecimal() or len(claimed) > 20 or int(claimed) > limit:
+            if "expect" not in headers:
+                await _drain(receive, 4 * limit)
+            raise _film_too_large(self._settings.max_video_bytes)
+        loop = asyncio.get_running_loop()
+        until, length, is_whole = loop.time() + self._settings.video_timeout_s, 0, False
+
+        async def receive_piece() -> Message:
+            nonlocal length, is_whole
+            if is_whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError as error:
+                raise ApiError(408, "timeout", "The film took too long to arrive.") from error
+            if message["type"] == "http.disconnect":
+                raise ApiError(400, "invalid_value", "The request broke off.")
+            length += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
+            if length > limit:
+                if not is_whole:
+                    await _drain(receive, 4 * limit)
+                raise _film_too_large(self._settings.max_video_bytes)
+            return message
+
+        return receive_piece
+
     async def _collect(
         self, receive: Receive, parts: list[bytes], limit: int, *, is_counted: bool
     ) -> None:
@@ -115,6 +159,16 @@ async def _drain(receive: Receive, max_bytes: int) -> None:
                 max_bytes -= len(message.get("body", b""))
     except TimeoutError:
         return
+
+
+def _film_too_large(limit: int) -> ApiError:
+    return ApiError(
+        413,
+        "body_too_large",
+        f"A film may have {limit} bytes at most. Cut it, or make it smaller, for example with "
+        "ffmpeg.",
+        headers={"Connection": "close"},
+    )
 
 
 def _too_large(limit: int) -> ApiError:

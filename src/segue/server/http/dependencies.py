@@ -21,6 +21,7 @@ from segue.server.http.jobs import run_job
 from segue.server.http.keys import ApiKeys, SessionTokens
 from segue.server.metrics import Metrics
 from segue.server.settings import Settings
+from segue.server.videos.service import VideoService
 from segue.server.worker import Worker
 from segue.values.image import Image
 
@@ -40,10 +41,12 @@ class Services:
         conversations: ConversationService,
         metrics: Metrics,
         storage: Storage,
+        videos: VideoService,
     ) -> None:
         self.settings, self.worker, self.metrics = settings, worker, metrics
         self.conversations = conversations
         self.storage = storage
+        self.videos = videos
         self.tokens = SessionTokens(conversations.store, ApiKeys(settings.keys).owners)
         """Logins of browsers."""
         self.recent_pictures: ByteCache[tuple[str, str], Image] = ByteCache(
@@ -57,11 +60,17 @@ class Services:
         )
         """For the decoded pictures of requests."""
         self._thread_limiter = anyio.CapacityLimiter(MAX_CONCURRENT)
+        self._export_limiter = anyio.CapacityLimiter(1)
 
     async def run_in_thread(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """Do something slow beside the event loop and beside the models."""
         call = partial(work, *arguments, **options)
         return await anyio.to_thread.run_sync(call, limiter=self._thread_limiter)
+
+    async def run_export(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do something that takes minutes beside the event loop, one after the other."""
+        call = partial(work, *arguments)
+        return await anyio.to_thread.run_sync(call, limiter=self._export_limiter)
 
     async def run_db(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do something short with the store, beside the event loop."""

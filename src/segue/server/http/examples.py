@@ -132,6 +132,71 @@ COMPLETION: dict[str, Any] = {
     ],
     "usage": {"prompt_tokens": 281, "completion_tokens": 17, "total_tokens": 298},
 }
+VIDEO: dict[str, Any] = {
+    "id": "v_1f0c",
+    "name": "street.mp4",
+    "bytes": 1843200,
+    "width": 640,
+    "height": 480,
+    "frames": 250,
+    "seconds": 10.0,
+    "fps": 25.0,
+    "created": 1790000000.0,
+    "url": "/v1/videos/v_1f0c/film",
+}
+TRACKS: dict[str, Any] = {
+    "tracks": [{"id": 1, "phrase": "dog", "frame": 0, "colour": "#e69f00"}],
+    "not_found": [],
+    "notices": [],
+    "video": "v_1f0c",
+    "run": "5f0c9a7be2d41c38",
+    "frame": 0,
+    "request": {
+        "phrases": ["dog"],
+        "question": None,
+        "boxes": [],
+        "points": [],
+        "labels": None,
+        "frame": None,
+        "every": 1,
+        "fps": None,
+        "start": 0.0,
+        "end": None,
+        "look_again": 5,
+    },
+    "pending": 0,
+    "corrections": [
+        {"frame": 1, "track": 1, "box": [90.0, 40.0, 220.0, 160.0], "points": [], "labels": None}
+    ],
+    "gaps": [
+        {
+            "track": 1,
+            "first": 2,
+            "first_seconds": 0.08,
+            "last": 2,
+            "last_seconds": 0.08,
+            "reason": "it leaves the picture",
+            "found_by": "",
+        }
+    ],
+    "numbers": [0, 1, 2],
+    "frames": [
+        {
+            "number": 0,
+            "seconds": 0.0,
+            "entries": [
+                {
+                    "track": 1,
+                    "status": "tracked",
+                    "reason": "",
+                    "score": 0.93,
+                    "box": [88.0, 40.0, 219.0, 160.0],
+                    "mask": _MASK,
+                }
+            ],
+        }
+    ],
+}
 ERROR: dict[str, Any] = {
     "error": {
         "message": "question: Field required.",

@@ -22,11 +22,14 @@ class ClientDisconnected(Exception):
     """The client closed the connection; the answer will not be sent."""
 
 
-async def job_events(job: Job, request: Request, deadline_s: float) -> AsyncIterator[Any]:
+async def job_events(
+    job: Job, request: Request, deadline_s: float, *, renews: bool = False
+) -> AsyncIterator[Any]:
     """Yield what a job yields, `QueuePosition` and `Heartbeat` in between.
 
     The job is cancelled when the client disconnects, when the deadline passes, and when the reader
-    of this generator stops reading.
+    of this generator stops reading. With `renews` each event of the job begins the time anew, for
+    jobs that take as long as they take and show that they go on.
 
     Raises:
         ApiError: 504 after the deadline.
@@ -43,6 +46,8 @@ async def job_events(job: Job, request: Request, deadline_s: float) -> AsyncIter
                 if event.error is not None:
                     raise event.error
                 return
+            if renews and not isinstance(event, Heartbeat):
+                deadline = monotonic() + deadline_s
             yield event
     except ApiError:
         is_finished = True

@@ -15,6 +15,7 @@ from segue.server.http.response_models import (
     RegionOut,
     SegmentResponse,
 )
+from segue.server.http.video_models import TracksResponse
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {"model": ErrorResponse, "description": "An error, in OpenAI's shape."}
@@ -26,6 +27,7 @@ MODELS_WITH_NULLS: tuple[type[BaseModel], ...] = (
     RegionChangeResponse,
     RegionOut,
     SegmentResponse,
+    TracksResponse,
 )
 """Models whose examples have fields that are null."""
 

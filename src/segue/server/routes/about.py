@@ -16,6 +16,7 @@ from segue.server.http.about_models import (
     SampleInfo,
     SampleListResponse,
     StageInfo,
+    VideoInfo,
 )
 from segue.server.http.access import FAILED_KEYS, client_address
 from segue.server.http.completion_models import ChatModelListResponse, ChatModelResponse
@@ -64,6 +65,12 @@ async def about(services: ServicesDep) -> AboutResponse:
             images=settings.max_images,
             deadline_s=settings.deadline_s,
             allow_urls=settings.allow_urls,
+        ),
+        videos=VideoInfo(
+            available=services.videos.is_available,
+            tracker=None if (tracker := services.videos.tracker) is None else tracker.name,
+            bytes=settings.max_video_bytes,
+            frames=settings.max_video_frames,
         ),
         edits={name: list(signature(edit).parameters)[2:] for name, edit in OPERATIONS.items()},
         exports=dict(EXPORTS),

@@ -45,6 +45,12 @@ async def index(request: Request) -> Response:
     return _file("review.html" if is_review else "index.html", request)
 
 
+@router.get("/video", response_class=FileResponse)
+async def video(request: Request) -> Response:
+    """Get the web page of films."""
+    return _file("video.html", request)
+
+
 @router.get("/page/{path:path}", response_class=FileResponse)
 async def file(path: str, request: Request) -> Response:
     """Get a file of the web page."""

@@ -63,6 +63,7 @@ function picker(first, done = () => {}) {
       element("p", {}, t(first ? "startText" : "addPictureText")),
       element("div", { class: "row" }, file, first ? session : null),
       address(done),
+      first ? element("a", { href: "/video" }, t("video.link")) : null,
     ),
     samplesOf(done),
   );

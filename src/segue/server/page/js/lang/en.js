@@ -1,11 +1,13 @@
 /** The words of the page in English. */
 
 import review from "./review_en.js";
+import video from "./video_en.js";
 
 const count = (n, one, many) => `${n} ${n === 1 ? one : many}`;
 
 export default {
   ...review,
+  ...video,
   title: "segue: talk about a picture",
   skip: "Skip to the conversation",
   // header

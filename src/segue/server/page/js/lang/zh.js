@@ -1,9 +1,11 @@
 /** 网页的中文文字。 */
 
 import review from "./review_zh.js";
+import video from "./video_zh.js";
 
 export default {
   ...review,
+  ...video,
   title: "segue：聊聊一张图片",
   skip: "跳到对话",
   conversations: "对话列表",

@@ -1,0 +1,403 @@
+"""JSON of films and of what is followed in them, in both directions, as Pydantic models."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from segue.export.tracks import track_colours
+from segue.runs.tracking.entries import Correction, TrackedFrame, TrackEntry, TrackStatus
+from segue.runs.tracking.run import TrackingRun
+from segue.runs.tracking.settings import TrackingSettings
+from segue.runs.tracking.store import TrackGap, TrackStore
+from segue.server.http import examples
+from segue.server.http.request_models import (
+    Corners,
+    Label,
+    LongText,
+    PointPair,
+    RequiredPhrase,
+)
+from segue.server.http.response_models import XYXY, MaskOut
+from segue.server.videos.store import VideoRecord
+from segue.values.region import Click
+from segue.video.selection import FrameSelection
+
+FrameNumber = Annotated[int, Field(ge=0, le=10**8)]
+Seconds = Annotated[float, Field(ge=0, le=10**7, allow_inf_nan=False)]
+Clicks = Annotated[list[PointPair], Field(max_length=256)]
+ClickLabels = Annotated[list[Label], Field(max_length=256)]
+
+
+class CorrectionIn(BaseModel):
+    """Where a track really is on a frame."""
+
+    frame: FrameNumber
+    track: Annotated[int, Field(ge=1, le=10_000)]
+    box: Corners | None = None
+    points: Clicks = []
+    labels: ClickLabels | None = None
+
+    @model_validator(mode="after")
+    def _check_marks(self) -> "CorrectionIn":
+        if self.box is None and not self.points:
+            raise ValueError("give a 'box', or 'points' on the object")
+        _check_labels(self.points, self.labels)
+        return self
+
+    def to_correction(self) -> Correction:
+        """Return what a run takes."""
+        box = None if self.box is None else _corners(self.box)
+        return Correction(self.frame, self.track, box, _clicks(self.points, self.labels))
+
+
+class TracksRequest(BaseModel):
+    """What is followed through a film; the same request goes on where it was."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"phrases": ["dog", "red car"], "stream": True},
+                {"boxes": [[40, 30, 120, 90]], "frame": 12, "every": 2},
+                {
+                    "phrases": ["dog"],
+                    "corrections": [{"frame": 31, "track": 1, "box": [90, 40, 220, 160]}],
+                },
+            ]
+        }
+    )
+    phrases: Annotated[list[RequiredPhrase], Field(max_length=16)] = []
+    question: Annotated[LongText, Field(min_length=1)] | None = None
+    """What the chat model is asked about the frame; what it points at is followed."""
+    boxes: Annotated[list[Corners], Field(max_length=32)] = []
+    """Each is a track."""
+    points: Clicks = []
+    """All together are one track."""
+    labels: ClickLabels | None = None
+    frame: FrameNumber | None = None
+    """The frame on which things are pointed at, from 0; null: the first one looked at."""
+    every: Annotated[int, Field(ge=1, le=10_000)] = 1
+    fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    start: Seconds = 0.0
+    end: Seconds | None = None
+    look_again: Annotated[int, Field(ge=0, le=10_000)] = 5
+    """The detector looks for a lost phrase on every n-th frame; 0: never."""
+    corrections: Annotated[list[CorrectionIn], Field(max_length=1000)] = []
+    """Those that were sent before stay, whether they are sent again or not."""
+    stream: bool = False
+    """Answer with server-sent events, each frame as soon as it is done."""
+    stored: bool = True
+    """Of a stream: give the frames that were done before, too."""
+
+    @model_validator(mode="after")
+    def _check_something(self) -> "TracksRequest":
+        if not (self.phrases or self.question or self.boxes or self.points):
+            raise ValueError("nothing to follow: give 'phrases', 'question', 'boxes' or 'points'")
+        _check_labels(self.points, self.labels)
+        return self
+
+    def to_settings(self) -> TrackingSettings:
+        """Return what a run takes.
+
+        Raises:
+            InputError: values contradict one another.
+        """
+        return TrackingSettings(
+            phrases=tuple(self.phrases),
+            question=self.question,
+            boxes=tuple(map(_corners, self.boxes)),
+            clicks=_clicks(self.points, self.labels),
+            frame=self.frame,
+            selection=FrameSelection(
+                every=self.every, fps=self.fps, start_s=self.start, end_s=self.end
+            ),
+            redetect_every=self.look_again,
+        )
+
+
+class VideoOut(BaseModel):
+    """A film."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.VIDEO]})
+    id: str
+    name: str
+    bytes: int
+    width: int
+    """Of the upright frames, in pixels."""
+    height: int
+    frames: int
+    seconds: float
+    fps: float
+    """On average; each frame has its own time."""
+    created: float
+    url: str
+    """Where the film itself is."""
+    times: list[float] | None = None
+    """When each frame is shown, in seconds from the first one; only with `?times=true`."""
+
+    @classmethod
+    def of(cls, record: VideoRecord, times: list[float] | None = None) -> "VideoOut":
+        """Return a film as it goes out."""
+        fields: dict[str, Any] = {} if times is None else {"times": times}
+        return cls(
+            id=record.id,
+            name=record.name,
+            bytes=record.size_bytes,
+            width=record.width,
+            height=record.height,
+            frames=record.frames,
+            seconds=round(record.seconds, 3),
+            fps=round(record.fps, 3),
+            created=record.created,
+            url=f"/v1/videos/{record.id}/film",
+            **fields,
+        )
+
+
+class VideoListResponse(BaseModel):
+    """Your films, those used last first."""
+
+    videos: list[VideoOut]
+
+
+class TrackOut(BaseModel):
+    """What is followed."""
+
+    id: int
+    phrase: str
+    """"" where it was pointed at by box or clicks."""
+    frame: int
+    """Where it was pointed at."""
+    colour: str
+    """As in the exports, "#e69f00"."""
+
+    @classmethod
+    def all_of(cls, store: TrackStore) -> "list[TrackOut]":
+        """Return the tracks of a run."""
+        colours = track_colours(store)
+        return [
+            cls(id=id, phrase=track.phrase, frame=track.frame, colour=_hex(colours[str(id)]))
+            for id, track in store.tracks.items()
+        ]
+
+
+class TrackEntryOut(BaseModel):
+    """One track on one frame."""
+
+    track: int
+    status: TrackStatus
+    reason: str
+    """Why it is lost; how it was found again; "correction" where it was corrected."""
+    score: float
+    box: XYXY | None
+    mask: MaskOut | None
+    """Null exactly where it is lost."""
+
+    @classmethod
+    def of(cls, entry: TrackEntry) -> "TrackEntryOut":
+        """Return a track on a frame as it goes out."""
+        mask, box = entry.mask, None if entry.mask is None else entry.mask.box
+        return cls(
+            track=entry.track,
+            status=entry.status,
+            reason=entry.reason,
+            score=round(entry.score, 4),
+            box=None if box is None else list(box.corners),
+            mask=None if mask is None else MaskOut(format="coco_rle", **mask.rle),
+        )
+
+
+class TrackedFrameOut(BaseModel):
+    """One frame with its tracks. In a stream: those that were followed on it just now."""
+
+    number: int
+    seconds: float
+    entries: list[TrackEntryOut]
+
+    @classmethod
+    def of(cls, frame: TrackedFrame) -> "TrackedFrameOut":
+        """Return a frame as it goes out."""
+        return cls(
+            number=frame.number,
+            seconds=round(frame.seconds, 6),
+            entries=[TrackEntryOut.of(entry) for entry in frame.entries],
+        )
+
+
+class TrackGapOut(BaseModel):
+    """Frames on which a track is lost, one after the other."""
+
+    track: int
+    first: int
+    first_seconds: float
+    last: int
+    last_seconds: float
+    reason: str
+    found_by: str
+    """"tracker", "phrase" or "correction"; "" where it was not found again."""
+
+    @classmethod
+    def of(cls, gap: TrackGap) -> "TrackGapOut":
+        """Return a gap as it goes out."""
+        return cls(
+            track=gap.track,
+            first=gap.first,
+            first_seconds=round(gap.first_seconds, 6),
+            last=gap.last,
+            last_seconds=round(gap.last_seconds, 6),
+            reason=gap.reason,
+            found_by=gap.found_by,
+        )
+
+
+class TracksStartEvent(BaseModel):
+    """Data of the event `start`."""
+
+    run: str
+    frame: int
+    """The frame on which things are pointed at."""
+    numbers: list[int]
+    """Of the frames that are looked at, ascending."""
+    pending: int
+    """Frames to be followed now, those that corrections change included."""
+    stored: int
+    """Frames that were done before, and come first."""
+
+    @classmethod
+    def of(cls, run: TrackingRun, n_pending: int, n_stored: int) -> "TracksStartEvent":
+        """Return a run that begins, or goes on."""
+        return cls(
+            run=run.store.folder.name,
+            frame=run.anchor,
+            numbers=[int(number) for number in run.numbers],
+            pending=n_pending,
+            stored=n_stored,
+        )
+
+
+class _KnownTracks(BaseModel):
+    """What is followed."""
+
+    tracks: list[TrackOut]
+    not_found: list[str]
+    """Phrases of which there is nothing on the frame."""
+    notices: list[str]
+
+
+class TracksEvent(_KnownTracks):
+    """Data of the event `tracks`: what is followed, once that is known."""
+
+    @classmethod
+    def of(cls, store: TrackStore) -> "TracksEvent":
+        """Return what a run follows."""
+        return cls(
+            tracks=TrackOut.all_of(store),
+            not_found=list(store.not_found),
+            notices=list(store.notices),
+        )
+
+
+class _StoredRun(_KnownTracks):
+    """A run as far as it is."""
+
+    video: str
+    run: str
+    frame: int
+    """The frame on which things were pointed at."""
+    request: TracksRequest
+    """What to send, with corrections, to change the run."""
+    pending: int
+    """Frames that are not done yet; 0 at the end."""
+    corrections: list[CorrectionIn]
+    gaps: list[TrackGapOut]
+
+
+class TracksDoneEvent(_StoredRun):
+    """Data of the event `done`."""
+
+    @classmethod
+    def of(cls, record: VideoRecord, store: TrackStore, numbers: list[int]) -> "TracksDoneEvent":
+        """Return a run without its frames; `numbers` are those of the frames looked at."""
+        return cls(**_run_fields(record, store, numbers))
+
+
+class TracksResponse(_StoredRun):
+    """A tracking run with all of its frames."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TRACKS]})
+    numbers: list[int]
+    """Of the frames that are looked at, ascending."""
+    frames: list[TrackedFrameOut]
+    """In the order of the film; those that are not done yet are not there."""
+
+    @classmethod
+    def of(cls, record: VideoRecord, store: TrackStore, numbers: list[int]) -> "TracksResponse":
+        """Return a run as it is stored."""
+        return cls(
+            **_run_fields(record, store, numbers),
+            numbers=numbers,
+            frames=[TrackedFrameOut.of(frame) for frame in store.frames()],
+        )
+
+
+def _run_fields(record: VideoRecord, store: TrackStore, numbers: list[int]) -> dict[str, Any]:
+    (anchor,) = {track.frame for track in store.tracks.values()}
+    known = TracksEvent.of(store)
+    return {
+        "tracks": known.tracks,
+        "not_found": known.not_found,
+        "notices": known.notices,
+        "video": record.id,
+        "run": store.folder.name,
+        "frame": anchor,
+        "request": request_of(store.settings),
+        "pending": len(numbers) - store.n_frames,
+        "corrections": [_correction_in(correction) for correction in store.corrections],
+        "gaps": [TrackGapOut.of(gap) for gap in store.gaps()],
+    }
+
+
+def request_of(settings: TrackingSettings) -> TracksRequest:
+    """Return the request that settings came from, without corrections."""
+    selection = settings.selection
+    return TracksRequest(
+        phrases=list(settings.phrases),
+        question=settings.question,
+        boxes=[list(box) for box in settings.boxes],
+        points=[[x, y] for x, y, _ in settings.clicks],
+        labels=[label for _, _, label in settings.clicks] or None,
+        frame=settings.frame,
+        every=selection.every,
+        fps=selection.fps,
+        start=selection.start_s,
+        end=selection.end_s,
+        look_again=settings.redetect_every,
+    )
+
+
+def _correction_in(correction: Correction) -> CorrectionIn:
+    return CorrectionIn(
+        frame=correction.frame,
+        track=correction.track,
+        box=None if correction.box is None else list(correction.box),
+        points=[[x, y] for x, y, _ in correction.clicks],
+        labels=[label for _, _, label in correction.clicks] or None,
+    )
+
+
+def _check_labels(points: list[list[float]], labels: list[int] | None) -> None:
+    if labels is not None and len(labels) != len(points):
+        raise ValueError("there must be one label for each point")
+
+
+def _corners(box: list[float]) -> tuple[float, float, float, float]:
+    xa, ya, xb, yb = box
+    return min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)
+
+
+def _clicks(points: list[list[float]], labels: list[int] | None) -> tuple[Click, ...]:
+    marks = labels if labels is not None else [1] * len(points)
+    return tuple((x, y, int(mark)) for (x, y), mark in zip(points, marks, strict=True))
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{value:02x}" for value in colour)

@@ -1,0 +1,112 @@
+/** The canvas: a frame, the masks of the tracks on it, and what is being pointed at. */
+
+import { Latest } from "../coalescing_task.js";
+import { boxPath, paint, paintDraft, strokeTwice } from "../drawing.js";
+import { t } from "../i18n.js";
+import { PictureView } from "../picture_view.js";
+import { showTrouble } from "./connection.js";
+import { frameOf, useFilm } from "./frames.js";
+import { colourOf, entryOf, lookedAt, maskOf, nameOf, state, watch } from "./store.js";
+
+const MARK = [36, 83, 184];
+
+export class FilmView extends PictureView {
+  /** Where the keyboard points, in pixels of the frame; null: nowhere. */
+  cross = null;
+  #film = null;
+  #loading = new Latest(() => this.#load());
+
+  constructor(canvas) {
+    super(canvas, () => this.#paint());
+    watch(["film"], () => this.#useFilm());
+    watch(["number", "isPlaying"], () => this.#loading.run());
+    watch(
+      ["number", "nFrames", "run", "masksShown", "chosen", "lit", "marks", "correction", "dragged", "language", "film"],
+      () => this.draw(),
+    );
+    watch(["number", "nFrames", "run", "language"], () => this.#describe());
+  }
+
+  /** Show a frame of the browser's player. */
+  showVideo(video, number) {
+    if (!this.picture) return;
+    this.picture.getContext("2d").drawImage(video, 0, 0, this.picture.width, this.picture.height);
+    this.canvas.dataset.shown = `${number}`;
+    this.draw();
+  }
+
+  /** What is seen on the frame: {id, mask, box, name, look, lit, chosen}. */
+  shown() {
+    const { run } = state;
+    if (!run) return [];
+    const number = lookedAt(state.number);
+    return run.tracks.flatMap((track) => {
+      const entry = entryOf(track.id, number);
+      const mask = maskOf(entry);
+      if (!mask) return [];
+      const colour = colourOf(track);
+      const look = { fill: colour, line: colour };
+      const lit = state.lit === track.id;
+      return [{ id: track.id, mask, box: entry.box, name: nameOf(track), look, lit, chosen: state.chosen === track.id }];
+    });
+  }
+
+  /** The id of the smallest track at a point; null where there is none. */
+  trackAt([x, y]) {
+    if (!state.masksShown) return null;
+    const hits = this.shown().filter(({ mask }) => mask.has(Math.floor(x), Math.floor(y)));
+    hits.sort((a, b) => a.mask.area - b.mask.area);
+    return hits[0]?.id ?? null;
+  }
+
+  #useFilm() {
+    const { film } = state;
+    if (film?.id === this.#film) return;
+    this.#film = film?.id ?? null;
+    useFilm(this.#film);
+    this.canvas.dataset.shown = "";
+    this.cross = null;
+    this.picture = null;
+    if (!film) return;
+    this.picture = document.createElement("canvas"); // bitmaps are copied: they may be closed at any time
+    Object.assign(this.picture, { width: film.width, height: film.height });
+    requestAnimationFrame(() => this.fit());
+    this.#loading.run();
+  }
+
+  async #load() {
+    const { film, number, isPlaying } = state;
+    if (!film || this.canvas.dataset.shown === `${number}`) return;
+    if (isPlaying && document.getElementById("stage").dataset.player === "browser") return;
+    try {
+      const bitmap = await frameOf(number);
+      if (state.film !== film || !this.picture) return;
+      this.picture.getContext("2d").drawImage(bitmap, 0, 0);
+      this.canvas.dataset.shown = `${number}`;
+      this.draw();
+    } catch (error) {
+      if (state.film === film) showTrouble(error);
+    }
+  }
+
+  #describe() {
+    const names = this.shown().map(({ name }) => name);
+    this.canvas.setAttribute("aria-label", t("video.canvasLabel", state.number, names.join(", ") || t("video.noMasks")));
+  }
+
+  #paint() {
+    const { frame, density, transform, picture, cross } = this;
+    const scene = { frame, density, transform, picture, cross };
+    Object.assign(scene, { edited: null, before: 1, masksShown: state.masksShown, shown: this.shown(), draft: null });
+    paint(this.context, scene);
+    if (!picture) return;
+    const { marks, correction, dragged, number } = state;
+    for (const one of [marks, correction]) {
+      if (one?.frame !== number) continue;
+      for (const box of one.boxes ?? []) strokeTwice(this.context, scene, boxPath(box), MARK, 2, [7, 5]);
+      paintDraft(this.context, scene, { mask: null, box: one.box ?? null, points: one.points, labels: one.labels });
+    }
+    if (dragged) strokeTwice(this.context, scene, boxPath(dragged), MARK, 2, [7, 5]);
+    this.canvas.dataset.masks = `${scene.shown.length}`;
+  }
+}

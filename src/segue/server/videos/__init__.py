@@ -1,0 +1,1 @@
+"""Films that people brought, and what was followed in them."""

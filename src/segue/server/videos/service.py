@@ -1,0 +1,319 @@
+"""Films and tracking runs of a server: opened, followed one frame a step, and written to files."""
+
+import hashlib
+import io
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from segue.assistant import Assistant
+from segue.errors import InputError
+from segue.export import tracks as exports
+from segue.runs.tracking.entries import Correction, TrackedFrame
+from segue.runs.tracking.run import TrackingRun
+from segue.runs.tracking.settings import TrackingSettings
+from segue.runs.tracking.store import JOURNAL, MANIFEST, TrackStore
+from segue.server.http.errors import ApiError, not_found_error
+from segue.server.settings import Settings
+from segue.server.videos.store import VideoRecord, VideoStore, new_record
+from segue.server.videos.upload import Film
+from segue.server.worker import Job
+from segue.trackers import Tracker
+from segue.video.frames import Video
+from segue.video.video_file import VideoFile, VideoTooLarge, require_av
+
+LoadTracker = Callable[[Assistant], Tracker | None]
+"""Returns the tracker that works with the segmenter of an assistant; None: it has none."""
+
+EXPORTS: Mapping[str, tuple[str, Callable[[TrackStore, Video, Path], Path]]] = {
+    "coco.json": ("application/json", exports.write_coco_tracks),
+    "mot.txt": ("text/plain", lambda store, _, target: exports.write_mot(store, target)),
+    "sheet.png": ("image/png", exports.write_contact_sheet),
+    "overlay.mp4": ("video/mp4", exports.write_overlay_film),
+}
+"""Files of a run: their media types, and what writes them."""
+_OPENED = 16
+"""Films whose times are kept at hand."""
+_ADVICE = {" Name another frame with --frame.": " Name another frame.", " (--ask)": ""}
+"""What messages say of the command line, and what they say here."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run that is about to go on."""
+
+    run: TrackingRun
+    n_pending: int
+    n_stored: int
+    """Frames that were done before, and are given first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracksKnown:
+    """What is followed is known."""
+
+    store: TrackStore
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """All frames have their results."""
+
+    run: TrackingRun
+
+
+RunEvent = RunStarted | TracksKnown | TrackedFrame | RunEnded
+
+
+class VideoService:
+    """The films of a server."""
+
+    def __init__(
+        self, store: VideoStore, settings: Settings, models: Callable[[], Assistant]
+    ) -> None:
+        """
+        Args:
+            store: where they are kept.
+            settings: of the server.
+            models: the assistant, once it is there.
+        """
+        self.store, self._settings, self._models = store, settings, models
+        self.tracker: Tracker | None = None
+        """What follows; None: there is no segmenter."""
+        self._opened: OrderedDict[str, VideoFile] = OrderedDict()
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def is_available(self) -> bool:
+        """Whether films can be read here: PyAV is installed."""
+        return find_spec("av") is not None
+
+    def check_available(self) -> None:
+        """Check that films can be read here.
+
+        Raises:
+            MissingExtra: PyAV is not installed.
+        """
+        require_av()
+
+    def receive(self, owner: str, film: Film) -> VideoRecord:
+        """Look through a film that has come in, and keep it; in any thread.
+
+        Raises:
+            ApiError: 400, it is none, or too large; 507, there is no room for it.
+        """
+        try:
+            video = VideoFile(film.draft, self._settings.video_limits, film.name)
+        except InputError as error:
+            code = "video_too_large" if isinstance(error, VideoTooLarge) else "video_unreadable"
+            raise ApiError(400, code, str(error), param="file") from error
+        times = video.times
+        last = float(times[-1] - times[-2]) if len(times) > 1 else 0.04
+        record = new_record(
+            owner, film, video.container_name, video.size, len(times), float(times[-1]) + last
+        )
+        kept = self.store.keep(film, record)
+        self.store.touch(kept)
+        self.store.prune(self._settings.max_videos_bytes, {kept.id, *self.busy()})
+        return kept
+
+    def open(self, record: VideoRecord) -> VideoFile:
+        """Open a film, or return the open one; in any thread."""
+        with self._lock:
+            video = self._opened.get(record.id)
+            if video is not None:
+                self._opened.move_to_end(record.id)
+        if video is None:
+            file = self.store.film_file(record)
+            video = VideoFile(file, self._settings.video_limits, record.name)
+            with self._lock:
+                self._opened[record.id] = video
+                while len(self._opened) > _OPENED:
+                    self._opened.popitem(last=False)
+        return video
+
+    def frame(self, record: VideoRecord, number: int, kind: str, size: int | None) -> bytes:
+        """Return a frame as a picture file; in any thread.
+
+        Args:
+            record: the film.
+            number: of the frame, from 0.
+            kind: "jpeg" or "png".
+            size: pixels of its longer side, at most; None: as it is.
+
+        Raises:
+            ApiError: 404, the film has fewer; 400, it cannot be decoded.
+        """
+        if number >= record.frames:
+            raise ApiError(
+                404,
+                "not_found",
+                f"There is no frame {number} in this film, expected 0 to {record.frames - 1}.",
+                param="number",
+            )
+        for frame in self.open(record).read([number]):
+            picture = PIL.Image.fromarray(np.ascontiguousarray(frame.image.array))
+            if size is not None:
+                picture.thumbnail((size, size))
+            buffer = io.BytesIO()
+            options = {"quality": 90} if kind == "jpeg" else {"compress_level": 1}
+            picture.save(buffer, kind.upper(), **options)
+            return buffer.getvalue()
+        raise ApiError(
+            400, "video_unreadable", f"Frame {number} cannot be decoded.", param="number"
+        )
+
+    # runs
+
+    def run_id(self, settings: TrackingSettings) -> str:
+        """Return the id of a run: the same for the same settings and the same models."""
+        models, tracker = self._models(), self.tracker
+        if tracker is None or models.segmenter is None:
+            raise ApiError(
+                400, "unsupported", "Nothing can be followed here: the server has no segmenter."
+            )
+        stages = (models.segmenter, models.detector, models.chat, tracker)
+        names = [getattr(stage, "name", None) for stage in stages]
+        key = json.dumps([settings.to_json(), names], sort_keys=True)
+        return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+    def active_job(self, id: str, run: str) -> Job | None:
+        """Return the job that is following in a film by these settings now."""
+        job = self._jobs.get((id, run))
+        return None if job is None or job.done.is_set() else job
+
+    def jobs_of(self, id: str) -> list[Job]:
+        """Return the jobs that are following in a film now."""
+        return [job for (video, _), job in self._active().items() if video == id]
+
+    def busy(self) -> set[str]:
+        """Return the ids of films that are being followed."""
+        return {video for video, _ in self._active()}
+
+    def check_room(self) -> None:
+        """Check that one more run may begin: others must keep their turns.
+
+        Raises:
+            ApiError: 429, enough are going on.
+        """
+        n_most = max(1, min(self._settings.max_tracking, self._settings.max_active - 1))
+        n_active = len(self._active())
+        if n_active >= n_most:
+            raise ApiError(
+                429,
+                "queue_full",
+                f"{n_active} film(s) are being followed already. Try again in a while.",
+                headers={"Retry-After": "10"},
+            )
+
+    def set_active_job(self, id: str, run: str, job: Job) -> None:
+        """From now on the run is busy, until the job is done."""
+        self._jobs = {**self._active(), (id, run): job}
+
+    def _active(self) -> dict[tuple[str, str], Job]:
+        return {key: job for key, job in self._jobs.items() if not job.done.is_set()}
+
+    def track(
+        self,
+        record: VideoRecord,
+        settings: TrackingSettings,
+        corrections: list[Correction],
+        *,
+        with_stored: bool,
+    ) -> Generator[RunEvent]:
+        """Follow, one frame a step; in the thread of the models.
+
+        Args:
+            record: the film.
+            settings: what is followed; the run of the same ones goes on.
+            corrections: those that the run has already are not repeated.
+            with_stored: whether frames that were done before are given, too, in front.
+
+        Raises:
+            InputError: there is nothing to follow, or a setting makes no sense for this film.
+            SegueError: a model failed; what was done is kept.
+        """
+        assert self.tracker is not None, "a run has an id"
+        folder = self.store.run_folder(record, self.run_id(settings))
+        try:
+            run = TrackingRun(
+                self.open(record),
+                folder,
+                settings,
+                self._models(),
+                self.tracker,
+                corrections=corrections,
+            )
+            is_known = bool(run.store.tracks)
+            n_pending = run.n_pending if is_known else len(run.numbers)
+            yield RunStarted(run, n_pending, run.store.n_frames if with_stored else 0)
+            if is_known:
+                yield TracksKnown(run.store)
+                if with_stored:
+                    yield from run.store.frames()
+            results = run.results()
+            try:
+                for frame in results:
+                    if not is_known:
+                        is_known = True
+                        yield TracksKnown(run.store)
+                    yield frame
+            finally:
+                results.close()  # type: ignore[attr-defined]
+        except InputError as error:
+            raise InputError(_without_options(str(error))) from error
+        self.store.touch(record)
+        yield RunEnded(run)
+
+    def stored_run(self, record: VideoRecord, run: str) -> TrackStore:
+        """Open a run for reading; in any thread.
+
+        Raises:
+            ApiError: 404, there is none.
+        """
+        folder = self.store.run_folder(record, run)
+        if len(run) != 16 or not run.isalnum() or not (folder / MANIFEST).is_file():
+            raise not_found_error("run", run)
+        store = TrackStore(folder)
+        if not store.tracks:
+            raise not_found_error("run", run)
+        return store
+
+    def export(self, record: VideoRecord, run: str, name: str) -> Path:
+        """Write a file of a run, and return it; it is written once for each state of the run.
+
+        Raises:
+            ApiError: 404, there is no such run.
+            InputError: the film cannot be read.
+        """
+        store = self.stored_run(record, run)
+        folder = self.store.export_folder(record, run)
+        n_bytes = (store.folder / JOURNAL).stat().st_size
+        target = folder / f"{n_bytes}-{name}"
+        if not target.is_file():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for old in folder.glob(f"*-{name}"):
+                old.unlink(missing_ok=True)
+            EXPORTS[name][1](store, self.open(record), target)
+        return target
+
+    def delete(self, record: VideoRecord) -> None:
+        """Delete a film with its runs; in any thread."""
+        with self._lock:
+            self._opened.pop(record.id, None)
+        self.store.delete(record)
+
+
+def _without_options(message: str) -> str:
+    """Return a message without hints about the command line, which a caller has not."""
+    for option, words in _ADVICE.items():
+        message = message.replace(option, words)
+    return message
