@@ -3,15 +3,16 @@
     python -m benchmarks number_formats
     PHOTOS=folder python -m benchmarks number_formats
 
-The time is of SAM ViT-B with random weights. Masks are of the embedded segmenter, which is trained;
-on this processor it runs in float32 unless it is told otherwise. `PHOTOS` is a folder of pictures
+The time is of SAM ViT-B with random weights. Masks are of the same, and of the embedded segmenter,
+which is trained; it runs in float32 unless it is told otherwise. `PHOTOS` is a folder of pictures
 `name.jpg` with `name.mask.png` beside them, whose values are the numbers of the objects.
 """
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +22,24 @@ from benchmarks.full_size import write_segmenter
 from benchmarks.timing import compare
 from segue.assistant.loading import load_stage
 from segue.embedded.samples import samples
-from segue.segment import sam
+from segue.segment import Segmenter, sam
 from segue.values.box import Box
 from segue.values.image import Image
 
 SURE = 0.88
 """From this predicted IoU on, the decoder is sure of a mask, as in SAM's automatic masks."""
+N_RANDOM = 8
+"""Pictures whose masks random weights of full size are compared on."""
 
 
 def main() -> None:
     """Print the ratio of the times, and how far masks agree."""
+    photos = os.environ.get("PHOTOS")
     with tempfile.TemporaryDirectory() as name:
         write_segmenter(Path(name))
         os.environ["SEGUE_CACHE"] = name  # conversions of random weights are of use to nobody
+        pictures = islice(_photo_boxes(Path(photos)) if photos else _sample_boxes(), N_RANDOM)
+        _compare_masks("SAM ViT-B with random weights", pictures, partial(sam.load, name))
         exact, *others = (
             (f"{engine}, {dtype}", sam.load(name, device="cpu", dtype=dtype, engine=engine))
             for engine in ("torch", "openvino")
@@ -49,16 +55,16 @@ def main() -> None:
                 rounds=3,
             )
         )
-    _compare_masks("the sample scenes", _sample_boxes())
-    if folder := os.environ.get("PHOTOS"):
-        _compare_masks(f"photographs in {Path(folder).name}", _photo_boxes(Path(folder)))
+    bundled = partial(load_stage, "segment", "embedded-segmenter")
+    _compare_masks("the sample scenes", _sample_boxes(), bundled)
+    if photos:
+        _compare_masks("photographs", _photo_boxes(Path(photos)), bundled)
 
 
-def _compare_masks(what: str, pictures: Iterator[tuple[Image, list[Box]]]) -> None:
-    exact, half = (
-        load_stage("segment", "embedded-segmenter", device="cpu", dtype=dtype)
-        for dtype in ("float32", "bfloat16")
-    )
+def _compare_masks(
+    what: str, pictures: Iterator[tuple[Image, list[Box]]], load: Callable[..., Segmenter]
+) -> None:
+    exact, half = (load(device="cpu", dtype=dtype) for dtype in ("float32", "bfloat16"))
     sure, unsure = [], []
     for image, boxes in pictures:
         masks, other_masks = (network.look(image).mask(boxes) for network in (exact, half))
