@@ -8,8 +8,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from segue.assistant.presets import PRESETS
 from segue.cli.app import app
+from segue.pipeline.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text("utf-8")

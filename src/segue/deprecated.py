@@ -31,7 +31,7 @@ MOVED: Mapping[str, tuple[str, ...]] = {
     "segue.mask": ("segue.values.mask",),
     "segue.memory": ("segue.runtime.memory",),
     "segue.message": ("segue.values.message", "segue.pipeline.answer"),
-    "segue.presets": ("segue.assistant.presets", "segue.assistant.loading"),
+    "segue.presets": ("segue.pipeline.presets", "segue.assistant.loading"),
     "segue.profile": ("segue.runtime.profile",),
     "segue.region": ("segue.values.region",),
     "segue.reply": ("segue.runtime.text_stream",),

@@ -5,12 +5,12 @@ import segue
 from concepts import FixedConcepts
 from segue.assistant import Assistant
 from segue.assistant.loading import load_stage
-from segue.assistant.presets import CARDS, PRESETS
 from segue.chat.scripted import Scripted
 from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError, MissingWeights, ModelError, UnknownName
 from segue.pipeline.answer import Done, MaskReady, NotFound, RegionFound, TextAdded, ThoughtEnded
+from segue.pipeline.presets import CARDS, PRESETS
 from segue.segment.box_fill import BoxFill
 from segue.values.box import Box
 from tiny_models import tiny_sam3

@@ -1,7 +1,7 @@
 """`segue models`."""
 
-from segue.assistant.presets import CARDS, PRESETS
 from segue.dialects import DIALECTS
+from segue.pipeline.presets import CARDS, PRESETS
 
 
 def test_every_nickname_is_listed_with_its_source_and_licence(run) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from segue.assistant.loading import FindProfile, find_stage, find_stages
-from segue.assistant.presets import preset_of
 from segue.chat import ChatModel
 from segue.conversation import Conversation
 from segue.deprecated import renamed
@@ -22,6 +21,7 @@ from segue.pipeline.answer import NotFound
 from segue.pipeline.chat_detector import chat_as_detector
 from segue.pipeline.photographs import PhotographWarning, photograph_notice
 from segue.pipeline.pipeline import Pipeline, check_history
+from segue.pipeline.presets import preset_of
 from segue.pipeline.regions import Regions
 from segue.pipeline.routing import Route, check_route
 from segue.pipeline.same_place import same_place_notice

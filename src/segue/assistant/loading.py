@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from segue.assistant.presets import CARDS, STAGES, nicknames
 from segue.errors import InputError, MissingWeights, ModelError, UnknownName
+from segue.pipeline.presets import CARDS, STAGES, nicknames
 from segue.runtime.catalog import Entry, unknown_name_message
 from segue.runtime.profile import Profile
 from segue.segment import Segmenter

@@ -13,14 +13,14 @@ def _starting_with(names: Callable[[], Iterable[str]]) -> Callable[[str], list[s
 
 
 def _presets() -> Iterable[str]:
-    from segue.assistant.presets import PRESETS
+    from segue.pipeline.presets import PRESETS
 
     return PRESETS
 
 
 def _models(kind: str) -> Callable[[], Iterable[str]]:
     def names() -> Iterable[str]:
-        from segue.assistant.presets import nicknames
+        from segue.pipeline.presets import nicknames
 
         return [*nicknames(kind), "none"]
 

@@ -126,7 +126,7 @@ def portable_base_name(base: str) -> str:
     >>> portable_base_name("qwen-vl-chat")
     'Qwen/Qwen-VL-Chat'
     """
-    from segue.assistant.presets import CARDS
+    from segue.pipeline.presets import CARDS
 
     local_path, card = Path(base).expanduser(), CARDS.get(base)
     if card is not None and card.kind == "chat":

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from segue.assistant.presets import CARDS
 from segue.chat.adapter import CONFIG
 from segue.errors import InputError, ModelError
 from segue.finetune.qwen_vl import TrainableQwenVL
 from segue.finetune.recipe import Recipe
 from segue.finetune.trainable import TrainableModel
 from segue.finetune.transformers import SUPPORTED_MODEL_TYPES, TrainableTransformers
+from segue.pipeline.presets import CARDS
 from segue.runtime.catalog import nearest_name
 from segue.runtime.weights import locate, read_json
 

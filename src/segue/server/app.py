@@ -18,10 +18,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from segue.assistant import Assistant
 from segue.assistant.loading import load_tracker
-from segue.assistant.presets import CARDS
 from segue.chat import serve_publicly
 from segue.errors import InputError
 from segue.files.append_only import lock_file
+from segue.pipeline.presets import CARDS
 from segue.server.conversations.pictures import PictureStore
 from segue.server.conversations.service import ConversationService
 from segue.server.conversations.storage import Storage, explain_disk_errors, private

@@ -20,8 +20,8 @@ def models(
     json_target: JsonOption = None,
 ) -> None:
     """List models and presets that have a nickname; hub ids and folders work too."""
-    from segue.assistant.presets import CARDS, PRESETS
     from segue.cli.terminal.results import write_json
+    from segue.pipeline.presets import CARDS, PRESETS
     from segue.runtime.catalog import unknown_name_message
 
     if name not in (None, "dialects") and name not in CARDS and name not in PRESETS:
@@ -41,8 +41,8 @@ def _to_json(name: str | None) -> dict[str, list[dict[str, Any]]]:
     """Return what a name stands for; None: all models and presets."""
     from dataclasses import asdict
 
-    from segue.assistant.presets import CARDS, PRESETS
     from segue.dialects import DIALECTS
+    from segue.pipeline.presets import CARDS, PRESETS
 
     def is_meant(nickname: str) -> bool:
         return name in (None, nickname)
@@ -66,8 +66,8 @@ def _to_json(name: str | None) -> dict[str, list[dict[str, Any]]]:
 def _print_models() -> None:
     from rich.table import Table
 
-    from segue.assistant.presets import CARDS, PRESETS
     from segue.cli.terminal.screen import make_console
+    from segue.pipeline.presets import CARDS, PRESETS
 
     console = make_console()
     table = Table("nickname", "stage", "from", "size", "licence", "gated", box=None)
@@ -97,8 +97,8 @@ def _print_dialects() -> None:
 def _print_details(name: str) -> None:
     from rich.table import Table
 
-    from segue.assistant.presets import CARDS, PRESETS, STAGES
     from segue.cli.terminal.screen import make_console
+    from segue.pipeline.presets import CARDS, PRESETS, STAGES
 
     table = Table(box=None, show_header=False)
     if name in CARDS:

@@ -5,9 +5,9 @@ from inspect import signature
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from segue.assistant.presets import CARDS
 from segue.edit.operations import OPERATIONS
 from segue.embedded.samples import sample, samples
+from segue.pipeline.presets import CARDS
 from segue.server.conversations.export import EXPORTS
 from segue.server.http.about_models import (
     AboutResponse,
