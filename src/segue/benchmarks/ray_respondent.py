@@ -25,45 +25,14 @@ RespondentFactory = Callable[[], ItemRespondent]
 """Loads the models, in a worker; it can be pickled."""
 
 
-class RayRespondent(RayWorkers):
-    """Answers with models in workers of Ray; a context manager.
+class RayRespondent(RayWorkers[ItemRespondent]):
+    """Answers with models in workers of Ray; a context manager."""
 
-    Every worker sees the pictures under the same paths, and has the same version and models.
-    """
-
-    def __init__(
-        self,
-        factory: RespondentFactory,
-        *,
-        workers: int | None = None,
-        address: str | None = None,
-        gpus_per_worker: float | None = None,
-    ) -> None:
-        """Start Ray, or connect to a cluster.
-
-        Args:
-            factory: loads the models, once in each worker.
-            workers: how many processes; None: as many as the GPUs take, without GPUs one.
-            address: see `RayWorkers`.
-            gpus_per_worker: see `RayWorkers`.
-
-        Raises:
-            MissingExtra: Ray is not installed.
-            InputError: a number makes no sense, or there is no cluster at the address.
-        """
-        super().__init__(workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-        self._factory = factory
-        self._facts: Mapping[str, Any] | None = None
-
-    def facts(self) -> Mapping[str, Any]:
-        """Load the models once in a worker, and return what answers depend on.
-
-        Raises:
-            SegueError: the models cannot be loaded.
-        """
-        if self._facts is None:
-            self._facts = self.call(partial(_facts, self._factory))
-        return self._facts
+    @staticmethod
+    def describe(models: ItemRespondent) -> Mapping[str, Any]:
+        """Return what answers depend on."""
+        facts: Mapping[str, Any] = json.loads(json.dumps(models.facts()))
+        return facts
 
     def distorted(
         self,
@@ -73,7 +42,7 @@ class RayRespondent(RayWorkers):
     ) -> "RayRespondent":
         """Return a respondent that is asked about worse pictures or in worse words."""
         other = copy.copy(self)
-        other._factory = partial(_distorted, self._factory, picture, words, restore)
+        other._factory = partial(_load_distorted, self._factory, picture, words, restore)
         return other
 
     def answer_all(self, items: Iterable[LocatedItem]) -> Iterator[BenchmarkAnswer]:
@@ -172,11 +141,7 @@ def located_item_from_json(value: Sequence[Any]) -> LocatedItem:
     )
 
 
-def _facts(factory: RespondentFactory) -> Any:
-    return json.loads(json.dumps(factory().facts()))
-
-
-def _distorted(
+def _load_distorted(
     factory: RespondentFactory,
     picture: Distortion | None,
     words: Callable[[str], str] | None,

@@ -56,7 +56,7 @@ class LocatedItem:
         return BenchmarkAnswer(id=self.item.id, size=size, error=self.problem)
 
 
-class Answering(Protocol):
+class RunRespondent(Protocol):
     """Who answers: models in this process, or in others."""
 
     def facts(self) -> Mapping[str, Any]:

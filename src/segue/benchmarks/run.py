@@ -10,7 +10,7 @@ from segue.benchmarks.item import BenchmarkAnswer, BenchmarkItem
 from segue.benchmarks.journal import REPORT, AnswerIndex, Journal, open_run
 from segue.benchmarks.protocol import EvaluationProtocol, figure_to_json
 from segue.benchmarks.published import published_rows
-from segue.benchmarks.respondent import Answering, LocatedItem
+from segue.benchmarks.respondent import LocatedItem, RunRespondent
 from segue.benchmarks.scoring import (
     ScoreTable,
     compute_figures,
@@ -73,7 +73,7 @@ class BenchmarkRun:
         """The items of the run, all shards together."""
         return self.dataset.items[: self.limit]
 
-    def start(self, respondent: Answering, distortion: str = "") -> None:
+    def start(self, respondent: RunRespondent, distortion: str = "") -> None:
         """Create the folder, or check that it belongs to the same run.
 
         Raises:
@@ -97,7 +97,7 @@ class BenchmarkRun:
         return [item for item in own if item.id not in answer_places]
 
     def ask(
-        self, respondent: Answering, items: Sequence[BenchmarkItem], shard: Shard
+        self, respondent: RunRespondent, items: Sequence[BenchmarkItem], shard: Shard
     ) -> Iterator[BenchmarkAnswer]:
         """Ask items, and yield each answer after it was written."""
         with Journal(self.folder, shard.name) as journal:

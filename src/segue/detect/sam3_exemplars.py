@@ -64,16 +64,16 @@ def roi_align(features: Tensor, boxes: Tensor, bins: int) -> Tensor:
     pooled = [
         torch.einsum(
             "ph,chw,qw->cpq",
-            _averaging(y0, y1, height, bins).to(features),
+            _bin_weights(y0, y1, height, bins).to(features),
             features,
-            _averaging(x0, x1, width, bins).to(features),
+            _bin_weights(x0, x1, width, bins).to(features),
         )
         for x0, y0, x1, y1 in boxes.tolist()
     ]
     return torch.stack(pooled)
 
 
-def _averaging(start: float, end: float, length: int, bins: int) -> Tensor:
+def _bin_weights(start: float, end: float, length: int, bins: int) -> Tensor:
     """Return what each place of a side weighs in each bin, (bins, length)."""
     step = max(end - start, 1.0) / bins
     n_samples = max(1, -int(-step // 1))

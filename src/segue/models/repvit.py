@@ -108,7 +108,7 @@ class Stage(nn.Module):
 
     def __init__(self, before: int, width: int, depth: int, *, halves: bool) -> None:
         super().__init__()
-        self.downsample = Halving(before, width) if halves else nn.Identity()
+        self.downsample = Downsample(before, width) if halves else nn.Identity()
         self.blocks = nn.Sequential(
             *(Block(width, attends=number % 2 == 0) for number in range(depth))
         )
@@ -118,7 +118,7 @@ class Stage(nn.Module):
         return self.blocks(self.downsample(maps))
 
 
-class Halving(nn.Module):
+class Downsample(nn.Module):
     """From one stage to the next: half the size, more channels."""
 
     def __init__(self, before: int, width: int) -> None:

@@ -47,7 +47,7 @@ def find_contradictions(
     for phrase, verdict in missing:
         is_missing = verdict is None or verdict.presence != "present"
         if phrase not in by_phrase and is_missing and _statement(question, text, phrase):
-            sentences[phrase] = _claimed(phrase, verdict, chinese=chinese)
+            sentences[phrase] = _claim_of(phrase, verdict, chinese=chinese)
     return list(sentences.values())
 
 
@@ -85,7 +85,7 @@ def _doubted(phrase: str, ids: str, verdict: PresenceVerdict | None, *, chinese:
     )
 
 
-def _claimed(phrase: str, verdict: PresenceVerdict | None, *, chinese: bool) -> str:
+def _claim_of(phrase: str, verdict: PresenceVerdict | None, *, chinese: bool) -> str:
     judged = "" if verdict is None else f" ({verdict})"
     if chinese:
         return f"回答与结果矛盾:回答说有“{phrase}”,但没有找到它{judged}。"

@@ -7,7 +7,6 @@ and what becomes of a worker that dies: `segue.runs.ray_workers`.
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -30,35 +29,13 @@ AssistantFactory = Callable[[], Assistant]
 """Loads the models, in a worker; it can be pickled."""
 
 
-class RayEngine(RayWorkers):
-    """Runs the models in workers of Ray; a context manager.
+class RayEngine(RayWorkers[Assistant]):
+    """Runs the models in workers of Ray; a context manager."""
 
-    Every worker sees the pictures under the same paths, and has the same version and models.
-    """
-
-    def __init__(
-        self,
-        factory: AssistantFactory,
-        *,
-        workers: int | None = None,
-        address: str | None = None,
-        gpus_per_worker: float | None = None,
-    ) -> None:
-        """Set up the engine.
-
-        Args:
-            factory: loads the models, once in each worker.
-            workers: how many processes; None: as many as the GPUs take, without GPUs one.
-            address: see `RayWorkers`.
-            gpus_per_worker: see `RayWorkers`.
-
-        Raises:
-            MissingExtra: Ray is not installed.
-            InputError: a number makes no sense, or there is no cluster at the address.
-        """
-        super().__init__(workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-        self._factory = factory
-        self._facts: Mapping[str, Any] | None = None
+    @staticmethod
+    def describe(models: Assistant) -> Mapping[str, Any]:
+        """Return the facts of a run, and the calibration."""
+        return _facts_of(models)
 
     def facts(self) -> Mapping[str, Any]:
         """Load the models once in a worker, and return what results depend on.
@@ -66,9 +43,7 @@ class RayEngine(RayWorkers):
         Raises:
             SegueError: the models cannot be loaded.
         """
-        if self._facts is None:
-            self._facts = self.call(partial(_describe, self._factory))
-        return {key: value for key, value in self._facts.items() if key != _CALIBRATION}
+        return {key: value for key, value in super().facts().items() if key != _CALIBRATION}
 
     def run(
         self, pictures: Sequence[SourcePicture], settings: RunSettings, known: Mapping[str, str]
@@ -149,10 +124,6 @@ class PictureWorker(BlockWorker):
             "--retry-failed.",
             question=picture.question,
         ).to_json()
-
-
-def _describe(factory: AssistantFactory) -> Any:
-    return _facts_of(factory())
 
 
 def _facts_of(assistant: Assistant) -> Any:

@@ -19,8 +19,9 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import segue.errors
 from segue.errors import InputError, MissingExtra, ModelError, SegueError
@@ -39,13 +40,18 @@ DIED_OVER = (
 )
 """Why a piece has no result."""
 _COLUMN = "work"
+Model = TypeVar("Model")
 
 
-class RayWorkers:
-    """Processes of Ray, each of which may load models; a context manager."""
+class RayWorkers(ABC, Generic[Model]):
+    """Processes of Ray, each of which loads models; a context manager.
+
+    Every worker sees the pictures under the same paths, and has the same version and models.
+    """
 
     def __init__(
         self,
+        factory: Callable[[], Model],
         *,
         workers: int | None = None,
         address: str | None = None,
@@ -54,6 +60,7 @@ class RayWorkers:
         """Start Ray, or connect to a cluster.
 
         Args:
+            factory: loads the models, once in each worker; it can be pickled.
             workers: how many processes; None: as many as the GPUs take, without GPUs one.
             address: HOST:PORT of the head of a Ray cluster, or "auto" on one of its machines;
                 None: Ray is started on this machine for the run, unless this process has it.
@@ -82,6 +89,23 @@ class RayWorkers:
             )
         shared = int(n_gpus / self.gpus_per_worker) if self.gpus_per_worker else 1
         self.workers = workers or max(1, shared)
+        self._factory = factory
+        self._facts: Mapping[str, Any] | None = None
+
+    @staticmethod
+    @abstractmethod
+    def describe(models: Model) -> Mapping[str, Any]:
+        """Return what workers must have in common, as JSON values; called in a worker."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Load the models once in a worker, and return what results depend on.
+
+        Raises:
+            SegueError: the models cannot be loaded.
+        """
+        if self._facts is None:
+            self._facts = self.call(partial(_describe_loaded, self._factory, self.describe))
+        return self._facts
 
     def __enter__(self) -> Self:
         """Return the workers."""
@@ -108,7 +132,7 @@ class RayWorkers:
         """
         remote = self._ray.remote(
             num_cpus=1, num_gpus=self.gpus_per_worker, max_calls=1, max_retries=N_RETRIES
-        )(_called)
+        )(_result_as_json)
         with _one_sentence(self._ray):
             row = json.loads(self._ray.get(remote.remote(function)))
         _raise_failure(row)
@@ -316,7 +340,13 @@ def _last_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _called(function: Callable[[], Any]) -> str:
+def _describe_loaded(
+    factory: Callable[[], Model], describe: Callable[[Model], Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    return describe(factory())
+
+
+def _result_as_json(function: Callable[[], Any]) -> str:
     """Return the result of a function as JSON, or what it raised."""
     try:
         return json.dumps({"result": function()})

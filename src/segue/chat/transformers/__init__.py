@@ -122,7 +122,7 @@ class TransformersChat:
         if "mm_token_type_ids" in self.processor.model_input_names:
             options["return_mm_token_type_ids"] = True  # not every class does so by itself
         try:
-            inputs = self._processed(prompt.text, pictures, options)
+            inputs = self._process(prompt.text, pictures, options)
         except Exception as error:  # each processor has its own way to refuse
             reason = " ".join(str(error).split())[:300]
             raise InputError(
@@ -131,7 +131,7 @@ class TransformersChat:
         inputs.pop("labels", None)
         return dict(inputs.to(self.model.device, dtype=self.model.dtype))
 
-    def _processed(self, text: str, pictures: list[Any], options: dict[str, Any]) -> Any:
+    def _process(self, text: str, pictures: list[Any], options: dict[str, Any]) -> Any:
         """Return what the processor makes of a prompt, its pictures in a list or one by one."""
         if not pictures:
             return self.processor(text=[text], images=None, **options)

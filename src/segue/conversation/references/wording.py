@@ -86,7 +86,7 @@ def describe_done(
     if request.action == "rename":
         writer.add(f":{request.name}" if chinese else f" to {request.name}")
     if request.is_comparison:
-        reason += f"{',' if chinese else ', '}{_measured(regions, chinese=chinese)}"
+        reason += f"{',' if chinese else ', '}{_basis(regions, chinese=chinese)}"
     if reason:
         writer.add(f"({reason})。" if chinese else f" ({reason}).")
     else:
@@ -99,12 +99,12 @@ def say_equal(regions: Sequence[Region], *, chinese: bool) -> Wording:
     writer = _Writer()
     writer.add("差不多:" if chinese else "About equal: ")
     writer.add_regions(regions, chinese=chinese)
-    measured = _measured(regions, chinese=chinese)
+    measured = _basis(regions, chinese=chinese)
     writer.add(f"({measured})。" if chinese else f" ({measured}).")
     return writer.wording()
 
 
-def _measured(regions: Sequence[Region], *, chinese: bool) -> str:
+def _basis(regions: Sequence[Region], *, chinese: bool) -> str:
     """Say what an answer about places or sizes was read from."""
     has_masks = all(region.mask is not None for region in regions)
     if chinese:
