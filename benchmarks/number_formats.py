@@ -22,6 +22,7 @@ from benchmarks.full_size import write_segmenter
 from benchmarks.timing import compare
 from segue.assistant.loading import load_stage
 from segue.embedded.samples import samples
+from segue.runtime.engines import ENGINES
 from segue.segment import Segmenter, sam
 from segue.values.box import Box
 from segue.values.image import Image
@@ -42,7 +43,7 @@ def main() -> None:
         _compare_masks("SAM ViT-B with random weights", pictures, partial(sam.load, name))
         exact, *others = (
             (f"{engine}, {dtype}", sam.load(name, device="cpu", dtype=dtype, engine=engine))
-            for engine in ("torch", "openvino")
+            for engine in ENGINES
             for dtype in ("float32", "auto")
         )
     image = samples()[0].image

@@ -148,10 +148,12 @@ async def one_person(url: str, tally: Tally, pid: int) -> None:
         print(f"processor time of the server: {name} {1e3 * statistics.mean(times):.0f} ms")
 
 
-async def many(url: str, tally: Tally, truth: dict[Any, Any], count: int) -> None:
-    """`count` conversations, `CLIENTS` at a time."""
+async def many(
+    url: str, tally: Tally, truth: dict[Any, Any], count: int, clients: int = CLIENTS
+) -> None:
+    """`count` conversations, `clients` at a time."""
     pending = iter(range(count))
-    await asyncio.gather(*(visitor(url, tally, truth, pending) for _ in range(CLIENTS)))
+    await asyncio.gather(*(visitor(url, tally, truth, pending) for _ in range(clients)))
 
 
 async def visitor(url: str, tally: Tally, truth: dict[Any, Any], pending: Any) -> None:

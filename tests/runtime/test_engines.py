@@ -11,13 +11,20 @@ from torch import nn
 from segue.assistant.loading import load_stage
 from segue.errors import InputError, MissingExtra
 from segue.runtime.device import pick
-from segue.runtime.engines import FILE, EngineWarning, check_engine, convert_encoder
+from segue.runtime.engines import (
+    FILE,
+    EngineWarning,
+    check_engine,
+    compile_encoder,
+    convert_encoder,
+)
 from segue.segment import edgetam, sam, sam2, sam_hq
 from segue.values.box import Box
 from segue.values.image import Image
 from tiny_models import tiny_edgetam, tiny_sam, tiny_sam2, tiny_sam_hq
 
 EXAMPLE = torch.zeros(1, 3, 8, 8)
+CPU = pick("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -32,41 +39,40 @@ def encoder(seed: int = 0) -> nn.Module:
 
 
 def test_an_engine_that_there_is_not_is_refused():
-    with pytest.raises(InputError, match="torch, openvino, got 'onnx'"):
-        check_engine("onnx", pick("cpu"))
-    assert not check_engine("torch", pick("cpu"))
+    with pytest.raises(InputError, match="torch, compile, openvino, got 'onnx'"):
+        check_engine("onnx", CPU)
 
 
 def test_without_openvino_the_way_to_install_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingExtra, match=r"pip install 'segue\[openvino\]'"):
-        check_engine("openvino", pick("cpu"))
+        check_engine("openvino", CPU)
 
 
 def test_a_network_is_converted_once_and_gives_the_same_numbers(cache, capsys):
     pytest.importorskip("openvino")
     pixels = torch.randn(3, 3, 8, 8)
-    first = convert_encoder(encoder(), EXAMPLE, torch.float32, "tiny")
+    first = convert_encoder(encoder(), EXAMPLE, CPU, "tiny")
     assert "once" in capsys.readouterr().err
     (file,) = cache.glob(f"*/{FILE}")
     before = file.stat().st_mtime_ns
-    again = convert_encoder(encoder(), EXAMPLE, torch.float32, "tiny")
+    again = convert_encoder(encoder(), EXAMPLE, CPU, "tiny")
     assert capsys.readouterr().err == ""
     assert file.stat().st_mtime_ns == before
     expected = encoder()(pixels)
     for encode in (first, again):
         (maps,) = encode(pixels)
         assert torch.allclose(maps, expected, atol=1e-5)
-    convert_encoder(encoder(seed=1), EXAMPLE, torch.float32, "other")
+    convert_encoder(encoder(seed=1), EXAMPLE, CPU, "other")
     assert len(list(cache.glob(f"*/{FILE}"))) == 2
 
 
 def test_a_damaged_conversion_is_made_anew(cache):
     pytest.importorskip("openvino")
-    convert_encoder(encoder(), EXAMPLE, torch.float32, "tiny")
+    convert_encoder(encoder(), EXAMPLE, CPU, "tiny")
     (file,) = cache.glob(f"*/{FILE}")
     file.write_text("no model")
-    (maps,) = convert_encoder(encoder(), EXAMPLE, torch.float32, "tiny")(EXAMPLE)
+    (maps,) = convert_encoder(encoder(), EXAMPLE, CPU, "tiny")(EXAMPLE)
     assert torch.allclose(maps, encoder()(EXAMPLE), atol=1e-5)
     assert [path.name for path in cache.iterdir()] == [file.parent.name]
 
@@ -81,8 +87,34 @@ class Unconvertible(nn.Module):
 def test_what_cannot_be_converted_stays_in_pytorch():
     pytest.importorskip("openvino")
     with pytest.warns(EngineWarning, match="OpenVINO cannot run the image encoder of odd"):
-        encode = convert_encoder(Unconvertible(), EXAMPLE, torch.float32, "odd")
+        encode = convert_encoder(Unconvertible(), EXAMPLE, CPU, "odd")
     assert torch.equal(encode(EXAMPLE)[0], torch.special.bessel_j0(EXAMPLE))
+
+
+def test_a_compiled_network_is_warmed_up_and_gives_the_same_numbers(capsys):
+    compiled = []
+
+    def backend(graph, _examples):
+        compiled.append(graph)
+        return graph.forward
+
+    encode = compile_encoder(encoder(), EXAMPLE, CPU, "tiny", backend)
+    assert len(compiled) == 1
+    assert "Compiling the image encoder of tiny.\nCompiled in" in capsys.readouterr().err
+    pixels = torch.randn(1, 3, 8, 8)
+    with torch.inference_mode():
+        (maps,) = encode(pixels)
+    assert len(compiled) == 1
+    assert torch.allclose(maps, encoder()(pixels), atol=1e-6)
+
+
+def test_what_cannot_be_compiled_runs_as_it_is():
+    def backend(_graph, _examples):
+        raise RuntimeError("no compiler here\nat line 7")
+
+    with pytest.warns(EngineWarning, match="which runs uncompiled: .*no compiler here$"):
+        encode = compile_encoder(encoder(), EXAMPLE, CPU, "tiny", backend)
+    assert torch.equal(encode(EXAMPLE)[0], encoder()(EXAMPLE))
 
 
 @pytest.mark.parametrize(
@@ -113,12 +145,13 @@ def test_the_engine_stands_behind_the_name_of_the_model(tmp_path):
 
 SIGNAL_AFTER_AN_ENGINE = """
 import faulthandler, signal, threading, torch
+from segue.runtime.device import pick
 from segue.runtime.engines import convert_encoder
 
 faulthandler.enable()
 signal.signal(signal.SIGINT, lambda *_: print("heard", flush=True))
 network = torch.nn.Conv2d(3, 4, 2).eval().requires_grad_(False)
-engines = [convert_encoder(network, torch.zeros(1, 3, 8, 8), torch.float32, "tiny")]
+engines = [convert_encoder(network, torch.zeros(1, 3, 8, 8), pick('cpu'), "tiny")]
 engines[0](torch.zeros(1, 3, 8, 8))
 other = threading.Thread(target=engines.clear)
 other.start()

@@ -17,7 +17,12 @@ from torch import Tensor
 
 from segue.errors import ModelError
 from segue.runtime import device as devices
-from segue.runtime.engines import Encode, check_engine, convert_encoder
+from segue.runtime.engines import (
+    check_engine,
+    compile_encoder,
+    convert_encoder,
+    encoder_in_torch,
+)
 from segue.runtime.prepared_inputs import PreparedInputs
 from segue.runtime.weights import (
     load_pretrained,
@@ -113,12 +118,16 @@ class SamNetwork:
         self.logits_side = 4 * (self.side // int(config.patch_size))
         """Of the square low-resolution logits: four for each patch of the encoder."""
         self._inputs = PreparedInputs(self._resized)
-        self._encode: Encode = self._encode_with_torch
-        if check_engine(engine, place):
-            example = torch.zeros(1, 3, self.side, self.side)
-            self._encode = convert_encoder(self._encoder(), example, self.dtype, name)
+        check_engine(engine, place)
+        example = torch.zeros(1, 3, self.side, self.side, device=self.device)
+        if engine == "openvino":
+            self._encode = convert_encoder(self._encoder(), example, place, name)
+            return
+        self._prepare()
+        if engine == "compile":
+            self._encode = compile_encoder(self._encoder(), example, place, name)
         else:
-            self._prepare()
+            self._encode = encoder_in_torch(self._encoder(), place)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> list[tuple[tuple[Tensor, ...], Size]]:
@@ -182,11 +191,6 @@ class SamNetwork:
     def _encoder(self) -> torch.nn.Module:
         """Return the image encoder: pixels to the maps that are kept of a picture."""
         return FirstOutput(self.model.vision_encoder)
-
-    def _encode_with_torch(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        with devices.autocast(self.device, self.dtype):
-            maps = self._encoder()(pixels)
-        return tuple(level.float() for level in maps)
 
     def _embedding(self, maps: Sequence[Tensor]) -> Any:
         return maps[0]
