@@ -4,7 +4,8 @@
 
 Random weights of the sizes in `full_size_chats`, a drawn scene, greedy, both sides in turn on one
 network. Plain `generate` is transformers' own: no stream, its dynamic cache, everything read anew
-in each turn.
+in each turn. What random weights would say has no boxes: for the list of boxes both sides are
+dictated the reply that the bundled model gave, and compute all the same.
 """
 
 import sys
@@ -26,6 +27,12 @@ from segue.values.message import Message, Sampling
 RUNS = (("qwen_vl", "1.8b", "float32"), ("qwen_vl", "1.8b", "bfloat16"), ("qwen3_vl", "0.6b", None))
 TOKENS = 32
 ROUNDS = 2
+BOXES = (
+    "<ref>two cups</ref><box>(52,443),(354,792)</box><box>(57,443),(343,807)</box>, "
+    "<ref>a hamburger</ref><box>(354,546),(635,833)</box> and <ref>an apple</ref>"
+    "<box>(656,510),(901,807)</box>."
+)
+"""A reply of the bundled model."""
 
 
 def main() -> None:
@@ -42,6 +49,61 @@ def main() -> None:
             chat = load_stage("chat", f"{backend}:{folder}", dtype=dtype)
         for ratio in ratios(chat, samples()[0].image):
             print(ratio, flush=True)
+        if isinstance(chat.processor, QwenVLProcessor):
+            print(boxes_ratio(chat, samples()[0].image), flush=True)
+
+
+def boxes_ratio(chat: Any, image: Image, rounds: int = ROUNDS) -> Ratio:
+    """Compare a dictated list of boxes, whose first token both sides have read already."""
+    ids = chat.processor.tokenizer.encode_markup(BOXES)
+    messages = [Message("user", "List the objects with their boxes.", (image,))]
+    dictation = Dictation(chat.model, len(chat.processor.chat(messages).ids), ids)
+    seconds: dict[tuple[str, int], float] = {}
+    for count in (1, len(ids)):
+        sampling = Sampling(max_new_tokens=count, temperature=0)
+
+        def ours(sampling: Sampling = sampling) -> None:
+            chat.forget()
+            _drain(chat, messages, sampling)
+
+        ratio = compare(
+            f"{count} tokens", ("segue", ours), ("generate", _plain(chat, messages, count)), rounds
+        )
+        seconds["segue", count], seconds["generate", count] = ratio.ours_s, ratio.theirs_s
+    dictation.remove()
+    further = {side: seconds[side, len(ids)] - seconds[side, 1] for side in ("segue", "generate")}
+    return Ratio(
+        f"a list of boxes, {len(ids) - 1} further tokens",
+        "segue", "generate", further["segue"], further["generate"],
+    )  # fmt: skip
+
+
+class Dictation:
+    """Lets a network of Qwen-VL write given ids, by the places where it reads."""
+
+    def __init__(self, model: Any, prompt_length: int, ids: list[int]) -> None:
+        self._ids, self._last, self._start = ids, prompt_length - 1, 0
+        self._hooks = [
+            model.transformer.register_forward_pre_hook(self._note_start, with_kwargs=True),
+            model.lm_head.register_forward_hook(self._write),
+        ]
+
+    def remove(self) -> None:
+        """Let the network speak for itself again."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _note_start(self, _module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+        cache = kwargs.get("past_key_values")
+        self._start = 0 if cache is None else int(cache.get_seq_length())
+
+    def _write(self, _module: Any, _args: Any, output: torch.Tensor) -> torch.Tensor:
+        logits = torch.full_like(output, -9.0)
+        n_rows = output.shape[1]
+        first = max(self._start, self._last) - self._last
+        for row in range(n_rows):
+            logits[0, row, self._ids[min(first + row, len(self._ids) - 1)]] = 9.0
+        return logits
 
 
 def ratios(chat: Any, image: Image, tokens: int = TOKENS, rounds: int = ROUNDS) -> list[Ratio]:

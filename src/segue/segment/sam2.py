@@ -39,7 +39,7 @@ def load(
         dtype: number format of the image encoder; None: as
             `segue.runtime.device.pick_for_encoder` says.
         name: what to call it; None: `source`.
-        engine: what runs the image encoder: "torch", "compile" or "openvino"; see `segue.runtime.engines`.
+        engine: what runs the image encoder: one of `segue.runtime.engines.ENGINES`.
 
     Raises:
         InputError: `source` is nothing that can name weights.

@@ -43,7 +43,7 @@ def load(
         dtype: number format of the image encoder; None: as
             `segue.runtime.device.pick_for_encoder` says.
         name: what to call it; None: `source`.
-        engine: what runs the image encoder: "torch", "compile" or "openvino"; see `segue.runtime.engines`.
+        engine: what runs the image encoder: one of `segue.runtime.engines.ENGINES`.
         hq_token_only: whether masks are those of the high-quality token alone, which suits single
             objects; "true" and "false" will do. None: what `segue.json` beside the weights says,
             else False.

@@ -13,6 +13,7 @@ from segue.values.message import Message
 from tiny_qwen_vl import TRAINED_LENGTH, a_model, a_processor
 
 GREEDY = SamplingSettings(temperature=0, max_new_tokens=8)
+GREEDY_LONG = SamplingSettings(temperature=0, max_new_tokens=99)
 
 
 @pytest.fixture
@@ -206,6 +207,67 @@ def test_text_comes_in_whole_characters_and_says_why_it_ended(writer: QwenVLGene
     pieces, why = streamed(writer, SamplingSettings(temperature=0, max_new_tokens=99))
     assert pieces[:2] == ["飞", "机"]
     assert ("".join(pieces), why) == ("飞机<box>(1,2)</box>", "stop")
+
+
+class Dictation:
+    """Lets a model write given ids, by the places where it reads; counts its passes."""
+
+    def __init__(self, writer: QwenVLGenerator, prompt: Prompt, ids: list[int]) -> None:
+        self.ids, self.n_passes, self.start = ids, 0, 0
+        self.first = len(prompt.ids) - 1
+        transformer, head = writer.model.transformer, writer.model.lm_head
+        self.hooks = [
+            transformer.register_forward_pre_hook(self.note_start, with_kwargs=True),
+            head.register_forward_hook(self.write),
+        ]
+
+    def note_start(self, module, args, kwargs):
+        self.n_passes += 1
+        self.start = kwargs["past_key_values"].get_seq_length()
+
+    def write(self, module, args, output):
+        logits = torch.full_like(output, -9.0)
+        start = max(self.start, self.first)
+        for row in range(output.shape[1]):
+            place = start - self.first + row
+            logits[0, row, self.ids[min(place, len(self.ids) - 1)]] = 9.0
+        return logits
+
+
+BOXES = (
+    "<ref>a dog</ref><box>(167,448),(495,885)</box> and <ref>two cups</ref>"
+    "<box>(52,443),(354,792)</box><box>(5,4),(3,7)</box>."
+)
+
+
+def test_guesses_save_passes_and_change_no_reply(writer: QwenVLGenerator) -> None:
+    tokenizer = writer.processor.tokenizer
+    prompt = writer.processor.chat(first_turn())
+    ids = [*tokenizer.encode_markup(BOXES), tokenizer.turn_end_id]
+    dictation = Dictation(writer, prompt, ids)
+    choice = SamplingSettings(temperature=1, top_p=0.9, max_new_tokens=99)
+    assert not writer.guesses  # float32 on a processor
+    assert list(writer.tokens(prompt, choice)) == ids
+    assert dictation.n_passes == len(ids)
+    writer.guesses = True
+    writer.forget()
+    dictation.n_passes = 0
+    assert list(writer.tokens(prompt, choice)) == ids
+    assert dictation.n_passes < 0.8 * len(ids)
+
+
+def test_a_reply_closed_among_guesses_leaves_the_memory_consistent(writer) -> None:
+    writer.guesses = True
+    tokenizer = writer.processor.tokenizer
+    prompt = writer.processor.chat(first_turn())
+    ids = tokenizer.encode_markup(BOXES)
+    Dictation(writer, prompt, ids)
+    for n_taken in range(1, len(ids), 3):
+        tokens = writer.tokens(prompt, GREEDY_LONG)
+        assert [next(tokens) for _ in range(n_taken)] == ids[:n_taken]
+        tokens.close()
+        (held,) = writer.sequences._sequences
+        assert held.cache.get_seq_length() == len(held.keys)
 
 
 @pytest.mark.parametrize("end", ["end_of_text_id", "turn_start_id", "turn_end_id"])

@@ -4,14 +4,18 @@ A call gets the whole prompt each time. The longest beginning that is already re
 with; pictures seen before are not encoded again; a long prompt is read in pieces. The rotary
 stretch belongs to the length of the prompt: when it changes, everything is read again, because
 words must not depend on what happens to be remembered (beyond the rounding of the number format).
+
+Where a pass over several tokens costs little more than one over a single token, tokens that can be
+guessed are read along, and dropped where the reply goes another way: see `prompt_lookup`.
 """
 
-from collections.abc import Generator, Hashable, Iterator
+from collections.abc import Generator, Hashable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from segue.errors import InputError, ModelError
+from segue.models.decoding.prompt_lookup import PromptLookup
 from segue.models.decoding.sampling import SamplingSettings, TokenSampler
 from segue.models.decoding.sequence_pool import FEATURE_BYTES, SequencePool
 from segue.models.qwen_vl.decoder import ntk_alpha
@@ -25,6 +29,10 @@ from segue.runtime.text_stream import reply_text
 
 PIECE = 1024
 """Positions read at once."""
+_LOOKED_UP = 512
+"""Of so many tokens of a prompt, the latest, it is known what follows them."""
+_TEMPLATE = "<ref>a</ref><box>(100,100),(100,100)</box><ref>a</ref><box>(100,100),(100,100)</box>"
+"""What the first box of a talk is guessed from."""
 
 
 class QwenVLGenerator:
@@ -46,6 +54,9 @@ class QwenVLGenerator:
             (tokenizer.end_of_text_id, tokenizer.turn_start_id, tokenizer.turn_end_id)
         )
         self._slots = model.config.visual_config.n_queries
+        self._digits = frozenset(tokenizer.encode(digit)[0] for digit in "0123456789")
+        self.guesses = _checks_guesses_cheaply(model)
+        """Whether tokens that can be guessed are read along."""
 
     def limit_memory(self, *, features: int, sequences: int) -> None:
         """Bound what is remembered, in bytes; what is over goes with the next reply."""
@@ -95,15 +106,23 @@ class QwenVLGenerator:
                 sequence = CachedSequence()
                 self.forget()
                 logits = self._prefill(prompt, keys, sequence, alpha)
-            sampler = TokenSampler(choice)
+            sampler, lookup = TokenSampler(choice), self._lookup(prompt)
+            guesses: Sequence[int] = []  # read already; logits behind them are the later rows
             for step in range(choice.max_new_tokens):
-                token = sampler.sample(logits)
+                token = sampler.sample(logits[0])
                 is_consistent = True
                 yield token
                 is_consistent = False
                 if token in self.ends or step + 1 == choice.max_new_tokens:
                     break
-                logits = self._step(token, sequence)
+                if lookup is not None:
+                    lookup.add(token)
+                if guesses and token == guesses[0]:
+                    guesses, logits = guesses[1:], logits[1:]
+                    continue
+                sequence.truncate(len(sequence.keys) - len(guesses))
+                guesses = [] if lookup is None else lookup.guess()
+                logits = self._step([token, *guesses], sequence)
             is_consistent = True
         except torch.OutOfMemoryError as error:
             raise ModelError(
@@ -146,7 +165,7 @@ class QwenVLGenerator:
     def _prefill(
         self, prompt: Prompt, keys: list[Hashable], sequence: CachedSequence, alpha: float
     ) -> Tensor:
-        """Read what is not read yet; return the logits (vocabulary,) behind the last position."""
+        """Read what is not read yet; return the logits (1, vocabulary) behind the last position."""
         begin = len(sequence.keys)
         new_pictures = []
         for start, image in zip(self._starts(prompt.ids), prompt.pictures, strict=True):
@@ -172,19 +191,28 @@ class QwenVLGenerator:
         return self._usable(logits)
 
     @torch.inference_mode()
-    def _step(self, token: int, sequence: CachedSequence) -> Tensor:
-        """Read one more token; return the logits (vocabulary,) behind it."""
+    def _step(self, tokens: Sequence[int], sequence: CachedSequence) -> Tensor:
+        """Read T more tokens; return the logits (T, vocabulary) behind them."""
         output = self.model(
-            input_ids=torch.tensor([[token]], device=self.model.device),
+            input_ids=torch.tensor([tokens], device=self.model.device),
             past_key_values=sequence.cache,
             use_cache=True,
         )
-        sequence.keys.append(token)
+        sequence.keys += tokens
         return self._usable(output.logits)
 
+    def _lookup(self, prompt: Prompt) -> PromptLookup | None:
+        """Return what guesses the reply, with what was said before."""
+        if not self.guesses:
+            return None
+        tokenizer = self.processor.tokenizer
+        said = [token for token in prompt.ids if token != tokenizer.picture_pad_id]
+        history = (*tokenizer.encode_markup(_TEMPLATE), *said[-_LOOKED_UP:])
+        return PromptLookup(self._digits, history)
+
     def _usable(self, logits: Tensor) -> Tensor:
-        """Return the logits of ids that the tokenizer knows; spare rows are never picked."""
-        return logits[0, -1, : len(self.processor.tokenizer)]
+        """Return the logits of ids that the tokenizer knows; spare columns are never picked."""
+        return logits[0, :, : len(self.processor.tokenizer)]
 
     def _encode(self, images: list[Picture]) -> Tensor:
         """Features (N, queries, D) of pictures, from memory where possible."""
@@ -200,3 +228,11 @@ class QwenVLGenerator:
                 self.features.put(name, encoded)
             features[name] = encoded
         return torch.stack([features[name] for name in names])
+
+
+def _checks_guesses_cheaply(model: QwenVLForCausalLM) -> bool:
+    """Whether a pass over several tokens costs little more than one over a single token.
+
+    On processors two tokens in float32 cost twice as much as one.
+    """
+    return model.device.type != "cpu" or model.dtype != torch.float32
