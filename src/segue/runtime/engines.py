@@ -1,7 +1,7 @@
 """Run an image encoder by another engine than PyTorch: OpenVINO, made for processors.
 
 A network is converted once and kept in the cache folder, found again by the content of its weights
-and the versions of both libraries. OpenVINO (Apache-2.0, https://docs.openvino.ai) takes a third of
+and the versions of both libraries; of several processes one converts it. OpenVINO (Apache-2.0, https://docs.openvino.ai) takes a third of
 PyTorch's time in float32, on processors without instructions for bfloat16 too.
 """
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from segue.errors import InputError, MissingExtra
 from segue.files.folders import cache_folder
+from segue.files.lock import locked
 from segue.runtime.device import Placement
 
 ENGINES = ("torch", "openvino")
@@ -73,16 +74,18 @@ def convert_encoder(network: nn.Module, example: Tensor, dtype: torch.dtype, nam
     """
     folder = cache_folder() / "engines" / _key(network, example)
     try:
-        if (folder / FILE).is_file():
-            with suppress(Exception):  # damaged, or of another machine: converted anew
-                return _compile(folder / FILE, dtype)
-        print(
-            f"Converting the image encoder of {name} for OpenVINO. That takes minutes, once; it is "
-            f"kept in {folder}.",
-            file=sys.stderr,
-        )
-        _convert(network, example, folder)
-        return _compile(folder / FILE, dtype)
+        if (encode := _compile_kept(folder, dtype)) is not None:
+            return encode
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            if (encode := _compile_kept(folder, dtype)) is not None:  # another process made it
+                return encode
+            print(
+                f"Converting the image encoder of {name} for OpenVINO. That takes minutes, once; "
+                f"it is kept in {folder}.",
+                file=sys.stderr,
+            )
+            _convert(network, example, folder)
+            return _compile(folder / FILE, dtype)
     except Exception as error:  # a converter may fail in any way
         warnings.warn(
             f"OpenVINO cannot run the image encoder of {name}, so PyTorch does: {error}",
@@ -137,6 +140,14 @@ def _core() -> Any:
     in whichever thread drops the last reference; the next signal would then end the process.
     """
     return _openvino().Core()
+
+
+def _compile_kept(folder: Path, dtype: torch.dtype) -> Encode | None:
+    """Return a conversion that is there; None: it is not, is damaged, or of another machine."""
+    if (folder / FILE).is_file():
+        with suppress(Exception):
+            return _compile(folder / FILE, dtype)
+    return None
 
 
 def _compile(file: Path, dtype: torch.dtype) -> Encode:
