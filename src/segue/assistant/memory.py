@@ -141,13 +141,16 @@ def _check_device(name: str, stages: Sequence[FoundStage]) -> None:
         remedies = _remedies(stages, need, free, kind, capability, chat_dtype.itemsize)
         raise ModelError(does_not_fit(need, where, free, remedies, chat is not None))
     if verdict == "tight":
-        warnings.warn(
-            f"Memory is tight: the models need about {_gb(need.total)} on {where}, where "
-            f"{_gb(free)} are free. Long conversations and large pictures may not fit; "
-            "?context=N behind the chat model keeps it to N tokens.",
-            MemoryWarning,
-            stacklevel=4,
-        )
+        warnings.warn(tight_notice(need, where, free), MemoryWarning, stacklevel=4)
+
+
+def tight_notice(need: MemoryNeed, where: str, free: int) -> str:
+    """Return the sentences for models that fit, with little to spare."""
+    return (
+        f"Memory is tight: the models need about {_gb(need.total)} on {where}, where {_gb(free)} "
+        "are free. Long conversations and large pictures may not fit; ?context=N behind the chat "
+        "model keeps it to N tokens."
+    )
 
 
 def does_not_fit(
@@ -161,7 +164,9 @@ def does_not_fit(
     8.0 GB are free, so nothing was loaded. What fits: ?quantize=4bit needs 7.4 GB.'
     """
     parts = f"weights {_gb(need.weights)}, cache {_gb(need.cache)}, work {_gb(need.work)}"
-    fitting = f"What fits: {'; '.join(remedies)}." if remedies else "Free some, or use another."
+    fitting = (
+        f"What fits: {'; '.join(remedies)}." if remedies else "Free some, or use another device."
+    )
     override = " To load it all the same: ?check_memory=no behind the chat model."
     return (
         f"The models need about {_gb(need.total)} on {where} ({parts}), where {_gb(free)} are "

@@ -1,8 +1,9 @@
 """Run an image encoder by another engine than PyTorch: OpenVINO, made for processors.
 
 A network is converted once and kept in the cache folder, found again by the content of its weights
-and the versions of both libraries; of several processes one converts it. OpenVINO (Apache-2.0, https://docs.openvino.ai) takes a third of
-PyTorch's time in float32, on processors without instructions for bfloat16 too.
+and the versions of both libraries; of several processes one converts it. OpenVINO (Apache-2.0,
+https://docs.openvino.ai) takes a third of PyTorch's time in float32, on processors without
+instructions for bfloat16 too.
 """
 
 import sys

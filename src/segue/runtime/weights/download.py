@@ -64,8 +64,8 @@ def fetch(
 ) -> Path:
     """Return the file behind `url`, fetching it into `folder` unless it is there already.
 
-    Of several processes one fetches it. An interrupted transfer goes on where it stopped. A file that is whole appears under its name;
-    until then it is called `NAME.part`.
+    An interrupted transfer goes on where it stopped. A file that is whole appears under its name;
+    until then it is called `NAME.part`. Of several processes one fetches it.
 
     Args:
         url: http(s) URL that ends in a file name.
