@@ -19,7 +19,7 @@ from segue.chat.transformers.loading import leave_narrow_layers_unpacked
 from segue.chat.transformers.placement import NetworkOptions
 from segue.chat.transformers.text import TokenTextStream, kept_ids
 from segue.errors import InputError, MissingExtra, ModelError
-from segue.runtime.memory_need import need_of_chat
+from segue.runtime.weights.need import need_of_chat
 from segue.values.box import Size
 from segue.values.message import Message, Sampling
 from workers import one_worker_each

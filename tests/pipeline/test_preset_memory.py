@@ -12,8 +12,9 @@ from segue.pipeline.preset_memory import (
 )
 from segue.pipeline.presets import CARDS, PRESETS, nicknames
 from segue.runtime.machine import GIB, MemoryPool
-from segue.runtime.memory_need import NetworkShape, need_of_chat
+from segue.runtime.memory_need import NetworkShape
 from segue.runtime.weights import locate, read_json
+from segue.runtime.weights.need import need_of_chat
 
 
 def a_pool(device: str, gib: float) -> MemoryPool:

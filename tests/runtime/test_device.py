@@ -1,5 +1,6 @@
 """Choosing a device and a number format."""
 
+import psutil
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from segue.runtime.device import (
     pick,
     pick_for_chat,
     pick_for_encoder,
+    processor_memory,
 )
 
 
@@ -107,6 +109,13 @@ def test_a_chat_model_is_in_half_precision_on_a_mac_that_has_bfloat16():
 )
 def test_short_memory_is_recognised_on_every_device(error, is_short):
     assert is_out_of_memory(error) == is_short
+
+
+def test_the_memory_of_the_machine_is_what_psutil_says():
+    total, free = processor_memory()
+    memory = psutil.virtual_memory()
+    assert total == memory.total
+    assert free == pytest.approx(memory.available, rel=0.2)
 
 
 def test_the_processor_has_no_capability_and_some_memory():

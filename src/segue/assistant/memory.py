@@ -13,15 +13,9 @@ from typing import Any
 
 from segue.errors import InputError, ModelError
 from segue.pipeline.preset_memory import largest_fitting
-from segue.runtime.memory_need import (
-    MemoryNeed,
-    need_of_chat,
-    need_of_vision,
-    read_context,
-    sum_of,
-    weight_bytes,
-)
+from segue.runtime.memory_need import MemoryNeed, need_of_vision, read_context, sum_of
 from segue.runtime.weights.headers import stored_tensors
+from segue.runtime.weights.need import need_of_chat, weight_bytes
 
 SPREAD_SHARE = 0.9
 """Of what is free on all devices together, what a spread network takes of it at most."""

@@ -120,17 +120,61 @@ def autocast(device: "torch.device", dtype: "torch.dtype") -> "torch.autocast":
     return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)
 
 
+def processor_memory() -> tuple[int, int]:
+    """Return the memory of this machine and what of it programs may still take, in bytes."""
+    try:  # what psutil reads too, without its import: listings ask, which start at once
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = {name: value for name, _, value in (line.partition(":") for line in lines)}
+        total, free = (int(sizes[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+    except (OSError, ValueError, KeyError, IndexError):
+        import psutil
+
+        memory = psutil.virtual_memory()
+        return int(memory.total), int(memory.available)
+    return total * 1024, free * 1024
+
+
 def free_memory_bytes() -> int:
     """Memory that a program may still take on this machine, or in this container."""
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
+    _, free = processor_memory()
     try:  # a container's own limit
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+        limit, used, stat = (
+            (_CONTAINER / name).read_text(encoding="ascii")
+            for name in ("memory.max", "memory.current", "memory.stat")
+        )
+        of_container = free_of_container(limit, used, stat)
     except (OSError, ValueError):
         return free
-    return free if not limit.isdecimal() else max(0, min(free, int(limit) - used))
+    return free if of_container is None else min(free, of_container)
+
+
+_CONTAINER = Path("/sys/fs/cgroup")
+_RECLAIMABLE = ("active_file", "inactive_file")
+"""Of a container's memory: copies of files, such as weights just fetched, that make way."""
+
+
+def free_of_container(limit: str, used: str, stat: str) -> int | None:
+    """Return what a container may still take, from three files of its control group.
+
+    Args:
+        limit: of memory.max; "max" where there is none.
+        used: of memory.current.
+        stat: of memory.stat, "name bytes" by line.
+
+    Returns:
+        None where there is no limit.
+
+    Raises:
+        ValueError: the files say something else.
+
+    >>> free_of_container("1000", "900", "anon 300\\nactive_file 200\\ninactive_file 400")
+    700
+    """
+    if not limit.strip().isdecimal():
+        return None
+    sizes = dict(line.split(maxsplit=1) for line in stat.splitlines())
+    files = sum(int(sizes.get(name, 0)) for name in _RECLAIMABLE)
+    return max(0, int(limit) - max(0, int(used) - files))
 
 
 def free_bytes_on(device: "torch.device") -> int:

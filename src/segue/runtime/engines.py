@@ -77,7 +77,7 @@ def convert_encoder(network: nn.Module, example: Tensor, dtype: torch.dtype, nam
     try:
         if (encode := _compile_kept(folder, dtype)) is not None:
             return encode
-        with locked(folder.with_name(f"{folder.name}.lock")):
+        with locked(folder.with_name(f".{folder.name}.lock")):
             if (encode := _compile_kept(folder, dtype)) is not None:  # another process made it
                 return encode
             print(

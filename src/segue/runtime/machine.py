@@ -7,14 +7,12 @@ the processor, of which Metal gives it a share.
 
 import ctypes
 import os
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
-from segue.runtime.device import free_memory_bytes
+from segue.runtime.device import free_memory_bytes, processor_memory
 
 GIB = 2**30
 METAL_SHARE = 2 / 3
@@ -53,15 +51,14 @@ class MemoryPool:
 
 def memory_pools() -> tuple[MemoryPool, ...]:
     """Return the memory of this machine: that of its GPUs first, the processor's last."""
-    import psutil
-
-    total, free = int(psutil.virtual_memory().total), free_memory_bytes()
+    (total, _), free = processor_memory(), free_memory_bytes()
     processor = MemoryPool("cpu", "the processor", total, free)
-    if sys.platform == "darwin" and platform.machine() == "arm64":
+    if sys.platform == "darwin" and os.uname().machine == "arm64":
         return metal_pool(total, free), processor
-    library = _nvml() if _uses_cuda(_torch_version()) else None
-    gpus = nvidia_pools(library, os.environ.get("CUDA_VISIBLE_DEVICES")) if library else ()
-    return (*gpus, processor)
+    library = _nvml()
+    if library is None or not _uses_cuda(_torch_version()):
+        return (processor,)
+    return (*nvidia_pools(library, os.environ.get("CUDA_VISIBLE_DEVICES")), processor)
 
 
 def metal_pool(total_bytes: int, free_bytes: int) -> MemoryPool:
@@ -142,6 +139,8 @@ def _nvml() -> Any:
 
 
 def _torch_version() -> str:
+    from importlib import metadata
+
     try:
         return metadata.version("torch")
     except metadata.PackageNotFoundError:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from segue.errors import InputError, MissingExtra, ModelError
-from segue.runtime.memory_need import weight_bytes
 from segue.runtime.weights.headers import StoredTensor
+from segue.runtime.weights.need import weight_bytes
 from segue.runtime.weights.quantization import (
     METHODS,
     dense_values,

@@ -1,5 +1,6 @@
 """Loads the network of a model of transformers."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,17 @@ def load_network(
         _need("accelerate", "Spreading or quantising a model")
     if options.device_map is not None:
         arguments |= _spread(options, kind)
-    elif options.quantize is not None or stored is not None:
+    elif options.quantize is not None or stored is not None or _loads_straight(kind):
         arguments["device_map"] = {"": place.device}
     model = _pretrained(AutoModelForImageTextToText, folder, arguments)
     if options.quantize == "4bit":
         leave_narrow_layers_unpacked(model)
     return model if "device_map" in arguments else model.to(place.device)
+
+
+def _loads_straight(kind: str) -> bool:
+    """Whether weights go to a device without a copy of all of them in the processor's memory."""
+    return kind != "cpu" and find_spec("accelerate") is not None
 
 
 def _spread(options: NetworkOptions, kind: str) -> dict[str, Any]:
@@ -124,8 +130,6 @@ _VISION = (
 
 
 def _need(package: str, what: str) -> None:
-    from importlib.util import find_spec
-
     if find_spec(package) is None:
         raise MissingExtra(
             f"{what} needs the 'quantize' extra ({package} is not installed). "

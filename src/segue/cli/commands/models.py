@@ -35,7 +35,8 @@ def models(
 
     if name not in (None, "dialects") and name not in CARDS and name not in PRESETS:
         raise UnknownName(unknown_name_message("model or preset", str(name), {**CARDS, **PRESETS}))
-    write_json(_to_json(name), json_target)
+    if json_target is not None:
+        write_json(_to_json(name), json_target)
     if json_target == "-":
         return
     if name is None:

@@ -89,7 +89,7 @@ def fetch(
         )
     expected = sha256.lower() or (PUBLISHED[target.name].sha256 if target.name in PUBLISHED else "")
     part = target.with_name(target.name + ".part")
-    with locked(target.with_name(target.name + ".lock")):  # another process may fetch it now
+    with locked(target.with_name(f".{target.name}.lock")):  # another process may fetch it now
         if target.is_file():
             return target
         try:
