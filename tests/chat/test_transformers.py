@@ -1,11 +1,13 @@
 """Chat models of transformers: every family in miniature."""
 
 import json
+import re
 import threading
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 import tiny_chats
@@ -14,8 +16,10 @@ from segue.assistant import loading
 from segue.chat.transformers import TransformersChat, load
 from segue.chat.transformers.families import FAMILIES
 from segue.chat.transformers.loading import leave_narrow_layers_unpacked
+from segue.chat.transformers.placement import NetworkOptions
 from segue.chat.transformers.text import TokenTextStream, kept_ids
 from segue.errors import InputError, MissingExtra, ModelError
+from segue.runtime.weights.need import need_of_chat
 from segue.values.box import Size
 from segue.values.message import Message, Sampling
 from workers import one_worker_each
@@ -332,6 +336,104 @@ def test_thoughts_that_are_special_tokens_stay_in_the_reply(tmp_path) -> None:
 def test_a_model_may_be_spread_over_devices(folder) -> None:
     chat = load(folder, device="cpu", device_map="auto")
     assert said(chat, asked("what?", 0)) == said(load(folder, device="cpu"), asked("what?", 0))
+
+
+@pytest.mark.parametrize("limit", ["cpu:400kB", "cpu:60kB"])
+def test_layers_on_the_disk_change_no_words(folder, qwen, limit, tmp_path) -> None:
+    chat = load(
+        folder,
+        device="cpu",
+        device_map="auto",
+        max_memory=limit,
+        offload_folder=str(tmp_path / "layers"),
+    )
+    assert "disk" in chat.model.hf_device_map.values()
+    first = asked("what?", 0)
+    assert said(chat, first) == said(qwen, first)
+    later = [first, Message("assistant", said(qwen, first)), asked("and this?", 1)]
+    assert said(chat, *later) == said(qwen, *later)
+
+
+@pytest.mark.parametrize("name", ["eager", "sdpa"])
+def test_the_way_to_attend_can_be_chosen(folder, qwen, name) -> None:
+    chat = load(folder, device="cpu", attn_implementation=name)
+    assert chat.model.config._attn_implementation == name
+    assert said(chat, asked("what?", 0)) == said(qwen, asked("what?", 0))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("device_map=gpu", "device_map must be one of auto, balanced, balanced_low_0, sequential"),
+        ("attn_implementation=flash", "must be one of sdpa, eager, flash_attention_2, got 'flash'"),
+        ("attn_implementation=flash_attention_2", "runs on NVIDIA's GPUs, got cpu. Use sdpa"),
+        ("max_memory=cpu:1GB", "max_memory belongs to a spread network. Add device_map=auto"),
+        ("offload_folder=x", "offload_folder belongs to a spread network"),
+        ("device_map=auto&max_memory=1GB", "sizes by device like '0:10GiB,1:20GiB,cpu:30GiB'"),
+        ("device_map=auto&max_memory=0:much", "max_memory of a device must be a size like"),
+        ("dtype=int3", "A dtype must be 'auto' or one of float32"),
+        ("device=gpu", "A device must be 'auto', 'cpu'"),
+        ("context=8", "context must be a number of tokens, at least 512, got '8'"),
+    ],
+)
+def test_impossible_options_are_told_what_is_offered(folder, options, sentence) -> None:
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        loading.load_stage("chat", f"{folder}?{options}", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sentence"),
+    [("float32", "takes float16 or bfloat16, got float32"), ("bfloat16", "needs flash-attn")],
+)
+def test_flash_attention_says_what_it_needs_on_a_gpu(dtype, sentence) -> None:
+    options = NetworkOptions(attn_implementation="flash_attention_2")
+    with pytest.raises((InputError, MissingExtra), match=sentence):
+        options.attention("cuda", dtype)
+
+
+def test_a_context_is_kept_to(folder) -> None:
+    chat = loading.load_stage(
+        "chat", f"{folder}?context=1024&dtype=bfloat16&device=cpu", device="auto"
+    )
+    assert chat.context_limit == 1024
+    assert chat.model.dtype == torch.bfloat16
+    assert load(folder, device="cpu", context=10**6).context_limit == 4096  # its own is shorter
+
+
+@pytest.fixture
+def fp8_folder(tmp_path) -> Path:
+    """The tiny Qwen2.5-VL with its language model in FP8, as folders of FP8 come."""
+    folder = tiny_chats.tiny_qwen2_5_vl(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    for name in [n for n in tensors if "visual" not in n and n.endswith("_proj.weight")]:
+        scale = tensors[name].abs().max() / torch.finfo(torch.float8_e4m3fn).max
+        tensors[name] = (tensors[name] / scale).to(torch.float8_e4m3fn)
+        tensors[f"{name}_scale_inv"] = scale.reshape(1, 1).float()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {
+        "quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
+        "weight_block_size": [128, 128], "modules_to_not_convert": ["lm_head", "model.visual"],
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_weights_in_fp8_run_on_a_processor_as_plain_numbers(fp8_folder, qwen) -> None:
+    chat = load(fp8_folder, device="cpu")
+    plain = dict(qwen.model.named_parameters())
+    for name, weight in chat.model.named_parameters():
+        assert weight.dtype == torch.float32
+        assert (weight - plain[name]).norm() <= 0.05 * plain[name].norm()
+    assert said(chat, asked("what?", 0)) is not None
+    need = need_of_chat(fp8_folder, float_bytes=4)
+    held = sum(weight.numel() * 4 for weight in chat.model.parameters())
+    assert need.weights == pytest.approx(held, rel=0.01)
+
+
+def test_weights_in_fp8_are_not_quantised_again(fp8_folder) -> None:
+    with pytest.raises(InputError, match=r"quantised already \(FP8\)"):
+        load(fp8_folder, device="cpu", quantize="4bit")
 
 
 @pytest.mark.parametrize("size", [Size(480, 640), Size(28, 28), Size(900, 1200), Size(1, 3000)])

@@ -1,5 +1,8 @@
 """`segue models`."""
 
+import json
+import re
+
 from segue.dialects import DIALECTS
 from segue.pipeline.presets import CARDS, PRESETS
 
@@ -40,3 +43,22 @@ def test_every_dialect_is_listed(run) -> None:
     for name, entry in DIALECTS.items():
         assert any(line.split()[:1] == [name] for line in outcome.out.splitlines())
         assert entry.summary in outcome.out
+
+
+def test_every_preset_says_whether_it_fits_this_machine(run) -> None:
+    outcome = run("models")
+    for nickname in PRESETS:
+        lines = [line for line in outcome.out.splitlines() if line.split()[:1] == [nickname]]
+        assert any(re.search(r"(fits|tight|does not fit).* of .* GB free", line) for line in lines)
+    assert "free: " in outcome.out
+    assert re.search(r"memory .*weights .*cache .*work", run("models", "qwen3-vl-2b").out)
+
+
+def test_the_memory_of_presets_is_in_the_json(run) -> None:
+    presets = json.loads(run("models", "--json", "-").out)["presets"]
+    for preset in presets:
+        memory = preset["memory"]
+        need = memory["need_bytes"]
+        assert need["total"] == need["weights"] + need["cache"] + need["work"]
+        fits = need["total"] <= memory["free_bytes"]
+        assert fits == (memory["verdict"] != "does not fit")

@@ -1,10 +1,25 @@
 """Choosing a device and a number format."""
 
+import psutil
 import pytest
 import torch
 
 from segue.errors import InputError, ModelError
-from segue.runtime.device import LARGE_ENCODER, multiplies_bfloat16, pick, pick_for_encoder
+from segue.runtime.device import (
+    LARGE_ENCODER,
+    Devices,
+    auto_device,
+    auto_dtype,
+    auto_dtype_of_chat,
+    capability,
+    free_bytes_on,
+    is_out_of_memory,
+    multiplies_bfloat16,
+    pick,
+    pick_for_chat,
+    pick_for_encoder,
+    processor_memory,
+)
 
 
 def test_auto_takes_what_the_machine_has():
@@ -54,3 +69,56 @@ def test_bfloat16_pays_on_the_processor_only_with_instructions_for_it():
     there = any(on for name, on in torch.cpu.get_capabilities().items() if "bf16" in name)
     assert multiplies_bfloat16("cpu") == there
     assert not multiplies_bfloat16("mps")
+
+
+OLD_GPU, GPUS = Devices(cuda=1), Devices(cuda=4, cuda_bfloat16=True)
+MAC, OLD_MAC = Devices(mps=True, mps_bfloat16=True), Devices(mps=True)
+
+
+@pytest.mark.parametrize(
+    ("machine", "device", "dtype"),
+    [
+        (Devices(), "cpu", "float32"),
+        (OLD_GPU, "cuda", "float16"),
+        (GPUS, "cuda", "bfloat16"),
+        (MAC, "mps", "float32"),  # encoders; chat models below
+        (OLD_MAC, "mps", "float32"),
+    ],
+)
+def test_every_machine_has_its_device_and_format(machine, device, dtype):
+    assert auto_device(machine) == device
+    assert auto_dtype(device, machine) == dtype
+
+
+def test_a_chat_model_is_in_half_precision_on_a_mac_that_has_bfloat16():
+    assert auto_dtype_of_chat(MAC) == "bfloat16"
+    assert auto_dtype_of_chat(OLD_MAC) == "float32"
+    assert pick_for_chat("cpu") == pick("cpu")
+    assert pick_for_chat("cpu", "float16").dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("error", "is_short"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("shapes do not match"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_short_memory_is_recognised_on_every_device(error, is_short):
+    assert is_out_of_memory(error) == is_short
+
+
+def test_the_memory_of_the_machine_is_what_psutil_says():
+    total, free = processor_memory()
+    memory = psutil.virtual_memory()
+    assert total == memory.total
+    assert free == pytest.approx(memory.available, rel=0.2)
+
+
+def test_the_processor_has_no_capability_and_some_memory():
+    processor = torch.device("cpu")
+    assert capability(processor) == (0, 0)
+    assert free_bytes_on(processor) > 0

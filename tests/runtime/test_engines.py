@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -74,7 +75,19 @@ def test_a_damaged_conversion_is_made_anew(cache):
     file.write_text("no model")
     (maps,) = convert_encoder(encoder(), EXAMPLE, CPU, "tiny")(EXAMPLE)
     assert torch.allclose(maps, encoder()(EXAMPLE), atol=1e-5)
-    assert [path.name for path in cache.iterdir()] == [file.parent.name]
+    assert [path.name for path in cache.iterdir() if path.is_dir()] == [file.parent.name]
+
+
+def test_who_needs_a_conversion_that_is_being_made_waits_for_it(cache, capsys):
+    pytest.importorskip("openvino")
+    with ThreadPoolExecutor(2) as pool:
+        results = [
+            pool.submit(convert_encoder, encoder(), EXAMPLE, CPU, "tiny")
+            for _ in range(2)
+        ]
+    assert capsys.readouterr().err.count("Converting") == 1
+    for result in results:
+        assert torch.allclose(result.result()(EXAMPLE)[0], encoder()(EXAMPLE), atol=1e-5)
 
 
 class Unconvertible(nn.Module):

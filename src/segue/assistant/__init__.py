@@ -98,7 +98,9 @@ def load(
     Raises:
         UnknownName: no such preset or nickname.
         MissingExtra: a package that a stage needs is not installed.
-        ModelError: weights are missing or cannot be read.
+        ModelError: weights are missing, cannot be read, or do not fit into memory.
+
+    Warns (`segue.assistant.memory.MemoryWarning`) where they fit with little to spare.
     """
     defaults = preset_of(preset)
     budget = MemoryBudget.parse(memory) if isinstance(memory, str) else memory

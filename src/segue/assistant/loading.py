@@ -3,11 +3,13 @@
 import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
+from segue.assistant.memory import FoundStage, check_memory, take_check_option
 from segue.errors import InputError, MissingWeights, ModelError, UnknownName
 from segue.pipeline.presets import CARDS, STAGES, nicknames
 from segue.runtime.catalog import Entry, unknown_name_message
@@ -72,7 +74,9 @@ def load_stage(
         InputError: the nickname belongs to another stage.
         ModelError: the weights are missing, unreadable, or of a kind this stage does not know.
     """
-    return find_stage(kind, source, device=device, dtype=dtype, find_profile=find_profile)()
+    found = find_stage(kind, source, device=device, dtype=dtype, find_profile=find_profile)
+    check_memory([found])
+    return found()
 
 
 def find_stage(
@@ -97,8 +101,12 @@ def find_stage(
         return partial(catalog.load, backend, place_text, name=name, **profile)
     if kind == "chat" and (pair := _base_and_adapter(name)):
         base, adapter = pair
-        load_base = find_stage("chat", base, device=device, dtype=dtype, find_profile=find_profile)
-        return lambda: _attach_adapter(load_base(), adapter, name)
+        found = find_stage("chat", base, device=device, dtype=dtype, find_profile=find_profile)
+
+        def load_both() -> Any:
+            return _attach_adapter(found(), adapter, name)
+
+        return replace(found, load=load_both) if isinstance(found, FoundStage) else load_both
     source, options = _split_options(name)
     backend, place = _resolve(kind, source)
     valid_options = catalog[backend].options
@@ -107,9 +115,22 @@ def find_stage(
             f"The {kind} model {source!r} takes no option {unknown_options[0]!r}. "
             f"Known: {', '.join(valid_options) or 'none'}."
         )
-    profile = _profile_option(catalog[backend], name, find_profile)
-    return partial(
-        catalog.load, backend, place, name=name, device=device, dtype=dtype, **profile, **options
+    is_checked = take_check_option(options)
+    arguments: dict[str, Any] = {
+        "device": device,
+        "dtype": dtype,
+        **_profile_option(catalog[backend], name, find_profile),
+        **options,
+    }
+    return FoundStage(
+        load=partial(catalog.load, backend, place, name=name, **arguments),
+        kind=kind,
+        backend=backend,
+        place=place,
+        options=options,
+        device=arguments["device"],
+        dtype=arguments["dtype"],
+        is_checked=is_checked,
     )
 
 
@@ -125,7 +146,7 @@ def find_stages(
 
     Raises:
         MissingWeights: weights of one or more are missing; the message names all of them.
-        SegueError: as `load_stage`.
+        SegueError: as `load_stage`; a `ModelError` where they do not fit into memory together.
     """
     found: dict[str, Callable[[], Any]] = {}
     missing: dict[str, MissingWeights] = {}
@@ -139,6 +160,7 @@ def find_stages(
         if not set(missing) <= set(optional):
             raise failure
         found |= dict.fromkeys(missing, partial(_fail, failure))
+    check_memory(list(found.values()))
     return found
 
 

@@ -140,17 +140,31 @@ class SupportsTokenCount(Protocol):
         """Tokens of the prompt that `messages` make, picture slots included, and of a reply."""
 
 
+_OF_EVERY_NETWORK = ("device", "dtype", "context", "check_memory")
+"""Options of all chat models that run here; the last is read by what loads the stages."""
+
 CHATS = Catalog(
     "chat model",
     {
         "qwen_vl": Entry(
-            "segue.chat.qwen_vl:load", "native Qwen-VL / Qwen-VL-Chat", extra="models"
+            "segue.chat.qwen_vl:load",
+            "native Qwen-VL / Qwen-VL-Chat",
+            extra="models",
+            options=_OF_EVERY_NETWORK,
         ),
         "transformers": Entry(
             "segue.chat.transformers:load",
             "any image-text-to-text model of transformers",
             extra="models",
-            options=("quantize", "device_map", "dialect"),
+            options=(
+                "quantize",
+                "device_map",
+                "max_memory",
+                "offload_folder",
+                "attn_implementation",
+                "dialect",
+                *_OF_EVERY_NETWORK,
+            ),
             takes_profile=True,
         ),
         "openai": Entry(

@@ -11,6 +11,7 @@ from segue.models.qwen_vl import load as load_checkpoint
 from segue.models.qwen_vl.completions import answer
 from segue.models.qwen_vl.generation import QwenVLGenerator
 from segue.models.qwen_vl.prompts import Prompt
+from segue.runtime.memory_need import read_context
 from segue.runtime.weights import locate, read_options
 from segue.values.message import Message, Sampling, images_of
 
@@ -83,7 +84,12 @@ class QwenVL:
 
 
 def load(
-    source: str | Path, *, name: str = "", device: str = "auto", dtype: str | None = None
+    source: str | Path,
+    *,
+    name: str = "",
+    device: str = "auto",
+    dtype: str | None = None,
+    context: int | str | None = None,
 ) -> QwenVL:
     """Load a Qwen-VL as a chat model.
 
@@ -92,18 +98,22 @@ def load(
         name: what it is called in reports; by default `source`.
         device: "auto", "cpu", "cuda", "mps".
         dtype: "float32", "bfloat16", "float16"; None: as the device likes.
+        context: tokens of prompt and reply at most; None: as its configuration says.
 
     Raises:
+        InputError: `context` is no number of tokens.
         ModelError: the weights are missing, damaged or of another kind.
     """
+    limit = read_context(context)
     model, processor = load_checkpoint(source, dtype=dtype, device=device)
     options = read_options(locate(source))
+    own = options.get("context_limit") or _context_of(model.config)
     return QwenVL(
         model,
         processor,
         name or str(source),
         options.get("max_pictures"),
-        options.get("context_limit"),
+        min(limit or own, own),
     )
 
 

@@ -107,7 +107,7 @@ def _load_base(folder: Path, dtype: str | None) -> Any:
         return load(folder, dtype=dtype_name, device="cpu")[0]
     from segue.chat.transformers.loading import load_network
 
-    return load_network(folder, device="cpu", dtype=dtype_name, quantize=None, device_map=None)
+    return load_network(folder, device="cpu", dtype=dtype_name)
 
 
 def write_adapter(network: Any, base: str, folder: Path) -> None:

@@ -125,9 +125,7 @@ class TrainableTransformers:
             with device:
                 return AutoModelForImageTextToText.from_config(self.config, dtype=dtype)
         dtype_name = str(dtype).removeprefix("torch.")
-        return load_network(
-            self.folder, device=str(device), dtype=dtype_name, quantize=None, device_map=None
-        )
+        return load_network(self.folder, device=str(device), dtype=dtype_name)
 
     def render(self, turn: DialogueTurn, dialogue: Dialogue) -> str | None:
         """See `TrainableModel.render`."""

@@ -110,7 +110,7 @@ CARDS: Mapping[str, Card] = {
         "Qwen/Qwen3-VL-4B-Instruct",
         "4.4 B",
         "Apache-2.0",
-        note="8.9 GB in bfloat16; about 3 GB with ?quantize=4bit",
+        note="8.9 GB in bfloat16; 3.5 GB with ?quantize=4bit",
     ),
     "qwen3-vl-8b": Card(
         "chat",
@@ -118,7 +118,7 @@ CARDS: Mapping[str, Card] = {
         "Qwen/Qwen3-VL-8B-Instruct",
         "8.8 B",
         "Apache-2.0",
-        note="17.5 GB in bfloat16; about 7 GB with ?quantize=4bit",
+        note="17.5 GB in bfloat16; 7.3 GB with ?quantize=4bit",
     ),
     "qwen2.5-vl-7b": Card(
         "chat",

@@ -45,6 +45,9 @@ class Catalog(Mapping[str, Entry]):
             return self._entries[name]
         raise UnknownName(unknown_name_message(self.kind, name, self._entries))
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

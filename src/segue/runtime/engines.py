@@ -5,7 +5,8 @@ and half a minute in every process, less where PyTorch's own cache has the parts
 
 OpenVINO (Apache-2.0, https://docs.openvino.ai) is made for processors: a third of PyTorch's time in
 float32, without instructions for bfloat16 too. A network is converted once and kept in the cache
-folder, found again by the content of its weights and the versions of both libraries.
+folder, found again by the content of its weights and the versions of both libraries; of several
+processes one converts it.
 """
 
 import sys
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from segue.errors import InputError, MissingExtra
 from segue.files.folders import cache_folder
+from segue.files.lock import locked
 from segue.runtime.device import Placement, autocast
 
 ENGINES = ("torch", "compile", "openvino")
@@ -63,7 +65,7 @@ def check_engine(engine: str, place: Placement) -> None:
     _openvino()
 
 
-def encoder_in_torch(network: nn.Module, place: Placement) -> Encode:
+def encoder_in_torch(network: Callable[[Tensor], Any], place: Placement) -> Encode:
     """Return a network as PyTorch runs it, by autocast in the number format of `place`."""
 
     def encode(pixels: Tensor) -> tuple[Tensor, ...]:
@@ -126,16 +128,18 @@ def convert_encoder(network: nn.Module, example: Tensor, place: Placement, name:
     """
     folder = cache_folder() / "engines" / _key(network, example)
     try:
-        if (folder / FILE).is_file():
-            with suppress(Exception):  # damaged, or of another machine: converted anew
-                return _compile(folder / FILE, place.dtype)
-        print(
-            f"Converting the image encoder of {name} for OpenVINO. That takes minutes, once; it is "
-            f"kept in {folder}.",
-            file=sys.stderr,
-        )
-        _convert(network, example, folder)
-        return _compile(folder / FILE, place.dtype)
+        if (encode := _compile_kept(folder, place.dtype)) is not None:
+            return encode
+        with locked(folder.with_name(f".{folder.name}.lock")):
+            if (encode := _compile_kept(folder, place.dtype)) is not None:  # made by another
+                return encode
+            print(
+                f"Converting the image encoder of {name} for OpenVINO. That takes minutes, once; "
+                f"it is kept in {folder}.",
+                file=sys.stderr,
+            )
+            _convert(network, example, folder)
+            return _compile(folder / FILE, place.dtype)
     except Exception as error:  # a converter may fail in any way
         warnings.warn(
             f"OpenVINO cannot run the image encoder of {name}, so PyTorch does: {error}",
@@ -190,6 +194,14 @@ def _core() -> Any:
     in whichever thread drops the last reference; the next signal would then end the process.
     """
     return _openvino().Core()
+
+
+def _compile_kept(folder: Path, dtype: torch.dtype) -> Encode | None:
+    """Return a conversion that is there; None: it is not, is damaged, or of another machine."""
+    if (folder / FILE).is_file():
+        with suppress(Exception):
+            return _compile(folder / FILE, dtype)
+    return None
 
 
 def _compile(file: Path, dtype: torch.dtype) -> Encode:

@@ -68,10 +68,24 @@ class MemoryBudget:
         >>> MemoryBudget.parse("1.5GiB").total
         1610612736
         """
-        match = _SIZE.fullmatch(text)
-        if match is None:
-            raise InputError(
-                f"A memory budget must be a size like '2GiB' or '500MB', got {text[:40]!r}."
-            )
-        number, unit = match.groups()
-        return cls(int(float(number) * _UNITS[unit.lower()]))
+        return cls(parse_size(text, "A memory budget"))
+
+
+def parse_size(text: str, thing: str) -> int:
+    """Return the bytes of "2GiB", "500 MB" or a number of bytes.
+
+    Args:
+        text: the size.
+        thing: what it is the size of, for the message.
+
+    Raises:
+        InputError: it is something else.
+
+    >>> parse_size("1.5 kB", "A budget")
+    1500
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise InputError(f"{thing} must be a size like '2GiB' or '500MB', got {text[:40]!r}.")
+    number, unit = match.groups()
+    return int(float(number) * _UNITS[unit.lower()])

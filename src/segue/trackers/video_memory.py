@@ -161,11 +161,12 @@ class MemoryFollower:
         """
         tracker, session = self._tracker, self._session
         index = session.obj_id_to_idx(1)
-        values = torch.from_numpy(mask.array.copy()).to(tracker.device)[None, None].float()
+        values = torch.from_numpy(mask.array.copy())[None, None].float()
         square = torch.nn.functional.interpolate(
             values, size=(tracker.side, tracker.side), mode="bilinear", antialias=True
         )
-        session.add_mask_inputs(index, self._next, (square >= 0.5).float())
+        inside = (square >= 0.5).float().to(tracker.device)  # not every device resizes like this
+        session.add_mask_inputs(index, self._next, inside)
         session.obj_with_new_inputs = [1]
         self._run(frame)
 

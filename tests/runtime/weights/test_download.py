@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -18,6 +20,23 @@ def test_a_file_is_fetched_once(site, tmp_path):
     assert first.read_bytes() == CONTENT
     assert first.name == "sam.pth"
     assert fetch(f"{site.address}/models/sam.pth", tmp_path) == first
+    assert len(site.asked) == 1
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from segue.runtime.weights.download import fetch
+
+print(fetch(sys.argv[1], Path(sys.argv[2])).stat().st_size)
+"""
+
+
+def test_of_two_processes_at_once_one_fetches(site, tmp_path):
+    site.files["/models/sam.pth"] = CONTENT
+    command = [sys.executable, "-c", FETCH, f"{site.address}/models/sam.pth", str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0] for process in both] == [f"{len(CONTENT)}\n"] * 2
     assert len(site.asked) == 1
 
 

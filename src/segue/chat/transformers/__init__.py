@@ -13,11 +13,13 @@ from segue.chat.resizing import Patches, not_too_long
 from segue.chat.transformers.families import family_of
 from segue.chat.transformers.generation import Inputs, PicturesFrom, ReplyGenerator
 from segue.chat.transformers.picture_size import published_size
+from segue.chat.transformers.placement import NetworkOptions, input_device
 from segue.chat.transformers.prompts import PromptWriter, RenderedPrompt
 from segue.dialects.parsing.thoughts import open_thought
 from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
 from segue.models.decoding.sampling import SamplingSettings
+from segue.runtime.memory_need import read_context
 from segue.runtime.profile import Profile
 from segue.values.box import Size
 from segue.values.frames import Frame, SeenPixels
@@ -43,6 +45,7 @@ class TransformersChat:
         name: str,
         dialect: str | None = None,
         profile: Profile | None = None,
+        context: int | None = None,
     ) -> None:
         """Wrap a loaded model.
 
@@ -52,8 +55,10 @@ class TransformersChat:
             name: for reports and session files.
             dialect: how its replies point; None: as its profile or its family says.
             profile: what the doctor found out about it.
+            context: tokens of prompt and reply at most; None: as its configuration says.
         """
         self.name = name
+        self._context = context
         self.processor = processor
         kind = model.config.model_type
         family, profile = family_of(kind), profile or Profile(name=name)
@@ -65,9 +70,10 @@ class TransformersChat:
 
     @property
     def context_limit(self) -> int | None:
-        """Tokens of prompt and reply, as the configuration says. See `SupportsContextLimit`."""
+        """Tokens of prompt and reply at most. See `SupportsContextLimit`."""
         text_config = self.model.config.get_text_config()
         limits = (
+            self._context,
             getattr(text_config, "max_position_embeddings", None),
             getattr(self.processor.tokenizer, "model_max_length", None),
         )
@@ -110,7 +116,7 @@ class TransformersChat:
         prompt = self._prompts.write(messages)
         model, pictures = self.model, [self._picture(image) for image in prompt.images]
         inputs = Inputs(self._tensors(prompt, pictures), tuple(i.digest for i in prompt.images))
-        later_pictures = PicturesFrom(self.processor, pictures, model.device, model.dtype)
+        later_pictures = PicturesFrom(self.processor, pictures, input_device(model), model.dtype)
         thought_start = open_thought(prompt.text)  # readers of the reply have to see it
         return _prepend(thought_start, self._writer.stream(inputs, later_pictures, choice))
 
@@ -129,7 +135,7 @@ class TransformersChat:
                 f"{self.name} cannot take these {len(pictures)} pictures and this text: {reason}"
             ) from error
         inputs.pop("labels", None)
-        return dict(inputs.to(self.model.device, dtype=self.model.dtype))
+        return dict(inputs.to(input_device(self.model), dtype=self.model.dtype))
 
     def _process(self, text: str, pictures: list[Any], options: dict[str, Any]) -> Any:
         """Return what the processor makes of a prompt, its pictures in a list or one by one."""
@@ -176,6 +182,10 @@ def load(
     dtype: str | None = None,
     quantize: str | None = None,
     device_map: str | None = None,
+    max_memory: str | None = None,
+    offload_folder: str | None = None,
+    attn_implementation: str | None = None,
+    context: int | str | None = None,
     dialect: str | None = None,
     profile: Profile | None = None,
 ) -> TransformersChat:
@@ -187,7 +197,11 @@ def load(
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: "float32", "bfloat16", "float16"; None: as the device likes.
         quantize: "4bit" or "8bit", with bitsandbytes; the vision tower stays as it is.
-        device_map: "auto" spreads the network over all devices.
+        device_map: "auto" spreads the network over all devices; see `NetworkOptions`.
+        max_memory: how much each device may hold of it, "0:10GiB,cpu:30GiB".
+        offload_folder: where layers go that fit into no memory.
+        attn_implementation: "sdpa", "eager" or "flash_attention_2"; None: as transformers likes.
+        context: tokens of prompt and reply at most; None: as its configuration says.
         dialect: how its replies point; None: as its profile or its family says.
         profile: what the doctor found out about it.
 
@@ -205,6 +219,14 @@ def load(
     from segue.chat.transformers.processing import load_processor
     from segue.runtime.weights import locate
 
+    options = NetworkOptions(
+        quantize=quantize,
+        device_map=device_map,
+        max_memory=max_memory,
+        offload_folder=offload_folder,
+        attn_implementation=attn_implementation,
+    )
+    limit = read_context(context)
     folder = locate(source)
     try:
         config = AutoConfig.from_pretrained(
@@ -221,7 +243,5 @@ def load(
             "image-text-to-text model. Give one that takes pictures and answers in words."
         )
     processor = load_processor(folder, config)
-    network = load_network(
-        folder, device=device, dtype=dtype, quantize=quantize, device_map=device_map
-    )
-    return TransformersChat(network, processor, name or str(source), dialect, profile)
+    network = load_network(folder, device=device, dtype=dtype, options=options)
+    return TransformersChat(network, processor, name or str(source), dialect, profile, limit)

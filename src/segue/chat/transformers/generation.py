@@ -29,6 +29,7 @@ from segue.errors import ModelError
 from segue.models.decoding.sampling import COLDEST, SamplingSettings, TokenSampler
 from segue.models.decoding.sequence_pool import FEATURE_BYTES, SequencePool
 from segue.runtime.byte_cache import ByteCache
+from segue.runtime.device import is_out_of_memory
 from segue.runtime.text_stream import reply_text
 
 ALONG_THE_TEXT = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
@@ -277,7 +278,7 @@ class _GenerationThread:
         return [sample]
 
     def _model_error(self, error: BaseException) -> ModelError:
-        if isinstance(error, torch.OutOfMemoryError):
+        if is_out_of_memory(error):
             self._writer.forget()
             return ModelError(
                 f"Out of memory while {self._writer.name} wrote. Use fewer or smaller pictures, "

@@ -1,17 +1,18 @@
 """Loads the network of a model of transformers."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from segue.chat.transformers.placement import NetworkOptions
 from segue.errors import InputError, MissingExtra, ModelError
 from segue.runtime import device as devices
 from segue.runtime.weights.completeness import require_complete
-
-QUANTISATIONS = ("4bit", "8bit")
+from segue.runtime.weights.quantization import require_runnable
 
 
 def load_network(
-    folder: Path, *, device: str, dtype: str | None, quantize: str | None, device_map: str | None
+    folder: Path, *, device: str, dtype: str | None, options: NetworkOptions | None = None
 ) -> Any:
     """Load the network in `folder`, where it is to run.
 
@@ -19,34 +20,63 @@ def load_network(
         folder: with config.json and weights.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: number format; None: as the device likes.
-        quantize: "4bit", "8bit" or None; the vision tower stays as it is.
-        device_map: "auto" spreads the network over all devices, and the processor's memory.
+        options: whether it is quantised, spread over devices, and how it attends.
 
     Raises:
-        InputError: an option has an unknown value.
-        MissingExtra: quantising or spreading needs a package that is not installed.
-        ModelError: the weights are missing, damaged, or not of a model that sees and writes.
+        InputError: the device, the weights or the number format do not go with an option.
+        MissingExtra: a package is not installed that the weights or the options need.
+        ModelError: the weights are missing, damaged, not of a model that sees and writes, or
+            quantised in a way that this device does not run.
     """
     from transformers import AutoModelForImageTextToText
 
-    place = devices.pick(device, dtype)
-    options: dict[str, Any] = {"dtype": place.dtype}
-    if quantize is not None:
-        options["quantization_config"] = _quantisation(quantize, place)
-    if quantize is not None or device_map is not None:
+    options = options or NetworkOptions()
+    place = devices.pick_for_chat(device, dtype)
+    kind = place.device.type
+    stored = require_runnable(
+        folder, kind, devices.capability(place.device), quantize=options.quantize
+    )
+    arguments: dict[str, Any] = {"dtype": place.dtype}
+    arguments |= options.attention(kind, str(place.dtype).removeprefix("torch."))
+    if options.quantize is not None:
+        arguments["quantization_config"] = _quantization(options.quantize, place)
+    if options.quantize is not None or options.device_map is not None:
         _need("accelerate", "Spreading or quantising a model")
-        options["device_map"] = device_map or {"": place.device}
-    model = _pretrained(AutoModelForImageTextToText, folder, options)
-    if quantize == "4bit":
+    if options.device_map is not None:
+        arguments |= _spread(options, kind)
+    elif options.quantize is not None or stored is not None or _loads_straight(kind):
+        arguments["device_map"] = {"": place.device}
+    model = _pretrained(AutoModelForImageTextToText, folder, arguments)
+    if options.quantize == "4bit":
         leave_narrow_layers_unpacked(model)
-    return model if "device_map" in options else model.to(place.device)
+    return model if "device_map" in arguments else model.to(place.device)
 
 
-def _quantisation(kind: str, place: devices.Placement) -> Any:
+def _loads_straight(kind: str) -> bool:
+    """Whether weights go to a device without a copy of all of them in the processor's memory."""
+    return kind != "cpu" and find_spec("accelerate") is not None
+
+
+def _spread(options: NetworkOptions, kind: str) -> dict[str, Any]:
+    """Return what tells transformers to put layers on several devices."""
+    limits = options.memory_limits()
+    if limits is None and kind == "cpu":  # GPUs that are there are not wanted
+        limits = {"cpu": devices.free_memory_bytes()}
+    return {
+        "device_map": options.device_map,
+        "max_memory": limits,
+        "offload_folder": options.offload_folder,
+    }
+
+
+def _quantization(kind: str, place: devices.Placement) -> Any:
     from transformers import BitsAndBytesConfig
 
-    if kind not in QUANTISATIONS:
-        raise InputError(f"quantize must be one of {', '.join(QUANTISATIONS)}, got {kind!r}.")
+    if place.device.type == "mps":
+        raise InputError(
+            f"quantize={kind} is done by bitsandbytes, which does not run on the GPU of a Mac. "
+            "Use a smaller model there, or --device cpu."
+        )
     _need("bitsandbytes", "Quantising a model")
     unquantised = ["lm_head", *_VISION]
     if kind == "8bit":
@@ -100,8 +130,6 @@ _VISION = (
 
 
 def _need(package: str, what: str) -> None:
-    from importlib.util import find_spec
-
     if find_spec(package) is None:
         raise MissingExtra(
             f"{what} needs the 'quantize' extra ({package} is not installed). "

@@ -148,6 +148,7 @@ def _describe_machine() -> dict[str, str]:
         "tiktoken",
         "torchvision",
         "bitsandbytes",
+        "accelerate",
         "openvino",
         "openai",
     )
@@ -157,6 +158,8 @@ def _describe_machine() -> dict[str, str]:
         **{name: _package_version(name) for name in packages},
         **_describe_device(),
         **_describe_memory(),
+        **_describe_fit(),
+        **_describe_quantized(),
         **_describe_budget(),
         **_describe_weights(),
         "network": _describe_network(),
@@ -176,6 +179,7 @@ _MODELS_HINT = "install with: pip install 'segue[models]'"
 _INSTALL_HINTS = {
     "torchvision": "not needed; pictures go through Pillow",
     "bitsandbytes": "for 4- and 8-bit weights: pip install 'segue[quantize]'",
+    "accelerate": "for models on several devices: pip install 'segue[quantize]'",
     "openai": "for endpoints: pip install 'segue[openai]'",
     "openvino": "a faster engine on processors: pip install 'segue[openvino]'",
 }
@@ -192,7 +196,7 @@ def _package_version(package: str) -> str:
 
 def _describe_device() -> dict[str, str]:
     from segue.errors import MissingExtra
-    from segue.runtime.device import multiplies_bfloat16, pick
+    from segue.runtime.device import here, multiplies_bfloat16, pick, pick_for_chat
 
     try:
         device, dtype = pick()
@@ -201,6 +205,7 @@ def _describe_device() -> dict[str, str]:
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    chat_dtype = pick_for_chat().dtype
     dtype_name = str(dtype).removeprefix("torch.")
     rows = {"device": f"{device} ({name}), {dtype_name}, {torch.get_num_threads()} threads"}
     if device.type == "cpu":
@@ -209,10 +214,49 @@ def _describe_device() -> dict[str, str]:
             if multiplies_bfloat16(device)
             else "float32: this processor has no instructions for bfloat16"
         )
-    if device.type == "cuda":
-        free, total = (value / 2**30 for value in torch.cuda.mem_get_info(device))
-        rows["device memory"] = f"{total:.1f} GiB, {free:.1f} GiB free"
+    if chat_dtype != dtype:
+        rows["chat models"] = str(chat_dtype).removeprefix("torch.")
+    for index in range(here().cuda):
+        free, total = (value / 2**30 for value in torch.cuda.mem_get_info(index))
+        title = torch.cuda.get_device_name(index)
+        rows[f"memory of cuda:{index}"] = f"{total:.1f} GiB, {free:.1f} GiB free ({title})"
+    if device.type == "mps":
+        most = torch.mps.recommended_max_memory() / 2**30
+        rows["memory of mps"] = f"{most:.1f} GiB of the processor's, as Metal recommends"
     return rows
+
+
+def _describe_fit() -> dict[str, str]:
+    """Return the largest preset that fits into what is free now."""
+    from segue.pipeline.preset_memory import largest_fitting
+    from segue.runtime.machine import memory_pools
+
+    pool = memory_pools()[0]
+    found = largest_fitting(pool.kind, pool.free_bytes)
+    if found is None:
+        return {"largest preset that fits": "none"}
+    name, need = found
+    figures = f"{need.total / 1e9:.1f} of {pool.free_bytes / 1e9:.1f} GB free on {pool.device}"
+    return {"largest preset that fits": f"{name}: {figures}; segue models has the others"}
+
+
+def _describe_quantized() -> dict[str, str]:
+    """Return which weights that come quantised run here."""
+    from segue.errors import MissingExtra
+    from segue.runtime.device import capability, pick
+    from segue.runtime.weights.quantization import METHODS, obstacle
+
+    try:
+        device = pick().device
+    except MissingExtra:
+        return {}
+    found = {
+        method.title: obstacle(name, device.type, capability(device))
+        for name, method in METHODS.items()
+    }
+    running = [title for title, reason in found.items() if reason is None]
+    others = [f"{title} needs {reason}" for title, reason in found.items() if reason is not None]
+    return {"weights that come quantised": "; ".join([", ".join(running) or "none", *others])}
 
 
 def _describe_memory() -> dict[str, str]:

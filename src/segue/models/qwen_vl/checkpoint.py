@@ -22,7 +22,7 @@ from segue.models.qwen_vl.configuration import QwenVLConfig
 from segue.models.qwen_vl.modeling import QwenVLForCausalLM
 from segue.models.qwen_vl.processor import QwenVLProcessor
 from segue.models.qwen_vl.tokenizer import QwenVLTokenizer
-from segue.runtime.device import pick
+from segue.runtime.device import pick_for_chat
 from segue.runtime.weights import locate, read_json, read_tensors
 
 HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
@@ -56,7 +56,7 @@ def load(
     folder = locate(folder_or_id)
     config = read_config(folder)
     processor = read_processor(folder, config)
-    place = pick(device, dtype)
+    place = pick_for_chat(device, dtype)
     with torch.device("meta"):
         model = QwenVLForCausalLM(config)
     _fill(model, folder, place.device, place.dtype)

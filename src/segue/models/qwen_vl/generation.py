@@ -25,6 +25,7 @@ from segue.models.qwen_vl.processor import QwenVLProcessor
 from segue.models.qwen_vl.prompts import Prompt
 from segue.models.qwen_vl.sequence_cache import CachedSequence, take_sequence
 from segue.runtime.byte_cache import ByteCache
+from segue.runtime.device import is_out_of_memory
 from segue.runtime.text_stream import reply_text
 
 PIECE = 1024
@@ -102,7 +103,10 @@ class QwenVLGenerator:
         try:
             try:
                 logits = self._prefill(prompt, keys, sequence, alpha)
-            except torch.OutOfMemoryError:  # what is remembered may be what takes the room
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                # What is remembered may be what takes the room.
                 sequence = CachedSequence()
                 self.forget()
                 logits = self._prefill(prompt, keys, sequence, alpha)
@@ -124,7 +128,9 @@ class QwenVLGenerator:
                 guesses = [] if lookup is None else lookup.guess()
                 logits = self._step([token, *guesses], sequence)
             is_consistent = True
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             raise ModelError(
                 f"Out of memory while reading {len(keys)} positions. Use fewer or shorter turns, "
                 "a smaller dtype, or another device."

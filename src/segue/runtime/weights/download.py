@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from segue.errors import InputError, ModelError
+from segue.files.lock import locked
 
 MAX_BYTES = 20 * 1024**3
 """Larger files are refused: no checkpoint that this package reads comes near it."""
@@ -64,7 +65,7 @@ def fetch(
     """Return the file behind `url`, fetching it into `folder` unless it is there already.
 
     An interrupted transfer goes on where it stopped. A file that is whole appears under its name;
-    until then it is called `NAME.part`.
+    until then it is called `NAME.part`. Of several processes one fetches it.
 
     Args:
         url: http(s) URL that ends in a file name.
@@ -87,17 +88,19 @@ def fetch(
             "or HF_HUB_OFFLINE is set). Fetch it where there is a network and pass its path."
         )
     expected = sha256.lower() or (PUBLISHED[target.name].sha256 if target.name in PUBLISHED else "")
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    try:
-        _transfer(url, part, max_bytes, timeout_s)
-    except (OSError, http.client.HTTPException) as error:
-        raise ModelError(
-            f"{url} could not be fetched: {error}. What has come so far is kept; try again to go "
-            "on, or fetch it by other means and pass its path."
-        ) from error
-    _verify(part, expected, url)
-    os.replace(part, target)
+    with locked(target.with_name(f".{target.name}.lock")):  # another process may fetch it now
+        if target.is_file():
+            return target
+        try:
+            _transfer(url, part, max_bytes, timeout_s)
+        except (OSError, http.client.HTTPException) as error:
+            raise ModelError(
+                f"{url} could not be fetched: {error}. What has come so far is kept; try again to "
+                "go on, or fetch it by other means and pass its path."
+            ) from error
+        _verify(part, expected, url)
+        os.replace(part, target)
     return target
 
 
