@@ -1,11 +1,12 @@
 """What a tracking run follows, and by which rules."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from segue.errors import InputError
 from segue.files.unicode import is_well_formed, well_formed
+from segue.runs.tracking.entries import Target
 from segue.values.region import Click
 from segue.video.selection import FrameSelection
 
@@ -22,6 +23,8 @@ class TrackingSettings:
     """x0, y0, x1, y1 in pixels of the upright frame; each is a track."""
     clicks: tuple[Click, ...] = ()
     """(x, y, 1 on the object or 0 not on it); all together are one track."""
+    targets: tuple[Target, ...] = ()
+    """What is shown by boxes, clicks or masks and may have a phrase; each is a track."""
     frame: int | None = None
     """Number of the frame on which things are pointed at; None: the first one selected."""
     selection: FrameSelection = field(default_factory=FrameSelection)
@@ -31,7 +34,7 @@ class TrackingSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that follow nothing, or that make no sense."""
-        if not (self.phrases or self.question or self.boxes or self.clicks):
+        if not (self.phrases or self.question or self.boxes or self.clicks or self.targets):
             raise InputError(
                 "Nothing to follow: give phrases, a question (--ask), --box x0,y0,x1,y1 or "
                 "--point x,y."
@@ -46,7 +49,10 @@ class TrackingSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, which `from_json` reads."""
-        return asdict(self)
+        value = {one.name: getattr(self, one.name) for one in fields(self)}
+        value |= {"selection": asdict(self.selection)}
+        targets = value.pop("targets")  # runs of earlier versions have none
+        return value | ({"targets": [one.to_json() for one in targets]} if targets else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TrackingSettings":
@@ -63,6 +69,7 @@ class TrackingSettings:
             question=value["question"],
             boxes=boxes,
             clicks=clicks,
+            targets=tuple(map(Target.from_json, value.get("targets", ()))),
             frame=value["frame"],
             selection=FrameSelection(**value["selection"]),
             redetect_every=int(value["redetect_every"]),
