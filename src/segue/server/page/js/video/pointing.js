@@ -5,8 +5,8 @@ import { byId, element } from "../dom.js";
 import { boxBetween, followGestures } from "../gestures.js";
 import { t } from "../i18n.js";
 import { say } from "../notices.js";
-import { addPoint, choose, discard, dragBox, endBox, takeBack } from "./marking.js";
-import { keepMarked, nextTrack } from "./panel.js";
+import { activate, addPoint, choose, discard, dragBox, endBox, takeBack } from "./marking.js";
+import { keepMarked, nextThing, nextTrack, undoChosen } from "./panel.js";
 import { clock, nameOf, set, state, trackOf, watch } from "./store.js";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -35,13 +35,13 @@ export function followPointing(view, player) {
         const away = event.shiftKey || event.altKey || event.button === 2;
         if (view.holds(point)) mark(() => addPoint(point, away ? 0 : 1));
       } else if (event.button === 0) {
-        choose(view.trackAt(point));
+        chooseAt(point);
       }
     },
     longPress: () => (state.tool === "click" ? (point) => view.holds(point) && mark(() => addPoint(point, 0)) : null),
     hover(point, event) {
       if (event.pointerType === "touch") return;
-      const over = state.tool === "look" ? view.trackAt(point) : null;
+      const over = state.tool === "look" ? (view.thingAt(point) ?? view.trackAt(point)) : null;
       stage.dataset.over = over === null ? "" : "region";
       set({ lit: over });
     },
@@ -52,7 +52,14 @@ export function followPointing(view, player) {
     drop: (_, from, to) => endBox(to && boxBetween(from, to, view.picture)),
   });
   wireButtons(view, player);
-  followKeys(view, player);
+  followKeys(view, player, chooseAt);
+
+  /** What is pointed at lies over the tracks. */
+  function chooseAt(point) {
+    const thing = view.thingAt(point);
+    if (thing) activate(thing);
+    else choose(view.trackAt(point));
+  }
 
   /** Marks belong to the frame that is shown, so it must stand still. */
   function mark(act) {
@@ -84,7 +91,7 @@ function wireButtons(view, player) {
     byId("play").title = words;
     byId("play-icon").setAttribute("href", `/page/icons.svg#icon-${state.isPlaying ? "pause" : "play"}`);
   });
-  watch(["tool", "chosen", "run", "language"], () => {
+  watch(["tool", "chosen", "run", "active", "language"], () => {
     for (const button of document.querySelectorAll("button[data-tool]")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
     }
@@ -92,11 +99,12 @@ function wireButtons(view, player) {
     const track = state.chosen === null ? null : trackOf(state.chosen);
     byId("hint").hidden = state.tool === "look";
     if (track) byId("hint").textContent = t("video.hintCorrect", nameOf(track));
-    else if (state.tool !== "look") byId("hint").textContent = t(state.tool === "click" ? "hintClick" : "hintBox");
+    else if (state.tool === "click") byId("hint").textContent = t(state.active === null ? "hintClick" : "video.hintMend");
+    else if (state.tool === "box") byId("hint").textContent = t("hintBox");
   });
 }
 
-function followKeys(view, player) {
+function followKeys(view, player, chooseAt) {
   let corner = null; // the first corner of a box
 
   const anywhere = {
@@ -111,6 +119,8 @@ function followKeys(view, player) {
     p: () => chooseTool("click"),
     b: () => chooseTool("box"),
     n: nextTrack,
+    a: nextThing,
+    u: undoChosen,
     h: () => set({ masksShown: !state.masksShown }),
     "+": () => view.zoom(1.25),
     "=": () => view.zoom(1.25),
@@ -167,7 +177,7 @@ function followKeys(view, player) {
   function markCross(away) {
     player.pause();
     if (state.tool === "click") addPoint(view.cross, away ? 0 : 1);
-    else if (state.tool === "look") choose(view.trackAt(view.cross));
+    else if (state.tool === "look") chooseAt(view.cross);
     else if (corner) {
       endBox(boxBetween(corner, view.cross, view.picture));
       corner = null;
@@ -181,7 +191,7 @@ function followKeys(view, player) {
     if (corner || state.dragged) {
       corner = null;
       set({ dragged: null });
-    } else if (state.correction || state.marks) discard();
+    } else if (state.correction || state.things.length) discard();
     else if (state.tool !== "look") chooseTool("look");
     else if (state.chosen !== null) choose(null);
     else player.pause();
