@@ -191,6 +191,10 @@ class TrackingRun:
     ) -> TrackedFrame:
         """Make a track of each mask, and keep them."""
         masks = [(phrase, mask) for phrase, mask in pointed if not mask.is_empty]
+        if n_empty := len(pointed) - len(masks):
+            notices += (
+                f"Nothing was marked by {n_empty} of what was pointed at on frame {self.anchor}.",
+            )
         if not masks:
             asked = f" (not found: {', '.join(map(repr, not_found))})" if not_found else ""
             raise InputError(

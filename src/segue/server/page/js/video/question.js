@@ -55,6 +55,7 @@ async function ask(question, isFrame) {
       set({ asked: taken(state.asked, name, data, own) });
     }
     say(t("answerDone", state.asked.text, state.asked.regions.length));
+    requestAnimationFrame(() => byId("answer").scrollIntoView({ block: "nearest" }));
   } catch (error) {
     if (error.name === "AbortError") set({ asked: { ...state.asked, finish: "cancelled", stage: null } });
     else {
