@@ -1,6 +1,7 @@
 """Films over HTTP: kept, shown, followed, corrected, exported, and what is refused."""
 
 import asyncio
+import base64
 import io
 import os
 import threading
@@ -11,6 +12,7 @@ import PIL.Image
 import pytest
 
 from clips import SIZE, square_box, square_pixels, write_square_clip
+from concepts import FixedConcepts
 from segue.assistant import Assistant
 from segue.assistant.loading import load_tracker
 from segue.detect.fixed import Fixed
@@ -232,6 +234,32 @@ def test_what_is_pointed_at_is_seen_before_it_is_followed(client, video):
     for body, status in [({}, 400), ({"targets": [{}]}, 400), ({"phrases": ["x"]}, 404)]:
         number = N_FRAMES if status == 404 else 0
         assert error_of(client.post(f"{video}/frames/{number}/segment", json=body))[0] == status
+
+
+def test_examples_find_what_they_show_where_the_detector_takes_them(client, tmp_path, clip):
+    detector = FixedConcepts({"square": [square_box(0)]})
+    shown = [{"box": BOX}, {"box": [0, 0, 4, 4], "positive": False}]
+    models = Assistant(None, detector, segmenter=BoxFill())
+    with running(models, tmp_path) as server, server.client() as other:
+        assert other.get("/v1/about").json()["exemplars"] is True
+        film = f"/v1/videos/{send(other, clip).json()['id']}"
+        body = {"phrases": ["square"], "exemplars": shown}
+        (seen,) = other.post(f"{film}/frames/5/segment", json=body).json()["found"]
+        assert (seen["phrase"], seen["box"]) == ("square", BOX)
+        run = other.post(f"{film}/tracks", json={**body, "frame": 5}).json()
+        assert run["tracks"][0]["phrase"] == "square"
+        assert run["request"]["exemplars"][1]["positive"] is False
+        picture = other.get(f"{film}/frames/5?format=png").content
+        data = "data:image/png;base64," + base64.b64encode(picture).decode()
+        found = other.post("/v1/segment", json={"image": data, "exemplars": shown}).json()
+        assert [region["box"] for region in found["regions"]] == [BOX]
+        question = {"question": "what?"}
+        assert error_of(other.post(f"{film}/ask", json=question)) == (400, "unsupported")
+    assert client.get("/v1/about").json()["exemplars"] is False
+    film = f"/v1/videos/{send(client, clip).json()['id']}"
+    answer = client.post(f"{film}/frames/5/segment", json={"exemplars": shown})
+    assert error_of(answer) == (400, "invalid_value")
+    assert "Examples need a detector that takes boxes, got 'fixed'" in answer.text
 
 
 def test_the_chat_model_is_asked_about_a_film_and_about_a_frame(client, video):

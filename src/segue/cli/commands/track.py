@@ -49,6 +49,8 @@ def track(
     ] = None,
     boxes: options.BoxesOption = None,
     clicks: options.PointsOption = None,
+    exemplars: options.ExemplarsOption = None,
+    negative_exemplars: options.NegativeExemplarsOption = None,
     frame: Annotated[
         int | None,
         typer.Option(
@@ -154,6 +156,7 @@ def track(
     console = make_console(quiet=json_target == "-")
     rectangles = tuple(options.parse_box(text).corners for text in boxes or [])
     points = tuple(options.parse_click(text) for text in clicks or [])
+    examples = tuple(options.parse_exemplars(exemplars, negative_exemplars))
     sought = tuple(parse_phrases(console, phrases or []))
     corrections: list[Correction] = []
     store = TrackStore(folder) if (folder / MANIFEST).is_file() else None
@@ -163,15 +166,17 @@ def track(
         store = TrackStore(folder)
         settings = store.settings
         if corrected_frame is not None:
-            if sought or question or frame is not None:
+            if sought or question or examples or frame is not None:
                 raise InputError(
                     "A correction takes --box, --point and --track; the run has the rest."
                 )
             corrections = [_correction(store, corrected_frame, track_id, rectangles, points)]
         if is_added:
-            _check_addition(frame, track_id, bool(sought or question or rectangles or points))
+            _check_addition(
+                frame, track_id, bool(sought or question or examples or rectangles or points)
+            )
         if is_undone:
-            if sought or question or rectangles or points:
+            if sought or question or examples or rectangles or points:
                 raise InputError("--undo takes --frame and --track at most.")
             with store:
                 _tell_undone(store.undo(frame, track_id), console)
@@ -180,6 +185,7 @@ def track(
             raise InputError("--track says which track --correct or --undo means; give both.")
         settings = TrackingSettings(
             phrases=sought,
+            exemplars=examples,
             question=question,
             boxes=rectangles,
             clicks=points,
@@ -195,7 +201,7 @@ def track(
     with show_status(console, "looking through the video"):
         video = open_video(clip, folder_fps=folder_fps)
     # Load only what is asked.
-    has_phrases = bool(sought or settings.phrases)
+    has_phrases = bool(sought or examples or settings.phrases or settings.exemplars)
     if store is not None and not has_phrases:
         has_phrases = any(track.phrase for track in store.tracks.values())
     if settings.question is None and question is None:
@@ -214,6 +220,7 @@ def track(
                 assistant,
                 read_frame(video, frame).image,
                 phrases=sought,
+                exemplars=examples,
                 question=question,
                 boxes=rectangles,
                 clicks=points,
@@ -271,7 +278,9 @@ def _check_addition(frame: int | None, track_id: int | None, has_something: bool
         InputError: they do not say what is added, and where.
     """
     if frame is None or not has_something:
-        raise InputError("--add needs --frame, and what it shows: WHAT, --ask, --box or --point.")
+        raise InputError(
+            "--add needs --frame, and what it shows: WHAT, --exemplar, --ask, --box or --point."
+        )
     if track_id is not None:
         raise InputError("--add makes a track of its own, and takes no --track.")
 

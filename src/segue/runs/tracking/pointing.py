@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.assistant import Assistant
+from segue.detect import Exemplar
 from segue.errors import InputError
 from segue.runs.tracking.entries import Corners, Target
 from segue.values.box import Box
@@ -28,6 +29,7 @@ def point_out(
     image: Image,
     *,
     phrases: Sequence[str] = (),
+    exemplars: Sequence[Exemplar] = (),
     question: str | None = None,
     boxes: Sequence[Corners] = (),
     clicks: Sequence[Click] = (),
@@ -39,6 +41,7 @@ def point_out(
         assistant: whose models find and segment it.
         image: the frame.
         phrases: what the detector looks for.
+        exemplars: boxes on what it looks for, and on what it does not; one phrase at most.
         question: what the chat model is asked.
         boxes: one object each.
         clicks: of one object, all together.
@@ -51,8 +54,8 @@ def point_out(
     masks: list[tuple[str, Mask | None]] = []
     not_found: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
-    if phrases:
-        regions, sentences = assistant.segment_with_notices(image, phrases)
+    if phrases or exemplars:
+        regions, sentences = assistant.segment_with_notices(image, phrases, exemplars=exemplars)
         masks += [(region.phrase, region.mask) for region in regions]
         not_found, notices = regions.not_found, tuple(sentences)
     if question is not None:

@@ -74,8 +74,9 @@ class TrackingRun:
         """
         if assistant.segmenter is None:
             raise InputError("Tracking needs a segmenter. Load one: segment=….")
-        if found is None and settings.phrases and assistant.detector is None:
-            raise InputError("Phrases need a detector. Load one: detect=….")
+        is_detecting = bool(settings.phrases or settings.exemplars)
+        if found is None and is_detecting and assistant.detector is None:
+            raise InputError("Phrases and examples need a detector. Load one: detect=….")
         if found is None and settings.question is not None and assistant.chat is None:
             raise InputError("A question needs a chat model. Load one: chat=….")
         self.video, self.settings = video, settings
@@ -88,7 +89,7 @@ class TrackingRun:
             _check_selected(frame, self.numbers)
         self._assistant, self._tracker, self._found = assistant, tracker, found
         names = {"segment": assistant.segmenter.name}
-        has_phrases = settings.phrases or any(target.phrase for target in settings.targets)
+        has_phrases = is_detecting or any(target.phrase for target in settings.targets)
         if assistant.detector is not None and (has_phrases or settings.question):
             names["detect"] = assistant.detector.name
         if assistant.chat is not None and settings.question is not None:
@@ -175,6 +176,7 @@ class TrackingRun:
             assistant,
             frame.image,
             phrases=settings.phrases,
+            exemplars=settings.exemplars,
             question=settings.question,
             boxes=settings.boxes,
             clicks=settings.clicks,

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from segue.detect import Exemplar
 from segue.errors import InputError
 from segue.files.unicode import is_well_formed, well_formed
 from segue.runs.tracking.entries import Target
+from segue.values.box import Box
 from segue.values.region import Click
 from segue.video.selection import FrameSelection
 
@@ -17,6 +19,8 @@ class TrackingSettings:
 
     phrases: tuple[str, ...] = ()
     """What the detector looks for on the frame; each thing found is a track."""
+    exemplars: tuple[Exemplar, ...] = ()
+    """Boxes on what the detector looks for, and on what it does not; one phrase at most."""
     question: str | None = None
     """What the chat model is asked about the frame; each thing it points at is a track."""
     boxes: tuple[tuple[float, float, float, float], ...] = ()
@@ -34,7 +38,8 @@ class TrackingSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that follow nothing, or that make no sense."""
-        if not (self.phrases or self.question or self.boxes or self.clicks or self.targets):
+        detected = self.phrases or self.exemplars
+        if not (detected or self.question or self.boxes or self.clicks or self.targets):
             raise InputError(
                 "Nothing to follow: give phrases, a question (--ask), --box x0,y0,x1,y1 or "
                 "--point x,y."
@@ -51,8 +56,11 @@ class TrackingSettings:
         """Return plain JSON values, which `from_json` reads."""
         value = {one.name: getattr(self, one.name) for one in fields(self)}
         value |= {"selection": asdict(self.selection)}
-        targets = value.pop("targets")  # runs of earlier versions have none
-        return value | ({"targets": [one.to_json() for one in targets]} if targets else {})
+        targets, exemplars = value.pop("targets"), value.pop("exemplars")
+        # Runs of earlier versions have none.
+        value |= {"targets": [one.to_json() for one in targets]} if targets else {}
+        shown = [{"box": list(one.box.corners), "positive": one.is_positive} for one in exemplars]
+        return value | ({"exemplars": shown} if shown else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TrackingSettings":
@@ -66,6 +74,10 @@ class TrackingSettings:
         clicks = tuple((float(x), float(y), int(label)) for x, y, label in value["clicks"])
         return cls(
             phrases=tuple(map(str, value["phrases"])),
+            exemplars=tuple(
+                Exemplar(Box(*map(float, one["box"])), bool(one["positive"]))
+                for one in value.get("exemplars", ())
+            ),
             question=value["question"],
             boxes=boxes,
             clicks=clicks,

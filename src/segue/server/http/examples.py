@@ -153,6 +153,7 @@ TRACKS: dict[str, Any] = {
     "frame": 0,
     "request": {
         "phrases": ["dog"],
+        "exemplars": [],
         "question": None,
         "boxes": [],
         "points": [],

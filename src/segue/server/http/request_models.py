@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from segue.detect import Exemplar
 from segue.server.http.errors import UnsupportedField
+from segue.values.box import Box
 from segue.values.message import Sampling
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e7, le=1e7)]
@@ -158,8 +160,22 @@ class NewEditRequest(_Body):
     preview: bool = False
 
 
+class ExemplarIn(_Body):
+    """A box that shows the detector what is meant, or what is not."""
+
+    box: Corners
+    positive: bool = True
+
+    def to_exemplar(self) -> Exemplar:
+        """Return what a detector takes."""
+        return Exemplar(Box.spanning(*self.box), self.positive)
+
+
+Exemplars = Annotated[list[ExemplarIn], Field(max_length=64)]
+
+
 class SegmentRequest(_Body):
-    """Masks without a chat model: by phrases, boxes or points."""
+    """Masks without a chat model: by phrases, examples, boxes or points."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -168,14 +184,15 @@ class SegmentRequest(_Body):
     )
     image: str
     phrases: Annotated[list[RequiredPhrase], Field(max_length=16)] = []
+    exemplars: Exemplars = []
     boxes: Annotated[list[Corners], Field(max_length=64)] = []
     points: Annotated[list[PointPair] | list[Points], Field(max_length=64)] = []
     labels: Annotated[list[Label] | list[Labels], Field(max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _something(self) -> "SegmentRequest":
-        if not (self.phrases or self.boxes or self.points):
-            raise ValueError("nothing to segment: give 'phrases', 'boxes' or 'points'")
+        if not (self.phrases or self.exemplars or self.boxes or self.points):
+            raise ValueError("nothing to segment: give 'phrases', 'exemplars', 'boxes' or 'points'")
         return self
 
 

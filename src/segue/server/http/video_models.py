@@ -23,6 +23,8 @@ from segue.runs.tracking.store import TrackGap, TrackStore
 from segue.server.http import examples
 from segue.server.http.request_models import (
     Corners,
+    ExemplarIn,
+    Exemplars,
     Label,
     LongText,
     Phrase,
@@ -129,6 +131,8 @@ class TracksRequest(BaseModel):
         }
     )
     phrases: Annotated[list[RequiredPhrase], Field(max_length=16)] = []
+    exemplars: Exemplars = []
+    """Boxes on what is meant, and on what is not; for a detector that takes them."""
     question: Annotated[LongText, Field(min_length=1)] | None = None
     """What the chat model is asked about the frame; what it points at is followed."""
     boxes: Annotated[list[Corners], Field(max_length=32)] = []
@@ -157,9 +161,11 @@ class TracksRequest(BaseModel):
 
     @model_validator(mode="after")
     def _check_something(self) -> "TracksRequest":
-        if not (self.phrases or self.question or self.boxes or self.points or self.targets):
+        by_model = self.phrases or self.exemplars or self.question
+        if not (by_model or self.boxes or self.points or self.targets):
             raise ValueError(
-                "nothing to follow: give 'phrases', 'question', 'boxes', 'points' or 'targets'"
+                "nothing to follow: give 'phrases', 'exemplars', 'question', 'boxes', 'points' or "
+                "'targets'"
             )
         _check_labels(self.points, self.labels)
         return self
@@ -183,6 +189,7 @@ class TracksRequest(BaseModel):
         """
         return TrackingSettings(
             phrases=tuple(self.phrases),
+            exemplars=tuple(one.to_exemplar() for one in self.exemplars),
             question=self.question,
             boxes=tuple(map(_corners, self.boxes)),
             clicks=_clicks(self.points, self.labels),
@@ -215,12 +222,13 @@ class PointOutRequest(BaseModel):
         }
     )
     phrases: Annotated[list[RequiredPhrase], Field(max_length=16)] = []
+    exemplars: Exemplars = []
     targets: Annotated[list[TargetIn], Field(max_length=32)] = []
 
     @model_validator(mode="after")
     def _check_something(self) -> "PointOutRequest":
-        if not (self.phrases or self.targets):
-            raise ValueError("nothing to look at: give 'phrases' or 'targets'")
+        if not (self.phrases or self.exemplars or self.targets):
+            raise ValueError("nothing to look at: give 'phrases', 'exemplars' or 'targets'")
         return self
 
 
@@ -603,6 +611,10 @@ def request_of(settings: TrackingSettings) -> TracksRequest:
     selection = settings.selection
     return TracksRequest(
         phrases=list(settings.phrases),
+        exemplars=[
+            ExemplarIn(box=list(one.box.corners), positive=one.is_positive)
+            for one in settings.exemplars
+        ],
         question=settings.question,
         boxes=[list(box) for box in settings.boxes],
         points=[[x, y] for x, y, _ in settings.clicks],

@@ -156,12 +156,13 @@ async def segment_frame(
     record = videos.store.find(owner, id)
     services.worker.check_room()
     targets = [target.to_target(Size(record.height, record.width)) for target in body.targets]
+    exemplars = [one.to_exemplar() for one in body.exemplars]
     async with services.pixel_reservations.reserve(record.width * record.height):
         frame = await services.run_in_thread(videos.read_frame, record, number)
         pointed = await services.run_on_models(
-            lambda: videos.point_out(frame.image, body.phrases, targets),
+            lambda: videos.point_out(frame.image, body.phrases, exemplars, targets),
             request,
-            quick=not body.phrases and len(targets) <= 1,
+            quick=not (body.phrases or exemplars) and len(targets) <= 1,
         )
     return PointedOutResponse.of(number, pointed, len(targets))
 

@@ -14,6 +14,7 @@ import numpy as np
 import PIL.Image
 
 from segue.assistant import Assistant
+from segue.detect import Exemplar
 from segue.errors import InputError
 from segue.export import tracks as exports
 from segue.pipeline.answer import Event
@@ -198,14 +199,20 @@ class VideoService:
     # before anything is followed
 
     def point_out(
-        self, image: Image, phrases: Sequence[str], targets: Sequence[Target]
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        exemplars: Sequence[Exemplar],
+        targets: Sequence[Target],
     ) -> PointedOut:
         """Return the masks of what is pointed at on a frame; in the thread of the models.
 
         Raises:
             SegueError: a stage that is needed is missing, or failed.
         """
-        return point_out(self._models(), image, phrases=phrases, targets=targets)
+        return point_out(
+            self._models(), image, phrases=phrases, exemplars=exemplars, targets=targets
+        )
 
     def check_chat(self) -> None:
         """Check that questions can be asked.
