@@ -7,12 +7,16 @@ from functools import cache
 import numpy as np
 import pytest
 
+from concepts import FixedConcepts
 from page_steps import expect, iou, true_mask
+from segue.assistant import Assistant
 from segue.embedded.samples import sample
+from segue.segment.box_fill import BoxFill
 from segue.values.box import Size
 from segue.values.mask import rle
 from segue.video.writing import write_film
 from server.browser.test_access import check
+from server.conftest import running
 
 pytest.importorskip("av")
 SIZE = Size(height=240, width=320)
@@ -313,3 +317,26 @@ def test_the_first_page_of_pictures_leads_to_films(open_page):
     page.get_by_role("link", name="Follow things through a film").click()
     page.wait_for_selector("html[data-ready]")
     expect(page.locator("h1")).to_have_text("Films")
+
+
+def test_examples_find_all_that_is_like_them(open_page, clips, tmp_path):
+    """With a detector that takes boxes; the bundled one takes none, and has no such tools."""
+    detector = FixedConcepts({})
+    models = Assistant(None, detector, segmenter=BoxFill())
+    with running(models, tmp_path / "data", keys=()) as server:
+        page = open_page("/video", url=server.url)
+        send(page, clips(2))
+        expect(page.locator("#ask")).to_be_disabled()
+        page.locator('[data-tool="like"]').click()
+        drag_box(page, truth(0))
+        expect(page.locator("#things .chip")).to_have_text(re.compile("thing 1"))
+        page.keyboard.down("Shift")
+        drag_box(page, np.roll(truth(0), -80, axis=1))
+        page.keyboard.up("Shift")
+        expect(page.locator(".examples")).to_contain_text("2 examples on frame 0")
+        expect(page.locator("#things .chip")).to_have_attribute("data-state", "seen")
+        page.locator("#follow").click()
+        followed(page)
+        (track,) = stored(page)["tracks"]
+        assert track["phrase"] == ""
+        expect(page.locator(".examples")).to_have_count(0)

@@ -72,7 +72,8 @@ def edit(
     examples = options.parse_exemplars(exemplars, negative_exemplars)
     regions = options.find_regions(console, picture, phrases, boxes, clicks, models, examples)
     if not regions:
-        raise InputError(f"There is no {' or '.join(phrases or [])} in the picture to edit.")
+        sought = " or ".join(phrases or []) or "thing like the examples"
+        raise InputError(f"There is no {sought} in the picture to edit.")
     results.save_picture(edit_regions(picture, regions, name, parameters), target)
     console.print(region_table(regions))
     console.print(f"wrote {target}", style="dim")

@@ -3,7 +3,7 @@
 import { t } from "../i18n.js";
 import { notice, say } from "../notices.js";
 import { showTrouble } from "./connection.js";
-import { namesFound, newPhrases, phrasesOf } from "./previews.js";
+import { isSearching, namesFound, phrasesOf } from "./previews.js";
 import { clearEntries, pointedAt, set, state, takeFrame } from "./store.js";
 import * as api from "./video_api.js";
 
@@ -11,10 +11,12 @@ let stopping = null;
 const stillFrames = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Follow what is named and pointed at, and nothing else, from where that is. */
-export function followMarked(text, every) {
-  const { film, number, things } = state;
-  const phrases = phrasesOf(text);
-  const seen = things.filter(isThere);
+export async function followMarked(text, every) {
+  const { film, number, exemplars } = state;
+  const hasExemplars = exemplars?.frame === number;
+  if (hasExemplars) await namesFound(); // what is like them is followed as it was found
+  const phrases = hasExemplars ? [] : phrasesOf(text);
+  const seen = (hasExemplars ? pointedAt() : state.things).filter(isThere);
   if (!phrases.length && !seen.length) return notice(t("video.nothingToFollow"), { key: "nothing" });
   const frame = phrases.length ? number : seen[0].frame;
   const request = { phrases, frame, every };
@@ -31,16 +33,14 @@ export function followMarked(text, every) {
 export function canAdd(every) {
   const { run, things, isFollowing } = state;
   if (!run?.tracks.length || isFollowing || (run.request.every ?? 1) !== every) return false;
-  return things.some(isThere) || newPhrases().length > 0;
+  return things.some(isThere) || isSearching();
 }
 
 /** Follow what is named and pointed at besides what the run follows. */
 export async function addMarked() {
-  if (newPhrases().length) {
+  if (isSearching()) {
     const found = await namesFound();
-    if (!found?.objects.length && !state.things.some(isThere)) {
-      return notice(t("video.notFound", newPhrases().join(", ")), { key: "nothing" });
-    }
+    if (!found?.objects.length && !state.things.some(isThere)) return notice(t("video.nothingFound"), { key: "nothing" });
   }
   const additions = pointedAt().filter(isThere).map(additionOf);
   return follow(state.run.request, { additions, stored: state.run.pending > 0 });
@@ -134,7 +134,7 @@ async function follow(request, more = {}) {
       } else if (name === "tracks") {
         set({ run: { ...state.run, tracks: data.tracks, notFound: data.not_found } });
         for (const text of data.notices) notice(t("video.notice"), { text, foreign: true, key: text });
-        if (data.tracks.length > known) set({ things: [], active: null, found: null });
+        if (data.tracks.length > known) set({ things: [], active: null, found: null, exemplars: null });
       } else if (name === "frame") {
         takeFrame(data);
         if (--stored >= 0) continue;

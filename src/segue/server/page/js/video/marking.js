@@ -2,7 +2,7 @@
 
 import { t } from "../i18n.js";
 import { notice, say } from "../notices.js";
-import { findAgain, preview } from "./previews.js";
+import { findAgain, lookLikeExemplars, preview } from "./previews.js";
 import { lookedAt, nameOf, set, state, thingName, trackOf } from "./store.js";
 
 let count = 0;
@@ -48,6 +48,24 @@ export function endBox(box) {
   sayMarks();
 }
 
+/** Show what is meant, or what is not, by a box; all that is like it is found. */
+export function addExemplar(box, positive) {
+  set({ dragged: null });
+  if (!box || box[2] - box[0] < 1 || box[3] - box[1] < 1 || !isLooked()) return;
+  const { exemplars, number } = state;
+  const before = exemplars?.frame === number ? exemplars.boxes : [];
+  set({ exemplars: { frame: number, boxes: [...before, { box, positive }] }, chosen: null, correction: null, active: null });
+  say(t("video.examples", before.length + 1, number));
+  lookLikeExemplars();
+}
+
+/** Drop the last example; all of them. */
+export function dropExemplars(isAll) {
+  const { frame, boxes } = state.exemplars;
+  set({ exemplars: isAll || boxes.length < 2 ? null : { frame, boxes: boxes.slice(0, -1) } });
+  lookLikeExemplars();
+}
+
 /** Follow a region of an answer, or do not. */
 export function toggleRegion(frame, region) {
   const known = state.things.find(({ region: id }) => id === region.id);
@@ -77,7 +95,8 @@ export function drop(id) {
 /** Take the last click or box back. */
 export function takeBack() {
   const { correction } = state;
-  if (correction?.points.length) {
+  if (state.exemplars && !correction && state.active === null) dropExemplars(false);
+  else if (correction?.points.length) {
     const less = { ...correction, points: correction.points.slice(0, -1), labels: correction.labels.slice(0, -1) };
     if (less.points.length || less.box) correct(less);
     else discard();
@@ -96,6 +115,7 @@ export function takeBack() {
 export function discard() {
   if (state.correction) set({ correction: null, dragged: null });
   else if (state.active) drop(state.active);
+  else if (state.exemplars) dropExemplars(true);
   else set({ things: [], dragged: null });
 }
 
@@ -121,7 +141,7 @@ export function markWords() {
 function adopt(id) {
   const { found, things } = state;
   if (!found?.objects.some((one) => one.id === id)) return;
-  set({ things: [...things, ...found.objects], found: { ...found, objects: [] } });
+  set({ things: [...things, ...found.objects], found: { ...found, exemplars: null, objects: [] }, exemplars: null });
   findAgain(found.notFound);
 }
 

@@ -5,10 +5,12 @@ import { byId, element } from "../dom.js";
 import { boxBetween, followGestures } from "../gestures.js";
 import { t } from "../i18n.js";
 import { say } from "../notices.js";
-import { activate, addPoint, choose, discard, dragBox, endBox, takeBack } from "./marking.js";
+import { activate, addExemplar, addPoint, choose, discard, dragBox, endBox, takeBack } from "./marking.js";
 import { keepMarked, nextThing, nextTrack, undoChosen } from "./panel.js";
 import { clock, nameOf, set, state, trackOf, watch } from "./store.js";
 
+/** Tools that draw boxes. */
+const BOXES = new Set(["box", "like", "unlike"]);
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Take a tool into the hand. */
@@ -21,6 +23,12 @@ export function goTo(number, player) {
   if (!state.film) return;
   player.pause();
   set({ number: Math.min(Math.max(number, 0), state.film.frames - 1) });
+}
+
+/** A box is done: a thing, or an example; with Shift one of what is not meant. */
+function drawn(box, away) {
+  if (state.tool === "box") endBox(box);
+  else addExemplar(box, state.tool === "like" && !away);
 }
 
 /** Let the page follow pointers and keys. */
@@ -47,9 +55,9 @@ export function followPointing(view, player) {
     },
     left: () => set({ lit: null }),
     grabs: () => null,
-    dragKind: (event) => (state.tool === "box" && event.buttons !== 2 ? "box" : "pan"),
+    dragKind: (event) => (BOXES.has(state.tool) && event.buttons !== 2 ? "box" : "pan"),
     drag: (_, from, to) => mark(() => dragBox(boxBetween(from, to, view.picture))),
-    drop: (_, from, to) => endBox(to && boxBetween(from, to, view.picture)),
+    drop: (_, from, to, event) => drawn(to && boxBetween(from, to, view.picture), event?.shiftKey),
   });
   wireButtons(view, player);
   followKeys(view, player, chooseAt);
@@ -83,6 +91,9 @@ function wireButtons(view, player) {
   for (const button of document.querySelectorAll("button[data-tool]")) {
     button.addEventListener("click", () => chooseTool(button.dataset.tool));
   }
+  watch(["about"], () => {
+    for (const tool of ["like", "unlike"]) document.querySelector(`button[data-tool="${tool}"]`).hidden = !state.about?.exemplars;
+  });
   watch(["masksShown"], () => byId("masks").setAttribute("aria-pressed", String(state.masksShown)));
   watch(["isPlaying", "language"], () => {
     const words = t(state.isPlaying ? "video.pause" : "video.play");
@@ -100,7 +111,7 @@ function wireButtons(view, player) {
     byId("hint").hidden = state.tool === "look";
     if (track) byId("hint").textContent = t("video.hintCorrect", nameOf(track));
     else if (state.tool === "click") byId("hint").textContent = t(state.active === null ? "hintClick" : "video.hintMend");
-    else if (state.tool === "box") byId("hint").textContent = t("hintBox");
+    else if (state.tool !== "look") byId("hint").textContent = t(state.tool === "box" ? "hintBox" : `video.hint.${state.tool}`);
   });
 }
 
@@ -118,6 +129,7 @@ function followKeys(view, player, chooseAt) {
     v: () => chooseTool("look"),
     p: () => chooseTool("click"),
     b: () => chooseTool("box"),
+    l: () => state.about?.exemplars && chooseTool("like"),
     n: nextTrack,
     a: nextThing,
     u: undoChosen,
@@ -179,7 +191,7 @@ function followKeys(view, player, chooseAt) {
     if (state.tool === "click") addPoint(view.cross, away ? 0 : 1);
     else if (state.tool === "look") chooseAt(view.cross);
     else if (corner) {
-      endBox(boxBetween(corner, view.cross, view.picture));
+      drawn(boxBetween(corner, view.cross, view.picture), away);
       corner = null;
     } else {
       corner = view.cross;
@@ -191,7 +203,7 @@ function followKeys(view, player, chooseAt) {
     if (corner || state.dragged) {
       corner = null;
       set({ dragged: null });
-    } else if (state.correction || state.things.length) discard();
+    } else if (state.correction || state.things.length || state.exemplars) discard();
     else if (state.tool !== "look") chooseTool("look");
     else if (state.chosen !== null) choose(null);
     else player.pause();

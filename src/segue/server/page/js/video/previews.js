@@ -48,6 +48,22 @@ export function newPhrases() {
   return phrases.filter((phrase) => !known.has(phrase));
 }
 
+/** Look for what the examples show, at once. */
+export function lookLikeExemplars() {
+  clearTimeout(timer);
+  names.run();
+}
+
+/** The examples of the frame that is shown; [] where there are none. */
+function exemplarsHere() {
+  return state.exemplars?.frame === state.number ? state.exemplars.boxes : [];
+}
+
+/** Whether anything is to be looked for by the detector. */
+export function isSearching() {
+  return newPhrases().length > 0 || exemplarsHere().length > 0;
+}
+
 /** Wait until what the field names was looked for on the frame that is shown. */
 export async function namesFound() {
   clearTimeout(timer);
@@ -62,22 +78,25 @@ function soon() {
 }
 
 function isFound() {
-  const { found, number } = state;
-  const phrases = newPhrases();
-  return phrases.length ? found?.frame === number && found.phrases.join() === phrases.join() : found === null;
+  const { found, number, exemplars } = state;
+  if (!isSearching()) return found === null;
+  const isSame = found?.phrases.join() === newPhrases().join() && found.exemplars === exemplars;
+  return found?.frame === number && isSame;
 }
 
 async function lookForNames() {
   const { film, number, isPlaying, isFollowing, about } = state;
-  const phrases = newPhrases();
-  if (!film || isPlaying || isFollowing || isFound() || !phrases.length || !about?.models.detect) return;
+  if (!film || isPlaying || isFollowing || isFound() || !about?.models.detect) return;
+  const [phrases, exemplars, boxes] = [newPhrases(), state.exemplars, exemplarsHere()];
+  if (!phrases.length && !boxes.length) return set({ found: null });
   try {
-    const seen = await api.pointOut(film.id, number, { phrases });
+    const seen = await api.pointOut(film.id, number, boxes.length ? { phrases, exemplars: boxes } : { phrases });
     if (state.film !== film || state.number !== number || state.isFollowing || newPhrases().join() !== phrases.join()) return;
+    if (state.exemplars !== exemplars) return;
     const objects = seen.found.filter(({ mask }) => mask).map(({ phrase, box, mask }) => ({
       id: `found-${++count}`, frame: number, phrase, box: null, points: [], labels: [], mask, result: { box, mask },
     }));
-    set({ found: { frame: number, phrases, objects, notFound: seen.not_found } });
+    set({ found: { frame: number, phrases, exemplars, objects, notFound: seen.not_found } });
     say(t("video.foundSpoken", objects.length, seen.not_found.join(", ")));
   } catch (error) {
     showTrouble(error);

@@ -29,6 +29,8 @@ const store = observable({
   active: null,
   /** What the named phrases are on a frame: {frame, phrases, objects, notFound}; objects as `things`. */
   found: null,
+  /** Boxes on what is meant on a frame, and on what is not: {frame, boxes: [{box, positive}]}; null: none. */
+  exemplars: null,
   /** Where a track really is: {track, frame, box, points, labels, result}. */
   correction: null,
   /** The question: {question, frames, text, regions, notFound, notices, finish}; null: none yet. */
@@ -106,7 +108,7 @@ export function pointedAt() {
 
 /** What a thing is called. */
 export function thingName(thing) {
-  const unnamed = state.things.filter(({ phrase }) => !phrase);
+  const unnamed = pointedAt().filter(({ phrase }) => !phrase);
   return thing.phrase || t("video.thing", unnamed.indexOf(thing) + 1);
 }
 

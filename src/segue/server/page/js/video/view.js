@@ -9,6 +9,7 @@ import { frameOf, useFilm } from "./frames.js";
 import { colourOf, entryOf, lookedAt, maskOf, nameOf, pointedAt, state, thingName, watch } from "./store.js";
 
 const MARK = [36, 83, 184];
+const AWAY = [165, 35, 28];
 
 export class FilmView extends PictureView {
   /** Where the keyboard points, in pixels of the frame; null: nowhere. */
@@ -21,7 +22,7 @@ export class FilmView extends PictureView {
     watch(["film"], () => this.#useFilm());
     watch(["number", "isPlaying"], () => this.#loading.run());
     watch(
-      ["number", "nFrames", "run", "masksShown", "chosen", "lit", "things", "found", "active", "correction", "dragged", "language", "film"],
+      ["number", "nFrames", "run", "masksShown", "chosen", "lit", "things", "found", "active", "exemplars", "correction", "dragged", "language", "film"],
       () => this.draw(),
     );
     watch(["number", "nFrames", "run", "things", "found", "language"], () => this.#describe());
@@ -118,6 +119,9 @@ export class FilmView extends PictureView {
     const { things, correction, dragged, number } = state;
     for (const one of things.filter(({ frame }) => frame === number)) {
       paintDraft(this.context, scene, { mask: null, box: one.phrase ? null : one.box, points: one.points, labels: one.labels });
+    }
+    for (const { box, positive } of state.exemplars?.frame === number ? state.exemplars.boxes : []) {
+      strokeTwice(this.context, scene, boxPath(box), positive ? MARK : AWAY, 3, [3, 4]);
     }
     if (correction?.frame === number) {
       const mask = maskOf(correction.result ?? correction.before);
