@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from concepts import FixedConcepts
-from page_steps import expect, iou, true_mask
+from page_steps import drop, expect, iou, true_mask
 from segue.assistant import Assistant
 from segue.embedded.samples import sample
 from segue.segment.box_fill import BoxFill
 from segue.values.box import Size
+from segue.values.image import Image
 from segue.values.mask import rle
 from segue.video.writing import write_film
 from server.browser.test_access import check
@@ -340,3 +341,12 @@ def test_examples_find_all_that_is_like_them(open_page, clips, tmp_path):
         (track,) = stored(page)["tracks"]
         assert track["phrase"] == ""
         expect(page.locator(".examples")).to_have_count(0)
+
+        page = open_page("/", url=server.url)
+        drop(page, "table.png", Image(sample("table").image.array[::2, ::2]).to_png_bytes())
+        page.locator('[data-tool="like"]').click()
+        drag_box(page, truth(0))
+        expect(page.locator("#draft-words")).to_have_text("1 thing like it")
+        page.locator("#draft-name").fill("apple")
+        page.keyboard.press("Enter")
+        expect(page.locator(".regions .chip")).to_have_text(re.compile("apple"))

@@ -253,6 +253,15 @@ def test_examples_find_what_they_show_where_the_detector_takes_them(client, tmp_
         data = "data:image/png;base64," + base64.b64encode(picture).decode()
         found = other.post("/v1/segment", json={"image": data, "exemplars": shown}).json()
         assert [region["box"] for region in found["regions"]] == [BOX]
+        id = other.post("/v1/conversations", json={}).json()["id"]
+        other.post(f"/v1/conversations/{id}/images", files={"file": ("5.png", picture)})
+        like = {"exemplars": shown, "phrase": "square"}
+        address = f"/v1/conversations/{id}/regions/like"
+        preview = other.post(address, json={**like, "preview": True})
+        assert (preview.status_code, preview.json()["regions"][0]["box"]) == (200, BOX)
+        kept = other.post(address, json=like)
+        assert kept.status_code == 201
+        assert [region["phrase"] for region in kept.json()["regions"]] == ["square"]
         question = {"question": "what?"}
         assert error_of(other.post(f"{film}/ask", json=question)) == (400, "unsupported")
     assert client.get("/v1/about").json()["exemplars"] is False

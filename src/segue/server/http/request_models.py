@@ -121,6 +121,20 @@ class _Clicks(_Body):
         return self
 
 
+class ExemplarIn(_Body):
+    """A box that shows the detector what is meant, or what is not."""
+
+    box: Corners
+    positive: bool = True
+
+    def to_exemplar(self) -> Exemplar:
+        """Return what a detector takes."""
+        return Exemplar(Box.spanning(*self.box), self.positive)
+
+
+Exemplars = Annotated[list[ExemplarIn], Field(max_length=64)]
+
+
 class NewRegionRequest(_Clicks):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"image": 0, "points": [[300, 170]], "labels": [1]}]}
@@ -133,6 +147,20 @@ class NewRegionRequest(_Clicks):
         if self.box is None and not self.points:
             raise ValueError("give a 'box', or 'points' on the object")
         return self
+
+
+class RegionsLikeRequest(_Body):
+    """Examples of what shall become regions."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"exemplars": [{"box": [40, 30, 120, 90]}], "phrase": "taxi"}]
+        }
+    )
+    exemplars: Annotated[list[ExemplarIn], Field(min_length=1, max_length=64)]
+    image: Index | None = None
+    phrase: Phrase = ""
+    preview: bool = False
 
 
 class ChangeRegionRequest(_Clicks):
@@ -158,20 +186,6 @@ class NewEditRequest(_Body):
     regions: Annotated[list[Name], Field(min_length=1, max_length=100)]
     parameters: dict[str, str | Number | bool | None] = {}
     preview: bool = False
-
-
-class ExemplarIn(_Body):
-    """A box that shows the detector what is meant, or what is not."""
-
-    box: Corners
-    positive: bool = True
-
-    def to_exemplar(self) -> Exemplar:
-        """Return what a detector takes."""
-        return Exemplar(Box.spanning(*self.box), self.positive)
-
-
-Exemplars = Annotated[list[ExemplarIn], Field(max_length=64)]
 
 
 class SegmentRequest(_Body):

@@ -111,7 +111,7 @@ function wireButtons(view, player) {
     byId("hint").hidden = state.tool === "look";
     if (track) byId("hint").textContent = t("video.hintCorrect", nameOf(track));
     else if (state.tool === "click") byId("hint").textContent = t(state.active === null ? "hintClick" : "video.hintMend");
-    else if (state.tool !== "look") byId("hint").textContent = t(state.tool === "box" ? "hintBox" : `video.hint.${state.tool}`);
+    else if (state.tool !== "look") byId("hint").textContent = t({ box: "hintBox", like: "hintLike", unlike: "hintUnlike" }[state.tool]);
   });
 }
 
