@@ -155,9 +155,18 @@ async def segment_frame(
     videos = services.videos
     record = videos.store.find(owner, id)
     services.worker.check_room()
+    n_pixels, most = record.width * record.height, services.settings.max_mask_pixels
+    if len(body.targets) * n_pixels > most:
+        raise ApiError(
+            400,
+            "invalid_value",
+            f"{len(body.targets)} masks of {record.height} x {record.width} pixels are more than "
+            f"the limit of {most} pixels. Ask for fewer at once.",
+            param="targets",
+        )
     targets = [target.to_target(Size(record.height, record.width)) for target in body.targets]
     exemplars = [one.to_exemplar() for one in body.exemplars]
-    async with services.pixel_reservations.reserve(record.width * record.height):
+    async with services.pixel_reservations.reserve(n_pixels):
         frame = await services.run_in_thread(videos.read_frame, record, number)
         pointed = await services.run_on_models(
             lambda: videos.point_out(frame.image, body.phrases, exemplars, targets),
