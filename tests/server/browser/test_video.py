@@ -147,6 +147,7 @@ def test_a_film_is_sent_followed_corrected_and_saved(open_page, clips, tmp_path)
         (3, True),
     ]
     assert added["pending"] == 0
+    expect(page.locator("#answer .phrase").first).to_have_attribute("aria-pressed", "true")
 
     page.locator("#downloads summary").click()
     with page.expect_download() as waiting:

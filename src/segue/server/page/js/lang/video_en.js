@@ -107,6 +107,7 @@ export default {
   "video.reading": "The model looks …",
   "video.writing": "The model writes …",
   "video.chipHint": "Press a marked phrase to follow what it means.",
+  "video.followedAlready": "This is followed already.",
   "video.chipLabel": (phrase, frame) => `Follow ${phrase}, seen on frame ${frame}`,
   "video.notSeen": (phrases) => `Not found: ${phrases}`,
   "video.shownFrames": (frames) => `The model was shown the frames ${frames}; what happens between them it does not see.`,

@@ -100,6 +100,7 @@ export default {
   "video.reading": "模型正在看……",
   "video.writing": "模型正在写……",
   "video.chipHint": "点一下标出的词语，就会跟踪它所指的物体。",
+  "video.followedAlready": "已经在跟踪它了。",
   "video.chipLabel": (phrase, frame) => `跟踪 ${phrase}，见第 ${frame} 帧`,
   "video.notSeen": (phrases) => `没有找到：${phrases}`,
   "video.shownFrames": (frames) => `模型看到的帧：${frames}；其间发生的事它看不到。`,

@@ -25,7 +25,7 @@ export async function followMarked(text, every) {
   const additions = seen.filter((thing) => thing.frame !== frame).map(additionOf);
   if (targets.length) request.targets = targets;
   clearEntries();
-  set({ run: null, chosen: null, correction: null });
+  set({ run: null, chosen: null, correction: null, followed: [] });
   return follow(request, additions.length ? { additions } : {});
 }
 
@@ -77,6 +77,7 @@ export async function undo(track, { frame, isAddition }) {
     if (state.film !== film || state.run?.id !== run.id) return;
     showStored(stored);
     set({ number: frame, correction: null, chosen: isAddition ? null : state.chosen });
+    if (isAddition) set({ followed: [] });
     say(t(isAddition ? "video.removed" : "video.undone", frame));
     if (state.run.pending) await follow(state.run.request, { stored: false });
   } catch (error) {
@@ -134,7 +135,10 @@ async function follow(request, more = {}) {
       } else if (name === "tracks") {
         set({ run: { ...state.run, tracks: data.tracks, notFound: data.not_found } });
         for (const text of data.notices) notice(t("video.notice"), { text, foreign: true, key: text });
-        if (data.tracks.length > known) set({ things: [], active: null, found: null, exemplars: null });
+        if (data.tracks.length > known) {
+          const followed = state.things.map(({ region }) => region).filter(Boolean);
+          set({ things: [], active: null, found: null, exemplars: null, followed: [...state.followed, ...followed] });
+        }
       } else if (name === "frame") {
         takeFrame(data);
         if (--stored >= 0) continue;

@@ -2,7 +2,7 @@
 
 import { byId, element, refill } from "../dom.js";
 import { t } from "../i18n.js";
-import { quoted, say } from "../notices.js";
+import { notice, quoted, say } from "../notices.js";
 import { piecesOf, withoutWords } from "../phrases.js";
 import { showTrouble } from "./connection.js";
 import { toggleRegion } from "./marking.js";
@@ -35,9 +35,9 @@ export function showQuestion() {
   });
   watch(["film"], () => {
     stopping?.abort();
-    set({ asked: null });
+    set({ asked: null, followed: [] });
   });
-  watch(["asked", "isAsking", "things", "language"], () => {
+  watch(["asked", "isAsking", "things", "followed", "language"], () => {
     byId("answer").hidden = state.asked === null;
     refill(byId("answer"), state.asked ? answerNodes(state.asked) : []);
   });
@@ -129,7 +129,8 @@ function answerNodes(asked) {
 /** A phrase of the answer; a press follows what it means, another one does not. */
 function chip(region, words, frames) {
   const { number } = frames[region.image];
-  const isFollowed = state.things.some((thing) => thing.region === region.id);
+  const isKnown = state.followed.includes(region.id);
+  const isFollowed = isKnown || state.things.some((thing) => thing.region === region.id);
   return element(
     "button",
     {
@@ -141,7 +142,8 @@ function chip(region, words, frames) {
       on: {
         click: () => {
           set({ number, isPlaying: false });
-          toggleRegion(number, region);
+          if (isKnown) notice(t("video.followedAlready"), { key: "marks" });
+          else toggleRegion(number, region);
         },
       },
     },

@@ -36,6 +36,8 @@ const store = observable({
   /** The question: {question, frames, text, regions, notFound, notices, finish}; null: none yet. */
   asked: null,
   isAsking: false,
+  /** Ids of regions of answers that the run follows already. */
+  followed: [],
   /** A box while it is dragged, in pixels of the frame. */
   dragged: null,
   /** What is followed: {id, request, anchor, numbers, tracks, notFound, corrections, pending, done}. */
