@@ -68,6 +68,8 @@ def test_targets_are_checked_before_models_run(run, picture: Path, tmp_path: Pat
     [
         ([], "give phrases, --box or --point"),
         (["--box", "1,2,3"], "Expected --box x0,y0,x1,y1 in pixels, got '1,2,3'"),
+        (["--exemplar", "1,2"], "Expected --exemplar x0,y0,x1,y1 in pixels, got '1,2'"),
+        (["dog", "--exemplar", "1,2,9,9"], "Examples need a detector that takes boxes, got 'emb"),
         (["--point", "a,b"], "Expected --point x,y or x,y,0 in pixels, got 'a,b'"),
         (["--point", "1,2,5"], "must be 0 or 1, got '1,2,5'"),
     ],
@@ -92,6 +94,12 @@ def test_a_model_that_segments_what_it_finds_needs_no_segmenter(
     assert all(region["mask"]["size"] == [48, 64] for region in regions)
     assert {region["verdict"]["presence"] for region in regions} <= {"present", "absent"}
     assert len(list((tmp_path / "masks").iterdir())) == 12
+    examples = ("--exemplar", "8,4,40,36", "--negative-exemplar", "0,0,6,6")
+    outcome = run("segment", picture, *examples, *stages, "--json", "-")
+    assert outcome.code == 0, outcome.err
+    alike = json.loads(outcome.out)["regions"]
+    assert {region["phrase"] for region in alike} == {""}
+    assert [region["score"] for region in alike] != [region["score"] for region in regions]
 
 
 def test_one_folder_is_the_detector_and_the_segmenter(run, picture: Path, tmp_path: Path) -> None:

@@ -54,9 +54,22 @@ def test_a_correction_needs_no_repetition_of_what_is_followed(run, stages, clip,
     assert "6 frame(s) tracked" in outcome.out
     frames = list(TrackStore(folder).frames())
     assert frames[6].entries[1].mask.box.corners == (2, 2, 12, 12)
+    undone = run("track", clip, "-o", folder, "--undo", "--track", "2", "--no-film", *stages)
+    assert undone.code == 0, undone.err
+    assert "undone: the correction of track 2 on frame 6" in undone.out
+    frames = list(TrackStore(folder).frames())
+    assert frames[6].entries[1].mask.box.corners != (2, 2, 12, 12)
+    added = run("track", clip, "square, cat", "-o", folder, "--add", "--frame", "3", "--no-film",
+                *stages)  # fmt: skip
+    assert added.code == 0, added.err
+    assert "12 frame(s) tracked" in added.out
+    assert "not found on frame 3: cat" in added.out
+    assert TrackStore(folder).tracks[3].phrase == "square"
     unclear = run("track", clip, "-o", folder, "--correct", "7", "--box", "2,2,12,12", *stages)
     assert unclear.code == 2
-    assert "Say which track with --track. There are: 1 (no phrase), 2 (no phrase)" in unclear.err
+    assert (
+        "Say which track with --track. There are: 1 (no phrase), 2 (no phrase), 3 (" in unclear.err
+    )
 
 
 def test_a_chat_question_points_at_what_is_followed(run, clip, tmp_path):
@@ -88,7 +101,8 @@ def test_a_folder_of_pictures_is_followed_from_a_click_in_its_middle(run, tmp_pa
     ("arguments", "message"),
     [
         ([], "Nothing to follow"),
-        (["square", "--track", "1"], "--track says which track --correct means"),
+        (["square", "--track", "1"], "--track says which track --correct or --undo means"),
+        (["--undo", "--correct", "3"], "Use one of --correct, --add and --undo"),
         (["--correct", "3", "--box", "1,2,3,4"], "is no tracking run"),
         (["square", "--start", "soon"], "Expected a time as 12.5, 1:30 or 1:02:30, got 'soon'"),
         (["square", "--tracker", "sam2.1-hiera-tin"], "Did you mean 'sam2.1-hiera-tiny'?"),

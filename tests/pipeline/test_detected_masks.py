@@ -149,6 +149,24 @@ def test_examples_find_what_they_show():
         assistant.segment(an_image(), ["dog", "cat"], exemplars=[shown])
 
 
+def test_what_is_like_an_example_becomes_regions_in_one_step():
+    talk = an_assistant(segmenter=UnaskedSegmenter()).open(an_image())
+    shown = [Exemplar(DOG), Exemplar(Box(30, 20, 40, 30))]
+    seen = talk.add_regions_like(shown, phrase="dog", preview=True)
+    assert (len(seen), talk.regions) == (2, ())
+    kept = talk.add_regions_like(shown, phrase="dog")
+    assert [(region.id, region.names, region.box) for region in kept] == [
+        ("r1", ("dog",), DOG),
+        ("r2", ("dog",), shown[1].box),
+    ]
+    assert talk.regions == kept
+    talk.undo()
+    assert talk.regions == ()
+    assert talk.add_regions_like([Exemplar(DOG, is_positive=False)], phrase="dog") == ()
+    with pytest.raises(InputError, match="There is no picture 3"):
+        talk.add_regions_like(shown, 3)
+
+
 def test_examples_need_a_detector_that_takes_them():
     assistant = segue.Assistant(None, Fixed({"dog": [DOG]}), BoxFill())
     with pytest.raises(InputError, match=r"takes boxes, got 'fixed'. Load one: .*detect='sam3'"):

@@ -31,7 +31,7 @@ from segue.runtime.memory import MemoryBudget
 from segue.segment import Boxes, Labels, Points, Segmenter
 from segue.values.image import Image, ImageSource
 from segue.values.region import Region
-from segue.video.frames import Video
+from segue.video.frames import Video, VideoFrame
 from segue.video.sampling import sample_frames
 
 
@@ -191,7 +191,14 @@ class Assistant(Pipeline):
             InputError: there is no video, or no frame of it in that part.
             MissingExtra: PyAV is not installed (extra `video`).
         """
-        frames = sample_frames(source, n_frames, start_s=start_s, end_s=end_s)
+        return self.open_frames(sample_frames(source, n_frames, start_s=start_s, end_s=end_s))
+
+    def open_frames(self, frames: Sequence[VideoFrame]) -> Conversation:
+        """Begin a conversation about frames of one film, as `open_video` does with its own.
+
+        Args:
+            frames: in the order of time.
+        """
         listing = ", ".join(
             f"{place} at {frame.seconds:.2f} s" for place, frame in enumerate(frames, 1)
         )

@@ -206,12 +206,15 @@ def load_tracker(
             raise InputError("Following boxes needs a segmenter. Load one: segment=….")
         return TRACKERS.load(name, segmenter)
     place: str | Path = name
-    if name in CARDS and CARDS[name].backend == "sam2":
-        place = CARDS[name].source
+    nicknames = {
+        nickname: card.source
+        for nickname, card in CARDS.items()
+        if card.kind == "segment" and card.backend in ("sam2", "sam3")
+    }
+    if name in nicknames:
+        place = nicknames[name]
     elif "/" not in name and not Path(name).exists():
-        known = dict.fromkeys(
-            ["box_following", *(n for n, card in CARDS.items() if card.backend == "sam2")], 0
-        )
+        known = dict.fromkeys(["box_following", *nicknames], 0)
         raise UnknownName(
             f"{unknown_name_message('tracker', name, known)} A folder or a hub id (owner/name) "
             "of a video model will do as well."

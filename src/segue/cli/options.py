@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from segue.assistant import Assistant
+    from segue.detect import Exemplar
     from segue.pipeline.regions import Regions
     from segue.runtime.memory import MemoryBudget
     from segue.values.box import Box
@@ -149,6 +150,23 @@ PointsOption = Annotated[
         metavar="X,Y[,0|1]",
         help="A click in pixels, on the object (1, the default) or on the background (0); all "
         "clicks mark one object.",
+    ),
+]
+ExemplarsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exemplar",
+        metavar="X0,Y0,X1,Y1",
+        help="A box around one of what is meant: all others like it are found. One phrase at most "
+        "may name it. For SAM 3 and CLIPSeg.",
+    ),
+]
+NegativeExemplarsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--negative-exemplar",
+        metavar="X0,Y0,X1,Y1",
+        help="A box around something that is not meant.",
     ),
 ]
 OverlayOption = Annotated[
@@ -395,11 +413,12 @@ def find_regions(
     boxes: list[str] | None,
     points: list[str] | None,
     models: DetectorOptions,
+    exemplars: "list[Exemplar] | None" = None,
 ) -> "Regions":
-    """Segment what phrases, boxes and clicks name, and print the phrases that were not found.
+    """Segment what phrases, exemplars, boxes and clicks name, and print what was not found.
 
     Raises:
-        SegueError: no phrase, box or click is given, or as `Assistant.segment`.
+        SegueError: nothing of that is given, or as `Assistant.segment`.
     """
     from segue.cli.terminal.phrases import parse_phrases
     from segue.cli.terminal.screen import describe_missing, printable, show_status
@@ -407,11 +426,11 @@ def find_regions(
     phrases = parse_phrases(console, phrases or [])
     rectangles = [parse_box(text) for text in boxes or []]
     clicks = [parse_click(text) for text in points or []]
-    if not (phrases or rectangles or clicks):
+    if not (phrases or rectangles or clicks or exemplars):
         raise InputError("Nothing to segment: give phrases, --box or --point.")
     with show_status(console, "loading the models"):
         assistant = models.load(
-            find_phrases=bool(phrases), segment_places=bool(rectangles or clicks)
+            find_phrases=bool(phrases or exemplars), segment_places=bool(rectangles or clicks)
         )
     regions, notices = assistant.segment_with_notices(
         picture,
@@ -419,7 +438,10 @@ def find_regions(
         boxes=rectangles or None,
         points=[(x, y) for x, y, _ in clicks] or None,
         labels=[label for _, _, label in clicks] or None,
+        exemplars=exemplars or (),
     )
+    if exemplars and not phrases and not any(one.found_by == "detector" for one in regions):
+        console.print("nothing like the examples is in the picture", style="yellow")
     for notice in notices:
         console.print(printable(notice), style="yellow")
     for phrase in phrases:
@@ -430,6 +452,20 @@ def find_regions(
                 message = describe_missing(missing)
             console.print(message, style="yellow")
     return regions
+
+
+def parse_exemplars(shown: list[str] | None, others: list[str] | None) -> "list[Exemplar]":
+    """Read --exemplar and --negative-exemplar.
+
+    Raises:
+        InputError: one is no box.
+    """
+    from segue.detect import Exemplar
+
+    return [
+        *(Exemplar(parse_box(text, "--exemplar")) for text in shown or []),
+        *(Exemplar(parse_box(text, "--negative-exemplar"), False) for text in others or []),
+    ]
 
 
 def memory_budget(memory: str | None) -> "MemoryBudget":
@@ -466,11 +502,11 @@ def parse_numbers(text: str, counts: tuple[int, ...], example: str) -> list[floa
     return values
 
 
-def parse_box(text: str) -> "Box":
-    """Parse "x0,y0,x1,y1"; the two corners may come in any order."""
+def parse_box(text: str, option: str = "--box") -> "Box":
+    """Parse "x0,y0,x1,y1" of an option; the two corners may come in any order."""
     from segue.values.box import Box
 
-    xa, ya, xb, yb = parse_numbers(text, (4,), "--box x0,y0,x1,y1")
+    xa, ya, xb, yb = parse_numbers(text, (4,), f"{option} x0,y0,x1,y1")
     return Box.spanning(xa, ya, xb, yb)
 
 

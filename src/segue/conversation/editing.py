@@ -14,6 +14,7 @@ from segue.conversation.prompted_regions import (
 )
 from segue.conversation.state import ConversationState
 from segue.deprecated import renamed
+from segue.detect import Exemplar
 from segue.edit import Edit, apply
 from segue.errors import InputError
 from segue.pipeline.grounder import Grounder
@@ -55,9 +56,7 @@ class EditableConversation(ConversationState):
         Raises:
             InputError: there is no such picture or no segmenter, or the box or points do not fit.
         """
-        index = len(self._images) - 1 if image is None else image
-        if not 0 <= index < len(self._images):
-            raise InputError(f"There is no picture {index}; there are {len(self._images)}.")
+        index = self._picture_index(image)
         region = region_from_prompt(
             self._grounder,
             self._images[index],
@@ -72,6 +71,56 @@ class EditableConversation(ConversationState):
             region = replace(region, names=(phrase,) if phrase else ())
             self.history.push(Step("add", region.id), regions=(*self.regions, region))
         return region
+
+    def add_regions_like(
+        self,
+        exemplars: Sequence[Exemplar],
+        image: int | None = None,
+        *,
+        phrase: str = "",
+        preview: bool = False,
+    ) -> tuple[Region, ...]:
+        """Make regions of all that is like what boxes show, in one step.
+
+        Args:
+            exemplars: boxes on what is meant, and on what is not, in pixels of the upright picture.
+            image: index of the picture; by default the newest.
+            phrase: what it is called, for the detector too; empty: the boxes alone say it.
+            preview: return them without keeping them.
+
+        Returns:
+            The regions, best score first; () where nothing is like it, and then nothing is kept.
+
+        Raises:
+            InputError: there is no such picture, the detector takes no boxes, or one does not lie
+                in the picture.
+        """
+        index = self._picture_index(image)
+        picture = self._images[index]
+        found = self._grounder.add_masks(
+            self._grounder.detect_like(picture, exemplars, phrase), picture
+        )
+        names = (phrase,) if phrase else ()
+        regions = tuple(
+            replace(
+                region,
+                id=f"{PREVIEW}{number}" if preview else f"r{self._next_id + number}",
+                image=index,
+                names=names,
+            )
+            for number, region in enumerate(found)
+        )
+        if regions and not preview:
+            self._next_id += len(regions)
+            ids = " ".join(region.id for region in regions)
+            self.history.push(Step("add", ids), regions=(*self.regions, *regions))
+        return regions
+
+    def _picture_index(self, image: int | None) -> int:
+        index = len(self._images) - 1 if image is None else image
+        if not 0 <= index < len(self._images):
+            raise InputError(f"There is no picture {index}; there are {len(self._images)}.")
+        return index
 
     def update_region(
         self,

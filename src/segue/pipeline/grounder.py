@@ -160,7 +160,7 @@ class Grounder:
             name = getattr(detector, "name", None)
             raise InputError(
                 f"Examples need a detector that takes boxes, got {name!r}. Load one: "
-                "segue.load(detect='sam3')."
+                "segue.load(detect='sam3'), --detect sam3."
             )
         detections = detector.find_like(image, exemplars, phrase, self.box_threshold)
         return [region_of(one, f"r{number}") for number, one in enumerate(detections, 1)]

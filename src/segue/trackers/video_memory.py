@@ -1,11 +1,12 @@
 """Video models with a memory of frames, through transformers, one frame at a time.
 
 `sam2_video` (also published as SAM 2 and 2.1), `sam3_tracker_video` and `edgetam_video` have the
-same inference session; they differ in their networks alone. The model sees a frame when its turn
-comes (streaming), and of what lies behind it keeps a bounded number of memories an object: those
-that its attention reads, and of the frames that were prompted the first and the latest. By itself
-the session of transformers keeps every frame, every mask and every memory; what is no longer read
-is taken out of it after each frame.
+same inference session; they differ in their networks alone. Of a folder with the whole SAM 3
+(`sam3_video`, a detector and a tracker that share a backbone) the tracker's part is taken. The
+model sees a frame when its turn comes (streaming), and of what lies behind it keeps a bounded
+number of memories an object: those that its attention reads, and of the frames that were prompted
+the first and the latest. By itself the session of transformers keeps every frame, every mask and
+every memory; what is no longer read is taken out of it after each frame.
 
 The prompt of an object is its mask. The picture is stretched to a square, as for SAM 2;
 transformers' own preprocessing for it needs torchvision.
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor
 
 from segue.errors import ModelError
+from segue.models.sam3 import BOTH, Sam3Pixels
 from segue.runtime import device as devices
 from segue.runtime.weights import load_pretrained, locate, read_json, require_model_type
 from segue.trackers import TrackEstimate
@@ -53,7 +55,8 @@ def load(
     """Load a video model.
 
     Args:
-        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form.
+        source: what `segue.runtime.weights.locate` takes: a folder or hub id in transformers' form,
+            of a tracker or of the whole SAM 3.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         dtype: number format of the network; None: as `segue.runtime.device.pick` says, under
             autocast.
@@ -66,23 +69,49 @@ def load(
     import transformers
 
     path = locate(source)
-    prefix = MODEL_CLASSES[require_model_type(path, *MODEL_CLASSES)]
-    model = load_pretrained(getattr(transformers, f"{prefix}Model"), path)
+    kind = require_model_type(path, *MODEL_CLASSES, BOTH)
+    prefix = MODEL_CLASSES["sam3_tracker_video" if kind == BOTH else kind]
+    config = _tracker_config(path) if kind == BOTH else None
+    model = load_pretrained(getattr(transformers, f"{prefix}Model"), path, config=config)
     session_class = getattr(transformers, f"{prefix}InferenceSession", None)
     if session_class is None:  # not among the public names of every version
         module = __import__(type(model).__module__, fromlist=["*"])
         session_class = getattr(module, f"{prefix}InferenceSession")
+    mean, std = _pixel_statistics(path, prefix, model.config.prompt_encoder_config.image_size)
+    return MemoryTracker(
+        model, session_class, devices.pick(device, dtype), name or str(source), mean=mean, std=std
+    )
+
+
+def _tracker_config(path: Path) -> Any:
+    """Return the configuration of the tracker in a folder that holds the whole SAM 3.
+
+    Raises:
+        ModelError: it states none.
+    """
+    import transformers
+
+    settings = read_json(path, "config.json").get("tracker_config")
+    if not isinstance(settings, Mapping):
+        raise ModelError(
+            f"{path} is of type {BOTH!r}, but its config.json has no 'tracker_config', so it holds "
+            "no tracker. Name a folder with both, as facebook/sam3, or one of type "
+            "'sam3_tracker_video'."
+        )
+    return transformers.Sam3TrackerVideoConfig(**settings)
+
+
+def _pixel_statistics(
+    path: Path, prefix: str, side: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of pixels in [0, 1], as the processor's files say."""
+    if prefix == MODEL_CLASSES["sam3_tracker_video"]:
+        square = Sam3Pixels.read(path, side)
+        return square.mean, square.std
     pixels = read_json(path, "preprocessor_config.json")
     if not pixels:
         pixels = read_json(path, "video_preprocessor_config.json")
-    return MemoryTracker(
-        model,
-        session_class,
-        devices.pick(device, dtype),
-        name or str(source),
-        mean=tuple(pixels.get("image_mean") or _MEAN),
-        std=tuple(pixels.get("image_std") or _STD),
-    )
+    return tuple(pixels.get("image_mean") or _MEAN), tuple(pixels.get("image_std") or _STD)
 
 
 class MemoryFrame:

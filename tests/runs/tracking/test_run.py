@@ -10,13 +10,14 @@ from clips import DrawnVideo, square_box
 from segue.assistant import Assistant
 from segue.detect import Detection
 from segue.errors import InputError
-from segue.runs.tracking.entries import Correction
+from segue.runs.tracking.entries import Addition, Change, Correction, Target, Track
 from segue.runs.tracking.legs import plan_legs
 from segue.runs.tracking.run import TrackingRun
 from segue.runs.tracking.settings import TrackingSettings
 from segue.runs.tracking.store import JOURNAL, TrackStore
 from segue.segment.box_fill import BoxFill
 from segue.trackers.box_following import BoxTracker
+from segue.values.box import Size
 from segue.values.mask import Mask
 from segue.video.selection import FrameSelection
 
@@ -78,11 +79,13 @@ class AttractedTracker(BoxTracker):
         return follower if mask.box.x0 < 30 else AttractedFollower(follower)
 
 
-def a_run(folder, video=None, settings=SETTINGS, corrections=(), segmenter=None):
+def a_run(folder, video=None, settings=SETTINGS, corrections=(), segmenter=None, additions=()):
     assistant = Assistant(detector=SquareDetector(), segmenter=segmenter or BoxFill())
     tracker = BoxTracker(assistant.segmenter)
     video = video or DrawnVideo()
-    return TrackingRun(video, folder, settings, assistant, tracker, corrections=corrections)
+    return TrackingRun(
+        video, folder, settings, assistant, tracker, corrections=corrections, additions=additions
+    )
 
 
 def finish(run):
@@ -216,18 +219,96 @@ def test_a_correction_that_marks_nothing_is_not_kept(tmp_path):
     assert finish(a_run(tmp_path))[0] == []
 
 
-def test_corrections_end_at_one_another(tmp_path):
-    legs = plan_legs(
-        DrawnVideo().times.argsort(), 8, (1,),
-        [Correction(14, 1, (0, 0, 1, 1)), Correction(11, 1, (0, 0, 1, 1)),
-         Correction(4, 1, (0, 0, 1, 1)), Correction(8, 1, (0, 0, 1, 1))],
-    )  # fmt: skip
-    walks = [(leg.is_backward, leg.frames.tolist()) for leg in legs]
-    assert walks == [
-        (False, list(range(8, 20))), (True, list(range(8))),
-        (False, list(range(14, 20))), (False, [11, 12, 13]), (True, [0, 1, 2, 3, 4]),
-        (False, [8, 9, 10]), (True, [5, 6, 7]),
+def legs_of(*corrections, undone=()):
+    changes, first_leg = [], 2
+    for index, frame in enumerate(corrections):
+        made = Correction(frame, 1, (0, 0, 1, 1))
+        changes.append(Change(made, 1, first_leg, index in undone))
+        first_leg += 2 if frame == FRAME else 1
+    legs = plan_legs(DrawnVideo().times.argsort(), {1: Track(1, "", FRAME)}, changes)
+    return [(leg.number, leg.is_backward, leg.frames.tolist()) for leg in legs]
+
+
+def test_corrections_end_at_one_another():
+    both_ways = [(0, False, list(range(8, 20))), (1, True, list(range(8)))]
+    assert legs_of(14, 11, 4, 8) == [
+        *both_ways,
+        (2, False, list(range(14, 20))), (3, False, [11, 12, 13]), (4, True, [0, 1, 2, 3, 4]),
+        (5, False, [8, 9, 10]), (6, True, [5, 6, 7]),
     ]  # fmt: skip
+    assert legs_of(14, 11, 14, undone={1}) == [*both_ways, (4, False, list(range(14, 20)))]
+    assert legs_of(14, 11, 14, undone={0, 2}) == [*both_ways, (3, False, list(range(11, 20)))]
+    assert legs_of(8, 4, undone={0}) == [*both_ways, (4, True, [0, 1, 2, 3, 4])]
+
+
+def undo(folder, **which):
+    with TrackStore(folder) as store:
+        return store.undo(**which)
+
+
+def test_a_correction_that_is_undone_leaves_the_run_as_it_was(tmp_path):
+    _, before = finish(a_run(tmp_path))
+    corrected = [Correction(14, 1, (2, 2, 12, 12)), Correction(11, 1, (2, 2, 12, 12))]
+    finish(a_run(tmp_path, corrections=corrected[:1]))
+    _, both = finish(a_run(tmp_path, corrections=corrected[1:]))
+    undo(tmp_path, frame=14, track=1)
+    run = a_run(tmp_path)
+    assert run.n_pending == 6  # frames that the other correction had left to this one
+    results, after = finish(run)
+    assert [frame.number for frame in results] == list(range(14, 20))
+    assert masks_of(after[:14]) == masks_of(both[:14])
+    assert run.store.corrections == corrected[1:]
+    undo(tmp_path)
+    results, after = finish(a_run(tmp_path))
+    assert (results, masks_of(after)) == ([], masks_of(before))
+    with pytest.raises(InputError, match=r"no correction or addition to undo. There are: none"):
+        undo(tmp_path)
+    assert len(finish(a_run(tmp_path, corrections=corrected[1:]))[0]) == 9  # made once more
+
+
+def test_what_is_added_is_followed_without_the_others(tmp_path):
+    _, before = finish(a_run(tmp_path))
+    target = Target("the square", square_box(14).corners)
+    run = a_run(tmp_path, additions=[Addition(14, target)])
+    assert run.n_pending == 20
+    rest = list(islice(run.results(), 9))  # interrupted on its way backwards
+    assert [frame.number for frame in rest] == [14, *range(15, 20), 13, 12, 11]
+    results, after = finish(a_run(tmp_path, additions=[Addition(14, target)]))
+    assert [frame.number for frame in results] == list(range(10, -1, -1))
+    for frame, old in zip(after, before):
+        assert frame.entries[0].mask == old.entries[0].mask
+        assert frame.entries[1].mask.box.iou(square_box(frame.number)) > 0.6
+    assert a_run(tmp_path).store.tracks[2] == Track(2, "the square", 14)
+    finish(a_run(tmp_path, corrections=[Correction(14, 2, (2, 2, 12, 12))]))  # where it was added
+    change = undo(tmp_path, track=2)
+    assert change.made == Correction(14, 2, (2, 2, 12, 12))
+    assert masks_of(TrackStore(tmp_path).frames()) == masks_of(after)
+    undo(tmp_path, track=2)
+    assert masks_of(TrackStore(tmp_path).frames()) == masks_of(before)
+    shown = Target("", mask=after[14].entries[0].mask)
+    run = a_run(tmp_path, additions=[Addition(14, shown)])
+    assert len(finish(run)[0]) == 20
+    assert list(run.store.tracks) == [1, 3]  # an id is given once
+
+
+def test_targets_are_tracks_and_what_shows_nothing_is_not_kept(tmp_path):
+    box = square_box(FRAME).corners
+    shown = Mask.from_box(square_box(FRAME), DrawnVideo.size)
+    targets = (Target("one", box), Target("two", mask=shown))
+    settings = TrackingSettings(targets=targets, frame=FRAME)
+    finish(a_run(tmp_path, settings=settings))
+    store = TrackStore(tmp_path)
+    assert store.settings == settings
+    assert [track.phrase for track in store.tracks.values()] == ["one", "two"]
+    beside = Addition(14, Target("", None, ((30.0, 30.0, 0),)))
+    with pytest.raises(InputError, match="to be added on frame 14 marks nothing"):
+        finish(a_run(tmp_path, settings=settings, additions=[beside]))
+    small = Addition(14, Target("", mask=Mask.from_box(square_box(0), Size(24, 32))))
+    with pytest.raises(InputError, match="64 x 48 pixels, got 32 x 24"):
+        finish(a_run(tmp_path, settings=settings, additions=[small]))
+    assert TrackStore(tmp_path).additions == {}
+    with pytest.raises(InputError, match="a box, a click or a mask"):
+        Target("one")
 
 
 def test_frames_that_cannot_be_decoded_are_entries_without_tracks(tmp_path):

@@ -7,12 +7,17 @@ from functools import cache
 import numpy as np
 import pytest
 
-from page_steps import expect, iou, true_mask
+from concepts import FixedConcepts
+from page_steps import drop, expect, iou, true_mask
+from segue.assistant import Assistant
 from segue.embedded.samples import sample
+from segue.segment.box_fill import BoxFill
 from segue.values.box import Size
+from segue.values.image import Image
 from segue.values.mask import rle
 from segue.video.writing import write_film
 from server.browser.test_access import check
+from server.conftest import running
 
 pytest.importorskip("av")
 SIZE = Size(height=240, width=320)
@@ -125,16 +130,35 @@ def test_a_film_is_sent_followed_corrected_and_saved(open_page, clips, tmp_path)
     followed(page)
     assert stored(page)["corrections"][0]["frame"] == 3
 
+    page.locator("#undo").click()
+    expect(strip).to_have_attribute("aria-label", f"apple: seen on {N_FRAMES} frames")
+    assert stored(page)["corrections"] == []
+
+    page.locator("#question").fill("框出图片中杯子的位置")
+    page.keyboard.press("Enter")
+    page.locator("#answer .phrase").first.click()
+    expect(page.locator("#things .chip")).to_have_attribute("data-state", "seen")
+    page.locator("#follow").click()
+    expect(page.locator(".track")).to_have_count(2)
+    followed(page)
+    added = stored(page)
+    assert [(track["frame"], track["added"]) for track in added["tracks"]] == [
+        (0, False),
+        (3, True),
+    ]
+    assert added["pending"] == 0
+    expect(page.locator("#answer .phrase").first).to_have_attribute("aria-pressed", "true")
+
     page.locator("#downloads summary").click()
     with page.expect_download() as waiting:
         page.locator('[data-file="coco.json"]').click()
     waiting.value.save_as(tmp_path / "coco.json")
     assert waiting.value.suggested_filename == f"table-{N_FRAMES}-coco.json"
-    assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == N_FRAMES
+    assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == 2 * N_FRAMES
 
     page.reload()
     page.wait_for_selector("html[data-ready]")
-    expect(strip).to_have_attribute("aria-label", re.compile("corrected on 3$"))
+    expect(page.locator(".track")).to_have_count(2)
 
 
 def test_a_film_that_is_stopped_goes_on(open_page, clips):
@@ -178,6 +202,12 @@ def test_everything_can_be_done_with_the_keyboard(open_page, clips):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press(" ")
     expect(page.locator("#draft-words")).to_have_text("1 click on frame 0")
+    expect(page.locator("#canvas")).to_have_attribute("data-pointed", "1")
+    page.keyboard.press("a")
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press(" ")
+    expect(page.locator("#things .chip")).to_have_count(2)
+    page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
     followed(page)
     shows(page, 0)  # with reduced motion frames do not run by
@@ -219,7 +249,13 @@ def test_axe_finds_nothing(open_page, clips, scheme):
     page.locator(".track").click()
     page.locator('[data-tool="box"]').click()
     drag_box(page, truth(0))
+    if scheme == "dark":  # its colours are the harder ones
+        page.locator("#question").fill("框出图片中杯子的位置")
+        page.keyboard.press("Enter")
+        page.locator("#answer .phrase").first.click()
     check(page)
+    if scheme == "dark":
+        page.locator("#things .eye").click()  # the menu would cover a part of it
     page.locator("#downloads summary").click()
     check(page)
     page.keyboard.press("Escape")
@@ -236,6 +272,8 @@ def test_a_narrow_screen_has_room_for_everything_in_chinese(open_page, clips):
     check(page)
     send(page, clips(4))  # the run of another film was corrected
     page.locator("#phrases").fill("apple，submarine")
+    expect(page.locator("#not-there")).to_have_text("第 0 帧上没有：submarine")
+    expect(page.locator("#canvas")).to_have_attribute("data-pointed", "1")
     page.locator("#follow").click()
     followed(page)
     expect(page.locator(".strip canvas")).to_have_attribute("aria-label", "apple：4 帧可见")
@@ -283,3 +321,33 @@ def test_the_first_page_of_pictures_leads_to_films(open_page):
     page.get_by_role("link", name="Follow things through a film").click()
     page.wait_for_selector("html[data-ready]")
     expect(page.locator("h1")).to_have_text("Films")
+
+
+def test_examples_find_all_that_is_like_them(open_page, clips, tmp_path):
+    """With a detector that takes boxes; the bundled one takes none, and has no such tools."""
+    detector = FixedConcepts({})
+    models = Assistant(None, detector, segmenter=BoxFill())
+    with running(models, tmp_path / "data", keys=()) as server:
+        page = open_page("/video", url=server.url)
+        send(page, clips(2))
+        expect(page.locator("#ask")).to_be_disabled()
+        page.locator('[data-tool="like"]').click()
+        drag_box(page, truth(0))
+        expect(page.locator("#things .chip")).to_have_text(re.compile("thing 1"))
+        page.keyboard.down("Shift")
+        drag_box(page, np.roll(truth(0), -80, axis=1))
+        page.keyboard.up("Shift")
+        expect(page.locator(".examples")).to_contain_text("2 examples on frame 0")
+        expect(page.locator("#things .chip")).to_have_attribute("data-state", "seen")
+        page.locator("#follow").click()
+        expect(page.locator(".track")).to_have_count(1)
+        expect(page.locator(".examples")).to_have_count(0)
+
+        page = open_page("/", url=server.url)
+        drop(page, "table.png", Image(sample("table").image.array[::2, ::2]).to_png_bytes())
+        page.locator('[data-tool="like"]').click()
+        drag_box(page, truth(0))
+        expect(page.locator("#draft-words")).to_have_text("1 thing like it")
+        page.locator("#draft-name").fill("apple")
+        page.keyboard.press("Enter")
+        expect(page.locator(".regions .chip")).to_have_text(re.compile("apple"))

@@ -1,6 +1,7 @@
 """Films over HTTP: kept, shown, followed, corrected, exported, and what is refused."""
 
 import asyncio
+import base64
 import io
 import os
 import threading
@@ -10,7 +11,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from clips import square_box, square_pixels, write_square_clip
+from clips import SIZE, square_box, square_pixels, write_square_clip
+from concepts import FixedConcepts
 from segue.assistant import Assistant
 from segue.assistant.loading import load_tracker
 from segue.detect.fixed import Fixed
@@ -107,7 +109,7 @@ def test_following_is_a_stream_of_frames_forwards_and_then_backwards(client, vid
     assert received[0][1]["numbers"] == list(range(N_FRAMES))
     assert received[0][1]["pending"] == N_FRAMES
     (track,) = received[1][1]["tracks"]
-    assert track == {"id": 1, "phrase": "", "frame": 5, "colour": "#e69f00"}
+    assert track == {"id": 1, "phrase": "", "frame": 5, "added": False, "colour": "#e69f00"}
     assert numbers(received) == [*range(5, N_FRAMES), *range(4, -1, -1)]
     for name, frame in received:
         if name == "frame":
@@ -151,8 +153,10 @@ def test_a_run_whose_client_went_away_stops_and_goes_on_later(server, client, vi
 
 
 def test_an_interrupted_run_goes_on_where_it_was(server, client, video):
-    settings = TracksRequest(**REQUEST).to_settings()
-    run = server.services.videos.track(record_of(server, video), settings, [], with_stored=False)
+    settings = TracksRequest(**REQUEST).to_settings(SIZE)
+    run = server.services.videos.track(
+        record_of(server, video), settings, [], [], with_stored=False
+    )
     list(islice(run, 6))  # the beginning, the tracks, and four frames
     run.close()
     received = follow(client, video)
@@ -186,6 +190,107 @@ def test_a_correction_that_makes_no_sense_spoils_nothing(client, video):
         assert answer.status_code == 400, answer.text
         assert words in answer.json()["error"]["message"]
     assert numbers(follow(client, video)) == list(range(N_FRAMES))
+
+
+def test_a_correction_is_undone_and_a_thing_is_added_without_the_others(client, video):
+    follow(client, video)
+    correction = {"frame": 10, "track": 1, "box": [2, 2, 12, 12]}
+    run = follow(client, video, corrections=[correction])[-1][1]["run"]
+    undone = client.post(f"{video}/tracks/{run}/undo", json={"frame": 10, "track": 1}).json()
+    assert (undone["pending"], undone["corrections"]) == (0, [])
+    assert undone["frames"][10]["entries"][0]["box"] != [2, 2, 12, 12]
+    again = client.post(f"{video}/tracks/{run}/undo", json={"frame": 10})
+    assert error_of(again) == (409, "nothing_to_undo")
+    assert error_of(client.post(f"{video}/tracks/{'0' * 16}/undo", json={}))[0] == 404
+
+    addition = {"frame": 12, "phrase": "the square", "box": list(square_box(12).corners)}
+    received = follow(client, video, additions=[addition], stored=False)
+    assert (received[0][1]["run"], received[0][1]["pending"]) == (run, N_FRAMES)
+    assert numbers(received) == [*range(12, N_FRAMES), *range(11, -1, -1)]
+    followed = {e["track"] for name, data in received if name == "frame" for e in data["entries"]}
+    assert followed == {2}
+    added = received[-1][1]["tracks"][1]
+    assert (added["phrase"], added["frame"], added["added"]) == ("the square", 12, True)
+    assert client.post(f"{video}/tracks/{run}/undo", json={}).json()["tracks"][0]["id"] == 1
+    wrong = {**addition, "mask": {"size": [1, 1], "counts": "1"}}
+    answer = client.post(f"{video}/tracks", json={**REQUEST, "additions": [wrong]})
+    assert error_of(answer) == (400, "invalid_value")
+
+
+def test_what_is_pointed_at_is_seen_before_it_is_followed(client, video):
+    targets = [{"box": [4, 16, 18, 30], "points": [[50, 40]], "labels": [0]}]
+    body = {"phrases": ["square", "cat"], "targets": targets}
+    seen = client.post(f"{video}/frames/0/segment", json=body).json()
+    assert [(one["phrase"], one["box"]) for one in seen["found"]] == [("square", [4, 16, 18, 30])]
+    assert seen["targets"][0]["box"] == [4, 16, 18, 30]
+    assert (seen["frame"], seen["not_found"]) == (0, ["cat"])
+    mask = {"size": list(SIZE), "counts": seen["found"][0]["mask"]["counts"]}
+    shown = {"targets": [{"phrase": "square", "mask": mask}], "boxes": [], "frame": 0}
+    received = follow(client, video, **shown)
+    assert received[1][1]["tracks"][0]["phrase"] == "square"
+    assert received[2][1]["entries"][0]["mask"]["counts"] == mask["counts"]
+    request = received[-1][1]["request"]
+    assert client.post(f"{video}/tracks", json=request).json()["pending"] == 0
+    for body, status in [({}, 400), ({"targets": [{}]}, 400), ({"phrases": ["x"]}, 404)]:
+        number = N_FRAMES if status == 404 else 0
+        assert error_of(client.post(f"{video}/frames/{number}/segment", json=body))[0] == status
+
+
+def test_examples_find_what_they_show_where_the_detector_takes_them(client, tmp_path, clip):
+    detector = FixedConcepts({"square": [square_box(0)]})
+    shown = [{"box": BOX}, {"box": [0, 0, 4, 4], "positive": False}]
+    models = Assistant(None, detector, segmenter=BoxFill())
+    with running(models, tmp_path) as server, server.client() as other:
+        assert other.get("/v1/about").json()["exemplars"] is True
+        film = f"/v1/videos/{send(other, clip).json()['id']}"
+        body = {"phrases": ["square"], "exemplars": shown}
+        (seen,) = other.post(f"{film}/frames/5/segment", json=body).json()["found"]
+        assert (seen["phrase"], seen["box"]) == ("square", BOX)
+        run = other.post(f"{film}/tracks", json={**body, "frame": 5}).json()
+        assert run["tracks"][0]["phrase"] == "square"
+        assert run["request"]["exemplars"][1]["positive"] is False
+        picture = other.get(f"{film}/frames/5?format=png").content
+        data = "data:image/png;base64," + base64.b64encode(picture).decode()
+        found = other.post("/v1/segment", json={"image": data, "exemplars": shown}).json()
+        assert [region["box"] for region in found["regions"]] == [BOX]
+        id = other.post("/v1/conversations", json={}).json()["id"]
+        other.post(f"/v1/conversations/{id}/images", files={"file": ("5.png", picture)})
+        like = {"exemplars": shown, "phrase": "square"}
+        address = f"/v1/conversations/{id}/regions/like"
+        preview = other.post(address, json={**like, "preview": True})
+        assert (preview.status_code, preview.json()["regions"][0]["box"]) == (200, BOX)
+        kept = other.post(address, json=like)
+        assert kept.status_code == 201
+        assert [region["phrase"] for region in kept.json()["regions"]] == ["square"]
+        question = {"question": "what?"}
+        assert error_of(other.post(f"{film}/ask", json=question)) == (400, "unsupported")
+    assert client.get("/v1/about").json()["exemplars"] is False
+    film = f"/v1/videos/{send(client, clip).json()['id']}"
+    answer = client.post(f"{film}/frames/5/segment", json={"exemplars": shown})
+    assert error_of(answer) == (400, "invalid_value")
+    assert "Examples need a detector that takes boxes, got 'fixed'" in answer.text
+
+
+def test_the_chat_model_is_asked_about_a_film_and_about_a_frame(client, video):
+    answer = client.post(f"{video}/ask", json={"question": "what?", "frames": 3}).json()
+    assert [frame["number"] for frame in answer["frames"]] == [0, 8, 15]
+    (region,) = answer["regions"]
+    assert (region["phrase"], region["image"]) == ("飞机", 2)
+    assert answer["text"].startswith("Here 飞机")
+    assert answer["not_found"] == ["dog", "cat"]
+    assert region["mask"]["size"] == list(SIZE)
+    body = {"question": "what?", "frame": 7, "stream": True}
+    with client.stream("POST", f"{video}/ask", json=body) as response:
+        received = events(response)
+    assert received[0] == ("start", {"frames": [{"number": 7, "seconds": 0.7}]})
+    assert received[-1][0] == "done"
+    assert received[-1][1]["regions"][0]["image"] == 0
+    assert {"text", "region", "mask"} <= {name for name, _ in received}
+    assert error_of(client.post(f"{video}/ask", json={"question": " "})) == (400, "invalid_value")
+    far = {"question": "what?", "frame": N_FRAMES}
+    assert error_of(client.post(f"{video}/ask", json=far)) == (404, "not_found")
+    late = {"question": "what?", "start": 99}
+    assert error_of(client.post(f"{video}/ask", json=late)) == (400, "invalid_value")
 
 
 def test_phrases_and_questions_are_followed(client, video):
@@ -250,7 +355,11 @@ def test_a_film_belongs_to_the_key_that_sent_it(server, client, video, clip):
         ]:  # fmt: skip
             answer = stranger.request(method, video + path)
             assert error_of(answer) == (404, "video_not_found"), path
-        assert error_of(stranger.post(f"{video}/tracks", json=REQUEST))[0] == 404
+        for path, body in [
+            ("tracks", REQUEST), (f"tracks/{run}/undo", {}), ("ask", {"question": "what?"}),
+            ("frames/0/segment", {"phrases": ["square"]}),
+        ]:  # fmt: skip
+            assert error_of(stranger.post(f"{video}/{path}", json=body))[0] == 404, path
         assert stranger.get("/v1/videos").json()["videos"] == []
         own = send(stranger, clip, "mine.mp4").json()
         assert own["name"] == "mine.mp4"
@@ -386,7 +495,7 @@ def test_no_more_films_are_followed_at_once_than_leave_turns_to_others(server, c
     answer = client.post(f"{video}/tracks", json=REQUEST)
     assert error_of(answer) == (429, "queue_full")
     assert answer.headers["retry-after"]
-    run = videos.run_id(TracksRequest(**REQUEST).to_settings())
+    run = videos.run_id(TracksRequest(**REQUEST).to_settings(SIZE))
     videos.set_active_job(id, run, jobs[0])
     assert error_of(client.post(f"{video}/tracks", json=REQUEST)) == (409, "busy")
     assert client.delete(video).status_code == 204  # it stops them
@@ -432,4 +541,7 @@ def test_a_server_without_a_segmenter_follows_nothing(tmp_path, clip):
         id = send(client, clip).json()["id"]
         answer = client.post(f"/v1/videos/{id}/tracks", json=REQUEST)
         assert error_of(answer) == (400, "unsupported")
+        with_boxes = {"targets": [{"box": BOX}]}
+        answer = client.post(f"/v1/videos/{id}/frames/0/segment", json=with_boxes)
+        assert "no segmenter" in answer.json()["error"]["message"]
         assert client.get("/v1/about").json()["videos"]["tracker"] is None

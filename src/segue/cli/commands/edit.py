@@ -37,6 +37,8 @@ def edit(
     ] = None,
     boxes: options.BoxesOption = None,
     clicks: options.PointsOption = None,
+    exemplars: options.ExemplarsOption = None,
+    negative_exemplars: options.NegativeExemplarsOption = None,
     target: Annotated[
         Path | None,
         typer.Option(
@@ -67,9 +69,11 @@ def edit(
     results.refuse_overwriting(
         [target, json_target], [image_source, str(parameters.get("picture", ""))]
     )
-    regions = options.find_regions(console, picture, phrases, boxes, clicks, models)
+    examples = options.parse_exemplars(exemplars, negative_exemplars)
+    regions = options.find_regions(console, picture, phrases, boxes, clicks, models, examples)
     if not regions:
-        raise InputError(f"There is no {' or '.join(phrases or [])} in the picture to edit.")
+        sought = " or ".join(phrases or []) or "thing like the examples"
+        raise InputError(f"There is no {sought} in the picture to edit.")
     results.save_picture(edit_regions(picture, regions, name, parameters), target)
     console.print(region_table(regions))
     console.print(f"wrote {target}", style="dim")

@@ -21,6 +21,8 @@ def segment(
     ] = None,
     boxes: options.BoxesOption = None,
     clicks: options.PointsOption = None,
+    exemplars: options.ExemplarsOption = None,
+    negative_exemplars: options.NegativeExemplarsOption = None,
     overlay_file: options.OverlayOption = None,
     json_target: options.JsonOption = None,
     mask_folder: options.MaskFolderOption = None,
@@ -29,7 +31,7 @@ def segment(
     allow_urls: options.AllowUrlsOption = False,
     fail_if_empty: options.FailIfEmptyOption = False,
 ) -> None:
-    """Segment what phrases, boxes or clicks name. All clicks together mark one object."""
+    """Segment what phrases, examples, boxes or clicks name. All clicks mark one object."""
     from segue.cli.terminal import results
     from segue.cli.terminal.screen import make_console, region_table
 
@@ -38,8 +40,9 @@ def segment(
     console = make_console(error=to_stdout, quiet=json_target == "-")
     results.refuse_overwriting([overlay_file, json_target], [image_source])
     results.refuse_overwriting_by_masks(mask_folder, [image_source])
+    examples = options.parse_exemplars(exemplars, negative_exemplars)
     (picture,) = options.open_images([image_source], allow_urls)
-    regions = options.find_regions(console, picture, phrases, boxes, clicks, models)
+    regions = options.find_regions(console, picture, phrases, boxes, clicks, models, examples)
     results.write_regions(
         regions,
         overlay_file=overlay_file,

@@ -13,7 +13,8 @@ from segue.errors import InputError, SegueError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segue.runs.tracking.entries import Correction
+    from segue.runs.tracking.entries import Addition, Change, Correction
+    from segue.runs.tracking.pointing import PointedOut
     from segue.runs.tracking.run import TrackingRun
     from segue.runs.tracking.store import TrackStore
     from segue.video.frames import Video
@@ -48,13 +49,16 @@ def track(
     ] = None,
     boxes: options.BoxesOption = None,
     clicks: options.PointsOption = None,
+    exemplars: options.ExemplarsOption = None,
+    negative_exemplars: options.NegativeExemplarsOption = None,
     frame: Annotated[
         int | None,
         typer.Option(
             "--frame",
             min=0,
             metavar="NUMBER",
-            help="The frame that is pointed at, counted from 0; by default the first one.",
+            help="The frame that is pointed at, counted from 0; by default the first one of a new "
+            "run.",
         ),
     ] = None,
     corrected_frame: Annotated[
@@ -68,8 +72,25 @@ def track(
     ] = None,
     track_id: Annotated[
         int | None,
-        typer.Option("--track", min=1, metavar="ID", help="The track that --correct means."),
+        typer.Option(
+            "--track", min=1, metavar="ID", help="The track that --correct or --undo means."
+        ),
     ] = None,
+    is_added: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Follow what WHAT, --ask, --box or --point show on --frame besides what the run "
+            "follows, without following the rest anew.",
+        ),
+    ] = False,
+    is_undone: Annotated[
+        bool,
+        typer.Option(
+            "--undo",
+            help="Undo the last correction or addition: of --track, on --frame, or of all.",
+        ),
+    ] = False,
     tracker: Annotated[
         str,
         typer.Option(
@@ -124,28 +145,47 @@ def track(
     from segue.cli.terminal.results import write_json
     from segue.cli.terminal.screen import make_console, printable, show_status
     from segue.runs.engine import LITTLE_MEMORY
-    from segue.runs.tracking.entries import Correction
-    from segue.runs.tracking.run import TrackingRun
+    from segue.runs.tracking.entries import Addition, Correction
+    from segue.runs.tracking.pointing import point_out
+    from segue.runs.tracking.run import TrackingRun, read_frame
     from segue.runs.tracking.settings import TrackingSettings
-    from segue.runs.tracking.store import TrackStore
+    from segue.runs.tracking.store import MANIFEST, TrackStore
     from segue.video.opening import open_video
     from segue.video.selection import FrameSelection, parse_time
 
     console = make_console(quiet=json_target == "-")
     rectangles = tuple(options.parse_box(text).corners for text in boxes or [])
     points = tuple(options.parse_click(text) for text in clicks or [])
+    examples = tuple(options.parse_exemplars(exemplars, negative_exemplars))
+    sought = tuple(parse_phrases(console, phrases or []))
     corrections: list[Correction] = []
-    if corrected_frame is not None:
-        if phrases or question or frame is not None:
-            raise InputError("A correction takes --box, --point and --track; the run has the rest.")
+    store = TrackStore(folder) if (folder / MANIFEST).is_file() else None
+    if (corrected_frame is not None) + is_added + is_undone > 1:
+        raise InputError("Use one of --correct, --add and --undo at a time.")
+    if corrected_frame is not None or is_added or is_undone:
         store = TrackStore(folder)
         settings = store.settings
-        corrections = [_correction(store, corrected_frame, track_id, rectangles, points)]
+        if corrected_frame is not None:
+            if sought or question or examples or frame is not None:
+                raise InputError(
+                    "A correction takes --box, --point and --track; the run has the rest."
+                )
+            corrections = [_correction(store, corrected_frame, track_id, rectangles, points)]
+        if is_added:
+            _check_addition(
+                frame, track_id, bool(sought or question or examples or rectangles or points)
+            )
+        if is_undone:
+            if sought or question or examples or rectangles or points:
+                raise InputError("--undo takes --frame and --track at most.")
+            with store:
+                _tell_undone(store.undo(frame, track_id), console)
     else:
         if track_id is not None:
-            raise InputError("--track says which track --correct means; give both.")
+            raise InputError("--track says which track --correct or --undo means; give both.")
         settings = TrackingSettings(
-            phrases=tuple(parse_phrases(console, phrases or [])),
+            phrases=sought,
+            exemplars=examples,
             question=question,
             boxes=rectangles,
             clicks=points,
@@ -160,14 +200,41 @@ def track(
         )
     with show_status(console, "looking through the video"):
         video = open_video(clip, folder_fps=folder_fps)
-    if settings.question is None:  # load only what is asked
-        models = replace(models, chat="none", detect=models.detect if settings.phrases else "none")
+    # Load only what is asked.
+    has_phrases = bool(sought or examples or settings.phrases or settings.exemplars)
+    if store is not None and not has_phrases:
+        has_phrases = any(track.phrase for track in store.tracks.values())
+    if settings.question is None and question is None:
+        models = replace(models, chat="none", detect=models.detect if has_phrases else "none")
     with show_status(console, "loading the models"):
         assistant = models.load(LITTLE_MEMORY)
         followed_by = load_tracker(
             tracker, assistant.segmenter, device=models.device, dtype=models.dtype
         )
-    run = TrackingRun(video, folder, settings, assistant, followed_by, corrections=corrections)
+    additions: list[Addition] = []
+    missing: tuple[str, ...] = ()
+    if is_added:
+        assert frame is not None, "checked above"
+        with show_status(console, "looking at the frame"):
+            pointed = point_out(
+                assistant,
+                read_frame(video, frame).image,
+                phrases=sought,
+                exemplars=examples,
+                question=question,
+                boxes=rectangles,
+                clicks=points,
+            )
+        additions, missing = _additions(frame, pointed), pointed.not_found
+    run = TrackingRun(
+        video,
+        folder,
+        settings,
+        assistant,
+        followed_by,
+        corrections=corrections,
+        additions=additions,
+    )
     console.print(
         f"{video.name}: {len(video.times)} frames of {video.size.width} x {video.size.height}, "
         f"{len(run.numbers)} of them looked at, from frame {run.anchor}"
@@ -175,6 +242,8 @@ def track(
     if run.store.n_frames:
         console.print(f"{run.store.n_frames} frame(s) are done already", style="dim")
     _work(run, console)
+    for phrase in missing:
+        console.print(printable(f"not found on frame {frame}: {phrase}"), style="yellow")
     for sentence in run.store.notices:
         make_console(error=True).print(printable(sentence), style="yellow")
     summary = _summary(run.store)
@@ -200,6 +269,44 @@ def _correction(
             raise InputError(f"Say which track with --track. There are: {known or 'none'}.")
         track_id = next(iter(store.tracks))
     return Correction(frame, track_id, boxes[0] if boxes else None, clicks)
+
+
+def _check_addition(frame: int | None, track_id: int | None, has_something: bool) -> None:
+    """Check the options beside --add.
+
+    Raises:
+        InputError: they do not say what is added, and where.
+    """
+    if frame is None or not has_something:
+        raise InputError(
+            "--add needs --frame, and what it shows: WHAT, --exemplar, --ask, --box or --point."
+        )
+    if track_id is not None:
+        raise InputError("--add makes a track of its own, and takes no --track.")
+
+
+def _additions(frame: int, pointed: "PointedOut") -> "list[Addition]":
+    from segue.runs.tracking.entries import Addition, Target
+
+    additions = [
+        Addition(frame, Target(phrase, mask=mask))
+        for phrase, mask in pointed.masks
+        if not mask.is_empty
+    ]
+    if not additions:
+        asked = ", ".join(map(repr, pointed.not_found))
+        raise InputError(
+            f"There is nothing to add on frame {frame}{f' (not found: {asked})' if asked else ''}. "
+            "Name another frame with --frame."
+        )
+    return additions
+
+
+def _tell_undone(change: "Change", console: "Console") -> None:
+    from segue.runs.tracking.entries import Addition
+
+    kind = "addition" if isinstance(change.made, Addition) else "correction"
+    console.print(f"undone: the {kind} of track {change.track} on frame {change.made.frame}")
 
 
 def _work(run: "TrackingRun", console: "Console") -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from segue.errors import InputError
+from segue.files.unicode import is_well_formed, well_formed
 from segue.values.mask import Mask
 from segue.values.region import Click, Region
 
@@ -99,6 +100,74 @@ class TrackedFrame:
         return tuple(regions)
 
 
+Corners = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels of the upright frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object to follow, and what shows it on a frame: a box, clicks, or its mask."""
+
+    phrase: str = ""
+    """What it is called; "": nothing."""
+    box: Corners | None = None
+    clicks: tuple[Click, ...] = ()
+    """(x, y, 1 on the object or 0 not on it), in the same frame."""
+    mask: Mask | None = None
+    """Its pixels, where they are known already; then box and clicks are not asked about."""
+
+    def __post_init__(self) -> None:
+        """Refuse a target that shows nothing, or that nobody can read."""
+        if self.box is None and not self.clicks and self.mask is None:
+            raise InputError(
+                "A target needs a box, a click or a mask: --box x0,y0,x1,y1 or --point x,y."
+            )
+        if not is_well_formed(self.phrase):
+            raise InputError(
+                f"{well_formed(self.phrase)!r} is in no known encoding. Type it again."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, which `from_json` reads."""
+        value: dict[str, Any] = {"phrase": self.phrase, **_marks_to_json(self.box, self.clicks)}
+        if self.mask is not None:
+            value |= {"mask": self.mask.rle, "mask_score": self.mask.score}
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Target":
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not that.
+        """
+        mask = value.get("mask")
+        known = None if mask is None else Mask.from_rle(mask, value.get("mask_score"))
+        return cls(str(value["phrase"]), *_marks_from_json(value), known)
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A further object of a run that has begun; it is followed by itself, both ways."""
+
+    frame: int
+    """Number of the frame in the whole video."""
+    target: Target
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, which `from_json` reads."""
+        return {"frame": self.frame, **self.target.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Addition":
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not that.
+        """
+        return cls(int(value["frame"]), Target.from_json(value))
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """Where a track really is on one frame, by a box or clicks; what follows is tracked anew."""
@@ -107,8 +176,7 @@ class Correction:
     """Number of the frame in the whole video."""
     track: int
     """`Track.id`."""
-    box: tuple[float, float, float, float] | None = None
-    """x0, y0, x1, y1 in pixels of the upright frame."""
+    box: Corners | None = None
     clicks: tuple[Click, ...] = ()
     """(x, y, 1 on the object or 0 not on it), in the same frame."""
 
@@ -125,8 +193,7 @@ class Correction:
         return {
             "frame": self.frame,
             "track": self.track,
-            "box": None if self.box is None else list(self.box),
-            "clicks": [list(click) for click in self.clicks],
+            **_marks_to_json(self.box, self.clicks),
         }
 
     @classmethod
@@ -136,7 +203,31 @@ class Correction:
         Raises:
             KeyError, TypeError, ValueError: it is not that.
         """
-        clicks = tuple((float(x), float(y), int(label)) for x, y, label in value["clicks"])
-        box = value["box"]
-        corners = None if box is None else tuple(map(float, box))
-        return cls(int(value["frame"]), int(value["track"]), corners, clicks)  # type: ignore[arg-type]
+        return cls(int(value["frame"]), int(value["track"]), *_marks_from_json(value))
+
+
+@dataclass(slots=True)
+class Change:
+    """A correction or an addition of a run, in the order in which they were made."""
+
+    made: Correction | Addition
+    track: int
+    """The track that it corrects or adds."""
+    first_leg: int
+    """Number of the first leg that comes of it; see `segue.runs.tracking.legs`."""
+    is_undone: bool = False
+
+
+def _marks_to_json(box: Corners | None, clicks: tuple[Click, ...]) -> dict[str, Any]:
+    return {
+        "box": None if box is None else list(box),
+        "clicks": [list(click) for click in clicks],
+    }
+
+
+def _marks_from_json(value: Mapping[str, Any]) -> tuple[Corners | None, tuple[Click, ...]]:
+    clicks = tuple((float(x), float(y), int(label)) for x, y, label in value["clicks"])
+    if value["box"] is None:
+        return None, clicks
+    x0, y0, x1, y1 = map(float, value["box"])
+    return (x0, y0, x1, y1), clicks

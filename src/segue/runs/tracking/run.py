@@ -11,15 +11,24 @@ from segue.assistant import Assistant, load
 from segue.assistant.loading import load_tracker
 from segue.errors import InputError
 from segue.runs.engine import LITTLE_MEMORY
-from segue.runs.tracking.entries import Correction, Track, TrackedFrame, TrackEntry, TrackStatus
-from segue.runs.tracking.legs import Leg, plan_legs
+from segue.runs.tracking.entries import (
+    Addition,
+    Change,
+    Correction,
+    Target,
+    Track,
+    TrackedFrame,
+    TrackEntry,
+    TrackStatus,
+)
+from segue.runs.tracking.legs import Leg
+from segue.runs.tracking.pointing import point_out, target_mask
 from segue.runs.tracking.settings import TrackingSettings
 from segue.runs.tracking.store import LegProgress, TrackProgress, TrackStore
 from segue.trackers import Follower, Tracker
 from segue.values.box import Box
 from segue.values.image import Image
 from segue.values.mask import Mask
-from segue.values.region import Click
 from segue.video.frames import Video, VideoFrame, read_backward
 from segue.video.opening import open_video
 from segue.video.selection import FrameSelection
@@ -42,6 +51,7 @@ class TrackingRun:
         tracker: Tracker,
         *,
         corrections: Sequence[Correction] = (),
+        additions: Sequence[Addition] = (),
         found: Sequence[tuple[str, Mask]] | None = None,
     ) -> None:
         """Plan a run.
@@ -53,6 +63,8 @@ class TrackingRun:
             assistant: whose models find and segment what is pointed at.
             tracker: what follows it.
             corrections: where tracks really are; those that the run has already are not repeated.
+            additions: what else is followed, by itself; those that the run has already are not
+                repeated.
             found: phrase and mask of what `settings` point at, where somebody has asked the models
                 already; None: they are asked.
 
@@ -62,8 +74,9 @@ class TrackingRun:
         """
         if assistant.segmenter is None:
             raise InputError("Tracking needs a segmenter. Load one: segment=….")
-        if found is None and settings.phrases and assistant.detector is None:
-            raise InputError("Phrases need a detector. Load one: detect=….")
+        is_detecting = bool(settings.phrases or settings.exemplars)
+        if found is None and is_detecting and assistant.detector is None:
+            raise InputError("Phrases and examples need a detector. Load one: detect=….")
         if found is None and settings.question is not None and assistant.chat is None:
             raise InputError("A question needs a chat model. Load one: chat=….")
         self.video, self.settings = video, settings
@@ -71,11 +84,13 @@ class TrackingRun:
         """Of the frames that are looked at, ascending."""
         self.anchor = int(self.numbers[0] if settings.frame is None else settings.frame)
         """The frame on which things are pointed at."""
-        for frame in (self.anchor, *(correction.frame for correction in corrections)):
+        changed = [one.frame for one in corrections] + [one.frame for one in additions]
+        for frame in (self.anchor, *changed):
             _check_selected(frame, self.numbers)
         self._assistant, self._tracker, self._found = assistant, tracker, found
         names = {"segment": assistant.segmenter.name}
-        if assistant.detector is not None and (settings.phrases or settings.question):
+        has_phrases = is_detecting or any(target.phrase for target in settings.targets)
+        if assistant.detector is not None and (has_phrases or settings.question):
             names["detect"] = assistant.detector.name
         if assistant.chat is not None and settings.question is not None:
             names["chat"] = assistant.chat.name
@@ -84,29 +99,37 @@ class TrackingRun:
         self._new_corrections = [
             correction for correction in corrections if correction not in self.store.corrections
         ]
+        known = list(self.store.additions.values())
+        self._new_additions = [addition for addition in additions if addition not in known]
         if self._new_corrections and self.store.tracks:
             for correction in self._new_corrections:
                 self._check_track(correction)
 
     @property
     def n_pending(self) -> int:
-        """Frames to be tracked, those that corrections change included."""
-        corrections = [*self.store.corrections, *self._new_corrections]
-        legs = plan_legs(self.numbers, self.anchor, tuple(self.store.tracks), corrections)
-        progress = self.store.legs
-        return sum(
-            max(0, len(leg.frames) - progress.get(leg.number, LegProgress()).n_done) for leg in legs
-        )
+        """Frames to be tracked, those that corrections and additions bring included."""
+        store, tracks = self.store, dict(self.store.tracks)
+        changes = list(store.changes)
+        n_legs = 2 + 2 * len(changes)  # from here on no leg has a number yet
+        for correction in self._new_corrections:
+            changes.append(Change(correction, correction.track, n_legs))
+            n_legs += 2
+        for id, addition in enumerate(self._new_additions, 1 + store.n_tracks_ever):
+            tracks[id] = Track(id, addition.target.phrase, addition.frame)
+            changes.append(Change(addition, id, n_legs))
+            n_legs += 2
+        return store.n_pending(self.numbers, tracks, changes)
 
     def results(self) -> Iterator[TrackedFrame]:
         """Track what is pending, and keep each frame before it is given.
 
         Yields:
             A frame with the tracks that were followed on it: first forwards, then backwards, then
-            what corrections change.
+            what corrections change and what was added.
 
         Raises:
-            InputError: nothing is found on the frame, or a correction names no track.
+            InputError: nothing is found on the frame, a correction names no track, or an addition
+                shows nothing.
             SegueError: a model failed, or the disk refuses. What was done is kept, and the next run
                 goes on there.
         """
@@ -117,11 +140,24 @@ class TrackingRun:
                 self._check_track(correction)
                 # One that marks nothing is refused before it is kept: it would end every later run.
                 self.corrected_mask(self._frame(correction.frame).image, correction)
+            added = [self._added(addition) for addition in self._new_additions]
             for correction in self._new_corrections:
                 store.append_correction(correction)
             self._new_corrections = []
-            for leg in plan_legs(self.numbers, self.anchor, tuple(store.tracks), store.corrections):
+            for addition, frame, mask in added:
+                self._new_additions.remove(addition)
+                entry = store.append_addition(addition, mask, frame.seconds)
+                yield TrackedFrame(frame.number, frame.seconds, (entry,))
+            for leg in store.plan(self.numbers):
                 yield from self._walk(leg)
+
+    def _added(self, addition: Addition) -> tuple[Addition, VideoFrame, Mask]:
+        """Return an addition with its frame and its mask there."""
+        frame = self._frame(addition.frame)
+        mask = target_mask(self._assistant, frame.image, addition.target)
+        if mask.is_empty:
+            raise InputError(f"What is to be added on frame {addition.frame} marks nothing.")
+        return addition, frame, mask
 
     def _check_track(self, correction: Correction) -> None:
         if correction.track not in self.store.tracks:
@@ -129,47 +165,38 @@ class TrackingRun:
             raise InputError(f"There is no track {correction.track}. Known: {known}.")
 
     def _frame(self, number: int) -> VideoFrame:
-        for frame in self.video.read([number]):
-            return frame
-        raise InputError(
-            f"Frame {number} of {self.video.name} cannot be decoded. Name another one."
-        )
+        return read_frame(self.video, number)
 
     def _point(self) -> TrackedFrame:
         """Find what is to be followed on the anchor frame."""
         frame, settings, assistant = self._frame(self.anchor), self.settings, self._assistant
         if self._found is not None:
             return self._begin(frame, self._found, (), ())
-        pointed: list[tuple[str, Mask | None]] = []
-        not_found: tuple[str, ...] = ()
-        notices: tuple[str, ...] = ()
-        if settings.phrases:
-            regions, sentences = assistant.segment_with_notices(frame.image, settings.phrases)
-            pointed += [(region.phrase, region.mask) for region in regions]
-            not_found, notices = regions.not_found, tuple(sentences)
-        if settings.question is not None:
-            answer = assistant.open(frame.image).ask(settings.question)
-            pointed += [(region.phrase, region.mask) for region in answer.regions]
-            notices += tuple(answer.notices)
-        boxes = [Box(*corners) for corners in settings.boxes]
-        if boxes:
-            view = assistant.grounder.view(frame.image)
-            pointed += [("", mask) for mask in view.mask(boxes=boxes)]
-        if settings.clicks:
-            pointed.append(("", self._mask(frame.image, None, settings.clicks)))
-        return self._begin(frame, pointed, not_found, notices)
+        pointed = point_out(
+            assistant,
+            frame.image,
+            phrases=settings.phrases,
+            exemplars=settings.exemplars,
+            question=settings.question,
+            boxes=settings.boxes,
+            clicks=settings.clicks,
+            targets=settings.targets,
+        )
+        return self._begin(frame, pointed.masks, pointed.not_found, pointed.notices)
 
     def _begin(
         self,
         frame: VideoFrame,
-        pointed: Sequence[tuple[str, Mask | None]],
+        pointed: Sequence[tuple[str, Mask]],
         not_found: tuple[str, ...],
         notices: tuple[str, ...],
     ) -> TrackedFrame:
         """Make a track of each mask, and keep them."""
-        masks = [
-            (phrase, mask) for phrase, mask in pointed if mask is not None and not mask.is_empty
-        ]
+        masks = [(phrase, mask) for phrase, mask in pointed if not mask.is_empty]
+        if n_empty := len(pointed) - len(masks):
+            notices += (
+                f"Nothing was marked by {n_empty} of what was pointed at on frame {self.anchor}.",
+            )
         if not masks:
             asked = f" (not found: {', '.join(map(repr, not_found))})" if not_found else ""
             raise InputError(
@@ -183,14 +210,6 @@ class TrackingRun:
         ]
         self.store.append_tracks(tracks, entries, frame.seconds, not_found, notices)
         return TrackedFrame(frame.number, frame.seconds, tuple(entries))
-
-    def _mask(self, image: Image, box: Box | None, clicks: Sequence[Click]) -> Mask:
-        """Ask the segmenter for one object."""
-        points = [[(x, y) for x, y, _ in clicks]] if clicks else None
-        labels = [[label for _, _, label in clicks]] if clicks else None
-        boxes = None if box is None else [box]
-        (mask,) = self._assistant.grounder.view(image).mask(boxes, points, labels)
-        return mask
 
     def _walk(self, leg: Leg) -> Iterator[TrackedFrame]:
         """Track what is pending of a leg."""
@@ -269,8 +288,8 @@ class TrackingRun:
         Raises:
             InputError: there is nothing in its box or at its clicks.
         """
-        box = None if correction.box is None else Box(*correction.box)
-        mask = self._mask(image, box, correction.clicks)
+        target = Target("", correction.box, correction.clicks)
+        mask = target_mask(self._assistant, image, target)
         if mask.is_empty:
             raise InputError(f"The correction of frame {correction.frame} marks nothing.")
         return mask
@@ -293,7 +312,7 @@ class TrackingRun:
         if not free:
             return None
         best = max(free, key=lambda region: region.score or 0.0)
-        mask = self._mask(image, best.box, ())
+        mask = target_mask(self._assistant, image, Target("", best.box.corners))
         return None if mask.is_empty else mask
 
 
@@ -371,6 +390,21 @@ class _Walk:
         return TrackEntry(track, status, mask, score, "phrase", prompted=True)
 
 
+def read_frame(video: Video, number: int) -> VideoFrame:
+    """Read one frame of a video.
+
+    Raises:
+        InputError: there is none of that number, or it cannot be decoded.
+    """
+    if not 0 <= number < len(video.times):
+        raise InputError(
+            f"There is no frame {number} in {video.name}, expected 0 to {len(video.times) - 1}."
+        )
+    for frame in video.read([number]):
+        return frame
+    raise InputError(f"Frame {number} of {video.name} cannot be decoded. Name another one.")
+
+
 def _read_forward(video: Video, numbers: np.ndarray) -> Iterator[VideoFrame]:
     return video.read(numbers)
 
@@ -408,6 +442,7 @@ def track(
     tracker: str | Tracker = "box_following",
     assistant: Assistant | None = None,
     corrections: Sequence[Correction] = (),
+    additions: Sequence[Addition] = (),
 ) -> TrackStore:
     """Follow what is pointed at on one frame through a video, and keep the results in a folder.
 
@@ -429,6 +464,7 @@ def track(
         tracker: "box_following", a nickname, hub id or folder of a video model, or a `Tracker`.
         assistant: whose models find and segment; None: the embedded ones.
         corrections: where tracks really are on other frames.
+        additions: what else is followed, from frames of its own.
 
     Returns:
         The run; `.frames()` yields a frame with its tracks, `.gaps()` says where they are lost.
@@ -452,7 +488,9 @@ def track(
     if isinstance(tracker, str):
         tracker = load_tracker(tracker, assistant.segmenter)
     opened = open_video(video) if isinstance(video, str | Path) else video
-    run = TrackingRun(opened, folder, settings, assistant, tracker, corrections=corrections)
+    run = TrackingRun(
+        opened, folder, settings, assistant, tracker, corrections=corrections, additions=additions
+    )
     for _ in run.results():
         pass
     return run.store

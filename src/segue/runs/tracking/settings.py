@@ -1,11 +1,14 @@
 """What a tracking run follows, and by which rules."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from segue.detect import Exemplar
 from segue.errors import InputError
 from segue.files.unicode import is_well_formed, well_formed
+from segue.runs.tracking.entries import Target
+from segue.values.box import Box
 from segue.values.region import Click
 from segue.video.selection import FrameSelection
 
@@ -16,12 +19,16 @@ class TrackingSettings:
 
     phrases: tuple[str, ...] = ()
     """What the detector looks for on the frame; each thing found is a track."""
+    exemplars: tuple[Exemplar, ...] = ()
+    """Boxes on what the detector looks for, and on what it does not; one phrase at most."""
     question: str | None = None
     """What the chat model is asked about the frame; each thing it points at is a track."""
     boxes: tuple[tuple[float, float, float, float], ...] = ()
     """x0, y0, x1, y1 in pixels of the upright frame; each is a track."""
     clicks: tuple[Click, ...] = ()
     """(x, y, 1 on the object or 0 not on it); all together are one track."""
+    targets: tuple[Target, ...] = ()
+    """What is shown by boxes, clicks or masks and may have a phrase; each is a track."""
     frame: int | None = None
     """Number of the frame on which things are pointed at; None: the first one selected."""
     selection: FrameSelection = field(default_factory=FrameSelection)
@@ -31,7 +38,8 @@ class TrackingSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that follow nothing, or that make no sense."""
-        if not (self.phrases or self.question or self.boxes or self.clicks):
+        detected = self.phrases or self.exemplars
+        if not (detected or self.question or self.boxes or self.clicks or self.targets):
             raise InputError(
                 "Nothing to follow: give phrases, a question (--ask), --box x0,y0,x1,y1 or "
                 "--point x,y."
@@ -46,7 +54,13 @@ class TrackingSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, which `from_json` reads."""
-        return asdict(self)
+        value = {one.name: getattr(self, one.name) for one in fields(self)}
+        value |= {"selection": asdict(self.selection)}
+        targets, exemplars = value.pop("targets"), value.pop("exemplars")
+        # Runs of earlier versions have none.
+        value |= {"targets": [one.to_json() for one in targets]} if targets else {}
+        shown = [{"box": list(one.box.corners), "positive": one.is_positive} for one in exemplars]
+        return value | ({"exemplars": shown} if shown else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TrackingSettings":
@@ -60,9 +74,14 @@ class TrackingSettings:
         clicks = tuple((float(x), float(y), int(label)) for x, y, label in value["clicks"])
         return cls(
             phrases=tuple(map(str, value["phrases"])),
+            exemplars=tuple(
+                Exemplar(Box(*map(float, one["box"])), bool(one["positive"]))
+                for one in value.get("exemplars", ())
+            ),
             question=value["question"],
             boxes=boxes,
             clicks=clicks,
+            targets=tuple(map(Target.from_json, value.get("targets", ()))),
             frame=value["frame"],
             selection=FrameSelection(**value["selection"]),
             redetect_every=int(value["redetect_every"]),

@@ -1,26 +1,39 @@
 """The folder of a tracking run: append-only, whole after any interruption.
 
     track.json      settings, video, models: what the results depend on
-    journal.jsonl   what was pointed at, corrections, and one line for each frame of each leg
+    journal.jsonl   what was pointed at, corrections and additions, what of them was undone, and one
+                    line for each frame of each leg
 
-A frame that is tracked again after a correction has a later line, which counts for its track. A
-last line that was cut off is dropped, and its frame is done again.
+A frame that is tracked again after a correction has another line, whose leg has a higher number:
+that one counts for its track, until the correction is undone. A last line that was cut off is
+dropped, and its frame is done again.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from segue.errors import InputError
 from segue.files.append_only import AppendOnlyFile
 from segue.files.atomic import printable_path
 from segue.runs.manifest import begin_run, read_manifest
-from segue.runs.tracking.entries import Correction, Track, TrackedFrame, TrackEntry
+from segue.runs.tracking.entries import (
+    Addition,
+    Change,
+    Correction,
+    Track,
+    TrackedFrame,
+    TrackEntry,
+)
+from segue.runs.tracking.legs import Leg, plan_legs
 from segue.runs.tracking.settings import TrackingSettings
 from segue.trackers import UNSEEN
+from segue.values.mask import Mask
 
 FORMAT = 1
 MANIFEST, JOURNAL = "track.json", "journal.jsonl"
@@ -102,10 +115,16 @@ class TrackStore:
         self.not_found: tuple[str, ...] = ()
         """Phrases of which there was nothing on the frame."""
         self.notices: tuple[str, ...] = ()
-        self.corrections: list[Correction] = []
-        """In the order in which they were made."""
+        self.anchor: int | None = None
+        """The frame on which the first things were pointed at; None until they were."""
+        self.changes: list[Change] = []
+        """Corrections and additions in the order in which they were made, undone ones included."""
         self.legs: dict[int, LegProgress] = {}
-        self._offsets: dict[int, list[int]] = {}
+        self._n_legs = 2
+        self.n_tracks_ever = 0
+        """Those that were undone included: an id is given once."""
+        self._undone_legs: set[int] = set()
+        self._places: dict[int, list[tuple[int, int]]] = {}  # (leg, offset) by frame
         self._file: AppendOnlyFile | None = None
         self._n_unsynced = 0
         self._read_journal()
@@ -193,6 +212,61 @@ class TrackStore:
         """Keep a correction; what follows from it is tracked by the legs after it."""
         self._append({"kind": "correction", **correction.to_json()})
 
+    def append_addition(self, addition: Addition, mask: Mask, seconds: float) -> TrackEntry:
+        """Keep an addition with its mask on its frame; its track is followed by its own legs."""
+        track = self.n_tracks_ever + 1
+        entry = TrackEntry(track, "tracked", mask, float(mask.score or 0), prompted=True)
+        self._append(
+            {
+                "kind": "addition",
+                "track": track,
+                "addition": addition.to_json(),
+                "leg": self._n_legs,
+                "frame": addition.frame,
+                "seconds": seconds,
+                "entries": [entry.to_json()],
+            }
+        )
+        return entry
+
+    def undo(self, frame: int | None = None, track: int | None = None) -> Change:
+        """Undo the last correction or addition, and keep that; to be called in its `with` block.
+
+        What an undone correction had changed is again as it was before; frames that it had kept
+        from an earlier correction of the same track are pending. An undone addition is no track.
+
+        Args:
+            frame: the last one on this frame; None: on any.
+            track: the last one of this track; None: of any.
+
+        Raises:
+            InputError: there is none.
+        """
+        for index in reversed(range(len(self.changes))):
+            change = self.changes[index]
+            if change.is_undone or change.track not in self.tracks:
+                continue
+            if frame in (None, change.made.frame) and track in (None, change.track):
+                self._append({"kind": "undo", "change": index})
+                return change
+        where = "" if frame is None else f" on frame {frame}"
+        whose = "" if track is None else f" of track {track}"
+        raise InputError(
+            f"There is no correction or addition{whose}{where} to undo. There are: "
+            f"{self._describe_changes()}."
+        )
+
+    def _describe_changes(self) -> str:
+        return (
+            ", ".join(
+                f"track {change.track} {kind} on frame {change.made.frame}"
+                for change in self.changes
+                if not change.is_undone and change.track in self.tracks
+                for kind in ("added" if isinstance(change.made, Addition) else "corrected",)
+            )
+            or "none"
+        )
+
     def _append(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             raise AssertionError("a run is written inside its `with` block")
@@ -225,38 +299,116 @@ class TrackStore:
 
     def _take(self, offset: int, line: Mapping[str, Any]) -> None:
         """Update what is known by a line of the journal that stands at `offset`."""
-        if line["kind"] == "correction":
-            self.corrections.append(Correction.from_json(line))
-            return
-        if line["kind"] == "tracks":
-            self.tracks = {row["id"]: Track(**row) for row in line["tracks"]}
-            self.not_found, self.notices = tuple(line["not_found"]), tuple(line["notices"])
+        match line["kind"]:
+            case "correction":
+                self._take_correction(Correction.from_json(line))
+                return
+            case "undo":
+                self._take_undo(self.changes[line["change"]])
+                return
+            case "tracks":
+                self.tracks = {row["id"]: Track(**row) for row in line["tracks"]}
+                self.anchor, self.n_tracks_ever = line["frame"], len(self.tracks)
+                self.not_found, self.notices = tuple(line["not_found"]), tuple(line["notices"])
+            case "addition":
+                self._take_addition(line["track"], Addition.from_json(line["addition"]))
         progress = self.legs.setdefault(line["leg"], LegProgress())
         progress.n_done += 1
         for entry in line["entries"]:
             track = progress.tracks.setdefault(entry["track"], TrackProgress())
             track.add(line["frame"], entry)
-        self._offsets.setdefault(line["frame"], []).append(offset)
+        self._places.setdefault(line["frame"], []).append((line["leg"], offset))
+
+    def _take_correction(self, correction: Correction) -> None:
+        self.changes.append(Change(correction, correction.track, self._n_legs))
+        is_both_ways = correction.frame == self.tracks[correction.track].frame
+        self._n_legs += 2 if is_both_ways else 1
+
+    def _take_addition(self, id: int, addition: Addition) -> None:
+        self.tracks[id] = Track(id, addition.target.phrase, addition.frame)
+        self.n_tracks_ever = id
+        self.changes.append(Change(addition, id, self._n_legs))
+        self._n_legs += 2
+
+    def _take_undo(self, change: Change) -> None:
+        change.is_undone = True
+        self._undone_legs |= {change.first_leg}
+        if isinstance(change.made, Addition) or (
+            change.made.frame == self.tracks[change.track].frame
+        ):
+            self._undone_legs |= {change.first_leg + 1}
+        if isinstance(change.made, Addition):
+            del self.tracks[change.track]
+
+    @property
+    def corrections(self) -> list[Correction]:
+        """Those that stand, in the order in which they were made."""
+        return [
+            change.made
+            for change in self.changes
+            if isinstance(change.made, Correction)
+            and not change.is_undone
+            and change.track in self.tracks
+        ]
+
+    @property
+    def additions(self) -> dict[int, Addition]:
+        """Those that stand, by the ids of their tracks."""
+        return {
+            change.track: change.made
+            for change in self.changes
+            if isinstance(change.made, Addition) and not change.is_undone
+        }
+
+    def plan(self, numbers: np.ndarray) -> list[Leg]:
+        """Return the legs of the run over selected frames, in the order of work."""
+        return plan_legs(numbers, self.tracks, self.changes)
+
+    def n_pending(
+        self,
+        numbers: np.ndarray,
+        tracks: Mapping[int, Track] | None = None,
+        changes: Sequence[Change] | None = None,
+    ) -> int:
+        """Return how many frames are to be tracked, each as often as legs come to it.
+
+        Args:
+            numbers: of the selected frames, ascending.
+            tracks: those to count with; None: as they are.
+            changes: likewise.
+        """
+        legs = plan_legs(
+            numbers,
+            self.tracks if tracks is None else tracks,
+            self.changes if changes is None else changes,
+        )
+        return sum(
+            max(0, len(leg.frames) - self.legs.get(leg.number, LegProgress()).n_done)
+            for leg in legs
+        )
 
     @property
     def n_frames(self) -> int:
         """Frames that have a result."""
-        return len(self._offsets)
+        return len(self._places)
 
     def frames(self) -> Iterator[TrackedFrame]:
         """Yield the results in the order of the video, each as it is after all corrections."""
-        if not self._offsets:
+        if not self._places:
             return
         with (self.folder / JOURNAL).open("rb") as file:
-            for number in sorted(self._offsets):
+            for number in sorted(self._places):
                 entries: dict[int, TrackEntry] = {}
                 seconds = 0.0
-                for offset in self._offsets[number]:
+                for leg, offset in sorted(self._places[number]):
                     file.seek(offset)
                     line = json.loads(file.readline())
                     seconds = line["seconds"]
+                    if leg in self._undone_legs:
+                        continue
                     for value in line["entries"]:
-                        entries[value["track"]] = TrackEntry.from_json(value)
+                        if value["track"] in self.tracks:
+                            entries[value["track"]] = TrackEntry.from_json(value)
                 yield TrackedFrame(
                     number, seconds, tuple(entries[track] for track in sorted(entries))
                 )

@@ -54,6 +54,8 @@ class AboutResponse(BaseModel):
     embedded: bool
     """Whether all models are bundled ones."""
     models: StageInfo
+    exemplars: bool
+    """Whether the detector takes boxes as examples."""
     route: Route | None
     """How questions are answered; null while the models are being loaded, as `teach_tag`."""
     teach_tag: bool | None

@@ -145,7 +145,7 @@ VIDEO: dict[str, Any] = {
     "url": "/v1/videos/v_1f0c/film",
 }
 TRACKS: dict[str, Any] = {
-    "tracks": [{"id": 1, "phrase": "dog", "frame": 0, "colour": "#e69f00"}],
+    "tracks": [{"id": 1, "phrase": "dog", "frame": 0, "added": False, "colour": "#e69f00"}],
     "not_found": [],
     "notices": [],
     "video": "v_1f0c",
@@ -153,10 +153,12 @@ TRACKS: dict[str, Any] = {
     "frame": 0,
     "request": {
         "phrases": ["dog"],
+        "exemplars": [],
         "question": None,
         "boxes": [],
         "points": [],
         "labels": None,
+        "targets": [],
         "frame": None,
         "every": 1,
         "fps": None,

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from segue.detect import Exemplar
 from segue.server.http.errors import UnsupportedField
+from segue.values.box import Box
 from segue.values.message import Sampling
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e7, le=1e7)]
@@ -119,6 +121,20 @@ class _Clicks(_Body):
         return self
 
 
+class ExemplarIn(_Body):
+    """A box that shows the detector what is meant, or what is not."""
+
+    box: Corners
+    positive: bool = True
+
+    def to_exemplar(self) -> Exemplar:
+        """Return what a detector takes."""
+        return Exemplar(Box.spanning(*self.box), self.positive)
+
+
+Exemplars = Annotated[list[ExemplarIn], Field(max_length=64)]
+
+
 class NewRegionRequest(_Clicks):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"image": 0, "points": [[300, 170]], "labels": [1]}]}
@@ -131,6 +147,20 @@ class NewRegionRequest(_Clicks):
         if self.box is None and not self.points:
             raise ValueError("give a 'box', or 'points' on the object")
         return self
+
+
+class RegionsLikeRequest(_Body):
+    """Examples of what shall become regions."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"exemplars": [{"box": [40, 30, 120, 90]}], "phrase": "taxi"}]
+        }
+    )
+    exemplars: Annotated[list[ExemplarIn], Field(min_length=1, max_length=64)]
+    image: Index | None = None
+    phrase: Phrase = ""
+    preview: bool = False
 
 
 class ChangeRegionRequest(_Clicks):
@@ -159,7 +189,7 @@ class NewEditRequest(_Body):
 
 
 class SegmentRequest(_Body):
-    """Masks without a chat model: by phrases, boxes or points."""
+    """Masks without a chat model: by phrases, examples, boxes or points."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -168,14 +198,15 @@ class SegmentRequest(_Body):
     )
     image: str
     phrases: Annotated[list[RequiredPhrase], Field(max_length=16)] = []
+    exemplars: Exemplars = []
     boxes: Annotated[list[Corners], Field(max_length=64)] = []
     points: Annotated[list[PointPair] | list[Points], Field(max_length=64)] = []
     labels: Annotated[list[Label] | list[Labels], Field(max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _something(self) -> "SegmentRequest":
-        if not (self.phrases or self.boxes or self.points):
-            raise ValueError("nothing to segment: give 'phrases', 'boxes' or 'points'")
+        if not (self.phrases or self.exemplars or self.boxes or self.points):
+            raise ValueError("nothing to segment: give 'phrases', 'exemplars', 'boxes' or 'points'")
         return self
 
 

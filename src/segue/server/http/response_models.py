@@ -359,6 +359,14 @@ class RegionChangeResponse(ConversationResponse):
     region: RegionOut | None
 
 
+class RegionsPreviewResponse(BaseModel):
+    """Regions as they would be; nothing was stored."""
+
+    regions: list[RegionOut]
+    revision: int
+    """Of the conversation, which did not change."""
+
+
 class RegionPreviewResponse(BaseModel):
     """A region as it would be; nothing was stored."""
 

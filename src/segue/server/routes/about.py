@@ -5,6 +5,7 @@ from inspect import signature
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from segue.detect import ConceptDetector
 from segue.edit.operations import OPERATIONS
 from segue.embedded.samples import sample, samples
 from segue.pipeline.presets import CARDS
@@ -57,6 +58,7 @@ async def about(services: ServicesDep) -> AboutResponse:
         key_required=bool(settings.keys),
         embedded=is_ready and all(model is not None and model.embedded for model in models),
         models=StageInfo(chat=chat, detect=detect, segment=segment),
+        exemplars=assistant is not None and isinstance(assistant.detector, ConceptDetector),
         route=assistant.route if assistant is not None else None,
         teach_tag=assistant.teach_tag if assistant is not None else None,
         limits=LimitInfo(

@@ -12,22 +12,13 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from segue.embedded.samples import sample
-from segue.pipeline.answer import (
-    Done,
-    Event,
-    MarkupBroken,
-    MaskReady,
-    NotFound,
-    Notice,
-    RegionFound,
-    TextAdded,
-    ThoughtEnded,
-)
+from segue.pipeline.answer import Done, Event
 from segue.server.conversations.export import ExportFile, export, read_session
 from segue.server.conversations.pictures import clean_picture_name
+from segue.server.http.answer_events import to_answer_event
 from segue.server.http.dependencies import Owner, Services, ServicesDep
 from segue.server.http.errors import ApiError, media_type_error
-from segue.server.http.event_models import DoneEvent, NotFoundEvent, TextEvent, ThoughtEvent
+from segue.server.http.event_models import DoneEvent
 from segue.server.http.jobs import job_events
 from segue.server.http.request_models import (
     AskRequest,
@@ -42,8 +33,6 @@ from segue.server.http.response_models import (
     ConversationListResponse,
     ConversationResponse,
     JsonRoute,
-    RegionOut,
-    VerdictOut,
 )
 from segue.server.http.sse import EVENT_STREAM, ServerSentEvent, event_stream_response, to_sse
 from segue.values.image import Image
@@ -231,7 +220,7 @@ async def ask(
     async def convert(event: Event) -> Sequence[ServerSentEvent]:
         if isinstance(event, Done):  # it goes out as it is stored
             return [ServerSentEvent(DoneEvent.of(await services.find_record(owner, id)), "done")]
-        return [_to_server_sent_event(event)]
+        return [to_answer_event(event)]
 
     events = job_events(job, request, services.settings.deadline_s)
     return event_stream_response(to_sse(events, convert, named=True))
@@ -321,36 +310,6 @@ def _check_not_busy(services: Services, id: str) -> None:
             "busy",
             "A question is being answered in this conversation. Wait for it, or stop it.",
         )
-
-
-def _to_server_sent_event(event: Event) -> ServerSentEvent:
-    """Return an event of an answer as it goes out."""
-    match event:
-        case TextAdded(text):
-            return ServerSentEvent(TextEvent(text=text), "text")
-        case RegionFound(region):
-            return ServerSentEvent(RegionOut.of(region), "region")
-        case MaskReady(region):
-            return ServerSentEvent(RegionOut.of(region), "mask")
-        case NotFound(phrase, span, image, reason, verdict):
-            data = NotFoundEvent(
-                phrase=phrase,
-                span=None if span is None else list(span),
-                image=image,
-                reason=reason,
-                verdict=None if verdict is None else VerdictOut(**verdict.to_json()),
-            )
-            return ServerSentEvent(data, "not_found")
-        case MarkupBroken(text):
-            return ServerSentEvent(TextEvent(text=text), "broken")
-        case ThoughtEnded(characters, retracts, region_ids):
-            thought = ThoughtEvent(
-                characters=characters, retracts=retracts, regions=list(region_ids)
-            )
-            return ServerSentEvent(thought, "thought")
-        case Notice(text):
-            return ServerSentEvent(TextEvent(text=text), "notice")
-    raise AssertionError(f"{event!r} has no form as a server-sent event")
 
 
 async def _stop_job(services: Services, id: str) -> None:

@@ -20,6 +20,7 @@ from segue.server.http.request_models import (
     MergeRequest,
     NewEditRequest,
     NewRegionRequest,
+    RegionsLikeRequest,
 )
 from segue.server.http.response_models import (
     ConversationResponse,
@@ -27,6 +28,7 @@ from segue.server.http.response_models import (
     RegionChangeResponse,
     RegionOut,
     RegionPreviewResponse,
+    RegionsPreviewResponse,
     json_response,
 )
 from segue.server.routes.conversations import current_state
@@ -68,6 +70,31 @@ async def add_region(
     if body.preview:
         return json_response(await _preview(services, owner, id, region))
     return (await current_state(services, owner, id)).with_region(region.id)
+
+
+@router.post(
+    "/regions/like",
+    status_code=201,
+    response_model=ConversationResponse,
+    responses={200: {"model": RegionsPreviewResponse, "description": "A preview."}},
+)
+async def add_regions_like(
+    id: str, body: RegionsLikeRequest, request: Request, services: ServicesDep, owner: Owner
+) -> ConversationResponse | Response:
+    """Make regions of all that is like what boxes show; with `preview`, only show them."""
+    exemplars = [one.to_exemplar() for one in body.exemplars]
+
+    def add(conversation: Conversation) -> tuple[Region, ...]:
+        return conversation.add_regions_like(
+            exemplars, body.image, phrase=body.phrase, preview=body.preview
+        )
+
+    regions = await _change(services, owner, id, request, add)
+    if not body.preview:
+        return await current_state(services, owner, id)
+    revision = await services.run_db(services.conversations.find_revision, owner, id)
+    found = [RegionOut.of(region) for region in regions]
+    return json_response(RegionsPreviewResponse(regions=found, revision=revision))
 
 
 @router.post("/regions/merge")

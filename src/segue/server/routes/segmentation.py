@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["segment"], route_class=JsonRoute)
 async def segment(
     body: SegmentRequest, request: Request, services: ServicesDep, owner: Owner
 ) -> SegmentResponse:
-    """Masks by phrases, boxes or points.
+    """Masks by phrases, examples, boxes or points.
 
     A picture that was sent before can be named by its digest, and is not encoded again.
     """
@@ -39,9 +39,10 @@ async def segment(
             boxes=boxes or None,
             points=body.points or None,
             labels=body.labels,
+            exemplars=[one.to_exemplar() for one in body.exemplars],
         ),
         request,
-        quick=not body.phrases and len(boxes) <= 1,
+        quick=not (body.phrases or body.exemplars) and len(boxes) <= 1,
     )
     phrases_found = {region.phrase for region in regions}
     return SegmentResponse(

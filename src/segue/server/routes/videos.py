@@ -1,27 +1,43 @@
 """Films: kept, shown frame by frame, and followed through."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, closing
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
+from segue.pipeline.answer import Done, Event
 from segue.runs.tracking.entries import TrackedFrame
+from segue.server.http.access import CLEANUPS
+from segue.server.http.answer_events import to_answer_event
 from segue.server.http.dependencies import Owner, Services, ServicesDep
 from segue.server.http.errors import ApiError
 from segue.server.http.jobs import ClientDisconnected, job_events
 from segue.server.http.response_models import JsonRoute
-from segue.server.http.sse import EVENT_STREAM, ServerSentEvent, event_stream_response, to_sse
+from segue.server.http.sse import (
+    EVENT_STREAM,
+    ServerSentEvent,
+    SseItem,
+    event_stream_response,
+    to_sse,
+)
 from segue.server.http.video_models import (
+    FilmAnswer,
+    FilmQuestion,
+    PointedOutResponse,
+    PointOutRequest,
+    QuestionStartEvent,
     TrackedFrameOut,
     TracksDoneEvent,
     TracksEvent,
     TracksRequest,
     TracksResponse,
     TracksStartEvent,
+    UndoRequest,
     VideoListResponse,
     VideoOut,
 )
@@ -35,6 +51,8 @@ from segue.server.videos.service import (
 from segue.server.videos.store import VideoRecord
 from segue.server.videos.upload import receive_film
 from segue.server.worker import Job
+from segue.values.box import Size
+from segue.video.frames import VideoFrame
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=JsonRoute)
 
@@ -124,6 +142,93 @@ async def get_frame(
     return Response(content, media_type=f"image/{format}", headers=_FOREVER)
 
 
+@router.post("/{id}/frames/{number}/segment")
+async def segment_frame(
+    id: str,
+    number: FrameIndex,
+    body: PointOutRequest,
+    request: Request,
+    services: ServicesDep,
+    owner: Owner,
+) -> PointedOutResponse:
+    """Get the masks of what is pointed at on a frame, before it is followed. Nothing is kept."""
+    videos = services.videos
+    record = videos.store.find(owner, id)
+    services.worker.check_room()
+    n_pixels, most = record.width * record.height, services.settings.max_mask_pixels
+    if len(body.targets) * n_pixels > most:
+        raise ApiError(
+            400,
+            "invalid_value",
+            f"{len(body.targets)} masks of {record.height} x {record.width} pixels are more than "
+            f"the limit of {most} pixels. Ask for fewer at once.",
+            param="targets",
+        )
+    targets = [target.to_target(Size(record.height, record.width)) for target in body.targets]
+    exemplars = [one.to_exemplar() for one in body.exemplars]
+    async with services.pixel_reservations.reserve(n_pixels):
+        frame = await services.run_in_thread(videos.read_frame, record, number)
+        pointed = await services.run_on_models(
+            lambda: videos.point_out(frame.image, body.phrases, exemplars, targets),
+            request,
+            quick=not (body.phrases or exemplars) and len(targets) <= 1,
+        )
+    return PointedOutResponse.of(number, pointed, len(targets))
+
+
+@router.post(
+    "/{id}/ask",
+    response_model=FilmAnswer,
+    responses={
+        200: {
+            "content": {
+                EVENT_STREAM: {
+                    "schema": {"type": "string"},
+                    "example": 'event: start\ndata: {"frames": [{"number": 0, "seconds": 0}]}\n\n'
+                    'event: text\ndata: {"text": "A dog"}\n\nevent: done\ndata: {…}\n\n',
+                }
+            }
+        }
+    },
+)
+async def ask(
+    id: str, body: FilmQuestion, request: Request, services: ServicesDep, owner: Owner
+) -> FilmAnswer | Response:
+    """Ask the chat model about a film or one of its frames. Nothing of it is kept.
+
+    With `stream`, the answer comes as server-sent events while it is being written.
+    """
+    videos = services.videos
+    record = videos.store.find(owner, id)
+    services.worker.check_room()
+    videos.check_chat()
+    frames = await _question_frames(services, request, record, body)
+    sampling = body.sampling(services.settings.max_new_tokens)
+    is_film = body.frame is None
+    job = services.worker.submit(
+        lambda: videos.ask(frames, body.question, sampling, body.route, is_film=is_film)
+    )
+    videos.store.touch(record)
+    events = job_events(job, request, services.settings.deadline_s)
+    if body.stream:
+
+        async def convert(event: Event) -> Sequence[ServerSentEvent]:
+            if isinstance(event, Done):
+                answer = FilmAnswer.of_answer(frames, event.answer)
+                return [ServerSentEvent(answer, "done")]
+            return [to_answer_event(event)]
+
+        start = ServerSentEvent(QuestionStartEvent.of(frames), "start")
+        return event_stream_response(_after(start, to_sse(events, convert, named=True)))
+    try:
+        async for event in events:
+            if isinstance(event, Done):
+                return FilmAnswer.of_answer(frames, event.answer)
+    except ClientDisconnected:
+        return Response(status_code=499)
+    raise AssertionError("an answer ends with Done")
+
+
 @router.post(
     "/{id}/tracks",
     response_model=TracksResponse,
@@ -149,7 +254,8 @@ async def follow(
     videos = services.videos
     record = videos.store.find(owner, id)
     services.worker.check_room()
-    settings = body.to_settings()
+    size = Size(record.height, record.width)
+    settings, additions = body.to_settings(size), body.to_additions(size)
     corrections = [correction.to_correction() for correction in body.corrections]
     run_id = videos.run_id(settings)
     await _wait_for_run(services, id, run_id)
@@ -158,7 +264,8 @@ async def follow(
 
     def steps() -> Iterator[ServerSentEvent]:
         # Masks become text before they wait for a client that reads slowly.
-        with closing(videos.track(record, settings, corrections, with_stored=with_stored)) as run:
+        run = videos.track(record, settings, corrections, additions, with_stored=with_stored)
+        with closing(run):
             for event in run:
                 yield _to_server_sent_event(record, event)
 
@@ -187,6 +294,21 @@ async def get_tracks(id: str, run: str, services: ServicesDep, owner: Owner) -> 
     return await services.run_in_thread(_stored_tracks, services.videos, record, run)
 
 
+@router.post("/{id}/tracks/{run}/undo")
+async def undo(
+    id: str, run: str, body: UndoRequest, services: ServicesDep, owner: Owner
+) -> TracksResponse:
+    """Undo the last correction or addition of a run: of a frame or a track, or of all.
+
+    What it had changed is as before; where frames are pending then, the same request goes on.
+    """
+    videos = services.videos
+    record = videos.store.find(owner, id)
+    await _wait_for_run(services, id, run)
+    await services.run_in_thread(videos.undo, record, run, body.frame, body.track)
+    return await services.run_in_thread(_stored_tracks, videos, record, run)
+
+
 @router.get("/{id}/tracks/{run}/{file}", response_class=FileResponse)
 async def export_tracks(
     id: str,
@@ -203,6 +325,44 @@ async def export_tracks(
     return FileResponse(
         written, media_type=EXPORTS[file][0], headers={"Content-Disposition": disposition}
     )
+
+
+async def _question_frames(
+    services: Services, request: Request, record: VideoRecord, body: FilmQuestion
+) -> list[VideoFrame]:
+    """Decode what a question shows; the room for it is kept until the request is done.
+
+    Raises:
+        ApiError: 404, there is no such frame; 400, the frames are too large together.
+    """
+    videos = services.videos
+    if body.frame is not None:
+        videos.check_frame(record, body.frame)
+    n_frames = 1 if body.frame is not None else min(body.frames, record.frames)
+    n_pixels, most = n_frames * record.width * record.height, services.settings.max_total_pixels
+    if n_pixels > most:
+        raise ApiError(
+            400,
+            "picture_too_large",
+            f"{n_frames} frames have {n_pixels} pixels together, more than the limit of {most}. "
+            "Ask with fewer 'frames'.",
+            param="frames",
+        )
+    await services.pixel_reservations.take(n_pixels)
+    give = partial(services.pixel_reservations.give, n_pixels)
+    request.scope.setdefault(CLEANUPS, []).append(give)
+    if body.frame is not None:
+        return [await services.run_in_thread(videos.read_frame, record, body.frame)]
+    return await services.run_in_thread(
+        videos.question_frames, record, n_frames, body.start, body.end
+    )
+
+
+async def _after(first: SseItem, rest: AsyncIterator[SseItem]) -> AsyncIterator[SseItem]:
+    yield first
+    async with aclosing(rest):  # type: ignore[type-var]
+        async for item in rest:
+            yield item
 
 
 def _stored_tracks(videos: VideoService, record: VideoRecord, run: str) -> TracksResponse:

@@ -5,7 +5,7 @@ import io
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,9 +14,13 @@ import numpy as np
 import PIL.Image
 
 from segue.assistant import Assistant
+from segue.detect import Exemplar
 from segue.errors import InputError
 from segue.export import tracks as exports
-from segue.runs.tracking.entries import Correction, TrackedFrame
+from segue.pipeline.answer import Event
+from segue.pipeline.routing import Route
+from segue.runs.tracking.entries import Addition, Correction, Target, TrackedFrame
+from segue.runs.tracking.pointing import PointedOut, point_out
 from segue.runs.tracking.run import TrackingRun
 from segue.runs.tracking.settings import TrackingSettings
 from segue.runs.tracking.store import JOURNAL, MANIFEST, TrackStore
@@ -26,7 +30,10 @@ from segue.server.videos.store import VideoRecord, VideoStore, new_record
 from segue.server.videos.upload import Film
 from segue.server.worker import Job
 from segue.trackers import Tracker
-from segue.video.frames import Video
+from segue.values.image import Image
+from segue.values.message import Sampling
+from segue.video.frames import Video, VideoFrame
+from segue.video.sampling import sample_frames
 from segue.video.video_file import VideoFile, VideoTooLarge, require_av
 
 LoadTracker = Callable[[Assistant], Tracker | None]
@@ -152,6 +159,35 @@ class VideoService:
         Raises:
             ApiError: 404, the film has fewer; 400, it cannot be decoded.
         """
+        picture = PIL.Image.fromarray(
+            np.ascontiguousarray(self.read_frame(record, number).image.array)
+        )
+        if size is not None:
+            picture.thumbnail((size, size))
+        buffer = io.BytesIO()
+        options = {"quality": 90} if kind == "jpeg" else {"compress_level": 1}
+        picture.save(buffer, kind.upper(), **options)
+        return buffer.getvalue()
+
+    def read_frame(self, record: VideoRecord, number: int) -> VideoFrame:
+        """Decode a frame; in any thread.
+
+        Raises:
+            ApiError: 404, the film has fewer; 400, it cannot be decoded.
+        """
+        self.check_frame(record, number)
+        for frame in self.open(record).read([number]):
+            return frame
+        raise ApiError(
+            400, "video_unreadable", f"Frame {number} cannot be decoded.", param="number"
+        )
+
+    def check_frame(self, record: VideoRecord, number: int) -> None:
+        """Check that a film has a frame.
+
+        Raises:
+            ApiError: 404, it has fewer.
+        """
         if number >= record.frames:
             raise ApiError(
                 404,
@@ -159,17 +195,73 @@ class VideoService:
                 f"There is no frame {number} in this film, expected 0 to {record.frames - 1}.",
                 param="number",
             )
-        for frame in self.open(record).read([number]):
-            picture = PIL.Image.fromarray(np.ascontiguousarray(frame.image.array))
-            if size is not None:
-                picture.thumbnail((size, size))
-            buffer = io.BytesIO()
-            options = {"quality": 90} if kind == "jpeg" else {"compress_level": 1}
-            picture.save(buffer, kind.upper(), **options)
-            return buffer.getvalue()
-        raise ApiError(
-            400, "video_unreadable", f"Frame {number} cannot be decoded.", param="number"
+
+    # before anything is followed
+
+    def point_out(
+        self,
+        image: Image,
+        phrases: Sequence[str],
+        exemplars: Sequence[Exemplar],
+        targets: Sequence[Target],
+    ) -> PointedOut:
+        """Return the masks of what is pointed at on a frame; in the thread of the models.
+
+        Raises:
+            SegueError: a stage that is needed is missing, or failed.
+        """
+        return point_out(
+            self._models(), image, phrases=phrases, exemplars=exemplars, targets=targets
         )
+
+    def check_chat(self) -> None:
+        """Check that questions can be asked.
+
+        Raises:
+            ApiError: 400, there is no chat model.
+        """
+        if self._models().chat is None:
+            raise ApiError(
+                400,
+                "unsupported",
+                "Nobody can be asked here: the server has no chat model. Name what is to be "
+                "followed, or point at it.",
+            )
+
+    def question_frames(
+        self, record: VideoRecord, n_frames: int, start_s: float, end_s: float | None
+    ) -> list[VideoFrame]:
+        """Decode the frames that a question about the film shows; in any thread.
+
+        Raises:
+            InputError: there is no frame in that part.
+        """
+        return sample_frames(self.open(record), n_frames, start_s=start_s, end_s=end_s)
+
+    def ask(
+        self,
+        frames: Sequence[VideoFrame],
+        question: str,
+        sampling: Sampling,
+        route: Route | None,
+        *,
+        is_film: bool,
+    ) -> Iterator[Event]:
+        """Ask about frames, and forget it; in the thread of the models.
+
+        Args:
+            frames: what the chat model is shown, in the order of time.
+            question: what the user typed.
+            sampling: how the reply is written.
+            route: who answers; None: as the server was started.
+            is_film: whether the frames stand for the film, and their times are told.
+        """
+        models = self._models()
+        if is_film:
+            conversation = models.open_frames(frames)
+        else:
+            conversation = models.open(*[frame.image for frame in frames])
+        return conversation.stream(question, sampling, route=route)
 
     # runs
 
@@ -226,6 +318,7 @@ class VideoService:
         record: VideoRecord,
         settings: TrackingSettings,
         corrections: list[Correction],
+        additions: list[Addition],
         *,
         with_stored: bool,
     ) -> Generator[RunEvent]:
@@ -235,6 +328,7 @@ class VideoService:
             record: the film.
             settings: what is followed; the run of the same ones goes on.
             corrections: those that the run has already are not repeated.
+            additions: likewise.
             with_stored: whether frames that were done before are given, too, in front.
 
         Raises:
@@ -251,19 +345,22 @@ class VideoService:
                 self._models(),
                 self.tracker,
                 corrections=corrections,
+                additions=additions,
             )
             is_known = bool(run.store.tracks)
-            n_pending = run.n_pending if is_known else len(run.numbers)
+            n_base = 0 if is_known else len(run.numbers)
+            n_pending = run.n_pending + n_base
             yield RunStarted(run, n_pending, run.store.n_frames if with_stored else 0)
             if is_known:
                 yield TracksKnown(run.store)
                 if with_stored:
                     yield from run.store.frames()
+            n_known = len(run.store.tracks)
             results = run.results()
             try:
                 for frame in results:
-                    if not is_known:
-                        is_known = True
+                    if len(run.store.tracks) != n_known:
+                        n_known = len(run.store.tracks)
                         yield TracksKnown(run.store)
                     yield frame
             finally:
@@ -286,6 +383,19 @@ class VideoService:
         if not store.tracks:
             raise not_found_error("run", run)
         return store
+
+    def undo(self, record: VideoRecord, run: str, frame: int | None, track: int | None) -> None:
+        """Undo the last correction or addition of a run that is not busy; in any thread.
+
+        Raises:
+            ApiError: 404, there is no such run; 409, there is nothing to undo.
+        """
+        with self.stored_run(record, run) as store:
+            try:
+                store.undo(frame, track)
+            except InputError as error:
+                raise ApiError(409, "nothing_to_undo", str(error)) from error
+        self.store.touch(record)
 
     def export(self, record: VideoRecord, run: str, name: str) -> Path:
         """Write a file of a run, and return it; it is written once for each state of the run.

@@ -135,6 +135,8 @@ export function keep(id, region, prompt, signal) {
   return read(at(id, `/regions/${region}`), { json: change, method: "PATCH", signal });
 }
 
+/** All that is like what boxes show; with `preview`, nothing is kept. */
+export const regionsLike = (id, prompt) => read(at(id, "/regions/like"), { json: prompt });
 export const renameRegion = (id, region, phrase) => keep(id, region, { phrase });
 export const removeRegion = (id, region) => read(at(id, `/regions/${region}`), { method: "DELETE" });
 export const merge = (id, ids, phrase) => read(at(id, "/regions/merge"), { json: { ids, phrase } });

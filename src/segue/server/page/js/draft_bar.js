@@ -1,7 +1,7 @@
 /** The bar over the picture while a person points something out: name it, keep it, discard it. */
 
 import { byId, element, icon } from "./dom.js";
-import { discard, keepDraft, takeBack } from "./draft.js";
+import { discard, keepDraft, nameExemplars, takeBack } from "./draft.js";
 import { t } from "./i18n.js";
 import { areaOf } from "./region_strip.js";
 import { maskOf, set, state, watch } from "./store.js";
@@ -20,6 +20,7 @@ export function showDraft() {
     event.preventDefault();
     keepDraft(field.value);
   });
+  field.addEventListener("change", () => nameExemplars(field.value));
   let before = null;
   watch(["draft", "language"], () => {
     const { draft } = state;
@@ -34,6 +35,11 @@ export function showDraft() {
     name(away, t("draftDiscard"));
     keep.textContent = t("draftKeep");
     if (!draft) return;
+    if (draft.exemplars) {
+      keep.disabled = !draft.results?.length || Boolean(draft.keeping);
+      words.textContent = draft.results ? t("likeFound", draft.results.length) : t("draftWaiting");
+      return;
+    }
     const found = draft.result && (maskOf(draft.result)?.area ?? 0) > 0;
     keep.disabled = !found || Boolean(draft.keeping);
     words.textContent = found ? areaOf(draft.result) : draft.result ? t("draftEmpty") : t("draftWaiting");
@@ -45,6 +51,9 @@ function name(button, words) {
   button.title = words;
 }
 
+/** Tools that show examples. */
+const EXAMPLES = new Set(["like", "unlike"]);
+
 /** The tools at the edge of the picture. */
 export function showTools(viewer) {
   const buttons = document.querySelectorAll("[data-tool]:is(button)");
@@ -52,7 +61,7 @@ export function showTools(viewer) {
   watch(["tool", "language", "draft"], () => {
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
     byId("stage").dataset.tool = state.tool;
-    const hint = { click: "hintClick", box: "hintBox" }[state.tool];
+    const hint = { click: "hintClick", box: "hintBox", like: "hintLike", unlike: "hintUnlike" }[state.tool];
     byId("hint").hidden = !hint || (state.draft !== null && state.draft.points.length > 1);
     if (hint) byId("hint").textContent = t(hint);
   });
@@ -62,14 +71,16 @@ export function showTools(viewer) {
   byId("masks").addEventListener("click", toggleMasks);
   watch(["about"], () => {
     const able = state.about === null || state.about.models.segment !== null;
-    for (const button of buttons) button.disabled = !able && button.dataset.tool !== "look";
+    for (const button of buttons) button.disabled = !able && button.dataset.tool !== "look" && !EXAMPLES.has(button.dataset.tool);
+    for (const tool of EXAMPLES) document.querySelector(`button[data-tool="${tool}"]`).hidden = !state.about?.exemplars;
   });
   watch(["masksShown"], () => byId("masks").setAttribute("aria-pressed", String(state.masksShown)));
 }
 
 /** Take a tool into the hand. */
 export function chooseTool(tool) {
-  if (document.querySelector(`button[data-tool="${tool}"]`).disabled) return;
+  const button = document.querySelector(`button[data-tool="${tool}"]`);
+  if (button.disabled || button.hidden) return;
   if (tool === "look") discard();
   set({ tool });
 }

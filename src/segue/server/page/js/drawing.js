@@ -155,7 +155,15 @@ function shortened(context, text, most) {
 }
 
 /** What is being pointed out: a preview of its mask, its box and its clicks. */
-export function paintDraft(context, scene, { mask, box, points, labels }) {
+export function paintDraft(context, scene, { mask, box, points, labels, masks = [], exemplars = [] }) {
+  for (const one of [mask, ...masks]) paintDraftMask(context, scene, one);
+  for (const one of exemplars) strokeTwice(context, scene, boxPath(one.box), one.positive ? DRAFT : AWAY, 3, [3, 4]);
+  if (box) strokeTwice(context, scene, boxPath(box), DRAFT, 2, [7, 5]);
+  inFrame(context, scene);
+  points.forEach((point, i) => paintPoint(context, scene.transform.toFrame(...point), labels[i]));
+}
+
+function paintDraftMask(context, scene, mask) {
   const layer = mask && tint(mask, DRAFT);
   if (layer) {
     inPicture(context, scene);
@@ -165,9 +173,6 @@ export function paintDraft(context, scene, { mask, box, points, labels }) {
     context.globalAlpha = 1;
     strokeTwice(context, scene, outline(mask), DRAFT, 2.5);
   }
-  if (box) strokeTwice(context, scene, boxPath(box), DRAFT, 2, [7, 5]);
-  inFrame(context, scene);
-  points.forEach((point, i) => paintPoint(context, scene.transform.toFrame(...point), labels[i]));
 }
 
 function paintPoint(context, [x, y], label) {

@@ -1,6 +1,6 @@
 /** Mouse, pen and fingers on the canvas: choose, point, draw boxes, move the divider. */
 
-import { addPoint, dragBox, endBox } from "./draft.js";
+import { addExemplar, addPoint, dragBox, endBox } from "./draft.js";
 import { boxBetween, followGestures } from "./gestures.js";
 import { choose } from "./selection.js";
 import { set, state } from "./store.js";
@@ -34,13 +34,16 @@ export function followPointers(viewer) {
     },
     left: () => set({ lit: new Set() }),
     grabs: (place) => (onDivider(place) ? "divide" : null),
-    dragKind: (event) => (state.tool === "box" && event.buttons !== 2 ? "box" : "pan"),
+    dragKind: (event) => (["box", "like", "unlike"].includes(state.tool) && event.buttons !== 2 ? "box" : "pan"),
     drag(kind, from, to) {
       if (kind === "box") dragBox(boxBetween(from, to, viewer.picture));
       else divide(to);
     },
-    drop(kind, from, to) {
-      if (kind === "box") endBox(to && boxBetween(from, to, viewer.picture));
+    drop(kind, from, to, event) {
+      if (kind !== "box") return;
+      const box = to && boxBetween(from, to, viewer.picture);
+      if (state.tool === "box") endBox(box);
+      else addExemplar(box, state.tool === "like" && !event?.shiftKey);
     },
   });
 

@@ -3,7 +3,7 @@
 import { deleteChosen, redo, undo } from "./actions.js";
 import { openList } from "./conversation_list.js";
 import { byId } from "./dom.js";
-import { addPoint, discard, dragBox, endBox, keepDraft, takeBack } from "./draft.js";
+import { addExemplar, addPoint, discard, dragBox, endBox, keepDraft, takeBack } from "./draft.js";
 import { chooseTool, toggleMasks } from "./draft_bar.js";
 import { endEdit } from "./edit_form.js";
 import { t } from "./i18n.js";
@@ -26,6 +26,7 @@ export function followKeys(viewer) {
     v: () => chooseTool("look"),
     p: () => chooseTool("click"),
     b: () => chooseTool("box"),
+    l: () => chooseTool("like"),
     h: toggleMasks,
     n: () => nextRegion(1),
     Delete: () => state.chosen.size && deleteChosen(),
@@ -63,7 +64,7 @@ export function followKeys(viewer) {
     keepInView(viewer.cross);
     const region = viewer.regionAt(viewer.cross);
     set({ lit: new Set(region ? [region.id] : []) });
-    if (corner && state.tool === "box") dragBox(boxTo(viewer.cross));
+    if (corner && state.tool !== "click") dragBox(boxTo(viewer.cross));
     say(t("markAt", Math.round(viewer.cross[0]), Math.round(viewer.cross[1]), region ? nameOf(region) : ""));
     viewer.draw();
   }
@@ -82,7 +83,8 @@ export function followKeys(viewer) {
     if (state.tool === "click") addPoint(viewer.cross, away ? 0 : 1);
     else if (state.tool === "look") choose(viewer.regionAt(viewer.cross)?.id ?? null, away);
     else if (corner) {
-      endBox(boxTo(viewer.cross));
+      if (state.tool === "box") endBox(boxTo(viewer.cross));
+      else addExemplar(boxTo(viewer.cross), state.tool === "like" && !away);
       corner = null;
     } else corner = [...viewer.cross];
   }

@@ -49,6 +49,8 @@ export class Viewer extends PictureView {
       shown,
       draft: draft && {
         mask: draft.result && maskOf(draft.result),
+        masks: (draft.results ?? []).map(maskOf),
+        exemplars: draft.exemplars ?? [],
         box: draft.dragged ?? draft.box,
         points: draft.points,
         labels: draft.labels,

@@ -33,7 +33,7 @@ export function showFilms() {
 export async function closeFilm() {
   stop();
   clearEntries();
-  set({ film: null, run: null, marks: null, correction: null, chosen: null, number: 0, isPlaying: false });
+  set({ film: null, run: null, things: [], active: null, found: null, exemplars: null, correction: null, chosen: null, number: 0, isPlaying: false });
   history.replaceState(null, "", location.pathname);
   await listFilms();
 }
@@ -53,7 +53,7 @@ export async function openFilm(id, run = null) {
   try {
     const film = await whileWorking(api.film(id));
     clearEntries();
-    set({ film, number: 0, run: null, marks: null, correction: null, chosen: null, isPlaying: false, tool: "look" });
+    set({ film, number: 0, run: null, things: [], active: null, found: null, exemplars: null, correction: null, chosen: null, isPlaying: false, tool: "look" });
     history.replaceState(null, "", run ? `#v=${id}&r=${run}` : `#v=${id}`);
     if (!run) return;
     const stored = await whileWorking(api.stored(id, run));

@@ -16,6 +16,8 @@ import { Player } from "./player.js";
 import { followPointing, goTo } from "./pointing.js";
 import { set } from "./store.js";
 import { showTimeline } from "./timeline.js";
+import { showQuestion } from "./question.js";
+import { showThings } from "./things.js";
 import { FilmView } from "./view.js";
 
 const AGAIN_MS = 1500;
@@ -27,6 +29,8 @@ const player = new Player(view);
 followPageSettings(set);
 showFilms();
 showPanel();
+showThings();
+showQuestion();
 showTimeline((number) => goTo(number, player));
 showDownloads();
 followPointing(view, player);

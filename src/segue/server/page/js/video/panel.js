@@ -3,8 +3,9 @@
 import { byId, element, keyedChildren } from "../dom.js";
 import { t } from "../i18n.js";
 import { quoted } from "../notices.js";
-import { correct, followMarked, goOn, stop } from "./following.js";
-import { choose, discard, markWords, takeBack } from "./marking.js";
+import { addMarked, canAdd, correct, followMarked, goOn, stop, undo, undoableOf } from "./following.js";
+import { activate, choose, discard, markWords, takeBack } from "./marking.js";
+import { newPhrases, phrasesOf, previewNames } from "./previews.js";
 import { entryOf, lookedAt, nameOf, set, state, trackOf, watch } from "./store.js";
 
 const EVERY = [1, 2, 3, 5, 10, 25];
@@ -22,7 +23,12 @@ export function showPanel() {
   });
   byId("draft-back").addEventListener("click", takeBack);
   byId("discard").addEventListener("click", discard);
+  byId("draft-next").addEventListener("click", nextThing);
+  byId("afresh").addEventListener("click", followAfresh);
+  byId("undo").addEventListener("click", undoChosen);
   byId("phrases").addEventListener("input", nameFollow);
+  byId("every").addEventListener("change", nameFollow);
+  previewNames();
   watch(["language"], () => {
     const chosen = byId("every").value || "1";
     byId("every").replaceChildren(
@@ -30,8 +36,9 @@ export function showPanel() {
     );
     byId("every").value = chosen;
   });
-  watch(["marks", "correction", "language", "chosen", "isFollowing"], showDraft);
-  watch(["run", "isFollowing", "language", "marks", "about"], showProgress);
+  watch(["things", "active", "correction", "language", "chosen", "isFollowing", "run"], showDraft);
+  watch(["run", "isFollowing", "language", "things", "found", "about"], showProgress);
+  watch(["run", "chosen", "number", "isFollowing", "language"], showUndo);
   showTracks();
 }
 
@@ -39,41 +46,74 @@ export function showPanel() {
 export function followNow() {
   if (state.isFollowing) return;
   if (canGoOn()) goOn();
-  else followMarked(phrasesOf(byId("phrases").value), Number(byId("every").value));
+  else if (canAdd(every())) addMarked();
+  else followAfresh();
+}
+
+function every() {
+  return Number(byId("every").value);
+}
+
+/** Follow what is named and pointed at, and leave the run. */
+function followAfresh() {
+  if (!state.isFollowing) followMarked(byId("phrases").value, every());
+}
+
+/** Let the next click begin another thing. */
+export function nextThing() {
+  activate(null);
+}
+
+/** Undo the last correction of the track that is chosen, or that it was added. */
+export function undoChosen() {
+  const track = state.chosen === null ? null : trackOf(state.chosen);
+  const what = track && undoableOf(track, state.number);
+  if (what) undo(track, what);
 }
 
 /** Follow what is marked on the frame. */
 export function keepMarked() {
   if (state.isFollowing) return;
   if (state.correction) correct();
-  else if (state.marks) followMarked(phrasesOf(byId("phrases").value), Number(byId("every").value));
-}
-
-/** Phrases with commas between, in any script. */
-function phrasesOf(text) {
-  const phrases = text.split(/[,，、;；\n]/u).map((phrase) => phrase.trim());
-  return [...new Set(phrases.filter(Boolean))];
+  else if (state.things.length) followNow();
 }
 
 /** Whether the run is not done, and the form asks for nothing else. */
 function canGoOn() {
-  const { run, marks, isFollowing } = state;
-  if (!run || isFollowing || marks || !run.pending) return false;
-  const same = (run.request.phrases ?? []).join() === phrasesOf(byId("phrases").value).join();
-  return same && (run.request.every ?? 1) === Number(byId("every").value);
+  const { run, things, isFollowing } = state;
+  if (!run || isFollowing || things.length || !run.pending) return false;
+  if (newPhrases().length && !isAsked(run)) return false;
+  return (run.request.every ?? 1) === every();
+}
+
+/** Whether the field names what the run was begun with. */
+function isAsked(run) {
+  return (run.request.phrases ?? []).join() === phrasesOf(byId("phrases").value).join();
 }
 
 function nameFollow() {
-  byId("follow").textContent = t(canGoOn() ? "video.goOn" : "video.follow");
+  const isAdding = !canGoOn() && canAdd(every());
+  byId("follow").textContent = t(canGoOn() ? "video.goOn" : isAdding ? "video.add" : "video.follow");
+  byId("afresh").hidden = !isAdding;
+}
+
+function showUndo() {
+  const track = state.chosen === null ? null : trackOf(state.chosen);
+  const what = track && undoableOf(track, state.number);
+  byId("undo").hidden = !what;
+  byId("undo").disabled = state.isFollowing;
+  if (what) byId("undo-words").textContent = what.isAddition ? t("video.remove", nameOf(track)) : t("video.undo", what.frame);
 }
 
 function showDraft() {
   const words = markWords();
   byId("draft").hidden = !words;
   byId("draft-words").textContent = words;
-  byId("draft-keep").textContent = t(state.correction ? "video.followAnew" : "video.follow");
-  byId("draft-keep").disabled = state.isFollowing;
-  byId("marks-words").textContent = state.marks ? words : t("video.nothingMarked");
+  const isNothing = state.correction?.result && !state.correction.result.mask;
+  byId("draft-keep").textContent = t(state.correction ? "video.followAnew" : canAdd(every()) ? "video.add" : "video.follow");
+  byId("draft-keep").disabled = state.isFollowing || Boolean(isNothing);
+  byId("draft-next").hidden = Boolean(state.correction) || state.active === null;
+  if (isNothing) byId("draft-words").textContent = t("video.nothingThere", state.correction.frame);
 }
 
 function showProgress() {

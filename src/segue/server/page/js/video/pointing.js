@@ -5,10 +5,12 @@ import { byId, element } from "../dom.js";
 import { boxBetween, followGestures } from "../gestures.js";
 import { t } from "../i18n.js";
 import { say } from "../notices.js";
-import { addPoint, choose, discard, dragBox, endBox, takeBack } from "./marking.js";
-import { keepMarked, nextTrack } from "./panel.js";
+import { activate, addExemplar, addPoint, choose, discard, dragBox, endBox, takeBack } from "./marking.js";
+import { keepMarked, nextThing, nextTrack, undoChosen } from "./panel.js";
 import { clock, nameOf, set, state, trackOf, watch } from "./store.js";
 
+/** Tools that draw boxes. */
+const BOXES = new Set(["box", "like", "unlike"]);
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Take a tool into the hand. */
@@ -23,6 +25,12 @@ export function goTo(number, player) {
   set({ number: Math.min(Math.max(number, 0), state.film.frames - 1) });
 }
 
+/** A box is done: a thing, or an example; with Shift one of what is not meant. */
+function drawn(box, away) {
+  if (state.tool === "box") endBox(box);
+  else addExemplar(box, state.tool === "like" && !away);
+}
+
 /** Let the page follow pointers and keys. */
 export function followPointing(view, player) {
   const { canvas } = view;
@@ -35,24 +43,31 @@ export function followPointing(view, player) {
         const away = event.shiftKey || event.altKey || event.button === 2;
         if (view.holds(point)) mark(() => addPoint(point, away ? 0 : 1));
       } else if (event.button === 0) {
-        choose(view.trackAt(point));
+        chooseAt(point);
       }
     },
     longPress: () => (state.tool === "click" ? (point) => view.holds(point) && mark(() => addPoint(point, 0)) : null),
     hover(point, event) {
       if (event.pointerType === "touch") return;
-      const over = state.tool === "look" ? view.trackAt(point) : null;
+      const over = state.tool === "look" ? (view.thingAt(point) ?? view.trackAt(point)) : null;
       stage.dataset.over = over === null ? "" : "region";
       set({ lit: over });
     },
     left: () => set({ lit: null }),
     grabs: () => null,
-    dragKind: (event) => (state.tool === "box" && event.buttons !== 2 ? "box" : "pan"),
+    dragKind: (event) => (BOXES.has(state.tool) && event.buttons !== 2 ? "box" : "pan"),
     drag: (_, from, to) => mark(() => dragBox(boxBetween(from, to, view.picture))),
-    drop: (_, from, to) => endBox(to && boxBetween(from, to, view.picture)),
+    drop: (_, from, to, event) => drawn(to && boxBetween(from, to, view.picture), event?.shiftKey),
   });
   wireButtons(view, player);
-  followKeys(view, player);
+  followKeys(view, player, chooseAt);
+
+  /** What is pointed at lies over the tracks. */
+  function chooseAt(point) {
+    const thing = view.thingAt(point);
+    if (thing) activate(thing);
+    else choose(view.trackAt(point));
+  }
 
   /** Marks belong to the frame that is shown, so it must stand still. */
   function mark(act) {
@@ -76,6 +91,9 @@ function wireButtons(view, player) {
   for (const button of document.querySelectorAll("button[data-tool]")) {
     button.addEventListener("click", () => chooseTool(button.dataset.tool));
   }
+  watch(["about"], () => {
+    for (const tool of ["like", "unlike"]) document.querySelector(`button[data-tool="${tool}"]`).hidden = !state.about?.exemplars;
+  });
   watch(["masksShown"], () => byId("masks").setAttribute("aria-pressed", String(state.masksShown)));
   watch(["isPlaying", "language"], () => {
     const words = t(state.isPlaying ? "video.pause" : "video.play");
@@ -84,7 +102,7 @@ function wireButtons(view, player) {
     byId("play").title = words;
     byId("play-icon").setAttribute("href", `/page/icons.svg#icon-${state.isPlaying ? "pause" : "play"}`);
   });
-  watch(["tool", "chosen", "run", "language"], () => {
+  watch(["tool", "chosen", "run", "active", "language"], () => {
     for (const button of document.querySelectorAll("button[data-tool]")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
     }
@@ -92,11 +110,12 @@ function wireButtons(view, player) {
     const track = state.chosen === null ? null : trackOf(state.chosen);
     byId("hint").hidden = state.tool === "look";
     if (track) byId("hint").textContent = t("video.hintCorrect", nameOf(track));
-    else if (state.tool !== "look") byId("hint").textContent = t(state.tool === "click" ? "hintClick" : "hintBox");
+    else if (state.tool === "click") byId("hint").textContent = t(state.active === null ? "hintClick" : "video.hintMend");
+    else if (state.tool !== "look") byId("hint").textContent = t({ box: "hintBox", like: "hintLike", unlike: "hintUnlike" }[state.tool]);
   });
 }
 
-function followKeys(view, player) {
+function followKeys(view, player, chooseAt) {
   let corner = null; // the first corner of a box
 
   const anywhere = {
@@ -110,7 +129,10 @@ function followKeys(view, player) {
     v: () => chooseTool("look"),
     p: () => chooseTool("click"),
     b: () => chooseTool("box"),
+    l: () => state.about?.exemplars && chooseTool("like"),
     n: nextTrack,
+    a: nextThing,
+    u: undoChosen,
     h: () => set({ masksShown: !state.masksShown }),
     "+": () => view.zoom(1.25),
     "=": () => view.zoom(1.25),
@@ -167,9 +189,9 @@ function followKeys(view, player) {
   function markCross(away) {
     player.pause();
     if (state.tool === "click") addPoint(view.cross, away ? 0 : 1);
-    else if (state.tool === "look") choose(view.trackAt(view.cross));
+    else if (state.tool === "look") chooseAt(view.cross);
     else if (corner) {
-      endBox(boxBetween(corner, view.cross, view.picture));
+      drawn(boxBetween(corner, view.cross, view.picture), away);
       corner = null;
     } else {
       corner = view.cross;
@@ -181,7 +203,7 @@ function followKeys(view, player) {
     if (corner || state.dragged) {
       corner = null;
       set({ dragged: null });
-    } else if (state.correction || state.marks) discard();
+    } else if (state.correction || state.things.length || state.exemplars) discard();
     else if (state.tool !== "look") chooseTool("look");
     else if (state.chosen !== null) choose(null);
     else player.pause();

@@ -19,10 +19,25 @@ const store = observable({
   isPlaying: false,
   tool: "look",
   masksShown: true,
-  /** What is to be followed: {frame, boxes, points, labels, order}; null: nothing is marked. */
-  marks: null,
-  /** Where a track really is: {track, frame, box, points, labels}. */
+  /**
+   * What is to be followed: {id, frame, phrase, box, points, labels, mask, result}. `mask` are its
+   * pixels where somebody knows them; `result` is what it would be followed as, {box, mask} with
+   * `mask` null where there is nothing; undefined until that has come.
+   */
+  things: [],
+  /** The thing that clicks belong to, by id; null: the next click begins another one. */
+  active: null,
+  /** What the named phrases are on a frame: {frame, phrases, objects, notFound}; objects as `things`. */
+  found: null,
+  /** Boxes on what is meant on a frame, and on what is not: {frame, boxes: [{box, positive}]}; null: none. */
+  exemplars: null,
+  /** Where a track really is: {track, frame, box, points, labels, result}. */
   correction: null,
+  /** The question: {question, frames, text, regions, notFound, notices, finish}; null: none yet. */
+  asked: null,
+  isAsking: false,
+  /** Ids of regions of answers that the run follows already. */
+  followed: [],
   /** A box while it is dragged, in pixels of the frame. */
   dragged: null,
   /** What is followed: {id, request, anchor, numbers, tracks, notFound, corrections, pending, done}. */
@@ -61,7 +76,7 @@ export function entryOf(track, number) {
   return entries.get(track)?.get(number);
 }
 
-/** The mask of an entry; null where it is lost. */
+/** The mask of an entry, or of what is pointed at; null where there is none. */
 export function maskOf(entry) {
   if (!entry?.mask) return null;
   if (!masks.has(entry)) masks.set(entry, new Mask(entry.mask));
@@ -86,6 +101,17 @@ export function nameOf(track) {
   const twins = state.run.tracks.filter((other) => other.phrase === track.phrase);
   if (!track.phrase) return t("video.track", track.id);
   return twins.length > 1 ? `${track.phrase} ${track.id}` : track.phrase;
+}
+
+/** All that is pointed at: things, and what the named phrases are on the frame. */
+export function pointedAt() {
+  return [...state.things, ...(state.found?.objects ?? [])];
+}
+
+/** What a thing is called. */
+export function thingName(thing) {
+  const unnamed = pointedAt().filter(({ phrase }) => !phrase);
+  return thing.phrase || t("video.thing", unnamed.indexOf(thing) + 1);
 }
 
 /** The track with this id. */

@@ -10,6 +10,10 @@ export const film = (id) => read(at(id, "?times=true"));
 export const remove = (id) => request(at(id), { method: "DELETE" });
 export const frameUrl = (id, number) => at(id, `/frames/${number}`);
 export const thumbnailUrl = (id) => at(id, "/frames/0?size=160");
+/** The masks of what is pointed at on a frame: `what` has phrases or targets. */
+export const pointOut = (id, number, what) => read(at(id, `/frames/${number}/segment`), { json: what });
+/** Undo the last correction or addition of a track; `where` has its frame. */
+export const undo = (id, run, where) => read(at(id, `/tracks/${run}/undo`), { json: where });
 export const stored = (id, run) => read(at(id, `/tracks/${run}`));
 
 /** A frame as a bitmap. */
@@ -41,8 +45,12 @@ export async function send(file, told) {
 }
 
 /** Follow; yields {name, data} as they come. Aborting the signal stops it; what was done is kept. */
-export async function* follow(id, body, signal) {
-  const response = await request(at(id, "/tracks"), { json: { ...body, stream: true }, signal });
+export const follow = (id, body, signal) => streamed(at(id, "/tracks"), body, signal);
+/** Ask about the film or a frame; yields {name, data} as they come. Aborting the signal stops the model. */
+export const ask = (id, body, signal) => streamed(at(id, "/ask"), body, signal);
+
+async function* streamed(path, body, signal) {
+  const response = await request(path, { json: { ...body, stream: true }, signal });
   try {
     for await (const event of readEvents(response.body)) {
       if (event.name === "error") throw new ApiError(response.status, event.data.error);
@@ -53,7 +61,7 @@ export async function* follow(id, body, signal) {
     if (!(error instanceof TypeError)) throw error;
     throw new ApiError(0, { message: error.message, code: "unreachable" });
   }
-  throw new ApiError(0, { message: "The frames ended early.", code: "unreachable" });
+  throw new ApiError(0, { message: "The stream ended early.", code: "unreachable" });
 }
 
 /** A file of a run to save: {blob, name}. */

@@ -6,9 +6,10 @@ import { t } from "../i18n.js";
 import { PictureView } from "../picture_view.js";
 import { showTrouble } from "./connection.js";
 import { frameOf, useFilm } from "./frames.js";
-import { colourOf, entryOf, lookedAt, maskOf, nameOf, state, watch } from "./store.js";
+import { colourOf, entryOf, lookedAt, maskOf, nameOf, pointedAt, state, thingName, watch } from "./store.js";
 
 const MARK = [36, 83, 184];
+const AWAY = [165, 35, 28];
 
 export class FilmView extends PictureView {
   /** Where the keyboard points, in pixels of the frame; null: nowhere. */
@@ -21,10 +22,10 @@ export class FilmView extends PictureView {
     watch(["film"], () => this.#useFilm());
     watch(["number", "isPlaying"], () => this.#loading.run());
     watch(
-      ["number", "nFrames", "run", "masksShown", "chosen", "lit", "marks", "correction", "dragged", "language", "film"],
+      ["number", "nFrames", "run", "masksShown", "chosen", "lit", "things", "found", "active", "exemplars", "correction", "dragged", "language", "film"],
       () => this.draw(),
     );
-    watch(["number", "nFrames", "run", "language"], () => this.#describe());
+    watch(["number", "nFrames", "run", "things", "found", "language"], () => this.#describe());
   }
 
   /** Show a frame of the browser's player. */
@@ -51,12 +52,26 @@ export class FilmView extends PictureView {
     });
   }
 
+  /** What is pointed at on the frame, as `shown`; until a mask has come, the one before. */
+  pointed() {
+    return pointedAt().flatMap((thing) => {
+      const result = thing.result ?? thing.before;
+      const mask = maskOf(result);
+      if (thing.frame !== state.number || !mask) return [];
+      const look = { fill: MARK, line: MARK };
+      const isActive = state.active === thing.id;
+      return [{ id: thing.id, mask, box: result.box, name: thingName(thing), look, lit: state.lit === thing.id, chosen: isActive }];
+    });
+  }
+
+  /** The id of the smallest thing that is pointed at, at a point; null where there is none. */
+  thingAt(point) {
+    return state.masksShown ? smallestAt(this.pointed(), point) : null;
+  }
+
   /** The id of the smallest track at a point; null where there is none. */
-  trackAt([x, y]) {
-    if (!state.masksShown) return null;
-    const hits = this.shown().filter(({ mask }) => mask.has(Math.floor(x), Math.floor(y)));
-    hits.sort((a, b) => a.mask.area - b.mask.area);
-    return hits[0]?.id ?? null;
+  trackAt(point) {
+    return state.masksShown ? smallestAt(this.shown(), point) : null;
   }
 
   #useFilm() {
@@ -90,23 +105,36 @@ export class FilmView extends PictureView {
   }
 
   #describe() {
-    const names = this.shown().map(({ name }) => name);
+    const names = [...this.shown(), ...this.pointed()].map(({ name }) => name);
     this.canvas.setAttribute("aria-label", t("video.canvasLabel", state.number, names.join(", ") || t("video.noMasks")));
   }
 
   #paint() {
     const { frame, density, transform, picture, cross } = this;
     const scene = { frame, density, transform, picture, cross };
-    Object.assign(scene, { edited: null, before: 1, masksShown: state.masksShown, shown: this.shown(), draft: null });
+    const [shown, pointed] = [this.shown(), this.pointed()];
+    Object.assign(scene, { edited: null, before: 1, masksShown: state.masksShown, shown: [...shown, ...pointed], draft: null });
     paint(this.context, scene);
     if (!picture) return;
-    const { marks, correction, dragged, number } = state;
-    for (const one of [marks, correction]) {
-      if (one?.frame !== number) continue;
-      for (const box of one.boxes ?? []) strokeTwice(this.context, scene, boxPath(box), MARK, 2, [7, 5]);
-      paintDraft(this.context, scene, { mask: null, box: one.box ?? null, points: one.points, labels: one.labels });
+    const { things, correction, dragged, number } = state;
+    for (const one of things.filter(({ frame }) => frame === number)) {
+      paintDraft(this.context, scene, { mask: null, box: one.phrase ? null : one.box, points: one.points, labels: one.labels });
+    }
+    for (const { box, positive } of state.exemplars?.frame === number ? state.exemplars.boxes : []) {
+      strokeTwice(this.context, scene, boxPath(box), positive ? MARK : AWAY, 3, [3, 4]);
+    }
+    if (correction?.frame === number) {
+      const mask = maskOf(correction.result ?? correction.before);
+      paintDraft(this.context, scene, { mask, box: correction.box, points: correction.points, labels: correction.labels });
     }
     if (dragged) strokeTwice(this.context, scene, boxPath(dragged), MARK, 2, [7, 5]);
-    this.canvas.dataset.masks = `${scene.shown.length}`;
+    this.canvas.dataset.masks = `${shown.length}`;
+    this.canvas.dataset.pointed = `${pointed.length}`;
   }
+}
+
+function smallestAt(all, [x, y]) {
+  const hits = all.filter(({ mask }) => mask.has(Math.floor(x), Math.floor(y)));
+  hits.sort((a, b) => a.mask.area - b.mask.area);
+  return hits[0]?.id ?? null;
 }
