@@ -7,7 +7,7 @@ warned of. `?check_memory=no` behind the chat model loads it all the same.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -186,16 +186,12 @@ def _remedies(
             stage.need(float_bytes, kind, capability) for stage in stages if stage is not chat
         ]
         for text, changes, value_bytes in _changes(chat, kind, float_bytes):
-            options = {**chat.options, **changes}
-            changed = FoundStage(
-                load=chat.load, kind="chat", backend=chat.backend, place=chat.place,
-                options=options,
-            ).need(value_bytes, kind, capability)  # fmt: skip
-            total = sum_of([changed, *others]).total
+            changed = replace(chat, options={**chat.options, **changes})
+            total = sum_of([changed.need(value_bytes, kind, capability), *others]).total
             if total <= free:
                 remedies.append(f"{text} needs {_gb(total)}")
         everywhere = devices.free_bytes_on_all() + devices.free_memory_bytes()
-        can_spread = chat.backend == "transformers" and kind != "cpu" and not chat.is_spread
+        can_spread = chat.backend == "transformers" and kind == "cuda" and not chat.is_spread
         if can_spread and need.total <= SPREAD_SHARE * everywhere:
             remedies.append("?device_map=auto, which uses the processor's memory too, more slowly")
     smaller = largest_fitting(kind, free, below=need.total)

@@ -42,6 +42,7 @@ from segue.cli.commands import (
     track,
 )
 from segue.cli.renamed_options import accept_old_names
+from segue.cli.terminal.notices import warnings_as_sentences
 from segue.cli.terminal.output import tolerate_output_errors
 from segue.cli.usage_errors import ExplainingGroup
 from segue.errors import InputError, MissingExtra, ModelError, SegueError, UnknownName
@@ -141,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always, with one of the exit codes above.
     """
-    with tolerate_output_errors() as streams:
+    with tolerate_output_errors() as streams, warnings_as_sentences():
         code = _run_command(arguments)
     failures = [stream.failure for stream in streams if stream.failure is not None]
     if failures and failures[0].errno != errno.EPIPE and code in (0, None):
