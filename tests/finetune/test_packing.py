@@ -14,6 +14,7 @@ from segue.finetune.preflight import preflight
 from segue.finetune.train import finetune
 from segue.finetune.trainable_models import load_trainable_model
 from segue.values.box import Size
+from small_lessons import write_conversations
 from tiny_any_chat import tiny_chat_of
 from tiny_chats import tiny_qwen2_5_vl, tiny_qwen2_vl, tiny_qwen3_vl
 
@@ -66,18 +67,18 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_conversations(
     assert row_loss == pytest.approx(loss, abs=1e-5)
 
 
-def test_a_step_on_packed_rows_is_that_of_one_large_batch(a_recipe, data, tmp_path) -> None:
+def test_a_step_on_packed_rows_is_that_of_one_large_batch(a_recipe, tmp_path) -> None:
     values = {
         "base": str(tiny_qwen3_vl(tmp_path / "base")), "max_steps": 1, "lora_dropout": 0.0,
-        "epochs": 1.0, "gradient_checkpointing": False,
+        "data": str(write_conversations(tmp_path, 4)), "gradient_checkpointing": False,
     }  # fmt: skip
-    packed = a_recipe(**values, packing=True, max_length=400, output=str(tmp_path / "packed"))
+    packed = a_recipe(**values, packing=True, max_length=200, output=str(tmp_path / "packed"))
     steps = preflight(
-        a_recipe(**values | {"max_steps": None}, packing=True, max_length=400), draw=0
+        a_recipe(**values | {"max_steps": None}, packing=True, max_length=200), draw=0
     )
-    assert steps.steps == 1  # twelve conversations of some 56 tokens in two rows
+    assert steps.steps == 1  # four conversations of some 56 tokens in two rows
     logs = []
-    for recipe in (packed, a_recipe(**values, batch_size=12)):
+    for recipe in (packed, a_recipe(**values, gradient_accumulation_steps=2)):
         finetune(recipe)
         logs.append(json.loads((Path(recipe.output) / "log.jsonl").read_text()))
     for key in ("loss", "grad_norm"):

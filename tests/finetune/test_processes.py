@@ -22,7 +22,7 @@ from segue.finetune.processes import (
     find_process_group,
 )
 from segue.finetune.train import finetune
-from tiny_chats import tiny_qwen3_vl
+from small_lessons import write_conversations
 
 
 def in_two_processes(function: Callable[[int], None], folder: Path) -> list[str]:
@@ -58,12 +58,11 @@ def in_two_processes(function: Callable[[int], None], folder: Path) -> list[str]
     return [file.read_text() if file.exists() else "" for file in files]
 
 
-def test_two_processes_stopped_and_resumed_are_one_with_doubled_batches(
-    a_recipe, data, tmp_path
-) -> None:
+def test_two_processes_stopped_and_resumed_are_one_with_doubled_batches(a_recipe, tmp_path) -> None:
+    data = write_conversations(tmp_path, 8)
     changes = {
-        "base": str(tiny_qwen3_vl(tmp_path / "base")), "lora_dropout": 0.0, "max_steps": 4,
-        "validation": str(data), "eval_steps": 4, "eval_questions": 3, "eval_max_new_tokens": 2,
+        "data": str(data), "lora_dropout": 0.0, "max_steps": 2, "validation": str(data),
+        "eval_steps": 2, "save_steps": 1, "eval_questions": 3, "eval_max_new_tokens": 2,
         "learning_rate": 1e-3,
     }  # fmt: skip
     alone = a_recipe(**changes, batch_size=4, output=str(tmp_path / "alone"))
@@ -71,13 +70,13 @@ def test_two_processes_stopped_and_resumed_are_one_with_doubled_batches(
     together = a_recipe(**changes, batch_size=1, gradient_accumulation_steps=2)
     (tmp_path / "told").mkdir()
 
-    def stop_at_step_3(line) -> None:
-        if line["step"] == 3:
+    def stop_at_step_2(line) -> None:
+        if line["step"] == 2:
             raise InputError("Enough.")
 
     def train(index: int) -> None:
         listener = (tmp_path / "told" / str(index)).touch
-        finetune(together, listener=lambda line: (stop_at_step_3(line), listener()))
+        finetune(together, listener=lambda line: (stop_at_step_2(line), listener()))
 
     stopped = in_two_processes(train, tmp_path)
     assert stopped[0] == "InputError: Enough."
@@ -85,7 +84,7 @@ def test_two_processes_stopped_and_resumed_are_one_with_doubled_batches(
     assert [p.name for p in (tmp_path / "told").iterdir()] == ["0"]
     for file in tmp_path.glob("error-*"):
         file.unlink()
-    checkpoint = Path(together.output) / "checkpoints" / "checkpoint-2"
+    checkpoint = Path(together.output) / "checkpoints" / "checkpoint-1"
     complete = json.loads((checkpoint / "complete.json").read_text())["files"]
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= set(complete)
 
