@@ -79,9 +79,9 @@ def _case(folder: Path, family: str, size: str, method: str, checkpointing: bool
     expected = preflight(recipe, draw=0)
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _memory("VmRSS")
+    before = resident_memory("VmRSS")
     finetune(recipe)
-    measured = _memory("VmHWM") - before
+    measured = resident_memory("VmHWM") - before
     shutil.rmtree(place)
     return {
         "measured": measured, "estimated": expected.memory, "parameters": expected.parameters,
@@ -97,7 +97,7 @@ def _recipe(folder: Path, base: Path, output: Path, method: str, checkpointing: 
     return make_recipe(values)
 
 
-def _memory(what: str) -> int:
+def resident_memory(what: str) -> int:
     """Bytes: "VmRSS" is what the process has now, "VmHWM" the most it had."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(what))

@@ -25,6 +25,7 @@ ROOMS = [
     {"benchmarks"},
     {"server", "notebook"},
     {"cli"},
+    {"__main__"},
 ]
 """From the ground up. Rooms of one line do not know one another."""
 FLOOR_OF = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}

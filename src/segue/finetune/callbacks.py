@@ -6,9 +6,11 @@ from typing import Any
 from transformers import TrainerCallback
 
 from segue.errors import InputError
+from segue.evaluate.tags import score_tags
 from segue.finetune.checkpoints import FinetuneRunFolder, mark_complete
 from segue.finetune.data import Selection
 from segue.finetune.eval_questions import answer_questions, headline_scores, select_questions
+from segue.finetune.processes import ProcessGroup
 from segue.finetune.recipe import Recipe
 from segue.finetune.trainable import TrainableModel
 
@@ -20,11 +22,32 @@ _SAMPLE_SIZE = 4
 """Replies that the log holds word for word at each evaluation."""
 
 
-class LogCallback(TrainerCallback):
-    """Writes what the Trainer reports into the log, and passes it to the listener."""
+class RunLog:
+    """The log of a run and its listener; of several processes, the main one writes."""
 
-    def __init__(self, folder: FinetuneRunFolder, listener: ProgressListener | None) -> None:
-        self.folder, self.listener = folder, listener
+    def __init__(
+        self,
+        folder: FinetuneRunFolder,
+        listener: ProgressListener | None,
+        processes: ProcessGroup,
+    ) -> None:
+        self.folder, self.listener, self.processes = folder, listener, processes
+
+    def append(self, state: Any, fields: Mapping[str, Any]) -> None:
+        """Append one line about the step that the Trainer is at, and tell the listener."""
+        if not self.processes.is_main:
+            return
+        log_line = {"step": state.global_step, "of": state.max_steps, **fields}
+        self.folder.append_log(**log_line)
+        if self.listener is not None:
+            self.listener(log_line)
+
+
+class LogCallback(TrainerCallback):
+    """Writes what the Trainer reports into the log."""
+
+    def __init__(self, log: RunLog) -> None:
+        self.log = log
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         logged_values = {
@@ -34,55 +57,49 @@ class LogCallback(TrainerCallback):
         }
         if not logged_values:
             return
-        log_line = {"step": state.global_step, "of": state.max_steps, **logged_values}
         if logged_values.get("loss") != logged_values.get("loss"):
             raise InputError(
                 f"The loss became NaN at step {state.global_step}. Lower learning_rate, "
                 "or use precision = 'bfloat16' in place of 'float16'."
             )
-        self.folder.append_log(**log_line)
-        if self.listener is not None:
-            self.listener(log_line)
+        self.log.append(state, logged_values)
 
 
 class EvaluationCallback(TrainerCallback):
-    """Answers a fixed set of questions at every evaluation."""
+    """Answers a fixed set of questions at every evaluation; each process answers its share."""
 
     def __init__(
-        self,
-        recipe: Recipe,
-        folder: FinetuneRunFolder,
-        model: TrainableModel,
-        validation_data: Selection,
-        listener: ProgressListener | None,
+        self, recipe: Recipe, log: RunLog, model: TrainableModel, validation_data: Selection
     ) -> None:
-        self.recipe, self.folder, self.model, self.listener = recipe, folder, model, listener
+        self.recipe, self.log, self.model = recipe, log, model
         self.questions = select_questions(validation_data.dialogues, recipe.eval_questions)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
         base_network = model.get_base_model() if hasattr(model, "get_base_model") else model
         was_training = model.training
+        processes = self.log.processes
         with self.model.chat(base_network) as chat:
-            report, predictions = answer_questions(
-                chat, self.questions, self.recipe.eval_max_new_tokens
+            own_predictions = answer_questions(
+                chat, processes.share(self.questions), self.recipe.eval_max_new_tokens
             )
+            predictions = processes.gather(own_predictions)
+            report = score_tags(predictions, dialect=chat.dialect, has_detector=False)
         model.train(was_training)
         sample = [
             {"question": prediction.question.text, "reply": prediction.raw}
             for prediction in predictions[:_SAMPLE_SIZE]
         ]
-        log_line = {"step": state.global_step, "of": state.max_steps, **headline_scores(report)}
-        self.folder.append_log(**log_line, sample=sample)
-        if self.listener is not None:
-            self.listener({**log_line, "sample": sample})
+        self.log.append(state, {**headline_scores(report), "sample": sample})
 
 
 class CheckpointCallback(TrainerCallback):
-    """Marks each checkpoint as complete, and deletes old ones."""
+    """Marks each checkpoint as complete once all processes have written, and deletes old ones."""
 
-    def __init__(self, folder: FinetuneRunFolder, keep: int) -> None:
-        self.folder, self.keep = folder, keep
+    def __init__(self, folder: FinetuneRunFolder, keep: int, processes: ProcessGroup) -> None:
+        self.folder, self.keep, self.processes = folder, keep, processes
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        mark_complete(self.folder.checkpoints / f"checkpoint-{state.global_step}")
-        self.folder.prune_checkpoints(self.keep)
+        self.processes.wait()
+        if self.processes.is_main:
+            mark_complete(self.folder.checkpoints / f"checkpoint-{state.global_step}")
+            self.folder.prune_checkpoints(self.keep)

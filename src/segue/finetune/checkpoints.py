@@ -31,7 +31,7 @@ RESUME_KEYS = (
     *("lora_dropout", "lora_targets", "max_length", "too_long", "min_pixels", "max_pixels"),
     *("epochs", "max_steps", "batch_size", "gradient_accumulation_steps", "learning_rate"),
     *("weight_decay", "adam_beta1", "adam_beta2", "max_grad_norm", "schedule", "warmup"),
-    *("precision", "seed"),
+    *("precision", "seed", "packing"),
 )
 """Settings that a resumed run must share with its start, as well as the data."""
 
@@ -129,8 +129,16 @@ def start_or_resume(
     recipe: Recipe,
     data_summary: Mapping[str, Any],
     command: Sequence[str],
+    n_processes: int = 1,
 ) -> None:
     """Write `run.json`, or check that an existing run can be resumed with this recipe and data.
+
+    Args:
+        folder: of the run.
+        recipe: its settings.
+        data_summary: what `run.json` says of the data.
+        command: the command line.
+        n_processes: how many processes train together; a step learns from a batch of each.
 
     Raises:
         InputError: there are checkpoints of another recipe or of other data, or the folder cannot
@@ -138,6 +146,7 @@ def start_or_resume(
     """
     settings = {name: _to_json_value(getattr(recipe, name)) for name in RESUME_KEYS}
     settings["data"] = data_summary["train"]["sha256"]
+    settings["processes"] = n_processes
     if folder.latest_checkpoint() is not None:
         previous_settings = _read_resume_settings(folder)
         changed_keys = sorted(
@@ -176,7 +185,8 @@ def _read_resume_settings(folder: FinetuneRunFolder) -> dict[str, Any]:
     """Return the settings that an existing run was started with."""
     try:
         previous_settings = json.loads(folder.run_file.read_text(encoding="utf-8"))["fixed"]
-        return dict(previous_settings)
+        added_later = {"processes": 1, "packing": False}
+        return {**added_later, **previous_settings}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{folder.checkpoints} holds checkpoints, but {folder.run_file} does not say which "

@@ -174,6 +174,19 @@ class DialogueDataset(Dataset[Any]):
         return self.make_example(self.dialogues[index])
 
 
+class PackedDataset(Dataset[Any]):
+    """Rows of several examples each; pictures are read when a row is requested."""
+
+    def __init__(self, examples: DialogueDataset, rows: Sequence[Sequence[int]]) -> None:
+        self.examples, self.rows = examples, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Any:
+        return [self.examples[number] for number in self.rows[index]]
+
+
 def file_sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal.
 

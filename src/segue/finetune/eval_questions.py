@@ -13,7 +13,7 @@ from segue.convert.dialogue import Dialogue
 from segue.convert.formats.questions import to_records
 from segue.evaluate.predictions import Prediction
 from segue.evaluate.questions import Question
-from segue.evaluate.tags import TagReport, score_tags
+from segue.evaluate.tags import TagReport
 from segue.values.image import Image
 from segue.values.message import Message, Sampling
 
@@ -47,8 +47,8 @@ def select_questions(dialogues: Iterable[Dialogue], count: int) -> list[Question
 
 def answer_questions(
     chat: ChatModel, questions: Sequence[Question], max_new_tokens: int
-) -> tuple[TagReport, list[Prediction]]:
-    """Answer every question by greedy decoding, and score the answers."""
+) -> list[Prediction]:
+    """Answer every question by greedy decoding."""
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=0)
     predictions = []
     for question in questions:
@@ -63,7 +63,7 @@ def answer_questions(
         messages.append(Message("user", question.text, new_images))
         raw_reply = "".join(chat.stream(messages, sampling))
         predictions.append(Prediction(question, raw_reply))
-    return score_tags(predictions, dialect=chat.dialect, has_detector=False), predictions
+    return predictions
 
 
 def headline_scores(report: TagReport) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from segue.convert.check import CheckResult, check_dataset
 from segue.errors import InputError
 from segue.finetune.adapt import adapt, count_parameters
 from segue.finetune.data import UNFILLED_PLACEHOLDER, Selection, select_dialogues
+from segue.finetune.packing import pack
 from segue.finetune.recipe import Recipe
 from segue.finetune.train import placement
 from segue.finetune.trainable import TrainableModel
@@ -78,6 +79,10 @@ def preflight(recipe: Recipe, *, draw: int = 16) -> Preflight:
         validation = select_dialogues(
             recipe.validation, model, recipe.max_length, truncate=truncate
         )
+    row_lengths = train.lengths
+    if recipe.packing:
+        rows = pack(train.lengths, recipe.max_length, recipe.seed)
+        row_lengths = [sum(train.lengths[number] for number in row) for row in rows]
     network = adapt(model.network(placement(recipe).dtype, torch.device("meta")), model, recipe)
     trained_parameters, parameters = count_parameters(network)
     report = Preflight(
@@ -85,9 +90,9 @@ def preflight(recipe: Recipe, *, draw: int = 16) -> Preflight:
         validation=validation,
         trained_parameters=trained_parameters,
         parameters=parameters,
-        steps=count_steps(recipe, len(train.dialogues)),
+        steps=count_steps(recipe, len(row_lengths)),
         picture_tokens=model.describe_picture_tokens(),
-        memory=estimate_memory(recipe, model, network, max(train.lengths)),
+        memory=estimate_memory(recipe, model, network, max(row_lengths)),
     )
     if draw:
         report.pictures = Path(recipe.output) / "preflight"

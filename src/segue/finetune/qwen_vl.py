@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from segue.chat.qwen_vl import QwenVL
 from segue.convert.dialogue import Dialogue, DialogueTurn
 from segue.errors import InputError
 from segue.finetune.data import open_images, to_messages
+from segue.finetune.packing import block_masks_and_positions
 from segue.finetune.recipe import Recipe
 from segue.models.qwen_vl import QwenVLForCausalLM, load
 from segue.models.qwen_vl.checkpoint import read_config, read_processor
@@ -83,6 +85,20 @@ class TrainableQwenVL:
     def collate(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """See `TrainableModel.collate`."""
         return self.processor.collate(examples)
+
+    def collate_packed(self, rows: Sequence[Sequence[Example]]) -> dict[str, Tensor]:
+        """See `TrainableModel.collate_packed`."""
+        joined = [
+            Example(
+                list(chain.from_iterable(example.ids for example in row)),
+                list(chain.from_iterable([IGNORED, *example.labels[1:]] for example in row)),
+                tuple(chain.from_iterable(example.pictures for example in row)),
+            )
+            for row in rows
+        ]
+        lengths = [[len(example.ids) for example in row] for row in rows]
+        mask, positions = block_masks_and_positions(lengths)
+        return self.processor.collate(joined) | {"attention_mask": mask, "position_ids": positions}
 
     def describe_picture_tokens(self) -> str:
         """See `TrainableModel.describe_picture_tokens`."""

@@ -55,6 +55,8 @@ class Recipe:
     """Maximum length of a conversation in tokens, pictures included."""
     too_long: Literal["drop", "cut"] = "drop"
     """What happens to longer ones; cut is for Qwen-VL only, as in its own recipe."""
+    packing: bool = False
+    """Learn several short conversations in one row of at most `max_length` tokens."""
     min_pixels: int | None = None
     max_pixels: int | None = None
     """Area to which pictures are scaled down or up, for models that take any size."""

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
+from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments
 
 from segue.errors import InputError, ModelError, SegueError
@@ -20,6 +22,7 @@ from segue.finetune.callbacks import (
     EvaluationCallback,
     LogCallback,
     ProgressListener,
+    RunLog,
 )
 from segue.finetune.checkpoints import (
     FinetuneRunFolder,
@@ -29,8 +32,23 @@ from segue.finetune.checkpoints import (
     start_or_resume,
     step_of,
 )
-from segue.finetune.data import DialogueDataset, Selection, file_sha256, select_dialogues
+from segue.finetune.data import (
+    DialogueDataset,
+    PackedDataset,
+    Selection,
+    file_sha256,
+    select_dialogues,
+)
+from segue.finetune.packing import pack
+from segue.finetune.processes import (
+    ProcessGroup,
+    StoppedElsewhere,
+    connected_processes,
+    device_of_process,
+    is_lost_connection,
+)
 from segue.finetune.recipe import Recipe
+from segue.finetune.token_mean import TokenMeanTrainer
 from segue.finetune.trainable import TrainableModel
 from segue.finetune.trainable_models import load_trainable_model
 from segue.runtime.device import Placement, pick
@@ -46,14 +64,17 @@ def finetune(
 ) -> Path:
     """Fine-tune a chat model, resuming an interrupted run from its latest complete checkpoint.
 
-    A finished run is left as it is.
+    A finished run is left as it is. Where a launcher has started several processes (`torchrun`,
+    `accelerate launch`), each calls this, and they train one model together: a step learns from a
+    batch of each of them.
 
     Args:
         recipe: all settings of the run.
         fresh: start over even if there are checkpoints.
         command: the command line, for `run.json`.
-        listener: gets every line of the log.
-        on_selection: gets the usable dialogues of "train" and "validation" before training starts.
+        listener: gets every line of the log; of several processes, in the main one.
+        on_selection: gets the usable dialogues of "train" and "validation" before training starts;
+            of several processes, in the main one.
 
     Returns:
         The folder of the adapter, or of the model with method "full".
@@ -63,43 +84,63 @@ def finetune(
             folder can no longer be written.
         ModelError: the base cannot be loaded, or memory does not suffice.
         MissingExtra: a package that the recipe needs is not installed.
+        StoppedElsewhere: another of several processes stopped.
     """
     folder = FinetuneRunFolder(Path(recipe.output))
-    model = load_trainable_model(recipe)
-    if fresh:
-        folder.clear()
-    training_data, validation_data = _select_data(recipe, model)
-    if on_selection is not None:
-        on_selection("train", training_data)
-        if validation_data is not None:
-            on_selection("validation", validation_data)
-    start_or_resume(folder, recipe, _describe_data(recipe, training_data, validation_data), command)
-    if is_finished(folder, recipe):
-        return folder.result_folder(recipe)
-    checkpoint = folder.latest_checkpoint()
-    with _explaining_errors(folder):
-        return _train(recipe, folder, model, training_data, validation_data, checkpoint, listener)
+    with connected_processes(placement(recipe).device) as processes:
+        model = load_trainable_model(recipe)
+
+        def prepare() -> _PreparedRun:
+            if fresh:
+                folder.clear()
+            training_data, validation_data = _select_data(recipe, model)
+            if on_selection is not None:
+                on_selection("train", training_data)
+                if validation_data is not None:
+                    on_selection("validation", validation_data)
+            data_summary = _describe_data(recipe, training_data, validation_data)
+            start_or_resume(folder, recipe, data_summary, command, processes.count)
+            is_done = is_finished(folder, recipe)
+            return _PreparedRun(training_data, validation_data, folder.latest_checkpoint(), is_done)
+
+        run = processes.from_main(prepare)
+        if run.is_finished:
+            return folder.result_folder(recipe)
+        with _explaining_errors(folder):
+            return _train(recipe, folder, model, run, listener, processes)
+
+
+@dataclass(frozen=True, slots=True)
+class _PreparedRun:
+    """What the main process found out for all of them."""
+
+    training_data: Selection
+    validation_data: Selection | None
+    checkpoint: Path | None
+    is_finished: bool
 
 
 def _train(
     recipe: Recipe,
     folder: FinetuneRunFolder,
     model: TrainableModel,
-    training_data: Selection,
-    validation_data: Selection | None,
-    checkpoint: Path | None,
+    run: _PreparedRun,
     listener: ProgressListener | None,
+    processes: ProcessGroup,
 ) -> Path:
-    folder.truncate_log(step_of(checkpoint) if checkpoint else -1)
-    folder.prune_checkpoints(recipe.keep_checkpoints)
+    validation_data, checkpoint = run.validation_data, run.checkpoint
+    if processes.is_main:
+        folder.truncate_log(step_of(checkpoint) if checkpoint else -1)
+        folder.prune_checkpoints(recipe.keep_checkpoints)
     network = prepare_network(recipe, model)
     trainer = _build_trainer(
-        recipe, folder, model, network, training_data, validation_data, checkpoint is None
+        recipe, folder, model, network, run.training_data, validation_data, checkpoint is None
     )
-    trainer.add_callback(LogCallback(folder, listener))
+    log = RunLog(folder, listener, processes)
+    trainer.add_callback(LogCallback(log))
     if validation_data is not None and recipe.eval_questions:
-        trainer.add_callback(EvaluationCallback(recipe, folder, model, validation_data, listener))
-    trainer.add_callback(CheckpointCallback(folder, recipe.keep_checkpoints))
+        trainer.add_callback(EvaluationCallback(recipe, log, model, validation_data))
+    trainer.add_callback(CheckpointCallback(folder, recipe.keep_checkpoints, processes))
     try:
         outcome = _run_training(trainer, checkpoint)
     except UnpicklingError as error:
@@ -108,15 +149,18 @@ def _train(
             "Delete that folder to resume from the previous one, or start over with --fresh."
         ) from error
     trained_parameters, all_parameters = count_parameters(network)
-    target = _save_result(recipe, folder, model, trainer)
-    record_results(
-        folder,
-        **outcome,
-        trained_parameters=trained_parameters,
-        parameters=all_parameters,
-        device=str(trainer.args.device),
-    )
-    return target
+    if processes.is_main:
+        _save_result(recipe, folder, model, trainer)
+        record_results(
+            folder,
+            **outcome,
+            trained_parameters=trained_parameters,
+            parameters=all_parameters,
+            device=str(trainer.args.device),
+            processes=processes.count,
+        )
+    processes.wait()
+    return folder.result_folder(recipe)
 
 
 @contextmanager
@@ -139,6 +183,11 @@ def _explaining_errors(folder: FinetuneRunFolder) -> Iterator[None]:
             "max_pixels, set method = 'qlora', or use a larger device; --preflight estimates it."
         ) from error
     except (OSError, SafetensorError, RuntimeError) as error:
+        if is_lost_connection(error):
+            raise StoppedElsewhere(
+                "Another process of this run stopped; its message says why. The same command "
+                "resumes from the latest checkpoint."
+            ) from error
         is_write_error = isinstance(error, OSError | SafetensorError) or "Writer failed" in str(
             error
         )
@@ -169,8 +218,9 @@ def prepare_network(recipe: Recipe, model: TrainableModel) -> Any:
 
 
 def placement(recipe: Recipe) -> Placement:
-    """Return the device and number format of a recipe."""
-    return pick(recipe.device, recipe.precision)
+    """Return the device of this process, and the number format of a recipe."""
+    device = device_of_process(recipe.device, torch.cuda.device_count())
+    return pick(device, recipe.precision)
 
 
 def _select_data(recipe: Recipe, model: TrainableModel) -> tuple[Selection, Selection | None]:
@@ -216,11 +266,20 @@ def _build_trainer(
     training_arguments = _training_arguments(
         recipe, folder, validation_data is not None, is_first_run
     )
-    trainer = Trainer(
+    examples = DialogueDataset(training_data.dialogues, model.example)
+    train_dataset: Dataset[Any] = examples
+    if recipe.packing:
+        rows = pack(training_data.lengths, recipe.max_length, recipe.seed)
+        train_dataset = PackedDataset(examples, rows)
+    trainer = TokenMeanTrainer(
         model=network,
         args=training_arguments,
-        data_collator=model.collate,
-        train_dataset=DialogueDataset(training_data.dialogues, model.example),
+        data_collator=lambda examples: (
+            model.collate_packed(examples)
+            if isinstance(examples[0], list)
+            else model.collate(examples)
+        ),
+        train_dataset=train_dataset,
         eval_dataset=DialogueDataset(validation_data.dialogues, model.example)
         if validation_data
         else None,
@@ -285,14 +344,13 @@ def _training_arguments(
         seed=recipe.seed,
         report_to=["tensorboard"] if recipe.tensorboard else [],
         disable_tqdm=True,
+        # A batch without pictures leaves a vision side without gradients in its process.
+        ddp_find_unused_parameters=recipe.train_vision != "none",
     )
-    if arguments.world_size > 1:
-        raise InputError(
-            f"A run uses one process on one device, got {arguments.world_size} processes. "
-            "Start it without torchrun."
-        )
-    if arguments.n_gpu > 1:  # one device: pictures cannot be split along with rows
+    if arguments.n_gpu > 1:  # one device a process: pictures cannot be split along with rows
         arguments._n_gpu = 1
+    if device_placement.dtype == torch.float32:
+        arguments.mixed_precision = "no"  # whatever a launcher is set to
     return arguments
 
 
@@ -310,7 +368,7 @@ def _require_tensorboard() -> None:
 
 def _save_result(
     recipe: Recipe, folder: FinetuneRunFolder, model: TrainableModel, trainer: Trainer
-) -> Path:
+) -> None:
     """Write the result beside an earlier one, then replace that."""
     from segue.finetune.merge import write_adapter, write_model
 
@@ -323,4 +381,3 @@ def _save_result(
         write_adapter(trainer.model, recipe.base, partial_folder)
     shutil.rmtree(target, ignore_errors=True)
     partial_folder.rename(target)
-    return target

@@ -44,6 +44,9 @@ class TrainableModel(Protocol):
     def collate(self, examples: Sequence[Any]) -> dict[str, Tensor]:
         """Collate examples into one batch."""
 
+    def collate_packed(self, rows: Sequence[Sequence[Any]]) -> dict[str, Tensor]:
+        """Collate rows of several examples that do not see one another; see `packing`."""
+
     def describe_picture_tokens(self) -> str:
         """Describe for the user how many tokens a picture takes."""
 

@@ -29,11 +29,14 @@ from segue.dialects.recognition.recognize import dialect_of
 from segue.errors import InputError, ModelError
 from segue.finetune.data import open_images, to_messages
 from segue.finetune.markup_translation import translate_markup
+from segue.finetune.packing import block_masks_and_positions
 from segue.finetune.recipe import Recipe
 from segue.values.box import Size
 from segue.values.message import Message
 
 IGNORED = -100
+PACKABLE_MODEL_TYPES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+"""Model types for which a packed row is known to give the logits of its conversations alone."""
 SUPPORTED_MODEL_TYPES = frozenset(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
 """Model types of transformers that map images and text to text."""
 _FOLLOWING_QUESTION = Message("user", "?")
@@ -81,8 +84,22 @@ class TrainableTransformers:
                 "Use the variant that is tuned for chat (often '…-Instruct')."
             )
         self._apply_pixel_limits()
+        self._position_network = self._build_position_network() if recipe.packing else None
         self._prompts = PromptWriter(self.processor, self.family, recipe.base)
         self._end_token = self.processor.tokenizer.eos_token
+
+    def _build_position_network(self) -> Any:
+        """Return a network without weights that computes positions, where rows can be packed."""
+        text_config = self.config.get_text_config()
+        has_window = "sliding_attention" in (getattr(text_config, "layer_types", None) or ())
+        if self.config.model_type not in PACKABLE_MODEL_TYPES or has_window:
+            kind = f"{self.config.model_type!r} models" + has_window * " with a sliding window"
+            raise InputError(
+                f"Packed rows of {kind} are not known to give the loss of conversations one by "
+                f"one; they are for {', '.join(PACKABLE_MODEL_TYPES)} and the Qwen-VL of 2023. "
+                "Set packing = false."
+            )
+        return self.network(torch.float32, torch.device("meta")).model
 
     def _apply_pixel_limits(self) -> None:
         requested_limits = {
@@ -252,6 +269,28 @@ class TrainableTransformers:
             )
         return batch
 
+    def collate_packed(self, rows: Sequence[Sequence[TokenisedDialogue]]) -> dict[str, Tensor]:
+        """See `TrainableModel.collate_packed`."""
+        batch = self.collate([_joined(row) for row in rows])
+        lengths = [[len(example.per_token["input_ids"]) for example in row] for row in rows]
+        batch["attention_mask"], text_positions = block_masks_and_positions(lengths)
+        positions = text_positions.expand(3, -1, -1).clone()
+        for number, row in enumerate(rows):
+            own = torch.cat([self._positions(example) for example in row], dim=1)
+            positions[:, number, : own.shape[1]] = own
+        return batch | {"position_ids": positions}
+
+    def _positions(self, example: TokenisedDialogue) -> Tensor:
+        """Return the positions of one conversation: (3, T), for time, height and width."""
+        assert self._position_network is not None
+        ids = torch.tensor([example.per_token["input_ids"]])
+        types = torch.tensor([example.per_token.get("mm_token_type_ids", [0] * ids.shape[1])])
+        grids = example.vision_inputs.get("image_grid_thw")
+        positions, _ = self._position_network.get_rope_index(
+            ids, mm_token_type_ids=types, image_grid_thw=grids
+        )
+        return positions[:, 0]
+
     def describe_picture_tokens(self) -> str:
         """See `TrainableModel.describe_picture_tokens`."""
         patches = self._patch_geometry()
@@ -273,6 +312,26 @@ class TrainableTransformers:
         finally:  # image features must not be cached while training
             vars(network.base_model).pop("get_image_features", None)
             vars(network).pop("forget_features", None)
+
+
+def _joined(row: Sequence[TokenisedDialogue]) -> TokenisedDialogue:
+    """Join the examples of one row; the first token of each follows from nothing."""
+    joined = TokenisedDialogue({}, {})
+    n_before = 0
+    for example in row:
+        length = len(example.per_token["input_ids"])
+        values_by_name = {
+            **example.per_token,
+            "labels": [IGNORED, *example.per_token["labels"][1:]],
+        }
+        for name in {**joined.per_token, **values_by_name}:
+            values = values_by_name.get(name, [0] * length)
+            joined.per_token.setdefault(name, [0] * n_before).extend(values)
+        n_before += length
+        for name, value in example.vision_inputs.items():
+            earlier = joined.vision_inputs.get(name)
+            joined.vision_inputs[name] = value if earlier is None else torch.cat([earlier, value])
+    return joined
 
 
 def _upright_size(path: str) -> Size:

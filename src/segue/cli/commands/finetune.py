@@ -1,5 +1,6 @@
 """`segue finetune` and `segue merge`: a recipe and dialogues -> an adapter or a full model."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -43,9 +44,12 @@ def finetune(
     ] = False,
     json_target: JsonOption = None,
 ) -> None:
-    """Fine-tune a chat model as a recipe says; an interrupted run is resumed."""
+    """Fine-tune a chat model as a recipe says; an interrupted run is resumed.
+
+    On several GPUs: accelerate launch -m segue finetune RECIPE
+    """
     from segue.cli.terminal.results import write_json
-    from segue.cli.terminal.screen import make_console, say_how_to_go_on
+    from segue.cli.terminal.screen import make_console
     from segue.finetune.recipe import read_recipe
 
     recipe = read_recipe(recipe_file, settings or ())
@@ -53,15 +57,9 @@ def finetune(
     if preflight:
         _run_preflight(console, recipe, json_target)
         return
-    command = ["segue", *sys.argv[1:]]
-    how = f"The same command goes on from the last checkpoint in {recipe.output}."
-    with say_how_to_go_on(how), _progress(console) as watch:
-        from segue.finetune.train import finetune as run_training
-
-        target = run_training(
-            recipe, fresh=fresh, command=command, listener=watch,
-            on_selection=lambda name, selection: _print_selection(console, name, selection),
-        )  # fmt: skip
+    target = _run_training(console, recipe, fresh)
+    if target is None:
+        return
     console.print(f"fine-tuned weights: {target}", soft_wrap=True)
     write_json({"weights": str(target), "method": recipe.method}, json_target)
     if recipe.method != "full":
@@ -98,6 +96,37 @@ def merge(
         target = merge_adapter(adapter_folder, output_folder, base=base, dtype=dtype)
     console.print(f"merged model: {target}", soft_wrap=True)
     write_json({"model": str(target)}, json_target)
+
+
+def _run_training(console: "Console", recipe: Any, fresh: bool) -> Path | None:
+    """Train; return the folder of the weights, in the main one of several processes."""
+    from segue.cli.terminal.screen import make_console, say_how_to_go_on
+    from segue.errors import SegueError
+    from segue.finetune.processes import StoppedElsewhere, find_process_group
+
+    processes = find_process_group()
+    is_main = processes.is_main
+    if not is_main:
+        console = make_console(quiet=True)
+    command = ["segue", *sys.argv[1:]]
+    how = f"The same command goes on from the last checkpoint in {recipe.output}."
+    with say_how_to_go_on(how, quiet=not is_main), _progress(console) as watch:
+        from segue.finetune.train import finetune as run_training
+
+        try:
+            target = run_training(
+                recipe, fresh=fresh, command=command, listener=watch,
+                on_selection=lambda name, selection: _print_selection(console, name, selection),
+            )  # fmt: skip
+        except SegueError as error:
+            if processes.count == 1:
+                raise
+            if is_main or not isinstance(error, StoppedElsewhere):
+                typer.echo(f"segue: {error}", err=True)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)  # at once: the other processes wait for this one, or for its end
+    return target if is_main else None
 
 
 def _run_preflight(console: "Console", recipe: Any, json_target: str | None) -> None:

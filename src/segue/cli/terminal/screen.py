@@ -47,12 +47,14 @@ def show_status(console: Console, message: str) -> Iterator[None]:
 
 
 @contextmanager
-def say_how_to_go_on(how: str) -> Iterator[None]:
+def say_how_to_go_on(how: str, *, quiet: bool = False) -> Iterator[None]:
     """Say how to go on when a long command is interrupted, on standard error."""
     try:
         yield
     except KeyboardInterrupt:
-        make_console(error=True).print(f"Stopped. {how}", style="yellow", soft_wrap=True)
+        make_console(error=True, quiet=quiet).print(
+            f"Stopped. {how}", style="yellow", soft_wrap=True
+        )
         raise
 
 
