@@ -118,10 +118,13 @@ def test_who_waits_is_told_how_many_are_before(tmp_path):
         ThreadPoolExecutor(2) as pool,
     ):
         ids = [begin(client) for _ in range(2)]
+        worker = server.services.worker
+        while worker.waiting or worker.active:  # pictures are encoded ahead
+            threading.Event().wait(0.01)
         first = pool.submit(ask, client, ids[0])
         chat.begun.acquire(timeout=20)
         second = pool.submit(ask, client, ids[1])
-        while server.services.worker.waiting < 1:
+        while worker.waiting < 1:
             threading.Event().wait(0.01)
         chat.let_go.set()
         assert [name for name, _ in first.result()].count("waiting") == 0
