@@ -131,7 +131,8 @@ def find_stage(
 
 def _find_stand_in(kind: str, backend: str, place_text: str) -> Callable[[], Any]:
     """Return what builds a backend without weights from what stands behind its colon."""
-    argument, options = place_text, {}
+    argument = place_text
+    options: dict[str, str] = {}
     if STAGES[kind][backend].options:
         argument, options = _split_options(place_text)
         _check_options(kind, backend, f"{backend}:", options)
