@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 from playwright.sync_api import Page, ViewportSize, expect
+from record_tour import open_page
 
 from lab.scenes.clips import HEIGHT, WIDTH, draw_clip
 from lab.scenes.sprites import shipped_bank
-from record_tour import open_page
 from segue.values.box import Box, Size
 from segue.values.mask import Mask
 from segue.video.writing import write_film
