@@ -302,6 +302,8 @@ def test_what_has_no_weights_is_asked_for_with_a_colon_and_takes_options(monkeyp
     assert load_stage("segment", "plain:?name=other").name == "other"
     with pytest.raises(InputError, match=r"'plain:' takes no option 'nam'\. Known: name"):
         load_stage("segment", "plain:?nam=other")
+    with pytest.raises(InputError, match="may stand once behind"):
+        load_stage("segment", "plain:?name=a&name=b")
     with pytest.raises(UnknownName, match=r"with a colon: 'plain:'"):
         load_stage("segment", "plain")
 

@@ -255,7 +255,10 @@ def _split_options(name: str) -> tuple[str, dict[str, str]]:
     source, mark, query = name.partition("?")
     if not mark or name.startswith(("http://", "https://")) or Path(name).exists():
         return name, {}
-    return source, dict(parse_qsl(query, keep_blank_values=True))
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if len(dict(pairs)) < len(pairs):
+        raise InputError(f"Each option may stand once behind {source!r}, got {query!r}.")
+    return source, dict(pairs)
 
 
 def _resolve(kind: str, name: str) -> tuple[str, Path]:
