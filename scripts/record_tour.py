@@ -16,15 +16,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import PIL.Image
 from PIL import ImageChops, ImageDraw
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwright
 
 from page_steps import on_canvas
 
-SIZE = {"width": 960, "height": 600}
+SIZE: ViewportSize = {"width": 960, "height": 600}
 SCENE = "meadow"
 MOST_BYTES = 1_500_000
 FRAME_MS = 60
@@ -147,8 +149,14 @@ def tour(page: Page) -> Recorder:
     return record
 
 
-def main(target: Path) -> None:
-    """Start a server, record, and write the animation."""
+@contextmanager
+def open_page(path: str, size: ViewportSize) -> Iterator[Page]:
+    """Open a page of a server with the bundled models that keeps nothing; both end with the block.
+
+    Args:
+        path: of the page, "/" or "/video".
+        size: of the window.
+    """
     chromium = os.environ.get("SEGUE_CHROMIUM") or shutil.which("chromium")
     with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
         command = [sys.executable, "-m", "segue.cli", "serve", "--no-key", "--port", "0"]
@@ -162,16 +170,22 @@ def main(target: Path) -> None:
                 if (found := re.search(r"Listening on (http://[\d.:]+)", line))
             )  # fmt: skip
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport=SIZE, locale="en-GB")
-            page.goto(address)
+            page = browser.new_page(viewport=size, locale="en-GB")
+            page.goto(address + path)
             page.wait_for_selector("html[data-ready]")
-            page.locator(f'#start [data-key="{SCENE}"]').wait_for()
-            page.wait_for_load_state("networkidle")
-            tour(page).save(target)
+            yield page
             browser.close()
         finally:
             server.terminate()
             server.wait(30)
+
+
+def main(target: Path) -> None:
+    """Start a server, record, and write the animation."""
+    with open_page("/", SIZE) as page:
+        page.locator(f'#start [data-key="{SCENE}"]').wait_for()
+        page.wait_for_load_state("networkidle")
+        tour(page).save(target)
 
 
 if __name__ == "__main__":

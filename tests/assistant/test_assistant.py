@@ -10,7 +10,8 @@ from segue.detect.fixed import Fixed
 from segue.edit import Edit
 from segue.errors import InputError, MissingWeights, ModelError, UnknownName
 from segue.pipeline.answer import Done, MaskReady, NotFound, RegionFound, TextAdded, ThoughtEnded
-from segue.pipeline.presets import CARDS, PRESETS
+from segue.pipeline.presets import CARDS, PRESETS, STAGES
+from segue.runtime.catalog import Catalog, Entry
 from segue.segment.box_fill import BoxFill
 from segue.values.box import Box
 from tiny_models import tiny_sam3
@@ -293,6 +294,18 @@ def test_unknown_names_offer_the_nearest():
         load_stage("segment", "sam-vit-hug")
     with pytest.raises(InputError, match="for the 'segment' stage"):
         load_stage("chat", "sam-vit-huge")
+
+
+def test_what_has_no_weights_is_asked_for_with_a_colon_and_takes_options(monkeypatch):
+    entry = Entry("segue.segment.box_fill:BoxFill", stand_in=True, options=("name",))
+    monkeypatch.setitem(STAGES, "segment", Catalog("segmenter", {"plain": entry}))
+    assert load_stage("segment", "plain:?name=other").name == "other"
+    with pytest.raises(InputError, match=r"'plain:' takes no option 'nam'\. Known: name"):
+        load_stage("segment", "plain:?nam=other")
+    with pytest.raises(InputError, match="may stand once behind"):
+        load_stage("segment", "plain:?name=a&name=b")
+    with pytest.raises(UnknownName, match=r"with a colon: 'plain:'"):
+        load_stage("segment", "plain")
 
 
 def test_every_preset_names_cards_of_the_right_stage():

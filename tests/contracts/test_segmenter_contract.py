@@ -1,8 +1,14 @@
-"""What every segmenter promises. A new line in SEGMENTERS is tested here without a new test."""
+"""What every segmenter promises. A new line in SEGMENTERS is tested here without a new test.
+
+So is the segmenter that docs/add-a-model.md builds.
+"""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from documented_code import code_blocks
 from segue.errors import InputError, ModelError
 from segue.runtime.weights import locate
 from segue.segment import SEGMENTERS, Segmenter
@@ -21,12 +27,15 @@ TINY = {
 }
 BUNDLED, ZOOMED = "sam on board", "sam with a closer look"
 OPENVINO = "sam by openvino"
+DOCUMENTED = "the one of the documentation"
+PAGE = Path(__file__).parents[2] / "docs" / "add-a-model.md"
 SIZES = [Size(48, 64), Size(1, 300), Size(300, 1), Size(333, 77), Size(3, 3)]
 BOX = Box(8, 4, 40, 36)
 
 
 @pytest.fixture(
-    scope="module", params=one_worker_each("segmenter", [*SEGMENTERS, ZOOMED, BUNDLED, OPENVINO])
+    scope="module",
+    params=one_worker_each("segmenter", [*SEGMENTERS, ZOOMED, BUNDLED, OPENVINO, DOCUMENTED]),
 )
 def segmenter(request, tmp_path_factory):
     name = request.param
@@ -44,6 +53,10 @@ def segmenter(request, tmp_path_factory):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SEGUE_CACHE", str(tmp_path_factory.mktemp("cache")))
             return SEGMENTERS.load("sam", folder, device="cpu", engine="openvino")
+    if name == DOCUMENTED:
+        names: dict[str, type] = {"__name__": PAGE.stem}
+        exec(code_blocks(PAGE, "python")[0][1], names)
+        return names["Flood"]()
     if SEGMENTERS[name].stand_in:
         return SEGMENTERS.load(name)
     assert name in TINY, f"write a tiny model for the contract of {name!r}"

@@ -81,10 +81,7 @@ def test_a_damaged_conversion_is_made_anew(cache):
 def test_who_needs_a_conversion_that_is_being_made_waits_for_it(cache, capsys):
     pytest.importorskip("openvino")
     with ThreadPoolExecutor(2) as pool:
-        results = [
-            pool.submit(convert_encoder, encoder(), EXAMPLE, CPU, "tiny")
-            for _ in range(2)
-        ]
+        results = [pool.submit(convert_encoder, encoder(), EXAMPLE, CPU, "tiny") for _ in range(2)]
     assert capsys.readouterr().err.count("Converting") == 1
     for result in results:
         assert torch.allclose(result.result()(EXAMPLE)[0], encoder()(EXAMPLE), atol=1e-5)

@@ -95,7 +95,7 @@ def find_stage(
     catalog, name = STAGES[kind], str(source)
     backend, colon, place_text = name.partition(":")
     if colon and backend in catalog and catalog[backend].stand_in:
-        return partial(catalog.load, backend, *([place_text] if place_text else []))
+        return _find_stand_in(kind, backend, place_text)
     if colon and backend in catalog and catalog[backend].remote:
         profile = _profile_option(catalog[backend], name, find_profile)
         return partial(catalog.load, backend, place_text, name=name, **profile)
@@ -109,12 +109,7 @@ def find_stage(
         return replace(found, load=load_both) if isinstance(found, FoundStage) else load_both
     source, options = _split_options(name)
     backend, place = _resolve(kind, source)
-    valid_options = catalog[backend].options
-    if unknown_options := sorted(set(options) - set(valid_options)):
-        raise InputError(
-            f"The {kind} model {source!r} takes no option {unknown_options[0]!r}. "
-            f"Known: {', '.join(valid_options) or 'none'}."
-        )
+    _check_options(kind, backend, source, options)
     is_checked = take_check_option(options)
     arguments: dict[str, Any] = {
         "device": device,
@@ -132,6 +127,26 @@ def find_stage(
         dtype=arguments["dtype"],
         is_checked=is_checked,
     )
+
+
+def _find_stand_in(kind: str, backend: str, place_text: str) -> Callable[[], Any]:
+    """Return what builds a backend without weights from what stands behind its colon."""
+    argument = place_text
+    options: dict[str, str] = {}
+    if STAGES[kind][backend].options:
+        argument, options = _split_options(place_text)
+        _check_options(kind, backend, f"{backend}:", options)
+    return partial(STAGES[kind].load, backend, *([argument] if argument else []), **options)
+
+
+def _check_options(kind: str, backend: str, name: str, options: Mapping[str, str]) -> None:
+    """Refuse what the backend of a stage, which the user called `name`, does not take."""
+    valid_options = STAGES[kind][backend].options
+    if unknown_options := sorted(set(options) - set(valid_options)):
+        raise InputError(
+            f"The {kind} model {name!r} takes no option {unknown_options[0]!r}. "
+            f"Known: {', '.join(valid_options) or 'none'}."
+        )
 
 
 def find_stages(
@@ -240,7 +255,10 @@ def _split_options(name: str) -> tuple[str, dict[str, str]]:
     source, mark, query = name.partition("?")
     if not mark or name.startswith(("http://", "https://")) or Path(name).exists():
         return name, {}
-    return source, dict(parse_qsl(query, keep_blank_values=True))
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if len(dict(pairs)) < len(pairs):
+        raise InputError(f"Each option may stand once behind {source!r}, got {query!r}.")
+    return source, dict(pairs)
 
 
 def _resolve(kind: str, name: str) -> tuple[str, Path]:
@@ -259,6 +277,8 @@ def _resolve(kind: str, name: str) -> tuple[str, Path]:
     backend, colon, place_text = name.partition(":")
     if colon and backend in catalog:
         return backend, locate(place_text)
+    if name in catalog and catalog[name].stand_in and not Path(name).exists():
+        raise UnknownName(f"The {kind} model {name!r} is asked for with a colon: {name + ':'!r}.")
     if "/" not in name and not Path(name).exists() and not name.endswith((".pth", ".pt")):
         valid_names = dict.fromkeys(nicknames(kind), 0)
         raise UnknownName(

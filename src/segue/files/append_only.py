@@ -13,6 +13,10 @@ from segue.errors import InputError
 from segue.files.atomic import json_text, unwritable
 
 
+class FileBusy(InputError):
+    """Another process, or another part of this one, writes to a file."""
+
+
 def lock_file(file: IO[Any], refusal: str) -> None:
     """Take an open file for this process; where the system has no such locks, nothing happens.
 
@@ -21,7 +25,7 @@ def lock_file(file: IO[Any], refusal: str) -> None:
         refusal: a sentence for when another process has it.
 
     Raises:
-        InputError: another process has it.
+        FileBusy: another process has it.
     """
     try:
         import fcntl
@@ -30,7 +34,7 @@ def lock_file(file: IO[Any], refusal: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise InputError(refusal) from error
+        raise FileBusy(refusal) from error
 
 
 class AppendOnlyFile:
@@ -44,7 +48,8 @@ class AppendOnlyFile:
             refusal: a sentence for when another process has it.
 
         Raises:
-            InputError: another process has it, or the disk refuses.
+            FileBusy: another process has it.
+            InputError: the disk refuses.
         """
         self.path = path
         try:

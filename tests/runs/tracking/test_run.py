@@ -10,6 +10,7 @@ from clips import DrawnVideo, square_box
 from segue.assistant import Assistant
 from segue.detect import Detection
 from segue.errors import InputError
+from segue.files.append_only import FileBusy
 from segue.runs.tracking.entries import Addition, Change, Correction, Target, Track
 from segue.runs.tracking.legs import plan_legs
 from segue.runs.tracking.run import TrackingRun
@@ -289,6 +290,22 @@ def test_what_is_added_is_followed_without_the_others(tmp_path):
     run = a_run(tmp_path, additions=[Addition(14, shown)])
     assert len(finish(run)[0]) == 20
     assert list(run.store.tracks) == [1, 3]  # an id is given once
+
+
+def test_what_somebody_else_wrote_meanwhile_is_known_before_anything_is_written(tmp_path):
+    finish(a_run(tmp_path))
+    addition = Addition(14, Target("", square_box(14).corners))
+    late = a_run(tmp_path, additions=[addition])
+    finish(a_run(tmp_path, additions=[addition]))
+    assert finish(late)[0] == []  # it is there already
+    one, other = TrackStore(tmp_path), TrackStore(tmp_path)
+    with one:
+        assert one.undo().track == 2
+        with pytest.raises(FileBusy), other:
+            pass
+    with other, pytest.raises(InputError, match="There are: none"):
+        other.undo()
+    assert list(TrackStore(tmp_path).tracks) == [1]
 
 
 def test_targets_are_tracks_and_what_shows_nothing_is_not_kept(tmp_path):

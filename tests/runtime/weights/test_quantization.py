@@ -90,7 +90,7 @@ def test_methods_that_are_not_listed_are_left_to_transformers(tmp_path):
     assert require_runnable(a_folder(tmp_path, "mxfp4"), "cpu", is_installed=nothing) == "mxfp4"
 
 
-@pytest.mark.parametrize("stated", [{"bits": 4}, {"quant_method": 3}, "fp8", [1]])
+@pytest.mark.parametrize("stated", [{"bits": 4}, {"quant_method": 3}, "fp8", [1], []])
 def test_a_configuration_that_does_not_say_how_is_refused(tmp_path, stated):
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": stated}))
     with pytest.raises(ModelError, match="must name a quant_method"):
@@ -125,3 +125,10 @@ def test_what_is_made_dense_takes_the_memory_of_plain_numbers():
 def test_the_obstacles_of_a_machine_can_be_listed():
     assert obstacle("fbgemm_fp8", "cpu") == "an NVIDIA GPU of compute capability 9.0 or more"
     assert all(text is None or text for text in (obstacle(name, "cpu") for name in METHODS))
+
+
+def test_a_way_that_transformers_does_not_know_is_refused(tmp_path):
+    config = {"quantization_config": {"quant_method": "nonsense"}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError, match="does not know: 'nonsense'"):
+        require_runnable(tmp_path, "cpu")

@@ -289,6 +289,11 @@ def test_the_chat_model_is_asked_about_a_film_and_about_a_frame(client, video):
     assert error_of(client.post(f"{video}/ask", json={"question": " "})) == (400, "invalid_value")
     far = {"question": "what?", "frame": N_FRAMES}
     assert error_of(client.post(f"{video}/ask", json=far)) == (404, "not_found")
+    both = {"question": "what?", "frame": 1, "start": 1}
+    assert error_of(client.post(f"{video}/ask", json=both)) == (400, "invalid_value")
+    words = {"question": "blur the square", "frame": 0, "route": "auto"}
+    edit = client.post(f"{video}/ask", json=words).json()
+    assert edit["notices"][-1].startswith("Films are not edited")
     late = {"question": "what?", "start": 99}
     assert error_of(client.post(f"{video}/ask", json=late)) == (400, "invalid_value")
 
@@ -309,8 +314,9 @@ def test_nothing_to_follow_is_a_sentence_without_options_of_the_command_line(cli
     assert "(not found: 'cat')" in message
     assert "--" not in message
     assert error_of(client.post(f"{video}/tracks", json={})) == (400, "invalid_value")
-    two = {**REQUEST, "every": 2, "fps": 3}
-    assert error_of(client.post(f"{video}/tracks", json=two)) == (400, "invalid_value")
+    two = client.post(f"{video}/tracks", json={**REQUEST, "every": 2, "fps": 3})
+    assert error_of(two) == (400, "invalid_value")
+    assert "--" not in two.json()["error"]["message"]
     name, data = follow(client, video, boxes=[], phrases=["cat"])[-1]
     assert (name, data["error"]["code"]) == ("error", "invalid_value")
 

@@ -210,6 +210,7 @@ def load(
         MissingExtra: a package that this model needs is not installed.
         ModelError: the weights are missing, damaged, or not of a model that sees and writes.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
@@ -232,8 +233,11 @@ def load(
         config = AutoConfig.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, StrictDataclassError) as error:
+        n_lines = (
+            2 if isinstance(error, StrictDataclassError) else 1
+        )  # the second says what is wrong
+        reason = " ".join(map(str.strip, str(error).strip().splitlines()[:n_lines]))
         raise ModelError(
             f"{folder} holds no config.json that transformers knows: {reason}"
         ) from error

@@ -60,6 +60,10 @@ def _loads_straight(kind: str) -> bool:
 def _spread(options: NetworkOptions, kind: str) -> dict[str, Any]:
     """Return what tells transformers to put layers on several devices."""
     limits = options.memory_limits()
+    n_gpus = devices.here().cuda
+    for key in limits or ():
+        if isinstance(key, int) and key >= n_gpus:
+            raise InputError(f"max_memory names GPU {key}, but {n_gpus} are here. Leave it out.")
     if limits is None and kind == "cpu":  # GPUs that are there are not wanted
         limits = {"cpu": devices.free_memory_bytes()}
     return {

@@ -96,14 +96,18 @@ class TrackingRun:
             names["chat"] = assistant.chat.name
         facts = {"video": video.fingerprint(), "models": names, "tracker": tracker.name}
         self.store = TrackStore.create(Path(folder), settings, facts)
-        self._new_corrections = [
-            correction for correction in corrections if correction not in self.store.corrections
-        ]
-        known = list(self.store.additions.values())
-        self._new_additions = [addition for addition in additions if addition not in known]
+        self._new_corrections, self._new_additions = list(corrections), list(additions)
+        self._leave_out_known()
         if self._new_corrections and self.store.tracks:
             for correction in self._new_corrections:
                 self._check_track(correction)
+
+    def _leave_out_known(self) -> None:
+        """Leave out the corrections and additions that the run has already."""
+        corrections = self.store.corrections
+        additions = list(self.store.additions.values())
+        self._new_corrections = [one for one in self._new_corrections if one not in corrections]
+        self._new_additions = [one for one in self._new_additions if one not in additions]
 
     @property
     def n_pending(self) -> int:
@@ -134,6 +138,7 @@ class TrackingRun:
                 goes on there.
         """
         with self.store as store:
+            self._leave_out_known()  # somebody else may have written meanwhile
             if not store.tracks:
                 yield self._point()
             for correction in self._new_corrections:

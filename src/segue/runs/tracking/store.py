@@ -127,6 +127,7 @@ class TrackStore:
         self._places: dict[int, list[tuple[int, int]]] = {}  # (leg, offset) by frame
         self._file: AppendOnlyFile | None = None
         self._n_unsynced = 0
+        self._n_bytes = self._n_lines = 0  # of the journal, as far as it was read or written
         self._read_journal()
 
     @classmethod
@@ -155,13 +156,21 @@ class TrackStore:
     def __enter__(self) -> Self:
         """Lock the journal for writing, and drop a last line that was cut off.
 
+        What somebody else wrote since it was read is read now.
+
         Raises:
-            InputError: another process writes to it, or the disk refuses.
+            FileBusy: another process writes to it.
+            InputError: the disk refuses, or the journal is damaged.
         """
         refusal = (
             f"Another process tracks in {printable_path(self.folder)}. Wait for it, or stop it."
         )
         self._file = AppendOnlyFile(self.folder / JOURNAL, refusal)
+        try:
+            self._read_journal()
+        except InputError:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -170,6 +179,9 @@ class TrackStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
         self._file = None
@@ -276,26 +288,28 @@ class TrackStore:
         self._file.append(line, durable=is_durable)
         self._n_unsynced = 0 if is_durable else self._n_unsynced
         self._take(offset, json.loads(json.dumps(line)))
+        self._n_bytes, self._n_lines = self._file.file.tell(), self._n_lines + 1
 
     # reading
 
     def _read_journal(self) -> None:
+        """Take the lines that were not read yet."""
         journal = self.folder / JOURNAL
         if not journal.is_file():
             return
         with journal.open("rb") as file:
-            offset = 0
-            for number, line in enumerate(file, 1):
+            file.seek(self._n_bytes)
+            for line in file:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    self._take(offset, json.loads(line))
+                    self._take(self._n_bytes, json.loads(line))
                 except (ValueError, KeyError, TypeError) as error:
                     raise InputError(
-                        f"Line {number} of {printable_path(journal)} is damaged: {error}. Restore "
-                        "the file, or track again into another folder."
+                        f"Line {self._n_lines + 1} of {printable_path(journal)} is damaged: "
+                        f"{error}. Restore the file, or track again into another folder."
                     ) from error
-                offset += len(line)
+                self._n_bytes, self._n_lines = self._n_bytes + len(line), self._n_lines + 1
 
     def _take(self, offset: int, line: Mapping[str, Any]) -> None:
         """Update what is known by a line of the journal that stands at `offset`."""

@@ -100,9 +100,9 @@ def stored_quantization(folder: Path) -> dict[str, Any] | None:
     """
     config = read_json(folder, "config.json")
     found = config.get("quantization_config")
-    if not found and isinstance(config.get("text_config"), dict):
+    if found is None and isinstance(config.get("text_config"), dict):
         found = config["text_config"].get("quantization_config")
-    if not found:
+    if found is None or found == {}:
         return None
     stated = dict(found) if isinstance(found, dict) else {}
     if stated.get("load_in_4bit") or stated.get("load_in_8bit"):
@@ -139,7 +139,7 @@ def require_runnable(
     Raises:
         InputError: they shall be quantised once more.
         MissingExtra: a package is missing; the message names all that are.
-        ModelError: this device does not run them.
+        ModelError: this device does not run them, or transformers does not know them.
     """
     stored = stored_quantization(folder)
     if stored is None:
@@ -153,6 +153,7 @@ def require_runnable(
             f"quantised to {quantize}. Leave ?quantize= out."
         )
     if method is None:
+        _require_known(name, folder)
         return name
     begin = f"The weights in {folder} are quantised ({title}), which needs"
     if not method.runs_on(kind, capability):
@@ -166,6 +167,18 @@ def require_runnable(
             f"Run: pip install {' '.join(missing)}"
         )
     return name
+
+
+def _require_known(name: str, folder: Path) -> None:
+    """Refuse what transformers would load as if it were not quantised."""
+    from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
+
+    if name not in AUTO_QUANTIZATION_CONFIG_MAPPING:
+        raise ModelError(
+            f"The weights in {folder} are quantised in a way that the transformers installed here "
+            f"does not know: {name!r}. Install a newer one, or give the weights that are not "
+            "quantised."
+        )
 
 
 def obstacle(name: str, kind: str, capability: Capability = (0, 0)) -> str | None:

@@ -260,6 +260,13 @@ class FilmQuestion(SamplingFields):
             raise ValueError("the question is empty")
         return value
 
+    @model_validator(mode="after")
+    def _asks_about_one_thing(self) -> "FilmQuestion":
+        of_film = sorted({"frames", "start", "end"} & self.model_fields_set)
+        if self.frame is not None and of_film:
+            raise ValueError(f"give 'frame', or {of_film[0]!r} of the film")
+        return self
+
 
 class VideoOut(BaseModel):
     """A film."""

@@ -10,12 +10,13 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
+from segue.errors import InputError
 from segue.pipeline.answer import Done, Event
 from segue.runs.tracking.entries import TrackedFrame
 from segue.server.http.access import CLEANUPS
 from segue.server.http.answer_events import to_answer_event
 from segue.server.http.dependencies import Owner, Services, ServicesDep
-from segue.server.http.errors import ApiError
+from segue.server.http.errors import ApiError, not_found_error
 from segue.server.http.jobs import ClientDisconnected, job_events
 from segue.server.http.response_models import JsonRoute
 from segue.server.http.sse import (
@@ -42,11 +43,13 @@ from segue.server.http.video_models import (
     VideoOut,
 )
 from segue.server.videos.service import (
+    BUSY,
     EXPORTS,
     RunEnded,
     RunStarted,
     TracksKnown,
     VideoService,
+    without_options,
 )
 from segue.server.videos.store import VideoRecord
 from segue.server.videos.upload import receive_film
@@ -255,7 +258,10 @@ async def follow(
     record = videos.store.find(owner, id)
     services.worker.check_room()
     size = Size(record.height, record.width)
-    settings, additions = body.to_settings(size), body.to_additions(size)
+    try:
+        settings, additions = body.to_settings(size), body.to_additions(size)
+    except InputError as error:
+        raise InputError(without_options(str(error))) from error
     corrections = [correction.to_correction() for correction in body.corrections]
     run_id = videos.run_id(settings)
     await _wait_for_run(services, id, run_id)
@@ -278,7 +284,8 @@ async def follow(
         async def convert(event: ServerSentEvent) -> Sequence[ServerSentEvent]:
             return [event]
 
-        return event_stream_response(to_sse(events, convert, named=True))
+        items = to_sse(events, convert, named=True)
+        return event_stream_response(_with_end(items, services, id))
     try:
         async for _ in events:
             pass
@@ -365,6 +372,22 @@ async def _after(first: SseItem, rest: AsyncIterator[SseItem]) -> AsyncIterator[
             yield item
 
 
+async def _with_end(
+    items: AsyncIterator[SseItem], services: Services, id: str
+) -> AsyncIterator[SseItem]:
+    """Say why a stream ends that the server ended: it stops, or the film was deleted."""
+    name = None
+    async with aclosing(items):  # type: ignore[type-var]
+        async for item in items:
+            name = item.name if isinstance(item, ServerSentEvent) else name
+            yield item
+    if name not in ("done", "error"):
+        error = not_found_error("video", id)
+        if services.worker.state != "ready":
+            error = ApiError(503, "draining", "The server is stopping. What was done is kept.")
+        yield ServerSentEvent(error.body(), "error")
+
+
 def _stored_tracks(videos: VideoService, record: VideoRecord, run: str) -> TracksResponse:
     store = videos.stored_run(record, run)
     numbers = store.settings.selection.numbers(videos.open(record).times)
@@ -382,9 +405,7 @@ async def _wait_for_run(services: Services, id: str, run: str) -> None:
         await _stop(job)
         job = services.videos.active_job(id, run)
     if job is not None:
-        raise ApiError(
-            409, "busy", "The same is being followed for another request. Wait for it, or stop it."
-        )
+        raise ApiError(409, "busy", BUSY)
 
 
 async def _stop(job: Job) -> None:

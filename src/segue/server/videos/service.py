@@ -6,7 +6,8 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import numpy as np
 import PIL.Image
 
 from segue.assistant import Assistant
+from segue.conversation import Conversation
 from segue.detect import Exemplar
 from segue.errors import InputError
 from segue.export import tracks as exports
-from segue.pipeline.answer import Event
+from segue.files.append_only import FileBusy
+from segue.pipeline.answer import Done, Event, Notice
 from segue.pipeline.routing import Route
 from segue.runs.tracking.entries import Addition, Correction, Target, TrackedFrame
 from segue.runs.tracking.pointing import PointedOut, point_out
@@ -46,9 +49,16 @@ EXPORTS: Mapping[str, tuple[str, Callable[[TrackStore, Video, Path], Path]]] = {
     "overlay.mp4": ("video/mp4", exports.write_overlay_film),
 }
 """Files of a run: their media types, and what writes them."""
+BUSY = "The same is being followed for another request. Wait for it, or stop it."
 _OPENED = 16
 """Films whose times are kept at hand."""
-_ADVICE = {" Name another frame with --frame.": " Name another frame.", " (--ask)": ""}
+_NOT_EDITED = "Films are not edited: the frame is as it was. Pictures can be edited."
+_ADVICE = {
+    " Name another frame with --frame.": " Name another frame.",
+    " (--ask)": "",
+    "(--every)": "('every')",
+    "(--fps)": "('fps')",
+}
 """What messages say of the command line, and what they say here."""
 
 
@@ -261,7 +271,7 @@ class VideoService:
             conversation = models.open_frames(frames)
         else:
             conversation = models.open(*[frame.image for frame in frames])
-        return conversation.stream(question, sampling, route=route)
+        return _without_edits(conversation, conversation.stream(question, sampling, route=route))
 
     # runs
 
@@ -365,8 +375,10 @@ class VideoService:
                     yield frame
             finally:
                 results.close()  # type: ignore[attr-defined]
+        except FileBusy as error:
+            raise ApiError(409, "busy", BUSY) from error
         except InputError as error:
-            raise InputError(_without_options(str(error))) from error
+            raise InputError(without_options(str(error))) from error
         self.store.touch(record)
         yield RunEnded(run)
 
@@ -388,13 +400,16 @@ class VideoService:
         """Undo the last correction or addition of a run that is not busy; in any thread.
 
         Raises:
-            ApiError: 404, there is no such run; 409, there is nothing to undo.
+            ApiError: 404, there is no such run; 409, there is nothing to undo, or it is busy.
         """
-        with self.stored_run(record, run) as store:
-            try:
-                store.undo(frame, track)
-            except InputError as error:
-                raise ApiError(409, "nothing_to_undo", str(error)) from error
+        try:
+            with self.stored_run(record, run) as store:
+                try:
+                    store.undo(frame, track)
+                except InputError as error:
+                    raise ApiError(409, "nothing_to_undo", str(error)) from error
+        except FileBusy as error:
+            raise ApiError(409, "busy", BUSY) from error
         self.store.touch(record)
 
     def export(self, record: VideoRecord, run: str, name: str) -> Path:
@@ -422,7 +437,20 @@ class VideoService:
         self.store.delete(record)
 
 
-def _without_options(message: str) -> str:
+def _without_edits(
+    conversation: Conversation, events: Generator[Event, None, None]
+) -> Iterator[Event]:
+    """Yield the events of an answer, and say of an edit that it changes nothing here."""
+    with closing(events):
+        for event in events:
+            if isinstance(event, Done) and conversation.edits:
+                answer = event.answer
+                yield Notice(_NOT_EDITED)
+                event = Done(replace(answer, notices=(*answer.notices, _NOT_EDITED)))
+            yield event
+
+
+def without_options(message: str) -> str:
     """Return a message without hints about the command line, which a caller has not."""
     for option, words in _ADVICE.items():
         message = message.replace(option, words)
