@@ -234,9 +234,8 @@ def load(
             str(folder), local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:
-        n_lines = (
-            2 if isinstance(error, StrictDataclassError) else 1
-        )  # the second says what is wrong
+        # A StrictDataclassError says in its second line what is wrong.
+        n_lines = 2 if isinstance(error, StrictDataclassError) else 1
         reason = " ".join(map(str.strip, str(error).strip().splitlines()[:n_lines]))
         raise ModelError(
             f"{folder} holds no config.json that transformers knows: {reason}"
