@@ -67,7 +67,8 @@ def compare(folder: Path, files: list[Path]) -> dict[str, Any]:
         try:
             theirs = _inputs(processor, _prompt(processor, one_question()), [load_image(str(file))])
         except Exception as error:
-            told["refused"].setdefault(file.name, "official: " + str(error)[:160])
+            who = "both" if file.name in told["refused"] else "official"
+            told["refused"][file.name] = f"{who}: {str(error)[:160]}"
             continue
         if file.name in facts["refused"]:
             continue
