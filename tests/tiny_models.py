@@ -13,8 +13,8 @@ import torch
 WORDS = ("cat", "dog", "hot", "cup", "red", "the", "a", "remote", "control", "##s")
 
 
-def tiny_sam(folder: Path, **options: Any) -> Path:
-    """A SamModel of 64 x 64 pixels in transformers' form."""
+def tiny_sam(folder: Path, side: int = 64, **options: Any) -> Path:
+    """A SamModel of `side` x `side` pixels in transformers' form."""
     from transformers import SamConfig, SamModel
     from transformers.models.sam.configuration_sam import (
         SamMaskDecoderConfig,
@@ -27,7 +27,7 @@ def tiny_sam(folder: Path, **options: Any) -> Path:
         output_channels=32,
         num_hidden_layers=2,
         num_attention_heads=2,
-        image_size=64,
+        image_size=side,
         patch_size=8,
         mlp_dim=32,
         window_size=4,
@@ -35,7 +35,7 @@ def tiny_sam(folder: Path, **options: Any) -> Path:
         num_pos_feats=16,
         initializer_range=0.2,  # the default, 1e-10, is a network of zeros
     )
-    prompts = SamPromptEncoderConfig(hidden_size=32, image_size=64, patch_size=8)
+    prompts = SamPromptEncoderConfig(hidden_size=32, image_size=side, patch_size=8)
     decoder = SamMaskDecoderConfig(hidden_size=32, mlp_dim=32, num_attention_heads=4)
     config = SamConfig(
         vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder
@@ -48,18 +48,18 @@ def tiny_sam(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
-def tiny_sam_hq(folder: Path, **options: Any) -> Path:
-    """A SamHQModel of 64 x 64 pixels."""
+def tiny_sam_hq(folder: Path, side: int = 64, **options: Any) -> Path:
+    """A SamHQModel of `side` x `side` pixels."""
     from transformers import SamHQConfig, SamHQModel
 
     vision = {
         "hidden_size": 16, "output_channels": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-        "image_size": 64, "patch_size": 8, "mlp_dim": 32, "window_size": 4,
+        "image_size": side, "patch_size": 8, "mlp_dim": 32, "window_size": 4,
         "global_attn_indexes": [1], "num_pos_feats": 16, "initializer_range": 0.2,
     }  # fmt: skip
     config = SamHQConfig(
         vision_config=vision,
-        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 8},
+        prompt_encoder_config={"hidden_size": 32, "image_size": side, "patch_size": 8},
         mask_decoder_config={
             "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 4, "vit_dim": 16,
         },
@@ -74,8 +74,8 @@ def tiny_sam_hq(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
-def tiny_sam2(folder: Path, **options: Any) -> Path:
-    """A Sam2Model of 64 x 64 pixels."""
+def tiny_sam2(folder: Path, side: int = 64, **options: Any) -> Path:
+    """A Sam2Model of `side` x `side` pixels."""
     from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig
     from transformers.models.sam2.configuration_sam2 import (
         Sam2MaskDecoderConfig,
@@ -84,7 +84,7 @@ def tiny_sam2(folder: Path, **options: Any) -> Path:
 
     backbone = Sam2HieraDetConfig(
         hidden_size=8,
-        image_size=[64, 64],
+        image_size=[side, side],
         blocks_per_stage=[1, 1, 2, 1],
         embed_dim_per_stage=[8, 16, 32, 64],
         num_attention_heads_per_stage=[1, 2, 2, 2],
@@ -96,11 +96,13 @@ def tiny_sam2(folder: Path, **options: Any) -> Path:
         backbone_config=backbone,
         backbone_channel_list=[64, 32, 16, 8],
         fpn_hidden_size=32,
-        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+        backbone_feature_sizes=[[side // step] * 2 for step in (4, 8, 16)],
     )
     config = Sam2Config(
         vision_config=vision,
-        prompt_encoder_config=Sam2PromptEncoderConfig(hidden_size=32, image_size=64, patch_size=16),
+        prompt_encoder_config=Sam2PromptEncoderConfig(
+            hidden_size=32, image_size=side, patch_size=16
+        ),
         mask_decoder_config=Sam2MaskDecoderConfig(
             hidden_size=32, mlp_dim=32, num_attention_heads=4, iou_head_hidden_dim=32
         ),
@@ -184,8 +186,8 @@ def tiny_video_model(folder: Path, kind: str = "sam2_video", **options: Any) -> 
     return _saved(model, folder, options)
 
 
-def tiny_edgetam(folder: Path, **options: Any) -> Path:
-    """An EdgeTamModel of 64 x 64 pixels, its configuration as transformers writes it with timm."""
+def tiny_edgetam(folder: Path, side: int = 64, **options: Any) -> Path:
+    """An EdgeTamModel of `side` x `side` pixels, its files as written with timm."""
     from transformers import EdgeTamConfig, EdgeTamModel
 
     from segue.models.repvit import RepVitConfig
@@ -194,12 +196,12 @@ def tiny_edgetam(folder: Path, **options: Any) -> Path:
     vision: dict[str, Any] = {
         "backbone_config": RepVitConfig(channels=sizes["embed_dim"], depths=sizes["depth"]),
         "backbone_channel_list": [32, 16, 16, 8],
-        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "backbone_feature_sizes": [[side // step] * 2 for step in (4, 8, 16)],
         "fpn_hidden_size": 32,
     }
     config = EdgeTamConfig(
         vision_config=vision,
-        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16},
+        prompt_encoder_config={"hidden_size": 32, "image_size": side, "patch_size": 16},
         mask_decoder_config={
             "hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 4, "iou_head_hidden_dim": 32,
         },
@@ -212,6 +214,7 @@ def tiny_edgetam(folder: Path, **options: Any) -> Path:
     arguments = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3], **sizes}
     settings["vision_config"]["backbone_config"] = {
         "model_type": "timm_wrapper", "architecture": "repvit_m1", "model_args": arguments,
+        "num_classes": 2, "label_names": ["cat", "dog"],
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
@@ -367,8 +370,8 @@ def tiny_letters(folder: Path) -> dict[str, int]:
     return vocabulary
 
 
-def tiny_owlv2(folder: Path, **options: Any) -> Path:
-    """An OWLv2 of 32 x 32 pixels with a vocabulary of letters."""
+def tiny_owlv2(folder: Path, side: int = 32, word_pieces: int = 16, **options: Any) -> Path:
+    """An OWLv2 of `side` x `side` pixels with a vocabulary of letters."""
     import transformers
 
     vocabulary = tiny_letters(folder)
@@ -379,7 +382,7 @@ def tiny_owlv2(folder: Path, **options: Any) -> Path:
         intermediate_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,
-        max_position_embeddings=16,
+        max_position_embeddings=word_pieces,
         pad_token_id=0,
         bos_token_id=start,
         eos_token_id=end,
@@ -389,7 +392,7 @@ def tiny_owlv2(folder: Path, **options: Any) -> Path:
         intermediate_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,
-        image_size=32,
+        image_size=side,
         patch_size=8,
     )
     config = transformers.Owlv2Config(text_config=text, vision_config=vision, projection_dim=16)
@@ -399,7 +402,7 @@ def tiny_owlv2(folder: Path, **options: Any) -> Path:
     return _saved(model, folder, options)
 
 
-def tiny_omdet_turbo(folder: Path, **options: Any) -> Path:
+def tiny_omdet_turbo(folder: Path, word_pieces: int = 32, **options: Any) -> Path:
     """An OmDet-Turbo of 64 x 64 pixels with transformers' Swin and a vocabulary of letters."""
     import transformers
 
@@ -410,7 +413,7 @@ def tiny_omdet_turbo(folder: Path, **options: Any) -> Path:
     )  # fmt: skip
     text = transformers.CLIPTextConfig(
         vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, max_position_embeddings=32, pad_token_id=0,
+        num_attention_heads=2, max_position_embeddings=word_pieces, pad_token_id=0,
         bos_token_id=vocabulary["<|startoftext|>"], eos_token_id=vocabulary["<|endoftext|>"],
     )  # fmt: skip
     config = transformers.OmDetTurboConfig(

@@ -1,11 +1,12 @@
-"""Compare every chat family with the official processors, and write the table of docs/models.md.
+"""Compare every backend with the official processors, and write the tables of docs/models.md.
 
     python -m benchmarks.official --python /path/to/python [--only KIND...] [--write]
     python -m benchmarks.official --make FOLDER [--write]
 
 `--python` is an interpreter with torch, torchvision and the same transformers as here; `--make`
 makes an environment with one. torchvision must not be installed beside this project's own torch.
-Models are miniatures with random weights.
+Models are miniatures with random weights: chat models make the first table, segmenters and
+detectors the second. With `--only`, the other rows of the documentation stay.
 """
 
 import argparse
@@ -19,15 +20,18 @@ from typing import Any
 
 import transformers
 
+from benchmarks.official.grounders_here import GROUNDERS, write_grounder
 from benchmarks.official.package_side import write_package_side
 from benchmarks.official.pictures import write_pictures
 from segue.chat.transformers.families import FAMILIES, family_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "models.md"
-BEGIN, END = "<!-- official: begin -->", "<!-- official: end -->"
+CHATS, GROUNDING = "official", "official grounders"
+"""Names of the marks between which the tables stand."""
 TORCH = ("torch==2.14.1", "torchvision==0.29.1")
 SIDE = Path(__file__).with_name("official_side.py")
+GROUNDERS_SIDE = Path(__file__).with_name("grounders_there.py")
 
 
 def main() -> None:
@@ -41,13 +45,19 @@ def main() -> None:
     python = options.python or (options.make and make_environment(options.make))
     if python is None:
         parser.error("give --python with torchvision, or --make a folder for an environment")
+    wanted = options.only or [*kinds(), *GROUNDERS]
     with tempfile.TemporaryDirectory() as temporary:
         files = write_pictures(Path(temporary) / "pictures")
-        results = compare_kinds(options.only or kinds(), Path(temporary), files, python)
-    table = as_table(results)
-    print(table)
-    if options.write:
-        write_table(table)
+        for mark, names, side, as_rows in (
+            (CHATS, [kind for kind in wanted if kind not in GROUNDERS], SIDE, as_table),
+            (GROUNDING, [k for k in wanted if k in GROUNDERS], GROUNDERS_SIDE, grounding_table),
+        ):
+            if not names:
+                continue
+            table = as_rows(compare_kinds(names, Path(temporary), files, python, side))
+            print(table)
+            if options.write:
+                write_table(table, mark, keep_rows=options.only is not None)
 
 
 def make_environment(folder: Path) -> Path:
@@ -55,7 +65,7 @@ def make_environment(folder: Path) -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-    packages = (*TORCH, f"transformers=={transformers.__version__}", "pillow", "num2words")
+    packages = (*TORCH, f"transformers=={transformers.__version__}", "pillow", "num2words", "timm")
     subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     return python
 
@@ -70,19 +80,20 @@ def kinds() -> list[str]:
 
 
 def compare_kinds(
-    names: list[str], place: Path, files: list[Path], python: Path
+    names: list[str], place: Path, files: list[Path], python: Path, side: Path
 ) -> dict[str, dict[str, Any]]:
     """Compare model types: the package's side first, then the official one in one process."""
+    write = write_grounder if side == GROUNDERS_SIDE else write_package_side
     results: dict[str, dict[str, Any]] = {}
     for kind in names:
         (place / kind).mkdir()
         try:
-            results[kind] = {"replies": write_package_side(kind, place / kind, files)}
+            results[kind] = {"replies": write(kind, place / kind, files)}
         except Exception as error:
             results[kind] = {"failed": f"package: {type(error).__name__}: {str(error)[:300]}"}
         print(kind, results[kind], file=sys.stderr, flush=True)
     able = [kind for kind in names if "failed" not in results[kind]]
-    command = [str(python), str(SIDE), str(place), *able]
+    command = [str(python), str(side), str(place), *able]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -121,12 +132,73 @@ def as_table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write_table(table: str) -> None:
-    """Put the table between its marks in the documentation."""
+def grounding_table(results: dict[str, dict[str, Any]]) -> str:
+    """Return the results of segmenters and detectors as a table in Markdown."""
+    lines = [
+        "| model type | pixel values: largest difference, mean | official network and "
+        "post-processing on the pixels from here | on its own pixels | on pixels from here with "
+        "these differences elsewhere |",
+        "|---|---|---|---|---|",
+    ]
+    for kind, told in results.items():
+        if "failed" in told:
+            lines.append(f"| `{kind}` | {told['failed'].replace('|', '/')} | | | |")
+            continue
+        levels = f"{told['levels']:.2f}, {told['mean']:.3f}"
+        if told["shapes"]:
+            levels += f"; {len(told['shapes'])} of other shapes, such as {told['shapes'][0]}"
+        for name, reason in told["refused"].items():
+            levels += f"; {name} refused by {reason.partition(':')[0]}"
+        same, own, moved = (_outcome(kind, told[way]) for way in ("same", "own", "shuffled"))
+        lines.append(f"| `{kind}` | {levels} | {same} | {own} | {moved} |")
+    return "\n".join(lines)
+
+
+def _outcome(kind: str, told: dict[str, Any]) -> str:
+    """Say what differs in boxes, scores and masks."""
+    parts = [f"scores {told['scores']:.2g}"]
+    if not GROUNDERS[kind].segments and kind != "clipseg":
+        total = told["compared"] + told["unmatched"]
+        parts = [f"boxes {told['boxes']:.2g} px", *parts]
+        parts.append(f"{told['unmatched']} of {total} boxes without a partner")
+        if told["labels"]:
+            parts.append(f"{told['labels']} other phrases")
+    if told["filled"] != [1.0, 0.0]:
+        parts.append(f"masks {100 * told['pixels']:.2g} %, IoU {told['iou']:.4f}")
+    return ", ".join(parts)
+
+
+def write_table(table: str, name: str, *, keep_rows: bool) -> None:
+    """Put the table between its marks in the documentation.
+
+    Args:
+        table: in Markdown.
+        name: of the marks.
+        keep_rows: rows of the documentation that `table` has no other of stay.
+    """
     page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = page.partition(begin)
+    old, _, after = rest.partition(end)
+    if keep_rows:
+        table = merge_rows(old, table)
+    PAGE.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def merge_rows(old: str, new: str) -> str:
+    """Put the rows of one table in Markdown into another: in the place of rows of the same name.
+
+    >>> old, new = "| a |\\n|---|\\n| x |\\n| y | 1 |", "| a |\\n|---|\\n| y | 2 |"
+    >>> print(merge_rows(old, new))
+    | a |
+    |---|
+    | x |
+    | y | 2 |
+    """
+    head, rows = new.strip().splitlines()[:2], {}
+    for line in (*old.strip().splitlines()[2:], *new.strip().splitlines()[2:]):
+        rows[line.split("|")[1].strip()] = line
+    return "\n".join([*head, *rows.values()])
 
 
 if __name__ == "__main__":

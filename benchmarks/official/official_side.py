@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transformers
 from transformers import AutoProcessor
 from transformers.image_utils import load_image
 
 SYSTEM = "Be brief."
+PIXELS = ("flattened_patches",)
+"""Pixel values under another name."""
 
 
 def load_official(folder: Path) -> Any:
@@ -29,7 +32,22 @@ def load_official(folder: Path) -> Any:
         name = json.loads((folder / "processor_config.json").read_text())["processor_class"]
         parts = {"image_processor": AutoImageProcessor.from_pretrained(folder),
                  "tokenizer": AutoTokenizer.from_pretrained(folder)}  # fmt: skip
-        return processor_class_from_name(name)(**parts)
+        official = processor_class_from_name(name)
+        return official(**parts, **_parts_for_videos(official, folder))
+
+
+def _parts_for_videos(official: Any, folder: Path) -> dict[str, Any]:
+    """Return default parts where the folder holds no settings of them."""
+    from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING_NAMES
+
+    parts: dict[str, Any] = {}
+    model_type = json.loads((folder / "config.json").read_text())["model_type"]
+    names = VIDEO_PROCESSOR_MAPPING_NAMES.get(model_type.removesuffix("_thinker"))
+    if names and "video_processor" in official.get_attributes():
+        parts["video_processor"] = getattr(transformers, names["torchvision"])()
+    if "feature_extractor" in official.get_attributes():
+        parts["feature_extractor"] = transformers.WhisperFeatureExtractor()
+    return parts
 
 
 def compare(folder: Path, files: list[Path]) -> dict[str, Any]:
@@ -49,7 +67,8 @@ def compare(folder: Path, files: list[Path]) -> dict[str, Any]:
         try:
             theirs = _inputs(processor, _prompt(processor, one_question()), [load_image(str(file))])
         except Exception as error:
-            told["refused"].setdefault(file.name, "official: " + str(error)[:160])
+            who = "both" if file.name in told["refused"] else "official"
+            told["refused"][file.name] = f"{who}: {str(error)[:160]}"
             continue
         if file.name in facts["refused"]:
             continue
@@ -65,7 +84,7 @@ def compare(folder: Path, files: list[Path]) -> dict[str, Any]:
                 told["shapes"].append(f"{key}: {mine.shape}, official {value.shape}")
             elif name == "input_ids" and (mine != value).any():
                 told["ids"].append(file.name)
-            elif name.startswith("pixel_values") and value.dtype.kind == "f":
+            elif name in PIXELS or ("pixel_values" in name and value.dtype.kind == "f"):
                 difference = np.abs(mine - value) * levels
                 if file.name != "rgba.png":
                     means.append(float(difference.mean()))

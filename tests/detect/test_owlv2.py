@@ -1,7 +1,11 @@
 """OWLv2 beyond the contract."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional as F
 
 from segue.detect import owlv2
 from segue.errors import ModelError
@@ -23,10 +27,26 @@ def test_boxes_are_fractions_of_the_longer_side(detector):
 
 def test_the_picture_stands_in_the_corner_of_a_square(detector):
     image = Image.open(np.full((20, 60, 3), 200, np.uint8))
-    square = owlv2._pad_to_square(image)
-    assert square.size == (60, 60)
-    assert (square.array[:20] == 200).all()
-    assert not square.array[20:].any()
+    square = owlv2._padded_to_square(image)
+    assert square.shape == (60, 60, 3)
+    assert square[:20] == pytest.approx(200 / 255)
+    assert not square[20:].any()
+
+
+@pytest.mark.parametrize("side", [20, 60], ids=["grows", "shrinks"])
+def test_pixels_are_those_of_the_published_resizing(detector, side):
+    """A Gaussian of (side / 32 - 1) / 2, then bilinear without antialiasing."""
+    noise = np.random.default_rng(1).integers(0, 256, (side, side, 3), np.uint8)
+    values = torch.from_numpy(noise).permute(2, 0, 1)[None].float() / 255
+    if (sigma := (side / 32 - 1) / 2) > 0:
+        reach = math.ceil(3 * sigma)
+        curve = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+        kernel = torch.outer(curve, curve) / curve.sum() ** 2
+        values = F.pad(values, [reach] * 4, mode="reflect")
+        values = F.conv2d(values, kernel.expand(3, 1, -1, -1), groups=3)
+    values = F.interpolate(values, (32, 32), mode="bilinear")[0].numpy()
+    pixels = detector.network_pixels(Image.open(noise))
+    assert pixels == pytest.approx(detector.resizing.normalized(values), abs=1e-4)
 
 
 def test_several_pictures_are_answered_one_by_one(detector):

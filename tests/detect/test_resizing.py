@@ -5,6 +5,8 @@ import random
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional as F
 from transformers.image_transforms import get_size_with_aspect_ratio
 
 from segue.detect.resizing import DetectorResizing
@@ -26,6 +28,19 @@ def test_no_picture_vanishes(size):
     height, width = DetectorResizing().size_for(size)
     assert 1 <= height <= 1333
     assert 1 <= width <= 1333
+
+
+@pytest.mark.parametrize("size", [Size(200, 66), Size(97, 400)], ids=["tall", "wide"])
+def test_pixels_are_rounded_as_by_pytorch(size):
+    """Whose passes, over widths first, are those of torchvision and of the official processors."""
+    noise = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    rule = DetectorResizing(fixed=Size(64, 80), mean=(0, 0, 0), std=(1, 1, 1))
+    official = F.interpolate(
+        torch.from_numpy(noise).permute(2, 0, 1)[None], (64, 80), mode="bilinear", antialias=True
+    )
+    levels = np.abs(rule.pixels(Image.open(noise)) * 255 - official[0].numpy())
+    assert levels.max() == pytest.approx(1, abs=1e-3) or levels.max() < 1e-3
+    assert levels.mean() < 0.01
 
 
 def test_settings_lie_beside_the_weights(tmp_path):

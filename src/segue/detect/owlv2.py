@@ -3,17 +3,17 @@
 Runs `transformers.Owlv2ForObjectDetection` on its folders and hub ids. Weights and method:
 Minderer et al. 2023, arXiv:2306.09683, Apache-2.0.
 
-Limits: 16 word pieces for a phrase, the rest is cut; English. Pixels are resized with Pillow, which
-differs slightly from the original's resizing.
+Limits: 16 word pieces for a phrase, the rest is cut; English.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import PIL.Image
 import torch
 
 from segue.detect import Detection
@@ -174,7 +174,7 @@ class Owlv2:
             max_length=self.model.config.text_config.max_position_embeddings,
             return_tensors="pt",
         ).to(self.device)
-        pixels = torch.from_numpy(self.resizing.pixels(_pad_to_square(image)))[None]
+        pixels = torch.from_numpy(self.network_pixels(image))[None]
         out = self.model(
             input_ids=words["input_ids"],
             attention_mask=words["attention_mask"],
@@ -188,15 +188,32 @@ class Owlv2:
             )
         return logits.sigmoid().cpu().numpy(), boxes.cpu().numpy()
 
+    def network_pixels(self, image: Image) -> np.ndarray:
+        """Return the network's input, (3, h, w) float32.
+
+        As in the original program, the picture is put at the top left of a black square, smoothed
+        by as much as it will shrink, and resized bilinearly.
+        """
+        square = _padded_to_square(image)
+        height, width = self.resizing.size_for(image.size)
+        sigma_y, sigma_x = ((len(square) / side - 1) / 2 for side in (height, width))
+        if min(sigma_y, sigma_x) > 0:
+            kernel = [2 * math.ceil(3 * sigma) + 1 for sigma in (sigma_x, sigma_y)]
+            square = cv2.GaussianBlur(
+                square, kernel, sigmaX=sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REFLECT_101
+            )
+        small = cv2.resize(square, (width, height), interpolation=cv2.INTER_LINEAR)
+        return self.resizing.normalized(small.transpose(2, 0, 1))
+
     def _corners(self, boxes: np.ndarray, size: Size) -> np.ndarray:
         """Boxes as corners in pixels: the network saw a square of the longer side."""
         centres, sides = boxes[:, :2], boxes[:, 2:]
         return np.concatenate([centres - sides / 2, centres + sides / 2], 1) * max(size)
 
 
-def _pad_to_square(image: Image) -> Image:
-    """Return the picture at the top left of a black square."""
-    side = max(image.size)
-    square = PIL.Image.new("RGB", (side, side))
-    square.paste(image.to_pil(), (0, 0))
-    return Image(np.asarray(square))
+def _padded_to_square(image: Image) -> np.ndarray:
+    """Return the picture at the top left of a black square, (S, S, 3) float32 in [0, 1]."""
+    height, width = image.size
+    square = np.zeros((max(height, width), max(height, width), 3), np.float32)
+    np.divide(image.array, 255, out=square[:height, :width], dtype=np.float32)
+    return square

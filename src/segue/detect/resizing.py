@@ -73,6 +73,9 @@ class DetectorResizing:
     def pixels(self, image: Image) -> np.ndarray:
         """Return the network's input, (3, h, w) float32."""
         small = image.resized(self.size_for(image.size), PIL.Image.Resampling.BILINEAR)
-        values = small.astype(np.float32).transpose(2, 0, 1) / 255
+        return self.normalized(small.astype(np.float32).transpose(2, 0, 1) / 255)
+
+    def normalized(self, values: np.ndarray) -> np.ndarray:
+        """Return pixels (3, h, w) float32 in [0, 1] with their mean and spread taken off."""
         mean, std = (np.array(v, np.float32)[:, None, None] for v in (self.mean, self.std))
         return (values - mean) / std
