@@ -8,8 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+"""How long an example takes says how busy the machine is, not whether the code is right."""
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # There are as many workers as cores; threads of their own would only wait for one another.

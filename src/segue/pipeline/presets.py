@@ -57,9 +57,9 @@ CARDS: Mapping[str, Card] = {
         "7 M",
         "Apache-2.0",
         note="bundled; knows drawn scenes only",
-        scores="frames the one thing asked for .85 (style never trained on: .68; a world never "
-        "trained on: .15), says that an absent thing is not there .95 (.92; .91), describes 1 to "
-        "3 things without a mistake .46 (.25; .07)",
+        scores="frames the one thing asked for .88 (style never trained on: .77; a world never "
+        "trained on: .27), says that an absent thing is not there .93 (.92; .84), describes 1 to "
+        "3 things without a mistake .53 (.34; .12)",
     ),
     "embedded-detector": Card(
         "detect",
