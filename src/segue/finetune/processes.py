@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import torch
 
-from segue.errors import InputError, MissingExtra, SegueError
+from segue.errors import InputError, MissingExtra, ModelError, SegueError
 
 T = TypeVar("T")
 _PATIENCE = timedelta(hours=3)
 """How long processes wait for one another: the main one may read many conversations."""
 
 
-class StoppedElsewhere(SegueError):
+class StoppedElsewhere(ModelError):
     """Another process of this run stopped; it says itself why."""
 
 
