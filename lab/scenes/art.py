@@ -135,16 +135,17 @@ def fetch_art(*, refresh: bool = False) -> Path:
     return art_path()
 
 
-def pack_art(folder: Path) -> int:
+def pack_art(folder: Path, bank: SpriteBank | None = None) -> int:
     """Write a small file of the drawings that are trained on, for a machine without a network.
 
     Args:
         folder: where `sheet.webp` and `sheet.json` go.
+        bank: all drawings; None: `best_bank()`.
 
     Returns:
         Their size in bytes.
     """
-    bank = best_bank()
+    bank = bank or best_bank()
     held_out = {source.style for source in SOURCES if not source.train}
     styles = [style for style in bank.styles if style not in held_out]
     write_sheet(bank, folder, styles, SIDE)
