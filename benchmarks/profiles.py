@@ -80,10 +80,10 @@ def profile_server(folder: Path) -> None:
         process, url = started(Path(data))
         try:
             asyncio.run(talk(url, CLIENTS))  # all paths warm
-            with recording(process.pid, folder / "profile_server.webp"):
+            with record_stacks(process.pid, folder / "profile_server.webp"):
                 work = measure(process.pid, lambda: talk(url, CONVERSATIONS))
             print(Work(f"server, {CLIENTS} clients", 2 * CONVERSATIONS, "answers", *work))
-            with recording(process.pid, folder / "profile_click.webp"):
+            with record_stacks(process.pid, folder / "profile_click.webp"):
                 work = measure(process.pid, lambda: click_on(url))
             print(Work("clicks on one picture", CLICKS, "masks", *work))
         finally:
@@ -102,7 +102,7 @@ def profile_folder(folder: Path) -> None:
         began = time.perf_counter()
         with (
             subprocess.Popen(command, stderr=subprocess.DEVNULL) as process,
-            recording(process.pid, folder / "profile_annotate.webp"),
+            record_stacks(process.pid, folder / "profile_annotate.webp"),
         ):
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             took = (processor_s(process.pid), time.perf_counter() - began)
@@ -153,7 +153,7 @@ def measure(pid: int, run: Callable[[], Awaitable[None]]) -> tuple[float, float]
 
 
 @contextmanager
-def recording(pid: int, file: Path) -> Iterator[None]:
+def record_stacks(pid: int, file: Path) -> Iterator[None]:
     """Sample the stacks of a process meanwhile; print the shares, and draw the flame graph."""
     with tempfile.TemporaryDirectory() as name:
         raw = Path(name) / "stacks.txt"

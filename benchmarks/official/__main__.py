@@ -114,7 +114,7 @@ def as_table(results: dict[str, dict[str, Any]]) -> str:
     ]
     for kind, told in results.items():
         if "failed" in told:
-            lines.append(f"| `{kind}` | {told['failed'].replace('|', '/')} | | | |")
+            lines.append(failure_row(kind, told))
             continue
         levels = f"{told['levels']:.2f}, {told['mean']:.3f}"
         problems = [*told["shapes"], *told["seen"], *(f"ids of {name}" for name in told["ids"])]
@@ -132,6 +132,11 @@ def as_table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def failure_row(kind: str, told: dict[str, Any]) -> str:
+    """Return the row of what could not be compared, with the reason."""
+    return f"| `{kind}` | {told['failed'].replace('|', '/')} | | | |"
+
+
 def grounding_table(results: dict[str, dict[str, Any]]) -> str:
     """Return the results of segmenters and detectors as a table in Markdown."""
     lines = [
@@ -142,14 +147,14 @@ def grounding_table(results: dict[str, dict[str, Any]]) -> str:
     ]
     for kind, told in results.items():
         if "failed" in told:
-            lines.append(f"| `{kind}` | {told['failed'].replace('|', '/')} | | | |")
+            lines.append(failure_row(kind, told))
             continue
         levels = f"{told['levels']:.2f}, {told['mean']:.3f}"
         if told["shapes"]:
             levels += f"; {len(told['shapes'])} of other shapes, such as {told['shapes'][0]}"
         for name, reason in told["refused"].items():
             levels += f"; {name} refused by {reason.partition(':')[0]}"
-        same, own, moved = (_outcome(kind, told[way]) for way in ("same", "own", "shuffled"))
+        same, own, moved = (_outcome(kind, told[way]) for way in ("same", "own", "noise"))
         lines.append(f"| `{kind}` | {levels} | {same} | {own} | {moved} |")
     return "\n".join(lines)
 

@@ -126,7 +126,7 @@ def write_grounder(kind: str, folder: Path, files: list[Path]) -> None:
     if grounder.pixels:
         (place / "preprocessor_config.json").write_text(json.dumps(dict(grounder.pixels)))
     backend = import_module(grounder.module).load(place, device="cpu", dtype="float32")
-    ask = _segmented if grounder.segments else _detected
+    ask = _segment if grounder.segments else _detect
     arrays: dict[str, np.ndarray] = {}
     facts: dict[str, Any] = {
         "classes": [grounder.processor, grounder.image_processor, grounder.model,
@@ -160,7 +160,7 @@ def prompts_of(size: Size) -> list[dict[str, Any]]:
     ]
 
 
-def _segmented(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
+def _segment(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
     view = backend.look(image)
     prompts = prompts_of(image.size)
     masks = []
@@ -177,9 +177,9 @@ def _segmented(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
     }
 
 
-def _detected(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
+def _detect(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
     if hasattr(backend, "heat_maps"):
-        return _heated(backend, image)
+        return _map_heat(backend, image)
     threshold = _in_widest_gap(backend.find(image, PHRASES, 0.0, 0.0))
     found = backend.find(image, PHRASES, threshold, threshold)
     asked = {"threshold": threshold, "phrases": [one.phrase for one in found]}
@@ -192,7 +192,7 @@ def _detected(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
     return asked, arrays
 
 
-def _heated(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
+def _map_heat(backend: Any, image: Image) -> tuple[Any, dict[str, np.ndarray]]:
     """CLIPSeg's probabilities, and the pixels of all regions of each phrase."""
     masks = np.zeros((len(PHRASES), *image.size), bool)
     for one in backend.find(image, PHRASES):

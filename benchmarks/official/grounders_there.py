@@ -6,17 +6,17 @@ FOLDER holds what `grounders_here.py` wrote. What differs is printed, a line of 
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
+from official_side import print_comparisons  # beside this file, where it runs
 from transformers.image_utils import load_image
 
 PHRASES = ("cat", "hot dog", "red cup")
-WAYS = ("own", "same", "shuffled")
+WAYS = ("own", "same", "noise")
 """What goes to the official network: what its processor makes, what goes to the network here, or
 that with the differences between both put elsewhere, which tells what rounding does."""
 LEFT_OUT = "rgba.png"
@@ -54,8 +54,8 @@ def compare(folder: Path, files: list[Path]) -> dict[str, Any]:
             told["levels"], told["at"] = float(difference.max()), file.name
         apart = (theirs - pixels).flatten()
         moved = apart[torch.randperm(len(apart), generator=torch.Generator().manual_seed(0))]
-        shuffled = pixels + moved.reshape(pixels.shape)
-        for way, given in zip(WAYS, (theirs, pixels, shuffled), strict=True):
+        noise = pixels + moved.reshape(pixels.shape)
+        for way, given in zip(WAYS, (theirs, pixels, noise), strict=True):
             ask(processor, model, image, given, asked, mine, told[way])
     return told
 
@@ -260,11 +260,4 @@ def _heat(p: Any, model: Any, image: Any, pixels: Any, asked: Any, mine: Any, to
 
 
 if __name__ == "__main__":
-    root = Path(sys.argv[1])
-    pictures = sorted((root / "pictures").iterdir())
-    for kind in sys.argv[2:]:
-        try:
-            result = compare(root / kind, pictures)
-        except Exception as error:
-            result = {"failed": f"official: {type(error).__name__}: {str(error)[:300]}"}
-        print(json.dumps({"kind": kind, **result}), flush=True)
+    print_comparisons(compare)

@@ -8,6 +8,7 @@ differs is printed, a line of JSON for each kind.
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +173,17 @@ def _inputs(processor: Any, text: str, pictures: list[Any]) -> dict[str, np.ndar
     }  # fmt: skip
 
 
-if __name__ == "__main__":
+def print_comparisons(compare_kind: Callable[[Path, list[Path]], dict[str, Any]]) -> None:
+    """Compare each kind that the command line names, and print a line of JSON for it."""
     root = Path(sys.argv[1])
     pictures = sorted((root / "pictures").iterdir())
     for kind in sys.argv[2:]:
         try:
-            result = compare(root / kind, pictures)
+            result = compare_kind(root / kind, pictures)
         except Exception as error:
             result = {"failed": f"official: {type(error).__name__}: {str(error)[:300]}"}
         print(json.dumps({"kind": kind, **result}), flush=True)
+
+
+if __name__ == "__main__":
+    print_comparisons(compare)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
+def wait_for_lock(file: Path) -> Iterator[None]:
     """Wait until no other process or thread is in a block with the same file, then go in.
 
     The lock ends with the process that holds it, however that ends. The file stays: who removed it

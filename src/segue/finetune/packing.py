@@ -64,11 +64,11 @@ def block_masks_and_positions(lengths: Sequence[Sequence[int]]) -> tuple[Tensor,
         (rows, T), which begin at 0 with each conversation; T is the length of the longest row.
     """
     longest = max(sum(row) for row in lengths)
-    filled = [[*row, longest - sum(row)] for row in lengths]
+    padded_rows = [[*row, longest - sum(row)] for row in lengths]
     blocks = torch.stack(
-        [torch.arange(len(row)).repeat_interleave(torch.tensor(row)) for row in filled]
+        [torch.arange(len(row)).repeat_interleave(torch.tensor(row)) for row in padded_rows]
     )
-    positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in filled])
+    positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in padded_rows])
     is_same_block = blocks[:, :, None] == blocks[:, None, :]
     is_earlier = torch.ones(longest, longest, dtype=torch.bool).tril()
     return (is_same_block & is_earlier)[:, None], positions

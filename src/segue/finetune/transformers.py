@@ -271,7 +271,7 @@ class TrainableTransformers:
 
     def collate_packed(self, rows: Sequence[Sequence[TokenisedDialogue]]) -> dict[str, Tensor]:
         """See `TrainableModel.collate_packed`."""
-        batch = self.collate([_joined(row) for row in rows])
+        batch = self.collate([_join(row) for row in rows])
         lengths = [[len(example.per_token["input_ids"]) for example in row] for row in rows]
         batch["attention_mask"], text_positions = block_masks_and_positions(lengths)
         positions = text_positions.expand(3, -1, -1).clone()
@@ -314,7 +314,7 @@ class TrainableTransformers:
             vars(network).pop("forget_features", None)
 
 
-def _joined(row: Sequence[TokenisedDialogue]) -> TokenisedDialogue:
+def _join(row: Sequence[TokenisedDialogue]) -> TokenisedDialogue:
     """Join the examples of one row; the first token of each follows from nothing."""
     joined = TokenisedDialogue({}, {})
     n_before = 0

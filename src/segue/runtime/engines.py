@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from segue.errors import InputError, MissingExtra
 from segue.files.folders import cache_folder
-from segue.files.lock import locked
+from segue.files.lock import wait_for_lock
 from segue.runtime.device import Placement, autocast
 
 ENGINES = ("torch", "compile", "openvino")
@@ -130,7 +130,7 @@ def convert_encoder(network: nn.Module, example: Tensor, place: Placement, name:
     try:
         if (encode := _compile_kept(folder, place.dtype)) is not None:
             return encode
-        with locked(folder.with_name(f".{folder.name}.lock")):
+        with wait_for_lock(folder.with_name(f".{folder.name}.lock")):
             if (encode := _compile_kept(folder, place.dtype)) is not None:  # made by another
                 return encode
             print(

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from segue.errors import InputError, ModelError
-from segue.files.lock import locked
+from segue.files.lock import wait_for_lock
 
 MAX_BYTES = 20 * 1024**3
 """Larger files are refused: no checkpoint that this package reads comes near it."""
@@ -89,7 +89,7 @@ def fetch(
         )
     expected = sha256.lower() or (PUBLISHED[target.name].sha256 if target.name in PUBLISHED else "")
     part = target.with_name(target.name + ".part")
-    with locked(target.with_name(f".{target.name}.lock")):  # another process may fetch it now
+    with wait_for_lock(target.with_name(f".{target.name}.lock")):
         if target.is_file():
             return target
         try:
